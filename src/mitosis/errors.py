@@ -1,0 +1,236 @@
+"""Every error that a user can cause.
+
+A `MitosisError` says what happened, where, and what to do next. The command line prints it without a
+traceback and exits with the class's `exit_status`. Errors carry their facts as attributes; the class
+builds the text.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+_SHOWN_LIMIT = 10
+
+
+def bulleted(items: Sequence[str], *, limit: int = _SHOWN_LIMIT) -> str:
+    """Indent `items` one a line, the first `limit` of them and a count of the rest."""
+    lines = [f"    {item}" for item in items[:limit]]
+    if len(items) > limit:
+        lines.append(f"    ... and {len(items) - limit} more")
+    return "\n".join(lines)
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The names among `known` that somebody who typed `name` may have meant."""
+    return difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+
+
+class MitosisError(RuntimeError):
+    """Base of every error that mitosis raises on purpose."""
+
+    exit_status: ClassVar[int] = 2
+
+
+# --- the repository -------------------------------------------------------------------------------
+
+
+class RepositoryError(MitosisError):
+    """The repository at hand cannot be used, or not for this."""
+
+
+class NotARepository(RepositoryError):
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(
+            f"{folder} is not inside a git repository, so no commit could be recorded\n"
+            "Run `git init` and commit your code, or pass --debug to try things out without recording."
+        )
+
+
+class BareRepository(RepositoryError):
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(
+            f"{folder} is a bare repository: it has no working tree to run an experiment from\n"
+            "Run mitosis in a clone of it or in a worktree (`git worktree add`)."
+        )
+
+
+class NoCommit(RepositoryError):
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        super().__init__(
+            f"the repository {root} has no commit yet, so there is no code to record a trial of\n"
+            "Commit your experiment first (`git add ... && git commit`), or pass --debug."
+        )
+
+
+class NoIdentity(RepositoryError):
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"git does not know who you are, and a trial is recorded under a name\n{bulleted(reason.splitlines())}\n"
+            'Tell it: git config user.name "Your Name" && git config user.email you@example.org'
+        )
+
+
+class UnsupportedRepository(RepositoryError):
+    def __init__(self, root: Path, feature: str, remedy: str) -> None:
+        self.root = root
+        self.feature = feature
+        super().__init__(f"the repository {root} uses {feature}, which mitosis cannot write\n{remedy}")
+
+
+class DirtyRepository(RepositoryError):
+    """Attributes: changes, lines such as ` M sine_experiment/__init__.py`."""
+
+    def __init__(self, changes: Sequence[str]) -> None:
+        self.changes = list(changes)
+        super().__init__(
+            "the repository has changes that are not committed, so this trial could not be reproduced\n"
+            f"{bulleted(self.changes)}\n"
+            "Commit or stash them, or pass --debug to try things out without recording."
+        )
+
+
+class GitError(RepositoryError):
+    """The git program failed. Attributes: command, status (exit status), output (what git said)."""
+
+    def __init__(self, command: Sequence[str], status: int, output: str) -> None:
+        self.command = list(command)
+        self.status = status
+        self.output = output.strip()
+        said = self.output or "it said nothing"
+        super().__init__(f"`{' '.join(self.command)}` failed with status {status}\n{bulleted(said.splitlines())}")
+
+
+class GitMissing(RepositoryError):
+    def __init__(self) -> None:
+        super().__init__("the program `git` was not found on PATH\nInstall git 2.31 or newer and try again.")
+
+
+# --- configuration and the command line -----------------------------------------------------------
+
+
+class ConfigError(MitosisError):
+    """A configuration file that cannot be used. Attributes: path, key (dotted, where there is one)."""
+
+    def __init__(self, path: Path, message: str, *, key: str | None = None) -> None:
+        self.path = path
+        self.key = key
+        where = f"{path}, [{key}]" if key else str(path)
+        super().__init__(f"{where}: {message}")
+
+
+class UnknownStep(MitosisError):
+    def __init__(self, name: str, known: Iterable[str], path: Path) -> None:
+        self.name = name
+        self.known = sorted(known)
+        self.path = path
+        near = nearest(name, self.known)
+        hint = f"Did you mean {' or '.join(f'`{n}`' for n in near)}? " if near else ""
+        super().__init__(
+            f"there is no step `{name}` in {path}\n"
+            f"    registered: {', '.join(self.known) or 'none'}\n"
+            f"{hint}Steps are registered in the table [tool.mitosis.steps]."
+        )
+
+
+class UsageError(MitosisError):
+    """What was asked for on the command line makes no sense as it stands."""
+
+
+# --- values and locks -----------------------------------------------------------------------------
+
+
+class UnstableValue(MitosisError):
+    """A value without a meaning that lasts.
+
+    Attributes:
+        path: where it is inside the value, such as `.solver.tol` or `["a"][3]`; empty for the value itself.
+        reason: why it has no stable meaning, a clause such as `a lambda has no name to find it by`.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path or 'the value'}: {reason}")
+
+
+class UntrackableParameter(MitosisError):
+    """A tracked parameter of the command line whose value cannot be locked or compared."""
+
+    def __init__(self, parameter: str, option: str, path: str, reason: str) -> None:
+        self.parameter = parameter
+        self.path = path
+        self.reason = reason
+        where = f" (at {path})" if path else ""
+        super().__init__(
+            f"the value of {parameter} has no stable meaning{where}: {reason}\n"
+            f"Put a + before it to record it without tracking: {option}"
+        )
+
+
+# --- the journal and its records ------------------------------------------------------------------
+
+
+class JournalError(MitosisError):
+    """The journal cannot be read or written."""
+
+
+class JournalBusy(JournalError):
+    """Somebody else held the journal's lock for too long. Attributes: lock_path, waited_s."""
+
+    def __init__(self, lock_path: Path, waited_s: float) -> None:
+        self.lock_path = lock_path
+        self.waited_s = waited_s
+        super().__init__(
+            f"the journal is locked by another process: waited {waited_s:.0f} s for {lock_path}\n"
+            "If no mitosis or git process is running in this repository, delete that file and try again."
+        )
+
+
+class FormatTooNew(JournalError):
+    """A journal or record of a format that this version does not know."""
+
+    def __init__(self, what: str, version: object, known: int) -> None:
+        self.what = what
+        self.version = version
+        self.known = known
+        super().__init__(
+            f"{what} has format {version}, and this mitosis knows formats up to {known}\nUpgrade mitosis to read it."
+        )
+
+
+class BadRecord(JournalError):
+    """A record or value that does not decode. Attributes: where (path or id), reason."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        self.reason = reason
+        super().__init__(f"{where} cannot be read: {reason}")
+
+
+class TrialNotFound(MitosisError, FileNotFoundError):
+    """No trial has that key. Also a FileNotFoundError."""
+
+    def __init__(self, key: str, message: str) -> None:
+        self.key = key
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class AmbiguousKey(MitosisError):
+    """Several trials have keys that start so. Attributes: key, matches."""
+
+    def __init__(self, key: str, matches: Sequence[str]) -> None:
+        self.key = key
+        self.matches = list(matches)
+        super().__init__(
+            f"several trials have a key that starts with `{key}`\n{bulleted(self.matches)}\nGive more of its digits."
+        )

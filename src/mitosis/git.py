@@ -1,0 +1,176 @@
+"""The git program, and where the repository is.
+
+Everything that must obey the user's own set-up of git (filters, submodules, credentials, hooks, identity) goes
+through `Repository.git`, the only place that starts the git program.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mitosis.errors import (
+    BareRepository,
+    GitError,
+    GitMissing,
+    NoIdentity,
+    NotARepository,
+    UnsupportedRepository,
+)
+
+if TYPE_CHECKING:
+    import pygit2
+
+
+def run_git(
+    *command: str,
+    cwd: Path,
+    stdin: bytes | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run the git program and return what it wrote to standard output.
+
+    Args:
+        command: the words after `git`.
+        cwd: the folder to run in.
+        stdin: bytes for its standard input; nothing by default.
+        environment: variables to set on top of the present ones.
+
+    Raises:
+        GitMissing: there is no git program.
+        GitError: it ended with another status than 0.
+    """
+    variables = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8", **(environment or {})}
+    try:
+        done = subprocess.run(
+            ["git", *command],
+            cwd=cwd,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            env=variables,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        if not cwd.exists():
+            raise NotARepository(cwd) from error
+        raise GitMissing() from error
+    if done.returncode != 0:
+        raise GitError(["git", *command], done.returncode, done.stderr.decode(errors="replace"))
+    return done.stdout
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who git says is at work, and the moment it was asked."""
+
+    name: str
+    email: str
+    time_s: int
+    """Seconds since the epoch."""
+    offset_minutes: int
+    """Of the time zone, east of UTC."""
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>"
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A git repository with a working tree, as seen from one of its worktrees."""
+
+    root: Path
+    """Top of this working tree."""
+    git_dir: Path
+    """Of this worktree."""
+    common_dir: Path
+    """Shared by all worktrees: objects, refs and configuration are here."""
+    head: str | None
+    """Full id of the commit at HEAD; None before the first."""
+
+    def git(self, *command: str, stdin: bytes | None = None) -> str:
+        """Run the git program at the top of the working tree; see `run_git`."""
+        return run_git(*command, cwd=self.root, stdin=stdin).decode(errors="surrogateescape")
+
+    def identity(self) -> Identity:
+        """Who git would name as the author of a commit made now.
+
+        git itself is asked, so environment variables and conditional configuration count.
+
+        Raises:
+            NoIdentity: git does not know, or was told not to guess.
+        """
+        try:
+            text = self.git("var", "GIT_AUTHOR_IDENT").strip()
+        except GitError as error:
+            raise NoIdentity(error.output) from error
+        name, _, rest = text.rpartition(" <")
+        email, _, when = rest.partition("> ")
+        seconds, _, zone = when.partition(" ")
+        sign = -1 if zone.startswith("-") else 1
+        offset = sign * (int(zone[1:3]) * 60 + int(zone[3:5]))
+        if not name.strip():
+            raise NoIdentity("the name is empty")
+        return Identity(name.strip(), email, int(seconds), offset)
+
+    @functools.cached_property
+    def objects(self) -> pygit2.Repository:
+        """The repository opened by libgit2, for reading and writing objects and refs."""
+        import pygit2
+
+        try:
+            return pygit2.Repository(str(self.git_dir))
+        except pygit2.GitError as error:
+            raise UnsupportedRepository(
+                self.root, f"a feature unknown to libgit2 ({error})", "Try a clone of it in git's default format."
+            ) from error
+
+
+def find_repository(folder: Path) -> Repository:
+    """The repository that `folder` is in.
+
+    Raises:
+        NotARepository: there is none.
+        BareRepository: it has no working tree.
+        UnsupportedRepository: its objects or refs have a format that libgit2 cannot write.
+        GitError: git refuses, for instance since somebody else owns the folder.
+    """
+    try:
+        words = run_git("rev-parse", "--is-bare-repository", "--is-inside-work-tree", "--absolute-git-dir", cwd=folder)
+    except GitError as error:
+        if "not a git repository" in error.output:
+            raise NotARepository(folder) from error
+        raise
+    bare, inside, git_dir_text = os.fsdecode(words).splitlines()
+    git_dir = Path(git_dir_text)
+    if inside != "true":
+        if bare == "true":
+            raise BareRepository(folder)
+        raise NotARepository(folder)
+    answers = run_git("rev-parse", "--show-toplevel", "--git-common-dir", "--show-object-format", cwd=folder)
+    root_text, common_text, object_format = os.fsdecode(answers).splitlines()
+    root = Path(root_text)
+    if object_format != "sha1":
+        raise UnsupportedRepository(
+            root, f"the object format {object_format}", "Use a repository with git's default object format, sha1."
+        )
+    common_dir = (folder / common_text).resolve()
+    if (common_dir / "reftable").exists():
+        raise UnsupportedRepository(
+            root,
+            "the ref format reftable",
+            "Convert it with `git refs migrate --ref-format=files` (git 2.46 or newer).",
+        )
+    return Repository(root, git_dir, common_dir, _head(root))
+
+
+def _head(root: Path) -> str | None:
+    try:
+        return os.fsdecode(run_git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", cwd=root)).strip()
+    except GitError:
+        return None
