@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 _SHOWN_LIMIT = 10
+_WINDOW = 80
 
 
 def bulleted(items: Sequence[str], *, limit: int = _SHOWN_LIMIT) -> str:
@@ -21,6 +22,14 @@ def bulleted(items: Sequence[str], *, limit: int = _SHOWN_LIMIT) -> str:
     if len(items) > limit:
         lines.append(f"    ... and {len(items) - limit} more")
     return "\n".join(lines)
+
+
+def _window(text: str, column: int) -> str:
+    """The part of a long line that is around `column` (from 1), which is then at most at the middle."""
+    start = max(0, column - 1 - _WINDOW // 2)
+    before = "…" if start else ""
+    after = "…" if len(text) > start + _WINDOW else ""
+    return before + text[start + len(before) : start + _WINDOW] + after
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
@@ -141,6 +150,88 @@ class UnknownStep(MitosisError):
 
 class UsageError(MitosisError):
     """What was asked for on the command line makes no sense as it stands."""
+
+
+class NoStep(UsageError):
+    def __init__(self, known: Iterable[str], path: Path) -> None:
+        self.known = sorted(known)
+        self.path = path
+        super().__init__(
+            f"no step is given\n    registered in {path}: {', '.join(self.known) or 'none'}\n"
+            "Name one, or several for a chain: mitosis STEP..."
+        )
+
+
+class RepeatedStep(UsageError):
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"the step `{name}` stands twice, and its parameters could not be told apart\n"
+            "Register the same callable under a second name to run it twice."
+        )
+
+
+class BadModule(UsageError):
+    def __init__(self, module: str) -> None:
+        self.module = module
+        super().__init__(
+            f"`{module}` is no module to run\nWrite -m package.module for its `run` and `lookup_dict`, "
+            "or -m package.module:Class for those of a class."
+        )
+
+
+class MalformedParameter(UsageError):
+    """A parameter that cannot be read. Attributes: option (as it was given), reason, remedy."""
+
+    def __init__(self, option: str, reason: str, remedy: str) -> None:
+        self.option = option
+        self.reason = reason
+        self.remedy = remedy
+        super().__init__(f"cannot read `{option}`: {reason}\n{remedy}")
+
+
+class MisdirectedParameter(UsageError):
+    """A parameter of a step that is not run. Attributes: option, step, steps (those that are run)."""
+
+    def __init__(self, option: str, step: str, steps: Sequence[str]) -> None:
+        self.option = option
+        self.step = step
+        self.steps = list(steps)
+        near = nearest(step, steps)
+        hint = f"Did you mean `{near[0]}`?" if near else "Add the step to the command, or leave the parameter out."
+        super().__init__(
+            f"`{option}` is for the step `{step}`, which is not run\n    steps: {', '.join(self.steps)}\n{hint}"
+        )
+
+
+class RepeatedParameter(UsageError):
+    """A parameter that is given twice. Attributes: parameter, options (as they were given)."""
+
+    def __init__(self, parameter: str, options: Sequence[str]) -> None:
+        self.parameter = parameter
+        self.options = list(options)
+        super().__init__(f"`{parameter}` is given more than once\n{bulleted(self.options)}\nLeave one of them.")
+
+
+class BadExpression(UsageError):
+    """The expression of an eval parameter is no Python.
+
+    Attributes: parameter, expression, reason, line and column (from 1; None where Python does not say).
+    """
+
+    def __init__(
+        self, parameter: str, expression: str, reason: str, line: int | None, column: int | None, hint: str
+    ) -> None:
+        self.parameter = parameter
+        self.expression = expression
+        self.reason = reason
+        self.line = line
+        self.column = column
+        shown = [_window(text, 1) for text in expression.splitlines()]
+        if line is not None and column is not None and line <= len(shown):
+            text = expression.splitlines()[line - 1]
+            shown[line - 1 : line] = [_window(text, column), " " * min(column - 1, _WINDOW // 2) + "^"]
+        super().__init__(f"the expression of {parameter} is not valid Python: {reason}\n{bulleted(shown)}\n{hint}")
 
 
 # --- values and locks -----------------------------------------------------------------------------

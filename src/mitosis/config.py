@@ -1,0 +1,314 @@
+"""The table `[tool.mitosis]` of a pyproject.toml: the registered steps and where things are.
+
+Every key is described in docs/reference/configuration.md.
+"""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mitosis.errors import BadModule, ConfigError, NoStep, RepeatedStep, UnknownStep, nearest
+
+if TYPE_CHECKING:
+    import tomlkit
+
+KEYS = (
+    "steps",
+    "trials-folder",
+    "pythonpath",
+    "remote",
+    "auto-push",
+    "hook",
+    "figure-dpi",
+    "figure-format",
+    "template",
+)
+"""The keys of `[tool.mitosis]`. Those after `pythonpath` are reserved: accepted, and without effect yet."""
+
+_EXAMPLE_LINES = (
+    "[tool.mitosis.steps]",
+    'my_step = ["my_package.my_module:run", "my_package.my_module:lookup_dict"]',
+)
+_INIT_LINES = (
+    "[tool.mitosis.steps]",
+    "# One step a line: the callable to run, and the dictionary that its variants are looked up in.",
+    '# my_step = ["my_package.my_module:run", "my_package.my_module:lookup_dict"]',
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StepConfig:
+    """A registered step. References have the form `package.module:attribute` or `package.module:Class.method`."""
+
+    name: str
+    action: str
+    """Reference of the callable."""
+    lookup: str
+    """Reference of the lookup dictionary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What `[tool.mitosis]` says."""
+
+    path: Path
+    """The file, absolute."""
+    steps: Mapping[str, StepConfig]
+    """Steps by name, in the order of the file."""
+    trials_folder: str | None
+    """As it was written; None when the file says nothing."""
+    pythonpath: tuple[Path, ...]
+    """Folders to import from, after what is installed; absolute."""
+
+
+def read_config(path: Path, *, steps_needed: bool = True) -> Config:
+    """Read `[tool.mitosis]`.
+
+    Args:
+        path: a TOML file, as a rule pyproject.toml.
+        steps_needed: whether a file without the table of steps is an error.
+
+    Raises:
+        ConfigError: the file is missing, unreadable or no TOML, or the table does not say what it should.
+    """
+    path = path.absolute()
+    document = _parse(_read_text(path), path).unwrap()
+    table = _table(path, _table(path, document, "tool", "tool"), "mitosis", "tool.mitosis")
+    for key in table:
+        if key not in KEYS:
+            near = nearest(key, KEYS)
+            hint = f"did you mean `{near[0]}`?" if near else f"the keys are {', '.join(KEYS)}"
+            raise ConfigError(path, f"unknown key `{key}`: {hint}", key="tool.mitosis")
+    if steps_needed and "steps" not in table:
+        raise ConfigError(
+            path, "no steps are registered, for there is no table [tool.mitosis.steps]\n" + _lines_to_add(path)
+        )
+    steps = _table(path, table, "steps", "tool.mitosis.steps")
+    return Config(
+        path=path,
+        steps={name: _read_step(path, name, entry) for name, entry in steps.items()},
+        trials_folder=_read_trials_folder(path, table.get("trials-folder")),
+        pythonpath=_read_pythonpath(path, table.get("pythonpath", ["."])),
+    )
+
+
+def select_steps(config: Config, names: Sequence[str]) -> tuple[StepConfig, ...]:
+    """The steps of one experiment, in the order of `names`.
+
+    Raises:
+        NoStep: `names` is empty.
+        UnknownStep: a name is not registered.
+        RepeatedStep: a name stands twice.
+    """
+    if not names:
+        raise NoStep(config.steps, config.path)
+    for position, name in enumerate(names):
+        if name not in config.steps:
+            raise UnknownStep(name, config.steps, config.path)
+        if name in names[:position]:
+            raise RepeatedStep(name)
+    return tuple(config.steps[name] for name in names)
+
+
+def module_step(module: str) -> StepConfig:
+    """The step that `-m MODULE` stands for, without registration.
+
+    Args:
+        module: `package.module` for its `run` and `lookup_dict`, or `package.module:Class` for those of a class.
+
+    Raises:
+        BadModule: it is neither.
+    """
+    name, colon, qualified = module.partition(":")
+    if not _is_dotted_name(name) or (colon and not _is_dotted_name(qualified)):
+        raise BadModule(module)
+    prefix = f"{module}." if colon else f"{module}:"
+    return StepConfig(name=module, action=f"{prefix}run", lookup=f"{prefix}lookup_dict")
+
+
+def add_steps_table(text: str, path: Path = Path("pyproject.toml")) -> str | None:
+    """Add an empty `[tool.mitosis.steps]` with a commented example to a TOML text.
+
+    What stands there already stays as it is, byte for byte; line endings follow it.
+
+    Args:
+        text: the whole file.
+        path: the file to name in errors.
+
+    Returns:
+        The new text, or None when the table is there already.
+
+    Raises:
+        ConfigError: `text` is no TOML, or holds something else where the table should be.
+    """
+    document = _parse(text, path)
+    table = _table(path, _table(path, document.unwrap(), "tool", "tool"), "mitosis", "tool.mitosis")
+    if "steps" in table:
+        _table(path, table, "steps", "tool.mitosis.steps")
+        return None
+    newline = "\r\n" if "\r\n" in text else "\n"
+    body = newline.join(_INIT_LINES)
+    if not text.strip("\ufeff"):
+        return text + body + newline
+    ends_with_newline = text.endswith("\n")
+    joint = newline if ends_with_newline else newline * 2
+    if text.endswith("\n" + newline) or text == newline:
+        joint = ""
+    longer = text + joint + body + (newline if ends_with_newline else "")
+    try:
+        _parse(longer, path)
+    except ConfigError as error:
+        # A table written in braces cannot be continued under a header further down.
+        raise ConfigError(
+            path,
+            "the steps cannot be added to a table that is written in braces\n"
+            "Write it with a header of its own, [tool.mitosis], and try again.",
+            key="tool.mitosis" if table else "tool",
+        ) from error
+    return longer
+
+
+def _read_text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ConfigError(
+            path, "there is no such file\nMake one with `mitosis init`, or name another with --config."
+        ) from error
+    except OSError as error:
+        raise ConfigError(path, f"it cannot be read: {error.strerror}") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(path, f"line {line} is not UTF-8, as TOML has to be") from error
+
+
+def _parse(text: str, path: Path) -> tomlkit.TOMLDocument:
+    import tomlkit
+    from tomlkit.exceptions import ParseError, TOMLKitError
+
+    try:
+        return tomlkit.parse(text.removeprefix("\ufeff"))
+    except ParseError as error:
+        what = str(error).rpartition(" at line ")[0]
+        # tomlkit reports what it cannot read at the end of the text as a NUL that is not there.
+        what = what.replace(r"Unexpected character: '\x00'", "the line is not complete").rstrip(".")
+        lines = text.splitlines()
+        shown = f"\n    {error.line} | {lines[error.line - 1]}" if error.line <= len(lines) else ""
+        raise ConfigError(path, f"line {error.line}, column {error.col + 1}: not valid TOML: {what}{shown}") from error
+    except TOMLKitError as error:
+        raise ConfigError(path, f"not valid TOML: {_second_opinion(text) or error}") from error
+
+
+def _second_opinion(text: str) -> str | None:
+    """What the standard library finds wrong, with line and column, which tomlkit leaves out for repeated keys."""
+    import tomllib
+
+    try:
+        tomllib.loads(text.removeprefix("\ufeff"))
+    except tomllib.TOMLDecodeError as error:
+        return str(error)
+    return None
+
+
+def _table(path: Path, parent: Mapping[str, Any], name: str, key: str) -> Mapping[str, Any]:
+    """The table `name` of `parent`; an empty one where there is none."""
+    table = parent.get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigError(path, f"this is {_kind(table)}, where a table should be", key=key)
+    return table
+
+
+def _read_step(path: Path, name: str, entry: object) -> StepConfig:
+    key = f"tool.mitosis.steps.{name}" if name.isidentifier() else f'tool.mitosis.steps."{name}"'
+    _check_step_name(path, name, key)
+    if isinstance(entry, dict):
+        raise ConfigError(
+            path,
+            'this is a table, where a list of two strings should be: ["module:callable", "module:lookup_dict"]\n'
+            "A step's name cannot hold a dot.",
+            key=key,
+        )
+    if not isinstance(entry, list) or len(entry) != 2 or not all(isinstance(item, str) for item in entry):
+        if isinstance(entry, list) and len(entry) != 2:
+            given = f"a list of {len(entry)}"
+        elif isinstance(entry, list):
+            given = "a list with " + next(_kind(item) for item in entry if not isinstance(item, str))
+        else:
+            given = _kind(entry)
+        raise ConfigError(
+            path, f'this is {given}, where two strings should be: ["module:callable", "module:lookup_dict"]', key=key
+        )
+    for reference in entry:
+        if not is_reference(reference):
+            raise ConfigError(
+                path,
+                f"`{reference}` is no reference: it should look like `package.module:name` "
+                "or `package.module:Class.name`",
+                key=key,
+            )
+    action, lookup = entry
+    return StepConfig(name, action, lookup)
+
+
+def _check_step_name(path: Path, name: str, key: str) -> None:
+    broken: str | None = None
+    if not name:
+        broken = "a step's name cannot be empty"
+    elif name.startswith("-"):
+        broken = "a step's name cannot begin with `-`: the command line would take it for an option"
+    else:
+        for character in name:
+            if character in ".=+" or character.isspace() or not character.isprintable():
+                shown = character if character in ".=+" else ascii(character)[1:-1]
+                shown = "a blank" if character == " " else f"`{shown}`"
+                broken = f"a step's name cannot hold {shown}: it is written `step.param=value`, and steps join with `+`"
+                break
+    if broken:
+        raise ConfigError(path, broken, key=key)
+
+
+def _read_trials_folder(path: Path, value: object) -> str | None:
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value
+    given = "empty" if isinstance(value, str) else _kind(value)
+    raise ConfigError(path, f"this is {given}, where the path of a folder should be", key="tool.mitosis.trials-folder")
+
+
+def _read_pythonpath(path: Path, value: object) -> tuple[Path, ...]:
+    if isinstance(value, list) and all(isinstance(item, str) and item for item in value):
+        return tuple((path.parent / item).resolve() for item in value)
+    raise ConfigError(
+        path,
+        'a list of folders should be here, relative to this file, such as ["."] or ["src"]',
+        key="tool.mitosis.pythonpath",
+    )
+
+
+def is_reference(text: str) -> bool:
+    """Whether `text` has the form `package.module:attribute`, each side perhaps dotted."""
+    module, colon, qualified = text.partition(":")
+    return bool(colon) and _is_dotted_name(module) and _is_dotted_name(qualified)
+
+
+def _is_dotted_name(text: str) -> bool:
+    return all(part.isidentifier() and not keyword.iskeyword(part) for part in text.split("."))
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "a boolean"
+    for cls, kind in ((str, "a string"), (int | float, "a number"), (list, "a list"), (dict, "a table")):
+        if isinstance(value, cls):
+            return kind
+    return "a date or time"
+
+
+def _lines_to_add(path: Path) -> str:
+    lines = "\n".join(f"    {line}" for line in _EXAMPLE_LINES)
+    return f"Add these lines with your own names, or run `mitosis init`:\n{lines}"
