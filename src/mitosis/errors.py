@@ -105,6 +105,26 @@ class DirtyRepository(RepositoryError):
         )
 
 
+class UncommittedImports(RepositoryError):
+    """Imported code that is not the commit's.
+
+    Attributes:
+        commit: full id of the commit.
+        imports: module, path relative to the working tree, and the reason, for each file.
+    """
+
+    def __init__(self, commit: str, imports: Sequence[tuple[str, str, str]]) -> None:
+        self.commit = commit
+        self.imports = list(imports)
+        width = min(40, max(len(path) for _, path, _ in self.imports))
+        lines = [f"{path:<{width}}  {reason} (module {module})" for module, path, reason in self.imports]
+        number = "a file was imported that is" if len(lines) == 1 else f"{len(lines)} files were imported that are"
+        super().__init__(
+            f"{number} not as in commit {commit[:7]}, so this trial could not be reproduced\n{bulleted(lines)}\n"
+            "Commit what the experiment imports, or pass --debug to try things out without recording."
+        )
+
+
 class GitError(RepositoryError):
     """The git program failed. Attributes: command, status (exit status), output (what git said)."""
 

@@ -1,0 +1,405 @@
+"""Whether the code that was imported is the committed code.
+
+The check compares git's ids of blobs: those of the bytes as they were imported with those in the commit, without a git
+process. Only files that differ are shown to the git program, since filters (line endings, LFS, encodings) make the
+working tree differ from the commit by right. However many files there are, it is started three times at most, and as
+often for each submodule that code was imported from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from mitosis.errors import GitError, RepositoryError, UncommittedImports
+from mitosis.git import Repository, find_repository
+from mitosis.provenance.text import c_quoted, shown
+
+if TYPE_CHECKING:
+    import pygit2
+
+_LINKS_LIMIT = 40
+"""Symbolic links that are followed for one path, as in Linux (path_resolution(7))."""
+_FOLDER_MODE = 0o040000
+_LINK_MODE = 0o120000
+_SUBMODULE_MODE = 0o160000
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedFile:
+    """A file that a module was imported from."""
+
+    module: str
+    path: str
+    """Absolute."""
+    oid: str | None
+    """Git's id of a blob with the bytes as they were imported; None where that is not known."""
+
+
+def check_imports(
+    repository: Repository, commit: str, files: Sequence[ImportedFile], environment_folders: Sequence[str]
+) -> None:
+    """Make sure that every imported file of the working tree is as in the commit.
+
+    Files of a submodule are compared with the commit that the submodule is pinned to. Symbolic links of the working
+    tree on the way to a file have to be the commit's too.
+
+    Args:
+        repository: that of the experiment.
+        commit: full id of the commit that the trial is recorded for.
+        files: what was imported, from wherever.
+        environment_folders: where installed code is (`sys.prefix`, site-packages). What is below those that lie
+            inside the working tree does not count.
+
+    Raises:
+        UncommittedImports: a file is untracked, ignored or different.
+        GitError: git fails, for instance in a filter.
+    """
+    root = os.path.realpath(repository.root)
+    environment = _Environment(root, environment_folders)
+    resolver = _Resolver()
+    items: dict[str, _Item] = {}
+    modules: dict[str, str] = {}
+    leading_out: dict[str, str] = {}
+    for file in files:
+        path, oid = file.path, file.oid
+        if not os.path.lexists(path) and (archive := _archive_of(path)) is not None:
+            path, oid = archive, None
+        place = resolver.resolve(path)
+        links = [link for link in place.links if _is_below(link.path, root) and not environment.holds(link.path)]
+        if not _is_below(place.path, root):
+            if links and not environment.spells(path):
+                leading_out[os.path.relpath(file.path, root)] = shown(os.path.relpath(links[0].path, root))
+                modules.setdefault(os.path.relpath(file.path, root), file.module)
+            continue
+        if environment.holds(place.path):
+            continue
+        inside = os.path.relpath(place.path, root)
+        items.setdefault(inside, _Item()).oids.add(oid)
+        modules.setdefault(inside, file.module)
+        for link in links:
+            inside = os.path.relpath(link.path, root)
+            items.setdefault(inside, _Item(link_target=link.target))
+            modules.setdefault(inside, file.module)
+    reasons = {
+        path: f"reached through the symbolic link {link}, which leads out of the repository"
+        for path, link in leading_out.items()
+    }
+    reasons.update(_check(repository, commit, items))
+    if reasons:
+        raise UncommittedImports(
+            commit, [(modules[path], shown(path), reason) for path, reason in sorted(reasons.items())]
+        )
+
+
+def imported_elsewhere(
+    repository: Repository,
+    commit: str,
+    file: ImportedFile,
+    environment_folders: Sequence[str],
+    source_folders: Iterable[str] = ("", "src"),
+) -> str | None:
+    """Whether a module came from elsewhere although the commit holds a file of the same name.
+
+    So it is where a package was installed as a copy, and the copy runs in place of the code at hand.
+
+    Args:
+        repository: that of the experiment.
+        commit: full id of the commit.
+        file: the module's file.
+        environment_folders: as for `check_imports`.
+        source_folders: folders of the commit to look for packages in, relative to its root, with `/`.
+
+    Returns:
+        The path of the committed file, relative to the root; None when there is none, or the working tree was used.
+    """
+    root = os.path.realpath(repository.root)
+    real = os.path.realpath(file.path)
+    if _is_below(real, root) and not _Environment(root, environment_folders).holds(real):
+        return None
+    tree = _CommitTree(repository.objects, commit)
+    stem = file.module.replace(".", "/")
+    for folder in source_folders:
+        for name in (f"{stem}/__init__.py", f"{stem}.py"):
+            path = f"{folder.strip('/')}/{name}".lstrip("/")
+            entry = tree.find(path)
+            if entry is not None and not entry.rest:
+                return path
+    return None
+
+
+def blob_id(data: bytes) -> str:
+    """The id that git gives a blob with these bytes."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+# --- where a file really is -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    path: str
+    """Where it is; no symbolic link leads there."""
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    path: str
+    """Absolute, without symbolic links."""
+    links: tuple[_Link, ...]
+    """Those on the way, in order."""
+
+
+class _Resolver:
+    """Does what `os.path.realpath` does, looks at each folder once, and keeps the links on the way."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, _Place] = {}
+
+    def resolve(self, path: str, followed: int = 0) -> _Place:
+        folder, name = os.path.split(path)
+        if folder == path:
+            return _Place(path, ())
+        if folder not in self._folders:
+            self._folders[folder] = self.resolve(folder, followed)
+        parent = self._folders[folder]
+        if name in ("", os.curdir):
+            return parent
+        if name == os.pardir:
+            return _Place(os.path.dirname(parent.path), parent.links)
+        candidate = os.path.join(parent.path, name)
+        if followed >= _LINKS_LIMIT or not os.path.islink(candidate):
+            return _Place(candidate, parent.links)
+        target = os.readlink(candidate)
+        rest = self.resolve(os.path.join(parent.path, target), followed + 1)
+        return _Place(rest.path, (*parent.links, _Link(candidate, target), *rest.links))
+
+
+class _Environment:
+    """Where installed code is, as far as it concerns the working tree.
+
+    A folder that holds the whole working tree (an interpreter in /usr and a repository in /usr/src) takes nothing away.
+    """
+
+    def __init__(self, root: str, folders: Iterable[str]) -> None:
+        spelled = [os.path.abspath(folder) for folder in folders]
+        self._spelled = [folder for folder in spelled if folder != root and not _is_below(root, folder)]
+        self._real = [folder for folder in map(os.path.realpath, spelled) if _is_below(folder, root)]
+
+    def holds(self, path: str) -> bool:
+        """Whether a path without symbolic links is installed code inside the working tree."""
+        return any(path == folder or _is_below(path, folder) for folder in self._real)
+
+    def spells(self, path: str) -> bool:
+        """Whether a path is below one of the folders as it is spelled, wherever symbolic links lead from there."""
+        return any(_is_below(os.path.abspath(path), folder) for folder in self._spelled)
+
+
+def _archive_of(path: str) -> str | None:
+    """The file that a path leads into, as for a module in a zip archive."""
+    for folder in Path(path).parents:
+        if os.path.lexists(folder):
+            return str(folder) if folder.is_file() else None
+    return None
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(folder if folder.endswith(os.sep) else folder + os.sep)
+
+
+# --- what the commit holds ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    mode: int
+    oid: str
+    rest: str = ""
+    """What is left of the path when the entry is a submodule that it leads into."""
+
+
+class _CommitTree:
+    """The files of a commit by path; each folder is read once."""
+
+    def __init__(self, objects: pygit2.Repository, commit: str) -> None:
+        """Raises KeyError where the commit is not in the repository."""
+        self._objects = objects
+        self._root = str(objects[commit].peel(None).id)
+        self._folders: dict[str, dict[str, _Entry]] = {}
+        self._ignores_case = "core.ignorecase" in objects.config and objects.config.get_bool("core.ignorecase")
+
+    def find(self, path: str) -> _Entry | None:
+        """The file, link or submodule at `path`; the submodule that it leads into; None for anything else."""
+        names = path.split("/")
+        folder = self._root
+        for depth, name in enumerate(names):
+            entry = self._look_up(folder, name)
+            if entry is None:
+                return None
+            rest = "/".join(names[depth + 1 :])
+            if entry.mode == _SUBMODULE_MODE:
+                return _Entry(entry.mode, entry.oid, rest)
+            if not rest:
+                return entry if entry.mode != _FOLDER_MODE else None
+            if entry.mode != _FOLDER_MODE:
+                return None
+            folder = entry.oid
+        return None
+
+    def read(self, entry: _Entry) -> bytes:
+        data: bytes = self._objects[entry.oid].read_raw()
+        return data
+
+    def _look_up(self, folder: str, name: str) -> _Entry | None:
+        if folder not in self._folders:
+            children = cast("pygit2.Tree", self._objects[folder])
+            self._folders[folder] = {
+                os.fsdecode(child.raw_name or b""): _Entry(int(child.filemode or 0), str(child.id))
+                for child in children
+            }
+        entries = self._folders[folder]
+        if name in entries or not self._ignores_case:
+            return entries.get(name)
+        return next((entry for other, entry in entries.items() if _folded(other) == _folded(name)), None)
+
+
+def _folded(name: str) -> str:
+    """The name as file systems compare it that ignore case and the ways to compose a letter."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+# --- the comparison -------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Item:
+    """What is to be as in the commit: a file, or a symbolic link."""
+
+    oids: set[str | None] = field(default_factory=set)
+    """Ids of the bytes that were imported from the file."""
+    link_target: str | None = None
+
+
+def _check(repository: Repository, commit: str, items: Mapping[str, _Item]) -> dict[str, str]:
+    """Why items are not as in the commit, by path relative to the top of `repository`; those that are do not occur."""
+    if not items:
+        return {}
+    try:
+        tree = _CommitTree(repository.objects, commit)
+    except KeyError:
+        return dict.fromkeys(items, f"its repository does not have the commit {commit[:7]} that it is pinned to")
+    reasons: dict[str, str] = {}
+    missing: list[str] = []
+    unequal: dict[str, str] = {}
+    submodules: dict[str, tuple[str, dict[str, _Item]]] = {}
+    for path, item in items.items():
+        entry = tree.find(path.replace(os.sep, "/"))
+        if entry is None:
+            missing.append(path)
+        elif entry.rest:
+            prefix = path[: -len(entry.rest) - 1]
+            submodules.setdefault(prefix, (entry.oid, {}))[1][entry.rest] = item
+        elif item.link_target is not None:
+            if entry.mode != _LINK_MODE or tree.read(entry) != os.fsencode(item.link_target):
+                reasons[path] = "a symbolic link that the commit has otherwise"
+        elif item.oids != {entry.oid}:
+            reason = _why_unequal(repository.root / path, item.oids, entry.oid)
+            if reason is None:
+                unequal[path] = entry.oid
+            elif reason:
+                reasons[path] = reason
+    filtered = _filtered_ids(repository, list(unequal))
+    different = [path for path in unequal if filtered[path] != unequal[path]]
+    reasons.update(_why_not_committed(repository, missing, different))
+    for prefix, (pinned, inner_items) in submodules.items():
+        for path, reason in _check_submodule(repository, prefix, pinned, inner_items).items():
+            reasons[os.path.join(prefix, path)] = reason
+    return reasons
+
+
+def _why_unequal(path: Path, imported: set[str | None], committed: str) -> str | None:
+    """A reason that can be told without git; empty when there is none after all, None when git has to be asked."""
+    try:
+        present = blob_id(path.read_bytes())
+    except OSError as error:
+        return f"cannot be read any more ({error.strerror})"
+    if imported - {None, present, committed}:
+        return "changed on disk after it was imported"
+    if present == committed:
+        return ""
+    return None
+
+
+def _filtered_ids(repository: Repository, paths: Sequence[str]) -> dict[str, str]:
+    """The ids that `git add` would give files of the working tree, by git's own filters."""
+    if not paths:
+        return {}
+    lines = "".join(f"{c_quoted(path)}\n" for path in paths)
+    output = repository.git("hash-object", "--stdin-paths", stdin=lines.encode("ascii"))
+    return dict(zip(paths, output.split(), strict=True))
+
+
+def _why_not_committed(repository: Repository, missing: Sequence[str], different: Sequence[str]) -> dict[str, str]:
+    """Reasons for paths that the commit does not have, and for files that it has with other content."""
+    if not missing and not different:
+        return {}
+    output = repository.git("ls-files", "-v", "-z", "--cached")
+    tags = {entry[2:]: entry[0] for entry in output.split("\0") if entry}
+    reasons: dict[str, str] = {}
+    for path in different:
+        tag = tags.get(path, "H")
+        if tag in "Ss":
+            reasons[path] = "differs from the commit, and `git status` does not say so: it is marked skip-worktree"
+        elif tag.islower():
+            reasons[path] = "differs from the commit, and `git status` does not say so: it is marked assume-unchanged"
+        else:
+            reasons[path] = "differs from the commit"
+    unknown: list[str] = []
+    for path in missing:
+        inner = _inner_repository(repository, path)
+        if path in tags:
+            reasons[path] = "added, and not committed"
+        elif inner is not None:
+            reasons[path] = f"untracked: it is in another repository, {shown(inner)}"
+        else:
+            unknown.append(path)
+    ignored = _ignored(repository, unknown)
+    reasons.update((path, "ignored by git" if path in ignored else "untracked") for path in unknown)
+    return reasons
+
+
+def _ignored(repository: Repository, paths: Sequence[str]) -> set[str]:
+    if not paths:
+        return set()
+    try:
+        output = repository.git("check-ignore", "-z", "--stdin", stdin=os.fsencode("\0".join(paths)))
+    except GitError as error:
+        if error.status == 1:  # none of them
+            return set()
+        raise
+    return set(output.split("\0"))
+
+
+def _inner_repository(repository: Repository, path: str) -> str | None:
+    """The folder of a repository inside the working tree that `path` belongs to, if any."""
+    for folder in Path(path).parents:
+        if folder != Path() and os.path.lexists(repository.root / folder / ".git"):
+            return str(folder)
+    return None
+
+
+def _check_submodule(repository: Repository, prefix: str, pinned: str, items: dict[str, _Item]) -> dict[str, str]:
+    folder = repository.root / prefix
+    try:
+        submodule = find_repository(folder)
+    except RepositoryError as error:
+        return dict.fromkeys(items, f"its submodule cannot be read: {str(error).splitlines()[0]}")
+    if os.path.realpath(submodule.root) != os.path.realpath(folder):
+        return dict.fromkeys(items, "untracked: it is in the place of a submodule that is not initialized")
+    return _check(submodule, pinned, items)

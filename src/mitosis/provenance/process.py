@@ -1,0 +1,121 @@
+"""Who runs: the process, told apart from every other on its machine, and its command line."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+from pathlib import Path
+
+from mitosis.provenance.text import recordable
+from mitosis.records import ProcessRecord
+
+_INITIAL_PID_NAMESPACE = "4026531836"
+"""Inode of the namespace that Linux starts with (PROC_PID_INIT_INO in include/linux/proc_ns.h): not a container's."""
+
+
+def this_process() -> ProcessRecord:
+    """A record of the process that calls."""
+    marks = _marks_here()
+    started = _start(os.getpid())
+    if started is not None:
+        marks["start"] = started
+    return ProcessRecord(
+        host=platform.node(),
+        pid=os.getpid(),
+        started=" ".join(f"{name}={value}" for name, value in marks.items()) if started is not None else None,
+    )
+
+
+def is_alive(process: ProcessRecord) -> bool | None:
+    """Whether the process still runs; a later process with the same number is not taken for it.
+
+    Returns:
+        None where that cannot be told from here: it ran on another host, in another container, or on a
+        host of the same name.
+    """
+    if process.host != platform.node() or process.pid <= 0:
+        return None
+    marks = dict(word.partition("=")[::2] for word in (process.started or "").split())
+    here = _marks_here()
+    if process.started is not None and marks.keys() - {"start"} != here.keys():
+        return None  # another operating system under the same name, or a record that says less
+    if process.started is not None and marks.get("boot") != here.get("boot"):
+        outside_containers = marks.get("pids") == here.get("pids") == _INITIAL_PID_NAMESPACE
+        same_machine = marks.get("machine", "") == here.get("machine", "") != ""
+        return False if outside_containers and same_machine else None  # it was started again since
+    if process.started is not None and marks.get("pids") != here.get("pids"):
+        return None
+    return _is_running(process.pid, marks.get("start"))
+
+
+def command_line() -> tuple[str, ...]:
+    """The command line of this process, one word an item, the program without its folder."""
+    program = Path(sys.argv[0]).name if sys.argv else ""
+    if program in ("", "__main__.py"):
+        program = "mitosis"
+    return (program, *(recordable(word) for word in sys.argv[1:]))
+
+
+def _marks_here() -> dict[str, str]:
+    """What tells this machine, its boot and its container from others. Empty where there is no /proc."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        pids = str(Path("/proc/self/ns/pid").readlink()).partition("[")[2].rstrip("]")
+    except OSError:
+        return {}
+    return {"machine": _machine(), "boot": boot, "pids": pids}
+
+
+def _machine() -> str:
+    """A digest of the machine's id, since the id itself is to be kept private (machine-id(5))."""
+    try:
+        text = Path("/etc/machine-id").read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return hashlib.sha256(f"mitosis {text}".encode()).hexdigest()[:16] if text else ""
+
+
+def _start(pid: int) -> str | None:
+    """When the process was started, as a text to compare; None where that cannot be seen."""
+    state_and_start = _proc_stat(pid)
+    if state_and_start is not None:
+        return state_and_start[1]
+    if Path("/proc/self").exists():
+        return None
+    import psutil
+
+    try:
+        return f"{psutil.Process(pid).create_time():.2f}"
+    except psutil.Error:
+        return None
+
+
+def _proc_stat(pid: int) -> tuple[str, str] | None:
+    """State letter and start in clock ticks since boot, fields 3 and 22 of /proc/PID/stat (proc_pid_stat(5))."""
+    try:
+        data = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    # The second field, the program's name in parentheses, may itself hold blanks and parentheses.
+    fields = data[data.rindex(b")") + 2 :].split()
+    return fields[0].decode(), fields[19].decode()
+
+
+def _is_running(pid: int, start: str | None) -> bool | None:
+    found = _proc_stat(pid)
+    if found is not None:
+        state, found_start = found
+        if state in "ZX":
+            return False  # it ended, and only its parent has not taken note yet
+        return found_start == start if start is not None else None
+    import psutil
+
+    try:
+        if not psutil.pid_exists(pid):
+            return False
+    except OverflowError:
+        return False
+    found_text = _start(pid)
+    return found_text == start if start is not None and found_text is not None else None
