@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -285,6 +286,155 @@ class UntrackableParameter(MitosisError):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """A value that is recorded for a variant, in texts for people."""
+
+    digest: str
+    summary: str
+    author: str
+    """Name of who locked it; empty if the journal does not tell."""
+    date: str
+    """The day it was locked, `YYYY-MM-DD`; empty if the journal does not tell."""
+    commit: str | None
+    """The experiment's commit that it was locked at."""
+    used_by: int
+    """How many trials used it."""
+
+    @property
+    def uses(self) -> str:
+        return f"{self.used_by} trial{'' if self.used_by == 1 else 's'}"
+
+    @property
+    def origin(self) -> str:
+        """Such as `by Ada Lovelace on 2026-03-01, commit 8c1d2e0, used by 14 trials`."""
+        parts = [f"by {self.author} on {self.date}"] if self.author else []
+        parts += [f"commit {self.commit[:7]}"] if self.commit else []
+        return ", ".join([*parts, f"used by {self.uses}"])
+
+
+@dataclass(frozen=True, slots=True)
+class Redefinition:
+    """A variant that is locked to another value than the one at hand."""
+
+    step: str
+    parameter: str
+    variant: str
+    locked: Meaning
+    now_digest: str
+    now_summary: str
+    differences: tuple[tuple[str, str], ...]
+    """Path of each leaf that differs, empty for the value itself, and in what."""
+    same_count: int
+    """How many leaves do not differ."""
+    source: str
+    """Where the value at hand comes from, such as `sine_experiment:lookup_dict`."""
+
+    def lines(self) -> list[str]:
+        head = f"variant `{self.variant}` of `{self.step}.{self.parameter}` is locked to another value"
+        if all(not path for path, _ in self.differences):
+            return [head, *_scalar_lines(self)]
+        shown = self.differences[:_SHOWN_LIMIT]
+        width = max(len(path) for path, _ in shown) + 1
+        lines = [f"    {(path or 'value') + ':':{width}}  {text}" for path, text in shown]
+        if len(self.differences) > len(shown):
+            lines.append(f"    ... and {len(self.differences) - len(shown)} more")
+        if self.same_count:
+            same = "1 other leaf is" if self.same_count == 1 else f"{self.same_count} other leaves are"
+            lines.append(f"    ({same} the same)")
+        return [head, *lines, f"    locked {self.locked.origin}"]
+
+
+def _scalar_lines(redefinition: Redefinition) -> list[str]:
+    texts = (redefinition.locked.summary, redefinition.now_summary)
+    width = max(map(len, texts))
+    notes = (redefinition.locked.origin, redefinition.source)
+    return [
+        f"    {name} {text:{width}}    {note}".rstrip()
+        for name, text, note in zip(("locked:", "now:   "), texts, notes, strict=True)
+    ]
+
+
+class VariantRedefined(MitosisError):
+    """Variants are locked to other values than those at hand.
+
+    Attributes:
+        redefinitions: all of them, in the order in which the variants were given.
+        step, parameter, variant, locked, now_digest, differences, same_count, source: those of the first.
+    """
+
+    def __init__(self, redefinitions: Sequence[Redefinition]) -> None:
+        self.redefinitions = tuple(redefinitions)
+        first = self.redefinitions[0]
+        self.step = first.step
+        self.parameter = first.parameter
+        self.variant = first.variant
+        self.locked = first.locked
+        self.now_digest = first.now_digest
+        self.differences = first.differences
+        self.same_count = first.same_count
+        self.source = first.source
+        lines = [line for redefinition in self.redefinitions for line in redefinition.lines()]
+        remedy = (
+            "Give the new value a name of its own, or restore the locked one."
+            if len(self.redefinitions) == 1
+            else "Give each new value a name of its own, or restore the locked ones."
+        )
+        super().__init__("\n".join([*lines, remedy]))
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A variant with several recorded meanings."""
+
+    step: str
+    parameter: str
+    variant: str
+    meanings: tuple[Meaning, ...]
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.step}.{self.parameter}={self.variant}"
+
+    def lines(self) -> list[str]:
+        count = len(self.meanings)
+        digits = _telling_digits([meaning.digest for meaning in self.meanings])
+        width = max(len(meaning.summary) for meaning in self.meanings)
+        lines = []
+        for meaning in self.meanings:
+            who = [text for text in (meaning.author, meaning.date, meaning.uses) if text]
+            lines.append(f"    {meaning.digest[:digits]}…  {meaning.summary:{width}}    {', '.join(who)}")
+        number = "two" if count == 2 else str(count)
+        return [f"variant `{self.variant}` of `{self.step}.{self.parameter}` has {number} recorded meanings", *lines]
+
+
+def _telling_digits(digests: Sequence[str]) -> int:
+    """How many leading digits, at least four, tell these digests apart."""
+    return next((n for n in range(4, 40) if len({digest[:n] for digest in digests}) == len(digests)), 40)
+
+
+class VariantConflict(MitosisError):
+    """Variants cannot be used, since several values are recorded under their name.
+
+    Attributes:
+        conflicts: all of them, in the order in which the variants were given.
+        step, parameter, variant, meanings: those of the first.
+    """
+
+    def __init__(self, conflicts: Sequence[Conflict]) -> None:
+        self.conflicts = tuple(conflicts)
+        first = self.conflicts[0]
+        self.step = first.step
+        self.parameter = first.parameter
+        self.variant = first.variant
+        self.meanings = first.meanings
+        lines = [line for conflict in self.conflicts for line in conflict.lines()]
+        super().__init__(
+            "\n".join(lines) + "\nIt cannot be run until one of them is chosen: "
+            f"mitosis variants resolve {first.full_name} --keep DIGEST"
+        )
+
+
 # --- the journal and its records ------------------------------------------------------------------
 
 
@@ -301,6 +451,23 @@ class JournalBusy(JournalError):
         super().__init__(
             f"the journal is locked by another process: waited {waited_s:.0f} s for {lock_path}\n"
             "If no mitosis or git process is running in this repository, delete that file and try again."
+        )
+
+
+class NoteNotWritten(JournalError):
+    """A trial's end is in the journal, but the git note of its commit does not tell of it.
+
+    Attributes: key, ref (of the notes), reason.
+    """
+
+    def __init__(self, key: str, ref: str, reason: str) -> None:
+        self.key = key
+        self.ref = ref
+        self.reason = reason
+        super().__init__(
+            f"the end of trial {key} is recorded, but not in the git note of its commit ({ref}):\n"
+            f"{bulleted(reason.splitlines())}\n"
+            "Nothing is lost: the notes are only a view of the journal."
         )
 
 

@@ -1,0 +1,160 @@
+"""Where things are in the journal: the names of its refs and the paths in its tree.
+
+The tree of a journal commit is
+
+    trials/<experiment>/<YYYY-MM-DD>/<key[:2]>/<key>.msgpack
+    variants/<step>/<parameter>/<variant>/<digest>.msgpack
+    environments/<digest>.txt
+    format
+
+Names given by users are percent-encoded, so that a path never holds anything but ASCII letters, digits and `._-+%~/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from urllib.parse import unquote_to_bytes
+
+from mitosis.errors import JournalError
+
+JOURNAL_REF = "refs/mitosis/journal"
+SYMBOLIC_REF = "refs/refs/mitosis"
+"""git reads the short name `refs/mitosis` as this one; pointing it at the journal makes `git log refs/mitosis` work."""
+PIN_PREFIX = "refs/mitosis/commits/"
+NOTES_REF = "refs/notes/mitosis"
+
+TRIALS = "trials"
+VARIANTS = "variants"
+ENVIRONMENTS = "environments"
+FORMAT_FILE = "format"
+
+RECORD_SUFFIX = ".msgpack"
+KEY_DIGITS = 12
+SHORT_KEY_DIGITS = 6
+"""How many digits of a key are shown where it only has to be told from its neighbours."""
+
+EXPERIMENT_NAME_LIMIT = 200
+"""Longest folder name of an experiment; the record itself holds the whole name."""
+VARIANT_NAME_LIMIT = 1000
+"""Longest folder name of a step, parameter or variant: three of them stay below git's limit of 4,096 for a path."""
+
+KEY_PATTERN = re.compile(r"[0-9a-f]{12}")
+DAY_PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+DIGEST_PATTERN = re.compile(r"[0-9a-f]{40}")
+COMMIT_PATTERN = re.compile(r"[0-9a-f]{40}")
+SHARD_PATTERN = re.compile(r"[0-9a-f]{2}")
+_ENVIRONMENT_PATTERN = re.compile(r"[0-9a-f]{6,64}")
+
+_UNSAFE = re.compile(rb"[^A-Za-z0-9._+-]")
+_EMPTY_NAME = "%"
+_SHORTENED_MARK = "~"
+_SHORTENED_DIGEST_DIGITS = 32
+
+
+def experiment_name(steps: Iterable[str]) -> str:
+    """The name of the experiment that runs these steps in this order."""
+    return "+".join(steps)
+
+
+def encode_name(name: str, limit: int) -> str:
+    """A name as one component of a path: safe for git, for every file system, and at most `limit` bytes long.
+
+    A name that would be longer keeps its beginning and ends in `~` and a digest of the whole name, so two long names
+    still get two paths. Everything else can be undone by `decode_name`.
+    """
+    if not name:
+        return _EMPTY_NAME
+    data = name.encode("utf-8", "surrogatepass")
+    encoded = _UNSAFE.sub(lambda match: b"%%%02X" % match[0][0], data).decode("ascii")
+    if encoded.startswith("."):
+        encoded = "%2E" + encoded[1:]
+    if len(encoded) <= limit:
+        return encoded
+    digest = hashlib.sha256(data).hexdigest()[:_SHORTENED_DIGEST_DIGITS]
+    kept = encoded[: limit - len(digest) - len(_SHORTENED_MARK)]
+    kept = re.sub(r"%[0-9A-F]?$", "", kept)
+    return f"{kept}{_SHORTENED_MARK}{digest}"
+
+
+def decode_name(component: str) -> str:
+    """The name that `encode_name` made this component from.
+
+    A shortened name does not come back: its beginning does, with `~` and the digest. A component that `encode_name`
+    never makes comes back as it is.
+    """
+    if component == _EMPTY_NAME:
+        return ""
+    try:
+        return unquote_to_bytes(component).decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return component
+
+
+def trial_folder(experiment: str, started: str) -> str:
+    """The folder of the trials of one experiment that started on one day of UTC.
+
+    Args:
+        experiment: name of the experiment.
+        started: ISO 8601 with an offset.
+
+    Raises:
+        JournalError: `started` is no such time.
+    """
+    try:
+        moment = datetime.fromisoformat(started)
+    except ValueError as error:
+        raise JournalError(f"{started!r} is no time in ISO 8601, so the trial has no place in the journal") from error
+    day = moment.astimezone(UTC).date().isoformat()
+    return f"{TRIALS}/{encode_name(experiment, EXPERIMENT_NAME_LIMIT)}/{day}"
+
+
+def trial_path(experiment: str, started: str, key: str) -> str:
+    """The path of a trial's record.
+
+    Raises:
+        JournalError: the key is not 12 hexadecimal digits, or `started` is no time.
+    """
+    if not KEY_PATTERN.fullmatch(key):
+        raise JournalError(f"{key!r} is no key of a trial: a key has {KEY_DIGITS} hexadecimal digits")
+    return f"{trial_folder(experiment, started)}/{key[:2]}/{key}{RECORD_SUFFIX}"
+
+
+def variant_folder(step: str, parameter: str, variant: str) -> str:
+    """The folder that holds the locked value of a variant: one file, or several if there is a conflict."""
+    return "/".join([VARIANTS, *(encode_name(name, VARIANT_NAME_LIMIT) for name in (step, parameter, variant))])
+
+
+def variant_path(step: str, parameter: str, variant: str, digest: str) -> str:
+    """The path of one locked value.
+
+    Raises:
+        JournalError: the digest is not 40 hexadecimal digits.
+    """
+    if not DIGEST_PATTERN.fullmatch(digest):
+        raise JournalError(f"{digest!r} is no digest of a value: it has 40 hexadecimal digits")
+    return f"{variant_folder(step, parameter, variant)}/{digest}{RECORD_SUFFIX}"
+
+
+def environment_path(digest: str) -> str:
+    """The path of an environment's text.
+
+    Raises:
+        JournalError: the digest is not hexadecimal.
+    """
+    if not _ENVIRONMENT_PATTERN.fullmatch(digest):
+        raise JournalError(f"{digest!r} is no digest of an environment: it is hexadecimal")
+    return f"{ENVIRONMENTS}/{digest}.txt"
+
+
+def pin_ref(commit: str) -> str:
+    """The ref that keeps an experiment's commit.
+
+    Raises:
+        JournalError: it is no full id of a commit.
+    """
+    if not COMMIT_PATTERN.fullmatch(commit):
+        raise JournalError(f"{commit!r} is no commit: its full id has 40 hexadecimal digits")
+    return PIN_PREFIX + commit

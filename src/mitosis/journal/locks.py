@@ -1,0 +1,162 @@
+"""Variant locks: the promise that the name of a variant means one value for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mitosis.errors import BadRecord, JournalError
+from mitosis.journal import layout
+from mitosis.journal.store import Entry, Store, object_oid
+
+MAX_VALUE_BYTES = 64 * 2**20
+"""A larger canonical value is neither locked nor read."""
+
+
+@dataclass(frozen=True, slots=True)
+class VariantValue:
+    """What a trial wants a variant to mean."""
+
+    step: str
+    parameter: str
+    variant: str
+    digest: str
+    value: bytes
+    """Canonical bytes."""
+    source: str = ""
+    """Where the value comes from, such as `sine_experiment:lookup_dict`; for messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockedVariant:
+    """A meaning that is recorded for a variant. A variant with several of them is in conflict."""
+
+    step: str
+    parameter: str
+    variant: str
+    digest: str
+    value: bytes
+    """Canonical bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockOrigin:
+    """How a lock came into the journal."""
+
+    author: str
+    """`Name <email>`."""
+    name: str
+    """The author's name alone."""
+    date: datetime
+    """With an offset."""
+    commit: str | None
+    """The experiment's commit; None if the journal does not say."""
+    trial: str | None
+    """Key of the trial that took the lock; None if the journal does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Locks:
+    """What the locks say to the variants that a trial wants to use."""
+
+    missing: tuple[VariantValue, ...]
+    """Not locked yet."""
+    redefined: tuple[tuple[VariantValue, LockedVariant], ...]
+    """Locked to another value."""
+    in_conflict: tuple[tuple[VariantValue, tuple[LockedVariant, ...]], ...]
+    """With several recorded meanings."""
+
+    @property
+    def are_violated(self) -> bool:
+        return bool(self.redefined or self.in_conflict)
+
+
+def check_locks(store: Store, tree: str | None, variants: Sequence[VariantValue]) -> Locks:
+    """Compare variants with the locks in a journal's tree (None: there is no journal yet).
+
+    Raises:
+        JournalError: a folder of variants cannot be read, or two values are given for one variant.
+    """
+    missing: list[VariantValue] = []
+    redefined: list[tuple[VariantValue, LockedVariant]] = []
+    in_conflict: list[tuple[VariantValue, tuple[LockedVariant, ...]]] = []
+    folders = _Folders(store, tree)
+    for variant in _distinct(variants):
+        folder, name = layout.variant_folder(variant.step, variant.parameter, variant.variant).rsplit("/", 1)
+        entry = folders.read(folder).get(name)
+        if entry is None or not entry.is_tree:
+            missing.append(variant)
+            continue
+        if entry.oid == _folder_oid(variant):
+            continue
+        meanings = list(read_meanings(store, entry.oid, f"{folder}/{name}", variant))
+        if not meanings:
+            missing.append(variant)
+        elif len(meanings) > 1:
+            in_conflict.append((variant, tuple(meanings)))
+        elif meanings[0].digest == variant.digest:
+            if meanings[0].value != variant.value:
+                raise BadRecord(f"{folder}/{name}", "the locked value does not have the digest that its name says")
+        else:
+            redefined.append((variant, meanings[0]))
+    return Locks(tuple(missing), tuple(redefined), tuple(in_conflict))
+
+
+def read_meanings(store: Store, folder: str, path: str, names: VariantValue | LockedVariant) -> Iterator[LockedVariant]:
+    """The meanings recorded in the folder of a variant, in order of their digests; foreign files are left out.
+
+    Raises:
+        BadRecord: the folder or a value cannot be read.
+    """
+    for name, entry in store.read_tree(folder, path).items():
+        digest = digest_of_file(name)
+        if digest is not None and not entry.is_tree:
+            value = store.read_blob(entry.oid, f"{path}/{name}", MAX_VALUE_BYTES)
+            yield LockedVariant(names.step, names.parameter, names.variant, digest, value)
+
+
+def digest_of_file(name: str) -> str | None:
+    """The digest that the name of a file in a variant's folder says; None for a foreign file."""
+    digest = name.removesuffix(layout.RECORD_SUFFIX)
+    return digest if digest != name and layout.DIGEST_PATTERN.fullmatch(digest) else None
+
+
+def _distinct(variants: Sequence[VariantValue]) -> Iterator[VariantValue]:
+    digests: dict[tuple[str, str, str], str] = {}
+    for variant in variants:
+        if len(variant.value) > MAX_VALUE_BYTES:
+            raise JournalError(
+                f"the value of variant `{variant.variant}` of `{variant.step}.{variant.parameter}` takes "
+                f"{len(variant.value)} bytes, more than the {MAX_VALUE_BYTES} that can be locked\n"
+                "Let the lookup dictionary hold what makes the value (a path, a seed, a function) instead of the value."
+            )
+        name = (variant.step, variant.parameter, variant.variant)
+        if name not in digests:
+            digests[name] = variant.digest
+            yield variant
+        elif digests[name] != variant.digest:
+            raise JournalError(f"two values are given for variant `{variant.variant}` of `{name[0]}.{name[1]}`")
+
+
+class _Folders:
+    """Trees of the journal by path, each read once."""
+
+    def __init__(self, store: Store, root: str | None) -> None:
+        self._store = store
+        self._read: dict[str, dict[str, Entry]] = {"": {} if root is None else store.read_tree(root, "")}
+
+    def read(self, path: str) -> dict[str, Entry]:
+        """The entries of the folder at `path`; none if there is no such folder."""
+        if path not in self._read:
+            above, _, name = path.rpartition("/")
+            entry = self.read(above).get(name)
+            self._read[path] = self._store.read_tree(entry.oid, path) if entry is not None and entry.is_tree else {}
+        return self._read[path]
+
+
+def _folder_oid(variant: VariantValue) -> str:
+    """The id of the folder that holds this value and nothing else: with it a lock is checked without being read."""
+    name = f"{variant.digest}{layout.RECORD_SUFFIX}".encode()
+    blob = bytes.fromhex(object_oid(b"blob", variant.value))
+    return object_oid(b"tree", b"100644 " + name + b"\0" + blob)

@@ -1,0 +1,145 @@
+"""The texts that people read with plain git: commit messages of the journal, and lines of notes."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Iterable
+
+from mitosis.journal.layout import SHORT_KEY_DIGITS
+from mitosis.records import MainResult, TrialRecord
+
+_SHORT_COMMIT_DIGITS = 7
+_NAME_LIMIT = 200
+_SUMMARY_VALUE_LIMIT = 40
+_SUMMARY_PARAMETERS_LIMIT = 200
+_TRAILER_LIMIT = 500
+_FAILURE_LIMIT = 200
+_METRICS_LIMIT = 100
+
+
+def one_line(text: str, limit: int) -> str:
+    """The text on one line: control characters and line breaks escaped, bounded to `limit` characters."""
+    shown = "".join(map(_visible, text[: limit + 1]))
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def _visible(character: str) -> str:
+    if character in "\n\t\r":
+        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}[character]
+    # Categories C*, Zl and Zp: control, format (which can reorder what is shown), surrogate, unassigned, line breaks.
+    if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
+        code = ord(character)
+        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return character
+
+
+def started_message(record: TrialRecord, locked: Collection[tuple[str, str, str, str]]) -> str:
+    """The message of the commit that starts a trial.
+
+    Args:
+        record: the trial.
+        locked: step, parameter, variant and digest of each variant that this commit locks.
+    """
+    summary = f"{_heading(record)} started at {record.commit[:_SHORT_COMMIT_DIGITS]}"
+    parameters = _summary_parameters(record, {(step, parameter) for step, parameter, _, _ in locked})
+    trailers = _common_trailers(record)
+    # The digest comes first, since it is the part that must not be cut off.
+    trailers += [("Locked", f"{digest} {step}.{parameter}={variant}") for step, parameter, variant, digest in locked]
+    trailers.append(("Status", record.status))
+    return _message(f"{summary}: {parameters}" if parameters else summary, trailers)
+
+
+def ended_message(record: TrialRecord) -> str:
+    """The message of the commit that ends a trial."""
+    status, detail, took = _outcome(record)
+    outcome = " ".join(part for part in (f"{status}: {detail}" if detail else status, took) if part)
+    return _message(f"{_heading(record)} {outcome}", [*_common_trailers(record), *_end_trailers(record)])
+
+
+def note_line(record: TrialRecord) -> str:
+    """The line of a trial in the git note of its commit, without a line break."""
+    key = record.key[:SHORT_KEY_DIGITS]
+    columns = [key, one_line(record.experiment, _NAME_LIMIT), _summary_parameters(record, ()), *_outcome(record)]
+    return "  ".join(column for column in columns if column)
+
+
+def format_duration(seconds: float) -> str:
+    """A duration for people, such as `0.6 s`, `12 min 5 s`, `3 h 20 min`."""
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 100:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min"
+
+
+def format_main(value: MainResult) -> str:
+    """A main result or metric for people: three significant digits of a float, a short text of anything else."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return one_line(str(value), _SUMMARY_VALUE_LIMIT)
+
+
+def _heading(record: TrialRecord) -> str:
+    return f"{one_line(record.experiment, _NAME_LIMIT)} {record.key}"
+
+
+def _outcome(record: TrialRecord) -> tuple[str, str, str]:
+    """How a trial ended, what came of it, and how long it took; the last two can be empty."""
+    status: str = record.status
+    failure = record.failure
+    if failure is not None and failure.step is not None and len(record.steps) > 1:
+        status += f" in {one_line(failure.step, _NAME_LIMIT)}"
+    detail = ""
+    if record.status == "finished" and record.main is not None:
+        detail = f"main = {format_main(record.main)}"
+    elif record.status == "failed" and failure is not None:
+        detail = one_line(f"{failure.type}: {failure.message}" if failure.type else failure.message, _FAILURE_LIMIT)
+    took = "" if record.duration_s is None else f"({format_duration(record.duration_s)})"
+    return status, detail, took
+
+
+def _summary_parameters(record: TrialRecord, locked: Collection[tuple[str, str]]) -> str:
+    """All parameters in few words; the step is said only where there are several."""
+    words: list[str] = []
+    length = 0
+    for parameter in record.parameters:
+        name = parameter.full_name if len(record.steps) > 1 else parameter.name
+        mark = "" if parameter.tracked else "+"
+        word = f"{mark}{one_line(name, _NAME_LIMIT)}={one_line(parameter.text, _SUMMARY_VALUE_LIMIT)}"
+        if (parameter.step, parameter.name) in locked:
+            word += " (locked)"
+        length += len(word) + 1
+        if length > _SUMMARY_PARAMETERS_LIMIT and words:
+            words.append(f"and {len(record.parameters) - len(words)} more")
+            break
+        words.append(word)
+    return " ".join(words)
+
+
+def _common_trailers(record: TrialRecord) -> list[tuple[str, str]]:
+    trailers = [("Trial", record.key), ("Experiment", record.experiment), ("Commit", record.commit)]
+    for parameter in record.parameters:
+        mark = "" if parameter.tracked else "+"
+        kind = "Variant" if parameter.kind == "lookup" else "Parameter"
+        trailers.append((kind, f"{mark}{parameter.full_name}={parameter.text}"))
+    return trailers
+
+
+def _end_trailers(record: TrialRecord) -> list[tuple[str, str]]:
+    trailers: list[tuple[str, str]] = [("Status", record.status)]
+    if record.main is not None:
+        trailers.append(("Main", str(record.main)))
+    metrics = [
+        (f"{step.name}.{name}" if len(record.steps) > 1 else name, value)
+        for step in record.steps
+        for name, value in step.metrics.items()
+    ]
+    trailers += [("Metric", f"{name}={value}") for name, value in metrics[:_METRICS_LIMIT]]
+    return trailers
+
+
+def _message(summary: str, trailers: Iterable[tuple[str, str]]) -> str:
+    lines = [f"{name}: {one_line(value, _TRAILER_LIMIT)}" for name, value in trailers]
+    return "\n".join([summary, "", *lines, ""])

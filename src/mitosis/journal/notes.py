@@ -1,0 +1,150 @@
+"""Git notes on experiment commits: a derived view, one line a trial, under `refs/notes/mitosis`.
+
+The note of a commit holds the newest 50 of its ended trials, newest first, and a count of the rest. So
+`git log --notes=mitosis` shows trials under the commit that they ran on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mitosis.errors import BadRecord
+from mitosis.git import Identity
+from mitosis.journal.layout import NOTES_REF, SHORT_KEY_DIGITS
+from mitosis.journal.messages import note_line
+from mitosis.journal.store import Store
+from mitosis.records import TrialRecord
+
+if TYPE_CHECKING:
+    import pygit2
+
+LINES_LIMIT = 50
+_NOTE_LIMIT_BYTES = 2**20
+_LINE = re.compile(rf"[0-9a-f]{{{SHORT_KEY_DIGITS}}}  .+")
+_REST = re.compile(r"\.\.\. and ([1-9][0-9]{0,8}) more")
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the note of one commit says."""
+
+    lines: tuple[str, ...]
+    """Newest first, at most `LINES_LIMIT`."""
+    more: int = 0
+    """How many older trials there are."""
+
+    def with_line(self, line: str) -> Note:
+        """The note with one more trial, the newest.
+
+        The same note if it has that line: whoever rebuilt it meanwhile saw the trial in the journal.
+        """
+        if line in self.lines:
+            return self
+        lines = (line, *self.lines)
+        return Note(lines[:LINES_LIMIT], self.more + max(len(lines) - LINES_LIMIT, 0))
+
+    def to_text(self) -> str:
+        rest = [f"... and {self.more} more"] if self.more else []
+        return "".join(f"{line}\n" for line in (*self.lines, *rest))
+
+
+def note_of(trials: Sequence[TrialRecord]) -> Note:
+    """The note of a commit on which these trials, in any order, ran; those that have not ended are left out."""
+    ended = sorted((trial for trial in trials if trial.ended is not None), key=_end_order, reverse=True)
+    return Note(tuple(note_line(trial) for trial in ended[:LINES_LIMIT]), max(len(ended) - LINES_LIMIT, 0))
+
+
+def parse_note(text: str) -> Note | None:
+    """The note that `text` is; None if it is not one that mitosis wrote."""
+    lines = text.splitlines()
+    rest = _REST.fullmatch(lines[-1]) if lines else None
+    if rest is not None:
+        lines.pop()
+    if not lines or len(lines) > LINES_LIMIT or not all(map(_LINE.fullmatch, lines)):
+        return None
+    return Note(tuple(lines), int(rest[1]) if rest is not None else 0)
+
+
+def add_to_note(
+    store: Store,
+    record: TrialRecord,
+    identity: Identity,
+    *,
+    is_new: bool,
+    read_trials: Callable[[], Sequence[TrialRecord]],
+) -> None:
+    """Let the note of the record's commit tell how its trial ended.
+
+    Args:
+        store: the repository's objects.
+        record: a trial that has ended, and is in the journal so.
+        identity: who writes the note.
+        is_new: whether the note does not tell of this trial yet.
+        read_trials: reads all trials of that commit from the journal, for a note that is missing, damaged, or
+            already tells of this trial.
+
+    Raises:
+        JournalError: the notes cannot be read or written.
+    """
+    with store.locked(NOTES_REF) as ref:
+        tip = ref.read()
+        root = None if tip is None else store.read_commit_tree(tip, NOTES_REF)
+        paths = {} if root is None else _find_notes(store, root, record.commit)
+        note = _read_note(store, paths) if is_new else None
+        note = note_of(read_trials()) if note is None else note.with_line(note_line(record))
+        path = min(paths, key=len, default=None) or _new_path(store, root, record.commit)
+        changes: dict[str, pygit2.Oid | None] = dict.fromkeys(paths)
+        changes[path] = store.write_blob(note.to_text().encode())
+        tree = store.edit_tree(root, changes)
+        message = f"Note on {record.commit[:7]}: {record.experiment} {record.key} {record.status}\n"
+        commit = store.write_commit(tree, [] if tip is None else [tip], message, identity)
+        ref.set_target(commit, message.strip(), identity)
+
+
+def _end_order(record: TrialRecord) -> tuple[str, str]:
+    return record.ended or "", record.key
+
+
+def _find_notes(store: Store, root: str, commit: str) -> dict[str, str]:
+    """Every path, with its blob, at which the tree holds a note on the commit.
+
+    git spreads notes over folders named by the leading digits of the commits' ids, more levels the more notes there
+    are, and reads any mixture of levels.
+    """
+    found: dict[str, str] = {}
+    folder, rest = "", commit
+    tree: str | None = root
+    while tree is not None:
+        entries = store.read_tree(tree, f"{NOTES_REF}:{folder}")
+        note = entries.get(rest)
+        if note is not None and not note.is_tree:
+            found[folder + rest] = note.oid
+        below = entries.get(rest[:2])
+        tree = below.oid if below is not None and below.is_tree and len(rest) > 2 else None
+        folder, rest = f"{folder}{rest[:2]}/", rest[2:]
+    return found
+
+
+def _new_path(store: Store, root: str | None, commit: str) -> str:
+    """Where to put the first note on a commit: as deep as there are folders, and at least one level down."""
+    folder, rest = f"{commit[:2]}/", commit[2:]
+    while root is not None and len(rest) > 2:
+        entry = store.find(root, folder.rstrip("/") + "/" + rest[:2])
+        if entry is None or not entry.is_tree:
+            break
+        folder, rest = f"{folder}{rest[:2]}/", rest[2:]
+    return folder + rest
+
+
+def _read_note(store: Store, paths: dict[str, str]) -> Note | None:
+    """The note at the only path; None if there is none, several, or a damaged one."""
+    if len(paths) != 1:
+        return None
+    [(path, oid)] = paths.items()
+    try:
+        return parse_note(store.read_blob(oid, f"{NOTES_REF}:{path}", _NOTE_LIMIT_BYTES).decode())
+    except (BadRecord, UnicodeDecodeError):
+        return None

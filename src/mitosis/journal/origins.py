@@ -1,0 +1,86 @@
+"""Where variant locks come from, read from the journal's history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from mitosis.git import Repository
+from mitosis.journal import layout
+from mitosis.journal.locks import LockOrigin, digest_of_file
+
+_FIELDS = ("%an", "%ae", "%aI", *(f"%(trailers:key={key},valueonly,separator=%x20)" for key in ("Commit", "Trial")))
+_LOCK_DEPTH = 5
+_START = "\x01"
+
+
+def read_origins(
+    repository: Repository, commit: str | None, path: str = layout.VARIANTS
+) -> dict[tuple[str, str, str, str], LockOrigin]:
+    """The first appearance of each lock in a journal's history, by step, parameter, variant and digest.
+
+    Where two people took the same lock before they merged, the earlier one counts.
+
+    Args:
+        repository: where the journal is.
+        commit: the journal's tip; None while there is no journal.
+        path: the file or folder of the tree to look at.
+
+    Raises:
+        GitError: git cannot read the history.
+    """
+    if commit is None:
+        return {}
+    # Every option that a user's configuration could set otherwise is given.
+    output = repository.git(
+        "-c", "log.showRoot=true",
+        "log", "--full-history", "--no-renames", "--diff-filter=A", "--name-only", "-z", "--no-color", "--no-notes",
+        "--no-show-signature", "--no-mailmap", "--encoding=UTF-8", f"--format={_START}" + "%x00".join(_FIELDS) + "%x00",
+        commit, "--", path,
+    )  # fmt: skip
+    origins: dict[tuple[str, str, str, str], LockOrigin] = {}
+    for name, origin in _parse(output):
+        known = origins.get(name)
+        if known is None or (origin.date, origin.author) < (known.date, known.author):
+            origins[name] = origin
+    return origins
+
+
+def _parse(output: str) -> Iterator[tuple[tuple[str, str, str, str], LockOrigin]]:
+    """Each lock that a commit adds, with the commit's author, date and trailers."""
+    words = iter(output.split("\0"))
+    origin: LockOrigin | None = None
+    for word in words:
+        if word.startswith(_START):
+            fields = [next(words, "") for _ in _FIELDS[1:]]
+            origin = _origin(word.removeprefix(_START), *fields)
+            continue
+        name = _lock_at(word.removeprefix("\n"))
+        if name is not None and origin is not None:
+            yield name, origin
+
+
+def _origin(name: str, email: str, date: str, commit: str, trial: str) -> LockOrigin:
+    try:
+        moment = datetime.fromisoformat(date)
+    except ValueError:
+        # git writes nothing for a date that it cannot make sense of.
+        moment = datetime.fromtimestamp(0, UTC)
+    name, email = (text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for text in (name, email))
+    return LockOrigin(
+        author=f"{name} <{email}>",
+        name=name,
+        date=moment,
+        commit=commit if layout.COMMIT_PATTERN.fullmatch(commit) else None,
+        trial=trial if layout.KEY_PATTERN.fullmatch(trial) else None,
+    )
+
+
+def _lock_at(path: str) -> tuple[str, str, str, str] | None:
+    """Step, parameter, variant and digest that a path of the journal stands for; None if it is no lock's."""
+    parts = path.split("/")
+    digest = digest_of_file(parts[-1])
+    if len(parts) != _LOCK_DEPTH or parts[0] != layout.VARIANTS or digest is None:
+        return None
+    step, parameter, variant = map(layout.decode_name, parts[1:4])
+    return step, parameter, variant, digest

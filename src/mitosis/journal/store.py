@@ -1,0 +1,390 @@
+"""The journal's way to git objects and refs, through libgit2.
+
+Reading gives plain values and translates libgit2's errors. Writing happens inside `Store.locked`: one ref is locked by
+libgit2's reference transaction, which uses the same lock file as the git program does, so git and mitosis keep out of
+each other's way. Whatever an other process writes or packs meanwhile is seen: refs are read anew each time, and libgit2
+looks for new packs when it misses an object.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import random
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from mitosis.errors import BadRecord, JournalBusy, JournalError
+from mitosis.git import Identity, Repository
+
+if TYPE_CHECKING:
+    import pygit2
+
+LOCK_TIMEOUT_S = 10.0
+"""How long to wait for a ref that somebody else has locked."""
+_FIRST_PAUSE_S = 0.001
+_LONGEST_PAUSE_S = 0.02
+
+BLOB_MODE = 0o100644
+TREE_MODE = 0o040000
+_TREE_MODE_TEXT = b"40000"
+_OID_BYTES = 20
+
+
+class Entry(NamedTuple):
+    """One entry of a tree."""
+
+    is_tree: bool
+    oid: str
+    """Hexadecimal, as every object id here."""
+
+
+class Store:
+    """Objects and refs of one repository."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+
+    @property
+    def objects(self) -> pygit2.Repository:
+        return self.repository.objects
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def read_ref(self, name: str) -> str | None:
+        """The id that a ref points to; None if there is no such ref.
+
+        Raises:
+            JournalError: the ref is symbolic, or its file is damaged.
+        """
+        import pygit2
+
+        try:
+            target = self.objects.lookup_reference(name).target
+        except KeyError:
+            return None
+        except (pygit2.GitError, ValueError) as error:
+            raise JournalError(f"the ref {name} cannot be read: {error}") from error
+        if isinstance(target, str):
+            raise JournalError(f"the ref {name} is a symbolic ref to {target}, where the id of a commit should be")
+        return str(target)
+
+    def read_commit_tree(self, commit: str, what: str) -> str:
+        """The id of a commit's tree.
+
+        Args:
+            commit: full id.
+            what: the ref that points to it, to name in errors.
+
+        Raises:
+            JournalError: the object is missing, damaged, or no commit.
+        """
+        import pygit2
+
+        try:
+            found = self.objects.get(commit)
+        except (pygit2.GitError, ValueError) as error:
+            raise JournalError(f"{what} points to {commit}, which cannot be read: {error}") from error
+        if found is None:
+            raise JournalError(
+                f"{what} points to {commit}, which is missing from the repository\n"
+                "`git fsck` shows what else is; a collaborator's clone or a backup may have it."
+            )
+        if not isinstance(found, pygit2.Commit):
+            raise JournalError(f"{what} points to {found.type_str} {commit}, where a commit should be")
+        return str(found.tree_id)
+
+    def read_tree(self, oid: str, where: str) -> dict[str, Entry]:
+        """The entries of a tree by name, in git's order.
+
+        Raises:
+            BadRecord: it is missing, damaged, or no tree.
+        """
+        data = self._read(oid, "tree", where)
+        entries: dict[str, Entry] = {}
+        at = 0
+        end = len(data)
+        while at < end:
+            space = data.find(b" ", at)
+            nul = data.find(b"\0", space)
+            after = nul + 1 + _OID_BYTES
+            if space < 0 or nul < 0 or after > end:
+                raise BadRecord(where, "its tree is damaged")
+            name = data[space + 1 : nul].decode("utf-8", "surrogateescape")
+            entries[name] = Entry(data[at:space] == _TREE_MODE_TEXT, data[nul + 1 : after].hex())
+            at = after
+        return entries
+
+    def read_blob(self, oid: str, where: str, limit_bytes: int) -> bytes:
+        """The bytes of a blob.
+
+        Raises:
+            BadRecord: it is missing, damaged, no blob, or larger than `limit_bytes`; the last is found out from its
+                header, so it costs no memory.
+        """
+        import pygit2
+
+        try:
+            _, size_bytes = self._odb.read_header(oid)
+        except (pygit2.GitError, ValueError) as error:
+            raise BadRecord(where, f"its object is missing or damaged ({error})") from error
+        if size_bytes > limit_bytes:
+            raise BadRecord(where, f"it has {size_bytes} bytes, more than the {limit_bytes} that are read")
+        return self._read(oid, "blob", where)
+
+    def find(self, tree: str, path: str) -> Entry | None:
+        """The entry at a path below a tree; None if there is none."""
+        oid = tree
+        names = path.split("/")
+        for depth, name in enumerate(names):
+            entry = self.read_tree(oid, "/".join(names[:depth])).get(name)
+            if entry is None or depth == len(names) - 1:
+                return entry
+            if not entry.is_tree:
+                return None
+            oid = entry.oid
+        return None
+
+    @property
+    def _odb(self) -> pygit2.Odb:
+        return self.objects.odb
+
+    def _read(self, oid: str, kind: str, where: str) -> bytes:
+        import pygit2
+
+        try:
+            found, data = self.objects.read(oid)
+        except (pygit2.GitError, ValueError) as error:
+            raise BadRecord(where, f"its object is missing or damaged ({error})") from error
+        if found != (pygit2.enums.ObjectType.TREE if kind == "tree" else pygit2.enums.ObjectType.BLOB):
+            raise BadRecord(where, f"its object is no {kind}")
+        return data
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def locked(self, ref: str, timeout_s: float | None = None) -> Iterator[LockedRef]:
+        """Hold the lock of `ref`. Its new target, if one was set, is written when the block ends without an error.
+
+        Raises:
+            JournalBusy: somebody else held the lock for `timeout_s`.
+            JournalError: the ref cannot be locked or written at all.
+        """
+        import pygit2
+
+        transaction = self.objects.transaction()
+        with self._sharing():
+            try:
+                self._lock(transaction, ref, LOCK_TIMEOUT_S if timeout_s is None else timeout_s)
+                yield LockedRef(self, transaction, ref)
+            except BaseException as error:
+                transaction.__exit__(type(error), error, error.__traceback__)
+                raise
+            try:
+                transaction.__exit__(None, None, None)
+            except pygit2.GitError as error:
+                raise JournalError(f"{ref} cannot be written: {error}") from error
+
+    def _lock(self, transaction: pygit2.ReferenceTransaction, ref: str, timeout_s: float) -> None:
+        import pygit2
+
+        began = time.monotonic()
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                transaction.lock_ref(ref)
+                return
+            except pygit2.GitError as error:
+                if not _is_taken(error):
+                    raise JournalError(f"{ref} cannot be locked: {error}") from error
+                waited_s = time.monotonic() - began
+                if waited_s >= timeout_s:
+                    raise JournalBusy(self.lock_path(ref), waited_s) from error
+            # Random, so that processes that began to wait at the same moment do not keep meeting.
+            time.sleep(min(pause_s * random.uniform(0.5, 1.5), max(timeout_s - waited_s, 0.0)))
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    def lock_path(self, ref: str) -> Path:
+        return self.repository.common_dir / f"{ref}.lock"
+
+    @contextlib.contextmanager
+    def _sharing(self) -> Iterator[None]:
+        """Let new files be as `core.sharedRepository` asks; libgit2 itself heeds it only when it makes a repository."""
+        added = self._shared_bits()
+        if not added:
+            yield
+            return
+        before = os.umask(0o022)
+        os.umask(before & ~added)
+        try:
+            yield
+        finally:
+            os.umask(before)
+
+    def _shared_bits(self) -> int:
+        """Permission bits that must not be masked."""
+        config = self.objects.config
+        if "core.sharedrepository" not in config:
+            return 0
+        value = (config["core.sharedrepository"] or "").lower()
+        if value in ("group", "true", "1", "yes", "on", ""):
+            return 0o070
+        if value in ("all", "world", "everybody", "2"):
+            return 0o075
+        if value.startswith("0") and len(value) > 1 and all(digit in "01234567" for digit in value):
+            bits = int(value, 8) & 0o077
+            # A folder has to be entered by whoever may read it.
+            return bits | (bits & 0o044) >> 2
+        return 0
+
+    def write_blob(self, data: bytes) -> pygit2.Oid:
+        """Raises: JournalError, for instance since the disk is full."""
+        import pygit2
+
+        try:
+            return self.objects.create_blob(data)
+        except pygit2.GitError as error:
+            raise JournalError(f"an object cannot be written to {self.repository.common_dir}: {error}") from error
+
+    def edit_tree(self, base: str | None, changes: Mapping[str, pygit2.Oid | None], where: str = "") -> pygit2.Oid:
+        """Write the tree that differs from `base` by these blobs.
+
+        Only the trees along the changed paths are read and written.
+
+        Args:
+            base: the tree to start from; None for an empty one.
+            changes: the blob at each path; None takes the path away.
+            where: path of `base`, with a `/` at its end, to name in errors.
+
+        Raises:
+            JournalError: a path leads through a file, or the tree cannot be written.
+        """
+        import pygit2
+
+        try:
+            builder = self.objects.TreeBuilder() if base is None else self.objects.TreeBuilder(base)
+            below: dict[str, dict[str, pygit2.Oid | None]] = {}
+            for path, oid in changes.items():
+                name, slash, rest = path.partition("/")
+                if slash:
+                    below.setdefault(name, {})[rest] = oid
+                elif oid is not None:
+                    builder.insert(name, oid, BLOB_MODE)
+                elif builder.get(name) is not None:
+                    builder.remove(name)
+            for name, inner in below.items():
+                present = builder.get(name)
+                if present is not None and not isinstance(present, pygit2.Tree):
+                    raise JournalError(f"{where}{name} in the journal is a file, where a folder should be")
+                tree = self.edit_tree(None if present is None else str(present.id), inner, f"{where}{name}/")
+                if str(tree) != _EMPTY_TREE:
+                    builder.insert(name, tree, TREE_MODE)
+                elif present is not None:
+                    builder.remove(name)
+            return builder.write()
+        except (pygit2.GitError, ValueError) as error:
+            raise JournalError(f"the journal's tree {where or '/'} cannot be written: {error}") from error
+
+    def create_ref(self, name: str, commit: str) -> None:
+        """Let a ref of that name exist; one that does is left as it is.
+
+        Raises:
+            JournalError: the commit is missing, or the ref cannot be written.
+        """
+        import pygit2
+
+        if name in self.objects.references:
+            return
+        try:
+            self.objects.references.create(name, commit)
+        except pygit2.AlreadyExistsError:
+            # Somebody else has made it since.
+            return
+        except (pygit2.GitError, ValueError) as error:
+            raise JournalError(f"the ref {name} cannot be made: {error}") from error
+
+    def create_symbolic_ref(self, name: str, target: str) -> None:
+        """Let a symbolic ref exist; whatever has that name is left as it is.
+
+        It is a convenience, and what it stands for has been written already. So if it is locked it is left for the next
+        time.
+
+        Raises:
+            JournalError: the ref cannot be written.
+        """
+        import pygit2
+
+        if name in self.objects.references:
+            return
+        try:
+            self.objects.references.create(name, target)
+        except pygit2.AlreadyExistsError:
+            return
+        except (pygit2.GitError, ValueError) as error:
+            if not _is_taken(error):
+                raise JournalError(f"the ref {name} cannot be made: {error}") from error
+
+    def write_commit(self, tree: pygit2.Oid, parents: list[str], message: str, identity: Identity) -> pygit2.Oid:
+        """Write a commit; no ref moves.
+
+        Raises:
+            JournalError: it cannot be written.
+        """
+        import pygit2
+
+        who = signature(identity)
+        try:
+            return self.objects.create_commit(None, who, who, message, tree, list(parents))
+        except (pygit2.GitError, ValueError) as error:
+            raise JournalError(f"a commit cannot be written to {self.repository.common_dir}: {error}") from error
+
+
+class LockedRef:
+    """A ref whose lock this process holds."""
+
+    def __init__(self, store: Store, transaction: pygit2.ReferenceTransaction, name: str) -> None:
+        self._store = store
+        self._transaction = transaction
+        self.name = name
+
+    def read(self) -> str | None:
+        """The ref's present target."""
+        return self._store.read_ref(self.name)
+
+    def set_target(self, commit: pygit2.Oid, message: str, identity: Identity) -> None:
+        """Let the ref point to `commit` when the lock is released; the rest is for the reflog, if there is one."""
+        # pygit2 cannot hand a signature to libgit2's transaction.
+        self._store.objects.set_ident(_utf8(identity.name), _utf8(identity.email))
+        self._transaction.set_target(self.name, commit, None, message)
+
+
+def object_oid(kind: bytes, data: bytes) -> str:
+    """The id that git gives an object of that kind (`blob`, `tree`, `commit`)."""
+    return hashlib.sha1(b"%s %d\0" % (kind, len(data)) + data, usedforsecurity=False).hexdigest()
+
+
+_EMPTY_TREE = object_oid(b"tree", b"")
+
+
+def signature(identity: Identity) -> pygit2.Signature:
+    """The identity as libgit2 wants it."""
+    import pygit2
+
+    return pygit2.Signature(_utf8(identity.name), _utf8(identity.email), identity.time_s, identity.offset_minutes)
+
+
+def _utf8(text: str) -> str:
+    """The text with bytes that were no UTF-8 replaced: a commit says of itself that it is UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _is_taken(error: Exception) -> bool:
+    """Whether a ref could not be locked because its lock file exists.
+
+    libgit2 has an error code for it, which pygit2 does not hand on.
+    """
+    text = str(error)
+    return "failed to lock file" in text or ("failed to create locked file" in text and "File exists" in text)

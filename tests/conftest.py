@@ -1,0 +1,106 @@
+"""What all tests share: a git that knows nothing of the machine's or the user's configuration, and small repositories.
+
+Fixtures to use:
+    repository_folder: a new repository with one commit, `first`.
+    git: runs the git program, in `repository_folder` unless told where: `git("log", "-1", cwd=other)`; returns its
+        output.
+    home: the folder that is HOME while the test runs; its `.gitconfig` names Ada Lovelace.
+    make_record: makes a `TrialRecord` with a random key; takes any field.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pygit2
+import pytest
+
+from mitosis.records import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+
+GITCONFIG = """\
+[user]
+    name = Ada Lovelace
+    email = ada@example.org
+[init]
+    defaultBranch = main
+[protocol "file"]
+    allow = always
+[gc]
+    auto = 0
+[maintenance]
+    auto = false
+"""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the configuration of the machine and the user out of git and libgit2."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / ".gitconfig").write_text(GITCONFIG)
+    for name in list(os.environ):
+        if name.startswith(("GIT_", "XDG_", "EMAIL")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_TERMINAL_PROMPT", "0")
+    # libgit2 finds the configuration folders when it is loaded, so the variables above come too late for it.
+    levels = pygit2.enums.ConfigLevel
+    for level in (levels.SYSTEM, levels.XDG, levels.PROGRAMDATA):
+        pygit2.settings.search_path[level] = str(folder / "nowhere")
+    pygit2.settings.search_path[levels.GLOBAL] = str(folder)
+    return folder
+
+
+@pytest.fixture
+def repository_folder(tmp_path: Path, git: Callable[..., str]) -> Path:
+    """A repository with a working tree and one commit."""
+    folder = tmp_path / "repository"
+    git("init", "--quiet", str(folder), cwd=tmp_path)
+    (folder / "experiment.py").write_text("def run(amplitude):\n    return {'main': amplitude}\n")
+    git("add", ".", cwd=folder)
+    git("commit", "--quiet", "-m", "first", cwd=folder)
+    return folder
+
+
+@pytest.fixture
+def git(request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Run the git program: `git(*words, cwd=None, stdin=None)`; fails the test if git fails."""
+
+    def run(*words: str, cwd: Path | None = None, stdin: str | None = None) -> str:
+        folder = request.getfixturevalue("repository_folder") if cwd is None else cwd
+        done = subprocess.run(["git", *words], cwd=folder, input=stdin, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"git {' '.join(words)}: {done.stderr}"
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def make_record() -> Callable[..., TrialRecord]:
+    """Make the record of a trial that has just started; any field can be given."""
+
+    def make(**fields: Any) -> TrialRecord:
+        defaults: dict[str, Any] = {
+            "key": secrets.token_hex(6),
+            "experiment": "my_exp",
+            "steps": (StepRecord("my_exp", "sine_experiment:run", "sine_experiment:lookup_dict"),),
+            "parameters": (
+                ParameterRecord("my_exp", "frequency", "lookup", "slow", digest="a" * 40, summary="1"),
+                ParameterRecord("my_exp", "amplitude", "eval", "4", digest="b" * 40, summary="4"),
+            ),
+            "commit": "c" * 40,
+            "status": "running",
+            "iteration": 0,
+            "started": "2026-03-01T12:00:00.123456+00:00",
+            "author": "Ada Lovelace <ada@example.org>",
+            "process": ProcessRecord("engine", 1843),
+            "environment": "d" * 40,
+        }
+        return TrialRecord(**{**defaults, **fields})
+
+    return make
