@@ -65,17 +65,24 @@ def check_imports(
     resolver = _Resolver()
     items: dict[str, _Item] = {}
     modules: dict[str, str] = {}
-    leading_out: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for file in files:
         path, oid = file.path, file.oid
         if not os.path.lexists(path) and (archive := _archive_of(path)) is not None:
             path, oid = archive, None
         place = resolver.resolve(path)
+        if place is None:
+            outside = os.path.relpath(path, root)
+            reasons[outside] = "cannot be read any more (its symbolic links go in a circle)"
+            modules[outside] = file.module
+            continue
         links = [link for link in place.links if _is_below(link.path, root) and not environment.holds(link.path)]
         if not _is_below(place.path, root):
             if links and not environment.spells(path):
-                leading_out[os.path.relpath(file.path, root)] = shown(os.path.relpath(links[0].path, root))
-                modules.setdefault(os.path.relpath(file.path, root), file.module)
+                outside = os.path.relpath(file.path, root)
+                link_path = shown(os.path.relpath(links[0].path, root))
+                reasons[outside] = f"reached through the symbolic link {link_path}, which leads out of the repository"
+                modules[outside] = file.module
             continue
         if environment.holds(place.path):
             continue
@@ -86,10 +93,6 @@ def check_imports(
             inside = os.path.relpath(link.path, root)
             items.setdefault(inside, _Item(link_target=link.target))
             modules.setdefault(inside, file.module)
-    reasons = {
-        path: f"reached through the symbolic link {link}, which leads out of the repository"
-        for path, link in leading_out.items()
-    }
     reasons.update(_check(repository, commit, items))
     if reasons:
         raise UncommittedImports(
@@ -160,24 +163,29 @@ class _Resolver:
     """Does what `os.path.realpath` does, looks at each folder once, and keeps the links on the way."""
 
     def __init__(self) -> None:
-        self._folders: dict[str, _Place] = {}
+        self._folders: dict[str, _Place | None] = {}
 
-    def resolve(self, path: str, followed: int = 0) -> _Place:
+    def resolve(self, path: str, followed: int = 0) -> _Place | None:
+        """The place of `path`; None when its links go in a circle."""
         folder, name = os.path.split(path)
         if folder == path:
             return _Place(path, ())
         if folder not in self._folders:
             self._folders[folder] = self.resolve(folder, followed)
         parent = self._folders[folder]
-        if name in ("", os.curdir):
+        if parent is None or name in ("", os.curdir):
             return parent
         if name == os.pardir:
             return _Place(os.path.dirname(parent.path), parent.links)
         candidate = os.path.join(parent.path, name)
-        if followed >= _LINKS_LIMIT or not os.path.islink(candidate):
+        if not os.path.islink(candidate):
             return _Place(candidate, parent.links)
+        if followed >= _LINKS_LIMIT:
+            return None
         target = os.readlink(candidate)
         rest = self.resolve(os.path.join(parent.path, target), followed + 1)
+        if rest is None:
+            return None
         return _Place(rest.path, (*parent.links, _Link(candidate, target), *rest.links))
 
 
