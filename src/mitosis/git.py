@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mitosis.errors import (
     BareRepository,
@@ -80,6 +80,15 @@ class Identity:
         return f"{self.name} <{self.email}>"
 
 
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """One entry of a tree: a file, a symbolic link, a folder or the commit of a submodule."""
+
+    mode: int
+    """As git has it: 0o100644, 0o100755, 0o120000, 0o040000 or 0o160000."""
+    oid: str
+
+
 @dataclass(frozen=True)
 class Repository:
     """A git repository with a working tree, as seen from one of its worktrees."""
@@ -129,6 +138,22 @@ class Repository:
             raise UnsupportedRepository(
                 self.root, f"a feature unknown to libgit2 ({error})", "Try a clone of it in git's default format."
             ) from error
+
+    def tree_of(self, commit: str) -> str | None:
+        """The id of a commit's tree; None where the commit is not in the repository."""
+        found = self.objects.get(commit)
+        return None if found is None else str(found.peel(None).id)
+
+    def read_tree(self, oid: str) -> dict[str, TreeEntry]:
+        """The entries of a tree by name."""
+        tree = cast("pygit2.Tree", self.objects[oid])
+        return {
+            os.fsdecode(child.raw_name or b""): TreeEntry(int(child.filemode or 0), str(child.id)) for child in tree
+        }
+
+    def read_blob(self, oid: str) -> bytes:
+        """The bytes of a blob."""
+        return self.objects[oid].read_raw()
 
 
 def find_repository(folder: Path) -> Repository:

@@ -14,14 +14,10 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from mitosis.errors import GitError, RepositoryError, UncommittedImports
-from mitosis.git import Repository, find_repository
+from mitosis.git import Repository, TreeEntry, find_repository
 from mitosis.provenance.text import c_quoted, shown
-
-if TYPE_CHECKING:
-    import pygit2
 
 _LINKS_LIMIT = 40
 """Symbolic links that are followed for one path, as in Linux (path_resolution(7))."""
@@ -125,13 +121,16 @@ def imported_elsewhere(
     real = os.path.realpath(file.path)
     if _is_below(real, root) and not _Environment(root, environment_folders).holds(real):
         return None
-    tree = _CommitTree(repository.objects, commit)
+    tree_oid = repository.tree_of(commit)
+    if tree_oid is None:
+        return None
+    tree = _CommitTree(repository, tree_oid)
     stem = file.module.replace(".", "/")
     for folder in source_folders:
         for name in (f"{stem}/__init__.py", f"{stem}.py"):
             path = f"{folder.strip('/')}/{name}".lstrip("/")
-            entry = tree.find(path)
-            if entry is not None and not entry.rest:
+            found = tree.find(path)
+            if found is not None and not found[1]:
                 return path
     return None
 
@@ -224,53 +223,40 @@ def _is_below(path: str, folder: str) -> bool:
 # --- what the commit holds ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    mode: int
-    oid: str
-    rest: str = ""
-    """What is left of the path when the entry is a submodule that it leads into."""
-
-
 class _CommitTree:
     """The files of a commit by path; each folder is read once."""
 
-    def __init__(self, objects: pygit2.Repository, commit: str) -> None:
-        """Raises KeyError where the commit is not in the repository."""
-        self._objects = objects
-        self._root = str(objects[commit].peel(None).id)
-        self._folders: dict[str, dict[str, _Entry]] = {}
-        self._ignores_case = "core.ignorecase" in objects.config and objects.config.get_bool("core.ignorecase")
+    def __init__(self, repository: Repository, tree: str) -> None:
+        self._repository = repository
+        self._root = tree
+        self._folders: dict[str, dict[str, TreeEntry]] = {}
+        configuration = repository.objects.config
+        self._ignores_case = "core.ignorecase" in configuration and configuration.get_bool("core.ignorecase")
 
-    def find(self, path: str) -> _Entry | None:
-        """The file, link or submodule at `path`; the submodule that it leads into; None for anything else."""
+    def find(self, path: str) -> tuple[TreeEntry, str] | None:
+        """The file, link or submodule at `path`, which has `/` between names.
+
+        Returns:
+            The entry, and what is left of the path when the entry is a submodule that it leads into. None for a
+            folder and for what is not there.
+        """
         names = path.split("/")
         folder = self._root
         for depth, name in enumerate(names):
             entry = self._look_up(folder, name)
-            if entry is None:
-                return None
             rest = "/".join(names[depth + 1 :])
-            if entry.mode == _SUBMODULE_MODE:
-                return _Entry(entry.mode, entry.oid, rest)
-            if not rest:
-                return entry if entry.mode != _FOLDER_MODE else None
+            if entry is None or (entry.mode == _FOLDER_MODE and not rest):
+                return None
+            if not rest or entry.mode == _SUBMODULE_MODE:
+                return entry, rest
             if entry.mode != _FOLDER_MODE:
                 return None
             folder = entry.oid
         return None
 
-    def read(self, entry: _Entry) -> bytes:
-        data: bytes = self._objects[entry.oid].read_raw()
-        return data
-
-    def _look_up(self, folder: str, name: str) -> _Entry | None:
+    def _look_up(self, folder: str, name: str) -> TreeEntry | None:
         if folder not in self._folders:
-            children = cast("pygit2.Tree", self._objects[folder])
-            self._folders[folder] = {
-                os.fsdecode(child.raw_name or b""): _Entry(int(child.filemode or 0), str(child.id))
-                for child in children
-            }
+            self._folders[folder] = self._repository.read_tree(folder)
         entries = self._folders[folder]
         if name in entries or not self._ignores_case:
             return entries.get(name)
@@ -298,23 +284,25 @@ def _check(repository: Repository, commit: str, items: Mapping[str, _Item]) -> d
     """Why items are not as in the commit, by path relative to the top of `repository`; those that are do not occur."""
     if not items:
         return {}
-    try:
-        tree = _CommitTree(repository.objects, commit)
-    except KeyError:
+    tree_oid = repository.tree_of(commit)
+    if tree_oid is None:
         return dict.fromkeys(items, f"its repository does not have the commit {commit[:7]} that it is pinned to")
+    tree = _CommitTree(repository, tree_oid)
     reasons: dict[str, str] = {}
     missing: list[str] = []
     unequal: dict[str, str] = {}
     submodules: dict[str, tuple[str, dict[str, _Item]]] = {}
     for path, item in items.items():
-        entry = tree.find(path.replace(os.sep, "/"))
-        if entry is None:
+        found = tree.find(path.replace(os.sep, "/"))
+        if found is None:
             missing.append(path)
-        elif entry.rest:
-            prefix = path[: -len(entry.rest) - 1]
-            submodules.setdefault(prefix, (entry.oid, {}))[1][entry.rest] = item
+            continue
+        entry, rest = found
+        if rest:
+            prefix = path[: -len(rest) - 1]
+            submodules.setdefault(prefix, (entry.oid, {}))[1][rest] = item
         elif item.link_target is not None:
-            if entry.mode != _LINK_MODE or tree.read(entry) != os.fsencode(item.link_target):
+            if entry.mode != _LINK_MODE or repository.read_blob(entry.oid) != os.fsencode(item.link_target):
                 reasons[path] = "a symbolic link that the commit has otherwise"
         elif item.oids != {entry.oid}:
             reason = _why_unequal(repository.root / path, item.oids, entry.oid)
