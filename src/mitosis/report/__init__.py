@@ -1,0 +1,70 @@
+"""The trial's page: one HTML file that says what was run, how it ended and what came out.
+
+The page is complete in itself. It loads nothing, from the network or from its folder, and its content security
+policy keeps whatever an experiment displays from doing so. Text of the user's is escaped; HTML that an experiment
+displays on purpose is shown as it is.
+
+It is made by nbconvert with the template in `template/`. nbconvert takes a while to import: `prepare` does that
+ahead, in a thread while the kernel starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mitosis.records import TrialRecord
+from mitosis.report.naming import page_name
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+__all__ = ["PageFacts", "page_name", "prepare", "render_page"]
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """What a page says beyond its notebook."""
+
+    record: TrialRecord
+    environment: str
+    """The installed distributions, as `pip freeze` writes them."""
+    log: str | None
+    """Text of `experiment.log`, or its end; None where there is none."""
+    debug: bool
+    """A trial that git has no record of, and whose code need not be the commit's."""
+    folder: str
+    """URL of the trial's folder, relative to the page."""
+    links: Mapping[str, str]
+    """URLs relative to the page by the words to show, such as `notebook`, `log`, `previous iteration`."""
+    rerun: str
+    """The command that runs the trial again."""
+    notices: tuple[str, ...] = ()
+    """Sentences to show at the top."""
+
+
+def prepare() -> None:
+    """Import nbconvert and compile the template, so that `render_page` is quick.
+
+    May be called any number of times, from any thread, and need not be called at all.
+    """
+    from mitosis.report.exporter import prepared_exporter
+
+    prepared_exporter()
+
+
+def render_page(notebook: NotebookNode, facts: PageFacts) -> str:
+    """The page of a trial, a complete HTML document.
+
+    Args:
+        notebook: the trial's notebook with its outputs, as far as it got. `metadata.mitosis` of a cell tells what the
+            cell is for: `kind` (`heading`, `imports`, `parameters`, `step`, `result`, `metrics`), `step`, `doc` (the
+            step's docstring), `duration_s`. Any of it may be missing.
+        facts: the rest of what the page says.
+    """
+    from mitosis.report.exporter import prepared_exporter
+    from mitosis.report.layout import lay_out
+
+    cells, page = lay_out(notebook, facts)
+    return prepared_exporter().render(cells, page)

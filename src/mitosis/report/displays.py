@@ -1,0 +1,258 @@
+"""What an experiment displays, other than text: which form of it is shown, and how.
+
+A display comes in several forms by MIME type, of which the richest that works without a network is taken. plotly
+and Vega charts need a script that a notebook leaves to its front end; it is put into the page from the package that
+is installed here, once.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import importlib.util
+import json
+import re
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+PLOTLY = "application/vnd.plotly.v1+json"
+IMAGES = ("image/svg+xml", "image/png", "image/jpeg", "image/webp", "image/gif")
+_PREFERRED = (
+    PLOTLY,
+    WIDGET,
+    "application/vnd.vegalite",
+    "application/vnd.vega",
+    "text/html",
+    "application/javascript",
+    "text/markdown",
+    "image/svg+xml",
+    "text/latex",
+    "image/png",
+    "image/jpeg",
+    "image/webp",
+    "image/gif",
+    "application/json",
+    "application/pdf",
+    "text/plain",
+)
+_VEGA = re.compile(r"application/vnd\.(?P<mode>vega-?lite|vega)\.v\d+(\.\d+)*\+json")
+_ALTAIR_LOADS = re.compile(r'maybeLoadScript\("([a-z-]+)", "([\d.]+)"\)')
+_LOADS = re.compile(
+    r"<(?:script|link|img|iframe|audio|video|source|embed|object|track)\b[^>]*?\s(?:src|href|data|srcset)\s*=\s*"
+    r"[\"']?\s*(?:https?:)?//([^/\"'\s>?#]+)"
+    r"|(?:url\(|@import)\s*[\"']?(?:https?:)?//([^/\"'\s)?#]+)",
+    re.IGNORECASE,
+)
+_MODEL_REFERENCE = "IPY_MODEL_"
+
+
+class Displays:
+    """The displays of one page, in the order in which they stand on it."""
+
+    def __init__(self, widgets: Mapping[str, Any]) -> None:
+        """Args: widgets: the state of each Jupyter widget by the id of its model."""
+        self._widgets = widgets
+        self._count = 0
+        self._loaded: set[str] = set()
+
+    def choose(self, data: Mapping[str, Any]) -> str | None:
+        """The type to show of those in `data`; None where nothing can be made of any."""
+        for preferred in _PREFERRED:
+            for kind in data:
+                if (kind == preferred or (_VEGA.fullmatch(kind) and kind.startswith(preferred))) and self._works(
+                    kind, data
+                ):
+                    return kind
+        return next((kind for kind in data if kind.startswith("text/")), None)
+
+    def _works(self, kind: str, data: Mapping[str, Any]) -> bool:
+        if kind == PLOTLY:
+            return isinstance(data[kind], dict) and _plotly_path() is not None
+        if kind == WIDGET:
+            return bool(self.widget(data[kind]))
+        if _VEGA.fullmatch(kind):
+            return isinstance(data[kind], dict) and importlib.util.find_spec("vl_convert") is not None
+        return True
+
+    def other(self, kind: str, value: Any) -> Markup:
+        """A display of a type that has no block of its own in nbconvert's templates."""
+        if kind == PLOTLY:
+            return self._plotly(value)
+        vega = _VEGA.fullmatch(kind)
+        if vega:
+            return self._vega(value, "vega" if vega["mode"] == "vega" else "vega-lite")
+        if kind == "application/pdf":
+            link = Markup('<p><a download="output.pdf" href="data:application/pdf;base64,{}">A PDF file</a></p>')
+            return link.format(_one_line(value))
+        raise ValueError(f"nothing is known about showing {kind}")
+
+    def html(self, source: str) -> Markup:
+        """HTML that the experiment displays on purpose: as it is, with what it needs to work without a network."""
+        loads = _ALTAIR_LOADS.findall(source)
+        before = Markup("")
+        if loads and importlib.util.find_spec("vl_convert") is not None:
+            versions = {f"{name.replace('-', '')}_version": version for name, version in loads}
+            # Its script loads nothing that these say is there.
+            present = Markup("<script>var VEGA_DEBUG={};</script>").format(_script_json(versions))
+            before = self._library("vega") + present
+            hosts: list[str] = []
+        else:
+            hosts = ["cdn.jsdelivr.net"] if loads else _hosts(source)
+        return before + Markup(source) + _absence(hosts, altair=bool(loads))
+
+    def javascript(self, source: str) -> Markup:
+        """A script that the experiment displays; `element` is the place where it stands."""
+        place = self._place("script")
+        inside = Markup(re.sub(r"</(?=script)|<(?=!--)", _escaped_bracket, source, flags=re.IGNORECASE))
+        return Markup(
+            '<div id="{place}"></div>\n<script>(function (element) {{\n{inside}\n}})'
+            '(document.getElementById("{place}"));</script>'
+        ).format(place=place, inside=inside)
+
+    def widget(self, view: Any) -> Markup:
+        """The last state of a Jupyter widget that shows text or progress; empty for any other.
+
+        Such are tqdm's bars. Others live by scripts and a kernel, and have no meaning on a page.
+        """
+        model_id = view.get("model_id") if isinstance(view, dict) else None
+        shown = self._model(str(model_id), depth=0)
+        return Markup('<div class="widget">{}</div>').format(shown) if shown else Markup("")
+
+    def _model(self, model_id: str, depth: int) -> Markup:
+        model = self._widgets.get(model_id)
+        state = model.get("state") if isinstance(model, dict) else None
+        if not isinstance(model, dict) or not isinstance(state, dict) or depth > 5:
+            return Markup("")
+        name = str(model.get("model_name"))
+        value = state.get("value")
+        if name in ("HBoxModel", "VBoxModel", "BoxModel"):
+            references = [str(child).removeprefix(_MODEL_REFERENCE) for child in state.get("children") or ()]
+            children = [self._model(reference, depth + 1) for reference in references]
+            return Markup(" ").join(children) if all(children) else Markup("")
+        if name in ("HTMLModel", "HTMLMathModel"):
+            return Markup("<span>{}</span>").format(Markup(str(value or "")))
+        if name == "LabelModel":
+            return Markup("<span>{}</span>").format(str(value or ""))
+        if name in ("FloatProgressModel", "IntProgressModel"):
+            least = _number(state.get("min"), 0)
+            return Markup('<progress aria-label="progress" max="{}" value="{}"></progress>').format(
+                _number(state.get("max"), 100) - least, _number(value, 0) - least
+            )
+        return Markup("")
+
+    def _plotly(self, figure: Mapping[str, Any]) -> Markup:
+        place = self._place("plotly")
+        layout = figure.get("layout")
+        height = layout.get("height") if isinstance(layout, dict) else None
+        return self._library("plotly") + Markup(
+            '<div id="{place}" style="height:{height}px"></div>\n'
+            '<script>Plotly.newPlot("{place}",{data},{layout},{config});</script>'
+        ).format(
+            place=place,
+            height=_number(height, 450),
+            data=_script_json(figure.get("data") or []),
+            layout=_script_json(layout or {}),
+            config=_script_json({"responsive": True, **(figure.get("config") or {})}),
+        )
+
+    def _vega(self, specification: Mapping[str, Any], mode: str) -> Markup:
+        place = self._place("vega")
+        return self._library("vega") + Markup(
+            '<div id="{place}"></div>\n<script>vegaEmbed("#{place}",{specification},{options});</script>'
+        ).format(
+            place=place,
+            specification=_script_json(specification),
+            options=_script_json({"mode": mode, "actions": False}),
+        )
+
+    def _place(self, kind: str) -> str:
+        self._count += 1
+        return f"{kind}-{self._count}"
+
+    def _library(self, name: str) -> Markup:
+        """The script of a library, before its first use; empty after."""
+        if name in self._loaded:
+            return Markup("")
+        self._loaded.add(name)
+        return Markup("<script>{}</script>\n").format(Markup(_plotly_script() if name == "plotly" else _vega_script()))
+
+
+def svg_url(source: str) -> str:
+    """An SVG as a `data:` URL, so that its scripts and names stay out of the page."""
+    return "data:image/svg+xml;base64," + base64.b64encode(source.encode("utf-8", "replace")).decode("ascii")
+
+
+def image_url(kind: str, value: str) -> str:
+    """An image that comes in base64 as a `data:` URL."""
+    return f"data:{kind};base64,{_one_line(value)}"
+
+
+def png_size(value: str) -> tuple[int, int] | None:
+    """Width and height in pixels of a PNG in base64; None if it is none."""
+    try:
+        start = base64.b64decode(_one_line(value[:64])[:32])
+    except (binascii.Error, ValueError):
+        return None
+    if not start.startswith(b"\x89PNG\r\n\x1a\n") or len(start) < 24:
+        return None
+    width, height = struct.unpack(">II", start[16:24])
+    return width, height
+
+
+def _hosts(source: str) -> list[str]:
+    return list(dict.fromkeys(one or other for one, other in _LOADS.findall(source)))
+
+
+def _absence(hosts: list[str], *, altair: bool) -> Markup:
+    """A remark on what is missing, since the page loads nothing from a network."""
+    if not hosts:
+        return Markup("")
+    names = ", ".join(hosts[:3]) + (" and others" if len(hosts) > 3 else "")
+    remedy = "; with the package vl-convert-python installed, charts of altair come complete" if altair else ""
+    remark = '\n<p class="remark">What this output refers to at {} is not loaded: the page uses no network{}.</p>'
+    return Markup(remark).format(names, remedy)
+
+
+def _one_line(value: str) -> str:
+    return "".join(value.split())
+
+
+def _number(value: Any, default: float) -> float:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and value == value else default
+
+
+def _script_json(value: Any) -> Markup:
+    """`value` as JSON inside a `script` element."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _escaped_bracket(match: re.Match[str]) -> str:
+    return "\\x3c" + match[0][1:]
+
+
+def _plotly_path() -> Path | None:
+    found = importlib.util.find_spec("plotly")
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        path = Path(folder, "package_data", "plotly.min.js")
+        if path.is_file():
+            return path
+    return None
+
+
+def _plotly_script() -> str:
+    path = _plotly_path()
+    return path.read_text(encoding="utf-8") if path else ""
+
+
+def _vega_script() -> str:
+    import vl_convert
+
+    # It is written as a module. As a script of the page its names must not become the page's.
+    return f"(function () {{{vl_convert.javascript_bundle()}}})();"

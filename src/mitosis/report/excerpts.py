@@ -1,0 +1,130 @@
+"""Long texts made to fit: how much of each a page shows, and which part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from mitosis.report.terminal import STDERR_BEGIN, STDERR_END, terminal_html, without_escapes
+
+FOLD_LINES = 25
+FOLD_CHARACTERS = 3000
+"""A text with more lines or characters than these is folded."""
+
+_LAST_LINE_CHARACTERS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A text as the page shows it."""
+
+    head: Markup
+    """All of the text, or its beginning."""
+    tail: Markup
+    """Its end; empty where all of it is shown."""
+    lines: int
+    """Of the whole text."""
+    size_bytes: int
+    """Of the whole text, in UTF-8."""
+    left_out: str
+    """How much is not shown, such as `1,204 lines (56 kB)`; empty where all is."""
+    last_line: str
+    """The last line with anything on it, cut to a bearable length, without colours."""
+
+    @property
+    def length(self) -> str:
+        return describe_length(self.lines, self.size_bytes)
+
+    @property
+    def is_long(self) -> bool:
+        return self.lines > FOLD_LINES or self.size_bytes > FOLD_CHARACTERS
+
+
+def describe_length(lines: int, size_bytes: int) -> str:
+    """Such as `1,204 lines (56 kB)`."""
+    return f"{lines:,} line{'' if lines == 1 else 's'} ({describe_size(size_bytes)})"
+
+
+def describe_size(size_bytes: float) -> str:
+    """A number of bytes with a decimal unit and at most three digits, such as `1.2 GB`."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if size_bytes < 999.5 or unit == "TB":
+            digits = 0 if unit == "bytes" or size_bytes >= 9.95 else 1
+            return f"{size_bytes:.{digits}f} {unit}"
+        size_bytes /= 1000
+    raise AssertionError
+
+
+def cut(text: str, limit: int) -> str:
+    """`text`, or its first characters and an ellipsis, `limit` characters in all."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def share(room: int, wanted: Sequence[int]) -> list[int]:
+    """Divide `room` so that who wants little gets it, and the others get equally much."""
+    shares = [0] * len(wanted)
+    left = room
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
+    for rank, index in enumerate(order):
+        shares[index] = min(wanted[index], left // (len(order) - rank))
+        left -= shares[index]
+    return shares
+
+
+def excerpt(
+    text: str,
+    room: int,
+    *,
+    from_head: float = 0.5,
+    markup: Callable[[str], Markup] = terminal_html,
+) -> Excerpt:
+    """`text`, or as much of its two ends as takes about `room` characters of HTML.
+
+    Args:
+        text: as it came, with colours.
+        room: characters of HTML to take at most. What `markup` returns may be longer than the text by far.
+        from_head: the part of `room` that is for the beginning, from 0 to 1.
+        markup: turns text into HTML.
+    """
+    text = text.strip("\n")
+    lines = text.count("\n") + 1 if text else 0
+    size_bytes = _size_bytes(text)
+    last_line = cut(without_escapes(text[-4000:]).rstrip().rpartition("\n")[2].strip(), _LAST_LINE_CHARACTERS)
+    if len(text) <= room:
+        whole = markup(text)
+        if len(whole) <= room:
+            return Excerpt(whole, Markup(""), lines, size_bytes, "", last_line)
+    head = _fitting(text, round(room * from_head), markup, from_end=False)
+    tail = _fitting(text[len(head) :], round(room * (1 - from_head)), markup, from_end=True)
+    between = text[len(head) : len(text) - len(tail)]
+    if not between:
+        return Excerpt(markup(text), Markup(""), lines, size_bytes, "", last_line)
+    left_out = describe_length(max(between.strip("\n").count("\n") + 1, 1), _size_bytes(between))
+    if text.rfind(STDERR_BEGIN, 0, len(text) - len(tail)) > text.rfind(STDERR_END, 0, len(text) - len(tail)):
+        tail = STDERR_BEGIN + tail
+    return Excerpt(markup(head.rstrip("\n")), markup(tail.lstrip("\n")), lines, size_bytes, left_out, last_line)
+
+
+def _fitting(text: str, room: int, markup: Callable[[str], Markup], *, from_end: bool) -> str:
+    """The longest run of whole lines at one end of `text` that takes at most `room` characters of HTML.
+
+    Of a first line that is too long by itself, a part is taken.
+    """
+    size = room
+    while size > 0:
+        part = text[-size:] if from_end else text[:size]
+        if len(part) < len(text):
+            border = part.find("\n") if from_end else part.rfind("\n")
+            if border >= 0:
+                part = part[border:] if from_end else part[: border + 1]
+        taken = len(markup(part))
+        if taken <= room:
+            return part
+        size = min(len(part) * room // taken, len(part) - 1)
+    return ""
+
+
+def _size_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))

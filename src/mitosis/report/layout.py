@@ -1,0 +1,290 @@
+"""What stands on a page, in order: the facts of a trial, and its notebook cut into the steps.
+
+Everything that a person or a program wrote comes out of here as plain text, to be escaped by the template, or as
+`Markup` that was made from escaped text.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from markupsafe import Markup
+from nbformat import NotebookNode
+
+from mitosis.records import TrialRecord
+from mitosis.report.displays import WIDGET_STATE, Displays
+from mitosis.report.excerpts import Excerpt, cut, excerpt
+from mitosis.report.outputs import (
+    copy_cell,
+    error_line,
+    joined,
+    node,
+    prepare_code,
+    prepare_outputs,
+    traceback_entries,
+)
+from mitosis.report.summary import (
+    SENTENCE_CHARACTERS,
+    VALUE_CHARACTERS,
+    ParameterGroup,
+    Value,
+    Verdict,
+    describe_duration,
+    facts_of,
+    parameters_of,
+    results_of,
+    stopped_step,
+    time_html,
+    verdict_of,
+)
+from mitosis.report.terminal import screen
+from mitosis.report.tracebacks import group_traceback, users_traceback
+
+if TYPE_CHECKING:
+    from mitosis.report import PageFacts
+
+TRACEBACK_ROOM = 8_000
+ENVIRONMENT_ROOM = 8_000
+LOG_ROOM = 5_000
+"""Characters of HTML that a page has for the traceback of a failure, the environment and the log."""
+
+DOC_CHARACTERS = 2_000
+"""Of a docstring's summary, and of its rest, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why the trial did not finish."""
+
+    title: str
+    where: str
+    message: str
+    """What there is to say without a traceback."""
+    traceback: Excerpt | None
+
+
+@dataclass(slots=True)
+class Section:
+    """One step on the page."""
+
+    anchor: str
+    name: str
+    place: str
+    """`Step 1 of 2`, or just `Step`."""
+    state: str
+    """`finished`, `failed`, `interrupted`, `running`, `not run`."""
+    took: str
+    doc: str = ""
+    doc_rest: str = ""
+    results: tuple[Value, ...] = ()
+    cells: list[NotebookNode] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page, but for the cells."""
+
+    title: str
+    experiment: str
+    verdict: Verdict
+    debug: bool
+    notices: tuple[str, ...]
+    warnings: tuple[str, ...]
+    trouble: Trouble | None
+    results: tuple[Value, ...]
+    parameters: tuple[ParameterGroup, ...]
+    facts: tuple[tuple[str, Markup], ...]
+    short_key: str
+    started: Markup
+    author: str
+    took: str
+    rerun: str
+    links: tuple[tuple[str, str], ...]
+    notebook_link: str
+    sections: tuple[Section, ...]
+    interpreter: str
+    variables: tuple[tuple[str, str], ...]
+    environment: Excerpt
+    distributions: int
+    log: Excerpt | None
+    displays: Displays
+
+
+def lay_out(notebook: NotebookNode, facts: PageFacts) -> tuple[NotebookNode, Page]:
+    """The cells of a page in their order, prepared for the template, and all else that stands on it.
+
+    Each cell gets `begins` and `ends`, the `Section` that does so with it or None; of code `code` (an `Excerpt` or
+    None) and `is_long`. Each output of text type gets `excerpt`.
+    """
+    record = facts.record
+    widgets = notebook.get("metadata", {}).get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    displays = Displays(widgets)
+    sections = _sections(notebook, record, displays)
+    trouble = _trouble(record, sections)
+    cells = [cell for section in sections for cell in section.cells]
+    prepare_code(cells)
+    prepare_outputs(cells, displays)
+    for section in sections:
+        if not section.cells:
+            section.cells.append(node(cell_type="markdown", source="", metadata=node()))
+        for cell in section.cells:
+            cell.begins = cell.ends = None
+        section.cells[0].begins = section
+        section.cells[-1].ends = section
+    # The oldest minor version has the fewest demands: nbconvert need not add cell ids that nobody looks at.
+    shown = node(
+        nbformat=4,
+        nbformat_minor=4,
+        metadata=node(),
+        cells=[cell for section in sections for cell in section.cells],
+    )
+    links = tuple((label, url) for label, url in {"folder": facts.folder, **facts.links}.items() if _is_safe(url))
+    verdict = verdict_of(record)
+    finished = record.status == "finished" and bool(record.steps)
+    page = Page(
+        title=f"{record.experiment} {verdict.word}{', debug' if facts.debug else ''} · {record.key}",
+        experiment=record.experiment,
+        verdict=verdict,
+        debug=facts.debug,
+        notices=facts.notices,
+        warnings=record.warnings,
+        trouble=trouble,
+        results=results_of(record.main, record.steps[-1].metrics) if finished else (),
+        parameters=parameters_of(record),
+        facts=tuple(facts_of(record, debug=facts.debug)),
+        short_key=record.key[:6],
+        started=time_html(record.started),
+        author=record.author.partition(" <")[0],
+        took=describe_duration(record.duration_s),
+        rerun=facts.rerun,
+        links=links,
+        notebook_link=next((url for _, url in links if url.endswith(".ipynb")), ""),
+        sections=tuple(sections),
+        interpreter=", ".join(part for part in (record.interpreter, record.platform) if part),
+        variables=tuple(sorted(record.variables.items())),
+        environment=excerpt(facts.environment, ENVIRONMENT_ROOM, from_head=1),
+        distributions=sum(1 for line in facts.environment.splitlines() if line.strip() and not line.startswith("#")),
+        log=excerpt(screen(facts.log), LOG_ROOM, from_head=0.2) if facts.log and facts.log.strip() else None,
+        displays=displays,
+    )
+    return shown, page
+
+
+def _trouble(record: TrialRecord, sections: Sequence[Section]) -> Trouble | None:
+    """What went wrong; the output that shows it is taken from its cell and stands for a pointer there."""
+    if record.status not in ("failed", "interrupted"):
+        return None
+    failure = record.failure
+    traceback = _take_traceback(sections)
+    message = failure.message.strip() if failure is not None else ""
+    kind = (failure.type or "") if failure is not None else ""
+    title = ": ".join(part for part in (kind, message.partition("\n")[0]) if part)
+    if not title:
+        title = "Interrupted" if record.status == "interrupted" else "Failed"
+    title = cut(title, SENTENCE_CHARACTERS)
+    return Trouble(
+        title=title,
+        where=(failure.location or "") if failure is not None else "",
+        message=cut(message, 2 * VALUE_CHARACTERS) if not traceback and not title.endswith(message) else "",
+        traceback=excerpt(traceback, TRACEBACK_ROOM, from_head=0.35) if traceback else None,
+    )
+
+
+def _take_traceback(sections: Sequence[Section]) -> str:
+    cells = [cell for section in sections for cell in section.cells if cell.get("cell_type") == "code"]
+    for cell in reversed(cells):
+        for output in reversed(cell.outputs):
+            if output.get("output_type") == "error":
+                output.elsewhere = True
+                return users_traceback(traceback_entries(output.get("traceback"))) or error_line(output)
+    for cell in reversed(cells):
+        for output in reversed(cell.outputs):
+            if output.get("output_type") == "stream" and output.get("name") == "stderr":
+                output.text, traceback = group_traceback(joined(output.get("text")))
+                if traceback:
+                    return traceback
+    return ""
+
+
+def _sections(notebook: NotebookNode, record: TrialRecord, displays: Displays) -> list[Section]:
+    """The steps with their cells; cells that belong to no step go with the step that follows, or else came before.
+
+    Cells that show a result as text are left out where the record has it: a table shows it better.
+    """
+    sections: dict[str, Section] = {}
+    count = len(record.steps)
+    recorded = {step.name for step in record.steps if step.main is not None or step.metrics}
+    for index, step in enumerate(record.steps):
+        sections[step.name] = Section(
+            anchor=f"step-{index + 1}",
+            name=step.name,
+            place=f"Step {index + 1} of {count}" if count > 1 else "Step",
+            state=_state(record, index),
+            took=describe_duration(step.duration_s),
+            results=results_of(step.main, step.metrics) if step.name in recorded else (),
+        )
+    current: Section | None = None
+    waiting: list[NotebookNode] = []
+    for position, original in enumerate(notebook.get("cells", ())):
+        about = original.get("metadata", {}).get("mitosis") or {}
+        kind = about.get("kind")
+        if kind == "heading" or (not about and position == 0 and joined(original.get("source")).startswith("# ")):
+            continue
+        cell = copy_cell(original)
+        current = sections.get(str(about.get("step")), current)
+        if current is None:
+            waiting.append(cell)
+            continue
+        current.cells.extend(waiting)
+        waiting = []
+        outputs = cell.get("outputs", ())
+        is_told = current.name in recorded or not outputs
+        if kind in ("result", "metrics") and is_told and all(_is_text(output, displays) for output in outputs):
+            continue
+        current.cells.append(cell)
+        _describe(current, about)
+    if waiting:
+        rest = next(iter(sections.values()), None)
+        if rest is None:
+            rest = sections[""] = Section("step-1", record.experiment, "Notebook", record.status, "")
+        rest.cells[:0] = waiting
+    return list(sections.values())
+
+
+def _is_text(output: NotebookNode, displays: Displays) -> bool:
+    return output.get("output_type") == "execute_result" and displays.choose(output.get("data") or {}) == "text/plain"
+
+
+def _state(record: TrialRecord, index: int) -> str:
+    """How far the step with that index came."""
+    if record.status == "finished":
+        return "finished"
+    names = [step.name for step in record.steps]
+    stopped = stopped_step(record)
+    if stopped not in names or index > names.index(stopped):
+        return "not run"
+    return "finished" if index < names.index(stopped) else record.status
+
+
+def _describe(section: Section, about: Any) -> None:
+    """Take docstring and duration from a cell's metadata, as far as they are not known."""
+    doc = about.get("doc")
+    if isinstance(doc, str) and doc.strip() and not section.doc:
+        summary, _, rest = inspect.cleandoc(doc).partition("\n\n")
+        section.doc = cut(" ".join(summary.split()), DOC_CHARACTERS)
+        section.doc_rest = cut(rest.strip("\n"), DOC_CHARACTERS)
+    duration = about.get("duration_s")
+    if not section.took and isinstance(duration, int | float):
+        section.took = describe_duration(duration)
+
+
+def _is_safe(url: str) -> bool:
+    """Whether a link to `url` can do no more than lead somewhere."""
+    try:
+        return urlsplit(url.strip()).scheme.lower() in ("", "http", "https", "file")
+    except ValueError:
+        return False

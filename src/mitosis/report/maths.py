@@ -1,0 +1,68 @@
+"""LaTeX formulas as MathML, which browsers set by themselves."""
+
+from __future__ import annotations
+
+import html
+import re
+from xml.etree import ElementTree
+
+from markupsafe import Markup, escape
+
+_FORMULA = re.compile(
+    r"(?<!\\)\$\$(?P<display>.+?)(?<!\\)\$\$"
+    r"|\\\[(?P<bracketed>.+?)\\\]"
+    r"|(?P<environment>\\begin\{(?P<name>[A-Za-z]+\*?)\}.*?\\end\{(?P=name)\})"
+    r"|(?<!\\)\$(?P<inline>[^$]+?)(?<!\\)\$"
+    r"|\\\((?P<parenthesised>.+?)\\\)",
+    re.DOTALL,
+)
+_ENVIRONMENT = re.compile(r"\\begin\{([^}]*)\}")
+_KNOWN_ENVIRONMENT = re.compile(
+    r"(equation|align|aligned|alignat|gather|gathered|multline|split|cases|array|subarray|smallmatrix|[pbBvV]?matrix)\*?"
+)
+
+
+def latex_html(source: str) -> Markup:
+    """A piece of LaTeX: text, escaped, with its formulas set."""
+    parts: list[Markup] = []
+    position = 0
+    for match in _FORMULA.finditer(source):
+        parts.append(escape(source[position : match.start()]))
+        position = match.end()
+        inline = match["inline"] or match["parenthesised"]
+        formula = inline or match["display"] or match["bracketed"] or match["environment"]
+        # What IPython and sympy show as a block stands between single dollars, alone.
+        alone = match.start() == 0 and match.end() == len(source.rstrip())
+        parts.append(formula_html(formula, block=not inline or alone))
+    parts.append(escape(source[position:]))
+    return Markup("").join(parts)
+
+
+def formula_html(formula: str, *, block: bool) -> Markup:
+    """One formula, without its delimiters; its source where it cannot be set."""
+    mathml = _mathml(formula, block=block)
+    if mathml is not None:
+        return mathml
+    tag = Markup("pre") if block else Markup("code")
+    return Markup('<{tag} class="tex">{formula}</{tag}>').format(tag=tag, formula=formula)
+
+
+def _mathml(formula: str, *, block: bool) -> Markup | None:
+    if not all(_KNOWN_ENVIRONMENT.fullmatch(name) for name in _ENVIRONMENT.findall(formula)):
+        return None
+    from latex2mathml.converter import convert_to_element
+
+    try:
+        element = convert_to_element(formula, display="block" if block else "inline")
+    except Exception:
+        # It raises classes of its own, and whatever else a malformed formula leads to; its source is shown then.
+        return None
+    for part in element.iter():
+        # The library leaves character references in its text, to be written out unescaped. They are resolved here,
+        # so that everything can be escaped: a formula's text is the user's.
+        part.text = html.unescape(part.text) if part.text else part.text
+        part.attrib.pop("href", None)
+        if part.tag == "mi" and part.text and part.text.startswith("\\"):
+            return None
+    element.set("class", "tex")
+    return Markup(ElementTree.tostring(element, encoding="unicode"))

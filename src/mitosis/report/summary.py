@@ -1,0 +1,184 @@
+"""What the record says of a trial, as a page shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from markupsafe import Markup
+
+from mitosis.records import MainResult, ParameterRecord, TrialRecord
+from mitosis.report.excerpts import cut, describe_size
+
+VALUE_CHARACTERS = 1_000
+"""Of a result or a parameter's value, at most."""
+
+SENTENCE_CHARACTERS = 300
+"""Of a commit's subject or of what an exception says, at most, where it stands in a line."""
+
+_EXACT_DIGITS = 12
+"""A float with more characters than this is shown rounded first."""
+
+_PRINTED_BITS = 1024
+"""Python refuses to print very large integers, and nobody reads them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the trial ended."""
+
+    word: str
+    """`finished`, `failed`, `interrupted` or `running`."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A result as shown, and as it is where that says more."""
+
+    name: str
+    shown: str
+    exact: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A row of the table of parameters."""
+
+    name: str
+    variant: str
+    expression: str
+    """What was given for an eval parameter, where the value does not say the same."""
+    value: str
+    tracked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterGroup:
+    """The parameters of one step."""
+
+    step: str
+    rows: tuple[Parameter, ...]
+
+
+def describe_duration(seconds: float | None) -> str:
+    """Such as `0.62 s`, `12.3 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`; empty for None."""
+    if seconds is None:
+        return ""
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    for size, unit, smaller, smaller_unit in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit} {rest} {smaller_unit}" if rest else f"{whole // size} {unit}"
+    raise AssertionError
+
+
+def verdict_of(record: TrialRecord) -> Verdict:
+    step = stopped_step(record)
+    place = f" in step {step}" if step else ""
+    if record.status == "finished":
+        return Verdict("finished", "Finished")
+    if record.status == "failed":
+        return Verdict("failed", f"Failed{place}")
+    if record.status == "interrupted":
+        return Verdict("interrupted", f"Interrupted{place}")
+    return Verdict("running", f"Still running{place} when this page was written")
+
+
+def stopped_step(record: TrialRecord) -> str:
+    """The step in which the trial ended early; empty if it did not, or in none."""
+    if record.failure is not None and record.failure.step:
+        return record.failure.step
+    if record.step is not None and 0 <= record.step < len(record.steps):
+        return record.steps[record.step].name
+    return ""
+
+
+def results_of(main: MainResult, metrics: Mapping[str, MainResult]) -> tuple[Value, ...]:
+    return (_value("main", main), *(_value(name, metric) for name, metric in metrics.items()))
+
+
+def _value(name: str, value: MainResult) -> Value:
+    if isinstance(value, float):
+        shown = f"{value:.6g}"
+        exact = repr(value)
+        return Value(name, exact) if len(exact) <= _EXACT_DIGITS else Value(name, shown, exact)
+    if isinstance(value, int) and value.bit_length() > _PRINTED_BITS:
+        return Value(name, f"an integer of {value.bit_length()} bits")
+    return Value(name, cut(str(value), VALUE_CHARACTERS))
+
+
+def parameters_of(record: TrialRecord) -> tuple[ParameterGroup, ...]:
+    groups = []
+    for step in record.steps:
+        own = sorted((p for p in record.parameters if p.step == step.name), key=lambda p: p.name)
+        if own:
+            groups.append(ParameterGroup(step.name, tuple(_parameter(p) for p in own)))
+    return tuple(groups)
+
+
+def _parameter(parameter: ParameterRecord) -> Parameter:
+    is_variant = parameter.kind == "lookup"
+    text = cut(parameter.text, VALUE_CHARACTERS)
+    value = cut(parameter.summary, VALUE_CHARACTERS)
+    return Parameter(
+        name=parameter.name,
+        variant=text if is_variant else "",
+        expression=text if not is_variant and value and text.strip() != value.strip() else "",
+        value=value if value or is_variant else text,
+        tracked=parameter.tracked,
+    )
+
+
+def facts_of(record: TrialRecord, *, debug: bool) -> Iterable[tuple[str, Markup]]:
+    """The rows of the record, as far as they are known."""
+    if record.commit:
+        subject = Markup(" “{}”").format(cut(record.subject, SENTENCE_CHARACTERS)) if record.subject else ""
+        branch = Markup(" on branch {}").format(record.branch) if record.branch else ""
+        differs = Markup('; <span class="differs">the code that ran may differ from it</span>') if debug else ""
+        yield (
+            "Commit",
+            Markup('<code title="{}">{}</code>{}{}{}').format(
+                record.commit, record.commit[:7], subject, branch, differs
+            ),
+        )
+    elif debug:
+        yield "Commit", Markup("none: a debug run")
+    if record.untracked_files:
+        count = record.untracked_files
+        yield (
+            "Untracked",
+            Markup("{} file{} in the working tree that git does not know; none was imported").format(
+                f"{count:,}", "" if count == 1 else "s"
+            ),
+        )
+    yield "Started", time_html(record.started)
+    if record.duration_s is not None:
+        yield "Took", Markup("{}").format(describe_duration(record.duration_s))
+    if record.cpu_s is not None:
+        yield "CPU time", Markup("{}").format(describe_duration(record.cpu_s))
+    if record.peak_memory_bytes is not None:
+        yield "Peak memory", Markup("{}").format(describe_size(record.peak_memory_bytes))
+    if record.author:
+        yield "Who", Markup("{}").format(record.author)
+    cpus = f", {record.cpu_count} CPU{'' if record.cpu_count == 1 else 's'}" if record.cpu_count else ""
+    yield "Where", Markup("{}{}").format(record.process.host, cpus)
+    yield "Key", Markup("<code>{}</code>").format(record.key)
+    yield "Iteration", Markup("{}").format(record.iteration)
+
+
+def time_html(iso: str) -> Markup:
+    """A recorded time, to the second, in UTC; as it was recorded if it is none."""
+    try:
+        when = datetime.fromisoformat(iso)
+    except ValueError:
+        return Markup("{}").format(iso)
+    utc = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M:%S} UTC</time>').format(utc.isoformat(), utc)

@@ -1,0 +1,321 @@
+"""Text that was written for a terminal, as HTML.
+
+`screen` plays the carriage returns and cursor movements, so that of a progress bar only its last state is left.
+`terminal_html` escapes the text and turns its colours into markup that is legible on a light and on a dark page.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from markupsafe import Markup, escape
+
+Rgb = tuple[int, int, int]
+Colour = int | Rgb
+"""One of the 16 colours of a terminal by number, or any other by its components."""
+
+STDERR_BEGIN = "\x1b[900m"
+STDERR_END = "\x1b[901m"
+"""Private codes around what was written to standard error. No terminal knows them."""
+
+_ESCAPE = re.compile(
+    r"\x1b(?:"
+    r"\[(?P<codes>[0-?]*)[ -/]*(?P<final>[@-~])"  # control sequence; a final `m` is colour
+    r"|\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # operating system command: titles and hyperlinks
+    r"|[PX^_][^\x1b]*(?:\x1b\\)?"  # device control and other strings
+    r"|[ -/]*[0-~]?)"
+)
+_UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_MOVES = re.compile(r"\n|\r|\x08+|\x1b\[(?P<count>\d*)(?P<move>[ABFJK])")
+_REDRAWS = re.compile(r"[\r\x08]|\x1b\[\d*[ABFJ]")
+_CURSOR_UP = re.compile(r"\x08|\x1b\[\d*[ABFJ]")
+
+_LIGHT_PAGE: Rgb = (0xF6, 0xF7, 0xF8)
+_DARK_PAGE: Rgb = (0x1D, 0x21, 0x25)
+_CONTRAST = 4.5
+"""What the Web Content Accessibility Guidelines 2.2 ask of text, success criterion 1.4.3."""
+
+_BLACK: Rgb = (0, 0, 0)
+_WHITE: Rgb = (255, 255, 255)
+_BASIC: tuple[Rgb, ...] = (
+    (0, 0, 0),
+    (194, 54, 33),
+    (37, 140, 36),
+    (222, 184, 70),
+    (51, 92, 201),
+    (170, 60, 170),
+    (40, 150, 160),
+    (203, 204, 205),
+    (110, 110, 110),
+    (235, 80, 65),
+    (49, 190, 60),
+    (234, 210, 90),
+    (90, 130, 240),
+    (220, 90, 220),
+    (60, 200, 210),
+    (250, 250, 250),
+)
+
+
+def screen(text: str) -> str:
+    """What a terminal would show of `text` in the end.
+
+    A carriage return starts its line afresh, cursor movements go to lines that are there already, backspaces take
+    characters away. Colours are left alone. A terminal overwrites character by character, which is not done here:
+    what redraws a line draws all of it.
+    """
+    text = text.replace("\r\n", "\n")
+    if not _REDRAWS.search(text):
+        return text
+    if not _CURSOR_UP.search(text):
+        return "\n".join(_last_state(line) for line in text.split("\n"))
+    rows = [""]
+    row = 0
+    afresh = False
+    position = 0
+    for move in _MOVES.finditer(text):
+        if move.start() > position:
+            part = text[position : move.start()]
+            rows[row] = part if afresh else rows[row] + part
+            afresh = False
+        position = move.end()
+        what = move["move"] or move[0][0]
+        count = int(move["count"] or 1) if move["move"] else len(move[0])
+        if what == "\n":
+            row += 1
+            if row == len(rows):
+                rows.append("")
+            afresh = True
+        elif what == "B":
+            row = min(row + count, len(rows) - 1)
+            afresh = True
+        elif what in "AF":
+            row = max(row - count, 0)
+            afresh = True
+        elif what == "\r":
+            afresh = True
+        elif what == "\x08":
+            rows[row] = rows[row][:-count]
+        elif what == "J" and move["count"] in ("", "0"):
+            del rows[row + 1 :]
+        elif what == "K" and (afresh or move["count"] == "2"):
+            rows[row] = ""
+    rest = text[position:]
+    if rest:
+        rows[row] = rest if afresh else rows[row] + rest
+    return "\n".join(_without_blank_end(line) for line in rows)
+
+
+def _last_state(line: str) -> str:
+    """A line without what carriage returns took back; the return at its very end takes nothing back."""
+    if "\r" not in line:
+        return line
+    return _without_blank_end(line.rstrip("\r").rpartition("\r")[2].rpartition("\x1b[2K")[2])
+
+
+def _without_blank_end(line: str) -> str:
+    return line.rstrip(" ")
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    foreground: Colour | None = None
+    background: Colour | None = None
+    bold: bool = False
+    faint: bool = False
+    italic: bool = False
+    underline: bool = False
+    inverse: bool = False
+    struck: bool = False
+    stderr: bool = False
+
+
+_PLAIN = _Style()
+
+
+def terminal_html(text: str) -> Markup:
+    """`text` escaped, with its colours as `span` elements; other control sequences are left out."""
+    parts: list[str] = []
+    for style, run in _runs(text):
+        shown = escape(_UNSHOWABLE.sub("\ufffd", run))
+        opening = _opening(style)
+        parts.append(f"{opening}{shown}</span>" if opening else str(shown))
+    return Markup("".join(parts))
+
+
+def without_escapes(text: str) -> str:
+    """`text` without colours and other control sequences."""
+    return _ESCAPE.sub("", text) if "\x1b" in text else text
+
+
+def _runs(text: str) -> Iterator[tuple[_Style, str]]:
+    """The pieces of `text` that share a style, neighbours merged."""
+    style = _PLAIN
+    pending: list[str] = []
+    pending_style = style
+    position = 0
+    for match in _ESCAPE.finditer(text):
+        if match.start() > position:
+            if style != pending_style and pending:
+                yield pending_style, "".join(pending)
+                pending = []
+            pending_style = style
+            pending.append(text[position : match.start()])
+        position = match.end()
+        if match["final"] == "m":
+            style = _restyled(style, match["codes"])
+    if position < len(text):
+        if style != pending_style and pending:
+            yield pending_style, "".join(pending)
+            pending = []
+        pending_style = style
+        pending.append(text[position:])
+    if pending:
+        yield pending_style, "".join(pending)
+
+
+@functools.lru_cache(maxsize=1024)
+def _restyled(style: _Style, codes: str) -> _Style:
+    """`style` after a `CSI codes m` sequence (ECMA-48, select graphic rendition); unknown codes change nothing."""
+    try:
+        numbers = [int(code or 0) for code in codes.replace(":", ";").split(";")]
+    except ValueError:
+        return style
+    while numbers:
+        code = numbers.pop(0)
+        if code == 0:
+            style = replace(_PLAIN, stderr=style.stderr)
+        elif code in _SWITCHES:
+            style = replace(style, **_SWITCHES[code])
+        elif 30 <= code <= 37:
+            style = replace(style, foreground=code - 30)
+        elif 90 <= code <= 97:
+            style = replace(style, foreground=code - 90 + 8)
+        elif 40 <= code <= 47:
+            style = replace(style, background=code - 40)
+        elif 100 <= code <= 107:
+            style = replace(style, background=code - 100 + 8)
+        elif code in (38, 48):
+            colour = _extended_colour(numbers)
+            if colour is None:
+                return style
+            style = replace(style, foreground=colour) if code == 38 else replace(style, background=colour)
+    return style
+
+
+_SWITCHES: dict[int, dict[str, Any]] = {
+    1: {"bold": True},
+    2: {"faint": True},
+    3: {"italic": True},
+    4: {"underline": True},
+    7: {"inverse": True},
+    9: {"struck": True},
+    21: {"bold": False},
+    22: {"bold": False, "faint": False},
+    23: {"italic": False},
+    24: {"underline": False},
+    27: {"inverse": False},
+    29: {"struck": False},
+    39: {"foreground": None},
+    49: {"background": None},
+    900: {"stderr": True},
+    901: {"stderr": False},
+}
+
+
+def _extended_colour(numbers: list[int]) -> Colour | None:
+    """The colour that `numbers`, what stands after a 38 or 48, begins with; it is taken off them."""
+    kind = numbers.pop(0) if numbers else None
+    if kind == 5 and numbers:
+        index = numbers.pop(0)
+        if index < 0 or index > 255:
+            return None
+        if index < 16:
+            return index
+        if index < 232:
+            levels = (0, 95, 135, 175, 215, 255)
+            cube = index - 16
+            return levels[cube // 36], levels[cube // 6 % 6], levels[cube % 6]
+        grey = 8 + 10 * (index - 232)
+        return grey, grey, grey
+    if kind == 2 and len(numbers) >= 3:
+        red, green, blue = (min(max(numbers.pop(0), 0), 255) for _ in range(3))
+        return red, green, blue
+    return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _opening(style: _Style) -> str:
+    """The start tag for a run in `style`; empty for none."""
+    classes = [
+        name
+        for name, on in (
+            ("err", style.stderr),
+            ("b", style.bold),
+            ("i", style.italic),
+            ("u", style.underline),
+            ("s", style.struck),
+        )
+        if on
+    ]
+    css = ""
+    foreground, background = style.foreground, style.background
+    if style.inverse:
+        foreground, background = (
+            background if background is not None else 15,
+            foreground if foreground is not None else 0,
+        )
+    if background is not None:
+        behind = _rgb(background)
+        before = _rgb(foreground) if foreground is not None else _BLACK
+        css = f"color:{_hex(_readable(before, behind))};background:{_hex(behind)}"
+    elif isinstance(foreground, int):
+        classes.append(f"c{foreground}")
+    elif foreground is not None:
+        classes.append("c")
+        css = f"--l:{_hex(_readable(foreground, _LIGHT_PAGE))};--d:{_hex(_readable(foreground, _DARK_PAGE))}"
+    elif style.faint:
+        classes.append("faint")
+    if not classes and not css:
+        return ""
+    return f"<span{_attribute('class', ' '.join(classes))}{_attribute('style', css)}>"
+
+
+def _attribute(name: str, value: str) -> str:
+    return f' {name}="{value}"' if value else ""
+
+
+def _rgb(colour: Colour) -> Rgb:
+    return _BASIC[colour] if isinstance(colour, int) else colour
+
+
+def _hex(colour: Rgb) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def _readable(colour: Rgb, behind: Rgb) -> Rgb:
+    """The colour nearest to `colour`, on its way to black or white, that can be read on `behind`."""
+    goal = max(_BLACK, _WHITE, key=lambda end: _contrast(end, behind))
+    for step in range(11):
+        mixed = tuple(round(a + (b - a) * step / 10) for a, b in zip(colour, goal, strict=True))
+        candidate = (mixed[0], mixed[1], mixed[2])
+        if _contrast(candidate, behind) >= _CONTRAST:
+            return candidate
+    return goal
+
+
+def _contrast(one: Rgb, other: Rgb) -> float:
+    """Contrast ratio as the Web Content Accessibility Guidelines define it, from 1 to 21."""
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: Rgb) -> float:
+    red, green, blue = (
+        value / 255 / 12.92 if value / 255 <= 0.04045 else ((value / 255 + 0.055) / 1.055) ** 2.4 for value in colour
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

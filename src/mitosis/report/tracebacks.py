@@ -1,0 +1,109 @@
+"""A traceback as its reader needs it: from the user's code on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from mitosis.report.terminal import without_escapes
+
+_RULE = re.compile(r"-{10,}\s*")
+_CELL_FRAME = re.compile(r"\s*(Cell In ?\[|Input In \[|(File )?<ipython-input)")
+_FILE_FRAME = re.compile(r"\s*File (?P<path>[^\"].*?)(:\d+)?(,? in |\s*$)", re.MULTILINE)
+_PLAIN_FRAME = re.compile(r'(?P<margin>[ |+]*  )File "(?P<path>[^"]*)", line \d+')
+_PLAIN_CELL = re.compile(r".*[/\\]ipykernel_\d+[/\\]\d+\.py$")
+_HEADING = re.compile(r"(\S+ +)?Traceback \(most recent call last\)")
+_GROUP_HEADING = "  + Exception Group Traceback (most recent call last):"
+_OUR_FOLDER = Path(__file__).parents[1]
+_SHELL_FOLDERS = ("/IPython/core/", "/ipykernel/")
+
+
+def users_traceback(entries: Sequence[str]) -> str:
+    """The traceback of an `error` output without the frames that are none of the user's.
+
+    mitosis's own frames and those of Python's import machinery go wherever they stand; those of IPython, and the one
+    of the notebook's cell, as far as they come before the user's and something else is left.
+
+    Args:
+        entries: the output's `traceback`: one text for each frame, and for what stands around them, with colours.
+    """
+    entries = [part for entry in entries for part in _split_plain(entry)]
+    kept: list[str] = []
+    group: list[str] = []
+    for entry in entries:
+        if _frame_path(entry) is not None:
+            group.append(entry)
+            continue
+        kept.extend(_users_frames(group))
+        group = []
+        if not _RULE.fullmatch(without_escapes(entry)):
+            kept.append(entry)
+    kept.extend(_users_frames(group))
+    return "\n".join(entry.rstrip("\n") for entry in kept)
+
+
+def group_traceback(text: str) -> tuple[str, str]:
+    """Take the traceback of an exception group off the end of what was written to standard error.
+
+    IPython shows exception groups only there, and sends no `error` output.
+
+    Returns:
+        What stands before it, and the traceback without the frames that are none of the user's; empty if there is none.
+    """
+    before, heading, rest = text.rpartition(_GROUP_HEADING)
+    if not heading:
+        return text, ""
+    return before, users_traceback([heading + rest])
+
+
+def _users_frames(frames: Sequence[str]) -> list[str]:
+    users = [frame for frame in frames if not _is_ours(_frame_path(frame) or "")]
+    start = 0
+    while start < len(users) and _is_shells(_frame_path(users[start]) or ""):
+        start += 1
+    return users[start:] or users
+
+
+def _frame_path(entry: str) -> str | None:
+    """The file of the frame that `entry` shows, empty for a cell of the notebook; None if it shows no frame."""
+    text = without_escapes(entry)
+    if _HEADING.match(text):
+        return None
+    if _CELL_FRAME.match(text):
+        return ""
+    match = _PLAIN_FRAME.match(text) or _FILE_FRAME.match(text)
+    if match is None:
+        return None
+    path = match["path"]
+    return "" if path.startswith("<ipython-input") or _PLAIN_CELL.match(path) else path
+
+
+def _is_ours(path: str) -> bool:
+    if path.startswith("<frozen importlib"):
+        return True
+    if not path:
+        return False
+    return Path(path).expanduser().is_relative_to(_OUR_FOLDER)
+
+
+def _is_shells(path: str) -> bool:
+    normal = path.replace("\\", "/")
+    return not path or any(folder in normal for folder in _SHELL_FOLDERS)
+
+
+def _split_plain(entry: str) -> list[str]:
+    """The frames, and what stands between, of a traceback in Python's own form, which comes as one text."""
+    parts: list[list[str]] = []
+    deeper: str | None = None
+    for line in entry.split("\n"):
+        frame = _PLAIN_FRAME.match(line)
+        if frame:
+            deeper = frame["margin"].replace("+", " ") + "  "
+        if parts and not frame and (deeper is None or line.replace("+", " ", 1).startswith(deeper)):
+            parts[-1].append(line)
+            continue
+        if not frame:
+            deeper = None
+        parts.append([line])
+    return ["\n".join(part) for part in parts]
