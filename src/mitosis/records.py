@@ -9,11 +9,12 @@ values and checks the type of each.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgpack
 
@@ -24,6 +25,12 @@ FORMAT = 1
 
 MAX_RECORD_BYTES = 16 * 2**20
 """A larger record is not decoded: nothing that mitosis writes comes near it."""
+
+MAX_RECORD_ITEMS = 100_000
+"""A record with a longer list or mapping is not decoded: room is made for all its items before the first is read."""
+
+_MAX_EXTRA_DEPTH = 100
+"""msgpack reads deeper nesting than it writes, and what was read must be writable."""
 
 Status = Literal["running", "finished", "failed", "interrupted"]
 ParameterKind = Literal["lookup", "eval"]
@@ -47,6 +54,8 @@ class StepRecord:
     main: MainResult = None
     metrics: dict[str, MainResult] = field(default_factory=dict)
     """Metrics by name, nested ones joined by dots; what is no number is a bounded text."""
+    extra: dict[str, Any] | None = None
+    """Fields that this version does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,8 @@ class ParameterRecord:
     """Digest of the canonical value; None where the value has none (only possible untracked)."""
     summary: str = ""
     """The value as a bounded text."""
+    extra: dict[str, Any] | None = None
+    """Fields that this version does not know."""
 
     @property
     def full_name(self) -> str:
@@ -81,6 +92,8 @@ class Failure:
     step: str | None = None
     location: str | None = None
     """`file:line in function` of the innermost frame of the user's code, relative to the repository."""
+    extra: dict[str, Any] | None = None
+    """Fields that this version does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,8 @@ class Output:
     size_bytes: int
     oid: str
     """The id that git gives a blob with these bytes."""
+    extra: dict[str, Any] | None = None
+    """Fields that this version does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +116,8 @@ class ProcessRecord:
     pid: int
     started: str | None = None
     """Opaque text that differs between two processes that had the same pid (boot id and start time)."""
+    extra: dict[str, Any] | None = None
+    """Fields that this version does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +181,22 @@ class TrialRecord:
 
 
 def encode_trial(record: TrialRecord) -> bytes:
-    """The record's bytes; equal records give equal bytes."""
+    """The record's bytes; equal records give equal bytes.
+
+    Text that is no Unicode, as names of files can be, is written with its bytes escaped; an integer of more than 64
+    bits is written as text.
+
+    Raises:
+        BadRecord: the record is larger than `decode_trial` reads.
+    """
     fields = {"format": FORMAT, **_to_plain(record)}
-    data: bytes = msgpack.packb(fields, use_bin_type=True)
+    try:
+        data: bytes = msgpack.packb(fields, use_bin_type=True)
+    except (UnicodeEncodeError, OverflowError):
+        data = msgpack.packb(_storable(fields), use_bin_type=True)
+    items = max(len(record.outputs), len(record.warnings), len(record.parameters))
+    if len(data) > MAX_RECORD_BYTES or items > MAX_RECORD_ITEMS:
+        raise BadRecord(f"trial {record.key}", f"a record of {len(data)} bytes with a list of {items} is too large")
     return data
 
 
@@ -182,9 +212,9 @@ def decode_trial(data: bytes, where: str) -> TrialRecord:
         BadRecord: anything else that is not a record.
     """
     try:
-        record: TrialRecord = _from_plain(TrialRecord, _unpack(data, where), "")
+        record: TrialRecord = _build(TrialRecord, _unpack(data, where))
     except _Mismatch as error:
-        raise BadRecord(where, str(error)) from error
+        raise BadRecord(where, error.text()) from error
     return record
 
 
@@ -206,7 +236,9 @@ def _unpack(data: bytes, where: str) -> dict[str, Any]:
     if len(data) > MAX_RECORD_BYTES:
         raise BadRecord(where, f"it has {len(data)} bytes, more than a record may")
     try:
-        fields = msgpack.unpackb(data, raw=False, strict_map_key=True)
+        fields = msgpack.unpackb(
+            data, raw=False, strict_map_key=True, max_array_len=MAX_RECORD_ITEMS, max_map_len=MAX_RECORD_ITEMS
+        )
     except Exception as error:  # msgpack raises several unrelated classes for bytes that are no msgpack
         raise BadRecord(where, f"it is no msgpack ({error.__class__.__name__}: {error})") from error
     if not isinstance(fields, dict):
@@ -219,92 +251,194 @@ def _unpack(data: bytes, where: str) -> dict[str, Any]:
     return fields
 
 
-class _Mismatch(Exception):
-    """A field that does not have the type it should."""
-
-
 def _to_plain(record: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = {}
-    for item in dataclasses.fields(record):
-        if item.name != "extra":
-            plain[item.name] = _plain_value(getattr(record, item.name))
-    plain.update(getattr(record, "extra", {}))
+    plain = {name: _plain_value(getattr(record, name)) for name in _class(record.__class__).rules}
+    plain.update(record.extra or {})
     return plain
 
 
 def _plain_value(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return _to_plain(value)
     if isinstance(value, tuple):
         return [_plain_value(item) for item in value]
+    return _to_plain(value) if dataclasses.is_dataclass(value) else value
+
+
+def _storable(value: Any) -> Any:
+    """The value with what msgpack cannot write replaced by text."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value) if value.bit_length() <= _MAX_INTEGER_BITS else f"an integer of {value.bit_length()} bits"
+    if isinstance(value, dict):
+        return {_storable(name): _storable(item) for name, item in value.items()}
+    return [_storable(item) for item in value] if isinstance(value, list) else value
+
+
+_MAX_INTEGER_BITS = 1024
+
+
+# --- from plain values ----------------------------------------------------------------------------
+#
+# What each field of each class accepts is worked out once. Then a field that holds a plain value of an accepted type
+# costs one look into a set, and only what has parts costs a call.
+
+
+class _Mismatch(Exception):
+    """A field that is not as it should be."""
+
+    def __init__(self, reason: str, path: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.path = path
+
+    def within(self, name: str) -> _Mismatch:
+        """The same mismatch, seen from what holds it."""
+        return _Mismatch(self.reason, f"{name}{'' if self.path[:1] in ('', '[') else '.'}{self.path}")
+
+    def text(self) -> str:
+        return f"{self.path} {self.reason}" if self.path else f"it {self.reason}"
+
+
+class _Rule(NamedTuple):
+    """What a field accepts."""
+
+    types: frozenset[type]
+    """Values of exactly these types are taken as they are."""
+    convert: Callable[[Any], Any] | None
+    """Makes a value of any other type; raises `_Mismatch` if it cannot."""
+
+
+class _Class(NamedTuple):
+    """What the fields of a record's class accept, but for `extra`, which is for all others."""
+
+    types: dict[str, frozenset[type]]
+    rules: dict[str, _Rule]
+    required: tuple[str, ...]
+
+
+_CLASSES: dict[type, _Class] = {}
+
+
+def _class(cls: type) -> _Class:
+    if cls not in _CLASSES:
+        hints = typing.get_type_hints(cls)
+        fields = [field for field in dataclasses.fields(cls) if field.name != "extra"]
+        rules = {field.name: _rule(hints[field.name]) for field in fields}
+        _CLASSES[cls] = _Class(
+            types={name: rule.types for name, rule in rules.items()},
+            rules=rules,
+            required=tuple(field.name for field in fields if _is_required(field)),
+        )
+    return _CLASSES[cls]
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _rule(hint: Any) -> _Rule:
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        choices = [_rule(choice) for choice in typing.get_args(hint)]
+        converters = [choice.convert for choice in choices if choice.convert is not None]
+        return _Rule(frozenset().union(*(choice.types for choice in choices)), converters[0] if converters else None)
+    if origin is Literal:
+        return _Rule(frozenset(), functools.partial(_choice, typing.get_args(hint)))
+    if origin is tuple:
+        return _Rule(frozenset(), functools.partial(_tuple, _rule(typing.get_args(hint)[0])))
+    if origin is dict:
+        return _Rule(frozenset(), functools.partial(_mapping, _rule(typing.get_args(hint)[1])))
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _Rule(frozenset(), functools.partial(_build, hint))
+    return _Rule(frozenset({float, int}) if hint is float else frozenset({hint}), None)
+
+
+def _build(cls: type[Any], fields: Any) -> Any:
+    """An instance of a record's class. Changes `fields`."""
+    if fields.__class__ is not dict:
+        raise _unfit(fields)
+    types, rules, required = _CLASSES.get(cls) or _class(cls)
+    has_unknown = False
+    for name, value in fields.items():
+        accepted = types.get(name)
+        if accepted is None:
+            has_unknown = True
+        elif value.__class__ not in accepted:
+            fields[name] = _converted(rules[name], value, name)
+    if has_unknown:
+        fields["extra"] = _extra({name: fields.pop(name) for name in list(fields) if name not in types})
+    try:
+        return cls(**fields)
+    except TypeError as error:
+        missing = next(name for name in required if name not in fields)
+        raise _Mismatch("is missing", missing) from error
+
+
+def _converted(rule: _Rule, value: Any, name: str) -> Any:
+    if rule.convert is None:
+        raise _unfit(value).within(name)
+    try:
+        return rule.convert(value)
+    except _Mismatch as error:
+        raise error.within(name) from error
+
+
+def _choice(choices: tuple[str, ...], value: Any) -> str:
+    for choice in choices:
+        if choice == value:
+            return choice
+    raise _unfit(value)
+
+
+def _tuple(rule: _Rule, value: Any) -> tuple[Any, ...]:
+    if value.__class__ is not list:
+        raise _unfit(value)
+    accepted, convert = rule
+    items: list[Any] = []
+    try:
+        for item in value:
+            if item.__class__ in accepted:
+                items.append(item)
+            elif convert is not None:
+                items.append(convert(item))
+            else:
+                raise _unfit(item)
+    except _Mismatch as error:
+        raise error.within(f"[{len(items)}]") from error
+    return tuple(items)
+
+
+def _mapping(rule: _Rule, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _unfit(value)
+    for name, item in value.items():
+        if not isinstance(name, str):
+            raise _unfit(name)
+        if item.__class__ not in rule.types:
+            value[name] = _converted(rule, item, name)
     return value
 
 
-_HINTS: dict[type, dict[str, Any]] = {}
-
-
-def _hints(cls: type) -> dict[str, Any]:
-    if cls not in _HINTS:
-        _HINTS[cls] = typing.get_type_hints(cls)
-    return _HINTS[cls]
-
-
-def _from_plain(cls: type[Any], fields: Mapping[str, Any], path: str) -> Any:
-    hints = _hints(cls)
-    arguments: dict[str, Any] = {}
-    extra: dict[str, Any] = {}
+def _extra(fields: dict[Any, Any]) -> dict[str, Any]:
     for name, value in fields.items():
-        if name in hints and name != "extra":
-            arguments[name] = _checked(hints[name], value, f"{path}{name}")
+        if not isinstance(name, str):
+            raise _unfit(name)
+        level = [value]
+        for _ in range(_MAX_EXTRA_DEPTH):
+            level = [part for item in level for part in _parts(item)]
+            if not level:
+                break
         else:
-            extra[name] = value
-    if extra and "extra" in hints:
-        arguments["extra"] = extra
-    missing = [
-        item.name
-        for item in dataclasses.fields(cls)
-        if item.name not in arguments
-        and item.default is dataclasses.MISSING
-        and item.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise _Mismatch(f"it lacks {path}{missing[0]}")
-    return cls(**arguments)
+            raise _Mismatch("is too deeply nested", name)
+    return fields
 
 
-def _checked(hint: Any, value: Any, path: str) -> Any:
-    origin = typing.get_origin(hint)
-    if hint is Any:
-        return value
-    if origin in (typing.Union, types.UnionType):
-        for choice in typing.get_args(hint):
-            try:
-                return _checked(choice, value, path)
-            except _Mismatch:
-                continue
-    elif origin is Literal:
-        if isinstance(value, str) and value in typing.get_args(hint):
-            return value
-    elif origin is tuple:
-        if isinstance(value, list):
-            item_hint = typing.get_args(hint)[0]
-            return tuple(_checked(item_hint, item, f"{path}[{i}]") for i, item in enumerate(value))
-    elif origin is dict:
-        if isinstance(value, dict):
-            _, item_hint = typing.get_args(hint)
-            return {str(k): _checked(item_hint, v, f"{path}.{k}") for k, v in value.items()}
-    elif dataclasses.is_dataclass(hint):
-        if isinstance(value, dict):
-            return _from_plain(typing.cast(type, hint), value, f"{path}.")
-    elif hint is type(None):
-        if value is None:
-            return None
-    elif hint is float:
-        if isinstance(value, float | int) and not isinstance(value, bool):
-            return value
-    elif hint is int:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-    elif isinstance(value, hint):
-        return value
-    raise _Mismatch(f"{path} is {type(value).__name__} {str(value)[:40]!r}")
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _unfit(value: Any) -> _Mismatch:
+    said = f" {value!r:.40}" if isinstance(value, bool | int | float | str | bytes) else ""
+    return _Mismatch(f"is {type(value).__name__}{said}")

@@ -1,0 +1,323 @@
+"""Records to and from msgpack: what is written comes back, and bytes from anywhere end in a record or a BadRecord."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import struct
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mitosis.errors import BadRecord, FormatTooNew
+from mitosis.records import (
+    FORMAT,
+    MAX_RECORD_BYTES,
+    MAX_RECORD_ITEMS,
+    Failure,
+    Output,
+    ParameterRecord,
+    ProcessRecord,
+    StepRecord,
+    TrialRecord,
+    decode_trial,
+    encode_trial,
+    read_started,
+)
+
+MakeRecord = Callable[..., TrialRecord]
+
+numbers = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False)
+main_results = st.none() | st.booleans() | numbers | st.text()
+counts = st.integers(0, 2**63)
+# msgpack gives back what it can hold: text keys, lists for sequences.
+plain = st.recursive(
+    st.none() | st.booleans() | numbers | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+unknown_names = st.text(alphabet="xyz", min_size=1).map(lambda name: f"new_{name}")
+extras = st.dictionaries(unknown_names, plain, max_size=2)
+no_extra_or_some = st.none() | st.dictionaries(unknown_names, plain, min_size=1, max_size=2)
+
+steps = st.builds(
+    StepRecord,
+    name=st.text(),
+    action=st.text(),
+    lookup=st.none() | st.text(),
+    source=st.none() | st.text(),
+    duration_s=st.none() | st.floats(allow_nan=False),
+    main=main_results,
+    metrics=st.dictionaries(st.text(), main_results, max_size=3),
+    extra=no_extra_or_some,
+)
+parameters = st.builds(
+    ParameterRecord,
+    step=st.text(),
+    name=st.text(),
+    kind=st.sampled_from(["lookup", "eval"]),
+    text=st.text(),
+    tracked=st.booleans(),
+    digest=st.none() | st.text(),
+    summary=st.text(),
+    extra=no_extra_or_some,
+)
+failures = st.builds(
+    Failure,
+    kind=st.text(),
+    message=st.text(),
+    type=st.none() | st.text(),
+    step=st.none() | st.text(),
+    location=st.none() | st.text(),
+    extra=no_extra_or_some,
+)
+outputs = st.builds(Output, path=st.text(), size_bytes=counts, oid=st.text(), extra=no_extra_or_some)
+processes = st.builds(ProcessRecord, host=st.text(), pid=counts, started=st.none() | st.text(), extra=no_extra_or_some)
+records = st.builds(
+    TrialRecord,
+    key=st.text(),
+    experiment=st.text(),
+    steps=st.lists(steps, max_size=2).map(tuple),
+    parameters=st.lists(parameters, max_size=2).map(tuple),
+    commit=st.text(),
+    status=st.sampled_from(["running", "finished", "failed", "interrupted"]),
+    iteration=counts,
+    started=st.text(),
+    author=st.text(),
+    process=processes,
+    environment=st.text(),
+    ended=st.none() | st.text(),
+    duration_s=st.none() | st.floats(allow_nan=False),
+    cpu_s=st.none() | st.floats(allow_nan=False),
+    peak_memory_bytes=st.none() | counts,
+    step=st.none() | counts,
+    main=main_results,
+    failure=st.none() | failures,
+    warnings=st.lists(st.text(), max_size=2).map(tuple),
+    cpu_count=st.none() | counts,
+    command=st.lists(st.text(), max_size=2).map(tuple),
+    variables=st.dictionaries(st.text(), st.text(), max_size=2),
+    untracked_files=counts,
+    folder=st.none() | st.text(),
+    page=st.none() | st.text(),
+    outputs=st.lists(outputs, max_size=2).map(tuple),
+    extra=extras,
+)
+
+
+def exactly(value: Any) -> Any:
+    """The value in a form in which 1, 1.0 and True differ."""
+    if dataclasses.is_dataclass(value):
+        return [(field.name, exactly(getattr(value, field.name))) for field in dataclasses.fields(value)]
+    if isinstance(value, dict):
+        return {name: exactly(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [type(value).__name__, *map(exactly, value)]
+    return type(value).__name__, value
+
+
+def fields_of(record: TrialRecord) -> dict[str, Any]:
+    fields = msgpack.unpackb(encode_trial(record))
+    assert isinstance(fields, dict)
+    return fields
+
+
+def changed(record: TrialRecord, **fields: Any) -> bytes:
+    """The bytes of the record with some fields replaced by anything."""
+    data = msgpack.packb({**fields_of(record), **fields})
+    assert isinstance(data, bytes)
+    return data
+
+
+@given(records)
+def test_decoding_gives_back_what_was_encoded(record: TrialRecord) -> None:
+    decoded = decode_trial(encode_trial(record), "x")
+    assert exactly(decoded) == exactly(record)
+    assert encode_trial(decoded) == encode_trial(record)
+
+
+@given(records)
+def test_start_can_be_read_alone(record: TrialRecord) -> None:
+    assert read_started(encode_trial(record), "x") == record.started
+
+
+def test_record_says_its_format(make_record: MakeRecord) -> None:
+    assert fields_of(make_record())["format"] == FORMAT
+
+
+def test_numbers_that_are_not_finite_come_back(make_record: MakeRecord) -> None:
+    for main in (math.inf, -math.inf, math.nan):
+        decoded = decode_trial(encode_trial(make_record(main=main, duration_s=main)), "x")
+        assert isinstance(decoded.main, float)
+        assert struct.pack("d", decoded.main) == struct.pack("d", main)
+
+
+def test_integer_beyond_64_bits_is_kept_as_text(make_record: MakeRecord) -> None:
+    step = StepRecord("fit", "m:f", main=-(2**63) - 1, metrics={"count": 10**30, "huge": 1 << 100_000})
+    decoded = decode_trial(encode_trial(make_record(main=2**64, steps=(step,))), "x")
+    assert decoded.main == str(2**64)
+    assert decoded.steps[0].main == str(-(2**63) - 1)
+    assert decoded.steps[0].metrics == {"count": str(10**30), "huge": "an integer of 100001 bits"}
+
+
+def test_text_that_is_no_unicode_is_escaped(make_record: MakeRecord) -> None:
+    record = make_record(trials_folder="/data/caf\udce9", outputs=(Output("caf\udce9.txt", 1, "a" * 40),))
+    decoded = decode_trial(encode_trial(record), "x")
+    assert decoded.trials_folder == "/data/caf\\udce9"
+    assert decoded.outputs[0].path == "caf\\udce9.txt"
+
+
+def test_record_that_could_not_be_read_again_is_not_written(make_record: MakeRecord) -> None:
+    with pytest.raises(BadRecord, match="too large"):
+        encode_trial(make_record(subject="x" * MAX_RECORD_BYTES))
+    with pytest.raises(BadRecord, match="too large"):
+        encode_trial(make_record(outputs=(Output("x", 1, "a"),) * (MAX_RECORD_ITEMS + 1)))
+
+
+def test_unknown_fields_are_kept_and_written_back(make_record: MakeRecord) -> None:
+    fields = fields_of(make_record())
+    fields["energy_j"] = 3.5
+    fields["steps"][0]["gpu"] = ["A100", 2]
+    fields["process"]["container"] = {"image": "x"}
+    decoded = decode_trial(msgpack.packb(fields), "x")
+    assert decoded.extra == {"energy_j": 3.5}
+    again = msgpack.unpackb(encode_trial(decoded.with_changes(status="finished")))
+    assert again == {**fields, "status": "finished"}
+
+
+def test_newer_format_is_refused(make_record: MakeRecord) -> None:
+    with pytest.raises(FormatTooNew, match="Upgrade mitosis") as caught:
+        decode_trial(changed(make_record(), format=FORMAT + 1), "trials/x")
+    assert (caught.value.what, caught.value.version, caught.value.known) == ("trials/x", FORMAT + 1, FORMAT)
+    with pytest.raises(FormatTooNew):
+        read_started(changed(make_record(), format=FORMAT + 1), "trials/x")
+
+
+@pytest.mark.parametrize("version", [0, -1, True, None, "1", 1.0, [1]])
+def test_nonsense_format_is_refused(make_record: MakeRecord, version: object) -> None:
+    with pytest.raises(BadRecord, match="does not say its format"):
+        decode_trial(changed(make_record(), format=version), "x")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("key", 5, "key is int 5"),
+        ("key", b"abc", "key is bytes"),
+        ("status", "lost", "status is str 'lost'"),
+        ("status", ["running"], "status is list"),
+        ("iteration", True, "iteration is bool"),
+        ("iteration", 1.5, "iteration is float"),
+        ("duration_s", True, "duration_s is bool"),
+        ("duration_s", "1", "duration_s is str"),
+        ("main", [1], "main is list"),
+        ("main", {"a": 1}, "main is dict"),
+        ("steps", {}, "steps is dict"),
+        ("steps", [3], r"steps\[0\] is int"),
+        ("steps", [{"name": "a", "action": "b"}, {"name": "a"}], r"steps\[1\]\.action is missing"),
+        ("steps", [{"name": "a", "action": "b", "metrics": {"x": []}}], r"steps\[0\]\.metrics\.x is list"),
+        ("parameters", [{"step": 1}], r"parameters\[0\]\.step is int"),
+        ("process", None, "process is NoneType"),
+        ("process", {"host": "a"}, r"process\.pid is missing"),
+        ("failure", "boom", "failure is str"),
+        ("warnings", ["a", 1], r"warnings\[1\] is int"),
+        ("variables", {"A": 1}, r"variables\.A is int"),
+        ("variables", {b"A": "1"}, "variables is bytes"),
+        ("outputs", "all", "outputs is str"),
+    ],
+)
+def test_field_of_a_wrong_type_is_named(make_record: MakeRecord, field: str, value: object, said: str) -> None:
+    with pytest.raises(BadRecord, match=said) as caught:
+        decode_trial(changed(make_record(), **{field: value}), "trials/x")
+    assert caught.value.where == "trials/x"
+
+
+@pytest.mark.parametrize(
+    "field", [f.name for f in dataclasses.fields(TrialRecord) if f.default is f.default_factory is dataclasses.MISSING]
+)
+def test_missing_field_is_named(make_record: MakeRecord, field: str) -> None:
+    fields = fields_of(make_record())
+    del fields[field]
+    with pytest.raises(BadRecord, match=f"{field} is missing"):
+        decode_trial(msgpack.packb(fields), "x")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xc1", b"\x01", b"\xa3abc", b"\x93\x01\x02\x03", b"hello", msgpack.packb({1: 2})]
+)
+def test_bytes_that_are_no_record_are_refused(data: bytes) -> None:
+    with pytest.raises(BadRecord):
+        decode_trial(data, "x")
+
+
+def test_truncated_record_is_refused(make_record: MakeRecord) -> None:
+    data = encode_trial(make_record())
+    for size in range(0, len(data), 7):
+        with pytest.raises(BadRecord):
+            decode_trial(data[:size], "x")
+
+
+def test_bytes_after_the_record_are_refused(make_record: MakeRecord) -> None:
+    with pytest.raises(BadRecord):
+        decode_trial(encode_trial(make_record()) + b"\x00", "x")
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_end_in_a_bad_record(data: bytes) -> None:
+    with pytest.raises(BadRecord):
+        decode_trial(data, "x")
+
+
+@given(records, st.data())
+def test_any_damage_ends_in_a_record_or_an_error_of_ours(record: TrialRecord, data: st.DataObject) -> None:
+    encoded = bytearray(encode_trial(record))
+    for _ in range(data.draw(st.integers(1, 4))):
+        encoded[data.draw(st.integers(0, len(encoded) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        decoded = decode_trial(bytes(encoded), "x")
+    except (BadRecord, FormatTooNew):
+        return
+    encode_trial(decoded)
+
+
+@pytest.mark.parametrize("depth", [200, 600, 100_000])
+def test_deep_nesting_is_refused(make_record: MakeRecord, depth: int) -> None:
+    deep = encode_trial(make_record())
+    count = deep[1:3]
+    assert deep[0] == 0xDE
+    fields = int.from_bytes(count, "big") + 1
+    data = b"\xde" + fields.to_bytes(2, "big") + deep[3:] + b"\xa4deep" + b"\x91" * depth + b"\xc0"
+    with pytest.raises(BadRecord):
+        decode_trial(data, "x")
+
+
+def test_huge_claimed_lengths_cost_no_memory() -> None:
+    claims = [b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff"]
+    tracemalloc.start()
+    try:
+        for claim in claims:
+            with pytest.raises(BadRecord):
+                decode_trial(b"\x81\xa3key" + claim * 1000, "x")
+        # Arrays that each claim to hold as many items as the data has bytes.
+        with pytest.raises(BadRecord):
+            decode_trial(b"\xdd\x00\x0f\x00\x00" * 200 + b"\xc0" * 2**20, "x")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * 2**20
+
+
+def test_larger_bytes_than_a_record_may_have_are_not_decoded() -> None:
+    with pytest.raises(BadRecord, match="more than a record may"):
+        decode_trial(b"\x80" * (MAX_RECORD_BYTES + 1), "x")
+
+
+def test_huge_field_is_not_repeated_in_the_error(make_record: MakeRecord) -> None:
+    with pytest.raises(BadRecord) as caught:
+        decode_trial(changed(make_record(), iteration="x" * 2**20), "x")
+    assert len(str(caught.value)) < 200
