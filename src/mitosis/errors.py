@@ -69,6 +69,16 @@ class BareRepository(RepositoryError):
         )
 
 
+class NotInWorkTree(RepositoryError):
+    def __init__(self, folder: Path, git_dir: Path) -> None:
+        self.folder = folder
+        self.git_dir = git_dir
+        super().__init__(
+            f"{folder} is not in the working tree of the repository {git_dir}\n"
+            "Run mitosis in the folder that holds your code."
+        )
+
+
 class NoCommit(RepositoryError):
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -511,4 +521,159 @@ class AmbiguousKey(MitosisError):
         self.matches = list(matches)
         super().__init__(
             f"several trials have a key that starts with `{key}`\n{bulleted(self.matches)}\nGive more of its digits."
+        )
+
+
+# --- the experiment's code ------------------------------------------------------------------------
+
+
+class ExperimentError(MitosisError):
+    """The experiment's code cannot be run as it was asked for."""
+
+
+class ImportFailed(ExperimentError):
+    """Importing the steps' modules raised. Attributes: modules, summary, traceback (as text, perhaps coloured)."""
+
+    def __init__(self, modules: Sequence[str], summary: str, traceback: str) -> None:
+        self.modules = list(modules)
+        self.summary = summary
+        self.traceback = traceback
+        names = ", ".join(f"`{module}`" for module in self.modules)
+        super().__init__(f"importing {names} failed: {summary}\n{traceback}".rstrip())
+
+
+class BadReference(ExperimentError):
+    """What a step is registered as cannot be found, or is no callable."""
+
+    def __init__(self, step: str, reference: str, reason: str, known: Sequence[str]) -> None:
+        self.step = step
+        self.reference = reference
+        self.reason = reason
+        self.known = list(known)
+        near = nearest(reference.rpartition(".")[2].rpartition(":")[2], self.known)
+        hint = f"\nDid you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""
+        super().__init__(f"step `{step}` is registered as `{reference}`, but {reason}{hint}")
+
+
+class SignatureMismatch(ExperimentError):
+    """A step cannot be called with the parameters given.
+
+    Attributes: step, missing, unknown (names), takes (the callable as text), data (the name of the parameter that
+    takes the previous step's data, where it was given as a parameter too).
+    """
+
+    def __init__(
+        self,
+        step: str,
+        prefix: str,
+        *,
+        missing: Sequence[str],
+        unknown: Sequence[str],
+        takes: str,
+        names: Sequence[str],
+        data: str | None,
+    ) -> None:
+        self.step = step
+        self.missing = list(missing)
+        self.unknown = list(unknown)
+        self.takes = takes
+        self.data = data
+        lines: list[str] = []
+        if self.unknown:
+            lines.append(f"step `{step}` takes no {_named(self.unknown)}: {takes}")
+            near = [match for name in self.unknown for match in nearest(name, names)]
+            if near:
+                lines.append(f"Did you mean {' or '.join(f'`{name}`' for name in near)}?")
+        if self.missing:
+            lines.append(f"step `{step}` needs {_named(self.missing)}: {takes}")
+            first = self.missing[0]
+            lines.append(f"Pass it with -e {prefix}{first}=... or -p {prefix}{first}=...")
+        if data is not None:
+            lines.append(f"step `{step}` gets `{data}` from the step before it, and as a parameter too: {takes}")
+        if not lines:
+            lines.append(f"step `{step}` cannot be called with these parameters: {takes}")
+        super().__init__("\n".join(lines))
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+class UnknownVariant(ExperimentError):
+    """A lookup dictionary has no such parameter or variant. Attributes: step, parameter, variant, lookup, known."""
+
+    def __init__(
+        self,
+        step: str,
+        parameter: str,
+        variant: str,
+        lookup: str,
+        known: Sequence[str],
+        *,
+        parameter_known: bool,
+        error: str | None = None,
+    ) -> None:
+        self.step = step
+        self.parameter = parameter
+        self.variant = variant
+        self.lookup = lookup
+        self.known = list(known)
+        if error is not None:
+            message = f"looking up `{parameter}` = `{variant}` in {lookup} failed: {error}"
+        elif parameter_known:
+            message = f"`{parameter}` has no variant `{variant}` in {lookup}"
+        else:
+            message = f"step `{step}` has no lookup parameter `{parameter}` in {lookup}"
+        message += f"\n    it has: {', '.join(self.known) or 'nothing'}"
+        near = nearest(variant if parameter_known else parameter, self.known)
+        if near:
+            message += f"\nDid you mean {' or '.join(f'`{name}`' for name in near)}?"
+        super().__init__(message)
+
+
+class ExpressionFailed(ExperimentError):
+    """Evaluating an eval parameter raised. Attributes: parameter, expression, error."""
+
+    def __init__(self, parameter: str, expression: str, error: str, hint: str | None) -> None:
+        self.parameter = parameter
+        self.expression = expression
+        self.error = error
+        shown = _window(expression.replace("\n", " "), 1)
+        super().__init__(f"cannot evaluate `{shown}` for {parameter}: {error}" + (f"\n{hint}" if hint else ""))
+
+
+class LookupFailed(ExperimentError):
+    """Getting the value of a variant raised. Attributes: parameter, variant, error."""
+
+    def __init__(self, parameter: str, variant: str, error: str) -> None:
+        self.parameter = parameter
+        self.variant = variant
+        self.error = error
+        super().__init__(f"cannot get the value of {parameter}={variant}: {error}")
+
+
+class FolderNotWritable(MitosisError):
+    """The outputs have nowhere to go. Attributes: folder, reason."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        self.folder = folder
+        self.reason = reason
+        super().__init__(
+            f"the trials folder {folder} cannot be written: {reason}\n"
+            "Choose another with -F, or with `trials-folder` in [tool.mitosis]."
+        )
+
+
+class NotRecorded(MitosisError):
+    """A trial ran, but git could not take its end. Attributes: key, reason, folder."""
+
+    exit_status = 3
+
+    def __init__(self, key: str, status: str, reason: str, folder: Path) -> None:
+        self.key = key
+        self.reason = reason
+        self.folder = folder
+        super().__init__(
+            f"trial {key} {status}, but that could not be recorded: {reason}\n"
+            f"Its outputs are in {folder}. `mitosis list` will show it as lost."
         )

@@ -20,6 +20,7 @@ from mitosis.errors import (
     GitMissing,
     NoIdentity,
     NotARepository,
+    NotInWorkTree,
     UnsupportedRepository,
 )
 
@@ -45,7 +46,9 @@ def run_git(
         GitMissing: there is no git program.
         GitError: it ended with another status than 0.
     """
-    variables = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8", **(environment or {})}
+    # LANGUAGE would still choose the language of messages, some of which are recognised below.
+    fixed = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8", "LANGUAGE": "C"}
+    variables = {**os.environ, **_absolute_locations(), **fixed, **(environment or {})}
     try:
         done = subprocess.run(
             ["git", *command],
@@ -56,13 +59,23 @@ def run_git(
             env=variables,
             check=False,
         )
-    except FileNotFoundError as error:
-        if not cwd.exists():
+    except OSError as error:
+        if not os.access(cwd, os.X_OK) or not cwd.is_dir():
             raise NotARepository(cwd) from error
-        raise GitMissing() from error
+        if isinstance(error, FileNotFoundError):
+            raise GitMissing() from error
+        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
     if done.returncode != 0:
         raise GitError(["git", *command], done.returncode, done.stderr.decode(errors="replace"))
     return done.stdout
+
+
+_LOCATIONS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
+
+
+def _absolute_locations() -> dict[str, str]:
+    """Where git is told to look, made absolute: inside a hook it is relative to the folder that this process is in."""
+    return {name: str(Path(os.environ[name]).absolute()) for name in _LOCATIONS if os.environ.get(name)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,29 +175,28 @@ def find_repository(folder: Path) -> Repository:
     Raises:
         NotARepository: there is none.
         BareRepository: it has no working tree.
+        NotInWorkTree: `folder` is inside the git directory, or outside a working tree that the environment names.
         UnsupportedRepository: its objects or refs have a format that libgit2 cannot write.
         GitError: git refuses, for instance since somebody else owns the folder.
     """
+    # A path may hold line breaks, so at most one is asked for at the end of each answer.
+    facts = ("--is-bare-repository", "--is-inside-work-tree", "--show-object-format")
     try:
-        words = run_git("rev-parse", "--is-bare-repository", "--is-inside-work-tree", "--absolute-git-dir", cwd=folder)
+        answer = _rev_parse(folder, *facts, "--absolute-git-dir")
     except GitError as error:
         if "not a git repository" in error.output:
             raise NotARepository(folder) from error
         raise
-    bare, inside, git_dir_text = os.fsdecode(words).splitlines()
+    bare, inside, object_format, git_dir_text = answer.split("\n", len(facts))
     git_dir = Path(git_dir_text)
     if inside != "true":
-        if bare == "true":
-            raise BareRepository(folder)
-        raise NotARepository(folder)
-    answers = run_git("rev-parse", "--show-toplevel", "--git-common-dir", "--show-object-format", cwd=folder)
-    root_text, common_text, object_format = os.fsdecode(answers).splitlines()
-    root = Path(root_text)
+        raise BareRepository(folder) if bare == "true" else NotInWorkTree(folder, git_dir)
+    root = Path(_rev_parse(folder, "--show-toplevel"))
+    common_dir = (folder / _rev_parse(folder, "--git-common-dir")).resolve()
     if object_format != "sha1":
         raise UnsupportedRepository(
             root, f"the object format {object_format}", "Use a repository with git's default object format, sha1."
         )
-    common_dir = (folder / common_text).resolve()
     if (common_dir / "reftable").exists():
         raise UnsupportedRepository(
             root,
@@ -194,8 +206,12 @@ def find_repository(folder: Path) -> Repository:
     return Repository(root, git_dir, common_dir, _head(root))
 
 
+def _rev_parse(folder: Path, *words: str) -> str:
+    return os.fsdecode(run_git("rev-parse", *words, cwd=folder)).removesuffix("\n")
+
+
 def _head(root: Path) -> str | None:
     try:
-        return os.fsdecode(run_git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", cwd=root)).strip()
+        return _rev_parse(root, "--verify", "--quiet", "HEAD^{commit}")
     except GitError:
         return None

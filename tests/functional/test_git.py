@@ -1,0 +1,270 @@
+"""Finding the repository and asking git who is at work, in every kind of place that one can stand in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mitosis.errors import (
+    BareRepository,
+    GitError,
+    GitMissing,
+    NoIdentity,
+    NotARepository,
+    NotInWorkTree,
+    UnsupportedRepository,
+)
+from mitosis.git import Repository, find_repository, run_git
+
+Git = Callable[..., str]
+
+
+def commit_file(git: Git, folder: Path) -> str:
+    (folder / "a.txt").write_text("a\n")
+    git("add", ".", cwd=folder)
+    git("commit", "--quiet", "-m", "one", cwd=folder)
+    return git("rev-parse", "HEAD", cwd=folder).strip()
+
+
+def test_repository_is_found_from_a_folder_below(repository_folder: Path, git: Git) -> None:
+    below = repository_folder / "deep" / "down"
+    below.mkdir(parents=True)
+    repository = find_repository(below)
+    assert repository.root == repository_folder
+    assert repository.git_dir == repository.common_dir == repository_folder / ".git"
+    assert repository.head == git("rev-parse", "HEAD").strip()
+    assert str(repository.objects[repository.head].id) == repository.head
+
+
+def test_repository_without_a_commit_has_no_head(tmp_path: Path, git: Git) -> None:
+    git("init", "--quiet", ".", cwd=tmp_path)
+    assert find_repository(tmp_path).head is None
+
+
+def test_detached_head_is_a_commit(repository_folder: Path, git: Git) -> None:
+    git("checkout", "--quiet", "--detach")
+    assert find_repository(repository_folder).head == git("rev-parse", "main").strip()
+
+
+def test_outside_a_repository_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotARepository, match="git init") as caught:
+        find_repository(tmp_path)
+    assert caught.value.folder == tmp_path
+
+
+def test_outside_is_recognised_in_any_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "de")
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    with pytest.raises(NotARepository):
+        find_repository(tmp_path)
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+def test_path_that_is_no_folder_is_refused(tmp_path: Path, is_file: bool) -> None:
+    path = tmp_path / "thing"
+    if is_file:
+        path.touch()
+    with pytest.raises(NotARepository):
+        find_repository(path)
+
+
+def test_bare_repository_is_refused(tmp_path: Path, git: Git) -> None:
+    git("init", "--quiet", "--bare", "bare.git", cwd=tmp_path)
+    with pytest.raises(BareRepository, match="git worktree add"):
+        find_repository(tmp_path / "bare.git")
+
+
+@pytest.mark.parametrize("below", ["", "objects"])
+def test_inside_of_the_git_directory_is_refused(repository_folder: Path, below: str) -> None:
+    with pytest.raises(NotInWorkTree) as caught:
+        find_repository(repository_folder / ".git" / below)
+    assert caught.value.git_dir == repository_folder / ".git"
+
+
+def test_linked_worktree_shares_the_common_directory(repository_folder: Path, tmp_path: Path, git: Git) -> None:
+    git("worktree", "add", "--quiet", "-b", "other", str(tmp_path / "linked"))
+    commit = commit_file(git, tmp_path / "linked")
+    repository = find_repository(tmp_path / "linked")
+    assert repository.root == tmp_path / "linked"
+    assert repository.git_dir == repository_folder / ".git" / "worktrees" / "linked"
+    assert repository.common_dir == repository_folder / ".git"
+    assert repository.head == commit
+    assert str(repository.objects.lookup_reference("refs/heads/other").target) == commit
+
+
+def test_worktree_of_a_bare_repository_is_found(tmp_path: Path, repository_folder: Path, git: Git) -> None:
+    git("clone", "--quiet", "--bare", str(repository_folder), "bare.git", cwd=tmp_path)
+    git("worktree", "add", "--quiet", "../tree", "main", cwd=tmp_path / "bare.git")
+    repository = find_repository(tmp_path / "tree")
+    assert repository.root == tmp_path / "tree"
+    assert repository.common_dir == tmp_path / "bare.git"
+
+
+def test_submodule_is_a_repository_of_its_own(repository_folder: Path, tmp_path: Path, git: Git) -> None:
+    git("clone", "--quiet", str(repository_folder), "outer", cwd=tmp_path)
+    outer = tmp_path / "outer"
+    git("submodule", "--quiet", "add", str(repository_folder), "inner", cwd=outer)
+    repository = find_repository(outer / "inner")
+    assert repository.root == outer / "inner"
+    assert repository.git_dir == repository.common_dir == outer / ".git" / "modules" / "inner"
+    assert find_repository(outer).root == outer
+
+
+def test_sha256_repository_is_refused(tmp_path: Path, git: Git) -> None:
+    git("init", "--quiet", "--object-format=sha256", ".", cwd=tmp_path)
+    with pytest.raises(UnsupportedRepository, match="the object format sha256") as caught:
+        find_repository(tmp_path)
+    assert caught.value.root == tmp_path
+
+
+def test_reftable_repository_is_refused(repository_folder: Path) -> None:
+    # What git makes for it, whose present version here may be older than that.
+    (repository_folder / ".git" / "reftable").mkdir()
+    with pytest.raises(UnsupportedRepository, match="git refs migrate"):
+        find_repository(repository_folder)
+
+
+def test_extension_unknown_to_libgit2_is_refused(repository_folder: Path, git: Git) -> None:
+    repository = find_repository(repository_folder)
+    git("config", "core.repositoryFormatVersion", "1")
+    git("config", "extensions.newfangled", "true")
+    with pytest.raises(UnsupportedRepository, match="newfangled"):
+        _ = repository.objects
+
+
+NAMES = ["with space", "new\nline", "trailing\n", "ünïcödé", "quote\"'$", os.fsdecode(b"latin\xe9"), "-dash", "tab\t"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unusual_path_is_found_whole(tmp_path: Path, git: Git, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    git("init", "--quiet", ".", cwd=folder)
+    commit = commit_file(git, folder)
+    (folder / name).mkdir()
+    repository = find_repository(folder / name)
+    assert repository == Repository(folder, folder / ".git", folder / ".git", commit)
+    assert str(repository.objects.head.target) == commit
+
+
+def test_output_that_is_no_utf8_is_kept(repository_folder: Path, git: Git) -> None:
+    (repository_folder / os.fsdecode(b"latin\xe9")).touch()
+    output = find_repository(repository_folder).git("ls-files", "-z", "--others")
+    assert os.fsencode(output) == b"latin\xe9\0"
+
+
+def test_git_dir_of_the_environment_counts(
+    repository_folder: Path, tmp_path: Path, git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_tree = tmp_path / "elsewhere"
+    work_tree.mkdir()
+    monkeypatch.setenv("GIT_DIR", str(repository_folder / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(work_tree))
+    repository = find_repository(work_tree)
+    assert repository.root == work_tree
+    assert repository.git_dir == repository_folder / ".git"
+    assert repository.git("rev-parse", "--show-toplevel").strip() == str(work_tree)
+    with pytest.raises(NotInWorkTree):
+        find_repository(tmp_path)
+
+
+def test_relative_git_dir_counts_from_the_folder_of_the_process(
+    repository_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = repository_folder / "below"
+    below.mkdir()
+    monkeypatch.chdir(repository_folder)
+    monkeypatch.setenv("GIT_DIR", ".git")
+    monkeypatch.setenv("GIT_WORK_TREE", ".")
+    repository = find_repository(below)
+    assert repository.root == repository_folder
+    assert repository.git_dir == repository_folder / ".git"
+
+
+def test_hook_finds_the_repository_that_is_committed_to(repository_folder: Path, tmp_path: Path, git: Git) -> None:
+    git("worktree", "add", "--quiet", "-b", "other", str(tmp_path / "linked"))
+    program = "from pathlib import Path; from mitosis.git import find_repository; r = find_repository(Path.cwd())"
+    hook = repository_folder / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\n'{sys.executable}' -c '{program}; print(r.root, r.git_dir, sep=chr(10))' > ../found\n")
+    hook.chmod(0o755)
+    for folder, git_dir in [
+        (repository_folder, repository_folder / ".git"),
+        (tmp_path / "linked", repository_folder / ".git" / "worktrees" / "linked"),
+    ]:
+        commit_file(git, folder)
+        assert (tmp_path / "found").read_text().splitlines() == [str(folder), str(git_dir)]
+
+
+def test_identity_is_what_git_says(repository_folder: Path, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = find_repository(repository_folder)
+    assert str(repository.identity()) == "Ada Lovelace <ada@example.org>"
+    git("config", "user.name", "Grace Hopper")
+    assert repository.identity().name == "Grace Hopper"
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Émilie du Châtelet")
+    monkeypatch.setenv("GIT_AUTHOR_DATE", "1700000000 -0330")
+    identity = repository.identity()
+    assert identity.name == "Émilie du Châtelet"
+    assert (identity.time_s, identity.offset_minutes) == (1700000000, -210)
+
+
+def test_conditional_configuration_counts(repository_folder: Path, home: Path) -> None:
+    (home / "lab").write_text("[user]\n    email = ada@lab.example\n")
+    with (home / ".gitconfig").open("a") as file:
+        file.write(f'[includeIf "gitdir:{repository_folder}/"]\n    path = lab\n')
+    assert find_repository(repository_folder).identity().email == "ada@lab.example"
+
+
+def test_missing_identity_is_refused(repository_folder: Path, home: Path) -> None:
+    (home / ".gitconfig").write_text("[user]\n    useConfigOnly = true\n")
+    with pytest.raises(NoIdentity, match=r'git config user\.name "Your Name"'):
+        find_repository(repository_folder).identity()
+
+
+def test_empty_name_is_refused(repository_folder: Path, git: Git) -> None:
+    git("config", "user.name", "")
+    with pytest.raises(NoIdentity):
+        find_repository(repository_folder).identity()
+
+
+def test_failing_command_says_what_git_said(repository_folder: Path) -> None:
+    with pytest.raises(GitError) as caught:
+        find_repository(repository_folder).git("rev-parse", "--verify", "nonsense")
+    assert caught.value.command == ["git", "rev-parse", "--verify", "nonsense"]
+    assert caught.value.status == 128
+    assert "Needed a single revision" in str(caught.value)
+
+
+def test_foreign_owner_is_told_as_git_tells_it(repository_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(GitError, match=r"safe\.directory"):
+        find_repository(repository_folder)
+
+
+def test_missing_git_program_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GitMissing):
+        run_git("version", cwd=tmp_path)
+
+
+def test_command_reads_its_standard_input_and_nobody_elses(repository_folder: Path) -> None:
+    repository = find_repository(repository_folder)
+    assert repository.git("hash-object", "--stdin", stdin=b"1\n").strip() == "d00491fd7e5bb6fa28c517a0bb32b8b506539d4d"
+    program = (
+        "from pathlib import Path; from mitosis.git import run_git\n"
+        "print(run_git('hash-object', '--stdin', cwd=Path.cwd()).decode(), input())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=repository_folder,
+        input="mine\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["e69de29bb2d1d6434b8b29ae775ad8c2e48c5391", "mine"]
