@@ -39,6 +39,9 @@ _INIT_LINES = (
     '# my_step = ["my_package.my_module:run", "my_package.my_module:lookup_dict"]',
 )
 
+CONFIG_NAME = "pyproject.toml"
+TRIALS_NAME = "trials"
+
 
 @dataclass(frozen=True, slots=True)
 class StepConfig:
@@ -94,6 +97,29 @@ def read_config(path: Path, *, steps_needed: bool = True) -> Config:
         trials_folder=_read_trials_folder(path, table.get("trials-folder")),
         pythonpath=_read_pythonpath(path, table.get("pythonpath", ["."])),
     )
+
+
+def find_config(root: Path, name: str | None, *, steps_needed: bool) -> Config:
+    """Read the configuration.
+
+    Args:
+        root: top of the working tree, which `name` is relative to.
+        name: the file; None for pyproject.toml, which may be missing when no steps are needed.
+        steps_needed: whether a table of steps has to be there.
+    """
+    path = root / (name or CONFIG_NAME)
+    if name is None and not steps_needed and not path.exists():
+        return Config(path=path, steps={}, trials_folder=None, pythonpath=(root,))
+    return read_config(path, steps_needed=steps_needed)
+
+
+def find_trials_folder(folder: Path, root: Path, option: str | None, config: Config) -> Path:
+    """Where outputs go: an option relative to the working directory, else what is configured, relative to the root."""
+    if option is not None:
+        return (folder / Path(option).expanduser()).absolute()
+    if config.trials_folder is not None:
+        return root / Path(config.trials_folder).expanduser()
+    return root / TRIALS_NAME
 
 
 def select_steps(config: Config, names: Sequence[str]) -> tuple[StepConfig, ...]:

@@ -1,0 +1,56 @@
+"""The command line.
+
+One module a group of commands, each imported when one of its commands is called. Commands parse, call and print;
+what they do is elsewhere.
+"""
+
+from __future__ import annotations
+
+from cyclopts import App, CycloptsError, Group
+
+from mitosis import __version__
+from mitosis.cli.run import run
+
+_USAGE = """\
+Usage: mitosis [OPTIONS] STEP... [-p STEP.PARAM=VARIANT]... [-e STEP.PARAM=EXPR]...
+       mitosis COMMAND ..."""
+
+app = App(
+    name="mitosis",
+    help="Run experiments, and record in git which code and parameters gave which result.",
+    version=f"mitosis {__version__}",
+    help_format="markdown",
+    usage=_USAGE,
+)
+_RUNNING = Group("Running", sort_key=1)
+_READING = Group("Looking at trials", sort_key=2)
+_SETTING_UP = Group("Setting up", sort_key=3)
+_ABOUT = Group("About", sort_key=9)
+app["--help"].group = _ABOUT
+app["--version"].group = _ABOUT
+
+app.default(run)
+app.command(run, name="run", help="Run a trial: for steps that are named like a command.", group=_RUNNING)
+for _name, _function, _group, _help in (
+    ("list", "trials:list_trials", _READING, "List trials, newest first."),
+    ("show", "trials:show", _READING, "Show everything that is recorded about a trial."),
+    ("open", "trials:open_page", _READING, "Open a trial's page in the browser."),
+    ("variants", "variants:variants", _READING, "List locked variants, and when and by whom they were locked."),
+    ("init", "project:init", _SETTING_UP, "Add an empty table of steps to pyproject.toml."),
+    ("setup", "project:setup", _SETTING_UP, "Have plain git show records and locks as text."),
+    ("demo", "project:demo", _SETTING_UP, "Write a small experiment as a new repository, and run a trial."),
+):
+    app.command(f"mitosis.cli.{_function}", name=_name, help=_help, group=_group)
+
+
+def call(words: list[str]) -> int:
+    """Parse a command line and call its command.
+
+    Returns:
+        The command's exit status; 2 when it could not be parsed, which has then been said.
+    """
+    try:
+        status = app(words, exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        return 2
+    return status if isinstance(status, int) else 0

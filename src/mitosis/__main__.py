@@ -1,0 +1,65 @@
+"""The command `mitosis`: hand the words to the command line, and turn every ending into an exit status."""
+
+from __future__ import annotations
+
+import sys
+
+EXIT_BUG = 3
+EXIT_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Entry point of the installed command."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(words: list[str]) -> int:
+    """Run one command line.
+
+    Args:
+        words: what stands after `mitosis`.
+
+    Returns:
+        The exit status: 0 done, 1 the experiment failed or a check found something, 2 refused, 3 an error of mitosis
+        itself, 128 + n ended by signal n.
+    """
+    if words == ["--version"]:
+        from mitosis import __version__
+
+        sys.stdout.write(f"mitosis {__version__}\n")
+        return 0
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    if words[:1] == ["textconv"]:
+        from mitosis.cli.textconv import textconv
+
+        return textconv(words[1:])
+    from mitosis.errors import MitosisError
+
+    try:
+        from mitosis.cli import call
+
+        status = call(words)
+        sys.stdout.flush()
+    except MitosisError as error:
+        sys.stderr.write(f"mitosis: {error}\n")
+        return error.exit_status
+    except KeyboardInterrupt:
+        sys.stderr.write("mitosis: interrupted\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads our output has enough. Python would complain once more when it closes the stream.
+        sys.stdout = None
+        return 0
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        sys.stderr.write("mitosis: this is an error in mitosis itself, not in your experiment. Please report it.\n")
+        return EXIT_BUG
+    return status
+
+
+if __name__ == "__main__":
+    main()

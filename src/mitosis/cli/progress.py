@@ -1,0 +1,263 @@
+"""What a trial shows while it runs: live on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, Literal, Protocol
+
+from mitosis.cli.text import KEY_DIGITS, clean, duration, is_terminal, plain, result
+from mitosis.records import StepRecord
+from mitosis.runner import Announcement, Outcome, Progress
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+_NAME_WIDTH = 11
+_LINE_WIDTH = 72
+_REFRESHES_PER_S = 8
+
+
+class TrialProgress(Progress, Protocol):
+    """Progress that also says how it ended."""
+
+    def finish(self, outcome: Outcome) -> None:
+        """The trial ended and its outputs are written."""
+
+
+@contextlib.contextmanager
+def make_progress() -> Iterator[TrialProgress]:
+    """The progress for where standard output goes."""
+    if is_terminal():
+        with _live_progress() as progress:
+            yield progress
+    else:
+        yield PlainProgress(sys.stdout, sys.stderr)
+
+
+class PlainProgress:
+    """Lines one by one, flushed, without control characters of ours.
+
+    Args:
+        out: for mitosis's own lines and what the experiment prints to standard output.
+        err: for warnings and what the experiment prints to standard error.
+    """
+
+    def __init__(self, out: IO[str], err: IO[str]) -> None:
+        self._out = out
+        self._err = err
+        self._at_line_start = True
+        self._announced_newline = False
+
+    def phase(self, text: str) -> None:
+        pass
+
+    def announce(self, announcement: Announcement) -> None:
+        self._say(heading(announcement))
+        self._say(status_line("✓", "checked", checks(announcement), announcement.checked_s))
+
+    def step_started(self, name: str, number: int, count: int) -> None:
+        pass
+
+    def output(self, stream: Literal["stdout", "stderr"], text: str) -> None:
+        target = self._out if stream == "stdout" else self._err
+        target.write(text)
+        target.flush()
+        self._at_line_start = text.endswith("\n")
+
+    def step_ended(self, step: StepRecord, error: str | None) -> None:
+        self._say(step_line(step, error))
+
+    def warn(self, text: str) -> None:
+        self._end_line()
+        self._err.write(plain(f"! {text}\n", self._err))
+        self._err.flush()
+
+    def finish(self, outcome: Outcome) -> None:
+        for line in ending(outcome):
+            self._say(line)
+
+    def _end_line(self) -> None:
+        if not self._at_line_start:
+            self._out.write("\n")
+            self._at_line_start = True
+
+    def _say(self, line: str) -> None:
+        self._end_line()
+        self._out.write(plain(line, self._out) + "\n")
+        self._out.flush()
+
+
+class LiveProgress:
+    """Lines as they come, above one line that moves.
+
+    Args:
+        live: the display of rich that keeps the line at the bottom.
+    """
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._phase = "starting"
+        self._phase_begun = time.monotonic()
+        self._partial = ""
+        self._step_named = True
+        self._step = ""
+
+    def phase(self, text: str) -> None:
+        self._phase = text
+        self._phase_begun = time.monotonic()
+
+    def announce(self, announcement: Announcement) -> None:
+        self._say(heading(announcement), style="bold")
+        self._say(status_line("✓", "checked", checks(announcement), announcement.checked_s))
+
+    def step_started(self, name: str, number: int, count: int) -> None:
+        self.phase(f"{name} · step {number} of {count}" if count > 1 else name)
+        self._step = name
+        self._step_named = False
+
+    def output(self, stream: Literal["stdout", "stderr"], text: str) -> None:
+        if not self._step_named:
+            self._step_named = True
+            self._say(f"▸ {self._step}", style="dim")
+        *lines, self._partial = (self._partial + text).split("\n")
+        for line in lines:
+            self._print_output(line)
+
+    def step_ended(self, step: StepRecord, error: str | None) -> None:
+        self._flush_partial()
+        self._say(step_line(step, error), style="red" if error else None)
+
+    def warn(self, text: str) -> None:
+        self._flush_partial()
+        self._say(f"! {text}", style="yellow")
+
+    def finish(self, outcome: Outcome) -> None:
+        for line in ending(outcome):
+            self._say(line)
+
+    def _flush_partial(self) -> None:
+        if self._partial:
+            self._print_output(self._partial)
+            self._partial = ""
+
+    def _print_output(self, line: str) -> None:
+        from rich.text import Text
+
+        shown = line.rstrip("\r").rpartition("\r")[2]
+        self._live.console.print(Text.from_ansi(shown), soft_wrap=True)
+
+    def _say(self, line: str, style: str | None = None) -> None:
+        from rich.text import Text
+
+        text = Text(plain(line, sys.stdout), style=style or "")
+        if style is None:
+            text.highlight_regex(r"^[✓+] ", "green")
+            text.highlight_regex(r"^[✗x] ", "red")
+        self._live.console.print(text, soft_wrap=True)
+
+    def __rich__(self) -> object:
+        """The line that moves: what is printed and not ended yet, what goes on, and since when."""
+        from rich.console import Group
+        from rich.text import Text
+
+        elapsed = time.monotonic() - self._phase_begun
+        marks = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if sys.stdout.encoding.lower().startswith("utf") else "|/-\\"
+        mark = marks[int(elapsed * _REFRESHES_PER_S) % len(marks)]
+        line = Text(f"{mark} {plain(self._phase, sys.stdout)}  {duration(elapsed)}", style="cyan", no_wrap=True)
+        partial = self._partial.rstrip("\r").rpartition("\r")[2]
+        if partial:
+            return Group(Text.from_ansi(partial), line)
+        return line
+
+
+@contextlib.contextmanager
+def _live_progress() -> Iterator[TrialProgress]:
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    live = Live(console=console, transient=True, refresh_per_second=_REFRESHES_PER_S, redirect_stderr=False)
+    progress = LiveProgress(live)
+    live.update(progress)  # type: ignore[arg-type]
+    with live:
+        yield progress
+
+
+def heading(announcement: Announcement) -> str:
+    """The first line of a trial: what is run, with which parameters, at which commit."""
+    steps = {parameter.step for parameter in announcement.parameters}
+    several = len(steps) > 1 or "+" in announcement.experiment
+    parts = [announcement.experiment]
+    for parameter in announcement.parameters:
+        name = parameter.full_name if several else parameter.name
+        value = f" ({parameter.summary})" if parameter.kind == "lookup" else ""
+        mark = "" if parameter.tracked else "+"
+        parts.append(f"{mark}{name}={parameter.text}{value}")
+    if announcement.debug:
+        parts.append("debug")
+    elif announcement.commit:
+        parts.append(f'commit {announcement.commit[:7]} "{announcement.subject}"')
+    return clean(" · ".join(parts))
+
+
+def checks(announcement: Announcement) -> str:
+    """What was checked before the steps."""
+    if announcement.debug:
+        return "nothing: a debug trial is not recorded"
+    parts = ["clean tree"]
+    if announcement.newly_locked:
+        plural = "" if announcement.newly_locked == 1 else "s"
+        parts.append(f"{announcement.newly_locked} variant{plural} newly locked")
+    if announcement.untracked_files:
+        plural = "" if announcement.untracked_files == 1 else "s"
+        parts.append(f"{announcement.untracked_files} untracked file{plural} that nothing imports")
+    return ", ".join(parts)
+
+
+def status_line(mark: str, name: str, text: str, seconds: float | None = None) -> str:
+    """One of the lines with a mark, the time at its end."""
+    line = f"{mark} {name:<{_NAME_WIDTH}} {text}"
+    return line if seconds is None else f"{line:<{_LINE_WIDTH - 8}} {duration(seconds):>7}"
+
+
+def step_line(step: StepRecord, error: str | None) -> str:
+    """How a step ended."""
+    if error is not None:
+        return status_line("✗", clean(step.name), clean(error), step.duration_s)
+    return status_line("✓", clean(step.name), f"main = {result(step.main)}", step.duration_s)
+
+
+def ending(outcome: Outcome) -> Iterator[str]:
+    """The last lines of a trial: where it failed, its metrics, and where its page is."""
+    record = outcome.record
+    if record.failure is not None and record.failure.location is not None:
+        yield f"  {clean(record.failure.location)}"
+        width = max((len(str(number)) for number, _ in outcome.context), default=1)
+        for number, text in outcome.context:
+            pointer = "❱" if number == outcome.failed_line else " "
+            yield f"    {pointer} {number:>{width}} │ {clean(text)}"
+    for step in record.steps:
+        for name, value in step.metrics.items():
+            shown = f"{step.name}.{name}" if len(record.steps) > 1 else name
+            yield status_line(" ", "", f"{clean(shown)} = {result(value)}")
+    where = _shown_path(outcome)
+    if outcome.debug:
+        yield status_line("✓", "written", f"debug, not recorded · {where}")
+        return
+    key = record.key[:KEY_DIGITS]
+    how = "" if record.status == "finished" else f" as {record.status}"
+    yield status_line("✓", "recorded", f"{key}{how} · {where}")
+
+
+def _shown_path(outcome: Outcome) -> str:
+    """The page, relative to the working directory where that is shorter."""
+    path = outcome.page if outcome.page is not None else outcome.folder
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:  # another drive, on Windows
+        return str(path)
+    return relative if len(relative) < len(str(path)) else str(path)

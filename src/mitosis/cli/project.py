@@ -1,0 +1,87 @@
+"""`mitosis init`, `setup` and `demo`: get started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mitosis.cli.table import print_line
+
+
+def init(*, config: str | None = None) -> int:
+    """Add an empty [tool.mitosis.steps] with an example to pyproject.toml.
+
+    Args:
+        config: Another file, relative to the top of the repository.
+    """
+    from mitosis.config import CONFIG_NAME, add_steps_table
+    from mitosis.errors import ConfigError, NotARepository
+    from mitosis.git import find_repository
+
+    try:
+        root = find_repository(Path.cwd()).root
+    except NotARepository:
+        root = Path.cwd()
+    path = root / (config or CONFIG_NAME)
+    try:
+        text = path.read_bytes().decode("utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(path, f"it cannot be read: {error}") from error
+    changed = add_steps_table(text, path)
+    if changed is None:
+        print_line(f"{path} has a table [tool.mitosis.steps] already")
+        return 0
+    path.write_bytes(changed.encode("utf-8"))
+    print_line(f"added [tool.mitosis.steps] to {path}")
+    print_line("Register a step there, commit, and run it: mitosis STEP")
+    return 0
+
+
+def setup() -> int:
+    """Have plain git show records and locks as text in this clone (git log -p refs/mitosis)."""
+    from mitosis.git import find_repository
+    from mitosis.setup import set_up
+
+    for written in set_up(find_repository(Path.cwd())):
+        print_line(f"{'wrote' if written.changed else 'there already'}: {written.what}")
+        print_line(f"    in {written.where}")
+    print_line("Try: git log -p refs/mitosis")
+    return 0
+
+
+def demo(folder: Path = Path("mitosis-demo"), /) -> int:
+    """Write a small experiment as a new repository, commit it, and run a trial of it.
+
+    Args:
+        folder: Where to write it.
+    """
+    import os
+    import shlex
+
+    from mitosis import demo as demos
+    from mitosis.cli.run import run
+    from mitosis.cli.trials import list_trials
+
+    repository = demos.create_demo(folder.absolute())
+    command = ["mitosis", *demos.STEPS]
+    command += [word for text in demos.LOOKUPS for word in ("-p", text)]
+    command += [word for text in demos.EVALUATED for word in ("-e", text)]
+    print_line(f"wrote a repository with one experiment to {folder}")
+    print_line(f"$ {shlex.join(command)}")
+    os.chdir(repository.root)
+    status = run(*demos.STEPS, param=demos.LOOKUPS, eval_param=demos.EVALUATED)
+    if status != 0:
+        return status
+    print_line("")
+    print_line("$ mitosis list")
+    list_trials()
+    print_line("")
+    print_line(f"Look at the page above, and at {folder / 'sine_experiment' / '__init__.py'}. Then try, in {folder}:")
+    for line in (
+        "mitosis my_exp -p my_exp.frequency=fast -e my_exp.amplitude=4     another trial",
+        "mitosis show KEY                                                  all that is recorded of one",
+        "git log refs/mitosis                                              the history, with git alone",
+        "git log --notes=mitosis                                           trials under their commits",
+    ):
+        print_line(f"    {line}")
+    print_line('Change what "slow" means, commit, and run it again: mitosis will refuse.')
+    return 0

@@ -1,0 +1,90 @@
+"""How values look in a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import math
+import sys
+from datetime import UTC, datetime
+from typing import IO
+
+from mitosis.records import MainResult, ParameterRecord, TrialRecord
+
+KEY_DIGITS = 6
+_ASCII = str.maketrans(
+    {"✓": "+", "✗": "x", "…": "~", "·": "-", "–": "-", "❱": ">", "│": "|", "→": ">", "×": "x", "▸": ">"}
+)
+
+
+def can_show_unicode(stream: IO[str]) -> bool:
+    """Whether a stream's encoding has the marks that mitosis prints."""
+    try:
+        "✓✗…·–❱│→".encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def plain(text: str, stream: IO[str]) -> str:
+    """The text with the marks of mitosis in ASCII where the stream has no others."""
+    return text if can_show_unicode(stream) else text.translate(_ASCII)
+
+
+def clean(text: str) -> str:
+    """The text without control characters: what was recorded must not steer a terminal."""
+    return "".join(c if c.isprintable() else " " if c in "\n\t\r" else f"\\x{ord(c):02x}" for c in text)
+
+
+def duration(seconds: float | None) -> str:
+    """Such as `0.6 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def result(value: MainResult) -> str:
+    """A main result or metric, short."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1e6 or abs(value) >= 1e16 else f"{value:.6g}"
+    text = clean(str(value))
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def moment(iso: str, *, relative: bool) -> str:
+    """A recorded time: `2 min ago` on a terminal, ISO 8601 elsewhere."""
+    try:
+        when = datetime.fromisoformat(iso)
+    except ValueError:
+        return clean(iso)[:32]
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    if not relative:
+        return when.astimezone().isoformat(timespec="seconds")
+    seconds = (datetime.now(UTC) - when).total_seconds()
+    for unit, name in ((86400 * 365, "y"), (86400 * 30, "mo"), (86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{int(seconds // unit)} {name} ago"
+    return "just now" if seconds > -60 else when.astimezone().isoformat(timespec="seconds")
+
+
+def parameter_name(parameter: ParameterRecord, record: TrialRecord) -> str:
+    """With its step only where there are several."""
+    return parameter.full_name if len(record.steps) > 1 else parameter.name
+
+
+def is_terminal(stream: IO[str] | None = None) -> bool:
+    """Whether a person reads the stream, as far as can be told."""
+    stream = sys.stdout if stream is None else stream
+    return stream.isatty()

@@ -1,0 +1,22 @@
+"""`mitosis textconv FILE`: a blob of the journal as text. git calls it, for `git log -p refs/mitosis`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def textconv(words: list[str]) -> int:
+    """Print the text form of one file.
+
+    Args:
+        words: the file's path, as the only one.
+    """
+    from mitosis.journal import render_blob
+
+    if len(words) != 1:
+        sys.stderr.write("usage: mitosis textconv FILE\n")
+        return 2
+    path = Path(words[0])
+    sys.stdout.write(render_blob(path.name, path.read_bytes()))
+    return 0

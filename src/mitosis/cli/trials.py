@@ -1,0 +1,266 @@
+"""`mitosis list`, `show` and `open`: look at trials."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from mitosis.cli.table import print_columns, print_line, print_problems
+from mitosis.cli.text import KEY_DIGITS, clean, duration, is_terminal, moment, parameter_name, result
+from mitosis.records import TrialRecord
+
+if TYPE_CHECKING:
+    from mitosis.errors import BadRecord
+    from mitosis.journal import Journal
+
+_PARAMETER_WIDTH = 24
+_NOTE_WIDTH = 48
+_DEFAULT_COUNT = 20
+
+
+def list_trials(
+    *, number: Annotated[int, Parameter(name=["--number", "-n"])] = _DEFAULT_COUNT, experiment: str | None = None
+) -> int:
+    """List trials, newest first.
+
+    Args:
+        number: How many at most; 0 for all.
+        experiment: Only trials of this experiment: its steps joined by +.
+    """
+    from mitosis.errors import UsageError
+
+    if number < 0:
+        raise UsageError(f"-n {number}: give how many trials to list, or 0 for all")
+    problems: list[BadRecord] = []
+    journal = _open_journal()
+    records = list(journal.iter_trials(limit=number or None, experiment=experiment, problems=problems))
+    if records:
+        _print_table(records)
+    else:
+        what = f" of {experiment}" if experiment is not None else ""
+        print_line(f"no trials{what} are recorded in this repository")
+    print_problems(problems)
+    return 0
+
+
+def show(key: str) -> int:
+    """Show everything that is recorded about a trial.
+
+    Args:
+        key: The trial's key, or any unique beginning of it.
+    """
+    journal = _open_journal()
+    record = journal.read_trial(key)
+    for line in describe_trial(record, journal):
+        print_line(line)
+    return 0
+
+
+def open_page(key: str) -> int:
+    """Open a trial's page in the browser, or print its path where there is no browser.
+
+    Args:
+        key: The trial's key, or any unique beginning of it.
+    """
+    import webbrowser
+
+    from mitosis.errors import TrialNotFound
+
+    record = _open_journal().read_trial(key)
+    page = find_page(record)
+    if page is None:
+        where = f"{record.trials_folder}/{record.page}" if record.page else "nowhere: it has no page"
+        raise TrialNotFound(
+            key,
+            f"the page of trial {record.key} is not here\n    it was written on {record.process.host}, to {where}",
+        )
+    if not (is_terminal() and _has_browser() and webbrowser.open(page.as_uri())):
+        print_line(str(page))
+    return 0
+
+
+def find_page(record: TrialRecord) -> Path | None:
+    """The page of a trial: in the trials folder of this repository, or where it was written."""
+    from mitosis.results import default_trials_folder
+
+    if record.page is None:
+        return None
+    name = Path(record.page).name
+    candidates = (default_trials_folder(Path.cwd()) / name, Path(record.trials_folder) / name)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _has_browser() -> bool:
+    """Whether there is a browser that has a window of its own; one in the terminal would cover it."""
+    import os
+    import webbrowser
+
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return "BROWSER" in os.environ
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
+
+
+def _open_journal() -> Journal:
+    from mitosis.git import find_repository
+    from mitosis.journal import Journal
+
+    return Journal(find_repository(Path.cwd()))
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def _print_table(records: Sequence[TrialRecord]) -> None:
+    """Trials as rows. What is the same in all of them is said once above."""
+    relative = is_terminal()
+    rows = [_row(record, relative=relative) for record in records]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    common = {}
+    if len(rows) > 1:
+        for name in names:
+            values = {row.get(name, "") for row in rows}
+            if len(values) == 1 and name not in (" ", "key", "when", "took", "note", "main"):
+                common[name] = values.pop()
+    if common:
+        print_line("all: " + " · ".join(f"{name} {value}" for name, value in common.items()))
+    first, last = ("", "key", "experiment"), ("main", "when", "took", "note")
+    parameters = sorted(name for name in names if name not in first and name not in last)
+    columns = [name for name in (*first, *parameters, *last) if name in names and name not in common]
+    if not any(row.get("note") for row in rows):
+        columns.remove("note")
+    print_columns(columns, rows)
+
+
+def _row(record: TrialRecord, *, relative: bool) -> dict[str, str]:
+    state, note = _state(record)
+    mark = {"finished": " ", "failed": "✗", "interrupted": "✗", "running": "…", "lost": "?"}[state]
+    row = {"": mark, "key": record.key[:KEY_DIGITS], "experiment": clean(record.experiment)}
+    for parameter in record.parameters:
+        row[clean(parameter_name(parameter, record))] = _cut(clean(parameter.text), _PARAMETER_WIDTH)
+    row["main"] = result(record.main) if state == "finished" else "–" if state in ("failed", "interrupted") else state
+    row["when"] = moment(record.started, relative=relative)
+    row["took"] = duration(record.duration_s) if record.duration_s is not None else ""
+    row["note"] = _cut(clean(note), _NOTE_WIDTH) if relative else clean(note)
+    return row
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _state(record: TrialRecord) -> tuple[str, str]:
+    """The status, `lost` where the process of a running trial is gone, and a note about it."""
+    from mitosis.provenance import is_alive
+
+    if record.status == "running":
+        where = f"step {(record.step or 0) + 1} of {len(record.steps)}" if len(record.steps) > 1 else ""
+        alive = is_alive(record.process)
+        if alive is False:
+            return "lost", f"its process on {record.process.host} is gone"
+        if alive is None:
+            return "running", ", ".join(filter(None, [f"on {record.process.host}", where]))
+        return "running", where
+    failure = record.failure
+    if failure is None:
+        return record.status, f"{len(record.warnings)} warnings" if len(record.warnings) > 1 else "".join(
+            record.warnings
+        )
+    text = f"{failure.type}: {failure.message}" if failure.type else failure.message
+    return record.status, text + (f" ({failure.step})" if failure.step else "")
+
+
+# --- one trial ------------------------------------------------------------------------------------
+
+
+def describe_trial(record: TrialRecord, journal: Journal) -> list[str]:
+    """Everything recorded about a trial, a fact a line."""
+    relative = is_terminal()
+    state, note = _state(record)
+    lines = [
+        f"{record.key}  {clean(record.experiment)}  {state}"
+        + (f": {clean(note)}" if note and state != "finished" else "")
+    ]
+
+    def add(name: str, value: object) -> None:
+        if value not in (None, "", ()):
+            lines.append(f"  {name:<13} {clean(str(value))}")
+
+    if record.status == "finished":
+        add("main", record.main if not isinstance(record.main, float) else repr(record.main))
+    if record.failure is not None and record.failure.location is not None:
+        add("failed at", record.failure.location)
+    add(
+        "started",
+        moment(record.started, relative=False) + (f" ({moment(record.started, relative=True)})" if relative else ""),
+    )
+    if record.ended is not None:
+        add("ended", moment(record.ended, relative=False))
+    add("took", duration(record.duration_s) if record.duration_s is not None else None)
+    add("cpu", duration(record.cpu_s) if record.cpu_s is not None else None)
+    if record.peak_memory_bytes is not None:
+        add("peak memory", f"{record.peak_memory_bytes / 2**20:.0f} MiB")
+    add("iteration", record.iteration)
+    add("author", record.author)
+    add("commit", f'{record.commit} "{record.subject}"')
+    add("branch", record.branch)
+    lines += _describe_parameters(record)
+    lines += _describe_steps(record)
+    for warning in record.warnings:
+        add("warning", warning)
+    lines.append("environment")
+    add("interpreter", record.interpreter)
+    add("platform", record.platform)
+    add("host", f"{record.process.host}, {record.cpu_count} CPUs")
+    add("command", " ".join(record.command))
+    for name, value in record.variables.items():
+        add(name, value)
+    add("untracked", f"{record.untracked_files} files in the working tree" if record.untracked_files else None)
+    add("packages", f"git cat-file -p refs/mitosis/journal:environments/{record.environment}.txt")
+    lines += _describe_outputs(record)
+    return lines
+
+
+def _describe_parameters(record: TrialRecord) -> list[str]:
+    if not record.parameters:
+        return []
+    lines = ["parameters"]
+    width = max(len(parameter.full_name) for parameter in record.parameters)
+    for parameter in record.parameters:
+        value = f"{parameter.text} = {parameter.summary}" if parameter.kind == "lookup" else parameter.text
+        if parameter.kind == "eval" and parameter.summary not in ("", parameter.text):
+            value += f" = {parameter.summary}"
+        untracked = "" if parameter.tracked else "  (not tracked)"
+        lines.append(f"  {clean(parameter.full_name):<{width}}  {clean(value)}{untracked}")
+    return lines
+
+
+def _describe_steps(record: TrialRecord) -> list[str]:
+    lines = ["steps"]
+    for step in record.steps:
+        took = f"  {duration(step.duration_s)}" if step.duration_s is not None else "  did not run"
+        source = f"  ({step.source})" if step.source else ""
+        lines.append(clean(f"  {step.name}  {step.action}{source}{took}"))
+        if step.duration_s is not None and record.status != "running":
+            lines.append(f"    main = {clean(repr(step.main) if isinstance(step.main, float) else str(step.main))}")
+        lines += [
+            f"    {clean(name)} = {clean(repr(value) if isinstance(value, float) else str(value))}"
+            for name, value in step.metrics.items()
+        ]
+    return lines
+
+
+def _describe_outputs(record: TrialRecord) -> list[str]:
+    if not record.outputs:
+        return []
+    lines = [f"outputs in {clean(record.trials_folder)} on {clean(record.process.host)}"]
+    width = max(len(f"{output.size_bytes:,}") for output in record.outputs)
+    lines += [f"  {output.size_bytes:>{width},}  {output.oid[:12]}  {clean(output.path)}" for output in record.outputs]
+    return lines

@@ -1,0 +1,83 @@
+"""A small repository with a real experiment, to try mitosis on."""
+
+from __future__ import annotations
+
+import importlib.util
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from mitosis.errors import MitosisError, NoIdentity
+from mitosis.git import Repository, find_repository, run_git
+
+STEPS = ("my_exp",)
+LOOKUPS = ("my_exp.frequency=slow",)
+EVALUATED = ("my_exp.amplitude=4",)
+_NEEDS = ("matplotlib", "numpy")
+_DEMO_IDENTITY = (("user.name", "mitosis demo"), ("user.email", "demo@example.org"))
+
+
+class DemoFolderTaken(MitosisError):
+    """The demo would not start in an empty folder. Attributes: folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(
+            f"{folder} exists already and is not empty\nName another folder: mitosis demo DIR, or remove this one."
+        )
+
+
+class DemoNeeds(MitosisError):
+    """The example's own libraries are missing. Attributes: missing."""
+
+    def __init__(self, missing: list[str]) -> None:
+        self.missing = missing
+        super().__init__(
+            f"the example draws a sine wave and needs {' and '.join(missing)}\n"
+            f"Install them beside mitosis: python -m pip install {' '.join(missing)}"
+        )
+
+
+def create_demo(folder: Path) -> Repository:
+    """Write the example as a new git repository with one commit.
+
+    Where git does not know who the user is, the new repository gets an identity of its own.
+
+    Args:
+        folder: where to; it must not exist, or be empty.
+
+    Raises:
+        DemoNeeds: a library that the example imports is not installed.
+        DemoFolderTaken: the folder is not empty.
+    """
+    missing = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise DemoNeeds(missing)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DemoFolderTaken(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _copy(resources.files("mitosis") / "example", folder)
+    run_git("init", "--quiet", "--initial-branch=main", cwd=folder)
+    repository = find_repository(folder)
+    try:
+        repository.identity()
+    except NoIdentity:
+        for name, value in _DEMO_IDENTITY:
+            repository.git("config", name, value)
+    repository.git("add", "--all")
+    repository.git(
+        *("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null"),
+        *("commit", "--quiet", "-m", "A first experiment"),
+    )
+    return find_repository(folder)
+
+
+def _copy(source: Traversable, target: Path) -> None:
+    for item in source.iterdir():
+        name = ".gitignore" if item.name == "gitignore" else item.name
+        if item.is_dir():
+            if item.name != "__pycache__":
+                (target / name).mkdir()
+                _copy(item, target / name)
+        else:
+            (target / name).write_bytes(item.read_bytes())

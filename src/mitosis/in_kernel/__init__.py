@@ -1,0 +1,66 @@
+"""What runs inside the experiment's kernel.
+
+The runner asks by executing one hidden line, `answer(operation, request, reply)`, and reads the reply from a
+file in a folder that only this user can read. Only plain values cross over: the runner never sees, imports or
+unpickles the user's objects.
+
+Nothing of this appears in the notebook, whose cells are the experiment alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+_OPERATIONS = {
+    "prepare": "mitosis.in_kernel.prepare:prepare",
+    "check_steps": "mitosis.in_kernel.steps:check_steps",
+    "find_failed_parameter": "mitosis.in_kernel.parameters:find_failed_parameter",
+    "describe_parameters": "mitosis.in_kernel.parameters:describe_parameters",
+    "list_imports": "mitosis.in_kernel.imports:list_imports",
+    "take_result": "mitosis.in_kernel.results:take_result",
+    "describe_failure": "mitosis.in_kernel.failures:describe_failure",
+    "measure_usage": "mitosis.in_kernel.usage:measure_usage",
+}
+
+
+def answer(operation: str, request: str, reply: str) -> None:
+    """Carry out one operation of the runner's.
+
+    Args:
+        operation: a name in the table above.
+        request: path of a msgpack file with the operation's keyword arguments.
+        reply: path to write the answer to, as msgpack. It appears whole or not at all.
+    """
+    module, _, name = _OPERATIONS[operation].partition(":")
+    function = getattr(importlib.import_module(module), name)
+    arguments = msgpack.unpackb(Path(request).read_bytes(), raw=False, unicode_errors="surrogatepass")
+    result: Any = function(**arguments)
+    partial = Path(reply + ".partial")
+    partial.write_bytes(msgpack.packb(result, use_bin_type=True, unicode_errors="surrogatepass"))
+    partial.replace(reply)
+
+
+def user_namespace() -> dict[str, Any]:
+    """The notebook's variables."""
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        raise RuntimeError("there is no IPython shell: this code only runs inside a Jupyter kernel")
+    namespace: dict[str, Any] = shell.user_ns
+    return namespace
+
+
+def describe_exception(error: BaseException) -> str:
+    """`Class: message` on one line, whatever the exception's own methods do."""
+    try:
+        message = str(error).strip()
+    except Exception:
+        message = "(its message cannot be shown)"
+    name = type(error).__name__
+    first = message.splitlines()[0] if message else ""
+    return f"{name}: {first}" if first else name

@@ -1,0 +1,124 @@
+"""Which files of the repository were imported, and the very bytes that were compiled.
+
+Modules below the working tree are always compiled from their source, so that no stale bytecode stands for the
+committed code, and leave no `__pycache__` behind, so that running a trial changes nothing in the working tree.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import sys
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+_imported: dict[str, str] = {}
+"""Path of each source file compiled below the working tree -> git blob id of its bytes."""
+
+
+def blob_id(data: bytes) -> str:
+    """The id git gives a blob with these bytes."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def watch_imports(root: Path) -> None:
+    """From now on, note what is imported from below `root` and write no bytecode there.
+
+    The hooks are the documented methods of `importlib.machinery.SourceFileLoader`, replaced on the class, because
+    editable installs bring finders of their own that no entry in `sys.path_hooks` would see.
+    """
+    prefix = str(root) + os.sep
+    path_stats = SourceFileLoader.path_stats
+    set_data = SourceFileLoader.set_data
+    source_to_code = SourceFileLoader.source_to_code
+
+    def is_watched(path: Any) -> bool:
+        return isinstance(path, str) and real_path(path).startswith(prefix) and not is_installed(path)
+
+    def watched_path_stats(self: SourceFileLoader, path: str) -> Any:
+        if is_watched(path):
+            raise OSError("bytecode of the working tree is not used")
+        return path_stats(self, path)
+
+    def watched_set_data(self: SourceFileLoader, path: str, data: Any, *, _mode: int = 0o666) -> None:
+        if not is_watched(path):
+            set_data(self, path, data, _mode=_mode)
+
+    def watched_source_to_code(self: SourceFileLoader, data: Any, path: Any, **options: Any) -> CodeType:
+        if is_watched(path) and isinstance(data, bytes):
+            _imported[real_path(path)] = blob_id(data)
+        code: CodeType = source_to_code(self, data, path, **options)
+        return code
+
+    SourceFileLoader.path_stats = watched_path_stats  # type: ignore[method-assign]
+    SourceFileLoader.set_data = watched_set_data  # type: ignore[method-assign]
+    SourceFileLoader.source_to_code = watched_source_to_code  # type: ignore[assignment,method-assign]
+
+
+def environment_folders() -> list[str]:
+    """Folders that hold the interpreter and what is installed for it."""
+    import site
+    import sysconfig
+
+    paths = sysconfig.get_paths()
+    folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")}
+    folders.update(site.getsitepackages())
+    folders.add(site.getusersitepackages())
+    if sys.prefix != sys.base_prefix:
+        folders.add(sys.prefix)
+    return sorted(folders)
+
+
+_folders: tuple[str, ...] = ()
+
+
+def is_installed(path: str) -> bool:
+    """Whether a file belongs to the interpreter's environment."""
+    global _folders
+    if not _folders:
+        _folders = tuple(folder.rstrip(os.sep) + os.sep for folder in environment_folders())
+    return path.startswith(_folders) or real_path(path).startswith(_folders)
+
+
+@functools.cache
+def real_path(path: str) -> str:
+    """The path without symbolic links: git names the working tree so."""
+    return os.path.realpath(path)
+
+
+def list_imports(root: str) -> dict[str, Any]:
+    """The files below `root` that modules were imported from, each with its module and blob id.
+
+    Args:
+        root: top of the working tree.
+
+    Returns:
+        `files`: a list of `[module, path, blob id or None]`, where the id is None for what was not compiled from
+        source here (extension modules); `folders`: the environment's folders.
+    """
+    prefix = root.rstrip(os.sep) + os.sep
+    found: dict[str, tuple[str, str | None]] = {}
+    for name, module in list(sys.modules.items()):
+        path = _module_file(module)
+        if path is None or is_installed(path):
+            continue
+        real = real_path(path)
+        if real.startswith(prefix):
+            found[real] = (name, _imported.get(real))
+    for path, oid in _imported.items():
+        found.setdefault(path, ("?", oid))
+    return {
+        "files": [[name, path, oid] for path, (name, oid) in sorted(found.items())],
+        "folders": environment_folders(),
+    }
+
+
+def _module_file(module: Any) -> str | None:
+    try:
+        path = module.__dict__.get("__file__")
+    except Exception:  # an entry of sys.modules may be any object, with any behaviour
+        return None
+    return path if isinstance(path, str) else None

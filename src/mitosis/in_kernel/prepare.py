@@ -1,0 +1,47 @@
+"""Make the kernel ready: search path, log, end of life."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+from mitosis.in_kernel.imports import watch_imports
+
+LOG_FORMAT = "{levelname}:{asctime}:{module}:{lineno}:{message}"
+
+
+def prepare(*, root: str, pythonpath: list[str], log: str, debug: bool) -> None:
+    """Set up the kernel before any of the user's code runs.
+
+    Args:
+        root: top of the working tree, whose imports are watched.
+        pythonpath: folders to append to the search path, after what is installed.
+        log: file for the root logger's records.
+        debug: whether to log from DEBUG instead of INFO.
+    """
+    _die_with_runner()
+    watch_imports(Path(root))
+    sys.path.extend(folder for folder in pythonpath if folder not in sys.path)
+    root_logger = logging.getLogger()
+    root_logger.setLevel(logging.DEBUG if debug else logging.INFO)
+    handler = logging.FileHandler(log, encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(logging.Formatter(LOG_FORMAT, style="{"))
+    root_logger.addHandler(handler)
+
+
+def _die_with_runner() -> None:
+    """On Linux, have the kernel of the machine end this process as soon as the runner is gone.
+
+    Elsewhere ipykernel's own look at its parent, once a second, does it.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+    import os
+    import signal
+
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
+    ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() == 1 and os.environ.get("JPY_PARENT_PID") != "1":
+        os._exit(1)

@@ -1,0 +1,154 @@
+"""Bring back what a trial left: the results of its steps, and their parameters.
+
+Everything here reads pickles, which may run code: load only what people that you trust have left.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from mitosis.config import find_config, find_trials_folder
+from mitosis.errors import AmbiguousKey, MitosisError, TrialNotFound
+
+_FOLDER_NAME = re.compile(r"\d{4}-\d{2}-\d{2}_(?P<key>[^_]+?)(?:debug)?")
+_RESULTS_NAME = re.compile(r"results_(\d+)\.dill")
+
+
+def load_trial_data(
+    key: str | None = None, *, trials_folder: str | os.PathLike[str] | None = None, hexstr: str | None = None
+) -> list[Any]:
+    """The dictionaries that the steps of a trial returned, in order.
+
+    What could not be pickled when the trial ran is a `mitosis.typing.NotSaved` in them. Results are unpickled, so
+    the modules that define their classes have to be importable.
+
+    Args:
+        key: the trial's key, or any unique prefix of it.
+        trials_folder: where to look, relative to the working directory. By default where the configuration of the
+            repository at hand says, and where the trial's record says.
+        hexstr: another name of `key`.
+
+    Returns:
+        One dictionary a step; fewer if the trial failed.
+
+    Raises:
+        TrialNotFound: no such trial, or its outputs are not here. Also a FileNotFoundError.
+        AmbiguousKey: several trials have keys that begin so.
+    """
+    folder = find_trial_folder(_only_one(key, hexstr), trials_folder)
+    numbers = sorted(
+        int(match[1]) for path in folder.iterdir() if (match := _RESULTS_NAME.fullmatch(path.name)) is not None
+    )
+    return [_load(folder / f"results_{number}.dill") for number in numbers]
+
+
+def load_trial_params(
+    key: str | None = None,
+    step: int = 0,
+    trials_folder: str | os.PathLike[str] | None = None,
+    *,
+    hexstr: str | None = None,
+) -> dict[str, Any]:
+    """The parameters that a step of a trial was called with, by name.
+
+    Args:
+        key: the trial's key, or any unique prefix of it.
+        step: the step's number, from 0.
+        trials_folder: as for `load_trial_data`.
+        hexstr: another name of `key`.
+
+    Raises:
+        TrialNotFound: no such trial, or its outputs are not here. Also a FileNotFoundError.
+        AmbiguousKey: several trials have keys that begin so.
+        ValueError: the trial has no such step, or its parameters were not saved.
+    """
+    name = _only_one(key, hexstr)
+    folder = find_trial_folder(name, trials_folder)
+    path = folder / f"parameters_{step}.dill"
+    if not path.is_file():
+        raise ValueError(f"trial {name} has no saved parameters of a step {step}: there is no {path}")
+    parameters: dict[str, Any] = _load(path)
+    return parameters
+
+
+def _only_one(key: str | None, hexstr: str | None) -> str:
+    given = key if key is not None else hexstr
+    if given is None or (key is not None and hexstr is not None):
+        raise TypeError("give the trial's key, once: load_trial_data(key) or load_trial_data(hexstr=key)")
+    return given
+
+
+def _load(path: Path) -> Any:
+    import dill
+
+    with path.open("rb") as file:
+        return dill.load(file)
+
+
+def find_trial_folder(key: str, trials_folder: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of a trial.
+
+    Args:
+        key: the trial's key, or any unique prefix of it.
+        trials_folder: where to look; None for where the configuration and the trial's record say.
+
+    Raises:
+        TrialNotFound: there is none here.
+        AmbiguousKey: there are several.
+    """
+    prefix = key.strip().lower()
+    folder = Path(trials_folder).absolute() if trials_folder is not None else default_trials_folder(Path.cwd())
+    matches: dict[str, Path] = {}
+    if prefix and folder.is_dir():
+        for path in folder.iterdir():
+            match = _FOLDER_NAME.fullmatch(path.name)
+            if match is not None and match["key"].lower().startswith(prefix) and path.is_dir():
+                matches[match["key"].lower()] = path
+    if prefix in matches:
+        return matches[prefix]
+    if len(matches) > 1:
+        raise AmbiguousKey(key, sorted(path.name for path in matches.values()))
+    if matches:
+        return next(iter(matches.values()))
+    if trials_folder is not None:
+        raise TrialNotFound(key, f"no trial in {folder} has a key that starts with `{key}`")
+    return _folder_on_record(key, folder)
+
+
+def _folder_on_record(key: str, looked_in: Path) -> Path:
+    """The folder that a trial's record tells of, for trials that were run with another trials folder."""
+    from mitosis.git import find_repository
+    from mitosis.journal import Journal
+
+    try:
+        record = Journal(find_repository(Path.cwd())).read_trial(key)
+    except AmbiguousKey:
+        raise
+    except MitosisError as error:
+        raise TrialNotFound(
+            key, f"no trial in {looked_in} has a key that starts with `{key}`, and none is recorded ({error})"
+        ) from error
+    if record.folder is not None:
+        folder = Path(record.trials_folder, record.folder)
+        if folder.is_dir():
+            return folder
+    raise TrialNotFound(
+        key,
+        f"trial {record.key} is recorded, but its outputs are not in {looked_in}\n"
+        f"They were written on {record.process.host}, to {record.trials_folder}/{record.folder or ''}",
+    )
+
+
+def default_trials_folder(folder: Path) -> Path:
+    """The trials folder of the repository that `folder` is in, as it is configured."""
+    from mitosis.git import find_repository
+
+    try:
+        root = find_repository(folder).root
+    except MitosisError:
+        root = folder
+    config = find_config(root, None, steps_needed=False)
+    return find_trials_folder(folder, root, None, config)

@@ -1,0 +1,125 @@
+"""What is asked of the runner, and what it tells."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from mitosis.errors import MitosisError
+from mitosis.records import ParameterRecord, StepRecord, TrialRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One invocation."""
+
+    folder: Path
+    """The working directory."""
+    steps: tuple[str, ...]
+    lookups: tuple[str, ...] = ()
+    """`[+]step.param=variant`, as given."""
+    evaluated: tuple[str, ...] = ()
+    """`[+]step.param=expression`, as given."""
+    module: str | None = None
+    """`package.module[:Class]` in place of steps."""
+    debug: bool = False
+    trials_folder: str | None = None
+    """Relative to `folder`; None for the configured one."""
+    config: str | None = None
+    """Relative to the top of the working tree; None for pyproject.toml."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A trial that is about to run its steps."""
+
+    experiment: str
+    parameters: tuple[ParameterRecord, ...]
+    commit: str
+    """Full id; empty outside a repository."""
+    subject: str
+    debug: bool
+    newly_locked: int
+    untracked_files: int
+    checked_s: float
+    """Seconds since the command began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A trial that ended."""
+
+    record: TrialRecord
+    debug: bool
+    trials_folder: Path
+    page: Path | None
+    """The HTML page; None if it could not be written."""
+    folder: Path
+    context: tuple[tuple[int, str], ...] = ()
+    """Lines of the user's code around the failure: numbers and texts."""
+    failed_line: int | None = None
+    signal: int | None = None
+    """The signal that interrupted it."""
+
+    @property
+    def exit_status(self) -> int:
+        """0 finished, 1 failed, 128 + the number of the signal that interrupted it."""
+        if self.record.status == "finished":
+            return 0
+        if self.record.status == "interrupted":
+            return 128 + (self.signal or signal.SIGINT)
+        return 1
+
+
+class Interrupted(MitosisError):
+    """A signal came before anything was recorded. Attributes: number."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__("interrupted before any step ran; nothing is recorded")
+
+    @property
+    def exit_status(self) -> int:  # type: ignore[override]
+        return 128 + self.number
+
+
+class Progress(Protocol):
+    """Who is told what happens. All is called from one thread."""
+
+    def phase(self, text: str) -> None:
+        """Something begins that takes a moment, such as `checking`."""
+
+    def announce(self, announcement: Announcement) -> None:
+        """All checks passed, and the start is recorded."""
+
+    def step_started(self, name: str, number: int, count: int) -> None:
+        """A step begins, the `number`th (from 1) of `count`."""
+
+    def output(self, stream: Literal["stdout", "stderr"], text: str) -> None:
+        """The experiment's code printed something."""
+
+    def step_ended(self, step: StepRecord, error: str | None) -> None:
+        """A step ended; `error` says why if it did not finish."""
+
+    def warn(self, text: str) -> None:
+        """Something that the user should know, and that stops nothing."""
+
+
+def rerun_command(request: Request) -> Sequence[str]:
+    """The words of the command that runs the same again."""
+    words = ["mitosis"]
+    if request.module is None and request.steps and request.steps[0].startswith("-"):
+        words.append("run")
+    words += request.steps
+    if request.module is not None:
+        words += ["-m", request.module]
+    for flag, values in (("-p", request.lookups), ("-e", request.evaluated)):
+        for value in values:
+            words += [flag, value]
+    for flag, option in (("--config", request.config), ("-F", request.trials_folder)):
+        if option is not None:
+            words += [flag, option]
+    return words

@@ -1,0 +1,111 @@
+"""What can be refused without running user code, and within milliseconds."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from mitosis.config import (
+    CONFIG_NAME,
+    Config,
+    StepConfig,
+    find_config,
+    find_trials_folder,
+    module_step,
+    select_steps,
+)
+from mitosis.errors import NoCommit, NoIdentity, NotARepository, UsageError
+from mitosis.git import Identity, Repository, find_repository
+from mitosis.parameters import ParameterArgument, parse_parameters
+from mitosis.provenance import HeadDescription, check_clean, describe_head
+from mitosis.runner.request import Request
+
+_KEY_BYTES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An invocation that makes sense so far."""
+
+    request: Request
+    key: str
+    root: Path
+    """Top of the working tree; the configuration's folder outside a repository."""
+    repository: Repository | None
+    """None outside a repository, in debug."""
+    head: HeadDescription | None
+    """None before the first commit, in debug."""
+    identity: Identity | None
+    config: Config
+    steps: tuple[StepConfig, ...]
+    arguments: tuple[ParameterArgument, ...]
+    trials_folder: Path
+    untracked_files: int
+
+
+def settle(request: Request) -> Settled:
+    """Check everything about an invocation that needs no user code.
+
+    Raises:
+        MitosisError: the first thing that is wrong.
+    """
+    if request.module is not None and request.steps:
+        raise UsageError(
+            f"both -m {request.module} and steps ({', '.join(request.steps)}) were given\n"
+            "Give the steps that are registered, or one module."
+        )
+    repository = _find_repository(request)
+    root = repository.root if repository is not None else _config_folder(request.folder)
+    config = find_config(root, request.config, steps_needed=request.module is None)
+    steps = select_steps(config, request.steps) if request.module is None else (module_step(request.module),)
+    arguments = parse_parameters(
+        request.lookups,
+        request.evaluated,
+        [step.name for step in steps],
+        module=request.module is not None,
+    )
+    if repository is not None and repository.head is None and not request.debug:
+        raise NoCommit(repository.root)
+    identity = _identity(repository, request)
+    untracked_files = 0
+    if repository is not None and not request.debug:
+        untracked_files = check_clean(repository)
+    return Settled(
+        request=request,
+        key=secrets.token_hex(_KEY_BYTES),
+        root=root,
+        repository=repository,
+        head=describe_head(repository) if repository is not None and repository.head is not None else None,
+        identity=identity,
+        config=config,
+        steps=steps,
+        arguments=arguments,
+        trials_folder=find_trials_folder(request.folder, root, request.trials_folder, config),
+        untracked_files=untracked_files,
+    )
+
+
+def _find_repository(request: Request) -> Repository | None:
+    try:
+        return find_repository(request.folder)
+    except NotARepository:
+        if request.debug:
+            return None
+        raise
+
+
+def _identity(repository: Repository | None, request: Request) -> Identity | None:
+    if repository is None:
+        return None
+    try:
+        return repository.identity()
+    except NoIdentity:
+        if request.debug:
+            return None
+        raise
+
+
+def _config_folder(folder: Path) -> Path:
+    """The nearest folder upwards with a pyproject.toml; the folder itself where there is none."""
+    return next((f for f in (folder, *folder.parents) if (f / CONFIG_NAME).is_file()), folder)
