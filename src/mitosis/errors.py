@@ -272,7 +272,7 @@ class UnstableValue(MitosisError):
     """A value without a meaning that lasts.
 
     Attributes:
-        path: where it is inside the value, such as `.solver.tol` or `["a"][3]`; empty for the value itself.
+        path: where it is inside the value, such as `solver.tol` or `kernel[3]`; empty for the value itself.
         reason: why it has no stable meaning, a clause such as `a lambda has no name to find it by`.
     """
 

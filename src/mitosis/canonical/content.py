@@ -1,0 +1,275 @@
+"""The content of arrays and long texts: its bytes, its chunks, and its elements without numpy.
+
+Content is little-endian, in C order, without padding, every nan of floats being the same nan. It is kept whole up to
+a limit; beyond it is kept as digests of chunks, which still tell where two contents differ.
+"""
+
+from __future__ import annotations
+
+import array
+import hashlib
+import math
+import re
+import struct
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, cast
+
+from mitosis.canonical.graph import ARRAY, DIGESTED, ArrayHeader, Entry, Scalar, array_header
+
+TEXT_LABELS: Final = ("bytes", "str")
+"""Labels of long scalars that are kept as arrays of bytes; a text is its UTF-8, lone surrogates passing through."""
+
+DIGEST_SIZE: Final = 20
+"""Bytes of one chunk's digest: SHA-256, truncated."""
+
+_CHUNK_BYTES: Final = 2**16
+_MAX_CHUNKS: Final = 256
+
+_CODES: Final = {
+    "bool": "?",
+    "int8": "b",
+    "int16": "h",
+    "int32": "i",
+    "int64": "q",
+    "uint8": "B",
+    "uint16": "H",
+    "uint32": "I",
+    "uint64": "Q",
+    "float16": "e",
+    "float32": "f",
+    "float64": "d",
+    "complex64": "ff",
+    "complex128": "dd",
+}
+"""How `struct` reads one element."""
+
+_TIME: Final = re.compile(r"(datetime64|timedelta64)(?:\[([1-9]\d{0,9})?([a-zA-Z]{1,2})\])?", re.ASCII)
+_WIDTH: Final = re.compile(r"(str|bytes|void)([0-9]{1,10})")
+_TIME_UNITS_S: Final = {"D": 86400, "h": 3600, "m": 60, "s": 1}
+_TIME_FRACTIONS: Final = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+_NOT_A_TIME: Final = -(2**63)
+
+
+def has_range(dtype: str) -> bool:
+    """Whether minimum and maximum are kept of arrays of this dtype: integers and floats."""
+    return dtype.startswith(("int", "uint", "float")) and dtype in _CODES
+
+
+def item_size(dtype: str, size_bytes: int) -> int:
+    """The bytes that an element of this dtype has; `size_bytes`, what is claimed, where the name does not tell."""
+    if dtype in _CODES:
+        return struct.calcsize("<" + _CODES[dtype])
+    if _TIME.fullmatch(dtype):
+        return 8
+    width = _WIDTH.fullmatch(dtype)
+    if width:
+        return int(width[2]) * (4 if width[1] == "str" else 1)
+    return size_bytes
+
+
+def chunk_count(header: ArrayHeader) -> int:
+    """The number of chunks, each of `chunk_elements` elements, the last perhaps shorter."""
+    return -(-header.count // chunk_elements(header))
+
+
+def chunk_elements(header: ArrayHeader) -> int:
+    """Elements of one chunk: as many as fit in the smallest power of two of bytes that gives at most 256 chunks."""
+    size = _CHUNK_BYTES
+    while size * _MAX_CHUNKS < header.size_bytes:
+        size *= 2
+    return max(1, size // max(1, header.item_size))
+
+
+def digest_chunk(chunk: bytes | memoryview) -> bytes:
+    """The digest of one chunk's bytes."""
+    return hashlib.sha256(chunk).digest()[:DIGEST_SIZE]
+
+
+def digest_chunks(header: ArrayHeader, content: bytes) -> bytes:
+    """The digests of all chunks, joined."""
+    step = chunk_elements(header) * header.item_size
+    view = memoryview(content)
+    return b"".join(digest_chunk(view[start : start + step]) for start in range(0, len(content), step)) if step else b""
+
+
+def chunk_digests(entry: Entry) -> bytes:
+    """The joined digests of an array's chunks, whichever way the entry keeps the content."""
+    last = cast(bytes, entry.items[-1])
+    return last if entry.kind == DIGESTED else digest_chunks(array_header(entry), last)
+
+
+def content_name(entry: Entry) -> str:
+    """A short name of an array's content: equal contents have equal names, however they are kept."""
+    return hashlib.sha256(chunk_digests(entry)).hexdigest()[:12]
+
+
+def value_range(entry: Entry) -> tuple[Scalar, Scalar]:
+    """Minimum and maximum of an array's entry, nan aside; None where there is none."""
+    if entry.kind == DIGESTED:
+        low, high = cast("list[Scalar]", entry.items[-3:-1])
+        return low, high
+    return _range_of_content(entry)
+
+
+def array_entry(header: ArrayHeader, content: bytes) -> Entry:
+    """The entry of an array that keeps its content."""
+    return Entry(ARRAY, header.label, [*header.items(), content])
+
+
+def digested_entry(header: ArrayHeader, low: Scalar, high: Scalar, digests: bytes) -> Entry:
+    """The entry of an array that keeps the digests of its chunks instead of the content."""
+    return Entry(DIGESTED, header.label, [*header.items(), low, high, digests])
+
+
+def without_content(entry: Entry) -> Entry:
+    """The entry of the same array that keeps digests instead of the content."""
+    header = array_header(entry)
+    low, high = _range_of_content(entry)
+    return digested_entry(header, low, high, chunk_digests(entry))
+
+
+def normal_zero(number: Scalar) -> Scalar:
+    """`number`, with zero for negative zero, since which of two zeros is the smaller depends on the machine."""
+    return number + 0.0 if isinstance(number, float) else number
+
+
+def numbers(dtype: str, content: bytes | memoryview) -> Sequence[int | float]:
+    """The elements of integers or floats.
+
+    Args:
+        dtype: one for which `has_range` holds.
+        content: little-endian elements.
+    """
+    code = _CODES[dtype]
+    if code == "e":
+        return struct.unpack(f"<{len(content) // 2}e", content)
+    values: array.array[Any] = array.array(code)
+    values.frombytes(content)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
+
+
+def pack_numbers(dtype: str, values: Iterable[int | float]) -> bytes:
+    """The content of `int64` or `float64` elements; nans come out as the one nan."""
+    packed: array.array[Any] = array.array(_CODES[dtype], values)
+    if dtype == "float64" and any(map(math.isnan, packed)):
+        packed = array.array("d", [math.nan if math.isnan(value) else value for value in packed])
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return packed.tobytes()
+
+
+def range_of(values: Sequence[int | float]) -> tuple[Scalar, Scalar]:
+    """Minimum and maximum, nan aside; None where there is none."""
+    if not values:
+        return None, None
+    if isinstance(values[0], float):
+        values = [value for value in values if value == value]
+        if not values:
+            return None, None
+    return normal_zero(min(values)), normal_zero(max(values))
+
+
+def _range_of_content(entry: Entry) -> tuple[Scalar, Scalar]:
+    header = array_header(entry)
+    if not has_range(header.dtype) or header.label in TEXT_LABELS:
+        return None, None
+    return range_of(numbers(header.dtype, cast(bytes, entry.items[-1])))
+
+
+def element_text(header: ArrayHeader, content: bytes, index: int) -> str:
+    """The element at the flat `index`, as text."""
+    raw = content[index * header.item_size : (index + 1) * header.item_size]
+    code = _CODES.get(header.dtype)
+    if code is not None:
+        values = struct.unpack("<" + code, raw)
+        return repr(complex(*values)) if len(values) == 2 else _number_text(header.dtype, values[0])
+    time = _TIME.fullmatch(header.dtype)
+    if time:
+        return time_text(time[1], int.from_bytes(raw, "little", signed=True), int(time[2] or 1), time[3] or "")
+    if header.dtype.startswith("str"):
+        return repr(raw.decode("utf-32-le", "replace").rstrip("\0"))
+    if header.dtype.startswith("bytes"):
+        return repr(raw.rstrip(b"\0"))
+    return f"0x{raw.hex()}"
+
+
+def time_text(family: str, count: int, step: int, unit: str) -> str:
+    """A count of numpy's time units as text: a date for `datetime64` where the calendar has it."""
+    if count == _NOT_A_TIME:
+        return "NaT"
+    count *= step
+    if family == "datetime64":
+        whole, nanoseconds = _seconds(count, unit)
+        if whole is not None:
+            try:
+                moment = datetime(1970, 1, 1) + timedelta(seconds=whole)
+            except OverflowError:
+                return f"{count} {unit}"
+            text = str(moment.date()) if unit in "DW" else moment.isoformat()
+            return f"{text}.{nanoseconds:09d}".rstrip("0") if nanoseconds else text
+        if unit == "Y":
+            return str(1970 + count)
+        if unit == "M":
+            return f"{1970 + count // 12}-{count % 12 + 1:02d}"
+    return f"{count} {unit}".rstrip()
+
+
+def _seconds(count: int, unit: str) -> tuple[int | None, int]:
+    if unit in _TIME_UNITS_S:
+        return count * _TIME_UNITS_S[unit], 0
+    if unit == "W":
+        return count * 7 * 86400, 0
+    if unit in _TIME_FRACTIONS:
+        whole, part = divmod(count, _TIME_FRACTIONS[unit])
+        return whole, part * (10**9 // _TIME_FRACTIONS[unit])
+    return None, 0
+
+
+def _number_text(dtype: str, value: int | float | bool) -> str:
+    if dtype in ("float16", "float32") and math.isfinite(value):
+        # The shortest text that reads back as the same element, as numpy shows it.
+        for digits in range(1, 10):
+            text = f"{value:.{digits}g}"
+            if _round(dtype, float(text)) == value:
+                return repr(float(text))
+    return repr(value)
+
+
+def _round(dtype: str, value: float) -> float:
+    code = _CODES[dtype]
+    try:
+        rounded: float = struct.unpack("<" + code, struct.pack("<" + code, value))[0]
+    except OverflowError:
+        return math.inf
+    return rounded
+
+
+def differing(header: ArrayHeader, before: bytes, after: bytes, limit: int) -> tuple[int, list[int]]:
+    """How many elements differ between two contents under one header, and the flat indices of the first `limit`."""
+    size = header.item_size
+    count = 0
+    first: list[int] = []
+    block = max(1, 4096 // size)
+    for start in range(0, header.count, block):
+        stop = min(start + block, header.count)
+        if before[start * size : stop * size] == after[start * size : stop * size]:
+            continue
+        for index in range(start, stop):
+            if before[index * size : (index + 1) * size] != after[index * size : (index + 1) * size]:
+                count += 1
+                if len(first) < limit:
+                    first.append(index)
+    return count, first
+
+
+def unravel(index: int, shape: tuple[int, ...]) -> list[int]:
+    """The index in each dimension of the element at a flat index, in C order."""
+    position = []
+    for size in reversed(shape):
+        index, rest = divmod(index, size)
+        position.append(rest)
+    return position[::-1]

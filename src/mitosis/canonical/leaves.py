@@ -1,0 +1,120 @@
+"""What differs between two leaves whose short texts do not tell it."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+from mitosis.canonical.alignment import Side
+from mitosis.canonical.content import (
+    DIGEST_SIZE,
+    TEXT_LABELS,
+    chunk_digests,
+    chunk_elements,
+    differing,
+    element_text,
+    unravel,
+)
+from mitosis.canonical.graph import ARRAY, DIGESTED, ArrayHeader, Entry, Item, Ref, array_header
+from mitosis.canonical.show import array_text, dotted, printable, short_name
+
+_SHOWN: Final = 3
+"""Elements or ranges of an array that are named."""
+
+_CONTEXT: Final = 12
+"""Characters shown on each side of the place where two texts part."""
+
+_ARRAYS: Final = (ARRAY, DIGESTED)
+
+
+def detail_of(old: Side, before: Item, new: Side, after: Item) -> str | None:
+    """What differs between two leaves; None where their short texts say so themselves."""
+    left = old.entry(before) if isinstance(before, Ref) else None
+    right = new.entry(after) if isinstance(after, Ref) else None
+    if left is not None and right is not None and left.kind in _ARRAYS and right.kind in _ARRAYS:
+        detail = _array_detail(left, right)
+        if detail is not None:
+            return detail
+    if old.brief(before) != new.brief(after):
+        return None
+    if left is None or right is None:
+        if isinstance(before, str | bytes) and type(before) is type(after):
+            return _text_detail(before, after)
+        return f"{_type_text(before, left)} → {_type_text(after, right)}"
+    if left.label != right.label:
+        return f"{dotted(left.label)} → {dotted(right.label)}"
+    return f"another {short_name(left.label)}, which looks the same"
+
+
+def _type_text(item: Item, entry: Entry | None) -> str:
+    return type(item).__name__ if entry is None else dotted(entry.label)
+
+
+def _text_detail(before: str | bytes, after: str | bytes) -> str:
+    """Where two texts part."""
+    at = _first_difference(before, after)
+    start = max(0, at - _CONTEXT)
+    left, right = before[start : at + _CONTEXT], after[start : at + _CONTEXT]
+    unit = "byte" if isinstance(before, bytes) else "character"
+    return printable(f"differs from {unit} {at}: …{left!r} → …{right!r}")
+
+
+def _first_difference(before: str | bytes, after: str | bytes) -> int:
+    for at, (left, right) in enumerate(zip(before, after, strict=False)):
+        if left != right:
+            return at
+    return min(len(before), len(after))
+
+
+def _array_detail(left: Entry, right: Entry) -> str | None:
+    before, after = array_header(left), array_header(right)
+    old, new = left.items[-1], right.items[-1]
+    whole = left.kind == ARRAY and right.kind == ARRAY and isinstance(old, bytes) and isinstance(new, bytes)
+    if before.label in TEXT_LABELS:
+        if whole and before.label == after.label:
+            if before.label == "str":
+                return _text_detail(_decoded(old), _decoded(new))
+            return _text_detail(cast(bytes, old), cast(bytes, new))
+        if before.label == after.label and before.count == after.count:
+            return f"{before.label}({before.count} bytes) differs in {_ranges(before, left, right, 'bytes')}"
+        return None
+    if before != after:
+        return None
+    name = printable(array_text(left))
+    if not whole:
+        return f"{name} differs in {_ranges(before, left, right, 'elements')}"
+    return f"{name} differs in {_elements(before, cast(bytes, old), cast(bytes, new))}"
+
+
+def _decoded(content: object) -> str:
+    return cast(bytes, content).decode("utf-8", "surrogatepass")
+
+
+def _elements(header: ArrayHeader, old: bytes, new: bytes) -> str:
+    count, first = differing(header, old, new, _SHOWN)
+    shown = [
+        f"{unravel(at, header.shape)}: {printable(element_text(header, old, at))}"
+        f" → {printable(element_text(header, new, at))}"
+        for at in first
+    ]
+    more = ", …" if count > len(first) else ""
+    return f"{count} element{'' if count == 1 else 's'}: {', '.join(shown)}{more}"
+
+
+def _ranges(header: ArrayHeader, left: Entry, right: Entry, unit: str) -> str:
+    """The chunks that differ, neighbours joined, as ranges of flat indices."""
+    old, new, step = chunk_digests(left), chunk_digests(right), chunk_elements(header)
+    spans: list[list[int]] = []
+    for at in range(0, len(old), DIGEST_SIZE):
+        if old[at : at + DIGEST_SIZE] != new[at : at + DIGEST_SIZE]:
+            start = at // DIGEST_SIZE * step
+            stop = min(start + step, header.count)
+            if spans and spans[-1][1] == start:
+                spans[-1][1] = stop
+            else:
+                spans.append([start, stop])
+    shown = ", ".join(f"{_place(header, start)} to {_place(header, stop - 1)}" for start, stop in spans[:_SHOWN])
+    return f"{unit} {shown}{', …' if len(spans) > _SHOWN else ''}"
+
+
+def _place(header: ArrayHeader, index: int) -> str:
+    return str(unravel(index, header.shape)) if len(header.shape) > 1 else str(index)

@@ -1,0 +1,294 @@
+"""Values of numpy. Imported only when a value's process has imported numpy itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from mitosis.canonical.content import array_entry, chunk_elements, digest_chunk, digested_entry, has_range, range_of
+from mitosis.canonical.expansion import Handler, Part, atom, attributes, instance_attributes, record
+from mitosis.canonical.graph import NAN, ArrayHeader
+from mitosis.canonical.names import Refusal, class_label, find, function_label
+
+_LABEL: Final = "numpy.ndarray"
+_CONTENT_KINDS: Final = "biufcmMSUV"
+_FAMILIES: Final = {"i": "int", "u": "uint", "f": "float", "c": "complex"}
+_OF_MASKED: Final = frozenset(
+    ("_mask", "_fill_value", "_hardmask", "_sharedmask", "_isfield", "_baseclass", "_optinfo", "_basedict")
+)
+"""What numpy itself keeps in a masked array."""
+
+_QUAD_BYTES: Final = 16
+_DOUBLE_MANTISSA_BITS: Final = 52
+_X87_MANTISSA_BITS: Final = 63
+_QUAD_MANTISSA_BITS: Final = 112
+
+
+def handler(cls: type) -> Handler | None:
+    """How to take apart values of this class; None if it is not a class of numpy."""
+    if issubclass(cls, np.ndarray):
+        if issubclass(cls, np.ma.MaskedArray):
+            return expand_masked
+        return expand_array
+    if issubclass(cls, np.generic):
+        return expand_scalar if cls.__module__ == "numpy" else None
+    if issubclass(cls, np.dtype):
+        return expand_dtype
+    if cls is np.ufunc:
+        return expand_ufunc
+    random = sys.modules.get("numpy.random")
+    if random is not None:
+        if cls is random.Generator:
+            return expand_generator
+        if cls is random.RandomState:
+            return expand_random_state
+        if cls is random.SeedSequence:
+            return expand_seed_sequence
+        if issubclass(cls, random.BitGenerator):
+            return expand_bit_generator
+    return None
+
+
+def expand_array(value: np.ndarray[Any, Any], limit: int) -> Part:
+    """An array: plain ones by their content, others by class, content and attributes."""
+    cls = type(value)
+    plain = np.ndarray.view(value, np.ndarray)
+    if cls is np.ndarray:
+        return plain_array(plain, limit)
+    parts: dict[str, object] = {"array": plain_array(plain, limit)}
+    if issubclass(cls, np.memmap):
+        # Which file it is mapped from is no part of the value; what is in it is.
+        return record("numpy.memmap", parts)
+    parts.update(attributes(instance_attributes(value)))
+    return record(class_label(cls), parts)
+
+
+def expand_masked(value: Any, limit: int) -> Part:
+    """A masked array: what is under the mask does not count, and a mask of nothing equals no mask."""
+    if value is np.ma.masked:
+        return atom("constant", "numpy.ma.masked")
+    cls = type(value)
+    mask = np.ma.getmaskarray(value)
+    data = np.array(np.ma.getdata(value), copy=True, subok=False)
+    _blank(data, mask)
+    parts: dict[str, object] = {
+        "array": plain_array(data, limit),
+        ".mask": plain_array(mask, limit),
+        ".fill_value": value.fill_value,
+        ".hardmask": bool(value.hardmask),
+    }
+    own = {name: part for name, part in instance_attributes(value).items() if name not in _OF_MASKED}
+    parts.update(attributes(own))
+    return record("numpy.ma.MaskedArray" if cls is np.ma.MaskedArray else class_label(cls), parts)
+
+
+def _blank(data: np.ndarray[Any, Any], mask: np.ndarray[Any, Any]) -> None:
+    """Make what is under the mask the same for all arrays."""
+    if data.dtype.names is not None:
+        for name in data.dtype.names:
+            _blank(data[name], mask[name])
+    elif data.dtype.kind == "O":
+        data[mask] = None
+    else:
+        data[mask] = np.zeros((), data.dtype)[()]
+
+
+def plain_array(array: np.ndarray[Any, Any], limit: int) -> Part:
+    """An array of class `ndarray`: by content, by fields if it has some, element by element if these are objects."""
+    dtype = array.dtype
+    if dtype.names is not None:
+        parts: dict[str, object] = {"shape": array.shape}
+        parts.update({f".{name}": plain_array(array[name], limit) for name in dtype.names})
+        return record(_LABEL, parts)
+    if dtype.hasobject or dtype.kind not in _CONTENT_KINDS:
+        return record(_LABEL, {"dtype": dtype, "shape": array.shape, "items": array.tolist()})
+    if _is_extended(dtype):
+        name, size = ("float128", _QUAD_BYTES) if dtype.kind == "f" else ("complex256", 2 * _QUAD_BYTES)
+        return _content(ArrayHeader(_LABEL, name, size, array.shape), _as_quads(array), limit)
+    return _content(ArrayHeader(_LABEL, dtype_name(dtype), dtype.itemsize, array.shape), array, limit)
+
+
+def _content(header: ArrayHeader, array: np.ndarray[Any, Any], limit: int) -> Part:
+    """The entry of an array whose bytes are `array`, which has a whole number of items for each element."""
+    if header.size_bytes <= limit:
+        return array_entry(header, b"".join(chunk.tobytes() for chunk in _chunks(header, array)))
+    digests = []
+    bounds: list[int | float] = []
+    for chunk in _chunks(header, array):
+        digests.append(digest_chunk(chunk.view(np.uint8).data))
+        if has_range(header.dtype):
+            bounds.extend(_range(chunk))
+    low, high = range_of(bounds)
+    return digested_entry(header, low, high, b"".join(digests))
+
+
+def _chunks(header: ArrayHeader, array: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+    """The elements chunk by chunk: contiguous, little-endian, with one nan. No more than a chunk is ever copied."""
+    flat: Any = array.reshape(-1) if array.flags.c_contiguous else array.flat
+    step = chunk_elements(header) * (array.size // max(1, header.count))
+    for start in range(0, array.size, max(1, step)):
+        yield _normal(flat[start : start + step])
+
+
+def _normal(chunk: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    dtype = chunk.dtype
+    if dtype.kind == "b":
+        # A byte that is neither 0 nor 1 can come from a view on other data, and counts as true.
+        truths: np.ndarray[Any, Any] = chunk.view(np.uint8) != 0
+        return truths
+    if dtype.byteorder == ">" or (dtype.byteorder == "=" and sys.byteorder == "big"):
+        chunk = chunk.astype(dtype.newbyteorder("<"), copy=False)
+    if dtype.kind in "fc":
+        parts = chunk.view(f"<f{dtype.itemsize // 2}") if dtype.kind == "c" else chunk
+        nans = np.isnan(parts)
+        if nans.any():
+            chunk = parts.copy()
+            chunk[nans] = np.nan
+    return chunk
+
+
+def _range(chunk: np.ndarray[Any, Any]) -> list[int | float]:
+    """Minimum and maximum of a chunk, nan aside; nothing if there is none."""
+    if chunk.dtype.kind != "f":
+        return [int(chunk.min()), int(chunk.max())]
+    if chunk.dtype.itemsize == 2:
+        chunk = chunk.astype(np.float32)  # several times as fast, and exact
+    with np.errstate(invalid="ignore"):
+        low, high = float(chunk.min()), float(chunk.max())
+        if low != low:
+            low, high = float(np.fmin.reduce(chunk)), float(np.fmax.reduce(chunk))
+    return [] if low != low else [low, high]
+
+
+def _is_extended(dtype: np.dtype[Any]) -> bool:
+    """Whether it is a `longdouble` that is wider than a `double`."""
+    return dtype.char in "gG" and np.finfo(dtype).nmant != _DOUBLE_MANTISSA_BITS
+
+
+def _as_quads(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Extended floats as IEEE 754 binary128, pairs of little-endian words, which holds those of every machine."""
+    native = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).reshape(-1)
+    flat = native.view(np.longdouble)
+    bits = np.finfo(np.longdouble).nmant
+    quads = np.empty((flat.size, 2), "<u8")
+    if bits == _X87_MANTISSA_BITS:
+        raw = flat.view(np.uint8).reshape(flat.size, flat.itemsize)
+        mantissa = np.ascontiguousarray(raw[:, :8]).view("<u8").reshape(-1) & np.uint64(2**63 - 1)
+        sign_and_exponent = np.ascontiguousarray(raw[:, 8:10]).view("<u2").reshape(-1).astype(np.uint64)
+        quads[:, 0] = mantissa << np.uint64(49)
+        quads[:, 1] = (sign_and_exponent << np.uint64(48)) | (mantissa >> np.uint64(15))
+    elif bits == _QUAD_MANTISSA_BITS:
+        halves = flat.view("=u8").reshape(-1, 2)
+        quads[:] = halves if sys.byteorder == "little" else halves[:, ::-1]
+    else:
+        raise Refusal("long doubles have a format of their own on this machine; use float64")
+    quads[np.isnan(flat)] = (0, 0x7FFF_8000_0000_0000)
+    words: np.ndarray[Any, Any] = quads.reshape(-1)
+    return words
+
+
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """What a dtype without fields is called, whatever its byte order and whatever C type it is on this machine."""
+    kind = dtype.kind
+    if kind in "mM":
+        unit, step = np.datetime_data(dtype)
+        family = "datetime64" if kind == "M" else "timedelta64"
+        return family if unit == "generic" else f"{family}[{step if step > 1 else ''}{unit}]"
+    if kind == "b":
+        return "bool"
+    if kind in "iufc":
+        return f"{_FAMILIES[kind]}{8 * dtype.itemsize}"
+    if kind == "U":
+        return f"str{dtype.itemsize // 4}"
+    if kind == "S":
+        return f"bytes{dtype.itemsize}"
+    if kind == "O":
+        return "object"
+    if dtype.type is np.void:
+        return f"void{dtype.itemsize}"
+    return f"{dtype.type.__module__}.{dtype.type.__name__}"
+
+
+def expand_scalar(value: Any, limit: int) -> Part:
+    """A scalar: by its type, as the width that it has, and its value."""
+    dtype = value.dtype
+    kind = dtype.kind
+    label = f"numpy.{dtype_name(dtype)}"
+    if kind in "mM":
+        unit, step = np.datetime_data(dtype)
+        return atom("numpy.datetime64" if kind == "M" else "numpy.timedelta64", int(value.view(np.int64)), step, unit)
+    if kind == "b":
+        return atom(label, bool(value))
+    if kind in "iu":
+        return atom(label, int(value))
+    if kind in "US":
+        return record("numpy.str_" if kind == "U" else "numpy.bytes_", {"value": value.item()})
+    if kind in "fc" and not _is_extended(dtype):
+        number = value.item() if kind == "f" else None
+        parts = [number] if number is not None else [float(value.real), float(value.imag)]
+        return atom(label, *(part if part == part else NAN for part in map(float, parts)))
+    array = plain_array(np.asarray(value), limit)
+    if kind in "fc":
+        return record("numpy.longdouble" if kind == "f" else "numpy.clongdouble", {"array": array})
+    return record(f"numpy.{type(value).__name__}", {"array": array})
+
+
+def expand_dtype(value: np.dtype[Any], limit: int) -> Part:
+    """A dtype by itself: here byte order counts, unless it is the machine's own, and so does the layout of fields."""
+    if value.subdtype is not None:
+        base, shape = value.subdtype
+        return record("numpy.dtype", {".base": base, ".shape": shape})
+    if value.names is not None:
+        fields: Any = value.fields
+        rows = [(name, *fields[name]) for name in value.names]
+        parts = {"items": rows, ".itemsize": value.itemsize, ".isalignedstruct": value.isalignedstruct}
+        if value.type is not np.void:
+            parts[".type"] = value.type
+        return record("numpy.dtype", parts)
+    if value.kind == "T":
+        described: dict[str, object] = {".coerce": getattr(value, "coerce", True)}
+        if hasattr(value, "na_object"):
+            described[".na_object"] = value.na_object
+        return record("numpy.StringDType", described)
+    if value.isnative:
+        return atom("numpy.dtype", dtype_name(value))
+    return atom("numpy.dtype", dtype_name(value), "little" if sys.byteorder == "big" else "big")
+
+
+def expand_ufunc(value: np.ufunc, limit: int) -> Part:
+    """A universal function: by the name under which its library offers it, since it may not know its module."""
+    for module in ("numpy", "scipy.special"):
+        if find(module, value.__name__) is value:
+            return atom("function", f"{module}:{value.__name__}")
+    return atom("function", function_label(value))
+
+
+def expand_generator(value: Any, limit: int) -> Part:
+    """A generator: by what it would draw next, and by what it would spawn."""
+    return record("numpy.random.Generator", {".bit_generator": value.bit_generator})
+
+
+def expand_bit_generator(value: Any, limit: int) -> Part:
+    cls = type(value)
+    label = f"numpy.random.{cls.__name__}" if cls.__module__.startswith("numpy.random") else class_label(cls)
+    return record(label, {".state": value.state, ".seed_seq": value.seed_seq})
+
+
+def expand_random_state(value: Any, limit: int) -> Part:
+    if value is sys.modules["numpy.random"].mtrand._rand:
+        # What `numpy.random.normal` and others draw from: everybody has it, and its state is everybody's affair.
+        return atom("constant", "numpy.random.mtrand._rand")
+    return record("numpy.random.RandomState", {".state": value.get_state(legacy=False)})
+
+
+def expand_seed_sequence(value: Any, limit: int) -> Part:
+    parts = {
+        ".entropy": value.entropy,
+        ".spawn_key": value.spawn_key,
+        ".pool_size": value.pool_size,
+        ".n_children_spawned": value.n_children_spawned,
+    }
+    return record("numpy.random.SeedSequence", parts)

@@ -1,0 +1,402 @@
+"""Values of Python itself and its standard library."""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any, Final
+
+from mitosis.canonical.content import array_entry, digest_chunks, digested_entry, pack_numbers, range_of
+from mitosis.canonical.expansion import (
+    Handler,
+    Part,
+    atom,
+    attributes,
+    mapping,
+    record,
+    sequence,
+    unordered,
+)
+from mitosis.canonical.graph import ArrayHeader, Entry
+from mitosis.canonical.names import Refusal, class_label, function_label, module_label, type_name
+
+LONG_SCALAR: Final = 1024
+"""A text or bytes longer than this is an entry of its own, like an array of bytes."""
+
+_INT64: Final = (-(2**63), 2**63 - 1)
+
+
+def big_integer(value: int) -> Part:
+    """An integer beyond 64 bits: in hexadecimal, which Python converts in linear time and without a limit."""
+    return atom("int", f"{value:x}")
+
+
+def long_text(value: str | bytes, limit: int) -> Part:
+    """A long text or long bytes, or a text that UTF-8 does not allow."""
+    label, data = ("str", value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else ("bytes", value)
+    header = ArrayHeader(label, "uint8", 1, (len(data),))
+    if len(data) <= limit:
+        return array_entry(header, data)
+    return digested_entry(header, None, None, digest_chunks(header, data))
+
+
+def expand_list(value: list[object], limit: int) -> Part:
+    return packed_numbers("list", value, limit) or sequence("list", list(value))
+
+
+def expand_tuple(value: tuple[object, ...], limit: int) -> Part:
+    return packed_numbers("tuple", value, limit) or sequence("tuple", value)
+
+
+def packed_numbers(label: str, values: list[Any] | tuple[Any, ...], limit: int) -> Entry | None:
+    """Many plain numbers of one type as an array that keeps digests; None for other or fewer items."""
+    if len(values) * 8 <= limit:
+        return None
+    kinds = set(map(type, values))
+    if kinds == {float}:
+        dtype = "float64"
+    elif kinds == {int} and _INT64[0] <= min(values) and max(values) <= _INT64[1]:
+        dtype = "int64"
+    else:
+        return None
+    header = ArrayHeader(label, dtype, 8, (len(values),))
+    low, high = range_of(values)
+    return digested_entry(header, low, high, digest_chunks(header, pack_numbers(dtype, values)))
+
+
+def expand_set(value: set[object], limit: int) -> Part:
+    return unordered("set", list(value))
+
+
+def expand_frozenset(value: frozenset[object], limit: int) -> Part:
+    return unordered("frozenset", list(value))
+
+
+def expand_dict(value: dict[object, object], limit: int) -> Part:
+    return mapping("dict", list(value.items()))
+
+
+def expand_class(value: type, limit: int) -> Part:
+    return atom("class", class_label(value))
+
+
+def expand_function(value: Any, limit: int) -> Part:
+    return atom("function", function_label(value))
+
+
+def expand_builtin(value: types.BuiltinMethodType, limit: int) -> Part:
+    owner = value.__self__
+    if owner is None or isinstance(owner, types.ModuleType):
+        return atom("function", function_label(value))
+    return record("method", {".__self__": owner, ".__name__": value.__name__})
+
+
+def expand_method(value: types.MethodType, limit: int) -> Part:
+    """A bound method: the object and the name, or the object and the function where the name means another one."""
+    owner, function = value.__self__, value.__func__
+    name = getattr(function, "__name__", None)
+    cls = owner if isinstance(owner, type) else type(owner)
+    for base in type.__getattribute__(cls, "__mro__"):
+        found = base.__dict__.get(name)
+        if found is not None:
+            if getattr(found, "__func__", found) is function:
+                return record("method", {".__self__": owner, ".__name__": name})
+            break
+    return record("method", {".__self__": owner, ".__func__": function})
+
+
+def expand_method_wrapper(value: Any, limit: int) -> Part:
+    return record("method", {".__self__": value.__self__, ".__name__": value.__name__})
+
+
+def expand_module(value: types.ModuleType, limit: int) -> Part:
+    return atom("module", module_label(value))
+
+
+def expand_range(value: range, limit: int) -> Part:
+    """By what it yields, as `==` does: all empty ranges are equal."""
+    count = len(value)
+    if count < 2:
+        start = value.start if count else 0
+        return record("range", {".start": start, ".stop": start + count, ".step": 1})
+    return record("range", {".start": value.start, ".stop": value[-1] + value.step, ".step": value.step})
+
+
+def expand_slice(value: slice, limit: int) -> Part:
+    return record("slice", {".start": value.start, ".stop": value.stop, ".step": value.step})
+
+
+def expand_namespace(value: types.SimpleNamespace, limit: int) -> Part:
+    return record("types.SimpleNamespace", attributes(vars(value)))
+
+
+def expand_mappingproxy(value: types.MappingProxyType[object, object], limit: int) -> Part:
+    return mapping("mappingproxy", list(value.items()))
+
+
+def expand_generic_alias(value: types.GenericAlias, limit: int) -> Part:
+    parts: dict[str, object] = {".__origin__": value.__origin__, ".__args__": value.__args__}
+    if getattr(value, "__unpacked__", False):
+        parts[".__unpacked__"] = True
+    return record("types.GenericAlias", parts)
+
+
+def expand_union(value: Any, limit: int) -> Part:
+    return unordered("typing.Union", list(value.__args__))
+
+
+def expand_deque(value: Any, limit: int) -> Part:
+    return record("collections.deque", {".maxlen": value.maxlen, "items": list(value)})
+
+
+def expand_ordered_dict(value: Any, limit: int) -> Part:
+    return mapping("collections.OrderedDict", list(value.items()), ordered=True)
+
+
+def expand_counter(value: Any, limit: int) -> Part:
+    return mapping("collections.Counter", list(value.items()))
+
+
+def expand_defaultdict(value: Any, limit: int) -> Part:
+    rows = mapping("dict", list(value.items()))
+    return record("collections.defaultdict", {".default_factory": value.default_factory, "mapping": rows})
+
+
+def expand_partial(value: Any, limit: int) -> Part:
+    parts: dict[str, object] = {".func": value.func, ".args": value.args, ".keywords": dict(value.keywords)}
+    if vars(value):
+        parts["state"] = dict(vars(value))
+    return record("functools.partial", parts)
+
+
+def expand_decimal(value: Any, limit: int) -> Part:
+    return atom("decimal.Decimal", str(value))
+
+
+def expand_fraction(value: Any, limit: int) -> Part:
+    return record("fractions.Fraction", {".numerator": value.numerator, ".denominator": value.denominator})
+
+
+def expand_complex(value: complex, limit: int) -> Part:
+    return atom("complex", _float(value.real), _float(value.imag))
+
+
+def _float(value: float) -> float:
+    return value if value == value else float("nan")
+
+
+def expand_uuid(value: Any, limit: int) -> Part:
+    return atom("uuid.UUID", str(value))
+
+
+def expand_pattern(value: Any, limit: int) -> Part:
+    return record("re.Pattern", {".pattern": value.pattern, ".flags": int(value.flags)})
+
+
+def expand_date(value: Any, limit: int) -> Part:
+    return atom("datetime.date", value.isoformat())
+
+
+def expand_datetime(value: Any, limit: int) -> Part:
+    return _moment("datetime.datetime", value)
+
+
+def expand_time(value: Any, limit: int) -> Part:
+    return _moment("datetime.time", value)
+
+
+def _moment(label: str, value: Any) -> Part:
+    text = value.replace(tzinfo=None, fold=0).isoformat()
+    if value.tzinfo is None and not value.fold:
+        return atom(label, text)
+    return record(label, {"value": text, ".tzinfo": value.tzinfo, ".fold": value.fold})
+
+
+def expand_timedelta(value: Any, limit: int) -> Part:
+    return atom("datetime.timedelta", value.days, value.seconds, value.microseconds)
+
+
+def expand_timezone(value: Any, limit: int) -> Part:
+    offset = value.utcoffset(None)
+    return atom("datetime.timezone", offset.days, offset.seconds, offset.microseconds, value.tzname(None))
+
+
+def expand_zoneinfo(value: Any, limit: int) -> Part:
+    if value.key is None:
+        raise Refusal("a time zone that was read from a file without a key has no name to find it by")
+    return atom("zoneinfo.ZoneInfo", value.key)
+
+
+def expand_path(value: Any, limit: int) -> Part:
+    return atom("pathlib.Path", value.as_posix())
+
+
+def expand_pure_posix_path(value: Any, limit: int) -> Part:
+    return atom("pathlib.PurePosixPath", value.as_posix())
+
+
+def expand_pure_windows_path(value: Any, limit: int) -> Part:
+    return atom("pathlib.PureWindowsPath", value.as_posix())
+
+
+def expand_array(value: Any, limit: int) -> Part:
+    """`array.array`: by its elements, the type code by the number it means on this machine."""
+    if value.typecode in "uw":
+        return record("array.array", {".typecode": "u", "value": value.tounicode()})
+    family = "float" if value.typecode in "fd" else "int" if value.typecode.islower() else "uint"
+    size = value.itemsize
+    header = ArrayHeader("array.array", f"{family}{8 * size}", size, (len(value),))
+    if family == "float" and any(number != number for number in value):
+        value = type(value)(value.typecode, [_float(number) for number in value])
+    elif sys.byteorder == "big":
+        value = value[:]
+    if sys.byteorder == "big":
+        value.byteswap()
+    content = value.tobytes()
+    if len(content) <= limit:
+        return array_entry(header, content)
+    if sys.byteorder == "big":
+        value.byteswap()
+    low, high = range_of(value)
+    return digested_entry(header, low, high, digest_chunks(header, content))
+
+
+def expand_bytearray(value: bytearray, limit: int) -> Part:
+    return record("bytearray", {"value": bytes(value)})
+
+
+def expand_namedtuple(value: tuple[object, ...], limit: int) -> Part:
+    cls: Any = type(value)
+    parts: dict[str, object] = {f".{name}": item for name, item in zip(cls._fields, value, strict=True)}
+    if getattr(value, "__dict__", None):
+        parts["state"] = dict(vars(value))
+    return record(class_label(cls), parts)
+
+
+def expand_enum(value: Any, limit: int) -> Part:
+    """By class and name: what a member is worth is the class's affair."""
+    label = class_label(type(value))
+    name = value._name_
+    members = type(value).__members__
+    if name in members and members[name] is value:
+        return atom("enum", label, name)
+    # A combination of flags: what it is called depends on Python's version, its members do not.
+    return record("flag", {".__class__": type(value), ".value": value._value_})
+
+
+def expand_dataclass(value: Any, limit: int) -> Part:
+    """By class and fields. A class that compares its instances itself says with `compare` which fields count."""
+    cls = type(value)
+    compares = cls.__dataclass_params__.eq
+    missing = object()
+    fields = {}
+    for field in cls.__dataclass_fields__.values():
+        if field._field_type.name == "_FIELD" and (field.compare or not compares):
+            found = getattr(value, field.name, missing)
+            if found is not missing:
+                fields[field.name] = found
+    return record(class_label(cls), attributes(fields))
+
+
+def constant(name: str) -> Handler:
+    """A handler for the only value of a type."""
+
+    def expand(value: object, limit: int) -> Part:
+        return atom("constant", name)
+
+    return expand
+
+
+def refuse(reason: str) -> Handler:
+    """A handler for a type whose values have no stable meaning."""
+
+    def expand(value: object, limit: int) -> Part:
+        raise Refusal(f"{article(type_name(type(value)))} {reason}")
+
+    return expand
+
+
+def article(noun: str) -> str:
+    """The noun with `a` or `an`."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+READ_ONCE: Final = "can be read only once, so it is no value; pass a list of what it yields"
+_OF_PROCESS: Final = "exists only in this process"
+
+BY_TYPE: Final[dict[type, Handler]] = {
+    str: long_text,
+    bytes: long_text,
+    list: expand_list,
+    tuple: expand_tuple,
+    set: expand_set,
+    frozenset: expand_frozenset,
+    dict: expand_dict,
+    type: expand_class,
+    complex: expand_complex,
+    range: expand_range,
+    slice: expand_slice,
+    bytearray: expand_bytearray,
+    type(...): constant("Ellipsis"),
+    type(NotImplemented): constant("NotImplemented"),
+    types.FunctionType: expand_function,
+    types.BuiltinFunctionType: expand_builtin,
+    types.MethodType: expand_method,
+    types.MethodWrapperType: expand_method_wrapper,
+    types.MethodDescriptorType: expand_function,
+    types.WrapperDescriptorType: expand_function,
+    types.ClassMethodDescriptorType: expand_function,
+    types.ModuleType: expand_module,
+    types.SimpleNamespace: expand_namespace,
+    types.MappingProxyType: expand_mappingproxy,
+    types.GenericAlias: expand_generic_alias,
+    types.UnionType: expand_union,
+    types.GeneratorType: refuse(READ_ONCE),
+    types.AsyncGeneratorType: refuse(READ_ONCE),
+    types.CoroutineType: refuse(READ_ONCE),
+    types.FrameType: refuse(_OF_PROCESS),
+    types.TracebackType: refuse(_OF_PROCESS),
+    memoryview: refuse("is a window on the memory of another object; pass bytes"),
+    object: refuse("is told from another one only by being another one; use a class, an enum or a text"),
+}
+"""Handlers by exact type."""
+
+BY_NAME: Final[dict[tuple[str, str], Handler]] = {
+    ("collections", "deque"): expand_deque,
+    ("collections", "OrderedDict"): expand_ordered_dict,
+    ("collections", "Counter"): expand_counter,
+    ("collections", "defaultdict"): expand_defaultdict,
+    ("functools", "partial"): expand_partial,
+    ("decimal", "Decimal"): expand_decimal,
+    ("fractions", "Fraction"): expand_fraction,
+    ("uuid", "UUID"): expand_uuid,
+    ("re", "Pattern"): expand_pattern,
+    ("datetime", "date"): expand_date,
+    ("datetime", "datetime"): expand_datetime,
+    ("datetime", "time"): expand_time,
+    ("datetime", "timedelta"): expand_timedelta,
+    ("datetime", "timezone"): expand_timezone,
+    ("zoneinfo", "ZoneInfo"): expand_zoneinfo,
+    ("pathlib", "PosixPath"): expand_path,
+    ("pathlib", "WindowsPath"): expand_path,
+    ("pathlib", "PurePosixPath"): expand_pure_posix_path,
+    ("pathlib", "PureWindowsPath"): expand_pure_windows_path,
+    # Python 3.13 moved the classes of pathlib for a while.
+    ("pathlib._local", "PosixPath"): expand_path,
+    ("pathlib._local", "WindowsPath"): expand_path,
+    ("pathlib._local", "PurePosixPath"): expand_pure_posix_path,
+    ("pathlib._local", "PureWindowsPath"): expand_pure_windows_path,
+    ("array", "array"): expand_array,
+    ("typing", "_UnionGenericAlias"): expand_union,
+    ("_io", "TextIOWrapper"): refuse("is an open file; pass its path"),
+    ("_io", "BufferedReader"): refuse("is an open file; pass its path"),
+    ("_io", "BufferedWriter"): refuse("is an open file; pass its path"),
+    ("_io", "BufferedRandom"): refuse("is an open file; pass its path"),
+    ("_io", "FileIO"): refuse("is an open file; pass its path"),
+    ("socket", "socket"): refuse(_OF_PROCESS),
+    ("_thread", "lock"): refuse(_OF_PROCESS),
+    ("_thread", "RLock"): refuse(_OF_PROCESS),
+    ("threading", "Thread"): refuse(_OF_PROCESS),
+    ("weakref", "ReferenceType"): refuse("says nothing of what it refers to; pass the object"),
+}
+"""Handlers by the module and name of the exact type, so that nothing is imported for them."""

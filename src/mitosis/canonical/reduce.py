@@ -1,0 +1,188 @@
+"""Any other object, by what its reduce protocol says: the callable that makes it, the arguments, the state.
+
+See "Pickling Class Instances" in the documentation of Python's `pickle` for the protocol. Nothing is pickled and
+nothing is called that the protocol returns: its parts are taken apart as values.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import itertools
+import re
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from mitosis.canonical.expansion import (
+    Expansion,
+    Part,
+    atom,
+    attributes,
+    instance_attributes,
+    mapping,
+    record,
+    unordered,
+)
+from mitosis.canonical.graph import MAX_ITEMS
+from mitosis.canonical.names import Refusal, checked_label, class_label, encodable, function_label, type_name
+from mitosis.canonical.plain import READ_ONCE, article
+
+_PROTOCOL: Final = 4
+
+_ADDRESS: Final = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]{4,}>")
+
+_LEFT_OUT: Final = {
+    "sklearn.base": frozenset(("_sklearn_version",)),
+    "scipy.stats._distn_infrastructure": frozenset(
+        ("__doc__", "_ctor_param", "_parse_arg_template", "_stats_has_moments", "extradoc", "numargs")
+    ),
+    "scipy.stats._multivariate": frozenset(("__doc__",)),
+}
+"""By module of a base class, attributes that a state holds and that say nothing of the object but only of the
+library's version, or repeat what others say."""
+
+
+def expand_object(value: object, limit: int) -> Part:
+    """An object of a type that is not known in particular."""
+    cls = type(value)
+    if hasattr(cls, "__next__") and cls.__module__ in ("builtins", "itertools"):
+        raise Refusal(f"{article(type_name(cls))} {READ_ONCE}")
+    if issubclass(cls, set | frozenset) and cls.__reduce__ in (set.__reduce__, frozenset.__reduce__):
+        return _expand_set(value)
+    reduced = _reduce(value, cls)
+    if isinstance(reduced, str):
+        module = getattr(value, "__module__", None)
+        return atom("function", checked_label(value, module, reduced, f"`{reduced}`"))
+    if type(reduced) is not tuple or not 2 <= len(reduced) <= 6:
+        raise Refusal(f"the reduce method of {type_name(cls)} returned no text and no tuple of 2 to 6 items")
+    return _expand_reduced(value, cls, *reduced)
+
+
+def _reduce(value: object, cls: type) -> Any:
+    dispatched = copyreg.dispatch_table.get(cls)
+    try:
+        if dispatched is not None:
+            return dispatched(value)
+        return value.__reduce_ex__(_PROTOCOL)
+    except (TypeError, AttributeError, ValueError) as error:
+        # What pickle raises for objects that it cannot take apart, all of them bound to the process.
+        raise Refusal(f"{article(type_name(cls))} cannot be taken apart: {said(error)}") from error
+
+
+def said(error: BaseException) -> str:
+    """Type and message of an exception, whatever its `__str__` does, on one short line."""
+    name = type_name(type(error))
+    try:
+        message = str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return name
+    line = " ".join(message.split())
+    return f"{name}: {line[:200]}" if line else name
+
+
+def _expand_set(value: Any) -> Part:
+    base = set if isinstance(value, set) else frozenset
+    parts: dict[str, object] = {"items": unordered(base.__name__, list(base.__iter__(value)))}
+    parts.update(_state_parts(value, instance_attributes(value)))
+    return record(class_label(type(value)), parts)
+
+
+def _expand_reduced(
+    value: object,
+    cls: type,
+    function: Callable[..., object],
+    arguments: object,
+    state: object = None,
+    items: Iterable[object] | None = None,
+    rows: Iterable[object] | None = None,
+    setter: object = None,
+) -> Part:
+    if not isinstance(arguments, tuple):
+        raise Refusal(f"the reduce method of {type_name(cls)} returned no tuple of arguments")
+    parts: dict[str, object] = {}
+    made_by = _name(function)
+    if made_by == "__newobj__" and arguments:
+        label = class_label(arguments[0])
+        if len(arguments) > 1:
+            parts["new()"] = _own(value, arguments[1:])
+    elif made_by == "__newobj_ex__" and len(arguments) == 3:
+        label = class_label(arguments[0])
+        parts["new()"] = _own(value, arguments[1])
+        if arguments[2]:
+            parts["**"] = arguments[2]
+    else:
+        label = class_label(function) if isinstance(function, type) else function_label(function)
+        parts["()"] = _own(value, arguments)
+    parts.update(_state_parts(value, state))
+    if items is not None:
+        parts["items"] = _finite(cls, items)
+    if rows is not None:
+        parts["mapping"] = _mapping(cls, _finite(cls, rows))
+    if setter is not None:
+        parts["setter"] = setter
+    return record(label, parts)
+
+
+def _name(function: object) -> str | None:
+    for name in ("__newobj__", "__newobj_ex__"):
+        if function is getattr(copyreg, name):
+            return name
+    return None
+
+
+def _state_parts(value: object, state: object) -> dict[str, object]:
+    """The state as attributes where it is a dictionary of them, perhaps with one of slots; else as it is."""
+    if state is None or (state == {} and type(state) is dict):
+        return {}
+    if type(state) is dict and _are_names(state):
+        return attributes(_cleaned(value, state))
+    if type(state) is tuple and len(state) == 2 and not hasattr(type(value), "__setstate__"):
+        instance, slots = state
+        if (instance is None or type(instance) is dict) and type(slots) is dict:
+            both = {**(instance or {}), **slots}
+            if _are_names(both) and len(both) == len(instance or ()) + len(slots):
+                return attributes(_cleaned(value, both))
+    return {"state": _own(value, state)}
+
+
+def _are_names(state: dict[Any, object]) -> bool:
+    return all(type(name) is str and encodable(name) for name in state)
+
+
+def _cleaned(value: object, state: dict[str, object]) -> dict[str, object]:
+    left_out: set[str] = set()
+    for base in type(value).__mro__:
+        left_out.update(_LEFT_OUT.get(base.__module__, ()))
+    return {name: _own(value, part) for name, part in state.items() if name not in left_out}
+
+
+def _own(value: object, part: Any) -> Any:
+    """`part` of what an object says of itself, unless it tells an address in memory."""
+    for item in part if type(part) is tuple else (part,):
+        what = article(type_name(type(value)))
+        if type(item) is int and item == id(value):
+            raise Refusal(f"{what} keeps its own address in memory, which no other process gives it")
+        address = _ADDRESS.search(item) if type(item) is str else None
+        if address is not None:
+            raise Refusal(f"{what} describes itself by an address in memory, {address[0]}")
+    return part
+
+
+def _finite(cls: type, items: Iterable[object]) -> list[object]:
+    found = list(itertools.islice(items, MAX_ITEMS + 1))
+    if len(found) > MAX_ITEMS:
+        raise Refusal(f"{article(type_name(cls))} yields more than {MAX_ITEMS:,} items")
+    return found
+
+
+def _mapping(cls: type, rows: list[object]) -> Expansion:
+    checked: list[tuple[object, object]] = []
+    for row in rows:
+        if type(row) is not tuple or len(row) != 2:
+            raise Refusal(f"the items of {article(type_name(cls))} are no pairs of key and value")
+        checked.append((row[0], row[1]))
+    collections = sys.modules.get("collections")
+    ordered = collections is not None and issubclass(cls, collections.OrderedDict)
+    return mapping("dict", checked, ordered=ordered)

@@ -1,0 +1,292 @@
+"""Canonical values on a line, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, Final
+
+from mitosis.canonical import paths
+from mitosis.canonical.content import TEXT_LABELS, time_text
+from mitosis.canonical.graph import (
+    ARRAY,
+    ATOM,
+    DIGESTED,
+    MAPPING,
+    ORDERED_MAPPING,
+    RECORD,
+    SEQUENCE,
+    SET,
+    Entry,
+    Graph,
+    Item,
+    Ref,
+    Scalar,
+    array_header,
+    named,
+    pairs,
+)
+from mitosis.canonical.wire import read
+
+_DEPTHS: Final = (6, 4, 3, 2, 1)
+"""How many levels of a value a line tries to show, until one fits."""
+
+_SCALAR_ROOM: Final = 300
+_MAX_BITS: Final = 4000
+"""Larger integers are shown in hexadecimal: Python refuses to write very long ones in decimal."""
+
+_BRACKETS: Final = {"list": "[]", "tuple": "()", "set": "{}", "dict": "{}", "columns": "{}"}
+
+
+def summary(data: bytes, *, limit: int = 60) -> str:
+    """A canonical value on one line of at most `limit` characters.
+
+    As many levels are shown as fit; deeper ones by the number of their items, arrays by shape and dtype.
+
+    Raises:
+        FormatTooNew: a newer mitosis wrote it.
+        BadRecord: it is no canonical value.
+    """
+    graph = read(data)
+    return brief(graph, graph.root, limit)
+
+
+def brief(graph: Graph, item: Item, limit: int = 60) -> str:
+    """As `summary`, of any item of a graph."""
+    text = ""
+    for depth in _DEPTHS:
+        text = printable(_Line(graph, limit).text(item, depth))
+        if len(text) <= limit:
+            return text
+    return text[: max(0, limit - 1)] + "…"
+
+
+def printable(text: str) -> str:
+    """The text with control characters, line ends and the like escaped."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+class _Line:
+    """Writes an item on a line, and stops soon after `room` characters."""
+
+    def __init__(self, graph: Graph, room: int) -> None:
+        self._graph = graph
+        self._room = room
+        self._used = 0
+
+    def text(self, item: Item, depth: int) -> str:
+        if not isinstance(item, Ref):
+            text = scalar_text(item, self._room)
+        else:
+            entry = self._graph.entries[item.index]
+            if entry.kind == ATOM:
+                text = atom_text(entry)
+            elif entry.kind in (ARRAY, DIGESTED):
+                text = array_text(entry, self._room)
+            elif not entry.items:
+                text = _wrap(entry, "")
+            elif depth == 0:
+                text = _wrap(entry, _count_text(entry))
+            elif entry.kind == RECORD:
+                return self._record(entry, depth)
+            else:
+                return self._items(entry, depth)
+        self._used += len(text)
+        return text
+
+    def _join(self, parts: Iterator[str]) -> str:
+        texts = []
+        for part in parts:
+            texts.append(part)
+            self._used += 2
+            if self._used > self._room:
+                break
+        return ", ".join(texts)
+
+    def _items(self, entry: Entry, depth: int) -> str:
+        if entry.kind in (MAPPING, ORDERED_MAPPING):
+            rows = natural(entry) if entry.kind == MAPPING else list(pairs(entry.items))
+            parts = (f"{self.text(key, depth - 1)}: {self.text(value, depth - 1)}" for key, value in rows)
+        else:
+            parts = (self.text(item, depth - 1) for item in elements(entry))
+        return _wrap(entry, self._join(parts))
+
+    def _record(self, entry: Entry, depth: int) -> str:
+        parts = dict(named(entry))
+        if entry.label == "method" and ".__name__" in parts:
+            return f"{self.text(parts['.__self__'], depth - 1)}.{parts['.__name__']!s}"
+        special = _frame_text(self._graph, entry)
+        if special is not None:
+            self._used += len(special)
+            return special
+        return _wrap(entry, self._join(self._part(step, value, depth) for step, value in named(entry)))
+
+    def _part(self, step: str, value: Item, depth: int) -> str:
+        if step in paths.ARGUMENTS and isinstance(value, Ref):
+            entry = self._graph.entries[value.index]
+            if entry.label == "tuple" and entry.kind == SEQUENCE:
+                return self._join(self.text(item, depth - 1) for item in entry.items)
+        if step in paths.TRANSPARENT or step in paths.ARGUMENTS:
+            return self.text(value, depth - 1)
+        return f"{step.removeprefix('.')}={self.text(value, depth - 1)}"
+
+
+def _wrap(entry: Entry, inner: str) -> str:
+    """The items in the brackets of their type."""
+    if entry.kind == RECORD:
+        return f"{short_name(entry.label)}({inner})"
+    if entry.label == "set" and not entry.items:
+        return "set()"
+    if entry.label == "tuple" and len(entry.items) == 1 and not inner.endswith(" item"):
+        inner += ","
+    opening, closing = brackets(entry)
+    return f"{opening}{inner}{closing}"
+
+
+def brackets(entry: Entry) -> tuple[str, str]:
+    """What stands before and after the items of a compound value."""
+    if entry.label in _BRACKETS:
+        return _BRACKETS[entry.label][0], _BRACKETS[entry.label][1]
+    name = short_name(entry.label)
+    if entry.kind == RECORD:
+        return f"{name}(", ")"
+    return (f"{name}([", "])") if entry.kind == SEQUENCE else (f"{name}({{", "})")
+
+
+def _count_text(entry: Entry) -> str:
+    if entry.kind == RECORD:
+        return "…"
+    count = len(entry.items) // (2 if entry.kind in (MAPPING, ORDERED_MAPPING) else 1)
+    return f"{count} item" if count == 1 else f"{count} items"
+
+
+def short_name(label: str) -> str:
+    """The last part of a type's name."""
+    return label.rpartition(":")[2].rpartition(".")[2] or label
+
+
+def dotted(label: str) -> str:
+    """The whole name of a class or function as people write it."""
+    module, _, name = label.rpartition(":")
+    return name if module in ("", "builtins") else f"{module}.{name}"
+
+
+def scalar_text(value: Scalar, room: int) -> str:
+    """A scalar as Python writes it, no more of it than there is room for."""
+    if isinstance(value, str | bytes) and len(value) > room:
+        return repr(value[: room + 1])
+    return repr(value)
+
+
+def _number(value: str) -> str:
+    number = int(value, 16)
+    return str(number) if number.bit_length() <= _MAX_BITS else f"{number:#x}"
+
+
+def _timestamp(seconds: Any, nanoseconds: Any) -> str:
+    return f"Timestamp('{time_text('datetime64', seconds * 10**9 + nanoseconds, 1, 'ns')}')"
+
+
+_ATOMS: Final[dict[str, Callable[..., str]]] = {
+    "int": _number,
+    "complex": lambda real, imaginary: repr(complex(real, imaginary)),
+    "constant": lambda name: str(name),
+    "function": lambda label: dotted(label),
+    "class": lambda label: dotted(label),
+    "module": lambda name: str(name),
+    "enum": lambda label, name: f"{short_name(label)}.{name}",
+    "datetime.timezone": lambda days, seconds, microseconds, name: str(name),
+    "datetime.timedelta": lambda *parts: f"timedelta({timedelta(*parts)})",
+    "numpy.datetime64": lambda count, step, unit: f"datetime64('{time_text('datetime64', count, step, unit)}')",
+    "numpy.timedelta64": lambda count, step, unit: f"timedelta64({time_text('timedelta64', count, step, unit)})",
+    "pandas.Timestamp": _timestamp,
+    "pandas.Timedelta": lambda seconds, nanoseconds: f"Timedelta({seconds * 10**9 + nanoseconds} ns)",
+}
+
+
+def atom_text(entry: Entry) -> str:
+    """An atom as people write it."""
+    scalars: list[Any] = entry.items
+    writer = _ATOMS.get(entry.label)
+    if writer is not None:
+        try:
+            return writer(*scalars)
+        except (TypeError, ValueError, ArithmeticError, AttributeError):
+            pass  # Bytes may hold an atom that no value has; it is shown as any other.
+    inner = ", ".join(scalar_text(scalar, _SCALAR_ROOM) for scalar in scalars)
+    return f"{short_name(entry.label)}({inner})"
+
+
+def array_text(entry: Entry, room: int = 60) -> str:
+    """An array by shape and dtype, a long text by its beginning."""
+    header = array_header(entry)
+    if header.label in TEXT_LABELS:
+        content = entry.items[-1]
+        if entry.kind == DIGESTED or not isinstance(content, bytes):
+            return f"{header.label}({header.count} bytes)"
+        start = content[: 4 * room + 8]
+        return scalar_text(start.decode("utf-8", "replace") if header.label == "str" else start, room)
+    name = "array" if header.label == "numpy.ndarray" else short_name(header.label)
+    return f"{name}({shape_text(header.shape)} {header.dtype})"
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """`512×512`; for an array without dimensions `0-d`."""
+    return "×".join(map(str, shape)) if shape else "0-d"
+
+
+def _frame_text(graph: Graph, entry: Entry) -> str | None:
+    """Frames and arrays of objects by their size; None for other records."""
+    parts = dict(named(entry))
+    items = _entry(graph, parts.get("items"))
+    if entry.label in ("pandas.DataFrame", "polars.DataFrame") and items is not None:
+        keys = [key for key in items.items[::2] if not isinstance(key, Ref)]
+        names = [key if isinstance(key, str) else repr(key) for key in keys]
+        rows = _length(graph, items.items[1]) if items.items else _length(graph, parts.get(".index"))
+        shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+        return f"DataFrame({rows}×{len(items.items) // 2}{': ' + shown if shown else ''})"
+    if entry.label == "numpy.ndarray":
+        shape = _entry(graph, parts.get("shape"))
+        fields = [step[1:] for step in parts if step.startswith(".")]
+        if shape is not None:
+            size = "×".join(str(size) for size in shape.items) or "0-d"
+            return f"array({size} {'{' + ', '.join(fields) + '}' if fields else 'object'})"
+    return None
+
+
+def _entry(graph: Graph, item: Item) -> Entry | None:
+    return graph.entries[item.index] if isinstance(item, Ref) else None
+
+
+def _length(graph: Graph, item: Item) -> str:
+    """The number of rows of a column."""
+    for _ in range(3):
+        entry = _entry(graph, item)
+        if entry is None:
+            break
+        if entry.kind in (ARRAY, DIGESTED):
+            return str(array_header(entry).count)
+        if entry.kind == SEQUENCE:
+            return str(len(entry.items))
+        item = dict(named(entry)).get("items") if entry.kind == RECORD else None
+    return "?"
+
+
+def natural(entry: Entry) -> list[tuple[Item, Item]]:
+    """The rows of a mapping in the order in which people look for them: numbers, then texts, then the rest."""
+    return sorted(pairs(entry.items), key=lambda row: _rank(row[0]))
+
+
+def elements(entry: Entry) -> list[Item]:
+    """The items of a sequence in their order, those of a set as `natural` has them."""
+    return sorted(entry.items, key=_rank) if entry.kind == SET else entry.items
+
+
+def _rank(item: Item) -> tuple[int, float | int, str]:
+    if isinstance(item, int | float):
+        return (0, item if item == item else float("inf"), "")
+    if isinstance(item, str):
+        return (1, 0, item)
+    return (2, 0, repr(item) if isinstance(item, bytes) else "")
