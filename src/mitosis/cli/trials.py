@@ -132,7 +132,7 @@ def _print_table(records: Sequence[TrialRecord]) -> None:
     if common:
         print_line("all: " + " · ".join(f"{name} {value}" for name, value in common.items()))
     first, last = ("", "key", "experiment"), ("main", "when", "took", "note")
-    parameters = sorted(name for name in names if name not in first and name not in last)
+    parameters = [name for name in names if name not in first and name not in last]
     columns = [name for name in (*first, *parameters, *last) if name in names and name not in common]
     if not any(row.get("note") for row in rows):
         columns.remove("note")

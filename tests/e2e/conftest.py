@@ -1,0 +1,98 @@
+"""A repository with experiments, and the installed command run in it as a user runs it.
+
+Fixtures to use:
+    project: a repository with the package `lab` and steps registered in pyproject.toml; see `support.e2e`.
+    mitosis: runs the command: `mitosis("my_exp", "-p", "my_exp.frequency=slow")`, in `project` unless told where.
+    commit: writes files and commits them: `commit({"lab/__init__.py": "..."})`.
+    only_record: reads the one record in the journal.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from mitosis.git import find_repository
+from mitosis.journal import Journal
+from mitosis.records import TrialRecord
+from support.e2e import CHAIN, LAB, PYPROJECT, TIMEOUT_S, Mitosis, command, write
+
+
+@pytest.fixture
+def project(tmp_path: Path, git: Callable[..., str]) -> Path:
+    """A committed repository with the experiments of `support.e2e`."""
+    folder = tmp_path / "project"
+    git("init", "--quiet", str(folder), cwd=tmp_path)
+    write(
+        folder,
+        {
+            "pyproject.toml": PYPROJECT,
+            "lab/__init__.py": LAB,
+            "lab/chain.py": CHAIN,
+            ".gitignore": "ignored*\n",
+        },
+    )
+    git("add", ".", cwd=folder)
+    git("commit", "--quiet", "-m", "first", cwd=folder)
+    return folder
+
+
+@pytest.fixture
+def commit(project: Path, git: Callable[..., str]) -> Callable[[Mapping[str, str]], str]:
+    """Write files in the project and commit them; returns the commit's id."""
+
+    def write_and_commit(files: Mapping[str, str]) -> str:
+        write(project, files)
+        git("add", "--all", cwd=project)
+        git("commit", "--quiet", "-m", "change", cwd=project)
+        return git("rev-parse", "HEAD", cwd=project).strip()
+
+    return write_and_commit
+
+
+@pytest.fixture
+def mitosis(request: pytest.FixtureRequest) -> Mitosis:
+    """Run the command as its own process."""
+
+    def run(
+        *words: str,
+        cwd: Path | None = None,
+        status: int | None = 0,
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command(*words),
+            cwd=request.getfixturevalue("project") if cwd is None else cwd,
+            env={**os.environ, **(environment or {})},
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        if status is not None:
+            assert done.returncode == status, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run
+
+
+@pytest.fixture
+def records(project: Path) -> Callable[[], list[TrialRecord]]:
+    """All records in the project's journal, newest first."""
+    return lambda: list(Journal(find_repository(project)).iter_trials())
+
+
+@pytest.fixture
+def only_record(records: Callable[[], list[TrialRecord]]) -> Callable[[], TrialRecord]:
+    """The one record in the project's journal."""
+
+    def read() -> TrialRecord:
+        (record,) = records()
+        return record
+
+    return read
