@@ -89,7 +89,7 @@ class Displays:
             return self._vega(value, "vega" if vega["mode"] == "vega" else "vega-lite")
         if kind == "application/pdf":
             link = Markup('<p><a download="output.pdf" href="data:application/pdf;base64,{}">A PDF file</a></p>')
-            return link.format(_one_line(value))
+            return link.format(_base64(value))
         raise ValueError(f"nothing is known about showing {kind}")
 
     def html(self, source: str) -> Markup:
@@ -190,13 +190,13 @@ def svg_url(source: str) -> str:
 
 def image_url(kind: str, value: str) -> str:
     """An image that comes in base64 as a `data:` URL."""
-    return f"data:{kind};base64,{_one_line(value)}"
+    return f"data:{kind};base64,{_base64(value)}"
 
 
 def png_size(value: str) -> tuple[int, int] | None:
     """Width and height in pixels of a PNG in base64; None if it is none."""
     try:
-        start = base64.b64decode(_one_line(value[:64])[:32])
+        start = base64.b64decode(_base64(value[:64])[:32])
     except (binascii.Error, ValueError):
         return None
     if not start.startswith(b"\x89PNG\r\n\x1a\n") or len(start) < 24:
@@ -219,8 +219,9 @@ def _absence(hosts: list[str], *, altair: bool) -> Markup:
     return Markup(remark).format(names, remedy)
 
 
-def _one_line(value: str) -> str:
-    return "".join(value.split())
+def _base64(value: str) -> str:
+    """Base64 on one line, without what has no place in it."""
+    return re.sub(r"[^A-Za-z0-9+/=]+", "", value)
 
 
 def _number(value: Any, default: float) -> float:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from mitosis.report.terminal import STDERR_BEGIN, STDERR_END, terminal_html, without_escapes
+from mitosis.report.terminal import STDERR_BEGIN, STDERR_END, showable, terminal_html, without_escapes
 
 FOLD_LINES = 25
 FOLD_CHARACTERS = 3000
 """A text with more lines or characters than these is folded."""
 
-_LAST_LINE_CHARACTERS = 120
+_LAST_LINE_CHARACTERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,8 @@ def excerpt(
     text = text.strip("\n")
     lines = text.count("\n") + 1 if text else 0
     size_bytes = _size_bytes(text)
-    last_line = cut(without_escapes(text[-4000:]).rstrip().rpartition("\n")[2].strip(), _LAST_LINE_CHARACTERS)
+    last_line = without_escapes(text[-4000:]).rstrip().rpartition("\n")[2].strip()
+    last_line = cut(showable(last_line), _LAST_LINE_CHARACTERS)
     if len(text) <= room:
         whole = markup(text)
         if len(whole) <= room:
@@ -102,9 +103,11 @@ def excerpt(
     if not between:
         return Excerpt(markup(text), Markup(""), lines, size_bytes, "", last_line)
     left_out = describe_length(max(between.strip("\n").count("\n") + 1, 1), _size_bytes(between))
-    if text.rfind(STDERR_BEGIN, 0, len(text) - len(tail)) > text.rfind(STDERR_END, 0, len(text) - len(tail)):
+    cut_at = len(text) - len(tail)
+    tail = tail.lstrip("\n")
+    if text.rfind(STDERR_BEGIN, 0, cut_at) > text.rfind(STDERR_END, 0, cut_at):
         tail = STDERR_BEGIN + tail
-    return Excerpt(markup(head.rstrip("\n")), markup(tail.lstrip("\n")), lines, size_bytes, left_out, last_line)
+    return Excerpt(markup(head.rstrip("\n")), markup(tail), lines, size_bytes, left_out, last_line)
 
 
 def _fitting(text: str, room: int, markup: Callable[[str], Markup], *, from_end: bool) -> str:

@@ -6,6 +6,8 @@ from markupsafe import Markup, escape
 from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, String, _TokenType
 
+from mitosis.report.terminal import showable
+
 _CLASSES: tuple[tuple[_TokenType, str], ...] = (
     (Keyword, "k"),
     (Operator.Word, "k"),
@@ -31,7 +33,7 @@ def highlight(code: str) -> Markup:
             if wanted:
                 parts.append(f'<span class="{wanted}">')
             open_class = wanted
-        parts.append(str(escape(text)))
+        parts.append(str(escape(showable(text))))
     if open_class:
         parts.append("</span>")
     return Markup("".join(parts))

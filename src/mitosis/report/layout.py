@@ -6,8 +6,9 @@ Everything that a person or a program wrote comes out of here as plain text, to 
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -41,19 +42,20 @@ from mitosis.report.summary import (
     time_html,
     verdict_of,
 )
-from mitosis.report.terminal import screen
+from mitosis.report.terminal import screen, showable
 from mitosis.report.tracebacks import group_traceback, users_traceback
 
 if TYPE_CHECKING:
     from mitosis.report import PageFacts
 
 TRACEBACK_ROOM = 8_000
-ENVIRONMENT_ROOM = 8_000
-LOG_ROOM = 5_000
-"""Characters of HTML that a page has for the traceback of a failure, the environment and the log."""
+ENVIRONMENT_ROOM = 7_000
+LOG_ROOM = 4_500
+DOC_ROOM = 2_000
+"""Characters of HTML that a page has for the traceback of a failure, the environment, the log and a docstring."""
 
-DOC_CHARACTERS = 2_000
-"""Of a docstring's summary, and of its rest, at most."""
+DOC_CHARACTERS = 600
+"""Of the first paragraph of a docstring, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Section:
     """`finished`, `failed`, `interrupted`, `running`, `not run`."""
     took: str
     doc: str = ""
-    doc_rest: str = ""
+    doc_rest: Excerpt | None = None
     results: tuple[Value, ...] = ()
     cells: list[NotebookNode] = field(default_factory=list)
 
@@ -120,6 +122,7 @@ def lay_out(notebook: NotebookNode, facts: PageFacts) -> tuple[NotebookNode, Pag
     Each cell gets `begins` and `ends`, the `Section` that does so with it or None; of code `code` (an `Excerpt` or
     None) and `is_long`. Each output of text type gets `excerpt`.
     """
+    facts = _showable(facts)
     record = facts.record
     widgets = notebook.get("metadata", {}).get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
     displays = Displays(widgets)
@@ -275,11 +278,25 @@ def _describe(section: Section, about: Any) -> None:
     doc = about.get("doc")
     if isinstance(doc, str) and doc.strip() and not section.doc:
         summary, _, rest = inspect.cleandoc(doc).partition("\n\n")
-        section.doc = cut(" ".join(summary.split()), DOC_CHARACTERS)
-        section.doc_rest = cut(rest.strip("\n"), DOC_CHARACTERS)
+        section.doc = cut(showable(" ".join(summary.split())), DOC_CHARACTERS)
+        section.doc_rest = excerpt(rest, DOC_ROOM, from_head=1) if rest.strip() else None
     duration = about.get("duration_s")
     if not section.took and isinstance(duration, int | float):
         section.took = describe_duration(duration)
+
+
+def _showable(value: Any) -> Any:
+    """A copy of a record in which every text can be shown; logs and environments keep their colours until later."""
+    if isinstance(value, str):
+        return showable(value)
+    if isinstance(value, tuple):
+        return tuple(_showable(item) for item in value)
+    if isinstance(value, Mapping):
+        return {_showable(name): _showable(item) for name, item in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [item.name for item in dataclasses.fields(value) if item.name not in ("environment", "log", "extra")]
+        return dataclasses.replace(value, **{name: _showable(getattr(value, name)) for name in names})
+    return value
 
 
 def _is_safe(url: str) -> bool:

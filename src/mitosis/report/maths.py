@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup, escape
 
+from mitosis.report.terminal import showable
+
 _FORMULA = re.compile(
     r"(?<!\\)\$\$(?P<display>.+?)(?<!\\)\$\$"
     r"|\\\[(?P<bracketed>.+?)\\\]"
@@ -24,6 +26,7 @@ _KNOWN_ENVIRONMENT = re.compile(
 
 def latex_html(source: str) -> Markup:
     """A piece of LaTeX: text, escaped, with its formulas set."""
+    source = showable(source)
     parts: list[Markup] = []
     position = 0
     for match in _FORMULA.finditer(source):
@@ -64,5 +67,6 @@ def _mathml(formula: str, *, block: bool) -> Markup | None:
         part.attrib.pop("href", None)
         if part.tag == "mi" and part.text and part.text.startswith("\\"):
             return None
+    element.attrib.pop("xmlns", None)
     element.set("class", "tex")
     return Markup(ElementTree.tostring(element, encoding="unicode"))

@@ -14,6 +14,7 @@ MAX_NAME_BYTES = 150
 _DIGEST_DIGITS = 8
 _QUOTES = re.compile(r"""['"`]+""")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+=,-]+")
+_UNSAFE_ENDS = re.compile(r"^[^A-Za-z0-9._+=,-]+|[^A-Za-z0-9._+=,-]+$")
 
 
 def page_name(record: TrialRecord, *, debug: bool) -> str:
@@ -44,4 +45,4 @@ def _safe(text: str) -> str:
     """`text` in characters that are safe in a file name; `_` where nothing is left of it."""
     letters = unicodedata.normalize("NFKD", text)
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return _UNSAFE.sub("_", _QUOTES.sub("", plain)) or "_"
+    return _UNSAFE.sub("_", _UNSAFE_ENDS.sub("", _QUOTES.sub("", plain))) or "_"

@@ -15,10 +15,10 @@ from nbformat import NotebookNode
 from mitosis.report.displays import IMAGES, Displays, image_url, png_size, svg_url
 from mitosis.report.excerpts import excerpt, share
 from mitosis.report.highlight import highlight
-from mitosis.report.terminal import STDERR_BEGIN, STDERR_END, screen, terminal_html
+from mitosis.report.terminal import STDERR_BEGIN, STDERR_END, screen, showable, terminal_html
 from mitosis.report.tracebacks import users_traceback
 
-OUTPUT_ROOM = 16_000
+OUTPUT_ROOM = 14_000
 CODE_ROOM = 5_000
 """Characters of HTML that a page has for all outputs of text type, and for all code."""
 
@@ -27,7 +27,7 @@ _LONG_CODE_LINES = 20
 
 def node(**fields: Any) -> NotebookNode:
     """A part of a notebook."""
-    return NotebookNode(**fields)  # type: ignore[no-untyped-call]
+    return NotebookNode(**fields)
 
 
 def copy_cell(cell: NotebookNode) -> NotebookNode:
@@ -66,6 +66,7 @@ def prepare_outputs(cells: Iterable[NotebookNode], displays: Displays) -> None:
             if kind == "stream":
                 texts.append((output, output.text))
             elif kind == "error":
+                output.ename = showable(joined(output.get("ename")))
                 if not output.get("elsewhere"):
                     entries = traceback_entries(output.get("traceback"))
                     texts.append((output, users_traceback(entries) or error_line(output)))
@@ -108,7 +109,7 @@ def _prepare_figure(output: NotebookNode, kind: str, number: int) -> None:
     value = output.data[kind]
     output.url = svg_url(value) if kind == "image/svg+xml" else image_url(kind, value)
     output.number = number
-    output.alt = str(about.get("alt") or metadata.get("alt") or f"Figure {number}, drawn by the experiment")
+    output.alt = showable(str(about.get("alt") or metadata.get("alt") or f"Figure {number}, drawn by the experiment"))
     size = (about.get("width"), about.get("height"))
     if size == (None, None) and kind == "image/png":
         size = png_size(value) or size
@@ -166,8 +167,10 @@ def _close_run(run: list[_Segment], merged: list[NotebookNode]) -> None:
             shown = shown.removeprefix("\n")
         at_start = not shown or shown.endswith("\n")
         has_text = has_text or bool(shown.strip())
-        if shown:
-            parts.append(f"{STDERR_BEGIN}{shown}{STDERR_END}" if segment.name == "stderr" else shown)
+        if segment.name == "stderr" and shown:
+            end = "\n" if shown.endswith("\n") else ""
+            shown = f"{STDERR_BEGIN}{shown.removesuffix(end)}{STDERR_END}{end}"
+        parts.append(shown)
     run.clear()
     if has_text:
         merged.append(node(output_type="stream", name="stdout", text="".join(parts)))

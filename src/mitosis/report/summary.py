@@ -11,10 +11,10 @@ from markupsafe import Markup
 from mitosis.records import MainResult, ParameterRecord, TrialRecord
 from mitosis.report.excerpts import cut, describe_size
 
-VALUE_CHARACTERS = 1_000
+VALUE_CHARACTERS = 600
 """Of a result or a parameter's value, at most."""
 
-SENTENCE_CHARACTERS = 300
+SENTENCE_CHARACTERS = 200
 """Of a commit's subject or of what an exception says, at most, where it stands in a line."""
 
 _EXACT_DIGITS = 12

@@ -29,7 +29,8 @@ _ESCAPE = re.compile(
     r"|[PX^_][^\x1b]*(?:\x1b\\)?"  # device control and other strings
     r"|[ -/]*[0-~]?)"
 )
-_UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# Control characters, lone surrogates, and what turns the direction of all the text that follows.
+_UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _MOVES = re.compile(r"\n|\r|\x08+|\x1b\[(?P<count>\d*)(?P<move>[ABFJK])")
 _REDRAWS = re.compile(r"[\r\x08]|\x1b\[\d*[ABFJ]")
 _CURSOR_UP = re.compile(r"\x08|\x1b\[\d*[ABFJ]")
@@ -141,10 +142,15 @@ def terminal_html(text: str) -> Markup:
     """`text` escaped, with its colours as `span` elements; other control sequences are left out."""
     parts: list[str] = []
     for style, run in _runs(text):
-        shown = escape(_UNSHOWABLE.sub("\ufffd", run))
+        shown = escape(showable(run))
         opening = _opening(style)
         parts.append(f"{opening}{shown}</span>" if opening else str(shown))
     return Markup("".join(parts))
+
+
+def showable(text: str) -> str:
+    """`text` with a mark in place of every character that has no business on a page."""
+    return _UNSHOWABLE.sub("\ufffd", text)
 
 
 def without_escapes(text: str) -> str:

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mitosis.report.displays import Displays, image_url, png_size, svg_url
+
+_VIEW = "application/vnd.jupyter.widget-view+json"
+_PLOTLY = "application/vnd.plotly.v1+json"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "chosen"),
+    [
+        (["text/plain", "text/html", "image/png"], "text/html"),
+        (["text/plain", "image/png", "image/svg+xml"], "image/svg+xml"),
+        (["text/plain", "image/gif"], "image/gif"),
+        (["text/plain", "text/latex", "image/png"], "text/latex"),
+        (["text/plain", "application/x-unknown"], "text/plain"),
+        (["text/x-rst", "application/x-unknown"], "text/x-rst"),
+        (["application/x-unknown"], None),
+        ([], None),
+    ],
+)
+def test_the_richest_form_that_can_be_shown_is_chosen(kinds: list[str], chosen: str | None) -> None:
+    assert Displays({}).choose(dict.fromkeys(kinds, "")) == chosen
+
+
+def _widgets(**models: dict[str, Any]) -> dict[str, Any]:
+    return {
+        model_id: {"model_name": state.pop("name"), "state": state}
+        for model_id, state in ((name, dict(model)) for name, model in models.items())
+    }
+
+
+def test_of_a_progress_bar_in_widgets_the_last_state_is_shown() -> None:
+    widgets = _widgets(
+        box={"name": "HBoxModel", "children": ["IPY_MODEL_a", "IPY_MODEL_b", "IPY_MODEL_c"]},
+        a={"name": "HTMLModel", "value": "100%"},
+        b={"name": "FloatProgressModel", "value": 5.0, "max": 5.0, "min": 0.0},
+        c={"name": "LabelModel", "value": "5/5 <00:00>"},
+    )
+    data = {_VIEW: {"model_id": "box"}, "text/plain": "0%| | 0/5"}
+    displays = Displays(widgets)
+    assert displays.choose(data) == _VIEW
+    shown = displays.widget(data[_VIEW])
+    assert "100%" in shown
+    assert '<progress aria-label="progress" max="5.0" value="5.0">' in shown
+    assert "5/5 &lt;00:00&gt;" in shown
+
+
+@pytest.mark.parametrize(
+    "widgets",
+    [
+        {},
+        _widgets(box={"name": "IntSliderModel", "value": 3}),
+        _widgets(box={"name": "HBoxModel", "children": ["IPY_MODEL_box"]}),
+        _widgets(box={"name": "HBoxModel", "children": ["IPY_MODEL_gone"]}),
+        {"box": 3},
+    ],
+)
+def test_other_widgets_are_shown_as_text(widgets: dict[str, Any]) -> None:
+    assert Displays(widgets).choose({_VIEW: {"model_id": "box"}, "text/plain": "x"}) == "text/plain"
+
+
+def test_html_is_shown_as_it_is() -> None:
+    source = '<b onclick="x()">hello</b><script>let a = 1 < 2;</script><a href="https://example.org/">see</a>'
+    assert Displays({}).html(source) == source
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '<script src="https://cdn.example.org/x.js"></script>',
+        "<script async src=//cdn.example.org/x.js></script>",
+        '<link rel="stylesheet" href="http://cdn.example.org/x.css">',
+        "<IMG alt='' SRC='https://cdn.example.org/x.png'>",
+        "<style>@import 'https://cdn.example.org/x.css'; a { }</style>",
+        "<div style='background: url(https://cdn.example.org/x.png)'></div>",
+    ],
+)
+def test_html_that_needs_the_network_says_so(source: str) -> None:
+    shown = Displays({}).html(source)
+    assert shown.startswith(source)
+    assert "cdn.example.org is not loaded" in shown.removeprefix(source)
+
+
+def test_a_script_cannot_end_the_script_around_it() -> None:
+    shown = Displays({}).javascript('element.innerHTML = "<script>1</script><!--";')
+    assert shown.count("<script") == 2  # the one around, and the harmless opening in the text
+    assert shown.count("</script") == 1
+    assert "<!--" not in shown
+    assert '"<script>1\\x3c/script>\\x3c!--"' in shown
+
+
+@pytest.fixture
+def plotly_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The script of a package `plotly` that is laid out as the real one."""
+    package = tmp_path / "plotly"
+    (package / "package_data").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('not to be imported')\n")
+    script = "window.Plotly = {};"
+    (package / "package_data" / "plotly.min.js").write_text(script)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return script
+
+
+def test_plotly_figures_come_with_the_installed_script_once(plotly_script: str) -> None:
+    figure = {"data": [{"y": [1, 2], "name": "</script><script>alert(1)"}], "layout": {"height": 300}}
+    displays = Displays({})
+    assert displays.choose({_PLOTLY: figure, "text/plain": "Figure()"}) == _PLOTLY
+    first, second = displays.other(_PLOTLY, figure), displays.other(_PLOTLY, figure)
+    assert plotly_script in first
+    assert plotly_script not in second
+    assert "</script><script>alert" not in first
+    assert json.dumps(figure["layout"], separators=(",", ":")) in first
+    assert 'id="plotly-1"' in first
+    assert 'id="plotly-2"' in second
+
+
+def test_png_size_is_read_from_its_header() -> None:
+    header = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x02X\x00\x00\x01@"
+    assert png_size(base64.encodebytes(header + bytes(100)).decode()) == (600, 320)
+    assert png_size("not base64!") is None
+    assert png_size("") is None
+
+
+def test_images_stand_in_the_page() -> None:
+    assert image_url("image/png", "aGVs\nbG8=\n") == "data:image/png;base64,aGVsbG8="
+    encoded = svg_url("<svg><script>alert(1)</script></svg>").removeprefix("data:image/svg+xml;base64,")
+    assert base64.b64decode(encoded) == b"<svg><script>alert(1)</script></svg>"

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markupsafe import Markup
+
+from mitosis.report.excerpts import describe_length, describe_size, excerpt, share
+from mitosis.report.terminal import STDERR_BEGIN, STDERR_END
+
+
+@given(st.text(st.sampled_from(list("ab<&\n")), max_size=400), st.integers(0, 300))
+def test_an_excerpt_takes_no_more_than_its_room_from_the_two_ends(text: str, room: int) -> None:
+    shown = excerpt(text, room)
+    text = text.strip("\n")
+    if not shown.left_out:
+        assert Markup(shown.head).unescape() == text
+        assert shown.tail == ""
+    else:
+        assert len(shown.head) + len(shown.tail) <= room
+        assert text.startswith(Markup(shown.head).unescape())
+        assert text.endswith(Markup(shown.tail).unescape())
+
+
+def test_a_text_that_fits_is_shown_whole() -> None:
+    shown = excerpt("a\nb\n", 10)
+    assert (shown.head, shown.tail, shown.left_out, shown.lines, shown.is_long) == ("a\nb", "", "", 2, False)
+
+
+def test_a_long_text_is_cut_at_lines_and_says_how_much_is_left_out() -> None:
+    text = "".join(f"line {i:04d}\n" for i in range(1000))
+    shown = excerpt(text, 1000)
+    assert shown.head.startswith("line 0000\nline 0001\n")
+    assert shown.head.splitlines()[-1] == "line 0049"
+    assert shown.tail.splitlines()[0] == "line 0950"
+    assert shown.tail.endswith("line 0999")
+    assert shown.left_out == "900 lines (9.0 kB)"
+    assert shown.length == "1,000 lines (10 kB)"
+    assert shown.is_long
+    assert shown.last_line == "line 0999"
+
+
+def test_one_line_without_end_is_cut_inside() -> None:
+    shown = excerpt("<" * 100_000, 1000)
+    assert shown.head == "&lt;" * 125
+    assert shown.tail == "&lt;" * 125
+    assert shown.left_out == "1 line (100 kB)"
+
+
+def test_the_end_keeps_the_colour_of_standard_error() -> None:
+    text = STDERR_BEGIN + "warning\n" * 1000 + STDERR_END + "fine\n"
+    tail = excerpt(text, 1000).tail
+    assert tail.startswith('<span class="err">warning')
+    assert tail.endswith("</span>fine")
+
+
+def test_an_enormous_text_is_cut_in_no_time() -> None:
+    text = "some words on a line\n" * 5_000_000
+    start = time.perf_counter()
+    assert excerpt(text, 10_000).lines == 5_000_000
+    assert time.perf_counter() - start < 5
+
+
+@given(st.integers(0, 1000), st.lists(st.integers(0, 1000)))
+def test_room_is_shared_so_that_nobody_gets_more_than_wanted_or_than_there_is(room: int, wanted: list[int]) -> None:
+    shares = share(room, wanted)
+    assert sum(shares) <= room
+    assert all(0 <= given <= want for given, want in zip(shares, wanted, strict=True))
+    if sum(wanted) <= room:
+        assert shares == wanted
+
+
+def test_who_wants_little_gets_it() -> None:
+    assert share(100, [1000, 10, 1000]) == [45, 10, 45]
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1200, "1.2 kB"), (9960, "10 kB"), (182_000_000, "182 MB"), (7e12, "7.0 TB")],
+)
+def test_sizes_have_a_unit(size_bytes: float, text: str) -> None:
+    assert describe_size(size_bytes) == text
+
+
+def test_lengths_count_lines() -> None:
+    assert describe_length(1, 20) == "1 line (20 bytes)"
+    assert describe_length(1204, 56_000) == "1,204 lines (56 kB)"

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mitosis.report import terminal
+from mitosis.report.exporter import TEMPLATE_FOLDER
+from mitosis.report.terminal import screen, showable, terminal_html, without_escapes
+
+_pieces = st.lists(
+    st.one_of(
+        st.text(max_size=8),
+        st.sampled_from(
+            ["\x1b[31m", "\x1b[0m", "\x1b[1;38;5;28m", "\x1b[48;2;1;2;3m", "\x1b[", "\x1b]8;;http://x\x07"]
+        ),
+    ),
+    max_size=12,
+).map("".join)
+
+
+def _text(markup: str) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", "", markup))
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ("plain\ntext\n", "plain\ntext\n"),
+        ("windows\r\nlines\r\n", "windows\nlines\n"),
+        ("\r  0%|   |\r 50%|#  |\r100%|###|\n", "100%|###|\n"),
+        ("\r 50%|#  |\r100%|###|", "100%|###|"),
+        ("working\rdone\r", "done"),
+        ("\r 50%|#  |\r            \rall done\n", "all done\n"),
+        ("\r 50%|#  |\r            \r", ""),
+        ("a\r\x1b[Kb\n", "\x1b[Kb\n"),
+        ("50%\x1b[2K\r", ""),
+        ("|\b/\b-\b\\", "\\"),
+        ("\router 0%\n\rinner 0%\x1b[A\n\rinner 9%\x1b[A\router 1%\n", "outer 1%\ninner 9%"),
+        ("one\ntwo\nthree\x1b[1A\x1b[2K\rnew", "one\nnew\nthree"),
+        ("one\ntwo\nthree\x1b[2F\x1b[J", "one"),
+    ],
+)
+def test_screen_shows_the_last_state_of_what_is_redrawn(written: str, left: str) -> None:
+    assert screen(written) == left
+
+
+@given(st.text(st.characters(exclude_characters="\r\b\x1b")))
+def test_screen_leaves_what_is_not_redrawn_alone(text: str) -> None:
+    assert screen(text) == text
+
+
+@given(st.text(st.sampled_from(list("ab\n\r\b \x1b[1AK"))))
+def test_screen_takes_any_movements(text: str) -> None:
+    assert "\r" not in screen(text)
+
+
+def test_screen_keeps_up_with_a_bar_of_many_updates() -> None:
+    assert screen("\r 50%|" * 500_000 + "\r100%|\n") == "100%|\n"
+    assert screen("\n\r 50%|\x1b[A" * 100_000) == "\n 50%|"
+
+
+@given(_pieces)
+def test_all_of_a_text_is_shown_and_nothing_of_it_is_markup(text: str) -> None:
+    markup = terminal_html(text)
+    assert _text(markup) == showable(without_escapes(text))
+    assert re.sub(r'<span( class="[a-z0-9 ]+")?( style="[-a-z0-9:;#]+")?>|</span>', "", markup).count("<") == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "markup"),
+    [
+        ("\x1b[32mgreen\x1b[0m", '<span class="c2">green</span>'),
+        ("\x1b[1;31mbold red\x1b[m", '<span class="b c1">bold red</span>'),
+        ("\x1b[31ma\x1b[39m\x1b[31mb\x1b[39m", '<span class="c1">ab</span>'),
+        ("\x1b[95mbright\x1b[0m", '<span class="c13">bright</span>'),
+        ("\x1b[4;9;3mx\x1b[24;29;23my", '<span class="i u s">x</span>y'),
+        ("\x1b[30;43mx\x1b[0m", '<span style="color:#000000;background:#deb846">x</span>'),
+        ("\x1b[38;5;9mx", '<span class="c9">x</span>'),
+        ("\x1b[38;5;300mx", "x"),
+        ("\x1b[38mx", "x"),
+        ("\x1b[2Kx\x1b[3;4Hy\x1b]0;title\x07z\x1b(Bend", "xyzend"),
+    ],
+)
+def test_colours_become_markup(written: str, markup: str) -> None:
+    assert terminal_html(written) == markup
+
+
+@pytest.mark.parametrize("code", [*range(16, 256, 7)])
+def test_any_colour_can_be_read_on_both_pages_and_on_any_background(code: int) -> None:
+    on_page = str(terminal_html(f"\x1b[38;5;{code}mx"))
+    for variable, page in (("l", terminal._LIGHT_PAGE), ("d", terminal._DARK_PAGE)):
+        match = re.search(rf"--{variable}:#([0-9a-f]{{6}})", on_page)
+        assert match
+        assert terminal._contrast(_rgb(match[1]), page) >= 4.5
+    match = re.search(r"color:#([0-9a-f]{6});background:#([0-9a-f]{6})", terminal_html(f"\x1b[31;48;5;{code}mx"))
+    assert match
+    assert terminal._contrast(_rgb(match[1]), _rgb(match[2])) >= 4.5
+
+
+def test_the_style_sheets_colours_can_be_read_in_both_themes() -> None:
+    sheet = (TEMPLATE_FOLDER / "mitosis" / "page.css").read_text(encoding="utf-8")
+    themes = re.findall(r"--page: .*?}", sheet, flags=re.DOTALL)
+    basics = [dict(enumerate(re.findall(r"\.c\d+ { color: #([0-9a-f]{6})", part))) for part in _basic_rules(sheet)]
+    assert len(themes) == len(basics) == 2
+    for theme, basic in zip(themes, basics, strict=True):
+        colour = {name: _rgb(value) for name, value in re.findall(r"--([a-z-]+): #([0-9a-f]+)", theme)}
+        assert len(basic) == 16
+        for value in basic.values():
+            assert terminal._contrast(_rgb(value), colour["panel"]) >= 4.5
+        for name in ("ink", "quiet", "link", "care", *"kqmnf"):
+            assert terminal._contrast(colour[name], colour["page"]) >= 4.5
+            assert terminal._contrast(colour[name], colour["panel"]) >= 4.5
+        for name in ("good", "bad", "care"):
+            assert terminal._contrast(colour[name], colour[f"{name}-panel"]) >= 4.5
+
+
+def _basic_rules(sheet: str) -> list[str]:
+    start = sheet.index("pre .c0")
+    dark = sheet.index("@media", start)
+    return [sheet[start:dark], sheet[dark : sheet.index("\n}", dark)]]
+
+
+def _rgb(digits: str) -> tuple[int, int, int]:
+    digits = digits if len(digits) == 6 else "".join(2 * digit for digit in digits)
+    red, green, blue = (int(digits[i : i + 2], 16) for i in (0, 2, 4))
+    return red, green, blue
