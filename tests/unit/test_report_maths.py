@@ -10,6 +10,7 @@ def test_a_formula_becomes_mathml() -> None:
     assert shown.startswith("<math")
     assert 'display="block"' in shown
     assert "<mfrac>" in shown
+    assert "<mo>=</mo>" in formula_html("a = b", block=False)
 
 
 def test_text_around_formulas_is_escaped() -> None:

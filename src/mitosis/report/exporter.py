@@ -14,6 +14,7 @@ from markupsafe import Markup
 from nbconvert.exporters.templateexporter import TemplateExporter
 from nbformat import NotebookNode
 
+from mitosis.report.highlight import highlight
 from mitosis.report.layout import Page
 from mitosis.report.markdown import markdown_html
 from mitosis.report.maths import latex_html
@@ -65,12 +66,15 @@ class PageExporter(TemplateExporter):
 
 
 def prepared_exporter() -> PageExporter:
-    """The exporter, with its template compiled; the same one each time."""
+    """The exporter, with its templates compiled; the same one each time."""
     global _prepared
     with _lock:
         if _prepared is None:
             exporter = PageExporter()
-            exporter.template  # noqa: B018  # nbconvert compiles it on first access
+            # Templates that others extend, and the lexer's table, would be compiled with the first page.
+            for name in ("index.html.j2", "base/display_priority.j2", "base/null.j2"):
+                exporter.environment.get_template(name)
+            highlight("x = 1")
             _prepared = exporter
         return _prepared
 
