@@ -5,13 +5,16 @@ Everything here reads pickles, which may run code: load only what people that yo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mitosis.config import find_config, find_trials_folder
-from mitosis.errors import AmbiguousKey, MitosisError, TrialNotFound
+from mitosis.config import Config, find_config, find_trials_folder
+from mitosis.errors import AmbiguousKey, ConfigError, MitosisError, RepositoryError, TrialNotFound
 
 _FOLDER_NAME = re.compile(r"\d{4}-\d{2}-\d{2}_(?P<key>[^_]+?)(?:debug)?")
 _RESULTS_NAME = re.compile(r"results_(\d+)\.dill")
@@ -23,7 +26,7 @@ def load_trial_data(
     """The dictionaries that the steps of a trial returned, in order.
 
     What could not be pickled when the trial ran is a `mitosis.typing.NotSaved` in them. Results are unpickled, so
-    the modules that define their classes have to be importable.
+    the modules that define their classes have to be importable; those of the repository at hand are.
 
     Args:
         key: the trial's key, or any unique prefix of it.
@@ -42,7 +45,8 @@ def load_trial_data(
     numbers = sorted(
         int(match[1]) for path in folder.iterdir() if (match := _RESULTS_NAME.fullmatch(path.name)) is not None
     )
-    return [_load(folder / f"results_{number}.dill") for number in numbers]
+    with _experiments_importable():
+        return [_load(folder / f"results_{number}.dill") for number in numbers]
 
 
 def load_trial_params(
@@ -70,7 +74,8 @@ def load_trial_params(
     path = folder / f"parameters_{step}.dill"
     if not path.is_file():
         raise ValueError(f"trial {name} has no saved parameters of a step {step}: there is no {path}")
-    parameters: dict[str, Any] = _load(path)
+    with _experiments_importable():
+        parameters: dict[str, Any] = _load(path)
     return parameters
 
 
@@ -79,6 +84,22 @@ def _only_one(key: str | None, hexstr: str | None) -> str:
     if given is None or (key is not None and hexstr is not None):
         raise TypeError("give the trial's key, once: load_trial_data(key) or load_trial_data(hexstr=key)")
     return given
+
+
+@contextlib.contextmanager
+def _experiments_importable() -> Iterator[None]:
+    """Have the repository at hand on the search path as when its experiments run: pickles name its modules."""
+    try:
+        folders = [str(folder) for folder in _configuration(Path.cwd())[1].pythonpath]
+    except ConfigError:  # the results may well load without
+        folders = []
+    added = [folder for folder in folders if folder not in sys.path]
+    sys.path.extend(added)
+    try:
+        yield
+    finally:
+        for folder in added:
+            sys.path.remove(folder)
 
 
 def _load(path: Path) -> Any:
@@ -144,11 +165,16 @@ def _folder_on_record(key: str, looked_in: Path) -> Path:
 
 def default_trials_folder(folder: Path) -> Path:
     """The trials folder of the repository that `folder` is in, as it is configured."""
+    root, config = _configuration(folder)
+    return find_trials_folder(folder, root, None, config)
+
+
+def _configuration(folder: Path) -> tuple[Path, Config]:
+    """The root of the repository that `folder` is in, and its configuration; of the folder itself outside of one."""
     from mitosis.git import find_repository
 
     try:
         root = find_repository(folder).root
-    except MitosisError:
+    except RepositoryError:
         root = folder
-    config = find_config(root, None, steps_needed=False)
-    return find_trials_folder(folder, root, None, config)
+    return root, find_config(root, None, steps_needed=False)

@@ -219,7 +219,11 @@ def test_untracked_parameter_may_be_anything(mitosis: Mitosis, only_record: Call
 
 
 def test_results_that_cannot_be_pickled_are_named_and_the_rest_is_kept(
-    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
+    mitosis: Mitosis,
+    commit: Commit,
+    project: Path,
+    only_record: Callable[[], TrialRecord],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     commit(
         {
@@ -235,7 +239,8 @@ def test_results_that_cannot_be_pickled_are_named_and_the_rest_is_kept(
     assert record.status == "finished"
     assert "result could not be saved: ['data']['odd'][1]: ValueError: not me" in done.stderr
     assert "main: Odd whose repr raised KeyError" in done.stderr
-    (result,) = package.load_trial_data(record.key, trials_folder=project / "trials")
+    monkeypatch.chdir(project)
+    (result,) = package.load_trial_data(record.key)
     assert result["data"]["even"] == 2
     assert result["data"]["odd"][0] == 1
     assert result["data"]["f"](1) == 2

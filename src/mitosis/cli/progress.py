@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Literal, Protocol
 
-from mitosis.cli.text import KEY_DIGITS, clean, duration, is_terminal, plain, result
+from mitosis.cli.text import KEY_DIGITS, can_show_unicode, clean, duration, is_terminal, plain, result
 from mitosis.records import StepRecord
 from mitosis.runner import Announcement, Outcome, Progress
 
@@ -165,7 +165,7 @@ class LiveProgress:
         from rich.text import Text
 
         elapsed = time.monotonic() - self._phase_begun
-        marks = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if sys.stdout.encoding.lower().startswith("utf") else "|/-\\"
+        marks = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if can_show_unicode(sys.stdout) else "|/-\\"
         mark = marks[int(elapsed * _REFRESHES_PER_S) % len(marks)]
         line = Text(f"{mark} {plain(self._phase, sys.stdout)}  {duration(elapsed)}", style="cyan", no_wrap=True)
         partial = self._partial.rstrip("\r").rpartition("\r")[2]
@@ -180,7 +180,13 @@ def _live_progress() -> Iterator[TrialProgress]:
     from rich.live import Live
 
     console = Console(highlight=False, markup=False, emoji=False)
-    live = Live(console=console, transient=True, refresh_per_second=_REFRESHES_PER_S, redirect_stderr=False)
+    live = Live(
+        console=console,
+        transient=True,
+        refresh_per_second=_REFRESHES_PER_S,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
     progress = LiveProgress(live)
     live.update(progress)  # type: ignore[arg-type]
     with live:

@@ -41,8 +41,7 @@ def print_columns(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> 
     from rich.table import Table
     from rich.text import Text
 
-    width = None if is_terminal() else _PIPE_WIDTH
-    console = Console(highlight=False, markup=False, emoji=False, width=width)
+    console = Console(highlight=False, markup=False, emoji=False, width=None if is_terminal() else _PIPE_WIDTH)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in columns:
         heading = Text(plain(name, sys.stdout), style="bold")
@@ -51,4 +50,7 @@ def print_columns(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> 
     for row in rows:
         style = {"✗": "red", "…": "cyan", "?": "yellow", "!": "yellow"}.get(row[""], "")
         table.add_row(*(Text(plain(row.get(name, ""), sys.stdout), style=style) for name in columns))
-    console.print(table)
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        sys.stdout.write(line.rstrip() + "\n")

@@ -41,7 +41,7 @@ def check_steps(*, steps: list[dict[str, Any]]) -> dict[str, Any]:
             continue
         shadowed.update(_shadowed_modules(step))
         described.append(_describe(step["name"], action))
-        problem = _check_call(step, action, takes_data=index > 0) or _check_lookups(step, lookup)
+        problem = _check_lookups(step, lookup) or _check_call(step, action, takes_data=index > 0)
         if problem is not None:
             problems.append(problem)
             continue
@@ -119,11 +119,11 @@ def _check_call(step: dict[str, Any], action: Any, *, takes_data: bool) -> dict[
     except (TypeError, ValueError):  # builtins may have none; calling them tells
         return None
     given = {parameter["name"]: None for parameter in step["parameters"]}
-    if takes_data and _binds(signature, (None,), given):
+    mismatch = _mismatch(step, action, signature, given, takes_data)
+    is_callable_so = _binds(signature, (), given) and mismatch["data"] is None
+    if is_callable_so or (takes_data and _binds(signature, (None,), given)):
         return None
-    if _binds(signature, (), given):
-        return None
-    return {"kind": "signature", "step": step["name"], **_mismatch(step, action, signature, given, takes_data)}
+    return {"kind": "signature", "step": step["name"], **mismatch}
 
 
 def _binds(signature: inspect.Signature, positional: tuple[object, ...], named: Mapping[str, object]) -> bool:
