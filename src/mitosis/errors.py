@@ -339,30 +339,38 @@ class Redefinition:
     """How many leaves do not differ."""
     source: str
     """Where the value at hand comes from, such as `sine_experiment:lookup_dict`."""
+    more_count: int = 0
+    """How many leaves differ beyond `differences`."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the values differ as such, not in parts of theirs."""
+        return all(not path for path, _ in self.differences)
 
     def lines(self) -> list[str]:
         head = f"variant `{self.variant}` of `{self.step}.{self.parameter}` is locked to another value"
-        if all(not path for path, _ in self.differences):
-            return [head, *_scalar_lines(self)]
+        return [head, *(self._whole_lines() if self.is_whole else self._part_lines())]
+
+    def _whole_lines(self) -> list[str]:
+        texts = (self.locked.summary, self.now_summary)
+        width = max(map(len, texts))
+        notes = (self.locked.origin, self.source)
+        return [
+            f"    {name} {text:{width}}    {note}".rstrip()
+            for name, text, note in zip(("locked:", "now:   "), texts, notes, strict=True)
+        ]
+
+    def _part_lines(self) -> list[str]:
         shown = self.differences[:_SHOWN_LIMIT]
         width = max(len(path) for path, _ in shown) + 1
-        lines = [f"    {(path or 'value') + ':':{width}}  {text}" for path, text in shown]
-        if len(self.differences) > len(shown):
-            lines.append(f"    ... and {len(self.differences) - len(shown)} more")
+        lines = [f"    {f'{path}:':{width}}  {text}" for path, text in shown]
+        more = self.more_count + len(self.differences) - len(shown)
+        if more:
+            lines.append(f"    ... and {more} more")
         if self.same_count:
             same = "1 other leaf is" if self.same_count == 1 else f"{self.same_count} other leaves are"
             lines.append(f"    ({same} the same)")
-        return [head, *lines, f"    locked {self.locked.origin}"]
-
-
-def _scalar_lines(redefinition: Redefinition) -> list[str]:
-    texts = (redefinition.locked.summary, redefinition.now_summary)
-    width = max(map(len, texts))
-    notes = (redefinition.locked.origin, redefinition.source)
-    return [
-        f"    {name} {text:{width}}    {note}".rstrip()
-        for name, text, note in zip(("locked:", "now:   "), texts, notes, strict=True)
-    ]
+        return lines
 
 
 class VariantRedefined(MitosisError):
@@ -384,13 +392,18 @@ class VariantRedefined(MitosisError):
         self.differences = first.differences
         self.same_count = first.same_count
         self.source = first.source
-        lines = [line for redefinition in self.redefinitions for line in redefinition.lines()]
-        remedy = (
-            "Give the new value a name of its own, or restore the locked one."
-            if len(self.redefinitions) == 1
-            else "Give each new value a name of its own, or restore the locked ones."
-        )
-        super().__init__("\n".join([*lines, remedy]))
+        if len(self.redefinitions) == 1:
+            origin = "" if first.is_whole else f" (locked {first.locked.origin})"
+            lines = first.lines()
+            lines.append(f"Give the new value a name of its own, or restore the locked one{origin}.")
+        else:
+            lines = []
+            for redefinition in self.redefinitions:
+                lines += redefinition.lines()
+                if not redefinition.is_whole:
+                    lines.append(f"    locked {redefinition.locked.origin}")
+            lines.append("Give each new value a name of its own, or restore the locked ones.")
+        super().__init__("\n".join(lines))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,24 +6,30 @@ next), whether a key is taken and where its record is, and which trials ran on a
 brought up to date by the difference between that tree and the present one, and is rebuilt from the records when it is
 missing, damaged, or from a tree that is gone. Only the holder of the journal's lock touches it.
 
-The files are text. `state` names the tree and the checksum of every shard; a shard is the sorted lines whose first two
-digits are its name:
+There are 256 shards, named by two digits, and a file `state`. A shard is text, a line for each fact whose first word
+begins with those digits, after `+` where it has become true and `-` where it no longer is:
 
-    <digest of experiment and variants> <key>
-    <key> <experiment's folder>/<day>
-    <commit> <key>
+    +<digest of experiment and variants> <key>
+    +<key> <experiment's folder>/<day>
+    +<commit> <key>
 
-A shard is a set of lines, so doing a catch-up twice, as after a crash, changes nothing; a shard that was written
-without its state does not have the checksum that the state names, and leads to a rebuild.
+Shards only grow, and `state` says how many bytes of each count, with their checksum. So a start adds a few lines and
+overwrites `state` in place; what a process that died wrote to a shard does not count and is overwritten. No file is
+replaced by renaming another over it, since file systems such as ext4 make that wait for the disk.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
+import re
 import shutil
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgpack
 
@@ -32,9 +38,12 @@ from mitosis.journal import layout
 from mitosis.journal.store import Entry, Store
 from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial
 
-_HEADER = "mitosis trial index, format 1"
-_NO_TREE = "-"
-_CHECKSUM_DIGITS = 16
+_SHARDS = 256
+_STATE = struct.Struct(f"<24s40s{_SHARDS}Q{_SHARDS}I")
+"""Name of the format, the tree, and of each shard the bytes that count and their CRC-32; one of all that follows."""
+_STATE_CHECKSUM = struct.Struct("<I")
+_STATE_NAME = b"mitosis trial index 1"
+_NO_TREE = "0" * 40
 _IDENTITY_DIGITS = 32
 _FOLDERS_ABOVE_RECORDS = 3
 """Experiment, day and shard: the levels between the `trials` tree and a record."""
@@ -58,8 +67,9 @@ class TrialIndex:
         self.folder: Path = store.repository.common_dir / "mitosis" / "trials"
         self._store = store
         self._trials = trials
-        self._shards: dict[str, set[str]] = {}
-        self._checksums: dict[str, str] = {}
+        self._state = _State(_NO_TREE, [_Extent(0, 0)] * _SHARDS)
+        self._read: dict[int, bytes] = {}
+        self._new: dict[int, list[str]] = {}
         self._catch_up()
 
     def iteration(self, record: TrialRecord) -> int:
@@ -76,47 +86,52 @@ class TrialIndex:
         return self._values(commit)
 
     def _values(self, word: str) -> list[str]:
-        """What follows `word` in the lines that begin with it, sorted."""
+        """What follows `word` in the facts that begin with it, sorted."""
         try:
-            shard = self._shard(word[:2])
+            return sorted(self._facts(word))
         except _Unusable:
             self._rebuild()
-            shard = self._shard(word[:2])
-        start = f"{word} "
-        return sorted(line[len(start) :] for line in shard if line.startswith(start))
+            return sorted(self._facts(word))
+
+    def _facts(self, word: str) -> set[str]:
+        number = int(word[:2], 16)
+        text = self._shard(number).decode() + "".join(self._new.get(number, ()))
+        values: set[str] = set()
+        for sign, value in re.findall(rf"^([+-]){word} (.*)$", text, re.MULTILINE):
+            values.add(value) if sign == "+" else values.discard(value)
+        return values
 
     # --- catching up ------------------------------------------------------------------------------
 
     def _catch_up(self) -> None:
-        known = self._read_state()
-        if known == _tree_text(self._trials):
-            return
         try:
-            if known is None:
-                raise _Unusable
-            self._apply(None if known == _NO_TREE else known, self._trials)
+            self._state = self._read_state()
+            if self._state.tree == (self._trials or _NO_TREE):
+                return
+            self._apply(None if self._state.tree == _NO_TREE else self._state.tree)
         except _Unusable:
             self._rebuild()
         else:
             self._write()
 
     def _rebuild(self) -> None:
-        self._shards.clear()
-        self._checksums.clear()
+        self._state = _State(_NO_TREE, [_Extent(0, 0)] * _SHARDS)
+        self._read.clear()
+        self._new.clear()
         with _writing(self.folder):
             if self.folder.exists():
                 shutil.rmtree(self.folder)
-        self._apply(None, self._trials)
+        self._apply(None)
         self._write()
 
-    def _apply(self, before: str | None, after: str | None) -> None:
-        for path, old, new in self._differences(before, after, layout.TRIALS, _FOLDERS_ABOVE_RECORDS):
-            old_lines = self._lines(path, old)
-            new_lines = self._lines(path, new)
-            for line in old_lines - new_lines:
-                self._shard(line[:2]).discard(line)
-            for line in new_lines:
-                self._shard(line[:2]).add(line)
+    def _apply(self, before: str | None) -> None:
+        """Note the facts that differ between the tree `before` and the present one."""
+        for path, old, new in self._differences(before, self._trials, layout.TRIALS, _FOLDERS_ABOVE_RECORDS):
+            old_facts = self._facts_at(path, old)
+            new_facts = self._facts_at(path, new)
+            for sign, facts in (("-", old_facts - new_facts), ("+", new_facts - old_facts)):
+                for fact in facts:
+                    self._new.setdefault(int(fact[:2], 16), []).append(f"{sign}{fact}\n")
 
     def _differences(
         self, before: str | None, after: str | None, path: str, folders: int
@@ -125,76 +140,84 @@ class TrialIndex:
 
         Trees of equal id are not read, so the cost is in proportion to what changed.
         """
-        try:
-            old = {} if before is None else self._store.read_tree(before, path)
-        except BadRecord as error:
-            raise _Unusable from error
-        new = {} if after is None else self._store.read_tree(after, path)
-        for name in {name for name, _ in old.items() ^ new.items()}:
+        if before is not None and not self._store.exists(before):
+            raise _Unusable
+        for name, old, new in self._store.compare_trees(before, after, path):
             is_folder = folders > 0
-            one, two = _oid(old.get(name), is_folder), _oid(new.get(name), is_folder)
+            one, two = _oid(old, is_folder), _oid(new, is_folder)
             if is_folder:
                 yield from self._differences(one, two, f"{path}/{name}", folders - 1)
             else:
                 yield f"{path}/{name}", one, two
 
-    def _lines(self, path: str, oid: str | None) -> set[str]:
-        """The lines that the record at `path` adds: its key alone if it cannot be read, none for a foreign file."""
+    def _facts_at(self, path: str, oid: str | None) -> set[str]:
+        """The facts that the record at `path` tells: only its key if it cannot be read, none for a foreign file."""
         _, experiment, day, _, name = path.split("/")
         key = name.removesuffix(layout.RECORD_SUFFIX)
-        if oid is None or key == name or not layout.KEY_PATTERN.fullmatch(key):
+        if oid is None or key == name or not layout.KEY_PATTERN.fullmatch(key) or "\n" in path:
             return set()
-        lines = {f"{key} {experiment}/{day}"}
+        facts = {f"{key} {experiment}/{day}"}
         try:
             record = decode_trial(self._store.read_blob(oid, path, MAX_RECORD_BYTES), path)
         except (BadRecord, FormatTooNew):
-            return lines
-        lines.add(f"{_identity(record)} {key}")
+            return facts
+        facts.add(f"{_identity(record)} {key}")
         if layout.COMMIT_PATTERN.fullmatch(record.commit):
-            lines.add(f"{record.commit} {key}")
-        return lines
+            facts.add(f"{record.commit} {key}")
+        return facts
 
     # --- files ------------------------------------------------------------------------------------
 
-    def _shard(self, name: str) -> set[str]:
-        if name not in self._shards:
-            self._shards[name] = set(self._read_shard(name))
-        return self._shards[name]
+    def _shard(self, number: int) -> bytes:
+        """The part of a shard that counts."""
+        if number not in self._read:
+            extent = self._state.extents[number]
+            data = b"" if extent.size_bytes == 0 else _read_bytes(self.folder / f"{number:02x}")[: extent.size_bytes]
+            if _Extent(len(data), zlib.crc32(data)) != extent:
+                raise _Unusable
+            self._read[number] = data
+        return self._read[number]
 
-    def _read_shard(self, name: str) -> list[str]:
-        if name not in self._checksums:
-            return []
-        data = _read_bytes(self.folder / name)
-        if data is None or _checksum(data) != self._checksums[name]:
-            raise _Unusable
-        return data.decode().splitlines()
-
-    def _read_state(self) -> str | None:
-        """The tree that the files are up to date with; None if they are missing or damaged."""
+    def _read_state(self) -> _State:
         data = _read_bytes(self.folder / "state")
-        if data is None:
-            return None
-        body, _, checksum = data.rpartition(b"\n")
-        if _checksum(body).encode() != checksum:
-            return None
-        header, tree, *shards = body.decode().split("\n")
-        if header != _HEADER:
-            return None
-        self._checksums = dict(line.split(" ") for line in shards)
-        return tree
+        if len(data) != _STATE.size + _STATE_CHECKSUM.size:
+            raise _Unusable
+        body = data[: _STATE.size]
+        if _STATE_CHECKSUM.unpack(data[_STATE.size :]) != (zlib.crc32(body),):
+            raise _Unusable
+        name, tree, *numbers = _STATE.unpack(body)
+        if name.rstrip(b"\0") != _STATE_NAME:
+            raise _Unusable
+        extents = map(_Extent, numbers[:_SHARDS], numbers[_SHARDS:])
+        return _State(tree.decode(), list(extents))
 
     def _write(self) -> None:
         with _writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            for name, lines in self._shards.items():
-                data = "".join(f"{line}\n" for line in sorted(lines)).encode()
-                checksum = _checksum(data)
-                if self._checksums.get(name) != checksum:
-                    _replace(self.folder / name, data)
-                    self._checksums[name] = checksum
-            shards = [f"{name} {checksum}" for name, checksum in sorted(self._checksums.items())]
-            body = "\n".join([_HEADER, _tree_text(self._trials), *shards]).encode()
-            _replace(self.folder / "state", body + b"\n" + _checksum(body).encode())
+            extents = self._state.extents.copy()
+            for number, lines in self._new.items():
+                data = "".join(lines).encode()
+                size_bytes, checksum = extents[number]
+                _write_bytes(self.folder / f"{number:02x}", data, size_bytes)
+                extents[number] = _Extent(size_bytes + len(data), zlib.crc32(data, checksum))
+            tree = self._trials or _NO_TREE
+            columns = zip(*extents, strict=True)
+            body = _STATE.pack(_STATE_NAME, tree.encode(), *(number for column in columns for number in column))
+            _write_bytes(self.folder / "state", body + _STATE_CHECKSUM.pack(zlib.crc32(body)), 0)
+
+
+class _Extent(NamedTuple):
+    """The part of a shard that counts."""
+
+    size_bytes: int
+    checksum: int
+
+
+class _State(NamedTuple):
+    """What the files are up to date with."""
+
+    tree: str
+    extents: list[_Extent]
 
 
 class _Unusable(Exception):
@@ -212,26 +235,20 @@ def _oid(entry: Entry | None, is_folder: bool) -> str | None:
     return entry.oid if entry is not None and entry.is_tree == is_folder else None
 
 
-def _tree_text(trials: str | None) -> str:
-    return _NO_TREE if trials is None else trials
-
-
-def _checksum(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:_CHECKSUM_DIGITS]
-
-
-def _read_bytes(path: Path) -> bytes | None:
-    """The file's bytes; None if there is none, or it cannot be read, which a rebuild then mends or reports."""
+def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError:
-        return None
+    except OSError as error:
+        # A rebuild mends it, or says what cannot be written.
+        raise _Unusable from error
 
 
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.new")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+def _write_bytes(path: Path, data: bytes, at: int) -> None:
+    """Write `data` into the file, which is made if it is missing, from the byte `at` on."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+    with os.fdopen(descriptor, "wb") as file:
+        file.seek(at)
+        file.write(data)
 
 
 @contextlib.contextmanager

@@ -182,13 +182,11 @@ class Journal:
             if snapshot is None:
                 return []
             index = self._index(snapshot)
-            files = []
-            for key in index.keys_on(commit):
-                path = f"{index.folder_of(key)}/{key[:2]}/{key}{layout.RECORD_SUFFIX}"
-                entry = self._store.find(snapshot.tree, path)
-                if entry is not None and not entry.is_tree:
-                    files.append(File(path, entry.oid))
-        return list(Reader(self._store, snapshot.tree, []).read_trials(files))
+            keys = set(index.keys_on(commit))
+            folders = {folder for key in keys if (folder := index.folder_of(key)) is not None}
+        reader = Reader(self._store, snapshot.tree, [])
+        files = [file for folder in sorted(folders) for file in reader.trials_in(folder) if file.key in keys]
+        return list(reader.read_trials(files))
 
     # --- locks ------------------------------------------------------------------------------------
 
@@ -258,9 +256,10 @@ class Journal:
             locked=self._meaning(locked, uses),
             now_digest=variant.digest,
             now_summary=canonical.summary(variant.value),
-            differences=tuple((d.path, _change(d.before, d.after)) for d in comparison.differences),
+            differences=tuple((d.path, d.text) for d in comparison.differences),
             same_count=comparison.same,
             source=variant.source,
+            more_count=comparison.more,
         )
 
     def _meaning(self, locked: LockedVariant, uses: _Uses) -> Meaning:
@@ -309,7 +308,7 @@ class Journal:
         problems: list[BadRecord] = []
         files = self._reader(problems).find_trials(prefix)
         if len(files) > 1:
-            raise AmbiguousKey(key, [_key_of(file) for file in files])
+            raise AmbiguousKey(key, [file.key for file in files])
         if not files:
             unread = f"\nParts of the journal cannot be read: {problems[0]}" if problems else ""
             raise TrialNotFound(key, f"no trial is recorded with a key that begins with `{prefix}`{unread}")
@@ -382,13 +381,3 @@ class Journal:
             raise JournalError(f"the journal's format is {text!r}, where a number should be")
         if int(digits) > FORMAT:
             raise FormatTooNew("the journal", int(digits), FORMAT)
-
-
-def _key_of(file: File) -> str:
-    return file.path.rsplit("/", 1)[1].removesuffix(layout.RECORD_SUFFIX)
-
-
-def _change(before: str | None, after: str | None) -> str:
-    if before is None:
-        return f"added: {after}"
-    return "removed" if after is None else f"{before} → {after}"

@@ -9,9 +9,11 @@ looks for new packs when it misses an object.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import random
+import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -31,7 +33,9 @@ _LONGEST_PAUSE_S = 0.02
 BLOB_MODE = 0o100644
 TREE_MODE = 0o040000
 _TREE_MODE_TEXT = b"40000"
-_OID_BYTES = 20
+_TREE_ENTRY = re.compile(rb"([0-7]{5,6}) ([^\0]+)\0(.{20})", re.DOTALL)
+_ENTRY_OVERHEAD_BYTES = 22
+"""A space, a NUL and the id."""
 
 
 class Entry(NamedTuple):
@@ -103,20 +107,30 @@ class Store:
         Raises:
             BadRecord: it is missing, damaged, or no tree.
         """
+        return {name.decode("utf-8", "surrogateescape"): _entry(*rest) for name, *rest in self._parse_tree(oid, where)}
+
+    def compare_trees(
+        self, before: str | None, after: str | None, where: str
+    ) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+        """The names at which two trees differ (None: an empty tree), each with its entry before and after.
+
+        Raises:
+            BadRecord: one of them is missing, damaged, or no tree.
+        """
+        old = set() if before is None else set(self._parse_tree(before, where))
+        new = set() if after is None else set(self._parse_tree(after, where))
+        gone = {name: _entry(*rest) for name, *rest in old - new}
+        come = {name: _entry(*rest) for name, *rest in new - old}
+        for name in sorted(gone.keys() | come.keys()):
+            yield name.decode("utf-8", "surrogateescape"), gone.get(name), come.get(name)
+
+    def _parse_tree(self, oid: str, where: str) -> list[tuple[bytes, bytes, bytes]]:
+        """Name, mode and id of each entry. Done here, since libgit2 makes an object of every entry."""
         data = self._read(oid, "tree", where)
-        entries: dict[str, Entry] = {}
-        at = 0
-        end = len(data)
-        while at < end:
-            space = data.find(b" ", at)
-            nul = data.find(b"\0", space)
-            after = nul + 1 + _OID_BYTES
-            if space < 0 or nul < 0 or after > end:
-                raise BadRecord(where, "its tree is damaged")
-            name = data[space + 1 : nul].decode("utf-8", "surrogateescape")
-            entries[name] = Entry(data[at:space] == _TREE_MODE_TEXT, data[nul + 1 : after].hex())
-            at = after
-        return entries
+        entries = _TREE_ENTRY.findall(data)
+        if sum(len(mode) + len(name) + _ENTRY_OVERHEAD_BYTES for mode, name, _ in entries) != len(data):
+            raise BadRecord(where, "its tree is damaged")
+        return [(name, mode, oid_bytes) for mode, name, oid_bytes in entries]
 
     def read_blob(self, oid: str, where: str, limit_bytes: int) -> bytes:
         """The bytes of a blob.
@@ -135,20 +149,33 @@ class Store:
             raise BadRecord(where, f"it has {size_bytes} bytes, more than the {limit_bytes} that are read")
         return self._read(oid, "blob", where)
 
+    def exists(self, oid: str) -> bool:
+        """Whether there is an object of that id."""
+        return oid in self._odb
+
     def find(self, tree: str, path: str) -> Entry | None:
         """The entry at a path below a tree; None if there is none."""
-        oid = tree
-        names = path.split("/")
-        for depth, name in enumerate(names):
-            entry = self.read_tree(oid, "/".join(names[:depth])).get(name)
-            if entry is None or depth == len(names) - 1:
-                return entry
+        import pygit2
+
+        entry = Entry(True, tree)
+        where = ""
+        for name in path.split("/"):
             if not entry.is_tree:
                 return None
-            oid = entry.oid
-        return None
+            try:
+                folder = self.objects[entry.oid]
+            except (pygit2.GitError, ValueError) as error:
+                raise BadRecord(where, f"its object is missing or damaged ({error})") from error
+            if not isinstance(folder, pygit2.Tree):
+                raise BadRecord(where, "its object is no tree")
+            if name not in folder:
+                return None
+            found = folder[name]
+            entry = Entry(found.filemode == TREE_MODE, str(found.id))
+            where = f"{where}/{name}" if where else name
+        return entry
 
-    @property
+    @functools.cached_property
     def _odb(self) -> pygit2.Odb:
         return self.objects.odb
 
@@ -156,7 +183,7 @@ class Store:
         import pygit2
 
         try:
-            found, data = self.objects.read(oid)
+            found, data = self._odb.read(oid)
         except (pygit2.GitError, ValueError) as error:
             raise BadRecord(where, f"its object is missing or damaged ({error})") from error
         if found != (pygit2.enums.ObjectType.TREE if kind == "tree" else pygit2.enums.ObjectType.BLOB):
@@ -359,6 +386,10 @@ class LockedRef:
         # pygit2 cannot hand a signature to libgit2's transaction.
         self._store.objects.set_ident(_utf8(identity.name), _utf8(identity.email))
         self._transaction.set_target(self.name, commit, None, message)
+
+
+def _entry(mode: bytes, oid: bytes) -> Entry:
+    return Entry(mode == _TREE_MODE_TEXT, oid.hex())
 
 
 def object_oid(kind: bytes, data: bytes) -> str:
