@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitosis.config import KEYS, Config, StepConfig, add_steps_table, module_step, read_config, select_steps
+from mitosis.config import (
+    KEYS,
+    Config,
+    StepConfig,
+    add_steps_table,
+    find_config,
+    find_trials_folder,
+    module_step,
+    read_config,
+    select_steps,
+)
 from mitosis.errors import BadModule, ConfigError, NoStep, RepeatedStep, UnknownStep, UsageError
 
 STEP = 'my_exp = ["sine_experiment:run", "sine_experiment:lookup_dict"]\n'
@@ -224,6 +234,34 @@ def test_bad_pythonpath_is_refused(tmp_path: Path, value: str) -> None:
 def steps_config(*names: str) -> Config:
     steps = {name: StepConfig(name, f"{name}:run", f"{name}:lookup") for name in names}
     return Config(Path("/x/pyproject.toml"), steps, None, ())
+
+
+def test_configuration_is_found_at_the_root_or_where_told(tmp_path: Path) -> None:
+    write(tmp_path, "[tool.mitosis.steps]\n" + STEP)
+    (tmp_path / "sub").mkdir()
+    write(tmp_path / "sub", "[tool.mitosis.steps]\n" + STEP.replace("my_exp", "other"))
+    assert list(find_config(tmp_path, None, steps_needed=True).steps) == ["my_exp"]
+    assert list(find_config(tmp_path, "sub/pyproject.toml", steps_needed=True).steps) == ["other"]
+    elsewhere = str(tmp_path / "sub" / "pyproject.toml")
+    assert find_config(Path("/"), elsewhere, steps_needed=True).pythonpath == (tmp_path / "sub",)
+
+
+def test_configuration_may_be_missing_only_when_nobody_named_it_and_no_step_is_needed(tmp_path: Path) -> None:
+    assert find_config(tmp_path, None, steps_needed=False) == Config(tmp_path / "pyproject.toml", {}, None, (tmp_path,))
+    with pytest.raises(ConfigError, match="no such file"):
+        find_config(tmp_path, None, steps_needed=True)
+    with pytest.raises(ConfigError, match="no such file"):
+        find_config(tmp_path, "pyproject.toml", steps_needed=False)
+
+
+def test_trials_folder_is_relative_to_whoever_names_it(tmp_path: Path) -> None:
+    folder = tmp_path / "sub"
+    silent = Config(tmp_path / "pyproject.toml", {}, None, ())
+    configured = Config(tmp_path / "pyproject.toml", {}, "runs", ())
+    assert find_trials_folder(folder, tmp_path, None, silent) == tmp_path / "trials"
+    assert find_trials_folder(folder, tmp_path, None, configured) == tmp_path / "runs"
+    assert find_trials_folder(folder, tmp_path, "mine", configured) == folder / "mine"
+    assert find_trials_folder(folder, tmp_path, "/elsewhere", configured) == Path("/elsewhere")
 
 
 def test_steps_are_selected_in_the_order_asked_for() -> None:
