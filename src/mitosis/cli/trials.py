@@ -127,7 +127,7 @@ def _print_table(records: Sequence[TrialRecord]) -> None:
     if len(rows) > 1:
         for name in names:
             values = {row.get(name, "") for row in rows}
-            if len(values) == 1 and name not in (" ", "key", "when", "took", "note", "main"):
+            if len(values) == 1 and name not in ("", "key", "when", "took", "note", "main"):
                 common[name] = values.pop()
     if common:
         print_line("all: " + " · ".join(f"{name} {value}" for name, value in common.items()))

@@ -1,0 +1,332 @@
+"""However a trial ends, the record says so, and what there is of outputs is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+import mitosis as package
+from mitosis.records import TrialRecord
+from support.e2e import Mitosis, command
+
+Commit = Callable[[Mapping[str, str]], str]
+FAILED = 1
+WAITING = """\
+import pathlib, time
+lookup_dict = {}
+def run():
+    print("begun", flush=True)
+    pathlib.Path("begun").touch()
+    time.sleep(60)
+    return {"main": 1}
+"""
+
+
+def steps(first: str, second: str = "def run(data=None):\n    return {'main': 2}\n") -> dict[str, str]:
+    """Two modules whose `run` are the steps `one` and `two`."""
+    return {
+        "pyproject.toml": '[tool.mitosis.steps]\none = ["one:run", "one:lookups"]\ntwo = ["two:run", "two:lookups"]\n',
+        "one.py": f"lookups = {{}}\n{first}",
+        "two.py": f"lookups = {{}}\n{second}",
+    }
+
+
+def test_exception_fails_the_trial_and_is_shown_everywhere(
+    mitosis: Mitosis, commit: Commit, project: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(steps("def run():\n    print('so far')\n    raise ValueError('bad <shape>')\n"))
+    done = mitosis("one", "two", status=FAILED)
+
+    record = only_record()
+    assert record.status == "failed"
+    assert record.failure is not None
+    assert (record.failure.kind, record.failure.type, record.failure.message) == (
+        "exception",
+        "ValueError",
+        "bad <shape>",
+    )
+    assert (record.failure.step, record.failure.location) == ("one", "one.py:4 in run")
+    assert record.main is None
+    assert re.search(r"✗ one +ValueError: bad <shape> +\d\.\d s", done.stdout)
+    assert "  one.py:4 in run" in done.stdout
+    assert "❱ 4 │     raise ValueError('bad <shape>')" in done.stdout
+    assert f"✓ recorded    {record.key[:6]} as failed · trials/{record.page}" in done.stdout
+    assert "Traceback" not in done.stderr
+    page = (project / "trials" / str(record.page)).read_text()
+    assert "bad &lt;shape&gt;" in page
+    assert "so far" in page
+    notebook = json.loads((project / "trials" / str(record.folder) / "notebook.ipynb").read_text())
+    assert notebook["cells"][-1]["outputs"][-1]["ename"] == "ValueError"
+    assert (
+        git("log", "-1", "--format=%(trailers:key=Status,valueonly)", "refs/mitosis", cwd=project).strip() == "failed"
+    )
+    assert "failed" in git("notes", "--ref=mitosis", "show", cwd=project)
+
+
+def test_failing_second_step_keeps_the_first_result(
+    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(steps("def run():\n    return {'main': 1, 'data': 5}\n", "def run(data):\n    return data / 0\n"))
+    mitosis("one", "two", status=FAILED)
+    record = only_record()
+    assert record.failure is not None and record.failure.step == "two"
+    assert record.steps[0].main == 1
+    assert package.load_trial_data(record.key, trials_folder=project / "trials") == [{"main": 1, "data": 5}]
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        ("def run():\n    return 1\n", "it returned int, not a dictionary"),
+        ("def run():\n    return None\n", "it returned NoneType, not a dictionary"),
+        ("def run():\n    return {'metrics': {}}\n", 'without "main" (it has: metrics)'),
+    ],
+)
+def test_result_that_is_no_result_fails_the_trial(
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord], first: str, told: str
+) -> None:
+    commit(steps(first))
+    done = mitosis("one", status=FAILED)
+    assert told in done.stdout
+    record = only_record()
+    assert record.failure is not None and record.failure.kind == "result"
+    assert told in record.failure.message
+
+
+def test_inner_step_without_data_whose_successor_needs_it(
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(steps("def run():\n    return {'main': 1}\n", "def run(data):\n    return {'main': data}\n"))
+    done = mitosis("one", "two", status=FAILED)
+    assert 'its result has no "data", and the next step, `two`, needs it' in done.stdout
+
+
+def test_inner_step_without_data_whose_successor_does_without(
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(steps("def run():\n    return {'other': 1}\n"))
+    done = mitosis("one", "two")
+    assert 'step `one`: its result has no "data": `two` is called without' in done.stderr
+    assert 'step `one`: its result has no "main"' in done.stderr
+    assert len(only_record().warnings) == 2
+
+
+def test_metrics_that_are_no_mapping_are_recorded_as_text(
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(steps("def run():\n    return {'main': 1, 'metrics': [0.5, 'x']}\n"))
+    mitosis("one")
+    assert only_record().steps[0].metrics == {"metrics": "[0.5, 'x']"}
+
+
+@pytest.mark.parametrize(
+    ("ending", "told"),
+    [
+        ("import os; os._exit(3)", "the kernel ended with exit status 3"),
+        ("import ctypes; ctypes.string_at(0)", "the kernel was killed by SIGSEGV"),
+        ("import os; os.kill(os.getpid(), 9)", "the kernel was killed by SIGKILL"),
+    ],
+)
+def test_kernel_that_dies_fails_the_trial(
+    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord], ending: str, told: str
+) -> None:
+    # What was printed the moment before may be lost with the process: sockets send in the background.
+    commit(steps(f"import time\ndef run():\n    print('last words', flush=True)\n    time.sleep(0.5)\n    {ending}\n"))
+    done = mitosis("one", status=FAILED)
+    assert told in done.stdout
+    record = only_record()
+    assert record.failure is not None and record.failure.kind == "kernel"
+    assert record.peak_memory_bytes is not None
+    assert "last words" in (project / "trials" / str(record.page)).read_text()
+
+
+def test_exit_of_the_experiment_is_a_failure(
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(steps("import sys\ndef run():\n    sys.exit(0)\n"))
+    mitosis("one", status=FAILED)
+    assert only_record().status == "failed"
+
+
+@pytest.fixture
+def waiting(commit: Commit, project: Path) -> Iterator[subprocess.Popen[str]]:
+    """A trial whose step has begun and waits."""
+    commit({"lab/__init__.py": WAITING})
+    process = subprocess.Popen(
+        command("my_exp"),
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 30
+    while not list(project.glob("trials/*/begun")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_interrupts_the_trial_in_good_order(
+    waiting: subprocess.Popen[str],
+    project: Path,
+    git: Callable[..., str],
+    only_record: Callable[[], TrialRecord],
+    number: signal.Signals,
+) -> None:
+    waiting.send_signal(number)
+    out, err = waiting.communicate(timeout=30)
+
+    assert waiting.returncode == 128 + number
+    record = only_record()
+    assert record.status == "interrupted"
+    assert f"interrupted by {number.name}" in out
+    assert "Traceback" not in err
+    page = (project / "trials" / str(record.page)).read_text()
+    assert "begun" in page
+    assert "interrupted" in git("log", "-1", "--format=%s", "refs/mitosis", cwd=project)
+    assert not kernels_of(project)
+
+
+def test_interrupt_that_the_experiment_swallows_still_counts(
+    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(
+        {
+            "lab/__init__.py": WAITING.replace(
+                "    time.sleep(60)\n",
+                "    try:\n        time.sleep(60)\n    except KeyboardInterrupt:\n        pass\n",
+            )
+        }
+    )
+    process = subprocess.Popen(command("my_exp"), cwd=project, stdout=subprocess.PIPE, text=True)
+    while not list(project.glob("trials/*/begun")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert only_record().status == "interrupted"
+    assert only_record().steps[0].main == 1
+
+
+def test_interrupt_before_the_steps_leaves_nothing(
+    mitosis: Mitosis, commit: Commit, project: Path, git: Callable[..., str]
+) -> None:
+    commit(
+        {
+            "lab/__init__.py": f"import pathlib, time\npathlib.Path({str(project)!r}, 'ignored').touch()\ntime.sleep(60)\n"
+        }
+    )
+    process = subprocess.Popen(command("my_exp"), cwd=project, stderr=subprocess.PIPE, text=True)
+    while not sign.exists():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "nothing is recorded" in err
+    assert git("for-each-ref", "refs/mitosis", cwd=project) == ""
+    assert not list(project.glob("trials/20*"))
+    assert not kernels_of(project)
+
+
+def test_killed_runner_takes_its_kernel_along_and_is_shown_as_lost(
+    waiting: subprocess.Popen[str], project: Path, mitosis: Mitosis, only_record: Callable[[], TrialRecord]
+) -> None:
+    assert kernels_of(project)
+    waiting.kill()
+    waiting.communicate()
+    deadline = time.monotonic() + 10
+    while kernels_of(project):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert only_record().status == "running"
+    listing = mitosis("list").stdout
+    assert "lost" in listing
+    assert "is gone" in listing
+    assert "lost" in mitosis("show", only_record().key[:6]).stdout
+
+
+def test_running_trial_is_listed_as_running(waiting: subprocess.Popen[str], mitosis: Mitosis) -> None:
+    assert "running" in mitosis("list").stdout
+
+
+def test_late_import_of_what_is_not_committed_is_a_warning(
+    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(steps("def run():\n    import ignored_late\n    return {'main': 1}\n"))
+    (project / "ignored_late.py").write_text("x = 1\n")
+    done = mitosis("one")
+    assert "ignored_late.py" in done.stderr
+    assert any("ignored_late.py" in warning for warning in only_record().warnings)
+
+
+def test_trial_that_cannot_be_recorded_keeps_its_outputs_and_says_where(
+    mitosis: Mitosis, commit: Commit, project: Path
+) -> None:
+    lock = project / ".git" / "refs" / "mitosis" / "journal.lock"
+    commit(steps(f"import pathlib\ndef run():\n    pathlib.Path({str(lock)!r}).touch()\n    return {{'main': 1}}\n"))
+    done = mitosis("one", status=3)
+    assert "could not be recorded" in done.stderr
+    assert str(lock) in done.stderr
+    (folder,) = project.glob("trials/20*")
+    assert str(folder) in done.stderr
+    assert (folder / "results_0.dill").is_file()
+
+
+def test_debug_checks_nothing_records_nothing_and_makes_the_page(
+    mitosis: Mitosis, project: Path, git: Callable[..., str]
+) -> None:
+    (project / "lab/__init__.py").write_text((project / "lab/__init__.py").read_text() + "# changed\n")
+    done = mitosis("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4", "--debug")
+    assert "debug" in done.stdout
+    assert "not recorded" in done.stdout
+    assert git("for-each-ref", "refs/mitosis", "refs/notes", cwd=project) == ""
+    (page,) = project.glob("trials/*debug*.html")
+    (folder,) = (path for path in project.glob("trials/*debug*") if path.is_dir())
+    assert "debug" in page.read_text()
+    assert package.load_trial_data(folder.name[11:23], trials_folder=project / "trials")[0]["main"] == 4
+
+
+def test_debug_works_outside_any_repository(mitosis: Mitosis, tmp_path: Path) -> None:
+    folder = tmp_path / "nowhere"
+    folder.mkdir()
+    (folder / "alone.py").write_text("lookup_dict = {}\ndef run(a):\n    return {'main': a}\n")
+    mitosis("-m", "alone", "-e", "a=3", "-d", cwd=folder)
+    assert list(folder.glob("trials/trial_*debug*.html"))
+
+
+def test_debug_works_without_a_commit_and_an_identity(
+    mitosis: Mitosis, tmp_path: Path, git: Callable[..., str], home: Path
+) -> None:
+    (home / ".gitconfig").write_text("[user]\n    useConfigOnly = true\n")
+    folder = tmp_path / "new"
+    git("init", "--quiet", str(folder), cwd=tmp_path)
+    (folder / "alone.py").write_text("lookup_dict = {}\ndef run():\n    return {'main': lambda: 0}\n")
+    mitosis("-m", "alone", "-d", cwd=folder)
+
+
+def kernels_of(project: Path) -> list[int]:
+    """Processes whose working directory is a trial's folder of the project."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            try:
+                cwd = (process / "cwd").readlink()
+            except OSError:
+                continue
+            if cwd.is_relative_to(project / "trials"):
+                found.append(int(process.name))
+    return found

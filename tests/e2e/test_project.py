@@ -1,0 +1,84 @@
+"""Getting started: `demo`, `init`, `--version`, `--help`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import tomlkit
+
+from mitosis import __version__
+from support.e2e import Mitosis
+
+
+def test_demo_runs_a_real_trial_in_a_new_repository(mitosis: Mitosis, tmp_path: Path, git: Callable[..., str]) -> None:
+    done = mitosis("demo", "here", cwd=tmp_path)
+    folder = tmp_path / "here"
+    assert "✓ recorded" in done.stdout
+    assert "$ mitosis list" in done.stdout
+    (page,) = folder.glob("trials/*.html")
+    assert "data:image/png;base64," in page.read_text()
+    assert git("status", "--porcelain", cwd=folder) == ""
+    assert len(git("log", "--oneline", "refs/mitosis", cwd=folder).splitlines()) == 2
+    assert git("fsck", "--strict", cwd=folder) == ""
+
+
+def test_demo_works_where_git_knows_nobody(mitosis: Mitosis, tmp_path: Path, home: Path) -> None:
+    (home / ".gitconfig").write_text("[user]\n    useConfigOnly = true\n")
+    mitosis("demo", cwd=tmp_path)
+    assert list(tmp_path.glob("mitosis-demo/trials/*.html"))
+
+
+def test_demo_leaves_a_folder_with_files_alone(mitosis: Mitosis, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "mine").write_text("x")
+    assert "not empty" in mitosis("demo", "here", cwd=tmp_path, status=2).stderr
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["mine"]
+
+
+def test_init_adds_the_table_and_keeps_the_rest(mitosis: Mitosis, project: Path) -> None:
+    path = project / "pyproject.toml"
+    text = '# mine\n[project]\nname   =  "x"  # spaced\n'
+    path.write_text(text)
+    assert "added [tool.mitosis.steps]" in mitosis("init", cwd=project / "lab").stdout
+    changed = path.read_text()
+    assert changed.startswith(text)
+    assert tomlkit.parse(changed).unwrap()["tool"]["mitosis"]["steps"] == {}
+    assert "already" in mitosis("init").stdout
+    assert path.read_text() == changed
+
+
+def test_version_and_help(mitosis: Mitosis, tmp_path: Path) -> None:
+    assert mitosis("--version", cwd=tmp_path).stdout == f"mitosis {__version__}\n"
+    text = mitosis("--help", cwd=tmp_path).stdout
+    for word in (
+        "--param",
+        "--eval-param",
+        "--debug",
+        "--trials-folder",
+        "--config",
+        "--module",
+        "list",
+        "show",
+        "demo",
+    ):
+        assert word in text
+    assert mitosis(cwd=tmp_path, status=2).stdout == text
+
+
+HEAVY = ("IPython", "jupyter_client", "nbclient", "nbconvert", "nbformat", "numpy", "tornado", "zmq")
+
+
+@pytest.mark.parametrize(
+    ("word", "heavy"), [("--version", (*HEAVY, "pygit2")), ("--help", (*HEAVY, "pygit2")), ("list", HEAVY)]
+)
+def test_light_commands_import_nothing_heavy(project: Path, word: str, heavy: tuple[str, ...]) -> None:
+    program = (
+        "import sys\nfrom mitosis.__main__ import run_command\n"
+        f"status = run_command([{word!r}])\nprint(status, sorted(set({heavy!r}) & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=project, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"

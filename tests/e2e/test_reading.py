@@ -1,0 +1,229 @@
+"""Looking at trials: `list`, `show`, `variants`, `open`, plain git, and loading from Python."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import dill
+import pytest
+
+import mitosis as package
+from mitosis.errors import AmbiguousKey, MitosisError, TrialNotFound
+from mitosis.records import TrialRecord
+from support.e2e import Mitosis
+
+Commit = Callable[[Mapping[str, str]], str]
+SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+
+
+def test_list_has_a_row_a_trial_newest_first(mitosis: Mitosis, records: Callable[[], list[TrialRecord]]) -> None:
+    mitosis(*SLOW)
+    mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum")
+    header, first, second = mitosis("list").stdout.splitlines()
+    newest, oldest = records()
+    assert header.split()[:2] == ["key", "experiment"]
+    assert "frequency" in header and "data.noise" in header
+    assert first.split()[:2] == [newest.key[:6], "data+fit"]
+    assert second.split()[:2] == [oldest.key[:6], "my_exp"]
+    assert "slow" in second
+    assert len(mitosis("list", "-n", "1").stdout.splitlines()) == 2
+    assert oldest.key[:6] in mitosis("list", "--experiment", "my_exp").stdout
+    assert newest.key[:6] not in mitosis("list", "--experiment", "my_exp").stdout
+
+
+def test_list_says_once_what_is_the_same_in_all_rows(mitosis: Mitosis) -> None:
+    mitosis(*SLOW)
+    mitosis("my_exp", "-p", "my_exp.frequency=fast", "-e", "my_exp.amplitude=4")
+    lines = mitosis("list").stdout.splitlines()
+    assert lines[0] == "all: experiment my_exp · amplitude 4"
+    assert "amplitude" not in lines[1]
+    assert "frequency" in lines[1]
+
+
+def test_reading_commands_without_any_trial(mitosis: Mitosis) -> None:
+    assert "no trials" in mitosis("list").stdout
+    assert "no variants" in mitosis("variants").stdout
+    assert "no trial is recorded" in mitosis("show", "abc", status=2).stderr
+
+
+def test_show_tells_everything(mitosis: Mitosis, only_record: Callable[[], TrialRecord]) -> None:
+    mitosis(*SLOW)
+    record = only_record()
+    shown = mitosis("show", record.key[:5]).stdout
+    for part in (
+        record.key,
+        "my_exp",
+        "finished",
+        record.commit,
+        "slow = 1",
+        "Ada Lovelace <ada@example.org>",
+        "lab:run",
+        record.interpreter,
+        record.platform,
+        record.process.host,
+        "mitosis my_exp -p my_exp.frequency=slow",
+        *(output.path for output in record.outputs),
+    ):
+        assert part in shown
+
+
+def test_unknown_and_ambiguous_keys(mitosis: Mitosis, project: Path, records: Callable[[], list[TrialRecord]]) -> None:
+    mitosis(*SLOW)
+    key = records()[0].key
+    missing = "0" * 12 if not key.startswith("0") else "f" * 12
+    assert missing in mitosis("show", missing, status=2).stderr
+    assert "no key of a trial" in mitosis("show", "xyz", status=2).stderr
+    with pytest.raises(FileNotFoundError) as caught:
+        package.load_trial_data(missing, trials_folder=project / "trials")
+    assert isinstance(caught.value, TrialNotFound)
+    for name in (f"2026-01-01_{key[:3]}aaaaaaaaa", f"2026-01-01_{key[:3]}bbbbbbbbb"):
+        (project / "trials" / name).mkdir()
+    with pytest.raises(RuntimeError) as ambiguous:
+        package.load_trial_data(key[:3], trials_folder=project / "trials")
+    assert isinstance(ambiguous.value, AmbiguousKey)
+    assert f"2026-01-01_{key[:3]}aaaaaaaaa" in str(ambiguous.value)
+
+
+def test_variants_tells_value_time_and_author(mitosis: Mitosis, git: Callable[..., str], project: Path) -> None:
+    mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum")
+    lines = mitosis("variants").stdout.splitlines()
+    low = next(line for line in lines if "data.noise=low" in line)
+    assert "0.01" in low
+    assert "Ada Lovelace" in low
+    assert git("rev-parse", "--short=7", "HEAD", cwd=project).strip() in low
+
+
+def test_commands_work_from_a_folder_a_worktree_and_a_clone(
+    mitosis: Mitosis, project: Path, tmp_path: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
+) -> None:
+    mitosis(*SLOW)
+    key = only_record().key[:6]
+    git("worktree", "add", "--quiet", str(tmp_path / "worktree"), "HEAD", cwd=project)
+    git("clone", "--quiet", "--mirror", str(project), str(tmp_path / "clone" / ".git"), cwd=tmp_path)
+    git("config", "core.bare", "false", cwd=tmp_path / "clone")
+    git("reset", "--quiet", "--hard", cwd=tmp_path / "clone")
+    for folder in (project / "lab", tmp_path / "worktree", tmp_path / "clone"):
+        assert key in mitosis("list", cwd=folder).stdout
+        assert key in mitosis("show", key, cwd=folder).stdout
+        assert "my_exp.frequency=slow" in mitosis("variants", cwd=folder).stdout
+        assert str(project / "trials") in mitosis("open", key, cwd=folder).stdout
+    mitosis(*SLOW, cwd=tmp_path / "worktree")
+    assert len(mitosis("list", cwd=project).stdout.splitlines()) == 4
+
+
+def test_open_prints_the_path_without_a_browser(
+    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    mitosis(*SLOW)
+    record = only_record()
+    assert mitosis("open", record.key[:6]).stdout.strip() == str(project / "trials" / str(record.page))
+    shutil.rmtree(project / "trials")
+    message = mitosis("open", record.key[:6], status=2).stderr
+    assert "is not here" in message and record.process.host in message
+
+
+def test_listing_into_a_closed_pipe_is_silent(mitosis: Mitosis, project: Path) -> None:
+    mitosis(*SLOW)
+    done = subprocess.run("mitosis list | true", shell=True, cwd=project, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def test_commit_of_a_trial_survives_amend_and_gc(mitosis: Mitosis, project: Path, git: Callable[..., str]) -> None:
+    mitosis(*SLOW)
+    commit = git("rev-parse", "HEAD", cwd=project).strip()
+    git("commit", "--quiet", "--amend", "-m", "amended", cwd=project)
+    git("reflog", "expire", "--expire=now", "--all", cwd=project)
+    git("gc", "--quiet", "--prune=now", cwd=project)
+    assert git("cat-file", "-t", commit, cwd=project).strip() == "commit"
+    assert "my_exp" in mitosis("list").stdout
+    assert git("fsck", "--strict", cwd=project) == ""
+    mitosis(*SLOW)
+
+
+def test_setup_makes_git_show_records_as_text(mitosis: Mitosis, project: Path, git: Callable[..., str]) -> None:
+    mitosis(*SLOW)
+    assert "diff.mitosis" not in git("config", "--list", cwd=project)
+    first = mitosis("setup").stdout
+    assert "diff.mitosis.textconv" in first
+    assert str(project / ".git" / "info" / "attributes") in first
+    history = git("log", "-p", "refs/mitosis", cwd=project)
+    assert "Binary files" not in history
+    assert "amplitude" in history
+    state = (project / ".git/config").read_bytes(), (project / ".git/info/attributes").read_bytes()
+    assert mitosis("setup").stdout.count("there already") == 2
+    assert state == ((project / ".git/config").read_bytes(), (project / ".git/info/attributes").read_bytes())
+
+
+def test_setup_keeps_other_attributes(mitosis: Mitosis, project: Path) -> None:
+    path = project / ".git/info/attributes"
+    path.write_text("*.png binary")
+    mitosis("setup")
+    assert path.read_text() == "*.png binary\n*.msgpack diff=mitosis\n"
+
+
+def test_git_alone_shows_history_and_notes(
+    mitosis: Mitosis, project: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
+) -> None:
+    mitosis(*SLOW)
+    key = only_record().key
+    ended, started = git("log", "--format=%s", "refs/mitosis", cwd=project).splitlines()
+    assert ended.startswith(f"my_exp {key} finished: main = 4 (")
+    assert started.startswith(f"my_exp {key} started at ")
+    assert "frequency=slow (locked) amplitude=4" in started
+    assert f"{key[:6]}  my_exp  frequency=slow amplitude=4  finished  main = 4" in git(
+        "log", "--notes=mitosis", cwd=project
+    )
+    log = git("log", "--format=%an %s", "refs/mitosis", "--", "variants/my_exp/frequency/slow", cwd=project)
+    assert log.startswith("Ada Lovelace my_exp")
+
+
+def test_folders_without_a_record_load_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "trials" / "2023-04-05_abc123"
+    folder.mkdir(parents=True)
+    for number in range(12):
+        (folder / f"results_{number}.dill").write_bytes(dill.dumps({"main": number}))
+    monkeypatch.chdir(tmp_path)
+    for results in (package.load_trial_data("abc1"), package.load_trial_data("abc123", trials_folder="trials")):
+        assert [result["main"] for result in results] == list(range(12))
+
+
+def test_parameters_load_by_step(
+    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum")
+    key = only_record().key
+    monkeypatch.chdir(project)
+    assert package.load_trial_params(key, 1) == {"kind": sum}
+    assert package._load_trial_params(hexstr=key, step=0) == {"noise": {"scale": 0.01, "seed": 3}}
+    with pytest.raises(ValueError, match="step 7"):
+        package.load_trial_params(key, step=7)
+
+
+def test_recorded_trial_without_outputs_here_says_where_they_are(
+    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mitosis(*SLOW)
+    shutil.rmtree(project / "trials")
+    monkeypatch.chdir(project)
+    with pytest.raises(TrialNotFound) as caught:
+        package.load_trial_data(only_record().key)
+    assert only_record().process.host in str(caught.value)
+
+
+def test_changed_meaning_is_a_runtime_error() -> None:
+    from mitosis.errors import VariantRedefined
+
+    assert issubclass(VariantRedefined, RuntimeError)
+    assert issubclass(MitosisError, RuntimeError)
+
+
+def test_recorded_escapes_do_not_reach_the_terminal(
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit({"lab/__init__.py": "lookup_dict = {}\ndef run(x):\n    raise ValueError('\\x1b[2Jgone')\n"})
+    done = mitosis("my_exp", "-e", "my_exp.x='\x1b]0;title\x07'", status=1)
+    shown = done.stdout + mitosis("list").stdout + mitosis("show", only_record().key).stdout
+    assert "\x1b" not in shown
