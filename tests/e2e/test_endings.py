@@ -225,11 +225,8 @@ def test_interrupt_that_the_experiment_swallows_still_counts(
 def test_interrupt_before_the_steps_leaves_nothing(
     mitosis: Mitosis, commit: Commit, project: Path, git: Callable[..., str]
 ) -> None:
-    commit(
-        {
-            "lab/__init__.py": f"import pathlib, time\npathlib.Path({str(project)!r}, 'ignored').touch()\ntime.sleep(60)\n"
-        }
-    )
+    sign = project / "ignored"
+    commit({"lab/__init__.py": f"import pathlib, time\npathlib.Path({str(sign)!r}).touch()\ntime.sleep(60)\n"})
     process = subprocess.Popen(command("my_exp"), cwd=project, stderr=subprocess.PIPE, text=True)
     while not sign.exists():
         time.sleep(0.02)
