@@ -57,8 +57,7 @@ class Pair(NamedTuple):
 class Side:
     """One of two values that are compared."""
 
-    def __init__(self, graph: Graph) -> None:
-        merged = Merged(graph.entries)
+    def __init__(self, graph: Graph, merged: Merged) -> None:
         self.graph = graph
         self.digests = merged.digests
         self.token: Callable[[object], bytes] = packer(merged.token)

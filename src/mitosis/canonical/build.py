@@ -24,7 +24,7 @@ from mitosis.canonical.graph import (
     Scalar,
     array_header,
 )
-from mitosis.canonical.names import MISSING, Refusal, encodable, find, raw_name, type_name
+from mitosis.canonical.names import MISSING, Refusal, ancestors, encodable, find, raw_name, type_name
 from mitosis.canonical.plain import (
     BY_NAME,
     BY_TYPE,
@@ -242,22 +242,21 @@ def _handler(cls: type) -> Handler:
             handler = _library_handler(library, cls)
             if handler is not None:
                 return handler
-    mro = type.__getattribute__(cls, "__mro__")
-    if type in mro:
+    if issubclass(cls, type):
         return expand_class
     enum = sys.modules.get("enum")
-    if enum is not None and enum.Enum in mro:
+    if enum is not None and issubclass(cls, enum.Enum):
         return expand_enum
-    if _is_namedtuple(cls, mro):
+    if _is_namedtuple(cls):
         return expand_namedtuple
-    if "__dataclass_fields__" in vars(cls) and all(base.__flags__ & _HEAP_TYPE for base in mro[:-1]):
+    if "__dataclass_fields__" in vars(cls) and all(base.__flags__ & _HEAP_TYPE for base in ancestors(cls)[:-1]):
         return expand_dataclass
     return expand_object
 
 
-def _is_namedtuple(cls: type, mro: tuple[type, ...]) -> bool:
+def _is_namedtuple(cls: type) -> bool:
     """Whether it is a class as `collections.namedtuple` makes it, or a subclass of one."""
-    if tuple not in mro:
+    if not issubclass(cls, tuple):
         return False
     fields = getattr(cls, "_fields", None)
     return type(fields) is tuple and all(type(field) is str for field in fields)

@@ -73,7 +73,8 @@ def compare(before: bytes, after: bytes) -> Comparison:
         FormatTooNew: a newer mitosis wrote one of them.
         BadRecord: one of them is no canonical value.
     """
-    old, new = Side(read_canonical(before)), Side(read_canonical(after))
+    old = Side(*read_canonical(before))
+    new = old if before == after else Side(*read_canonical(after))
     root = Pair(old.graph.root, new.graph.root, SEQUENCE, (0, 0))
     counter = _Counter(old, new)
     same, different = counter.count(root)

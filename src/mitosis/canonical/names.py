@@ -24,9 +24,20 @@ def type_name(cls: type) -> str:
 
 def raw_name(cls: type) -> tuple[str, str]:
     """Module and qualified name that a class claims, whatever its metaclass says."""
-    module = type.__getattribute__(cls, "__module__")
-    name = type.__getattribute__(cls, "__qualname__")
+    module = _own_attribute(cls, "__module__")
+    name = _own_attribute(cls, "__qualname__")
     return module if type(module) is str else "?", name if type(name) is str else "?"
+
+
+def _own_attribute(cls: type, name: str) -> Any:
+    """An attribute of a class as `type` keeps it, past everything that its metaclass defines."""
+    return type.__dict__[name].__get__(cls)
+
+
+def ancestors(cls: type) -> tuple[type, ...]:
+    """The class and all that it inherits from, whatever its metaclass says."""
+    found: tuple[type, ...] = _own_attribute(cls, "__mro__")
+    return found
 
 
 def class_label(cls: type) -> str:

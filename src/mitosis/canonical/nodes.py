@@ -23,7 +23,7 @@ from mitosis.canonical.graph import (
     named,
     pairs,
 )
-from mitosis.canonical.order import canonical
+from mitosis.canonical.order import Merged, canonical
 from mitosis.canonical.wire import WHERE, read, write
 from mitosis.errors import BadRecord
 
@@ -105,7 +105,7 @@ def decode(data: bytes) -> Node:
         FormatTooNew: a newer mitosis wrote them.
         BadRecord: they are not what `encode` gives for any value.
     """
-    graph = read_canonical(data)
+    graph, _ = read_canonical(data)
     return Node(graph, graph.root)
 
 
@@ -114,13 +114,16 @@ def encode_node(node: Node) -> bytes:
     return write(canonical(Graph(node.graph.entries, node.item)))
 
 
-def read_canonical(data: bytes) -> Graph:
-    """The graph of bytes that are in canonical order; see `decode`."""
+def read_canonical(data: bytes) -> tuple[Graph, Merged]:
+    """The graph of bytes that are in canonical order, and the digests of its entries; see `decode`."""
     graph = read(data)
     try:
-        ordered = write(canonical(graph))
+        merged = Merged(graph.entries)
     except TooTangled as error:
         raise BadRecord(WHERE, "its cycles are too tangled") from error
-    if ordered != data:
+    compound = isinstance(graph.root, Ref) and graph.root.index == 0
+    ordered = merged.are_canonical() if compound else not graph.entries
+    # Written again, since msgpack has several forms for one number or text.
+    if not ordered or write(graph) != data:
         raise BadRecord(WHERE, "it is not in canonical order")
-    return graph
+    return graph, merged

@@ -67,7 +67,10 @@ def expand_array(value: np.ndarray[Any, Any], limit: int) -> Part:
 
 
 def expand_masked(value: Any, limit: int) -> Part:
-    """A masked array: what is under the mask does not count, and a mask of nothing equals no mask."""
+    """A masked array: what is under the mask does not count, and a mask of nothing equals no mask.
+
+    Whether the mask is hard does not count either: numpy loses it when it pickles the array.
+    """
     if value is np.ma.masked:
         return atom("constant", "numpy.ma.masked")
     cls = type(value)
@@ -78,7 +81,6 @@ def expand_masked(value: Any, limit: int) -> Part:
         "array": plain_array(data, limit),
         ".mask": plain_array(mask, limit),
         ".fill_value": value.fill_value,
-        ".hardmask": bool(value.hardmask),
     }
     own = {name: part for name, part in instance_attributes(value).items() if name not in _OF_MASKED}
     parts.update(attributes(own))

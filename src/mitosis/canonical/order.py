@@ -79,27 +79,40 @@ class Merged:
 
     def numbered(self, root: int) -> Graph:
         """The graph below `root`, its entries numbered in the order in which they are met."""
-        number: dict[int, int] = {}
+        order = self._order(root)
+        number = {index: at for at, index in enumerate(order)}
+        standing = {index: number[same] for index, same in enumerate(self.same) if same in number}
+        return Graph([renumbered(self._in_order(index), standing) for index in order], Ref(0))
+
+    def are_canonical(self) -> bool:
+        """Whether the entries are as `numbered` leaves them, the first being the root."""
+        if self.same != list(range(len(self.same))):
+            return False
+        for index, items in self._sorted.items():
+            if any(one is not other for one, other in zip(items, self._entries[index].items, strict=True)):
+                return False
+        return self._order(0) == self.same
+
+    def _order(self, root: int) -> list[int]:
+        """The entries below `root` as they are first met, depth first; equal ones once."""
+        met: set[int] = set()
         order: list[int] = []
         waiting = [self.same[root]]
         while waiting:
             index = waiting.pop()
-            if index in number:
+            if index in met:
                 continue
-            number[index] = len(order)
+            met.add(index)
             order.append(index)
-            children = [self.same[child] for child in reversed(self._children(index))]
-            waiting.extend(child for child in children if child not in number)
-        standing = {index: number[same] for index, same in enumerate(self.same) if same in number}
-        entries = []
-        for index in order:
-            entry = self._entries[index]
-            items = self._sorted.get(index, entry.items)
-            entries.append(renumbered(Entry(entry.kind, entry.label, items), standing))
-        return Graph(entries, Ref(0))
+            children = [self.same[child] for child in reversed(ref_indices(self._in_order(index)))]
+            waiting.extend(child for child in children if child not in met)
+        return order
 
-    def _children(self, index: int) -> list[int]:
-        return [item.index for item in self._sorted.get(index, self._entries[index].items) if type(item) is Ref]
+    def _in_order(self, index: int) -> Entry:
+        """The entry with its items sorted, where they have no order of their own."""
+        entry = self._entries[index]
+        items = self._sorted.get(index)
+        return entry if items is None else Entry(entry.kind, entry.label, items)
 
     def token(self, ref: Ref) -> msgpack.ExtType:
         """What stands for an entry in what is hashed and sorted."""

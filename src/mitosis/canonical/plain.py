@@ -18,7 +18,7 @@ from mitosis.canonical.expansion import (
     unordered,
 )
 from mitosis.canonical.graph import ArrayHeader, Entry
-from mitosis.canonical.names import Refusal, class_label, function_label, module_label, type_name
+from mitosis.canonical.names import Refusal, ancestors, class_label, function_label, module_label, type_name
 
 LONG_SCALAR: Final = 1024
 """A text or bytes longer than this is an entry of its own, like an array of bytes."""
@@ -96,8 +96,8 @@ def expand_method(value: types.MethodType, limit: int) -> Part:
     owner, function = value.__self__, value.__func__
     name = getattr(function, "__name__", None)
     cls = owner if isinstance(owner, type) else type(owner)
-    for base in type.__getattribute__(cls, "__mro__"):
-        found = base.__dict__.get(name)
+    for base in ancestors(cls):
+        found = base.__dict__.get(str(name))
         if found is not None:
             if getattr(found, "__func__", found) is function:
                 return record("method", {".__self__": owner, ".__name__": name})

@@ -1,0 +1,203 @@
+"""Classes and functions of a user's module, as values of parameters have them."""
+
+from __future__ import annotations
+
+import collections
+import copyreg
+import dataclasses
+import enum
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+
+class Color(enum.Enum):
+    RED = 1
+    BLUE = 2
+    CRIMSON = 1  # noqa: PIE796
+
+
+class Mode(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+@dataclasses.dataclass
+class Noise:
+    scale: float
+    kernel: Any = None
+    note: str = dataclasses.field(default="", compare=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Solver:
+    tol: float
+    steps: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(eq=False)
+class Handle:
+    name: str = dataclasses.field(default="", compare=False)
+
+
+class Point(NamedTuple):
+    x: float
+    y: float
+
+
+Pair = collections.namedtuple("Pair", ["left", "right"])
+
+
+class Plain:
+    """An ordinary object."""
+
+    def __init__(self, **attributes: Any) -> None:
+        self.__dict__.update(attributes)
+
+    def method(self) -> None:
+        """A method to bind."""
+
+    @classmethod
+    def make(cls) -> Plain:
+        return cls()
+
+    @staticmethod
+    def helper() -> None:
+        """A function inside a class."""
+
+
+class Slotted:
+    __slots__ = ("a", "b")
+
+    def __init__(self, a: Any, b: Any) -> None:
+        self.a = a
+        self.b = b
+
+
+class Celsius(float):
+    """A number with another meaning."""
+
+
+class Names(list[Any]):
+    """A list with attributes."""
+
+
+class Table(dict[Any, Any]):
+    """A dictionary with attributes."""
+
+
+class Tags(set[Any]):
+    """A set with attributes."""
+
+
+class Stateful:
+    """An object with a state of its own making."""
+
+    def __init__(self, state: Any) -> None:
+        self.state = state
+
+    def __getstate__(self) -> Any:
+        return self.state
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class Made:
+    """An object that is made by calling a function."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
+
+    def __reduce__(self) -> Any:
+        return make, self.arguments
+
+
+class Registered:
+    """An object that copyreg knows how to take apart."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class Reduced:
+    """An object whose reduce method returns what it is told."""
+
+    def __init__(self, reduced: Any) -> None:
+        self.reduced = reduced
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if isinstance(self.reduced, BaseException):
+            raise self.reduced
+        return self.reduced() if callable(self.reduced) else self.reduced
+
+
+class Keyed:
+    """Told apart by identity, so that equal ones can be in one set or be keys of one dictionary."""
+
+    def __init__(self, value: Any = None) -> None:
+        self.value = value
+
+
+class Outer:
+    class Inner:
+        def method(self) -> None:
+            """A method of a nested class."""
+
+
+def make(*arguments: Any) -> Made:
+    return Made(*arguments)
+
+
+def _reduce_registered(registered: Registered) -> tuple[Callable[[Any], Registered], tuple[Any]]:
+    return Registered, (registered.value,)
+
+
+copyreg.pickle(Registered, _reduce_registered)
+
+
+def drift(x: float, rate: float = 1.0) -> float:
+    return x * rate
+
+
+def make_closure(rate: float) -> Callable[[float], float]:
+    def inner(x: float) -> float:
+        return x * rate
+
+    return inner
+
+
+def make_local_class() -> type:
+    class Local:
+        pass
+
+    return Local
+
+
+def count() -> Iterator[int]:
+    yield 1
+
+
+async def wait() -> None:
+    """A coroutine, when called."""
+
+
+@functools.cache
+def cached(x: float) -> float:
+    return x
+
+
+closure = make_closure(2.0)
+nameless = lambda x: x  # noqa: E731
+
+
+def misnamed(x: float) -> float:
+    return x
+
+
+misnamed_original, misnamed = misnamed, drift

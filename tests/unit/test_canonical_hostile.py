@@ -1,0 +1,231 @@
+"""Objects that lie, raise or never end: a value or a clear refusal, never a crash."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from mitosis.canonical import decode, encode
+from mitosis.errors import UnstableValue
+from support import canonical_samples as samples
+
+
+@pytest.fixture(autouse=True)
+def time_limit() -> Iterator[None]:
+    """Ends a test that hangs after 60 seconds."""
+
+    def give_up(signum: int, frame: object) -> None:
+        raise AssertionError("no end in sight")
+
+    previous = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, previous)
+
+
+ERRORS = [
+    ValueError("no"),
+    SystemExit(3),
+    GeneratorExit(),
+    RecursionError(),
+    MemoryError(),
+    StopIteration(1),
+    OSError(),
+]
+
+
+def raiser(error: BaseException) -> Callable[..., Any]:
+    def method(*arguments: Any) -> Any:
+        raise error
+
+    return method
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("name", ["__reduce_ex__", "__reduce__", "__getstate__", "__getattribute__"])
+def test_error_of_a_method_becomes_a_refusal(name: str, error: BaseException) -> None:
+    hostile = type("Hostile", (samples.Plain,), {name: raiser(error)})
+    with pytest.raises(UnstableValue) as caught:
+        encode({"a": [object.__new__(hostile)]})
+    assert caught.value.path == "a[0]"
+    assert type(error).__name__ in caught.value.reason
+
+
+@pytest.mark.parametrize("name", ["__reduce_ex__", "__getattribute__"])
+def test_interrupt_passes_through(name: str) -> None:
+    hostile = type("Hostile", (samples.Plain,), {name: raiser(KeyboardInterrupt())})
+    with pytest.raises(KeyboardInterrupt):
+        encode([object.__new__(hostile)])
+
+
+class Touchy:
+    """Raises at whatever is done to it, and is taken apart all the same."""
+
+    __eq__ = __hash__ = __repr__ = __str__ = __bool__ = __len__ = __iter__ = raiser(ValueError("touched"))
+    __getattr__ = __format__ = __contains__ = __getitem__ = raiser(ValueError("touched"))
+
+    def __init__(self) -> None:
+        self.__dict__["value"] = 5
+
+
+class TouchyKey(Touchy):
+    __hash__ = object.__hash__
+
+
+def test_value_is_not_compared_hashed_shown_or_measured() -> None:
+    assert encode([Touchy(), {TouchyKey(): Touchy()}, Touchy()]) == encode(
+        [Touchy(), {TouchyKey(): Touchy()}, Touchy()]
+    )
+
+
+class Liar:
+    """Says that it is a number."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return int
+
+    def __init__(self, value: int = 0) -> None:
+        self.value = value
+
+
+class Thrower:
+    """Raises when it is asked for its class."""
+
+    __class__ = property(raiser(SystemExit(1)))
+
+
+def test_class_is_not_asked_of_the_object() -> None:
+    assert encode(Liar(1)) != encode(Liar(2))
+    assert encode(Liar(1)) != encode(1)
+    assert decode(encode([Thrower()])).children[0].label.endswith(":Thrower")
+
+
+class Meta(type):
+    __name__ = property(raiser(ValueError("name")))
+    __module__ = property(raiser(ValueError("module")))
+
+    def __getattribute__(cls, name: str) -> Any:
+        raise ValueError(name)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        raise ValueError("instance")
+
+    __eq__ = __hash__ = raiser(ValueError("compared"))
+
+
+class Guarded(metaclass=Meta):
+    """An ordinary object of a class that answers nothing."""
+
+
+def test_hostile_metaclass_ends_in_a_value_or_a_refusal() -> None:
+    for value in (Guarded, Guarded()):
+        try:
+            encode([value])
+        except UnstableValue as refusal:
+            assert refusal.path == "[0]"
+
+
+def test_error_whose_message_raises_is_named_by_its_type() -> None:
+    class Mute(Exception):
+        __str__ = __repr__ = raiser(ValueError("no words"))
+
+    with pytest.raises(UnstableValue) as caught:
+        encode(samples.Reduced(Mute()))
+    assert "Mute" in caught.value.reason
+
+
+class OddTable(dict[Any, Any]):
+    """A dictionary with items of its own."""
+
+    def __init__(self, *items: Any) -> None:
+        super().__init__()
+        self.__dict__["odd"] = None
+        self.rows = items
+
+    def items(self) -> Any:
+        return iter(self.rows)
+
+    def __getstate__(self) -> None:
+        return None
+
+
+def test_dictionary_with_odd_items_is_taken_at_its_word_or_refused() -> None:
+    assert encode(OddTable((1, 2), (1, 3))) == encode(OddTable((1, 3), (1, 2)))
+    assert encode(OddTable((1, 2), (1, 3))) != encode(OddTable((1, 2)))
+    for odd in ((1,), (1, 2, 3), 5, [1, 2]):
+        with pytest.raises(UnstableValue):
+            encode(OddTable(odd))
+
+
+class Endless:
+    """Each one leads to another one."""
+
+    def __reduce__(self) -> Any:
+        return Endless, (), {"next": Endless()}
+
+
+class Wide:
+    """Each one leads to two more."""
+
+    def __reduce__(self) -> Any:
+        return Wide, (Wide(), Wide())
+
+
+class Streaming:
+    """Yields new objects for ever."""
+
+    def __reduce__(self) -> Any:
+        return Streaming, (), None, ([] for _ in iter(int, 1))
+
+
+@pytest.mark.parametrize("endless", [Endless, Wide])
+def test_endless_graph_ends_in_a_refusal(endless: type) -> None:
+    with pytest.raises(UnstableValue, match="nested more than 100,000 levels deep") as caught:
+        encode([endless()])
+    assert len(caught.value.path) <= 1001
+
+
+def test_endless_items_end_in_a_refusal() -> None:
+    with pytest.raises(UnstableValue, match="more than"):
+        encode(samples.Reduced((samples.make, (), None, iter(int, 1))))
+
+
+def test_value_that_changes_while_it_is_taken_apart_ends_in_a_value() -> None:
+    victim: list[Any] = [0, None, 2]
+
+    class Changer:
+        def __reduce__(self) -> Any:
+            victim.clear()
+            victim.extend([[], []])
+            return samples.make, (1,)
+
+    victim[1] = samples.Reduced(Changer().__reduce__)
+    decode(encode(victim))
+
+
+def test_parts_made_up_for_the_walk_are_not_mistaken_for_each_other() -> None:
+    values = [samples.Reduced(lambda at=at: (samples.make, ([at], [at, at]))) for at in range(200)]
+    assert encode(values) == encode([samples.Made([at], [at, at]) for at in range(200)])
+
+
+def test_names_with_lone_surrogates_are_kept_or_refused() -> None:
+    odd = samples.Plain()
+    odd.__dict__["\ud800"] = 1
+    assert encode(odd) != encode(samples.Plain(**{"?": 1}))
+    nameless = type("Nameless", (), {})
+    nameless.__module__ = "\ud800"
+    with pytest.raises(UnstableValue):
+        encode(nameless)
+
+
+def test_attributes_that_are_no_names_are_kept() -> None:
+    odd = samples.Plain()
+    odd.__dict__[5] = 1  # type: ignore[index]
+    even = samples.Plain()
+    even.__dict__["5"] = 1
+    assert encode(odd) != encode(even)
