@@ -17,10 +17,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import msgpack
 
@@ -33,6 +34,10 @@ OutputListener = Callable[[Literal["stdout", "stderr"], str], None]
 
 _STARTUP_TIMEOUT_S = 60
 _SHUTDOWN_TIMEOUT_S = 2.0
+_FOLDER_PREFIX = "mitosis-"
+_OWNER = "owner"
+_ABANDONED_S = 60
+"""How old a folder without an owner must be: its owner may just be about to lock it."""
 _LAST_OUTPUT_S = 0.2
 """How long after the kernel's death its last messages are waited for."""
 
@@ -100,12 +105,13 @@ class Kernel:
     def __init__(self, notebook: NotebookNode, listener: OutputListener) -> None:
         self.notebook = notebook
         self._listener = listener
-        self._folder = Path(tempfile.mkdtemp(prefix="mitosis-", dir=_short_temporary_folder()))
+        self._folder, self._ownership = _make_private_folder()
         self._stderr = self._folder / "stderr"
         self._numbers = itertools.count()
         self._client: Any = None
         self._manager: Any = None
         self._death: asyncio.Future[int | None] | None = None
+        self._is_closing = False
         self.group: int | None = None
         """Process group of the kernel, on POSIX."""
 
@@ -222,12 +228,17 @@ class Kernel:
             elif self._manager is not None and self._manager.provisioner.process is not None:
                 self._manager.provisioner.process.send_signal(number)
 
+    def begin_close(self) -> None:
+        """Ask the kernel to end, and do not wait for it."""
+        if self._client is not None and self.is_alive and not self._is_closing:
+            self._is_closing = True
+            self._client.request_shutdown()
+
     async def close(self) -> None:
         """End the kernel, politely at first, and remove its folder."""
         try:
-            if self._client is not None and self.is_alive:
-                self._client.request_shutdown()
-                assert self._death is not None
+            self.begin_close()
+            if self._is_closing and self._death is not None:
                 await asyncio.wait({self._death}, timeout=_SHUTDOWN_TIMEOUT_S)
             self.kill()
             if self._death is not None:
@@ -238,6 +249,7 @@ class Kernel:
                 await self._manager.cleanup_resources()
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
+            self._ownership.close()
 
     def _said(self) -> str:
         try:
@@ -265,6 +277,36 @@ def _when_ended(process: subprocess.Popen[bytes]) -> asyncio.Future[int | None]:
 
     threading.Thread(target=wait, name="mitosis-kernel-watch", daemon=True).start()
     return ended
+
+
+def _make_private_folder() -> tuple[Path, IO[bytes]]:
+    """A folder that only this user can open, and the open file whose lock says that it is in use.
+
+    Folders of runners that were killed are removed on the way: nobody holds their lock.
+    """
+    parent = Path(_short_temporary_folder() or tempfile.gettempdir())
+    if os.name == "posix":
+        for folder in parent.glob(f"{_FOLDER_PREFIX}*"):
+            _remove_if_abandoned(folder)
+    made = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
+    ownership = (made / _OWNER).open("wb")
+    if os.name == "posix":
+        import fcntl
+
+        fcntl.flock(ownership, fcntl.LOCK_EX)
+    return made, ownership
+
+
+def _remove_if_abandoned(folder: Path) -> None:
+    import fcntl
+
+    with contextlib.suppress(OSError):  # another user's, somebody's who is about to lock it, or gone by now
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            return
+        with (folder / _OWNER).open("r+b") as ownership:
+            fcntl.flock(ownership, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - folder.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _short_temporary_folder() -> str | None:

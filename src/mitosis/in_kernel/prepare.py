@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -21,6 +23,7 @@ def prepare(*, root: str, pythonpath: list[str], log: str, debug: bool) -> None:
         debug: whether to log from DEBUG instead of INFO.
     """
     _die_with_runner()
+    atexit.register(_end)
     watch_imports(Path(root))
     sys.path.extend(folder for folder in pythonpath if folder not in sys.path)
     root_logger = logging.getLogger()
@@ -28,6 +31,16 @@ def prepare(*, root: str, pythonpath: list[str], log: str, debug: bool) -> None:
     handler = logging.FileHandler(log, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter(LOG_FORMAT, style="{"))
     root_logger.addHandler(handler)
+
+
+def _end() -> None:
+    """End the process when the exit functions that user code registered have run, and before ipykernel's.
+
+    Exit functions run last in, first out, so those of ipykernel would follow. They sometimes wait for ever for a
+    thread that sends to a socket which is closed already, and there is nothing left that they could save.
+    """
+    logging.shutdown()
+    os._exit(0)
 
 
 def _die_with_runner() -> None:
@@ -38,7 +51,6 @@ def _die_with_runner() -> None:
     if sys.platform != "linux":
         return
     import ctypes
-    import os
     import signal
 
     set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)

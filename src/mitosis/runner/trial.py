@@ -90,9 +90,12 @@ class Trial:
                 raise Interrupted(self._signal) from None
             try:
                 record = await self._run_steps(record)
+                self._kernel.begin_close()
+                record = self._complete(record)
+                page = self._save(record, environment)
             finally:
                 await self._kernel.close()
-            return self._finish(record, journal, environment)
+            return self._finish(record, journal, page)
 
     # --- signals ----------------------------------------------------------------------------------
 
@@ -531,15 +534,9 @@ class Trial:
 
     # --- the end ----------------------------------------------------------------------------------
 
-    def _finish(self, record: TrialRecord, journal: Journal | None, environment: provenance.Environment) -> Outcome:
-        """Write what there is of outputs, and record the end."""
+    def _complete(self, record: TrialRecord) -> TrialRecord:
+        """The record with what the kernel used; the notebook with its heading."""
         self._progress.phase("saving")
-        self._usage = self._usage or _usage_of_children()
-        record = record.with_changes(
-            cpu_s=self._usage.get("cpu_s"),
-            peak_memory_bytes=self._usage.get("peak_memory_bytes"),
-            warnings=tuple(self._warnings),
-        )
         heading = notebooks.heading_source(
             record.experiment,
             [
@@ -548,7 +545,15 @@ class Trial:
             ],
         )
         self._notebook.cells.insert(0, notebooks.markdown_cell(heading, "heading"))
-        page = self._save(record, environment)
+        usage = self._usage or _usage_of_children()
+        return record.with_changes(
+            cpu_s=usage.get("cpu_s"),
+            peak_memory_bytes=usage.get("peak_memory_bytes"),
+            warnings=tuple(self._warnings),
+        )
+
+    def _finish(self, record: TrialRecord, journal: Journal | None, page: Path | None) -> Outcome:
+        """List the outputs, which are complete now that the kernel has ended, and record the end."""
         try:
             listed, unlisted = self._folder.list_outputs(page)
         except OSError as error:
