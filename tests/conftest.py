@@ -73,7 +73,15 @@ def git(request: pytest.FixtureRequest) -> Callable[..., str]:
 
     def run(*words: str, cwd: Path | None = None, stdin: str | None = None) -> str:
         folder = request.getfixturevalue("repository_folder") if cwd is None else cwd
-        done = subprocess.run(["git", *words], cwd=folder, input=stdin, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", *words],
+            cwd=folder,
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=False,
+        )
         assert done.returncode == 0, f"git {' '.join(words)}: {done.stderr}"
         return done.stdout
 

@@ -1,0 +1,374 @@
+"""Variant locks: a name means one value for ever, and whoever breaks that is told how."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mitosis import canonical
+from mitosis.errors import BadRecord, JournalError, VariantConflict, VariantRedefined
+from mitosis.git import Identity, find_repository
+from mitosis.journal import Journal, LockedVariant, VariantValue
+from mitosis.journal import locks as locks_module
+from mitosis.records import ParameterRecord, TrialRecord
+
+Git = Callable[..., str]
+MakeRecord = Callable[..., TrialRecord]
+MakeVariant = Callable[..., VariantValue]
+RunTrial = Callable[..., TrialRecord]
+Rewrite = Callable[[dict[str, bytes | str | None]], None]
+
+ADA = Identity("Ada Lovelace", "ada@example.org", 1_772_366_400, 60)
+"""At noon of 2026-03-01 in UTC."""
+BOB = Identity("Bob Bell", "bob@example.org", 1_772_452_800, 0)
+"""A day later."""
+
+
+def lookup(variant: VariantValue) -> tuple[ParameterRecord, ...]:
+    return (ParameterRecord(variant.step, variant.parameter, "lookup", variant.variant, True, variant.digest),)
+
+
+@pytest.fixture
+def lock(journal: Journal, make_record: MakeRecord) -> Callable[..., TrialRecord]:
+    """Start a trial that uses one variant."""
+
+    def start(variant: VariantValue, identity: Identity = ADA, into: Journal = journal) -> TrialRecord:
+        record = make_record(commit=into.repository.head, parameters=lookup(variant))
+        return into.start(record, [variant], "", identity).record
+
+    return start
+
+
+def locks_of(journal: Journal) -> list[tuple[str, str, str, str]]:
+    return [(lock.step, lock.parameter, lock.variant, lock.digest) for lock in journal.iter_variants()]
+
+
+def test_first_use_locks_and_later_uses_agree(
+    journal: Journal, make_record: MakeRecord, make_variant: MakeVariant
+) -> None:
+    slow, fast = make_variant("slow", 1), make_variant("fast", 10)
+    identity = journal.repository.identity()
+
+    def start(*variants: VariantValue) -> tuple[VariantValue, ...]:
+        return journal.start(make_record(commit=journal.repository.head), variants, "", identity).newly_locked
+
+    assert journal.check([slow, fast]) == (slow, fast)
+    assert start(slow) == (slow,)
+    assert journal.check([slow, fast]) == (fast,)
+    assert start(slow, fast) == (fast,)
+    assert start(slow, fast) == ()
+    assert list(journal.iter_variants()) == [
+        LockedVariant("my_exp", "frequency", "fast", fast.digest, fast.value),
+        LockedVariant("my_exp", "frequency", "slow", slow.digest, slow.value),
+    ]
+
+
+def test_changed_scalar_is_refused_as_told(
+    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant
+) -> None:
+    for _ in range(3):
+        record = lock(make_variant(value=1))
+    tip = journal.tip()
+    with pytest.raises(VariantRedefined) as caught:
+        lock(make_variant(value=2))
+    assert str(caught.value) == (
+        "variant `slow` of `my_exp.frequency` is locked to another value\n"
+        f"    locked: 1    by Ada Lovelace on 2026-03-01, commit {record.commit[:7]}, used by 3 trials\n"
+        "    now:    2    sine_experiment:lookup_dict\n"
+        "Give the new value a name of its own, or restore the locked one."
+    )
+    assert isinstance(caught.value, RuntimeError)
+    assert (caught.value.step, caught.value.parameter, caught.value.variant) == ("my_exp", "frequency", "slow")
+    assert caught.value.locked.digest == make_variant(value=1).digest
+    assert caught.value.now_digest == make_variant(value=2).digest
+    assert caught.value.locked.used_by == 3
+    assert caught.value.source == "sine_experiment:lookup_dict"
+    assert journal.tip() == tip
+    with pytest.raises(VariantRedefined):
+        journal.check([make_variant(value=2)])
+
+
+def test_changed_structure_is_refused_with_its_leaves(
+    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant
+) -> None:
+    kernel = np.zeros((512, 512))
+    before = {"scale": 0.01, "kernel": [1, 2, 3, kernel], "solver": {"tol": 1e-6, "name": "lu"}}
+    record = lock(make_variant("low", before, parameter="noise", step="fit"))
+    kernel[17, 240] = 1e-12
+    after = {"scale": 0.05, "kernel": [1, 2, 3, kernel], "solver": {"name": "lu"}}
+    with pytest.raises(VariantRedefined) as caught:
+        lock(make_variant("low", after, parameter="noise", step="fit"))
+    said = str(caught.value).splitlines()
+    assert said[0] == "variant `low` of `fit.noise` is locked to another value"
+    assert sorted(said[1:4]) == [
+        "    kernel[3]:   array(512×512 float64) differs in 1 element: [17, 240]: 0.0 → 1e-12",
+        "    scale:       0.01 → 0.05",
+        "    solver.tol:  removed",
+    ]
+    assert said[4:] == [
+        "    (4 other leaves are the same)",
+        "Give the new value a name of its own, or restore the locked one "
+        f"(locked by Ada Lovelace on 2026-03-01, commit {record.commit[:7]}, used by 1 trial).",
+    ]
+    assert ("scale", "0.01 → 0.05") in caught.value.differences
+    assert caught.value.same_count == 4
+
+
+def test_many_differences_are_counted(lock: Callable[..., TrialRecord], make_variant: MakeVariant) -> None:
+    lock(make_variant(value={f"key_{i:02}": i for i in range(30)}))
+    with pytest.raises(VariantRedefined) as caught:
+        lock(make_variant(value={f"key_{i:02}": -i for i in range(30)}))
+    said = str(caught.value).splitlines()
+    assert "    ... and 19 more" in said
+    assert "    (1 other leaf is the same)" in said
+    assert len(said) == 14
+
+
+def test_all_violated_variants_are_named(journal: Journal, make_record: MakeRecord, make_variant: MakeVariant) -> None:
+    def variants(value: int) -> list[VariantValue]:
+        return [
+            make_variant("slow", value),
+            make_variant("kept", 7),
+            make_variant("low", {"scale": value}, parameter="noise"),
+        ]
+
+    identity = journal.repository.identity()
+    journal.start(make_record(commit=journal.repository.head), variants(1), "", identity)
+    with pytest.raises(VariantRedefined) as caught:
+        journal.check(variants(2))
+    assert [r.variant for r in caught.value.redefinitions] == ["slow", "low"]
+    text = str(caught.value)
+    assert "variant `slow` of `my_exp.frequency` is locked" in text
+    assert "variant `low` of `my_exp.noise` is locked" in text
+    assert "`kept`" not in text
+    assert text.count("by Ada Lovelace") == 2
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1.0), (1, True), ("1", 1), (0.0, -0.0), ([1], (1,))])
+def test_values_that_only_look_alike_are_refused(
+    lock: Callable[..., TrialRecord], make_variant: MakeVariant, before: object, after: object
+) -> None:
+    lock(make_variant(value=before))
+    with pytest.raises(VariantRedefined):
+        lock(make_variant(value=after))
+
+
+def test_names_are_told_apart(journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant) -> None:
+    names = ["slow", "Slow", "slow ", "", "a/b", "a%2Fb", "..", ".git", "ü", "u\u0308", "x" * 3000, "x" * 3001]
+    for value, name in enumerate(names):
+        lock(make_variant(name, value))
+        lock(make_variant("v", value, parameter=name))
+        lock(make_variant("v", value, step=name))
+    for value, name in enumerate(names):
+        assert journal.check([make_variant(name, value)]) == ()
+        with pytest.raises(VariantRedefined):
+            journal.check([make_variant(name, -1)])
+    short = {name for name in names if len(name) < 1000}
+    assert short <= {lock.variant for lock in journal.iter_variants()}
+    assert short <= {lock.parameter for lock in journal.iter_variants()}
+    assert short <= {lock.step for lock in journal.iter_variants()}
+
+
+def test_two_values_for_one_variant_at_once_are_refused(journal: Journal, make_variant: MakeVariant) -> None:
+    with pytest.raises(JournalError, match="two values are given for variant `slow`"):
+        journal.check([make_variant(value=1), make_variant(value=2)])
+    assert journal.check([make_variant(value=1), make_variant(value=1)]) == (make_variant(value=1),)
+
+
+def test_value_that_is_too_large_is_refused(
+    lock: Callable[..., TrialRecord], make_variant: MakeVariant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks_module, "MAX_VALUE_BYTES", 1000)
+    with pytest.raises(JournalError, match="more than the 1000 that can be locked"):
+        lock(make_variant(value="x" * 1001))
+
+
+@pytest.fixture
+def conflict(
+    lock: Callable[..., TrialRecord], make_variant: MakeVariant, rewrite: Rewrite
+) -> tuple[VariantValue, VariantValue]:
+    """Two meanings of one name, as a merge of two people's journals makes them."""
+    ours, theirs = make_variant(value=1), make_variant(value=3)
+    lock(ours)
+    lock(ours)
+    lock(make_variant("other", 3), BOB)
+    folder = "variants/my_exp/frequency"
+    rewrite({f"{folder}/slow/{theirs.digest}.msgpack": theirs.value, f"{folder}/other/{theirs.digest}.msgpack": None})
+    return ours, theirs
+
+
+def test_variant_with_two_meanings_is_refused(
+    journal: Journal, lock: Callable[..., TrialRecord], conflict: tuple[VariantValue, VariantValue]
+) -> None:
+    for variant in conflict:
+        with pytest.raises(VariantConflict) as caught:
+            lock(variant)
+    first, second = sorted(caught.value.meanings, key=lambda meaning: meaning.summary)
+    assert (first.summary, first.author, first.date, first.used_by) == ("1", "Ada Lovelace", "2026-03-01", 2)
+    assert (second.summary, second.used_by) == ("3", 0)
+    text = str(caught.value)
+    assert text.startswith("variant `slow` of `my_exp.frequency` has two recorded meanings\n")
+    assert f"    {first.digest[:4]}…  1    Ada Lovelace, 2026-03-01, 2 trials\n" in text
+    assert "mitosis variants resolve my_exp.frequency=slow --keep DIGEST" in text
+    assert len(locks_of(journal)) == 2
+
+
+def test_foreign_files_in_a_variant_folder_do_not_count(
+    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant, rewrite: Rewrite
+) -> None:
+    slow = make_variant()
+    lock(slow)
+    rewrite({"variants/my_exp/frequency/slow/README": "hello\n", "variants/my_exp/frequency/new/x.msgpack": "x"})
+    assert journal.check([slow]) == ()
+    with pytest.raises(VariantRedefined):
+        journal.check([make_variant(value=2)])
+    assert journal.check([make_variant("new", 2)]) == (make_variant("new", 2),)
+    problems: list[BadRecord] = []
+    assert [lock.variant for lock in journal.iter_variants(problems=problems)] == ["slow"]
+    assert sorted(problem.where for problem in problems) == [
+        "variants/my_exp/frequency/new/x.msgpack",
+        "variants/my_exp/frequency/slow/README",
+    ]
+
+
+def test_lock_whose_content_was_changed_is_never_believed(
+    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant, rewrite: Rewrite
+) -> None:
+    slow = make_variant()
+    lock(slow)
+    rewrite({f"variants/my_exp/frequency/slow/{slow.digest}.msgpack": "forged"})
+    with pytest.raises(BadRecord, match="digest"):
+        lock(slow)
+    problems: list[BadRecord] = []
+    assert list(journal.iter_variants(problems=problems)) == []
+    assert [problem.where for problem in problems] == [f"variants/my_exp/frequency/slow/{slow.digest}.msgpack"]
+
+
+def test_origin_is_the_first_appearance(
+    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant, git: Git
+) -> None:
+    slow = make_variant()
+    first = lock(slow, ADA)
+    (journal.repository.root / "experiment.py").write_text("changed\n")
+    git("commit", "--quiet", "-am", "second")
+    later = Journal(find_repository(journal.repository.root))
+    second = lock(make_variant("fast", 2), BOB, later)
+    lock(slow, BOB, later)
+    origins = later.variant_origins()
+    assert set(origins) == set(locks_of(later))
+    origin = origins["my_exp", "frequency", "slow", slow.digest]
+    assert (origin.author, origin.name) == ("Ada Lovelace <ada@example.org>", "Ada Lovelace")
+    assert origin.date == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert origin.date.utcoffset() == timedelta(hours=1)
+    assert (origin.commit, origin.trial) == (first.commit, first.key)
+    fast = next(later.iter_variants())
+    assert (fast.variant, later.variant_origin(fast).trial, later.variant_origin(fast).commit) == (
+        "fast",
+        second.key,
+        second.commit,
+    )
+    assert git("log", "--format=%an", "refs/mitosis", "--", "variants/my_exp/frequency/slow") == "Ada Lovelace\n"
+
+
+def test_origin_does_not_depend_on_the_users_configuration(
+    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant, git: Git, home: Path
+) -> None:
+    slow = make_variant()
+    lock(slow, Identity("Jörg", "j@example.org", 1_772_366_400, 0))
+    expected = journal.variant_origins()
+    (home / "mailmap").write_text("Somebody Else <else@example.org> <j@example.org>\n")
+    for name, value in {
+        "log.showRoot": "false",
+        "log.showSignature": "true",
+        "log.mailmap": "true",
+        "mailmap.file": str(home / "mailmap"),
+        "log.date": "relative",
+        "log.decorate": "full",
+        "log.diffMerges": "combined",
+        "i18n.logOutputEncoding": "latin1",
+        "color.ui": "always",
+        "diff.renames": "copies",
+        "diff.external": "false",
+        "format.pretty": "fuller",
+        "notes.displayRef": "refs/notes/*",
+        "core.quotePath": "true",
+    }.items():
+        git("config", "--global", name, value)
+    assert journal.variant_origins() == expected
+    assert journal.variant_origin(next(journal.iter_variants())).name == "Jörg"
+
+
+def test_origin_of_an_unknown_lock_is_refused(journal: Journal, start_trial: RunTrial) -> None:
+    stranger = LockedVariant("a", "b", "c", "d" * 40, b"")
+    for _ in range(2):
+        with pytest.raises(JournalError, match=f"where variants/a/b/c/{stranger.digest}"):
+            journal.variant_origin(stranger)
+        start_trial()
+
+
+def test_same_lock_taken_by_two_people_has_the_earlier_origin(
+    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant, git: Git
+) -> None:
+    lock(make_variant("other", 5), ADA)
+    base = journal.tip()
+    lock(make_variant("slow", 1), BOB)
+    theirs = git("rev-parse", "refs/mitosis/journal").strip()
+    git("update-ref", "refs/mitosis/journal", str(base))
+    first = lock(make_variant("slow", 1), ADA)
+    tree = git("rev-parse", "refs/mitosis/journal^{tree}").strip()
+    for parents in (("-p", "refs/mitosis/journal", "-p", theirs), ("-p", theirs, "-p", "refs/mitosis/journal")):
+        merge = git("commit-tree", tree, *parents, "-m", "merge").strip()
+        git("update-ref", "refs/mitosis/journal", merge)
+        origin = journal.variant_origins()["my_exp", "frequency", "slow", make_variant("slow", 1).digest]
+        assert (origin.name, origin.trial) == ("Ada Lovelace", first.key)
+        git("update-ref", "refs/mitosis/journal", f"{merge}^{1 if parents[3] == theirs else 2}")
+
+
+def test_a_thousand_variants_are_checked_in_a_moment(journal: Journal, make_record: MakeRecord) -> None:
+    variants = []
+    for number in range(1000):
+        data = canonical.encode(number)
+        variants.append(VariantValue("fit", f"p{number % 10}", f"v{number}", canonical.digest(data), data))
+    identity = journal.repository.identity()
+    started = journal.start(make_record(commit=journal.repository.head), variants, "", identity)
+    assert started.newly_locked == tuple(variants)
+    times_s = []
+    for _ in range(5):
+        began = time.process_time()
+        assert journal.check(variants) == ()
+        times_s.append(time.process_time() - began)
+    assert min(times_s) < 0.05
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 3)), max_size=12))
+def test_locked_variant_never_changes(
+    tmp_path_factory: pytest.TempPathFactory,
+    git: Git,
+    make_record: MakeRecord,
+    make_variant: MakeVariant,
+    uses: list[tuple[str, int]],
+) -> None:
+    folder = tmp_path_factory.mktemp("lab")
+    git("init", "--quiet", ".", cwd=folder)
+    git("commit", "--quiet", "--allow-empty", "-m", "first", cwd=folder)
+    journal = Journal(find_repository(folder))
+    meanings: dict[str, int] = {}
+    for name, value in uses:
+        variant = make_variant(name, value)
+        record = make_record(commit=journal.repository.head)
+        if meanings.setdefault(name, value) == value:
+            journal.start(record, [variant], "", ADA)
+        else:
+            with pytest.raises(VariantRedefined):
+                journal.start(record, [variant], "", ADA)
+    assert {lock.variant: lock.digest for lock in journal.iter_variants()} == {
+        name: make_variant(name, value).digest for name, value in meanings.items()
+    }

@@ -1,0 +1,109 @@
+"""Names of refs and paths of the journal."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mitosis.errors import JournalError
+from mitosis.journal import experiment_name, layout
+
+# Lone surrogates too: names can come from file names and from lookup dictionaries.
+names = st.text(st.characters() | st.characters(categories=["Cs"]))
+
+
+def test_experiment_is_named_by_its_steps_in_order() -> None:
+    assert experiment_name(["data", "fit"]) == "data+fit"
+    assert experiment_name(["fit"]) == "fit"
+
+
+@given(names)
+def test_name_comes_back_from_its_path(name: str) -> None:
+    assert layout.decode_name(layout.encode_name(name, 10_000)) == name
+
+
+@given(names, st.integers(60, 300))
+def test_path_component_is_safe_and_bounded(name: str, limit: int) -> None:
+    component = layout.encode_name(name, limit)
+    assert re.fullmatch(r"[A-Za-z0-9_+%-][A-Za-z0-9._+%~-]*", component)
+    assert len(component) <= limit
+
+
+@pytest.mark.parametrize(
+    ("name", "component"),
+    [
+        ("my_exp", "my_exp"),
+        ("data+fit", "data+fit"),
+        ("v1.5-b", "v1.5-b"),
+        ("", "%"),
+        ("%", "%25"),
+        (".", "%2E"),
+        ("..", "%2E."),
+        (".git", "%2Egit"),
+        ("../../etc", "%2E.%2F..%2Fetc"),
+        ("a/b", "a%2Fb"),
+        ("a b\n", "a%20b%0A"),
+        ("GIT~1", "GIT%7E1"),
+        ("größe", "gr%C3%B6%C3%9Fe"),
+    ],
+)
+def test_component_is_spelled(name: str, component: str) -> None:
+    assert layout.encode_name(name, 200) == component
+    assert layout.decode_name(component) == name
+
+
+def test_long_names_stay_apart_and_keep_their_beginning() -> None:
+    first, second = (layout.encode_name("step_" * 100 + end, 200) for end in "ab")
+    assert first != second
+    assert first.startswith("step_step_")
+    assert len(first) == len(second) == 200
+
+
+@pytest.mark.parametrize("limit", range(60, 70))
+def test_long_name_is_not_cut_inside_of_an_escape(limit: int) -> None:
+    component = layout.encode_name("ü" * 100, limit)
+    kept, _, digest = component.rpartition("~")
+    assert re.fullmatch(r"(%[0-9A-F]{2})+", kept)
+    assert len(digest) == 32
+
+
+def test_component_that_encode_never_makes_comes_back_as_it_is() -> None:
+    assert layout.decode_name("%FF") == "%FF"
+
+
+def test_trial_path_has_the_day_of_utc() -> None:
+    path = layout.trial_path("my_exp", "2026-03-01T00:30:00+02:00", "5f2c91d07a3b")
+    assert path == "trials/my_exp/2026-02-28/5f/5f2c91d07a3b.msgpack"
+
+
+@pytest.mark.parametrize("key", ["", "5f2c", "../../../../x", "5F2C91D07A3B", "5f2c91d07a3b\n", "5f2c91d07a3bff"])
+def test_key_that_is_none_has_no_path(key: str) -> None:
+    with pytest.raises(JournalError, match="no key"):
+        layout.trial_path("my_exp", "2026-03-01T00:30:00+00:00", key)
+
+
+def test_trial_without_a_time_has_no_path() -> None:
+    with pytest.raises(JournalError, match="ISO 8601"):
+        layout.trial_path("my_exp", "yesterday", "5f2c91d07a3b")
+
+
+@pytest.mark.parametrize("digest", ["", "../x", "a" * 39, "A" * 40, "a" * 40 + "\n"])
+def test_digest_that_is_none_has_no_path(digest: str) -> None:
+    with pytest.raises(JournalError, match="no digest"):
+        layout.variant_path("my_exp", "frequency", "slow", digest)
+    with pytest.raises(JournalError, match="no commit"):
+        layout.pin_ref(digest)
+
+
+@pytest.mark.parametrize("digest", ["", "../x", "abc\n"])
+def test_environment_that_is_none_has_no_path(digest: str) -> None:
+    with pytest.raises(JournalError, match="no digest"):
+        layout.environment_path(digest)
+
+
+def test_variant_path_stays_below_the_limit_of_git() -> None:
+    path = layout.variant_path("ä" * 5000, "ö" * 5000, "ü" * 5000, "a" * 40)
+    assert len(path) < 4096
