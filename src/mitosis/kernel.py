@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,7 @@ OutputListener = Callable[[Literal["stdout", "stderr"], str], None]
 
 _STARTUP_TIMEOUT_S = 60
 _SHUTDOWN_TIMEOUT_S = 2.0
+_TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*m")
 _FOLDER_PREFIX = "mitosis-"
 _OWNER = "owner"
 _ABANDONED_S = 60
@@ -63,6 +65,18 @@ class KernelNotStarted(MitosisError):
             f"the Jupyter kernel did not start: {reason}\n{tail}\n"
             f"Try it alone: {sys.executable} -m ipykernel_launcher --help"
         )
+
+
+class AnswerFailed(Exception):
+    """An operation of `mitosis.in_kernel` raised: an error of mitosis, or the machine's.
+
+    Attributes: operation, reason.
+    """
+
+    def __init__(self, operation: str, reason: str, traceback: str) -> None:
+        self.operation = operation
+        self.reason = reason
+        super().__init__(f"the operation {operation} failed in the kernel: {reason}\n{traceback}")
 
 
 def describe_death(returncode: int | None, said: str = "") -> str:
@@ -105,7 +119,10 @@ class Kernel:
     def __init__(self, notebook: NotebookNode, listener: OutputListener) -> None:
         self.notebook = notebook
         self._listener = listener
-        self._folder, self._ownership = _make_private_folder()
+        try:
+            self._folder, self._ownership = _make_private_folder()
+        except OSError as error:
+            raise KernelNotStarted(f"there is no folder to be had for its sockets ({error})", "") from error
         self._stderr = self._folder / "stderr"
         self._numbers = itertools.count()
         self._client: Any = None
@@ -177,7 +194,7 @@ class Kernel:
 
         Raises:
             KernelDied: the kernel did.
-            RuntimeError: the operation itself failed, which is an error of mitosis.
+            AnswerFailed: the operation itself failed.
         """
         number = next(self._numbers)
         request = self._folder / f"request-{number}"
@@ -187,8 +204,9 @@ class Kernel:
         code = f"__import__('mitosis.in_kernel', fromlist=['answer']).answer(*{words!r})"
         content = await self._unless_dead(self._client.execute_hidden(code))
         if content["status"] != "ok" or not reply.exists():
-            traceback = "\n".join(content.get("traceback", []))
-            raise RuntimeError(f"the operation {operation} failed in the kernel\n{traceback}")
+            reason = f"{content.get('ename', 'no answer')}: {content.get('evalue', '')}"
+            traceback = _TERMINAL_CODE.sub("", "\n".join(content.get("traceback", [])))
+            raise AnswerFailed(operation, reason, traceback)
         data = reply.read_bytes()
         request.unlink()
         reply.unlink()

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -281,6 +282,21 @@ def test_trial_that_cannot_be_recorded_keeps_its_outputs_and_says_where(
     (folder,) = project.glob("trials/20*")
     assert str(folder) in done.stderr
     assert (folder / "results_0.dill").is_file()
+
+
+def test_full_disk_is_a_refusal(commit: Commit, project: Path, git: Callable[..., str]) -> None:
+    """Files that may not grow stand in for a disk that is full."""
+    commit({"lab/__init__.py": "lookup_dict = {}\ndef run():\n    return {'main': 1}\n"})
+    limit = (
+        "import os, resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (900, 900))\n"
+        "os.execv(sys.argv[1], sys.argv[1:])\n"
+    )
+    words = [sys.executable, "-c", limit, *command("my_exp")]
+    done = subprocess.run(words, cwd=project, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert f"the trials folder {project / 'trials'} cannot be written: File too large" in done.stderr
+    assert git("for-each-ref", "refs/mitosis", cwd=project) == ""
 
 
 def test_debug_checks_nothing_records_nothing_and_makes_the_page(

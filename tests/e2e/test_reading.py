@@ -24,10 +24,10 @@ def test_list_has_a_row_a_trial_newest_first(mitosis: Mitosis, records: Callable
     mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum")
     header, first, second = mitosis("list").stdout.splitlines()
     newest, oldest = records()
-    assert header.split()[:2] == ["key", "experiment"]
+    assert header.split()[:3] == ["key", "status", "experiment"]
     assert "frequency" in header and "data.noise" in header
-    assert first.split()[:2] == [newest.key[:6], "data+fit"]
-    assert second.split()[:2] == [oldest.key[:6], "my_exp"]
+    assert first.split()[:3] == [newest.key[:6], "finished", "data+fit"]
+    assert second.split()[:3] == [oldest.key[:6], "finished", "my_exp"]
     assert "slow" in second
     assert len(mitosis("list", "-n", "1").stdout.splitlines()) == 2
     assert oldest.key[:6] in mitosis("list", "--experiment", "my_exp").stdout

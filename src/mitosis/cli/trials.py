@@ -119,7 +119,7 @@ def _open_journal() -> Journal:
 
 
 def _print_table(records: Sequence[TrialRecord]) -> None:
-    """Trials as rows. What is the same in all of them is said once above."""
+    """Trials as rows. What is the same in all of them is said once above. Files get the status as a word."""
     relative = is_terminal()
     rows = [_row(record, relative=relative) for record in records]
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -127,11 +127,12 @@ def _print_table(records: Sequence[TrialRecord]) -> None:
     if len(rows) > 1:
         for name in names:
             values = {row.get(name, "") for row in rows}
-            if len(values) == 1 and name not in ("", "key", "when", "took", "note", "main"):
+            if len(values) == 1 and name not in ("", "key", "status", "when", "took", "note", "main"):
                 common[name] = values.pop()
     if common:
         print_line("all: " + " · ".join(f"{name} {value}" for name, value in common.items()))
-    first, last = ("", "key", "experiment"), ("main", "when", "took", "note")
+    first = ("", "key", "experiment") if relative else ("", "key", "status", "experiment")
+    last = ("main", "when", "took", "note")
     parameters = [name for name in names if name not in first and name not in last]
     columns = [name for name in (*first, *parameters, *last) if name in names and name not in common]
     if not any(row.get("note") for row in rows):
@@ -143,6 +144,8 @@ def _row(record: TrialRecord, *, relative: bool) -> dict[str, str]:
     state, note = _state(record)
     mark = {"finished": " ", "failed": "✗", "interrupted": "✗", "running": "…", "lost": "?"}[state]
     row = {"": mark, "key": record.key[:KEY_DIGITS], "experiment": clean(record.experiment)}
+    if not relative:
+        row["status"] = state
     for parameter in record.parameters:
         row[clean(parameter_name(parameter, record))] = _cut(clean(parameter.text), _PARAMETER_WIDTH)
     row["main"] = result(record.main) if state == "finished" else "–" if state in ("failed", "interrupted") else state

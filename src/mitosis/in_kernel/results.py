@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Mapping
@@ -160,7 +161,7 @@ def save(value: Any, path: Path) -> list[str]:
     """Pickle `value` to `path`, and what of it cannot be pickled as `NotSaved`.
 
     Returns:
-        What could not be pickled: its place in the value, and why.
+        What could not be saved: its place in the value or the file's name, and why.
     """
     import dill
 
@@ -174,14 +175,15 @@ def save(value: Any, path: Path) -> list[str]:
 
     try:
         write(value)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        unsaved.append(f"{path.name}: {describe_exception(error)}")
     except Exception as error:  # pickling runs the objects' own code, which may raise anything
         try:
             write(_picklable(value, "", error, unsaved, 0))
-        finally:
-            partial.unlink(missing_ok=True)
+        except OSError as write_error:
+            unsaved.append(f"{path.name}: {describe_exception(write_error)}")
+    with contextlib.suppress(OSError):
+        partial.unlink(missing_ok=True)
     return unsaved
 
 

@@ -52,8 +52,15 @@ class TrialFolder:
         return self.path / f"parameters_{number}.dill"
 
     def write(self, name: str, text: str) -> None:
-        """Write a file of the trial's folder, so that it appears whole or not at all."""
-        write_whole(self.path / name, text)
+        """Write a file of the trial's folder, so that it appears whole or not at all.
+
+        Raises:
+            FolderNotWritable: it cannot be written; perhaps the disk is full.
+        """
+        try:
+            write_whole(self.path / name, text)
+        except OSError as error:
+            raise FolderNotWritable(self.trials_folder, error.strerror or str(error)) from error
 
     def write_page(self, name: str, html: str) -> Path:
         """Write the trial's page beside its folder, and a link to it inside, where links are to be had."""

@@ -18,6 +18,7 @@ from mitosis import provenance
 from mitosis.errors import (
     BadReference,
     ExpressionFailed,
+    FolderNotWritable,
     ImportFailed,
     LookupFailed,
     MitosisError,
@@ -26,7 +27,7 @@ from mitosis.errors import (
     UnknownVariant,
     UntrackableParameter,
 )
-from mitosis.kernel import CellError, Kernel, KernelDied
+from mitosis.kernel import AnswerFailed, CellError, Kernel, KernelDied
 from mitosis.parameters import ParameterArgument, quoting_hint
 from mitosis.records import Failure, ParameterRecord, Status, StepRecord, TrialRecord
 from mitosis.runner import outputs
@@ -432,10 +433,8 @@ class Trial:
                 failure, pass_data = await self._run_step(index, planned, previous)
             except KernelDied as death:
                 failure = Failure("kernel", str(death), step=planned.step.name)
-            except RuntimeError as error:
-                if self._signal is None:
-                    raise
-                failure = Failure("interrupt", str(error).splitlines()[0], step=planned.step.name)
+            except AnswerFailed as error:
+                failure = Failure("mitosis", f"mitosis failed to look at it: {error.reason}", step=planned.step.name)
             if self._signal is not None:
                 status = "interrupted"
                 name = signal.Signals(self._signal).name
@@ -529,7 +528,7 @@ class Trial:
 
     async def _measure(self) -> None:
         if self._kernel.is_alive:
-            with contextlib.suppress(KernelDied, RuntimeError):
+            with contextlib.suppress(KernelDied, AnswerFailed):
                 self._usage = await self._kernel.ask("measure_usage")
 
     # --- the end ----------------------------------------------------------------------------------
@@ -588,8 +587,8 @@ class Trial:
         try:
             self._folder.write(outputs.NOTEBOOK, nbformat.writes(self._notebook) + "\n")
             self._folder.write(outputs.SOURCE, notebooks.script(self._notebook))
-        except OSError as error:
-            self._warn(f"the notebook could not be written to {self._folder.path}: {error}")
+        except FolderNotWritable as error:
+            self._warn(f"the notebook could not be written to {self._folder.path}: {error.reason}")
         try:
             html = report.render_page(self._notebook, self._page_facts(record, environment))
             return self._folder.write_page(report.page_name(record, debug=self._debug), html)
