@@ -19,7 +19,7 @@ app = App(
     name="mitosis",
     help="Run experiments, and record in git which code and parameters gave which result.",
     version=f"mitosis {__version__}",
-    help_format="markdown",
+    help_format="plaintext",
     usage=_USAGE,
 )
 _RUNNING = Group("Running", sort_key=1)
