@@ -12,7 +12,7 @@ from mitosis import __version__
 from mitosis.cli.run import run
 
 _USAGE = """\
-Usage: mitosis [OPTIONS] STEP... [-p STEP.PARAM=VARIANT]... [-e STEP.PARAM=EXPR]...
+Usage: mitosis STEP... [-p STEP.PARAM=VARIANT]... [-e STEP.PARAM=EXPR]...
        mitosis COMMAND ..."""
 
 app = App(

@@ -9,32 +9,61 @@ from cyclopts import Parameter
 
 
 def run(
-    *steps: Annotated[str, Parameter(show=True)],
-    param: Annotated[tuple[str, ...], Parameter(name=["--param", "-p"], negative=(), show_default=False)] = (),
-    eval_param: Annotated[
-        tuple[str, ...], Parameter(name=["--eval-param", "-e"], negative=(), show_default=False)
+    *steps: Annotated[
+        str,
+        Parameter(
+            help="Steps to run, in order, as they are registered in [tool.mitosis.steps]. "
+            "Each gets the data of the one before it.",
+        ),
+    ],
+    param: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name=["--param", "-p"],
+            negative=(),
+            show_default=False,
+            help="STEP.PARAM=VARIANT: look the value up by its variant's name. The name is locked to the value from its "
+            "first use on. A + before the step records without locking. May be repeated.",
+        ),
     ] = (),
-    module: Annotated[str | None, Parameter(name=["--module", "-m"])] = None,
-    debug: Annotated[bool, Parameter(name=["--debug", "-d"], negative=(), show_default=False)] = False,
-    trials_folder: Annotated[str | None, Parameter(name=["--trials-folder", "-F"])] = None,
-    config: Annotated[str | None, Parameter(name=["--config"])] = None,
+    eval_param: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name=["--eval-param", "-e"],
+            negative=(),
+            show_default=False,
+            help="STEP.PARAM=EXPR: a Python expression, quoted for the shell. A + before the step records without "
+            "tracking. May be repeated.",
+        ),
+    ] = (),
+    module: Annotated[
+        str | None,
+        Parameter(
+            name=["--module", "-m"],
+            help="Run MODULE:run with MODULE:lookup_dict, without registration. Parameters are then written without a "
+            "step.",
+        ),
+    ] = None,
+    debug: Annotated[
+        bool,
+        Parameter(
+            name=["--debug", "-d"],
+            negative=(),
+            show_default=False,
+            help="Try things out: nothing is checked, recorded or locked, the page is still made, and the log has DEBUG "
+            "records.",
+        ),
+    ] = False,
+    trials_folder: Annotated[
+        str | None,
+        Parameter(name=["--trials-folder", "-F"], help="Where outputs go, relative to the working directory."),
+    ] = None,
+    config: Annotated[
+        str | None,
+        Parameter(help="Configuration file in place of pyproject.toml, relative to the top of the repository."),
+    ] = None,
 ) -> int:
-    """Run a trial of the experiment that consists of these steps, and record it.
-
-    Args:
-        steps: Steps to run, in order, as they are registered in [tool.mitosis.steps]. Each gets the data of the one
-            before it.
-        param: STEP.PARAM=VARIANT: look the value up by its variant's name. The name is locked to the value from its
-            first use on. A + before the step records without locking. May be repeated.
-        eval_param: STEP.PARAM=EXPR: a Python expression, quoted for the shell. A + before the step records without
-            tracking. May be repeated.
-        module: Run MODULE:run with MODULE:lookup_dict, without registration. Parameters are then written without a
-            step.
-        debug: Try things out: nothing is checked, recorded or locked, the page is still made, and the log has DEBUG
-            records.
-        trials_folder: Where outputs go, relative to the working directory.
-        config: Configuration file in place of pyproject.toml, relative to the top of the repository.
-    """
+    """Run a trial of the experiment that consists of these steps, and record it."""
     from mitosis.cli.progress import make_progress
     from mitosis.runner import Request
     from mitosis.runner import run as run_trial
