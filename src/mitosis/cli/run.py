@@ -22,8 +22,8 @@ def run(
             name=["--param", "-p"],
             negative=(),
             show_default=False,
-            help="STEP.PARAM=VARIANT: look the value up by its variant's name. The name is locked to the value from its "
-            "first use on. A + before the step records without locking. May be repeated.",
+            help="STEP.PARAM=VARIANT: look the value up by its variant's name. The name is locked to the value from "
+            "its first use on. A + before the step records without locking. May be repeated.",
         ),
     ] = (),
     eval_param: Annotated[
@@ -50,8 +50,8 @@ def run(
             name=["--debug", "-d"],
             negative=(),
             show_default=False,
-            help="Try things out: nothing is checked, recorded or locked, the page is still made, and the log has DEBUG "
-            "records.",
+            help="Try things out: nothing is checked, recorded or locked, the page is still made, and the log has "
+            "DEBUG records.",
         ),
     ] = False,
     trials_folder: Annotated[
