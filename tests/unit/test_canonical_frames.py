@@ -236,6 +236,8 @@ POLARS_DIFFERENT: dict[str, Callable[[], tuple[Any, ...]]] = {
         pl.Series("b", [1]),
         pl.Series("a", [1.0]),
         pl.Series("a", [1], dtype=pl.UInt8),
+        pl.Series("a", [1], dtype=pl.Int128),
+        pl.Series("a", [2], dtype=pl.Int128),
         pl.Series("a", [None]),
         pl.DataFrame({"a": [1]}),
         pl.Int64,

@@ -170,6 +170,8 @@ def _differences(old: Side, new: Side, root: Pair, counter: _Counter) -> Iterato
     stack: list[tuple[tuple[int, int], Iterator[Pair]]] = []
     on_the_way: set[tuple[int, int]] = set()
     waiting: Pair | None = root
+    if not (counter.known(root) or (0, 1))[1]:
+        return
     for _ in range(_MAX_STEPS):
         if waiting is None:
             if not stack:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import sys
 import types
 from typing import Any, Final
@@ -277,11 +279,14 @@ def expand_enum(value: Any, limit: int) -> Part:
     """By class and name: what a member is worth is the class's affair."""
     label = class_label(type(value))
     name = value._name_
-    members = type(value).__members__
-    if name in members and members[name] is value:
+    known = type(value).__members__
+    if name in known and known[name] is value:
         return atom("enum", label, name)
-    # A combination of flags: what it is called depends on Python's version, its members do not.
-    return record("flag", {".__class__": type(value), ".value": value._value_})
+    # A combination of flags: by the names of those that it has, and the bits that have none.
+    members = list(value)
+    named = functools.reduce(operator.or_, (member._value_ for member in members), 0)
+    rest = value._value_ & ~named
+    return atom("enum", label, *(member._name_ for member in members), *([rest] if rest else []))
 
 
 def expand_dataclass(value: Any, limit: int) -> Part:

@@ -33,7 +33,7 @@ def expand_series(value: pl.Series, limit: int) -> Part:
 def _values(series: pl.Series, limit: int) -> Part:
     """The values of a series: numbers as an array and where there are none, others one by one."""
     dtype = series.dtype
-    if (not dtype.is_numeric() and not dtype.is_temporal()) or isinstance(dtype, pl.Decimal):
+    if not isinstance(dtype, _NUMBERS) and not dtype.is_temporal():
         return record("polars.array", {".dtype": str(dtype), "items": series.to_list()})
     from mitosis.canonical import numpy_types
 
@@ -58,6 +58,12 @@ def refuse_query(value: object, limit: int) -> Part:
 def refuse_expression(value: object, limit: int) -> Part:
     raise Refusal("an expression of polars has no form that lasts from one version to the next; pass a function")
 
+
+_NUMBERS: Final = (
+    *(pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64),
+    *(pl.Float32, pl.Float64),
+)
+"""Types that numpy has as well."""
 
 _BY_BASE: Final[dict[type, Handler]] = {
     pl.DataFrame: expand_frame,

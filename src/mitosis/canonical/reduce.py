@@ -24,7 +24,7 @@ from mitosis.canonical.expansion import (
     unordered,
 )
 from mitosis.canonical.graph import MAX_ITEMS
-from mitosis.canonical.names import Refusal, checked_label, class_label, encodable, function_label, type_name
+from mitosis.canonical.names import Refusal, checked_label, class_label, encodable, function_label, raw_name, type_name
 from mitosis.canonical.plain import READ_ONCE, article
 
 _PROTOCOL: Final = 4
@@ -32,14 +32,16 @@ _PROTOCOL: Final = 4
 _ADDRESS: Final = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]{4,}>")
 
 _LEFT_OUT: Final = {
-    "sklearn.base": frozenset(("_sklearn_version",)),
-    "scipy.stats._distn_infrastructure": frozenset(
-        ("__doc__", "_ctor_param", "_parse_arg_template", "_stats_has_moments", "extradoc", "numargs")
-    ),
-    "scipy.stats._multivariate": frozenset(("__doc__",)),
+    "sklearn.base:BaseEstimator": {"_sklearn_version"},
+    "scipy.stats._distn_infrastructure:rv_generic": {
+        *("__doc__", "_ctor_param", "_parse_arg_template", "_stats_has_moments", "extradoc", "numargs"),
+        *("generic_moment", "vecentropy"),
+    },
+    "scipy.stats._multivariate:multi_rv_generic": {"__doc__"},
+    "scipy.stats._covariance:CovViaPSD": {"_LP", "_log_pdet", "_psd"},
 }
-"""By module of a base class, attributes that a state holds and that say nothing of the object but only of the
-library's version, or repeat what others say."""
+"""By base class, attributes that a state holds and that say nothing of the object: they depend on the version of the
+library, or are computed from others in a way that differs from machine to machine."""
 
 
 def expand_object(value: object, limit: int) -> Part:
@@ -154,8 +156,13 @@ def _are_names(state: dict[Any, object]) -> bool:
 def _cleaned(value: object, state: dict[str, object]) -> dict[str, object]:
     left_out: set[str] = set()
     for base in type(value).__mro__:
-        left_out.update(_LEFT_OUT.get(base.__module__, ()))
-    return {name: _own(value, part) for name, part in state.items() if name not in left_out}
+        left_out.update(_LEFT_OUT.get(":".join(raw_name(base)), ()))
+    return {name: _attribute(value, part) for name, part in state.items() if name not in left_out}
+
+
+def _attribute(value: object, part: object) -> object:
+    # Libraries mark with a bare object what was not given. Nothing else could be meant by it here.
+    return atom("constant", "object()") if type(part) is object else _own(value, part)
 
 
 def _own(value: object, part: Any) -> Any:

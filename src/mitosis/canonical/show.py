@@ -75,6 +75,8 @@ class _Line:
         self._graph = graph
         self._room = room
         self._used = 0
+        self._open: set[int] = set()
+        """Entries that enclose the one at hand."""
 
     def text(self, item: Item, depth: int) -> str:
         if not isinstance(item, Ref):
@@ -87,12 +89,15 @@ class _Line:
                 text = array_text(entry, self._room)
             elif not entry.items:
                 text = _wrap(entry, "")
+            elif item.index in self._open:
+                text = _wrap(entry, "…")
             elif depth == 0:
                 text = _wrap(entry, _count_text(entry))
-            elif entry.kind == RECORD:
-                return self._record(entry, depth)
             else:
-                return self._items(entry, depth)
+                self._open.add(item.index)
+                text = self._record(entry, depth) if entry.kind == RECORD else self._items(entry, depth)
+                self._open.remove(item.index)
+                return text
         self._used += len(text)
         return text
 
@@ -196,7 +201,7 @@ _ATOMS: Final[dict[str, Callable[..., str]]] = {
     "function": lambda label: dotted(label),
     "class": lambda label: dotted(label),
     "module": lambda name: str(name),
-    "enum": lambda label, name: f"{short_name(label)}.{name}",
+    "enum": lambda label, *names: f"{short_name(label)}.{'|'.join(map(str, names)) or 0}",
     "datetime.timezone": lambda days, seconds, microseconds, name: str(name),
     "datetime.timedelta": lambda *parts: f"timedelta({timedelta(*parts)})",
     "numpy.datetime64": lambda count, step, unit: f"datetime64('{time_text('datetime64', count, step, unit)}')",

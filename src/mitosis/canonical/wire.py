@@ -91,7 +91,7 @@ class _Reader:
     """Reads msgpack token by token, so that no header makes it allocate what the data does not hold."""
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
+        self.data = data
         self._items_left = MAX_ITEMS
         # With the default, a reader that is fed refuses a buffer of more than 100 MiB and keeps room for it.
         self._unpacker = msgpack.Unpacker(
@@ -99,9 +99,9 @@ class _Reader:
         )
         self._unpacker.feed(data)
 
-    def array_header(self) -> int:
+    def array_header(self, *, checked: bool = True) -> int:
         count: int = self._unpacker.read_array_header()
-        if count > len(self._data) - self._unpacker.tell():
+        if checked and count > len(self.data) - self._unpacker.tell():
             _bad("it is cut short")
         return count
 
@@ -110,7 +110,7 @@ class _Reader:
         self._items_left -= count
         if self._items_left < 0:
             _bad(f"it has more than {MAX_ITEMS} items")
-        data, tell, unpack = self._data, self._unpacker.tell, self._unpacker.unpack
+        data, tell, unpack = self.data, self._unpacker.tell, self._unpacker.unpack
         items: list[Item] = []
         for _ in range(count):
             at = tell()
@@ -123,7 +123,7 @@ class _Reader:
         return items
 
     def at_end(self) -> bool:
-        return bool(self._unpacker.tell() == len(self._data))
+        return bool(self._unpacker.tell() == len(self.data))
 
 
 def _read_reference(code: int, data: bytes) -> Ref:
@@ -133,7 +133,7 @@ def _read_reference(code: int, data: bytes) -> Ref:
 
 
 def _read_graph(reader: _Reader) -> Graph:
-    count = reader.array_header()
+    count = reader.array_header(checked=False)
     if count < 1:
         _bad("it is empty")
     (version,) = reader.items(1)
@@ -141,8 +141,8 @@ def _read_graph(reader: _Reader) -> Graph:
         _bad("it does not say its format")
     if version > FORMAT:
         raise FormatTooNew(WHERE, version, FORMAT)
-    if count < 2:
-        _bad("it has no root")
+    if count < 2 or count > len(reader.data):
+        _bad("it has no root" if count < 2 else "it is cut short")
     (root,) = reader.items(1)
     entries: list[Entry] = []
     for _ in range(count - 2):
