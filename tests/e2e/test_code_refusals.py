@@ -128,7 +128,7 @@ def test_changed_variant_is_refused_with_its_leaf_and_origin(
     assert re.search(r"scale: +0\.01 → 0\.05", message)
     assert "(1 other leaf is the same)" in message
     assert re.search(rf"by Ada Lovelace on \d{{4}}-\d\d-\d\d, commit {locked_at}, used by 1 trial", message)
-    assert "Give the new value a name of its own, or restore the locked one." in message
+    assert "Give the new value a name of its own, or restore the locked one" in message
 
     commit({"lab/chain.py": chain})
     mitosis("data", "-p", "data.noise=low")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ import pytest
 import mitosis as package
 from mitosis.errors import AmbiguousKey, MitosisError, TrialNotFound
 from mitosis.records import TrialRecord
-from support.e2e import Mitosis
+from support.e2e import Mitosis, command
 
 Commit = Callable[[Mapping[str, str]], str]
 SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
@@ -127,7 +128,8 @@ def test_open_prints_the_path_without_a_browser(
 
 def test_listing_into_a_closed_pipe_is_silent(mitosis: Mitosis, project: Path) -> None:
     mitosis(*SLOW)
-    done = subprocess.run("mitosis list | true", shell=True, cwd=project, capture_output=True, text=True, check=False)
+    words = f"{shlex.join(command('list'))} | true"
+    done = subprocess.run(words, shell=True, cwd=project, capture_output=True, text=True, check=False)
     assert done.stderr == ""
 
 
