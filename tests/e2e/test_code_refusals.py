@@ -106,6 +106,12 @@ def test_undefined_name_hints_at_quoting(refused: Refused) -> None:
     assert """-e my_exp.amplitude='"rbf"'""" in message
 
 
+def test_expression_that_ends_the_kernel(refused: Refused) -> None:
+    message = refused("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=__import__('os')._exit(4)")
+    assert "the kernel ended with exit status 4" in message
+    assert "no step ran" in message
+
+
 def test_value_without_stable_meaning_is_located(refused: Refused) -> None:
     message = refused("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude={'a': [1, lambda x: x]}")
     assert "the value of my_exp.amplitude has no stable meaning" in message

@@ -284,6 +284,28 @@ def test_trial_that_cannot_be_recorded_keeps_its_outputs_and_says_where(
     assert (folder / "results_0.dill").is_file()
 
 
+def test_experiment_that_removes_its_own_folder_is_recorded(
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(steps("import os, shutil\ndef run():\n    shutil.rmtree(os.getcwd())\n    return {'main': 1}\n"))
+    done = mitosis("one")
+    assert "results_0.dill: FileNotFoundError" in done.stderr
+    assert only_record().main == 1
+    assert any("results_0.dill" in warning for warning in only_record().warnings)
+
+
+def test_experiment_that_breaks_mitosis_in_its_kernel_is_recorded(
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(
+        steps("def run():\n    import mitosis.in_kernel as inside\n    inside.answer = None\n    return {'main': 1}\n")
+    )
+    mitosis("one", status=FAILED)
+    failure = only_record().failure
+    assert failure is not None and failure.kind == "mitosis"
+    assert "TypeError" in failure.message
+
+
 def test_full_disk_is_a_refusal(commit: Commit, project: Path, git: Callable[..., str]) -> None:
     """Files that may not grow stand in for a disk that is full."""
     commit({"lab/__init__.py": "lookup_dict = {}\ndef run():\n    return {'main': 1}\n"})

@@ -8,7 +8,7 @@ import os
 import shlex
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,32 +16,26 @@ from typing import TYPE_CHECKING, Any
 from mitosis import notebook as notebooks
 from mitosis import provenance
 from mitosis.errors import (
-    BadReference,
-    ExpressionFailed,
     FolderNotWritable,
-    ImportFailed,
-    LookupFailed,
     MitosisError,
     NotRecorded,
-    SignatureMismatch,
-    UnknownVariant,
-    UntrackableParameter,
 )
 from mitosis.kernel import AnswerFailed, CellError, Kernel, KernelDied
-from mitosis.parameters import ParameterArgument, quoting_hint
 from mitosis.records import Failure, ParameterRecord, Status, StepRecord, TrialRecord
 from mitosis.runner import outputs
+from mitosis.runner.loading import Loader
 from mitosis.runner.outputs import TrialFolder
 from mitosis.runner.request import Announcement, Interrupted, Outcome, Progress, rerun_command
 from mitosis.runner.settle import Settled
 
 if TYPE_CHECKING:
-    from mitosis.journal import Journal, VariantValue
+    from mitosis.journal import Journal
 
 INTERRUPT_GRACE_S = 10.0
 """How long an interrupted step may take to end before its kernel is killed."""
 LOG_SHOWN_BYTES = 200_000
-_MAIN_KEY = "main"
+BREAKDOWN_LIMIT = 2000
+"""Characters of an error of mitosis itself that are recorded."""
 
 
 class Trial:
@@ -59,9 +53,7 @@ class Trial:
         self._begun = time.monotonic()
         self._started = datetime.now(UTC)
         self._notebook = notebooks.new_notebook()
-        self._plan = notebooks.plan_notebook(settled.steps, settled.arguments)
-        self._steps = [StepRecord(step.name, step.action, step.lookup) for step in settled.steps]
-        self._docs: dict[str, str] = {}
+        self._steps: list[StepRecord] = []
         self._warnings: list[str] = []
         self._usage: dict[str, Any] = {}
         self._context: tuple[tuple[int, str], ...] = ()
@@ -94,6 +86,9 @@ class Trial:
                 self._kernel.begin_close()
                 record = self._complete(record)
                 page = self._save(record, environment)
+            except Exception as error:
+                self._record_breakdown(journal, record, error)
+                raise
             finally:
                 await self._kernel.close()
             return self._finish(record, journal, page)
@@ -159,12 +154,10 @@ class Trial:
     async def _check_and_record(self, environment: provenance.Environment) -> tuple[TrialRecord, Journal | None]:
         """Import the user's code, resolve the parameters, check all of it, and record the start."""
         self._progress.phase("checking")
-        await self._import()
-        values = await self._evaluate()
-        parameters = [self._parameter_record(argument, values[argument]) for argument in self._settled.arguments]
-        variants = self._variants(values)
-        await self._check_imports()
-        record = self._new_record(environment, tuple(parameters))
+        self._loader = Loader(self._settled, self._kernel, self._folder, self._warn)
+        self._loaded = await self._loader.load()
+        self._steps = list(self._loaded.steps)
+        record = self._new_record(environment, self._loaded.parameters)
         journal: Journal | None = None
         newly_locked = 0
         if not self._debug:
@@ -172,7 +165,7 @@ class Trial:
 
             assert self._settled.repository is not None and self._settled.identity is not None
             journal = Journal(self._settled.repository)
-            started = journal.start(record, variants, environment.text, self._settled.identity)
+            started = journal.start(record, self._loaded.variants, environment.text, self._settled.identity)
             record, newly_locked = started.record, len(started.newly_locked)
         self._is_recorded = True
         self._progress.announce(
@@ -188,205 +181,6 @@ class Trial:
             )
         )
         return record, journal
-
-    async def _import(self) -> None:
-        """Execute the imports, and check that the steps are there and can be called so."""
-        cell = notebooks.code_cell(self._plan.imports, "imports")
-        await self._run_import_cell(cell)
-        answer = await self._kernel.ask("check_steps", steps=[self._step_facts(step) for step in self._plan.steps])
-        if answer["problems"]:
-            raise self._refusal(answer["problems"][0])
-        if answer["shadowed"] or answer["wrapped"]:
-            wrapped = {tuple(names) for names in answer["wrapped"]}
-            self._plan = notebooks.plan_notebook(
-                self._settled.steps,
-                self._settled.arguments,
-                shadowed=frozenset(answer["shadowed"]),
-                wrapped=frozenset(a for a in self._settled.arguments if (a.step, a.name) in wrapped),
-            )
-            cell.source = self._plan.imports
-            await self._run_import_cell(cell, again=True)
-        for index, described in enumerate(answer["steps"]):
-            self._docs[described["name"]] = described["doc"] or ""
-            source = self._source_of(described, self._settled.steps[index].action)
-            self._steps[index] = _changed(self._steps[index], source=source)
-
-    async def _run_import_cell(self, cell: Any, *, again: bool = False) -> None:
-        try:
-            error = await (self._kernel.run_cell_again(cell) if again else self._kernel.run_cell(cell))
-        except KernelDied as death:
-            raise ImportFailed(self._modules(), str(death), "") from death
-        if error is not None:
-            summary = f"{error.type}: {error.message}" if error.message else error.type
-            raise ImportFailed(self._modules(), summary, "\n".join(error.traceback))
-
-    def _modules(self) -> list[str]:
-        references = [ref for step in self._settled.steps for ref in (step.action, step.lookup)]
-        return list(dict.fromkeys(reference.partition(":")[0] for reference in references))
-
-    def _step_facts(self, planned: notebooks.PlannedStep) -> dict[str, Any]:
-        return {
-            "name": planned.step.name,
-            "action": planned.step.action,
-            "lookup": planned.step.lookup,
-            "parameters": [
-                {"name": p.argument.name, "kind": p.argument.kind, "text": p.argument.text} for p in planned.parameters
-            ],
-        }
-
-    def _refusal(self, problem: dict[str, Any]) -> MitosisError:
-        """The error for a problem that `check_steps` found."""
-        step = problem["step"]
-        if problem["kind"] == "reference":
-            return BadReference(step, problem["reference"], problem["reason"], problem["known"])
-        if problem["kind"] == "signature":
-            return SignatureMismatch(
-                step,
-                self._prefix(step),
-                missing=problem["missing"],
-                unknown=problem["unknown"],
-                takes=problem["takes"],
-                names=problem["names"],
-                data=problem["data"],
-            )
-        return UnknownVariant(
-            step,
-            problem["parameter"],
-            problem["variant"],
-            next(s.lookup for s in self._settled.steps if s.name == step),
-            problem["known"],
-            parameter_known=problem["found"] == "parameter",
-            error=problem["error"],
-        )
-
-    def _prefix(self, step: str) -> str:
-        """What stands before a parameter of the step on the command line."""
-        return "" if self._settled.request.module is not None else f"{step}."
-
-    def _source_of(self, described: dict[str, Any], action: str) -> str | None:
-        """The file of a step relative to the repository, or what it was installed from."""
-        if described["file"] is None:
-            return None
-        path = Path(described["file"])
-        root = self._settled.root.resolve()
-        module = described["module"] or action.partition(":")[0]
-        folders = _environment_folders()
-        repository, head = self._settled.repository, self._settled.head
-        if repository is not None and head is not None and not self._debug:
-            imported = provenance.ImportedFile(module, str(path), None)
-            committed = provenance.imported_elsewhere(
-                repository, head.commit, imported, folders, self._source_folders(root)
-            )
-            if committed is not None:
-                self._warn(
-                    f"step `{described['name']}` runs {path}, not {committed} of this repository: its code is not "
-                    "the commit's (install the repository in editable mode, or uninstall the copy)"
-                )
-        if path.is_relative_to(root) and not str(path).startswith(folders):
-            return path.relative_to(root).as_posix()
-        return _distribution_of(module) or str(path)
-
-    def _source_folders(self, root: Path) -> list[str]:
-        folders = ["", "src"]
-        for folder in self._settled.config.pythonpath:
-            if folder.resolve().is_relative_to(root):
-                folders.append(folder.resolve().relative_to(root).as_posix().strip("."))
-        return list(dict.fromkeys(folders))
-
-    async def _evaluate(self) -> dict[ParameterArgument, dict[str, Any]]:
-        """Execute the cells of parameters; returns what the kernel tells of each value."""
-        cells = {}
-        for planned in self._plan.steps:
-            if planned.parameters_variable is not None:
-                cell = notebooks.code_cell(notebooks.parameters_source(planned), "parameters", planned.step.name)
-                cells[planned.step.name] = cell
-                error = await self._kernel.run_cell(cell)
-                if error is not None:
-                    raise await self._parameter_refusal(planned)
-        described = await self._kernel.ask(
-            "describe_parameters",
-            steps=[
-                {
-                    "variable": planned.parameters_variable,
-                    "file": str(self._folder.parameters(index)),
-                    "names": [parameter.argument.name for parameter in planned.parameters],
-                }
-                for index, planned in enumerate(self._plan.steps)
-            ],
-        )
-        values: dict[ParameterArgument, dict[str, Any]] = {}
-        for planned, answer in zip(self._plan.steps, described, strict=True):
-            for parameter, value in zip(planned.parameters, answer["parameters"], strict=True):
-                values[parameter.argument] = value
-            for unsaved in answer["unsaved"]:
-                self._warn(f"parameters of step `{planned.step.name}` could not be saved: {unsaved}")
-            if planned.step.name in cells:
-                comments = {
-                    p.argument.name: values[p.argument]["summary"]
-                    for p in planned.parameters
-                    if p.argument.kind == "lookup"
-                }
-                cells[planned.step.name].source = notebooks.parameters_source(planned, comments)
-        return values
-
-    async def _parameter_refusal(self, planned: notebooks.PlannedStep) -> MitosisError:
-        found = await self._kernel.ask("find_failed_parameter")
-        parameter = notebooks.find_parameter(planned, found["line"])
-        if parameter is None:
-            return ExpressionFailed(
-                f"a parameter of {planned.step.name}", planned.parameters[0].source, found["error"], None
-            )
-        argument = parameter.argument
-        shown = f"{self._prefix(argument.step)}{argument.name}"
-        if argument.kind == "lookup":
-            return LookupFailed(shown, argument.text, found["error"])
-        hint = quoting_hint(shown, argument.text) if found["name"] is not None else None
-        return ExpressionFailed(shown, argument.text, found["error"], hint)
-
-    def _parameter_record(self, argument: ParameterArgument, value: dict[str, Any]) -> ParameterRecord:
-        unstable = value.get("unstable")
-        if unstable is not None and argument.tracked:
-            shown = f"{self._prefix(argument.step)}{argument.name}"
-            if not self._debug:
-                flag = "-p" if argument.kind == "lookup" else "-e"
-                option = f"{flag} {shlex.quote(f'+{shown}={argument.text}')}"
-                raise UntrackableParameter(shown, option, unstable["path"], unstable["reason"])
-            where = f" at {unstable['path']}" if unstable["path"] else ""
-            self._warn(f"the value of {shown} has no stable meaning{where}: {unstable['reason']}")
-        return ParameterRecord(
-            step=argument.step,
-            name=argument.name,
-            kind=argument.kind,
-            text=argument.text,
-            tracked=argument.tracked,
-            digest=value.get("digest"),
-            summary=value["summary"],
-        )
-
-    def _variants(self, values: dict[ParameterArgument, dict[str, Any]]) -> list[VariantValue]:
-        from mitosis.journal import VariantValue
-
-        lookups = {step.name: step.lookup for step in self._settled.steps}
-        return [
-            VariantValue(
-                argument.step,
-                argument.name,
-                argument.text,
-                value["digest"],
-                value["value"],
-                source=lookups[argument.step],
-            )
-            for argument, value in values.items()
-            if argument.kind == "lookup" and argument.tracked and "digest" in value
-        ]
-
-    async def _check_imports(self) -> None:
-        repository, head = self._settled.repository, self._settled.head
-        if self._debug or repository is None or head is None:
-            return
-        answer = await self._kernel.ask("list_imports", root=str(repository.root.resolve()))
-        files = [provenance.ImportedFile(module, path, oid) for module, path, oid in answer["files"]]
-        provenance.check_imports(repository, head.commit, files, answer["folders"])
 
     def _new_record(self, environment: provenance.Environment, parameters: tuple[ParameterRecord, ...]) -> TrialRecord:
         from mitosis.journal import experiment_name
@@ -426,9 +220,9 @@ class Trial:
         failure: Failure | None = None
         pass_data = False
         index = 0
-        for index, planned in enumerate(self._plan.steps):
-            previous = self._plan.steps[index - 1] if pass_data else None
-            self._progress.step_started(planned.step.name, index + 1, len(self._plan.steps))
+        for index, planned in enumerate(self._loaded.plan.steps):
+            previous = self._loaded.plan.steps[index - 1] if pass_data else None
+            self._progress.step_started(planned.step.name, index + 1, len(self._loaded.plan.steps))
             try:
                 failure, pass_data = await self._run_step(index, planned, previous)
             except KernelDied as death:
@@ -463,7 +257,7 @@ class Trial:
         """Run one step; returns why it failed, and whether the next one gets its data."""
         name = planned.step.name
         cell = notebooks.code_cell(notebooks.call_source(planned, previous), "step", name)
-        cell.metadata["mitosis"]["doc"] = self._docs.get(name) or None
+        cell.metadata["mitosis"]["doc"] = self._loaded.docs.get(name) or None
         begun = time.monotonic()
         try:
             error = await self._kernel.run_cell(cell)
@@ -473,7 +267,7 @@ class Trial:
             self._steps[index] = _changed(self._steps[index], duration_s=duration_s)
         if error is not None:
             return await self._failure(name, error), False
-        successor = self._plan.steps[index + 1] if index + 1 < len(self._plan.steps) else None
+        successor = self._loaded.plan.steps[index + 1] if index + 1 < len(self._loaded.plan.steps) else None
         answer = await self._kernel.ask(
             "take_result",
             variable=planned.variable,
@@ -509,12 +303,13 @@ class Trial:
     async def _check_late_imports(self, step: str) -> None:
         """What a step imported while it ran is checked too, but then it is too late to refuse."""
         try:
-            await self._check_imports()
+            await self._loader.check_imports()
         except MitosisError as error:
             self._warn(f"while step `{step}` ran, {error}")
 
     async def _show_results(self) -> None:
-        await self._show(f'{self._plan.steps[-1].variable}["{_MAIN_KEY}"]', "result", self._plan.steps[-1].step.name)
+        last = self._loaded.plan.steps[-1]
+        await self._show(f'{last.variable}["main"]', "result", last.step.name)
 
     async def _show(self, source: str, kind: str, step: str) -> None:
         """Let the notebook show a result. That the result cannot be shown does not fail the trial."""
@@ -626,6 +421,14 @@ class Trial:
         except MitosisError as error:
             raise NotRecorded(record.key, record.status, str(error), self._folder.path) from error
 
+    def _record_breakdown(self, journal: Journal | None, record: TrialRecord, error: Exception) -> None:
+        """Record that the trial ended by an error of mitosis itself, which is on its way to the user."""
+        if journal is None:
+            return
+        failure = Failure("mitosis", str(error)[:BREAKDOWN_LIMIT], type(error).__name__)
+        ended = record.with_changes(status="failed", failure=failure, ended=datetime.now(UTC).isoformat())
+        self._record_end(journal, ended.with_changes(steps=tuple(self._steps), warnings=tuple(self._warnings)))
+
     def _warn(self, text: str) -> None:
         self._warnings.append(text)
         self._progress.warn(text)
@@ -646,23 +449,6 @@ def _summary(failure: Failure) -> str:
 
 def _recordable(path: Path | str) -> str:
     return os.fspath(path).encode("utf-8", "backslashreplace").decode()
-
-
-def _environment_folders() -> tuple[str, ...]:
-    import sys
-    import sysconfig
-
-    names: Sequence[str] = ("purelib", "platlib", "stdlib")
-    return (*(sysconfig.get_paths()[name] for name in names), *([sys.prefix] if sys.prefix != sys.base_prefix else []))
-
-
-def _distribution_of(module: str) -> str | None:
-    """Name and version of the distribution that a module was installed with."""
-    from importlib import metadata
-
-    for name in metadata.packages_distributions().get(module.partition(".")[0], []):
-        return f"{name} {metadata.version(name)}"
-    return None
 
 
 def _usage_of_children() -> dict[str, Any]:

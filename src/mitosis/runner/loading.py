@@ -1,0 +1,302 @@
+"""Have the kernel import the user's code and resolve the parameters, and check both."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+import sysconfig
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mitosis import notebook as notebooks
+from mitosis import provenance
+from mitosis.errors import (
+    BadReference,
+    ExperimentError,
+    ExpressionFailed,
+    ImportFailed,
+    LookupFailed,
+    MitosisError,
+    SignatureMismatch,
+    UnknownVariant,
+    UntrackableParameter,
+)
+from mitosis.kernel import Kernel, KernelDied
+from mitosis.parameters import ParameterArgument, quoting_hint
+from mitosis.records import ParameterRecord, StepRecord
+from mitosis.runner.outputs import TrialFolder
+from mitosis.runner.settle import Settled
+
+if TYPE_CHECKING:
+    from mitosis.journal import VariantValue
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An experiment that is ready to run."""
+
+    plan: notebooks.Plan
+    steps: tuple[StepRecord, ...]
+    """With the file of each step's code."""
+    docs: dict[str, str]
+    """Docstrings by step."""
+    parameters: tuple[ParameterRecord, ...]
+    variants: tuple[VariantValue, ...]
+    """What the tracked lookup parameters mean."""
+
+
+class Loader:
+    """Loads an experiment into the kernel.
+
+    Args:
+        settled: what to run.
+        kernel: where.
+        folder: of the trial; the parameters are saved to it.
+        warn: is told what the user should know and what stops nothing.
+    """
+
+    def __init__(self, settled: Settled, kernel: Kernel, folder: TrialFolder, warn: Callable[[str], None]) -> None:
+        self._settled = settled
+        self._kernel = kernel
+        self._folder = folder
+        self._warn = warn
+        self._debug = settled.request.debug
+        self._plan = notebooks.plan_notebook(settled.steps, settled.arguments)
+        self._steps = [StepRecord(step.name, step.action, step.lookup) for step in settled.steps]
+        self._docs: dict[str, str] = {}
+
+    async def load(self) -> Loaded:
+        """Import the steps, evaluate the parameters, and check all of it.
+
+        Raises:
+            MitosisError: what is wrong; no step ran.
+        """
+        await self._import()
+        try:
+            values = await self._evaluate()
+            parameters = tuple(self._parameter_record(a, values[a]) for a in self._settled.arguments)
+            await self.check_imports()
+        except KernelDied as death:
+            raise ExperimentError(f"{death}\nIt was about to evaluate the parameters; no step ran.") from death
+        return Loaded(self._plan, tuple(self._steps), self._docs, parameters, tuple(self._variants(values)))
+
+    async def _import(self) -> None:
+        """Execute the imports, and check that the steps are there and can be called so."""
+        cell = notebooks.code_cell(self._plan.imports, "imports")
+        await self._run_import_cell(cell)
+        answer = await self._kernel.ask("check_steps", steps=[self._step_facts(step) for step in self._plan.steps])
+        if answer["problems"]:
+            raise self._refusal(answer["problems"][0])
+        if answer["shadowed"] or answer["wrapped"]:
+            wrapped = {tuple(names) for names in answer["wrapped"]}
+            self._plan = notebooks.plan_notebook(
+                self._settled.steps,
+                self._settled.arguments,
+                shadowed=frozenset(answer["shadowed"]),
+                wrapped=frozenset(a for a in self._settled.arguments if (a.step, a.name) in wrapped),
+            )
+            cell.source = self._plan.imports
+            await self._run_import_cell(cell, again=True)
+        for index, described in enumerate(answer["steps"]):
+            self._docs[described["name"]] = described["doc"] or ""
+            source = self._source_of(described, self._settled.steps[index].action)
+            self._steps[index] = dataclasses.replace(self._steps[index], source=source)
+
+    async def _run_import_cell(self, cell: Any, *, again: bool = False) -> None:
+        try:
+            error = await (self._kernel.run_cell_again(cell) if again else self._kernel.run_cell(cell))
+        except KernelDied as death:
+            raise ImportFailed(self._modules(), str(death), "") from death
+        if error is not None:
+            summary = f"{error.type}: {error.message}" if error.message else error.type
+            raise ImportFailed(self._modules(), summary, "\n".join(error.traceback))
+
+    def _modules(self) -> list[str]:
+        references = [ref for step in self._settled.steps for ref in (step.action, step.lookup)]
+        return list(dict.fromkeys(reference.partition(":")[0] for reference in references))
+
+    def _step_facts(self, planned: notebooks.PlannedStep) -> dict[str, Any]:
+        return {
+            "name": planned.step.name,
+            "action": planned.step.action,
+            "lookup": planned.step.lookup,
+            "parameters": [
+                {"name": p.argument.name, "kind": p.argument.kind, "text": p.argument.text} for p in planned.parameters
+            ],
+        }
+
+    def _refusal(self, problem: dict[str, Any]) -> MitosisError:
+        """The error for a problem that `check_steps` found."""
+        step = problem["step"]
+        if problem["kind"] == "reference":
+            return BadReference(step, problem["reference"], problem["reason"], problem["known"])
+        if problem["kind"] == "signature":
+            return SignatureMismatch(
+                step,
+                self._prefix(step),
+                missing=problem["missing"],
+                unknown=problem["unknown"],
+                takes=problem["takes"],
+                names=problem["names"],
+                data=problem["data"],
+            )
+        return UnknownVariant(
+            step,
+            problem["parameter"],
+            problem["variant"],
+            next(s.lookup for s in self._settled.steps if s.name == step),
+            problem["known"],
+            parameter_known=problem["found"] == "parameter",
+            error=problem["error"],
+        )
+
+    def _prefix(self, step: str) -> str:
+        """What stands before a parameter of the step on the command line."""
+        return "" if self._settled.request.module is not None else f"{step}."
+
+    def _source_of(self, described: dict[str, Any], action: str) -> str | None:
+        """The file of a step relative to the repository, or what it was installed from."""
+        if described["file"] is None:
+            return None
+        path = Path(described["file"])
+        root = self._settled.root.resolve()
+        module = described["module"] or action.partition(":")[0]
+        folders = _environment_folders()
+        repository, head = self._settled.repository, self._settled.head
+        if repository is not None and head is not None and not self._debug:
+            imported = provenance.ImportedFile(module, str(path), None)
+            committed = provenance.imported_elsewhere(
+                repository, head.commit, imported, folders, self._source_folders(root)
+            )
+            if committed is not None:
+                self._warn(
+                    f"step `{described['name']}` runs {path}, not {committed} of this repository: its code is not "
+                    "the commit's (install the repository in editable mode, or uninstall the copy)"
+                )
+        if path.is_relative_to(root) and not str(path).startswith(folders):
+            return path.relative_to(root).as_posix()
+        return _distribution_of(module) or str(path)
+
+    def _source_folders(self, root: Path) -> list[str]:
+        folders = ["", "src"]
+        for folder in self._settled.config.pythonpath:
+            if folder.resolve().is_relative_to(root):
+                folders.append(folder.resolve().relative_to(root).as_posix().strip("."))
+        return list(dict.fromkeys(folders))
+
+    async def _evaluate(self) -> dict[ParameterArgument, dict[str, Any]]:
+        """Execute the cells of parameters; returns what the kernel tells of each value."""
+        cells = {}
+        for planned in self._plan.steps:
+            if planned.parameters_variable is not None:
+                cell = notebooks.code_cell(notebooks.parameters_source(planned), "parameters", planned.step.name)
+                cells[planned.step.name] = cell
+                error = await self._kernel.run_cell(cell)
+                if error is not None:
+                    raise await self._parameter_refusal(planned)
+        described = await self._kernel.ask(
+            "describe_parameters",
+            steps=[
+                {
+                    "variable": planned.parameters_variable,
+                    "file": str(self._folder.parameters(index)),
+                    "names": [parameter.argument.name for parameter in planned.parameters],
+                }
+                for index, planned in enumerate(self._plan.steps)
+            ],
+        )
+        values: dict[ParameterArgument, dict[str, Any]] = {}
+        for planned, answer in zip(self._plan.steps, described, strict=True):
+            for parameter, value in zip(planned.parameters, answer["parameters"], strict=True):
+                values[parameter.argument] = value
+            for unsaved in answer["unsaved"]:
+                self._warn(f"parameters of step `{planned.step.name}` could not be saved: {unsaved}")
+            if planned.step.name in cells:
+                comments = {
+                    p.argument.name: values[p.argument]["summary"]
+                    for p in planned.parameters
+                    if p.argument.kind == "lookup"
+                }
+                cells[planned.step.name].source = notebooks.parameters_source(planned, comments)
+        return values
+
+    async def _parameter_refusal(self, planned: notebooks.PlannedStep) -> MitosisError:
+        found = await self._kernel.ask("find_failed_parameter")
+        parameter = notebooks.find_parameter(planned, found["line"])
+        if parameter is None:
+            return ExpressionFailed(
+                f"a parameter of {planned.step.name}", planned.parameters[0].source, found["error"], None
+            )
+        argument = parameter.argument
+        shown = f"{self._prefix(argument.step)}{argument.name}"
+        if argument.kind == "lookup":
+            return LookupFailed(shown, argument.text, found["error"])
+        hint = quoting_hint(shown, argument.text) if found["name"] is not None else None
+        return ExpressionFailed(shown, argument.text, found["error"], hint)
+
+    def _parameter_record(self, argument: ParameterArgument, value: dict[str, Any]) -> ParameterRecord:
+        unstable = value.get("unstable")
+        if unstable is not None and argument.tracked:
+            shown = f"{self._prefix(argument.step)}{argument.name}"
+            if not self._debug:
+                flag = "-p" if argument.kind == "lookup" else "-e"
+                option = f"{flag} {shlex.quote(f'+{shown}={argument.text}')}"
+                raise UntrackableParameter(shown, option, unstable["path"], unstable["reason"])
+            where = f" at {unstable['path']}" if unstable["path"] else ""
+            self._warn(f"the value of {shown} has no stable meaning{where}: {unstable['reason']}")
+        return ParameterRecord(
+            step=argument.step,
+            name=argument.name,
+            kind=argument.kind,
+            text=argument.text,
+            tracked=argument.tracked,
+            digest=value.get("digest"),
+            summary=value["summary"],
+        )
+
+    def _variants(self, values: dict[ParameterArgument, dict[str, Any]]) -> list[VariantValue]:
+        from mitosis.journal import VariantValue
+
+        lookups = {step.name: step.lookup for step in self._settled.steps}
+        return [
+            VariantValue(
+                argument.step,
+                argument.name,
+                argument.text,
+                value["digest"],
+                value["value"],
+                source=lookups[argument.step],
+            )
+            for argument, value in values.items()
+            if argument.kind == "lookup" and argument.tracked and "digest" in value
+        ]
+
+    async def check_imports(self) -> None:
+        """Check that everything imported from the working tree so far is as in the commit.
+
+        Raises:
+            UncommittedImports: something is not.
+        """
+        repository, head = self._settled.repository, self._settled.head
+        if self._debug or repository is None or head is None:
+            return
+        answer = await self._kernel.ask("list_imports", root=str(repository.root.resolve()))
+        files = [provenance.ImportedFile(module, path, oid) for module, path, oid in answer["files"]]
+        provenance.check_imports(repository, head.commit, files, answer["folders"])
+
+
+def _environment_folders() -> tuple[str, ...]:
+    names = ("purelib", "platlib", "stdlib")
+    return (*(sysconfig.get_paths()[name] for name in names), *([sys.prefix] if sys.prefix != sys.base_prefix else []))
+
+
+def _distribution_of(module: str) -> str | None:
+    """Name and version of the distribution that a module was installed with."""
+    from importlib import metadata
+
+    for name in metadata.packages_distributions().get(module.partition(".")[0], []):
+        return f"{name} {metadata.version(name)}"
+    return None
