@@ -177,6 +177,15 @@ def test_imported_file_hidden_from_status_is_named(refused: Refused, project: Pa
     assert "lab/__init__.py" in refused("my_exp")
 
 
+def test_module_behind_a_link_that_leads_out_is_named(
+    refused: Refused, commit: Commit, project: Path, tmp_path: Path
+) -> None:
+    write(tmp_path / "outside", {"helper.py": "x = 1\n"})
+    (project / "lab" / "helper.py").symlink_to(tmp_path / "outside" / "helper.py")
+    commit({"lab/__init__.py": f"import lab.helper\nlookup_dict = {{}}\n{MARK}"})
+    assert "leads out of the repository" in refused("my_exp")
+
+
 def test_stale_bytecode_is_not_run(
     mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
 ) -> None:

@@ -7,7 +7,6 @@ committed code, and leave no `__pycache__` behind, so that running a trial chang
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import sys
 from importlib.machinery import SourceFileLoader
@@ -15,13 +14,10 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from mitosis.blobs import blob_id
+
 _imported: dict[str, str] = {}
 """Path of each source file compiled below the working tree -> git blob id of its bytes."""
-
-
-def blob_id(data: bytes) -> str:
-    """The id git gives a blob with these bytes."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def watch_imports(root: Path) -> None:
@@ -90,7 +86,9 @@ def real_path(path: str) -> str:
 
 
 def list_imports(root: str) -> dict[str, Any]:
-    """The files below `root` that modules were imported from, each with its module and blob id.
+    """The files below `root` that modules were imported from, as they were spelled, with module and blob id.
+
+    A file counts that a symbolic link leads to, and one that a link inside the working tree leads out to.
 
     Args:
         root: top of the working tree.
@@ -106,10 +104,12 @@ def list_imports(root: str) -> dict[str, Any]:
         if path is None or is_installed(path):
             continue
         real = real_path(path)
-        if real.startswith(prefix):
-            found[real] = (name, _imported.get(real))
+        if real.startswith(prefix) or path.startswith(prefix):
+            found[path] = (name, _imported.get(real))
+    spelled = {real_path(path) for path in found}
     for path, oid in _imported.items():
-        found.setdefault(path, ("?", oid))
+        if path not in spelled:
+            found[path] = ("?", oid)
     return {
         "files": [[name, path, oid] for path, (name, oid) in sorted(found.items())],
         "folders": environment_folders(),

@@ -8,13 +8,13 @@ often for each submodule that code was imported from.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mitosis.blobs import blob_id
 from mitosis.errors import GitError, RepositoryError, UncommittedImports
 from mitosis.git import Repository, TreeEntry, find_repository
 from mitosis.provenance.text import c_quoted, shown
@@ -133,14 +133,6 @@ def imported_elsewhere(
             if found is not None and not found[1]:
                 return path
     return None
-
-
-def blob_id(data: bytes) -> str:
-    """The id that git gives a blob with these bytes."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-
-# --- where a file really is -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

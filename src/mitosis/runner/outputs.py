@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from mitosis.blobs import file_blob_id
 from mitosis.errors import FolderNotWritable
 from mitosis.records import Output
 
@@ -20,7 +20,6 @@ REQUIREMENTS = "requirements.txt"
 PAGE_LINK = "experiment"
 OUTPUTS_LIMIT = 10_000
 """So many files at most are listed in a record."""
-_READ_BYTES = 2**20
 
 
 class TrialFolder:
@@ -120,10 +119,6 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def _describe(path: Path, trials_folder: Path) -> Output:
-    size = path.stat().st_size
-    digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
+    oid, size_bytes = file_blob_id(path)
     shown = path.relative_to(trials_folder).as_posix().encode("utf-8", "backslashreplace").decode()
-    return Output(shown, size, digest.hexdigest())
+    return Output(shown, size_bytes, oid)
