@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mitosis.blobs import blob_id
 from mitosis.errors import UncommittedImports
 from mitosis.git import find_repository, run_git
 from mitosis.provenance import ImportedFile, check_imports, imported_elsewhere
-from mitosis.provenance.imports import blob_id
 
 
 def imported(path: Path, module: str = "m") -> ImportedFile:
