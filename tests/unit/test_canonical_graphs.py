@@ -239,9 +239,7 @@ def nest(wrap: Callable[[Any], Any], leaf: Any) -> Any:
 
 WRAPS: dict[str, Callable[[Any], Any]] = {
     "list": lambda inner: [inner],
-    "dictionary": lambda inner: {"a": inner},
     "object": lambda inner: samples.Plain(a=inner),
-    "list subclass": lambda inner: samples.Names([inner]),
     "key": lambda inner: {samples.Keyed(inner): 1},
     "cycle": lambda inner: ring_around(inner),
 }

@@ -129,7 +129,7 @@ DIFFERENT: dict[str, tuple[Any, ...]] = {
         np.datetime64("NaT"),
         np.timedelta64(1, "D"),
         np.timedelta64(1, "s"),
-        np.timedelta64("NaT"),
+        np.timedelta64("NaT", "s"),
         np.array([(1, 2.5)], dtype=[("x", int), ("y", float)])[0],
         np.void(b"a"),
     ),
@@ -256,6 +256,14 @@ def test_generator_is_told_by_what_it_has_drawn_and_spawned() -> None:
     assert encode(state) != before
 
 
+def test_number_that_a_generator_no_longer_holds_does_not_count() -> None:
+    one, other = np.random.default_rng(1), np.random.default_rng(1)
+    one.integers(2**32, dtype=np.uint32, size=2)
+    other.random()
+    assert one.bit_generator.state["uinteger"] != other.bit_generator.state["uinteger"]
+    assert encode(one) == encode(other)
+
+
 def test_drawing_from_the_global_generator_does_not_change_functions_of_it() -> None:
     before = encode(np.random.normal)
     np.random.normal()
@@ -347,6 +355,18 @@ def test_lists_of_plain_numbers_keep_digests_when_they_are_long() -> None:
     assert encode(numbers) != data
     assert encode([*numbers, None]) != encode(numbers)
     assert encode(list(range(1_000_000))) != encode(list(map(float, range(1_000_000))))
+
+
+def test_lists_of_texts_and_of_mixed_scalars_keep_digests_when_they_are_long() -> None:
+    items = [None, "a", 1, 2.5, math.nan, True] * 100_000
+    data = encode(items)
+    assert len(data) < 10_000
+    assert encode(copy.copy(items)) == data
+    items[400_003] = 1.0
+    (difference,) = compare(data, encode(items)).differences
+    assert difference.text == "list(600000 items) differs in elements 393216 to 401407"
+    assert len(encode([*items, "a" * 2000])) > 1_000_000
+    assert len(encode([*items, 2**70])) > 1_000_000
 
 
 def test_method_of_an_array_is_told_by_the_array() -> None:

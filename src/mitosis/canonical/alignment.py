@@ -27,7 +27,7 @@ from mitosis.canonical.graph import (
     ref_indices,
 )
 from mitosis.canonical.order import Merged
-from mitosis.canonical.show import brief
+from mitosis.canonical.show import brief, elements, natural
 from mitosis.canonical.wire import packer
 
 COUNT_LIMIT: Final = 2**62
@@ -176,19 +176,27 @@ def _aligned_records(before: Entry, after: Entry) -> Iterator[Pair]:
 
 def _aligned_by_token(before_side: Side, before: Entry, after_side: Side, after: Entry) -> Iterator[Pair]:
     """By key or element. Those that reach a cycle have no digest and are taken in order."""
-    new: dict[bytes, list[tuple[Item, Item]]] = defaultdict(list)
-    for key, value in reversed(_rows(after)):
-        new[after_side.token(key)].append((key, value))
+    rows = _rows(after)
+    places: dict[bytes, list[int]] = defaultdict(list)
+    for at in reversed(range(len(rows))):
+        places[after_side.token(rows[at][0])].append(at)
+    left = set(range(len(rows)))
     for key, value in _rows(before):
-        found = new[before_side.token(key)]
-        yield Pair(value, found.pop()[1] if found else ABSENT, before.kind, key)
-    left = [row for rows in new.values() for row in rows]
-    for key, value in left:
-        yield Pair(ABSENT, value, before.kind, key)
+        found = places[before_side.token(key)]
+        if found:
+            left.remove(found[-1])
+            yield Pair(value, rows[found.pop()][1], before.kind, key)
+        else:
+            yield Pair(value, ABSENT, before.kind, key)
+    for at in sorted(left):
+        yield Pair(ABSENT, rows[at][1], before.kind, rows[at][0])
 
 
 def _rows(entry: Entry) -> list[tuple[Item, Item]]:
-    return [(item, item) for item in entry.items] if entry.kind == SET else list(pairs(entry.items))
+    """Keys and values, of a set each element twice, in the order in which people read them."""
+    if entry.kind == SET:
+        return [(item, item) for item in elements(entry)]
+    return natural(entry) if entry.kind == MAPPING else list(pairs(entry.items))
 
 
 def reordered(before_side: Side, before: Entry, after_side: Side, after: Entry) -> bool:

@@ -24,17 +24,16 @@ from mitosis.canonical.graph import (
     Scalar,
     array_header,
 )
-from mitosis.canonical.names import MISSING, Refusal, ancestors, encodable, find, raw_name, type_name
+from mitosis.canonical.names import MISSING, Refusal, ancestors, find, raw_name, type_name
+from mitosis.canonical.packed import LONG_SCALAR, fits_64_bits, is_short, packed_sequence
 from mitosis.canonical.plain import (
     BY_NAME,
     BY_TYPE,
-    LONG_SCALAR,
     big_integer,
     expand_class,
     expand_dataclass,
     expand_enum,
     expand_namedtuple,
-    packed_numbers,
 )
 from mitosis.canonical.reduce import expand_object, said
 from mitosis.errors import UnstableValue
@@ -76,7 +75,7 @@ def _compact_entry(entry: Entry) -> Entry:
     if entry.kind == ARRAY and array_header(entry).size_bytes > COMPACT_LIMIT:
         return without_content(entry)
     if entry.kind == SEQUENCE and entry.label in ("list", "tuple"):
-        return packed_numbers(entry.label, entry.items, COMPACT_LIMIT) or entry
+        return packed_sequence(entry.label, entry.items, COMPACT_LIMIT) or entry
     return entry
 
 
@@ -152,11 +151,11 @@ class _Builder:
         if plain is None or cls is bool:
             return cast(Scalar, plain)
         if cls is int:
-            return cast(int, plain) if -(2**63) <= plain < 2**64 else self._add(big_integer(plain))
+            return cast(int, plain) if fits_64_bits(plain) else self._add(big_integer(plain))
         if cls is float:
             return cast(float, plain) if plain == plain else NAN
         if cls is str:
-            if len(plain) <= LONG_SCALAR and (plain.isascii() or _is_short(plain)):
+            if is_short(plain):
                 return cast(str, plain)
         elif cls is bytes:
             if len(plain) <= LONG_SCALAR:
@@ -260,10 +259,6 @@ def _is_namedtuple(cls: type) -> bool:
         return False
     fields = getattr(cls, "_fields", None)
     return type(fields) is tuple and all(type(field) is str for field in fields)
-
-
-def _is_short(text: str) -> bool:
-    return encodable(text) and len(text.encode()) <= LONG_SCALAR
 
 
 def _library_handler(library: str, cls: type) -> Handler | None:

@@ -276,14 +276,22 @@ def expand_generator(value: Any, limit: int) -> Part:
 def expand_bit_generator(value: Any, limit: int) -> Part:
     cls = type(value)
     label = f"numpy.random.{cls.__name__}" if cls.__module__.startswith("numpy.random") else class_label(cls)
-    return record(label, {".state": value.state, ".seed_seq": value.seed_seq})
+    return record(label, {".state": _without_leftovers(value.state), ".seed_seq": value.seed_seq})
 
 
 def expand_random_state(value: Any, limit: int) -> Part:
     if value is sys.modules["numpy.random"].mtrand._rand:
         # What `numpy.random.normal` and others draw from: everybody has it, and its state is everybody's affair.
         return atom("constant", "numpy.random.mtrand._rand")
-    return record("numpy.random.RandomState", {".state": value.get_state(legacy=False)})
+    return record("numpy.random.RandomState", {".state": _without_leftovers(value.get_state(legacy=False))})
+
+
+def _without_leftovers(state: dict[str, Any]) -> dict[str, Any]:
+    """The state of a generator without the half-used number that it no longer holds."""
+    for held, number in (("has_uint32", "uinteger"), ("has_gauss", "gauss")):
+        if number in state and not state.get(held):
+            state = {**state, number: 0}
+    return state
 
 
 def expand_seed_sequence(value: Any, limit: int) -> Part:

@@ -35,7 +35,7 @@ def expand_frame(value: Any, limit: int) -> Part:
         "items": mapping("columns", rows, ordered=True),
         ".index": _index(value.index, limit),
         # The labels themselves are the keys of the items.
-        ".columns": record("pandas.Index", {**_index_kind(columns), "values": _dtype(columns.dtype)}),
+        ".columns": record("pandas.Index", {**_index_kind(columns), ".dtype": _dtype(columns.dtype)}),
     }
     return record(_label(value, pd.DataFrame), {**parts, **_carried(value)})
 

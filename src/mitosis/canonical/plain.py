@@ -8,7 +8,7 @@ import sys
 import types
 from typing import Any, Final
 
-from mitosis.canonical.content import array_entry, digest_chunks, digested_entry, pack_numbers, range_of
+from mitosis.canonical.content import array_entry, digest_chunks, digested_entry, range_of
 from mitosis.canonical.expansion import (
     Handler,
     Part,
@@ -19,13 +19,9 @@ from mitosis.canonical.expansion import (
     sequence,
     unordered,
 )
-from mitosis.canonical.graph import ArrayHeader, Entry
+from mitosis.canonical.graph import ArrayHeader
 from mitosis.canonical.names import Refusal, ancestors, class_label, function_label, module_label, type_name
-
-LONG_SCALAR: Final = 1024
-"""A text or bytes longer than this is an entry of its own, like an array of bytes."""
-
-_INT64: Final = (-(2**63), 2**63 - 1)
+from mitosis.canonical.packed import long_text, packed_sequence
 
 
 def big_integer(value: int) -> Part:
@@ -33,37 +29,12 @@ def big_integer(value: int) -> Part:
     return atom("int", f"{value:x}")
 
 
-def long_text(value: str | bytes, limit: int) -> Part:
-    """A long text or long bytes, or a text that UTF-8 does not allow."""
-    label, data = ("str", value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else ("bytes", value)
-    header = ArrayHeader(label, "uint8", 1, (len(data),))
-    if len(data) <= limit:
-        return array_entry(header, data)
-    return digested_entry(header, None, None, digest_chunks(header, data))
-
-
 def expand_list(value: list[object], limit: int) -> Part:
-    return packed_numbers("list", value, limit) or sequence("list", list(value))
+    return packed_sequence("list", value, limit) or sequence("list", list(value))
 
 
 def expand_tuple(value: tuple[object, ...], limit: int) -> Part:
-    return packed_numbers("tuple", value, limit) or sequence("tuple", value)
-
-
-def packed_numbers(label: str, values: list[Any] | tuple[Any, ...], limit: int) -> Entry | None:
-    """Many plain numbers of one type as an array that keeps digests; None for other or fewer items."""
-    if len(values) * 8 <= limit:
-        return None
-    kinds = set(map(type, values))
-    if kinds == {float}:
-        dtype = "float64"
-    elif kinds == {int} and _INT64[0] <= min(values) and max(values) <= _INT64[1]:
-        dtype = "int64"
-    else:
-        return None
-    header = ArrayHeader(label, dtype, 8, (len(values),))
-    low, high = range_of(values)
-    return digested_entry(header, low, high, digest_chunks(header, pack_numbers(dtype, values)))
+    return packed_sequence("tuple", value, limit) or sequence("tuple", value)
 
 
 def expand_set(value: set[object], limit: int) -> Part:
