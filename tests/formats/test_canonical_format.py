@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -38,6 +37,6 @@ def test_recorded_bytes_are_read(name: str) -> None:
 @pytest.mark.parametrize("seed", ["0", "42"])
 def test_hash_seed_does_not_change_bytes(seed: str) -> None:
     code = "from support.canonical_golden import mismatches; print(*mismatches())"
-    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -126,7 +126,7 @@ DIFFERENT: dict[str, tuple[Any, ...]] = {
         b"a",
         np.datetime64("2026-03-01"),
         np.datetime64("2026-03-01", "s"),
-        np.datetime64("NaT"),
+        np.datetime64("NaT", "s"),
         np.timedelta64(1, "D"),
         np.timedelta64(1, "s"),
         np.timedelta64("NaT", "s"),
@@ -376,5 +376,8 @@ def test_method_of_an_array_is_told_by_the_array() -> None:
 
 
 def test_vectorized_function_is_told_by_the_function() -> None:
+    used = np.vectorize(samples.drift, cache=True)
+    used(np.arange(3))
+    assert encode(used) == encode(np.vectorize(samples.drift, cache=True))
     assert encode(np.vectorize(samples.drift)) == encode(np.vectorize(samples.drift))
     assert encode(np.vectorize(samples.drift)) != encode(np.vectorize(samples.make))

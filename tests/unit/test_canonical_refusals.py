@@ -54,6 +54,11 @@ def with_own_address_in_state() -> samples.Plain:
     return value
 
 
+def by_address() -> dict[int, samples.Plain]:
+    value = samples.Plain()
+    return {id(value): value}
+
+
 def zone_without_key() -> zoneinfo.ZoneInfo:
     with (importlib.resources.files("tzdata.zoneinfo") / "UTC").open("rb") as file:
         return zoneinfo.ZoneInfo.from_file(file)
@@ -99,12 +104,13 @@ UNSTABLE: dict[str, tuple[Callable[[], Any], str]] = {
     "reduce that returns a number": (lambda: samples.Reduced(5), "no text and no tuple"),
     "reduce that returns too little": (lambda: samples.Reduced((samples.make,)), "no text and no tuple"),
     "reduce that returns a list of arguments": (lambda: samples.Reduced((samples.make, [1])), "no tuple of arguments"),
-    "reduce that returns no callable": (lambda: samples.Reduced((5, (1,))), "without a name"),
+    "reduce that returns no callable": (lambda: samples.Reduced((5, (1,))), "nothing that can be called"),
     "reduce that returns a name of nothing": (lambda: samples.Reduced("nothing"), "does not lead back"),
     "reduce whose items are no pairs": (
         lambda: samples.Reduced((samples.make, (), None, None, iter([1]))),
         "no pairs of key and value",
     ),
+    "objects by address": (by_address, "is the address in memory of its value"),
     "endless items": (
         lambda: samples.Reduced((samples.make, (), None, itertools.repeat(1))),
         "more than 10,000,000 items",

@@ -6,6 +6,7 @@ import functools
 import operator
 import sys
 import types
+from collections.abc import Sequence
 from typing import Any, Final
 
 from mitosis.canonical.content import array_entry, digest_chunks, digested_entry, range_of
@@ -46,7 +47,16 @@ def expand_frozenset(value: frozenset[object], limit: int) -> Part:
 
 
 def expand_dict(value: dict[object, object], limit: int) -> Part:
-    return mapping("dict", list(value.items()))
+    rows = list(value.items())
+    refuse_addresses(rows)
+    return mapping("dict", rows)
+
+
+def refuse_addresses(rows: Sequence[tuple[object, object]]) -> None:
+    """Refuse a mapping of the kind that keeps objects by their address in memory."""
+    for key, value in rows:
+        if type(key) is int and key == id(value):
+            raise Refusal(f"the key {key} is the address in memory of its value, which no other process gives it")
 
 
 def expand_class(value: type, limit: int) -> Part:

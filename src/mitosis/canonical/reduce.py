@@ -10,6 +10,7 @@ import copyreg
 import itertools
 import re
 import sys
+import types
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from mitosis.canonical.expansion import (
 )
 from mitosis.canonical.graph import MAX_ITEMS
 from mitosis.canonical.names import Refusal, checked_label, class_label, encodable, function_label, raw_name, type_name
-from mitosis.canonical.plain import READ_ONCE, article
+from mitosis.canonical.plain import READ_ONCE, article, refuse_addresses
 
 _PROTOCOL: Final = 4
 
@@ -37,6 +38,7 @@ _LEFT_OUT: Final = {
         *("__doc__", "_ctor_param", "_parse_arg_template", "_stats_has_moments", "extradoc", "numargs"),
         *("generic_moment", "vecentropy"),
     },
+    "numpy:vectorize": {"__doc__", "_ufunc"},
     "scipy.stats._multivariate:multi_rv_generic": {"__doc__"},
     "scipy.stats._covariance:CovViaPSD": {"_LP", "_log_pdet", "_psd"},
 }
@@ -115,7 +117,15 @@ def _expand_reduced(
         if arguments[2]:
             parts["**"] = arguments[2]
     else:
-        label = class_label(function) if isinstance(function, type) else function_label(function)
+        if isinstance(function, type):
+            label = class_label(function)
+        elif _has_name(function):
+            label = function_label(function)
+        elif callable(function):
+            label = class_label(cls)
+            parts["call"] = function
+        else:
+            raise Refusal(f"the reduce method of {type_name(cls)} returned nothing that can be called")
         parts["()"] = _own(value, arguments)
     parts.update(_state_parts(value, state))
     if items is not None:
@@ -132,6 +142,12 @@ def _name(function: object) -> str | None:
         if function is getattr(copyreg, name):
             return name
     return None
+
+
+def _has_name(function: object) -> bool:
+    """Whether it is a function that a module has, and not bound to an object or put together from others."""
+    bound = getattr(function, "__self__", None)
+    return isinstance(getattr(function, "__name__", None), str) and isinstance(bound, types.ModuleType | None)
 
 
 def _state_parts(value: object, state: object) -> dict[str, object]:
@@ -190,6 +206,7 @@ def _mapping(cls: type, rows: list[object]) -> Expansion:
         if type(row) is not tuple or len(row) != 2:
             raise Refusal(f"the items of {article(type_name(cls))} are no pairs of key and value")
         checked.append((row[0], row[1]))
+    refuse_addresses(checked)
     collections = sys.modules.get("collections")
     ordered = collections is not None and issubclass(cls, collections.OrderedDict)
     return mapping("dict", checked, ordered=ordered)

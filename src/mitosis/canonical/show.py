@@ -126,7 +126,7 @@ class _Line:
         if special is not None:
             self._used += len(special)
             return special
-        return _wrap(entry, self._join(self._part(step, value, depth) for step, value in named(entry)))
+        return _wrap(entry, self._join(filter(None, (self._part(step, value, depth) for step, value in named(entry)))))
 
     def _part(self, step: str, value: Item, depth: int) -> str:
         if step in paths.ARGUMENTS and isinstance(value, Ref):

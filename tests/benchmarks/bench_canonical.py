@@ -1,0 +1,133 @@
+"""What canonical values cost. Run as `python tests/benchmarks/bench_canonical.py`.
+
+Each figure is the best of a few repetitions in one process. The cost of encoding an array is given as a ratio to
+hashing its bytes with SHA-256, measured in the same process at the same time, since that is what cannot be saved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mitosis.canonical import compare, decode, digest, encode, render, summary
+
+_ELEMENTS = 10_000_000
+
+
+def main() -> None:
+    _arrays()
+    _plain()
+    _small()
+    _deep()
+    _imports()
+
+
+def _best(work: Callable[[], object], repetitions: int = 3) -> float:
+    """The shortest time in seconds."""
+    best = float("inf")
+    for _ in range(repetitions):
+        began = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - began)
+    return best
+
+
+def _print(what: str, figure: str) -> None:
+    print(f"{what:<58} {figure:>16}")
+
+
+def _arrays() -> None:
+    floats = np.random.default_rng(0).standard_normal(_ELEMENTS)
+    gaps = floats.copy()
+    gaps[::1000] = np.nan
+    arrays = {
+        "float64": floats,
+        "float64 with nans": gaps,
+        "float64, Fortran order": np.asfortranarray(floats.reshape(2000, -1)),
+        "float64, big-endian": floats.astype(">f8"),
+        "float32": floats.astype("float32"),
+        "float16": floats.astype("float16"),
+        "int64": (floats * 1000).astype("int64"),
+        "bool": floats > 0,
+        "complex128": floats.view("complex128"),
+    }
+    for name, array in arrays.items():
+        content = np.ascontiguousarray(array)
+        hashing = _best(lambda content=content: hashlib.sha256(content.data.cast("B")).digest())  # type: ignore[misc]
+        encoding = _best(lambda array=array: encode(array))  # type: ignore[misc]
+        _print(f"array of {array.size:,} {name}: encode / sha256", f"{encoding / hashing:.2f}")
+    inline = floats[:250_000]
+    _print("array of 250,000 float64, content kept: encode", f"{_best(lambda: encode(inline)) * 1e3:.1f} ms")
+
+
+def _plain() -> None:
+    values: dict[str, Any] = {
+        "list of 1,000,000 floats": [at / 3 for at in range(1_000_000)],
+        "list of 1,000,000 floats and integers": [at / 3 if at % 2 else at for at in range(1_000_000)],
+        "list of 1,000,000 texts": [f"item {at}" for at in range(1_000_000)],
+        "set of 1,000,000 integers": set(range(1_000_000)),
+        "dictionary of 200,000 texts to numbers": {f"key {at}": at for at in range(200_000)},
+        "list of 100,000 tuples": [(at, at / 3) for at in range(100_000)],
+        "frame of 1,000,000 rows, numbers and texts": pd.DataFrame(
+            {"a": np.arange(1_000_000), "b": np.arange(1_000_000.0), "c": [f"row {at}" for at in range(1_000_000)]}
+        ),
+    }
+    for name, value in values.items():
+        data = encode(value)
+        figure = f"{_best(lambda value=value: encode(value), 2):.2f} s"  # type: ignore[misc]
+        _print(f"{name}: encode", f"{figure}, {len(data) / 1e6:.2f} MB")
+
+
+def _small() -> None:
+    value = {"scale": 0.01, "kernel": [1, 2, 3, np.zeros((32, 32))], "solver": {"tol": 1e-6, "steps": (1, 2)}}
+    other = {**value, "scale": 0.05}
+    before, after = encode(value), encode(other)
+    works: dict[str, Callable[[], object]] = {
+        "encode": lambda: encode(value),
+        "digest": lambda: digest(before),
+        "summary": lambda: summary(before),
+        "render": lambda: render(before),
+        "decode": lambda: decode(before),
+        "compare": lambda: compare(before, after),
+    }
+    for name, work in works.items():
+        _print(f"small dictionary with an array: {name}", f"{_best(work, 200) * 1e6:.0f} µs")
+
+
+def _deep() -> None:
+    def nest(leaf: int) -> list[Any]:
+        value: list[Any] = [leaf]
+        for _ in range(9_999):
+            value = [value]
+        return value
+
+    before, after = encode(nest(1)), encode(nest(2))
+    value = nest(1)
+    works: dict[str, Callable[[], object]] = {
+        "encode": lambda: encode(value),
+        "render": lambda: render(before),
+        "decode": lambda: decode(before),
+        "compare": lambda: compare(before, after),
+    }
+    for name, work in works.items():
+        _print(f"list of 10,000 levels: {name}", f"{_best(work) * 1e3:.0f} ms")
+
+
+def _imports() -> None:
+    def start(code: str) -> float:
+        return _best(lambda: subprocess.run([sys.executable, "-c", code], check=True), 15)
+
+    base = start("import msgpack, mitosis.errors")
+    whole = start("import msgpack, mitosis.errors, mitosis.canonical")
+    _print("import beyond msgpack and mitosis.errors", f"{(whole - base) * 1e3:.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
