@@ -147,6 +147,18 @@ class GitError(RepositoryError):
         super().__init__(f"`{' '.join(self.command)}` failed with status {status}\n{bulleted(said.splitlines())}")
 
 
+class UnreadableObject(RepositoryError):
+    """An object of the repository is missing, damaged or too large. Attributes: oid, reason (a clause on `it`)."""
+
+    def __init__(self, oid: str, reason: str) -> None:
+        self.oid = oid
+        self.reason = reason
+        super().__init__(
+            f"the object {oid} cannot be read from the repository: {reason}\n"
+            "`git fsck` tells what else is damaged; a collaborator's clone or a backup may have it."
+        )
+
+
 class GitMissing(RepositoryError):
     def __init__(self) -> None:
         super().__init__("the program `git` was not found on PATH\nInstall git 2.31 or newer and try again.")

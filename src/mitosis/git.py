@@ -6,13 +6,17 @@ through `Repository.git`, the only place that starts the git program.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import hashlib
 import os
+import re
 import subprocess
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from mitosis.errors import (
     BareRepository,
@@ -21,6 +25,7 @@ from mitosis.errors import (
     NoIdentity,
     NotARepository,
     NotInWorkTree,
+    UnreadableObject,
     UnsupportedRepository,
 )
 
@@ -102,6 +107,14 @@ class TreeEntry:
     oid: str
 
 
+class GitObject(NamedTuple):
+    """An object as git stores it."""
+
+    kind: str
+    """`commit`, `tree`, `blob` or `tag`."""
+    data: bytes
+
+
 @dataclass(frozen=True)
 class Repository:
     """A git repository with a working tree, as seen from one of its worktrees."""
@@ -152,21 +165,152 @@ class Repository:
                 self.root, f"a feature unknown to libgit2 ({error})", "Try a clone of it in git's default format."
             ) from error
 
+    @functools.cached_property
+    def _database(self) -> pygit2.Odb:
+        return self.objects.odb
+
+    @functools.cached_property
+    def _object_folders(self) -> tuple[str, ...]:
+        """The folders that hold objects: this repository's own, then those that it borrows from."""
+        found: dict[Path, None] = {}
+        left = [self.common_dir / "objects"]
+        while left:
+            folder = left.pop(0)
+            if folder in found:
+                continue
+            found[folder] = None
+            with contextlib.suppress(FileNotFoundError):
+                lines = (folder / "info" / "alternates").read_bytes().splitlines()
+                left += [folder / os.fsdecode(line) for line in lines if line and not line.startswith(b"#")]
+        return tuple(map(str, found))
+
+    def read_object(self, oid: str, limit_bytes: int | None = None) -> GitObject:
+        """An object's kind and bytes.
+
+        Loose objects are read here and not by libgit2, which goes on for ever when a file is cut off (seen with 1.9.7),
+        as files are after a crash.
+
+        Args:
+            oid: its full id.
+            limit_bytes: refuse a larger one; that costs no memory.
+
+        Raises:
+            UnreadableObject: it is missing, damaged or too large.
+        """
+        import pygit2
+
+        name = f"{oid[:2]}/{oid[2:]}"
+        for folder in self._object_folders:
+            try:
+                compressed = _read_file(f"{folder}/{name}")
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise UnreadableObject(oid, str(error)) from error
+            return _inflate(compressed, oid, limit_bytes)
+        try:
+            if limit_bytes is not None:
+                _check_size(oid, self._database.read_header(oid)[1], limit_bytes)
+            number, data = self._database.read(oid)
+        except KeyError as error:
+            raise UnreadableObject(oid, "it is missing") from error
+        except (pygit2.GitError, ValueError) as error:
+            raise UnreadableObject(oid, f"it is damaged ({error})") from error
+        return GitObject(_KINDS.get(number, ""), data)
+
+    def has_object(self, oid: str) -> bool:
+        """Whether there is an object of that id. It may be damaged."""
+        return oid in self._database
+
     def tree_of(self, commit: str) -> str | None:
-        """The id of a commit's tree; None where the commit is not in the repository."""
-        found = self.objects.get(commit)
-        return None if found is None else str(found.peel(None).id)
+        """The id of a commit's tree; None where the commit is not in the repository.
+
+        Raises:
+            UnreadableObject: it is damaged, or no commit.
+        """
+        if not self.has_object(commit):
+            return None
+        line, _, _ = self._read_kind(commit, "commit").partition(b"\n")
+        return line.removeprefix(b"tree ").decode("ascii")
 
     def read_tree(self, oid: str) -> dict[str, TreeEntry]:
-        """The entries of a tree by name."""
-        tree = cast("pygit2.Tree", self.objects[oid])
-        return {
-            os.fsdecode(child.raw_name or b""): TreeEntry(int(child.filemode or 0), str(child.id)) for child in tree
-        }
+        """The entries of a tree by name, in git's order.
 
-    def read_blob(self, oid: str) -> bytes:
-        """The bytes of a blob."""
-        return self.objects[oid].read_raw()
+        Raises:
+            UnreadableObject: it is missing, damaged, or no tree.
+        """
+        return {os.fsdecode(name): TreeEntry(int(mode, 8), raw.hex()) for name, mode, raw in self.read_entries(oid)}
+
+    def read_entries(self, oid: str) -> list[tuple[bytes, bytes, bytes]]:
+        """Name, mode (octal digits) and id (20 bytes) of each entry of a tree, in git's order.
+
+        Raises:
+            UnreadableObject: it is missing, damaged, or no tree.
+        """
+        data = self._read_kind(oid, "tree")
+        entries = _TREE_ENTRY.findall(data)
+        if sum(len(mode) + len(name) + _TREE_ENTRY_FIXED_BYTES for mode, name, _ in entries) != len(data):
+            raise UnreadableObject(oid, "it is damaged: its entries do not add up")
+        return [(name, mode, raw) for mode, name, raw in entries]
+
+    def read_blob(self, oid: str, limit_bytes: int | None = None) -> bytes:
+        """The bytes of a blob.
+
+        Args:
+            oid: its full id.
+            limit_bytes: refuse a larger one; that costs no memory.
+
+        Raises:
+            UnreadableObject: it is missing, damaged, too large, or no blob.
+        """
+        return self._read_kind(oid, "blob", limit_bytes)
+
+    def _read_kind(self, oid: str, kind: str, limit_bytes: int | None = None) -> bytes:
+        found = self.read_object(oid, limit_bytes)
+        if found.kind != kind:
+            raise UnreadableObject(oid, f"it is a {found.kind}, where a {kind} should be")
+        return found.data
+
+
+_KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
+_TREE_ENTRY = re.compile(rb"([0-7]{5,6}) ([^\0]+)\0(.{20})", re.DOTALL)
+_TREE_ENTRY_FIXED_BYTES = 22
+"""A space, a NUL and the id."""
+_LOOSE_HEADER = re.compile(rb"(commit|tree|blob|tag) ([0-9]{1,19})\0")
+_LONGEST_LOOSE_HEADER_BYTES = 28
+
+
+def _read_file(path: str) -> bytes:
+    # pathlib would take longer to join the path than it takes to find that a packed object has no file.
+    with os.fdopen(os.open(path, os.O_RDONLY), "rb") as file:
+        return file.read()
+
+
+def _inflate(compressed: bytes, oid: str, limit_bytes: int | None) -> GitObject:
+    """The object in the file of a loose one."""
+    inflating = zlib.decompressobj()
+    try:
+        start = inflating.decompress(compressed, _LONGEST_LOOSE_HEADER_BYTES)
+        header = _LOOSE_HEADER.match(start)
+        if header is None:
+            raise UnreadableObject(oid, "it is damaged: it does not say what it is")
+        size_bytes = int(header[2])
+        if limit_bytes is not None:
+            _check_size(oid, size_bytes, limit_bytes)
+        # One byte more than there should be, so that the end of the stream is reached, or an excess noticed.
+        left_bytes = max(header.end() + size_bytes - len(start), 0) + 1
+        whole = start + inflating.decompress(inflating.unconsumed_tail, left_bytes)
+    except zlib.error as error:
+        raise UnreadableObject(oid, f"it is damaged ({error})") from error
+    is_whole = inflating.eof and not inflating.unused_data and len(whole) == header.end() + size_bytes
+    if not is_whole or hashlib.sha1(whole, usedforsecurity=False).hexdigest() != oid:
+        raise UnreadableObject(oid, "it is damaged: its file is cut off or changed")
+    return GitObject(header[1].decode(), whole[header.end() :])
+
+
+def _check_size(oid: str, size_bytes: int, limit_bytes: int) -> None:
+    if size_bytes > limit_bytes:
+        raise UnreadableObject(oid, f"it has {size_bytes} bytes, more than the {limit_bytes} that are read")
 
 
 def find_repository(folder: Path) -> Repository:

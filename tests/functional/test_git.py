@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from mitosis.errors import (
     NoIdentity,
     NotARepository,
     NotInWorkTree,
+    UnreadableObject,
     UnsupportedRepository,
 )
 from mitosis.git import Repository, find_repository, run_git
@@ -268,3 +271,135 @@ def test_command_reads_its_standard_input_and_nobody_elses(repository_folder: Pa
         check=True,
     )
     assert done.stdout.split() == ["e69de29bb2d1d6434b8b29ae775ad8c2e48c5391", "mine"]
+
+
+# --- objects --------------------------------------------------------------------------------------
+
+
+def loose_file(repository: Repository, oid: str) -> Path:
+    return repository.common_dir / "objects" / oid[:2] / oid[2:]
+
+
+def write_loose(repository: Repository, data: bytes) -> str:
+    return repository.git("hash-object", "-w", "--stdin", stdin=data).strip()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_objects_are_read_as_git_reads_them(repository_folder: Path, git: Git, packed: bool) -> None:
+    (repository_folder / "folder").mkdir()
+    (repository_folder / "folder" / "tool.sh").write_text("#!/bin/sh\n")
+    (repository_folder / "folder" / "tool.sh").chmod(0o755)
+    (repository_folder / "ünï").symlink_to("experiment.py")
+    git("add", ".")
+    git("commit", "--quiet", "-m", "second")
+    git("tag", "-a", "-m", "a tag", "v1")
+    if packed:
+        git("gc", "--quiet", "--prune=now")
+    repository = find_repository(repository_folder)
+    assert repository.head is not None
+    tree = repository.tree_of(repository.head)
+    assert tree == git("rev-parse", "HEAD^{tree}").strip()
+    listed = {name: (f"{entry.mode:06o}", entry.oid) for name, entry in repository.read_tree(tree).items()}
+    lines = [line.split("\t") for line in git("ls-tree", "-z", "HEAD").rstrip("\0").split("\0")]
+    assert listed == {name: (facts.split()[0], facts.split()[2]) for facts, name in lines}
+    assert repository.read_blob(git("rev-parse", "HEAD:folder/tool.sh").strip()) == b"#!/bin/sh\n"
+    for name, kind in [("HEAD", "commit"), ("HEAD^{tree}", "tree"), ("HEAD:experiment.py", "blob"), ("v1", "tag")]:
+        oid = git("rev-parse", name).strip()
+        found = repository.read_object(oid)
+        assert found.kind == kind
+        assert len(found.data) == int(git("cat-file", "-s", oid))
+        assert repository.has_object(oid)
+
+
+def test_objects_of_a_borrowed_repository_are_read(repository_folder: Path, tmp_path: Path, git: Git) -> None:
+    git("clone", "--quiet", "--shared", str(repository_folder), "second", cwd=tmp_path)
+    git("clone", "--quiet", "--shared", "second", "third", cwd=tmp_path)
+    repository = find_repository(tmp_path / "third")
+    blob = git("rev-parse", "HEAD:experiment.py").strip()
+    assert repository.read_blob(blob).startswith(b"def run")
+    lender = find_repository(repository_folder)
+    loose_file(lender, blob).chmod(0o644)
+    loose_file(lender, blob).write_bytes(loose_file(lender, blob).read_bytes()[:-10])
+    with pytest.raises(UnreadableObject, match="damaged"):
+        find_repository(tmp_path / "third").read_blob(blob)
+
+
+def test_objects_that_git_packs_meanwhile_are_still_found(repository_folder: Path, git: Git) -> None:
+    repository = find_repository(repository_folder)
+    blob = git("rev-parse", "HEAD:experiment.py").strip()
+    for command in (("gc", "--quiet"), ("repack", "-a", "-d", "-f", "--quiet"), ("gc", "--quiet", "--prune=now")):
+        assert repository.read_blob(blob).startswith(b"def run")
+        (repository_folder / "other.py").write_text(" ".join(command))
+        git("add", ".")
+        git("commit", "--quiet", "-m", "another")
+        git(*command)
+        assert repository.tree_of(git("rev-parse", "HEAD").strip()) == git("rev-parse", "HEAD^{tree}").strip()
+
+
+def test_object_cut_off_anywhere_is_refused(repository_folder: Path) -> None:
+    repository = find_repository(repository_folder)
+    oid = write_loose(repository, bytes(range(256)) * 4)
+    file = loose_file(repository, oid)
+    whole = file.read_bytes()
+    file.chmod(0o644)
+    for size in range(len(whole)):
+        file.write_bytes(whole[:size])
+        with pytest.raises(UnreadableObject, match="damaged") as caught:
+            repository.read_blob(oid)
+        assert caught.value.oid == oid
+    file.write_bytes(whole)
+    assert repository.read_blob(oid) == bytes(range(256)) * 4
+
+
+def test_changed_object_is_refused(repository_folder: Path) -> None:
+    repository = find_repository(repository_folder)
+    oid = write_loose(repository, b"something\n" * 100)
+    file = loose_file(repository, oid)
+    whole = file.read_bytes()
+    file.chmod(0o644)
+    blob = zlib.compress(b"blob 5\0hello")
+    for bad in (
+        whole + b"x",
+        b"\0" * len(whole),
+        blob,
+        zlib.compress(b"blob 4\0hello"),
+        zlib.compress(b"blob 9\0hello"),
+    ):
+        file.write_bytes(bad)
+        with pytest.raises(UnreadableObject, match="damaged"):
+            repository.read_blob(oid)
+
+
+def test_missing_object_is_refused(repository_folder: Path) -> None:
+    repository = find_repository(repository_folder)
+    assert not repository.has_object("a" * 40)
+    assert repository.tree_of("a" * 40) is None
+    with pytest.raises(UnreadableObject, match="missing"):
+        repository.read_blob("a" * 40)
+
+
+def test_object_of_another_kind_is_refused(repository_folder: Path, git: Git) -> None:
+    repository = find_repository(repository_folder)
+    assert repository.head is not None
+    with pytest.raises(UnreadableObject, match="a commit, where a blob should be"):
+        repository.read_blob(repository.head)
+    with pytest.raises(UnreadableObject, match="a blob, where a commit should be"):
+        repository.tree_of(git("rev-parse", "HEAD:experiment.py").strip())
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_object_that_is_too_large_costs_no_memory(repository_folder: Path, git: Git, packed: bool) -> None:
+    repository = find_repository(repository_folder)
+    oid = write_loose(repository, b"\0" * (64 * 2**20))
+    if packed:
+        git("gc", "--quiet")
+        git("repack", "-a", "-d", "--quiet", "--keep-unreachable")
+        assert not loose_file(repository, oid).exists()
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableObject, match="more than the 1000 that are read"):
+            repository.read_blob(oid, 1000)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 2**20

@@ -140,7 +140,7 @@ class TrialIndex:
 
         Trees of equal id are not read, so the cost is in proportion to what changed.
         """
-        if before is not None and not self._store.exists(before):
+        if before is not None and not self._store.repository.has_object(before):
             raise _Unusable
         for name, old, new in self._store.compare_trees(before, after, path):
             is_folder = folders > 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mitosis.errors import BadRecord
 from mitosis.git import Identity
@@ -17,9 +16,6 @@ from mitosis.journal.layout import NOTES_REF, SHORT_KEY_DIGITS
 from mitosis.journal.messages import note_line
 from mitosis.journal.store import Store
 from mitosis.records import TrialRecord
-
-if TYPE_CHECKING:
-    import pygit2
 
 LINES_LIMIT = 50
 _NOTE_LIMIT_BYTES = 2**20
@@ -96,7 +92,7 @@ def add_to_note(
         note = _read_note(store, paths) if is_new else None
         note = note_of(read_trials()) if note is None else note.with_line(note_line(record))
         path = min(paths, key=len, default=None) or _new_path(store, root, record.commit)
-        changes: dict[str, pygit2.Oid | None] = dict.fromkeys(paths)
+        changes: dict[str, str | None] = dict.fromkeys(paths)
         changes[path] = store.write_blob(note.to_text().encode())
         tree = store.edit_tree(root, changes)
         message = f"Note on {record.commit[:7]}: {record.experiment} {record.key} {record.status}\n"

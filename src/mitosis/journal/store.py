@@ -9,17 +9,15 @@ looks for new packs when it misses an object.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import os
 import random
-import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mitosis.errors import BadRecord, JournalBusy, JournalError
+from mitosis.errors import BadRecord, JournalBusy, JournalError, UnreadableObject
 from mitosis.git import Identity, Repository
 
 if TYPE_CHECKING:
@@ -30,12 +28,8 @@ LOCK_TIMEOUT_S = 10.0
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.02
 
-BLOB_MODE = 0o100644
-TREE_MODE = 0o040000
-_TREE_MODE_TEXT = b"40000"
-_TREE_ENTRY = re.compile(rb"([0-7]{5,6}) ([^\0]+)\0(.{20})", re.DOTALL)
-_ENTRY_OVERHEAD_BYTES = 22
-"""A space, a NUL and the id."""
+_BLOB_MODE = b"100644"
+_TREE_MODE = b"40000"
 
 
 class Entry(NamedTuple):
@@ -86,20 +80,16 @@ class Store:
         Raises:
             JournalError: the object is missing, damaged, or no commit.
         """
-        import pygit2
-
         try:
-            found = self.objects.get(commit)
-        except (pygit2.GitError, ValueError) as error:
-            raise JournalError(f"{what} points to {commit}, which cannot be read: {error}") from error
-        if found is None:
+            tree = self.repository.tree_of(commit)
+        except UnreadableObject as error:
+            raise JournalError(f"{what} points to {commit}, which cannot be read: {error.reason}") from error
+        if tree is None:
             raise JournalError(
                 f"{what} points to {commit}, which is missing from the repository\n"
                 "`git fsck` shows what else is; a collaborator's clone or a backup may have it."
             )
-        if not isinstance(found, pygit2.Commit):
-            raise JournalError(f"{what} points to {found.type_str} {commit}, where a commit should be")
-        return str(found.tree_id)
+        return tree
 
     def read_tree(self, oid: str, where: str) -> dict[str, Entry]:
         """The entries of a tree by name, in git's order.
@@ -107,7 +97,7 @@ class Store:
         Raises:
             BadRecord: it is missing, damaged, or no tree.
         """
-        return {name.decode("utf-8", "surrogateescape"): _entry(*rest) for name, *rest in self._parse_tree(oid, where)}
+        return {_text(name): _entry(mode, raw) for name, mode, raw in self._read_entries(oid, where)}
 
     def compare_trees(
         self, before: str | None, after: str | None, where: str
@@ -117,78 +107,48 @@ class Store:
         Raises:
             BadRecord: one of them is missing, damaged, or no tree.
         """
-        old = set() if before is None else set(self._parse_tree(before, where))
-        new = set() if after is None else set(self._parse_tree(after, where))
-        gone = {name: _entry(*rest) for name, *rest in old - new}
-        come = {name: _entry(*rest) for name, *rest in new - old}
+        old = set() if before is None else set(self._read_entries(before, where))
+        new = set() if after is None else set(self._read_entries(after, where))
+        gone = {name: _entry(mode, raw) for name, mode, raw in old - new}
+        come = {name: _entry(mode, raw) for name, mode, raw in new - old}
         for name in sorted(gone.keys() | come.keys()):
-            yield name.decode("utf-8", "surrogateescape"), gone.get(name), come.get(name)
-
-    def _parse_tree(self, oid: str, where: str) -> list[tuple[bytes, bytes, bytes]]:
-        """Name, mode and id of each entry. Done here, since libgit2 makes an object of every entry."""
-        data = self._read(oid, "tree", where)
-        entries = _TREE_ENTRY.findall(data)
-        if sum(len(mode) + len(name) + _ENTRY_OVERHEAD_BYTES for mode, name, _ in entries) != len(data):
-            raise BadRecord(where, "its tree is damaged")
-        return [(name, mode, oid_bytes) for mode, name, oid_bytes in entries]
+            yield _text(name), gone.get(name), come.get(name)
 
     def read_blob(self, oid: str, where: str, limit_bytes: int) -> bytes:
         """The bytes of a blob.
 
         Raises:
-            BadRecord: it is missing, damaged, no blob, or larger than `limit_bytes`; the last is found out from its
-                header, so it costs no memory.
+            BadRecord: it is missing, damaged, no blob, or larger than `limit_bytes`.
         """
-        import pygit2
-
         try:
-            _, size_bytes = self._odb.read_header(oid)
-        except (pygit2.GitError, ValueError) as error:
-            raise BadRecord(where, f"its object is missing or damaged ({error})") from error
-        if size_bytes > limit_bytes:
-            raise BadRecord(where, f"it has {size_bytes} bytes, more than the {limit_bytes} that are read")
-        return self._read(oid, "blob", where)
-
-    def exists(self, oid: str) -> bool:
-        """Whether there is an object of that id."""
-        return oid in self._odb
+            return self.repository.read_blob(oid, limit_bytes)
+        except UnreadableObject as error:
+            raise BadRecord(where, error.reason) from error
 
     def find(self, tree: str, path: str) -> Entry | None:
-        """The entry at a path below a tree; None if there is none."""
-        import pygit2
+        """The entry at a path below a tree; None if there is none.
 
+        Raises:
+            BadRecord: a folder on the way is missing or damaged.
+        """
         entry = Entry(True, tree)
         where = ""
         for name in path.split("/"):
             if not entry.is_tree:
                 return None
-            try:
-                folder = self.objects[entry.oid]
-            except (pygit2.GitError, ValueError) as error:
-                raise BadRecord(where, f"its object is missing or damaged ({error})") from error
-            if not isinstance(folder, pygit2.Tree):
-                raise BadRecord(where, "its object is no tree")
-            if name not in folder:
+            wanted = name.encode()
+            found = [(mode, raw) for other, mode, raw in self._read_entries(entry.oid, where) if other == wanted]
+            if not found:
                 return None
-            found = folder[name]
-            entry = Entry(found.filemode == TREE_MODE, str(found.id))
+            entry = _entry(*found[0])
             where = f"{where}/{name}" if where else name
         return entry
 
-    @functools.cached_property
-    def _odb(self) -> pygit2.Odb:
-        return self.objects.odb
-
-    def _read(self, oid: str, kind: str, where: str) -> bytes:
-        import pygit2
-
+    def _read_entries(self, oid: str, where: str) -> list[tuple[bytes, bytes, bytes]]:
         try:
-            found, data = self._odb.read(oid)
-        except (pygit2.GitError, ValueError) as error:
-            raise BadRecord(where, f"its object is missing or damaged ({error})") from error
-        if found != (pygit2.enums.ObjectType.TREE if kind == "tree" else pygit2.enums.ObjectType.BLOB):
-            raise BadRecord(where, f"its object is no {kind}")
-        return data
+            return self.repository.read_entries(oid)
+        except UnreadableObject as error:
+            raise BadRecord(where or "the journal's tree", error.reason) from error
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -267,16 +227,17 @@ class Store:
             return bits | (bits & 0o044) >> 2
         return 0
 
-    def write_blob(self, data: bytes) -> pygit2.Oid:
-        """Raises: JournalError, for instance since the disk is full."""
+    def write_blob(self, data: bytes) -> str:
+        """Write a blob and return its id.
+
+        Raises:
+            JournalError: it cannot be written, for instance since the disk is full.
+        """
         import pygit2
 
-        try:
-            return self.objects.create_blob(data)
-        except pygit2.GitError as error:
-            raise JournalError(f"an object cannot be written to {self.repository.common_dir}: {error}") from error
+        return self._write(pygit2.enums.ObjectType.BLOB, data)
 
-    def edit_tree(self, base: str | None, changes: Mapping[str, pygit2.Oid | None], where: str = "") -> pygit2.Oid:
+    def edit_tree(self, base: str | None, changes: Mapping[str, str | None], where: str = "") -> str:
         """Write the tree that differs from `base` by these blobs.
 
         Only the trees along the changed paths are read and written.
@@ -289,31 +250,46 @@ class Store:
         Raises:
             JournalError: a path leads through a file, or the tree cannot be written.
         """
+        files: dict[str, str | None] = {}
+        folders: dict[str, dict[str, str | None]] = {}
+        for path, oid in changes.items():
+            name, slash, rest = path.partition("/")
+            if slash:
+                folders.setdefault(name, {})[rest] = oid
+            else:
+                files[name] = oid
+        present = [] if base is None else self._read_entries(base, where.rstrip("/"))
+        entries = {name: (mode, raw) for name, mode, raw in present}
+        for file, oid in files.items():
+            mode, _ = entries.pop(file.encode(), (_BLOB_MODE, b""))
+            if mode == _TREE_MODE:
+                raise JournalError(f"{where}{file} in the journal is a folder, where a file should be")
+            if oid is not None:
+                entries[file.encode()] = (_BLOB_MODE, bytes.fromhex(oid))
+        for folder, inner in folders.items():
+            mode, raw = entries.pop(folder.encode(), (_TREE_MODE, b""))
+            if mode != _TREE_MODE:
+                raise JournalError(f"{where}{folder} in the journal is a file, where a folder should be")
+            tree = self.edit_tree(raw.hex() or None, inner, f"{where}{folder}/")
+            if tree != _EMPTY_TREE:
+                entries[folder.encode()] = (_TREE_MODE, bytes.fromhex(tree))
+        return self._write_tree(entries)
+
+    def _write_tree(self, entries: Mapping[bytes, tuple[bytes, bytes]]) -> str:
+        import pygit2
+
+        # git sorts folders as if their names ended in a slash.
+        order = sorted(entries, key=lambda name: name + b"/" if entries[name][0] == _TREE_MODE else name)
+        data = b"".join(b"%s %s\0%s" % (entries[name][0], name, entries[name][1]) for name in order)
+        return self._write(pygit2.enums.ObjectType.TREE, data)
+
+    def _write(self, kind: pygit2.enums.ObjectType, data: bytes) -> str:
         import pygit2
 
         try:
-            builder = self.objects.TreeBuilder() if base is None else self.objects.TreeBuilder(base)
-            below: dict[str, dict[str, pygit2.Oid | None]] = {}
-            for path, oid in changes.items():
-                name, slash, rest = path.partition("/")
-                if slash:
-                    below.setdefault(name, {})[rest] = oid
-                elif oid is not None:
-                    builder.insert(name, oid, BLOB_MODE)
-                elif builder.get(name) is not None:
-                    builder.remove(name)
-            for name, inner in below.items():
-                present = builder.get(name)
-                if present is not None and not isinstance(present, pygit2.Tree):
-                    raise JournalError(f"{where}{name} in the journal is a file, where a folder should be")
-                tree = self.edit_tree(None if present is None else str(present.id), inner, f"{where}{name}/")
-                if str(tree) != _EMPTY_TREE:
-                    builder.insert(name, tree, TREE_MODE)
-                elif present is not None:
-                    builder.remove(name)
-            return builder.write()
+            return str(self.objects.write(kind, data))
         except (pygit2.GitError, ValueError) as error:
-            raise JournalError(f"the journal's tree {where or '/'} cannot be written: {error}") from error
+            raise JournalError(f"an object cannot be written to {self.repository.common_dir}: {error}") from error
 
     def create_ref(self, name: str, commit: str) -> None:
         """Let a ref of that name exist; one that does is left as it is.
@@ -325,6 +301,12 @@ class Store:
 
         if name in self.objects.references:
             return
+        try:
+            kind = self.repository.read_object(commit).kind
+        except UnreadableObject as error:
+            raise JournalError(f"the ref {name} cannot be made: {error.reason}") from error
+        if kind != "commit":
+            raise JournalError(f"the ref {name} cannot be made: it would point to a {kind}")
         try:
             self.objects.references.create(name, commit)
         except pygit2.AlreadyExistsError:
@@ -354,7 +336,7 @@ class Store:
             if not _is_taken(error):
                 raise JournalError(f"the ref {name} cannot be made: {error}") from error
 
-    def write_commit(self, tree: pygit2.Oid, parents: list[str], message: str, identity: Identity) -> pygit2.Oid:
+    def write_commit(self, tree: str, parents: list[str], message: str, identity: Identity) -> str:
         """Write a commit; no ref moves.
 
         Raises:
@@ -364,7 +346,7 @@ class Store:
 
         who = signature(identity)
         try:
-            return self.objects.create_commit(None, who, who, message, tree, list(parents))
+            return str(self.objects.create_commit(None, who, who, message, tree, list(parents)))
         except (pygit2.GitError, ValueError) as error:
             raise JournalError(f"a commit cannot be written to {self.repository.common_dir}: {error}") from error
 
@@ -381,15 +363,19 @@ class LockedRef:
         """The ref's present target."""
         return self._store.read_ref(self.name)
 
-    def set_target(self, commit: pygit2.Oid, message: str, identity: Identity) -> None:
+    def set_target(self, commit: str, message: str, identity: Identity) -> None:
         """Let the ref point to `commit` when the lock is released; the rest is for the reflog, if there is one."""
         # pygit2 cannot hand a signature to libgit2's transaction.
         self._store.objects.set_ident(_utf8(identity.name), _utf8(identity.email))
         self._transaction.set_target(self.name, commit, None, message)
 
 
-def _entry(mode: bytes, oid: bytes) -> Entry:
-    return Entry(mode == _TREE_MODE_TEXT, oid.hex())
+def _entry(mode: bytes, raw: bytes) -> Entry:
+    return Entry(mode == _TREE_MODE, raw.hex())
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
 
 
 def object_oid(kind: bytes, data: bytes) -> str:
