@@ -130,10 +130,32 @@ def test_hostile_metaclass_ends_in_a_value_or_a_refusal() -> None:
             assert refusal.path == "[0]"
 
 
+class GuardedKey(Guarded):
+    """A key of a class that answers nothing but its hash."""
+
+    __hash__ = object.__hash__
+
+
+def test_hostile_key_is_refused_by_its_class() -> None:
+    with pytest.raises(UnstableValue, match="GuardedKey") as caught:
+        encode({"a": {object.__new__(GuardedKey): samples.nameless}})
+    assert caught.value.path == "a<key>"
+
+
 def test_error_whose_message_raises_is_named_by_its_type() -> None:
     class Mute(Exception):
         __str__ = __repr__ = raiser(ValueError("no words"))
 
+    class Words(str):
+        __slots__ = ()
+        split = raiser(ValueError("no words"))
+
+    class Wordy(Exception):
+        def __str__(self) -> str:
+            return Words("some words")
+
+    with pytest.raises(UnstableValue, match="some words"):
+        encode(samples.Reduced(Wordy()))
     with pytest.raises(UnstableValue) as caught:
         encode(samples.Reduced(Mute()))
     assert "Mute" in caught.value.reason

@@ -18,7 +18,7 @@ import msgpack
 import numpy as np
 import pytest
 
-from mitosis.canonical import FORMAT, MAX_BYTES, decode, encode, encode_node, render, summary
+from mitosis.canonical import FORMAT, MAX_BYTES, compare, decode, encode, encode_node, render, summary
 from mitosis.errors import BadRecord, FormatTooNew
 from support import canonical_samples as samples
 
@@ -240,6 +240,7 @@ BAD: dict[str, bytes] = {
     "an array with elements of the wrong size": packed(1, ROOT, [6, "numpy.ndarray", "float64", 4, 1, 2, bytes(8)]),
     "an array with too few digests": packed(1, ROOT, [7, "numpy.ndarray", "float64", 8, 1, 10**6, 0.0, 1.0, bytes(20)]),
     "an impossibly large array": packed(1, ROOT, [7, "numpy.ndarray", "float64", 8, 2, 2**62, 2**62, 0.0, 1.0, b""]),
+    "a long text that is not UTF-8": packed(1, ROOT, [6, "str", "uint8", 1, 1, 2, b"a\xff"]),
     "a range that is a text": packed(1, ROOT, [7, "numpy.ndarray", "float64", 8, 1, 1, "a", 1.0, bytes(20)]),
 }
 
@@ -249,6 +250,31 @@ def test_bytes_that_no_value_has_are_refused(data: bytes) -> None:
     with pytest.raises(BadRecord) as caught:
         decode(data)
     assert str(caught.value).startswith("the canonical value cannot be read: ")
+
+
+ODD_ATOMS = [
+    ["numpy.datetime64", "x" * 1000, 2**60, "s"],
+    ["numpy.datetime64", 2**63, 2**63, "s"],
+    ["numpy.datetime64", 1, 1, 5],
+    ["pandas.Timestamp", "x" * 1000, 0],
+    ["pandas.Timedelta", b"x", "y"],
+    ["datetime.timedelta", 2**63, 0, 0],
+    ["enum"],
+    ["int", "not hexadecimal"],
+    ["complex", "1", None],
+    ["function", 5],
+    ["a\nb", "\x1b"],
+    ["x" * 100_000, "\n" * 100_000],
+]
+
+
+@pytest.mark.parametrize("atom", ODD_ATOMS, ids=lambda atom: str(atom)[:30])
+def test_atom_that_no_value_has_is_shown_as_it_is(atom: list[Any]) -> None:
+    data = packed(1, ROOT, [0, *atom])
+    assert len(summary(data)) <= 60
+    assert summary(data).isprintable()
+    assert len(render(data)) <= 700
+    assert str(compare(data, encode(1)).differences[0]).isprintable()
 
 
 def test_newer_format_is_refused_as_such() -> None:

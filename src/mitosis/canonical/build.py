@@ -54,6 +54,9 @@ MAX_DEPTH: Final = 100_000
 """A value that nests deeper is refused."""
 
 _HEAP_TYPE: Final = 1 << 9
+_SCALARS: Final = (type(None), bool, int, float, str, bytes)
+_KEY: Final = 60
+_KEY_PARTS: Final = 5
 
 
 def build(value: object) -> tuple[Graph, bool]:
@@ -104,12 +107,14 @@ class _Frame:
 
 
 def _key_text(key: object) -> str:
-    if key is None or type(key) in (bool, int, float, str, bytes):
-        text = f"{key:#x}" if type(key) is int and key.bit_length() > 64 else repr(key)
-        return text if len(text) <= 60 else text[:59] + "…"
-    if type(key) is tuple and all(part is None or type(part) in (bool, int, float, str) for part in key):
-        return "(" + ", ".join(map(_key_text, key)) + ")"
-    return f"<{type_name(type(key))}>"
+    cls: type = type(key)
+    plain: Any = key
+    if any(cls is scalar for scalar in _SCALARS):
+        text = f"{plain:#x}" if cls is int and not fits_64_bits(plain) else repr(plain)
+        return text if len(text) <= _KEY else text[: _KEY - 1] + "…"
+    if cls is tuple and len(plain) <= _KEY_PARTS and not any(type(part) is tuple for part in plain):
+        return f"({', '.join(map(_key_text, plain))})"
+    return f"<{type_name(cls)}>"
 
 
 class _Builder:
@@ -234,8 +239,10 @@ def _handler(cls: type) -> Handler:
         return BY_TYPE[cls]
     module, name = raw_name(cls)
     handler = BY_NAME.get((module, name))
-    if handler is not None and find(module, name) in (cls, MISSING):
-        return handler
+    if handler is not None:
+        found = find(module, name)
+        if found is cls or found is MISSING:
+            return handler
     for library in ("numpy", "pandas", "polars"):
         if library in sys.modules:
             handler = _library_handler(library, cls)

@@ -26,6 +26,8 @@ MAX_DIFFERENCES: Final = 1000
 """Differences that are named; more are counted."""
 
 _MAX_STEPS: Final = 1_000_000
+"""Pairs of parts that are visited to list differences: more could be met only in cycles made for that."""
+
 _ARRAYS: Final = (ARRAY, DIGESTED)
 
 

@@ -35,7 +35,9 @@ def record_step(step: str) -> str:
         return step if step[1:].isidentifier() else f"[{step[1:]!r}]"
     if step in TRANSPARENT:
         return ""
-    return "()" if step in ARGUMENTS else f"<{step}>"
+    if step in ARGUMENTS:
+        return "()"
+    return f"<{step}>" if step.isprintable() else f"<{step!r}>"
 
 
 def join(steps: Iterable[str]) -> str:

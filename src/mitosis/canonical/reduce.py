@@ -82,7 +82,7 @@ def said(error: BaseException) -> str:
         raise
     except BaseException:
         return name
-    line = " ".join(message.split())
+    line = " ".join(str.split(message))
     return f"{name}: {line[:200]}" if line else name
 
 
@@ -105,6 +105,7 @@ def _expand_reduced(
 ) -> Part:
     if not isinstance(arguments, tuple):
         raise Refusal(f"the reduce method of {type_name(cls)} returned no tuple of arguments")
+    arguments = tuple(arguments)
     parts: dict[str, object] = {}
     made_by = _name(function)
     if made_by == "__newobj__" and arguments:

@@ -85,9 +85,10 @@ def _lines(graph: Graph) -> Iterator[str]:
             elif isinstance(item, Ref) and not _fits(graph, item, prefix):
                 entry = graph.entries[item.index]
                 opening, closing = brackets(entry)
-                yield indent + prefix + printable(opening)
+                opening, closing = printable(opening[-_LEAF:]), printable(closing)
+                yield indent + prefix + opening
                 depth_of[item.index] = len(levels)
-                levels.append(_Level(item.index, printable(closing), _parts(graph, entry)))
+                levels.append(_Level(item.index, closing, _parts(graph, entry)))
             else:
                 yield f"{indent}{prefix}{_leaf(graph, item)}{end}"
         elif not levels:
@@ -132,14 +133,14 @@ def _parts(graph: Graph, entry: Entry) -> Iterator[tuple[str, Item]]:
 def _part_prefix(step: str) -> str:
     if step in paths.TRANSPARENT or step in paths.ARGUMENTS:
         return ""
-    return f"{printable(step.removeprefix('.'))}="
+    return f"{printable(step.removeprefix('.')[:_KEY])}="
 
 
 def _leaf(graph: Graph, item: Item) -> str:
     entry = graph.entries[item.index] if isinstance(item, Ref) else None
     if entry is None or entry.kind not in (ARRAY, DIGESTED):
         return brief(graph, item, _LEAF)
-    return printable(array_in_full(entry))
+    return printable(array_in_full(entry)[: 2 * _LEAF])
 
 
 def array_in_full(entry: Entry) -> str:

@@ -32,6 +32,7 @@ _DEPTHS: Final = (6, 4, 3, 2, 1)
 """How many levels of a value a line tries to show, until one fits."""
 
 _SCALAR_ROOM: Final = 300
+_NAME: Final = 30
 _MAX_BITS: Final = 4000
 """Larger integers are shown in hexadecimal: Python refuses to write very long ones in decimal."""
 
@@ -53,9 +54,11 @@ def summary(data: bytes, *, limit: int = 60) -> str:
 
 def brief(graph: Graph, item: Item, limit: int = 60) -> str:
     """As `summary`, of any item of a graph."""
+    line = _Line(graph, limit)
     text = ""
     for depth in _DEPTHS:
-        text = printable(_Line(graph, limit).text(item, depth))
+        # Escapes only make a text longer, so what is cut off here would be cut off anyway.
+        text = printable(line.write(item, depth)[: limit + 1])
         if len(text) <= limit:
             return text
     return text[: max(0, limit - 1)] + "…"
@@ -77,6 +80,13 @@ class _Line:
         self._used = 0
         self._open: set[int] = set()
         """Entries that enclose the one at hand."""
+        self._rows: dict[int, list[tuple[Item, Item]]] = {}
+        """Sorted rows of mappings, by index: they are the same for each depth that is tried."""
+
+    def write(self, item: Item, depth: int) -> str:
+        """The item with so many of its levels."""
+        self._used = 0
+        return self.text(item, depth)
 
     def text(self, item: Item, depth: int) -> str:
         if not isinstance(item, Ref):
@@ -95,7 +105,7 @@ class _Line:
                 text = _wrap(entry, _count_text(entry))
             else:
                 self._open.add(item.index)
-                text = self._record(entry, depth) if entry.kind == RECORD else self._items(entry, depth)
+                text = self._record(entry, depth) if entry.kind == RECORD else self._items(item.index, depth)
                 self._open.remove(item.index)
                 return text
         self._used += len(text)
@@ -110,9 +120,12 @@ class _Line:
                 break
         return ", ".join(texts)
 
-    def _items(self, entry: Entry, depth: int) -> str:
+    def _items(self, index: int, depth: int) -> str:
+        entry = self._graph.entries[index]
         if entry.kind in (MAPPING, ORDERED_MAPPING):
-            rows = natural(entry) if entry.kind == MAPPING else list(pairs(entry.items))
+            if index not in self._rows:
+                self._rows[index] = natural(entry) if entry.kind == MAPPING else list(pairs(entry.items))
+            rows = self._rows[index]
             parts = (f"{self.text(key, depth - 1)}: {self.text(value, depth - 1)}" for key, value in rows)
         else:
             parts = (self.text(item, depth - 1) for item in elements(entry))
@@ -190,8 +203,19 @@ def _number(value: str) -> str:
     return str(number) if number.bit_length() <= _MAX_BITS else f"{number:#x}"
 
 
-def _timestamp(seconds: Any, nanoseconds: Any) -> str:
-    return f"Timestamp('{time_text('datetime64', seconds * 10**9 + nanoseconds, 1, 'ns')}')"
+def _count(number: Any) -> int:
+    """A number that is one: bytes may hold a text in its place, and a text times a number can be very long."""
+    if type(number) is not int:
+        raise TypeError(number)
+    return number
+
+
+def _nanoseconds(seconds: Any, nanoseconds: Any) -> int:
+    return _count(seconds) * 10**9 + _count(nanoseconds)
+
+
+def _time(family: str, count: Any, step: Any, unit: Any) -> str:
+    return time_text(family, _count(count), _count(step), str(unit))
 
 
 _ATOMS: Final[dict[str, Callable[..., str]]] = {
@@ -204,10 +228,10 @@ _ATOMS: Final[dict[str, Callable[..., str]]] = {
     "enum": lambda label, *names: f"{short_name(label)}.{'|'.join(map(str, names)) or 0}",
     "datetime.timezone": lambda days, seconds, microseconds, name: str(name),
     "datetime.timedelta": lambda *parts: f"timedelta({timedelta(*parts)})",
-    "numpy.datetime64": lambda count, step, unit: f"datetime64('{time_text('datetime64', count, step, unit)}')",
-    "numpy.timedelta64": lambda count, step, unit: f"timedelta64({time_text('timedelta64', count, step, unit)})",
-    "pandas.Timestamp": _timestamp,
-    "pandas.Timedelta": lambda seconds, nanoseconds: f"Timedelta({seconds * 10**9 + nanoseconds} ns)",
+    "numpy.datetime64": lambda count, step, unit: f"datetime64('{_time('datetime64', count, step, unit)}')",
+    "numpy.timedelta64": lambda count, step, unit: f"timedelta64({_time('timedelta64', count, step, unit)})",
+    "pandas.Timestamp": lambda *parts: f"Timestamp('{_time('datetime64', _nanoseconds(*parts), 1, 'ns')}')",
+    "pandas.Timedelta": lambda *parts: f"Timedelta({_nanoseconds(*parts)} ns)",
 }
 
 
@@ -248,9 +272,9 @@ def _frame_text(graph: Graph, entry: Entry) -> str | None:
     items = _entry(graph, parts.get("items"))
     if entry.label in ("pandas.DataFrame", "polars.DataFrame") and items is not None:
         keys = [key for key in items.items[::2] if not isinstance(key, Ref)]
-        names = [key if isinstance(key, str) else repr(key) for key in keys]
+        names = [(key if isinstance(key, str) else repr(key))[:_NAME] for key in keys[:8]]
         rows = _length(graph, items.items[1]) if items.items else _length(graph, parts.get(".index"))
-        shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+        shown = ", ".join(names) + (", …" if len(keys) > 8 else "")
         return f"DataFrame({rows}×{len(items.items) // 2}{': ' + shown if shown else ''})"
     if entry.label == "numpy.ndarray":
         shape = _entry(graph, parts.get("shape"))
@@ -294,4 +318,4 @@ def _rank(item: Item) -> tuple[int, float | int, str]:
         return (0, item if item == item else float("inf"), "")
     if isinstance(item, str):
         return (1, 0, item)
-    return (2, 0, repr(item) if isinstance(item, bytes) else "")
+    return (2, 0, item[:_NAME].hex() if isinstance(item, bytes) else "")

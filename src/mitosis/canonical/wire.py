@@ -198,10 +198,19 @@ def _check_array(entry: Entry) -> None:
     length = header.size_bytes if entry.kind == ARRAY else chunk_count(header) * DIGEST_SIZE
     if len(items[-1]) != length:
         _bad("an array's content has not the size that its shape gives")
+    if entry.kind == ARRAY and entry.label == "str":
+        _check_text(items[-1])
     if entry.kind == DIGESTED:
         for bound in items[-3:-1]:
             if bound is not None and (type(bound) not in (int, float) or bound != bound):
                 _bad("an array's range is no number")
+
+
+def _check_text(content: bytes) -> None:
+    try:
+        content.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise BadRecord(WHERE, f"a text in it is no UTF-8 ({error.reason})") from error
 
 
 def _bad(reason: str) -> NoReturn:
