@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _PROBLEMS_SHOWN = 10
 _PIPE_WIDTH = 10_000
+_GAP = 2
+_LEAST_WIDTH = 8
 _WHOLE = ("", "key", "main", "when", "took", "state", "locked", "commit")
 """Columns that are never cut."""
 
@@ -37,20 +39,41 @@ def print_columns(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> 
         columns: the headings, which are also the keys in `rows`; the first holds a mark that colours its row.
         rows: what is missing in a row stays blank.
     """
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, markup=False, emoji=False, width=None if is_terminal() else _PIPE_WIDTH)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in columns:
-        heading = Text(plain(name, sys.stdout), style="bold")
-        least = max((len(row.get(name, "")) for row in rows), default=0) if name in _WHOLE else min(len(name), 8)
-        table.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=max(least, 1))
-    for row in rows:
+    shown = [[plain(row.get(name, ""), sys.stdout) for name in columns] for row in rows]
+    headings = [plain(name, sys.stdout) for name in columns]
+    widths = [max(map(cell_len, texts)) for texts in zip(headings, *shown, strict=True)]
+    least = [
+        width if name in _WHOLE else min(width, max(len(name), 1), _LEAST_WIDTH)
+        for name, width in zip(columns, widths, strict=True)
+    ]
+    screen = Console().width if is_terminal() else _PIPE_WIDTH
+    widths = _squeeze(widths, least, screen - _GAP * (len(columns) - 1))
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for heading, width in zip(headings, widths, strict=True):
+        table.add_column(Text(heading, style="bold"), no_wrap=True, overflow="ellipsis", width=max(width, 1))
+    for row, texts in zip(rows, shown, strict=True):
         style = {"✗": "red", "…": "cyan", "?": "yellow", "!": "yellow"}.get(row[""], "")
-        table.add_row(*(Text(plain(row.get(name, ""), sys.stdout), style=style) for name in columns))
+        table.add_row(*(Text(text, style=style) for text in texts))
+    # Where nothing more can be cut, the terminal may break lines: rich would take columns away instead.
+    width = max(screen, sum(widths) + _GAP * (len(columns) - 1))
+    console = Console(highlight=False, markup=False, emoji=False, width=width, height=1)
     with console.capture() as capture:
         console.print(table)
     for line in capture.get().splitlines():
         sys.stdout.write(line.rstrip() + "\n")
+
+
+def _squeeze(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """Widths of columns that fit into `room` if they can, taken from the widest first, and from none below `least`."""
+    squeezed = list(widths)
+    while sum(squeezed) > room:
+        cuttable = [i for i, width in enumerate(squeezed) if width > least[i]]
+        if not cuttable:
+            break
+        squeezed[max(cuttable, key=lambda i: squeezed[i])] -= 1
+    return squeezed
