@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _PARAMETER_WIDTH = 24
 _NOTE_WIDTH = 48
+_NAME_WIDTH = 13
 _DEFAULT_COUNT = 20
 
 
@@ -192,9 +193,9 @@ def describe_trial(record: TrialRecord, journal: Journal) -> list[str]:
         + (f": {clean(note)}" if note and state != "finished" else "")
     ]
 
-    def add(name: str, value: object) -> None:
+    def add(name: str, value: object, width: int = _NAME_WIDTH) -> None:
         if value not in (None, "", ()):
-            lines.append(f"  {name:<13} {clean(str(value))}")
+            lines.append(f"  {name:<{width}} {clean(str(value))}")
 
     if record.status == "finished":
         add("main", record.main if not isinstance(record.main, float) else repr(record.main))
@@ -219,14 +220,15 @@ def describe_trial(record: TrialRecord, journal: Journal) -> list[str]:
     for warning in record.warnings:
         add("warning", warning)
     lines.append("environment")
-    add("interpreter", record.interpreter)
-    add("platform", record.platform)
-    add("host", f"{record.process.host}, {record.cpu_count} CPUs")
-    add("command", " ".join(record.command))
+    width = max([_NAME_WIDTH, *map(len, record.variables)])
+    add("interpreter", record.interpreter, width)
+    add("platform", record.platform, width)
+    add("host", f"{record.process.host}, {record.cpu_count} CPUs", width)
+    add("command", " ".join(record.command), width)
     for name, value in record.variables.items():
-        add(name, value)
-    add("untracked", f"{record.untracked_files} files in the working tree" if record.untracked_files else None)
-    add("packages", f"git cat-file -p refs/mitosis/journal:environments/{record.environment}.txt")
+        add(name, value, width)
+    add("untracked", f"{record.untracked_files} files in the working tree" if record.untracked_files else None, width)
+    add("packages", f"git cat-file -p refs/mitosis/journal:environments/{record.environment}.txt", width)
     lines += _describe_outputs(record)
     return lines
 
