@@ -3,7 +3,7 @@
 A page is Markdown. What counts in it are its fenced blocks, in their order:
 
 console: commands behind `$ `, continued on lines behind `> `, each followed by what it prints. They are run by bash
-    on a terminal of 100 columns. In a block without any output the commands only have to succeed.
+    on a terminal of 80 columns. In a block without any output the commands only have to succeed.
 pycon: Python behind `>>> ` and `... `, likewise, one session a block.
 python, toml, text: a file, where the first line is a comment that names it: `# sine_experiment/__init__.py`. It is
     written to the working directory, first line and all. Without such a line the block is no example.
@@ -25,16 +25,18 @@ import math
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
 import sysconfig
 import termios
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-COLUMNS = 100
+COLUMNS = 80
 TIMEOUT_S = 60
 SHOWN_HOME = "/home/ada"
 ANYTHING = "..."
@@ -275,8 +277,11 @@ class Session:
             stdin=subprocess.DEVNULL,
             stdout=other_end,
             stderr=other_end,
+            start_new_session=True,
         )
         os.close(other_end)
+        deadline = threading.Timer(TIMEOUT_S, os.killpg, (process.pid, signal.SIGKILL))
+        deadline.start()
         printed = b""
         while True:
             try:
@@ -287,7 +292,8 @@ class Session:
                 break
             printed += piece
         os.close(terminal)
-        status = process.wait(timeout=TIMEOUT_S)
+        status = process.wait()
+        deadline.cancel()
         self.folder = Path(self._where.read_text().rstrip("\n"))
         return self._as_on_a_page(printed.decode().replace("\r\n", "\n")), status
 
