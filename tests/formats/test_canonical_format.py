@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import array
+import hashlib
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
+import msgpack
 import pytest
 
-from mitosis.canonical import compare, decode, encode, encode_node, render, summary
+from mitosis.canonical import INLINE_LIMIT, compare, decode, encode, encode_node, render, summary
 from support.canonical_golden import FOLDER, VALUES
 
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "values.md"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.msgpack"))
 
 
@@ -32,6 +39,41 @@ def test_recorded_bytes_are_read(name: str) -> None:
     assert encode_node(decode(recorded)) == recorded
     assert summary(recorded)
     assert render(recorded)
+
+
+def _blocks(language: str) -> list[str]:
+    """The fenced blocks of the reference page."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_example_of_the_reference_page_has_the_bytes_that_it_shows() -> None:
+    shown = bytes.fromhex(_blocks("text")[-1])
+    assert encode({"scale": 0.01, "tags": ["a", ["a"]]}) == shown
+
+
+def test_reader_of_the_reference_page_reads_what_is_recorded() -> None:
+    space: dict[str, Any] = {}
+    exec(compile(_blocks("python")[-1], PAGE, "exec"), space)  # noqa: S102
+    read = space["read"]
+    assert read(encode({"scale": 0.01, "tags": ["a", ["a"]]})) == (
+        *(3, "dict", "tags", (1, "list", "a", (1, "list", "a"))),
+        *("scale", 0.01),
+    )
+    for name in NAMES:
+        if name not in ("cycle", "network", "shared"):
+            read((FOLDER / f"{name}.msgpack").read_bytes())
+
+
+def test_digests_are_those_of_the_reference_page() -> None:
+    """Chunks of a digested array, made again from what the page says of them."""
+    floats = array.array("d", [at / 4 for at in range(INLINE_LIMIT // 8 + 1)])
+    content = floats.tobytes() if sys.byteorder == "little" else floats[::-1].tobytes()[::-1]
+    size = 65536
+    while 256 * size < len(content):
+        size *= 2
+    digests = b"".join(hashlib.sha256(content[at : at + size]).digest()[:20] for at in range(0, len(content), size))
+    recorded = msgpack.unpackb((FOLDER / "numpy-large.msgpack").read_bytes())
+    assert recorded[2] == [7, "numpy.ndarray", "float64", 8, 1, len(floats), 0.0, floats[-1], digests]
 
 
 @pytest.mark.parametrize("seed", ["0", "42"])
