@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mitosis.canonical import compare, cycles, decode, encode, encode_node, render, summary
+from mitosis.canonical import compare, cycles, decode, difference, encode, encode_node, render, summary
 from mitosis.canonical.graph import MAPPING, ORDERED_MAPPING, RECORD, SEQUENCE, SET, Entry, Graph, Ref
 from mitosis.canonical.order import canonical
 from mitosis.canonical.wire import write
@@ -207,6 +207,19 @@ def test_tangle_of_keys_that_would_take_too_long_is_refused(monkeypatch: pytest.
         encode(chain(40))
     with pytest.raises(BadRecord, match="too tangled"):
         decode(data)
+
+
+def test_cycles_of_different_lengths_are_compared_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ring(size: int) -> samples.Plain:
+        found = [samples.Plain(at=at) for at in range(size)]
+        for at, one in enumerate(found):
+            one.__dict__["next"] = found[(at + 1) % size]
+        return found[0]
+
+    monkeypatch.setattr(difference, "MAX_PAIRS", 5000)
+    comparison = compare(encode(ring(997)), encode(ring(991)))
+    assert "next.next" in comparison.differences[0].path
+    assert 1000 <= comparison.more + len(comparison.differences) <= 5000
 
 
 def test_cycle_is_shown_as_one() -> None:

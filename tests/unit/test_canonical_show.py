@@ -199,6 +199,7 @@ BAD: dict[str, bytes] = {
     "format true": packed(True, 1),
     "no root": packed(1),
     "something after the end": packed(1, 1) + b"\0",
+    "too many entries": b"\xdd\x00\x20\x00\x00\x01\xc0" + b"\x92\x01\xa0" * 100,
     "cut short": encode([1, 2, 3])[:-1],
     "an entry that nothing needs": packed(1, 1, [1, "list"]),
     "a root that is missing": packed(1, ROOT),

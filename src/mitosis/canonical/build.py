@@ -12,6 +12,7 @@ from mitosis.canonical.content import without_content
 from mitosis.canonical.expansion import Expansion, Handler, Part
 from mitosis.canonical.graph import (
     ARRAY,
+    MAX_ENTRIES,
     MAX_ITEMS,
     NAN,
     RECORD,
@@ -46,9 +47,6 @@ INLINE_TOTAL: Final = 16 * 2**20
 
 COMPACT_LIMIT: Final = LONG_SCALAR
 """Bytes of content up to which an array keeps it when the whole would be too large otherwise."""
-
-MAX_ENTRIES: Final = 2_000_000
-"""A value with more compound parts, shared ones counted once, is refused."""
 
 MAX_DEPTH: Final = 100_000
 """A value that nests deeper is refused."""

@@ -24,7 +24,7 @@ _IN_CYCLE: Final = 3
 UNKNOWN: Final = msgpack.ExtType(_IN_CYCLE, b"")
 """Stands for any entry that reaches a cycle, as long as nothing is known that tells them apart."""
 
-MAX_WORK: Final = 20_000_000
+MAX_WORK: Final = 2_000_000
 """Items that may be hashed to bring the entries of cycles into order."""
 
 _Pack = Callable[[object], bytes]

@@ -25,6 +25,10 @@ from mitosis.canonical.nodes import read_canonical
 MAX_DIFFERENCES: Final = 1000
 """Differences that are named; more are counted."""
 
+MAX_PAIRS: Final = 1_000_000
+"""Pairs of compound parts that are compared part by part. Two cycles can have as many pairs as the product of their
+lengths; beyond this number a pair that is not known to be equal counts as one difference."""
+
 _MAX_STEPS: Final = 1_000_000
 """Pairs of parts that are visited to list differences: more could be met only in cycles made for that."""
 
@@ -127,6 +131,8 @@ class _Counter:
         while True:
             if waiting is not None:
                 counts = self.known(waiting)
+                if counts is None and len(self._known) >= MAX_PAIRS:
+                    counts = 0, 1
                 if counts is None:
                     stack.append(self._open(waiting))
                     waiting = None

@@ -18,6 +18,7 @@ from mitosis.canonical.graph import (
     DIGESTED,
     KINDS,
     MAPPING,
+    MAX_ENTRIES,
     MAX_ITEMS,
     NAN,
     ORDERED_MAPPING,
@@ -141,6 +142,8 @@ def _read_graph(reader: _Reader) -> Graph:
         _bad("it does not say its format")
     if version > FORMAT:
         raise FormatTooNew(WHERE, version, FORMAT)
+    if count - 2 > MAX_ENTRIES:
+        _bad(f"it has more than {MAX_ENTRIES} entries")
     if count < 2 or count > len(reader.data):
         _bad("it has no root" if count < 2 else "it is cut short")
     (root,) = reader.items(1)
