@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mitosis.canonical import decode, encode
+from mitosis.canonical import build, decode, encode
 from mitosis.errors import UnstableValue
 from support import canonical_samples as samples
 
@@ -205,11 +205,18 @@ class Streaming:
         return Streaming, (), None, ([] for _ in iter(int, 1))
 
 
-@pytest.mark.parametrize("endless", [Endless, Wide])
-def test_endless_graph_ends_in_a_refusal(endless: type) -> None:
+def test_endless_graph_ends_in_a_refusal() -> None:
     with pytest.raises(UnstableValue, match="nested more than 100,000 levels deep") as caught:
-        encode([endless()])
+        encode([Endless()])
     assert len(caught.value.path) <= 1001
+
+
+def test_graph_that_grows_for_ever_ends_in_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "MAX_ENTRIES", 5000)
+    with pytest.raises(UnstableValue, match="more than 5,000 parts"):
+        encode([Wide()])
+    with pytest.raises(UnstableValue, match="more than 5,000 parts"):
+        encode([[at] for at in range(6000)])
 
 
 def test_endless_items_end_in_a_refusal() -> None:

@@ -288,7 +288,7 @@ def test_arbitrary_bytes_are_a_value_or_refused(data: bytes) -> None:
     read_all(data)
 
 
-@settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from([1, 1, 1, 1, 0, 2]), st.one_of(plain, references), tables)
 def test_arbitrary_tables_are_a_value_or_refused(version: int, root: Any, table: list[Any]) -> None:
     read_all(msgpack.packb([version, root, *([kind, label, *items] for kind, label, items in table)]))

@@ -117,13 +117,15 @@ def encode_node(node: Node) -> bytes:
 def read_canonical(data: bytes) -> tuple[Graph, Merged]:
     """The graph of bytes that are in canonical order, and the digests of its entries; see `decode`."""
     graph = read(data)
+    # Written again, since msgpack has several forms for one number or text.
+    if write(graph) != data:
+        raise BadRecord(WHERE, "it is not in canonical form")
     try:
         merged = Merged(graph.entries)
     except TooTangled as error:
         raise BadRecord(WHERE, "its cycles are too tangled") from error
     compound = isinstance(graph.root, Ref) and graph.root.index == 0
     ordered = merged.are_canonical() if compound else not graph.entries
-    # Written again, since msgpack has several forms for one number or text.
-    if not ordered or write(graph) != data:
+    if not ordered:
         raise BadRecord(WHERE, "it is not in canonical order")
     return graph, merged
