@@ -180,8 +180,8 @@ def test_many_differences_are_counted_beyond_those_that_are_listed() -> None:
 
 
 def test_equal_content_kept_in_two_ways_is_still_a_difference() -> None:
-    from mitosis.canonical.build import build, compact
     from mitosis.canonical.order import canonical
+    from mitosis.canonical.walk import build, compact
     from mitosis.canonical.wire import write
 
     graph, _ = build(np.arange(1000))

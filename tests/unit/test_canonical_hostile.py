@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mitosis.canonical import build, decode, encode
+from mitosis.canonical import decode, encode, walk
 from mitosis.errors import UnstableValue
 from support import canonical_samples as samples
 
@@ -212,7 +212,7 @@ def test_endless_graph_ends_in_a_refusal() -> None:
 
 
 def test_graph_that_grows_for_ever_ends_in_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "MAX_ENTRIES", 5000)
+    monkeypatch.setattr(walk, "MAX_ENTRIES", 5000)
     with pytest.raises(UnstableValue, match="more than 5,000 parts"):
         encode([Wide()])
     with pytest.raises(UnstableValue, match="more than 5,000 parts"):

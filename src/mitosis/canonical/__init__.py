@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import hashlib
 
-from mitosis.canonical.build import INLINE_LIMIT, INLINE_TOTAL, build, compact
 from mitosis.canonical.cycles import TooTangled
 from mitosis.canonical.difference import Comparison, Difference, compare
+from mitosis.canonical.full_text import render
 from mitosis.canonical.nodes import Node, decode, encode_node
 from mitosis.canonical.order import canonical
-from mitosis.canonical.render import render
 from mitosis.canonical.show import summary
+from mitosis.canonical.walk import INLINE_LIMIT, INLINE_TOTAL, build, compact
 from mitosis.canonical.wire import FORMAT, MAX_BYTES, write
 from mitosis.errors import UnstableValue
 
