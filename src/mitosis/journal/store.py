@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mitosis.errors import BadRecord, JournalBusy, JournalError, UnreadableObject
 from mitosis.git import Identity, Repository
@@ -23,10 +24,13 @@ from mitosis.git import Identity, Repository
 if TYPE_CHECKING:
     import pygit2
 
+_T = TypeVar("_T")
+
 LOCK_TIMEOUT_S = 10.0
 """How long to wait for a ref that somebody else has locked."""
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.02
+_WRITE_ATTEMPTS = 20
 
 _BLOB_MODE = b"100644"
 _TREE_MODE = b"40000"
@@ -172,22 +176,21 @@ class Store:
                 raise
             try:
                 transaction.__exit__(None, None, None)
-            except pygit2.GitError as error:
-                raise JournalError(f"{ref} cannot be written: {error}") from error
+            except (pygit2.GitError, OSError) as error:
+                raise JournalError(f"the ref {ref} cannot be written: {error}") from error
 
     def _lock(self, transaction: pygit2.ReferenceTransaction, ref: str, timeout_s: float) -> None:
-        import pygit2
 
         began = time.monotonic()
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                transaction.lock_ref(ref)
+                _written(lambda: transaction.lock_ref(ref), f"the lock of {ref}")
                 return
-            except pygit2.GitError as error:
-                if not _is_taken(error):
-                    raise JournalError(f"{ref} cannot be locked: {error}") from error
+            except JournalError as error:
                 waited_s = time.monotonic() - began
+                if not _is_taken(error):
+                    raise
                 if waited_s >= timeout_s:
                     raise JournalBusy(self.lock_path(ref), waited_s) from error
             # Random, so that processes that began to wait at the same moment do not keep meeting.
@@ -284,12 +287,7 @@ class Store:
         return self._write(pygit2.enums.ObjectType.TREE, data)
 
     def _write(self, kind: pygit2.enums.ObjectType, data: bytes) -> str:
-        import pygit2
-
-        try:
-            return str(self.objects.write(kind, data))
-        except (pygit2.GitError, ValueError) as error:
-            raise JournalError(f"an object cannot be written to {self.repository.common_dir}: {error}") from error
+        return str(_written(lambda: self.objects.write(kind, data), f"an object in {self.repository.common_dir}"))
 
     def create_ref(self, name: str, commit: str) -> None:
         """Let a ref of that name exist; one that does is left as it is.
@@ -307,13 +305,9 @@ class Store:
             raise JournalError(f"the ref {name} cannot be made: {error.reason}") from error
         if kind != "commit":
             raise JournalError(f"the ref {name} cannot be made: it would point to a {kind}")
-        try:
-            self.objects.references.create(name, commit)
-        except pygit2.AlreadyExistsError:
-            # Somebody else has made it since.
-            return
-        except (pygit2.GitError, ValueError) as error:
-            raise JournalError(f"the ref {name} cannot be made: {error}") from error
+        # Somebody else may have made it since.
+        with contextlib.suppress(pygit2.AlreadyExistsError):
+            _written(lambda: self.objects.references.create(name, commit), f"the ref {name}")
 
     def create_symbolic_ref(self, name: str, target: str) -> None:
         """Let a symbolic ref exist; whatever has that name is left as it is.
@@ -329,12 +323,11 @@ class Store:
         if name in self.objects.references:
             return
         try:
-            self.objects.references.create(name, target)
-        except pygit2.AlreadyExistsError:
-            return
-        except (pygit2.GitError, ValueError) as error:
+            with self._sharing(), contextlib.suppress(pygit2.AlreadyExistsError):
+                _written(lambda: self.objects.references.create(name, target), f"the ref {name}")
+        except JournalError as error:
             if not _is_taken(error):
-                raise JournalError(f"the ref {name} cannot be made: {error}") from error
+                raise
 
     def write_commit(self, tree: str, parents: list[str], message: str, identity: Identity) -> str:
         """Write a commit; no ref moves.
@@ -342,13 +335,12 @@ class Store:
         Raises:
             JournalError: it cannot be written.
         """
-        import pygit2
-
         who = signature(identity)
-        try:
-            return str(self.objects.create_commit(None, who, who, message, tree, list(parents)))
-        except (pygit2.GitError, ValueError) as error:
-            raise JournalError(f"a commit cannot be written to {self.repository.common_dir}: {error}") from error
+        commit = _written(
+            lambda: self.objects.create_commit(None, who, who, message, tree, list(parents)),
+            f"a commit in {self.repository.common_dir}",
+        )
+        return str(commit)
 
 
 class LockedRef:
@@ -396,6 +388,32 @@ def signature(identity: Identity) -> pygit2.Signature:
 def _utf8(text: str) -> str:
     """The text with bytes that were no UTF-8 replaced: a commit says of itself that it is UTF-8."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _written(write: Callable[[], _T], what: str) -> _T:
+    """Do `write`, again if need be.
+
+    libgit2 makes the folder of a new object or ref and then the file in it; in between, `git gc` and `git pack-refs`
+    take away folders that are empty.
+
+    Raises:
+        JournalError: it cannot be done.
+    """
+    import pygit2
+
+    for attempt in itertools.count(1):
+        try:
+            return write()
+        except pygit2.AlreadyExistsError:
+            raise
+        except (pygit2.GitError, ValueError, OSError) as error:
+            if attempt == _WRITE_ATTEMPTS or not _is_folder_gone(error):
+                raise JournalError(f"{what} cannot be written: {error}") from error
+    raise AssertionError("the attempts are counted")
+
+
+def _is_folder_gone(error: Exception) -> bool:
+    return "No such file or directory" in str(error)
 
 
 def _is_taken(error: Exception) -> bool:

@@ -1,0 +1,93 @@
+"""How long the journal takes, by its size. Run as `python tests/benchmarks/bench_journal.py [TRIALS ...]`.
+
+Each figure is a median of the repetitions that it names, in one process, on a journal that `git gc` has packed.
+"""
+
+from __future__ import annotations
+
+import gc
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from journal_builder import build_journal
+
+from mitosis.git import find_repository
+from mitosis.journal import Journal, VariantValue
+from mitosis.records import TrialRecord
+
+
+def main(sizes: list[int]) -> None:
+    for trials in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            _measure(Path(folder), trials)
+
+
+def _measure(folder: Path, trials: int) -> None:
+    _git(folder, "init", "--quiet")
+    for name, value in [("user.name", "Ada Lovelace"), ("user.email", "ada@example.org"), ("gc.auto", "0")]:
+        _git(folder, "config", name, value)
+    (folder / "experiment.py").write_text("")
+    _git(folder, "add", ".")
+    _git(folder, "commit", "--quiet", "-m", "first")
+    repository = find_repository(folder)
+    assert repository.head is not None
+    began = time.perf_counter()
+    records = build_journal(folder, trials, commit=repository.head)
+    print(f"{trials:,} trials, built in {time.perf_counter() - began:.1f} s")
+    # `gc` alone would keep what fast-import wrote, undeltified.
+    _git(folder, "repack", "-a", "-d", "-f", "--quiet")
+    _git(folder, "gc", "--quiet")
+    print(f"  {'.git after gc, a trial':40}  {_size_bytes(folder) / trials:9.0f} bytes")
+    identity = repository.identity()
+    journal = Journal(repository)
+    newest = records[-1]
+
+    def fresh() -> TrialRecord:
+        return newest.with_changes(key=secrets.token_hex(6), status="running", ended=None, outputs=())
+
+    lookup = newest.parameters[0]
+    variant = VariantValue(lookup.step, lookup.name, lookup.text, lookup.digest or "", lookup.summary.encode())
+    _report("first start, which makes the index", 1, lambda: journal.start(fresh(), [variant], "", identity))
+    started: list[TrialRecord] = []
+    _report("start", 200, lambda: started.append(journal.start(fresh(), [variant], "", identity).record))
+    ended = iter([record.with_changes(status="finished", ended=newest.ended) for record in started])
+    _report("end, with its note", 200, lambda: journal.end(next(ended), identity))
+    many = [VariantValue("fit", f"p{i % 10}", f"v{i}", f"{i:040x}", b"%d" % i) for i in range(1000)]
+    _report("start that locks 1,000 variants", 1, lambda: journal.start(fresh(), many, "", identity))
+    _report("check of 1,000 variants", 10, lambda: journal.check(many))
+    _report("newest 20 trials", 10, lambda: list(journal.iter_trials(limit=20)))
+    _report("one trial by its key", 20, lambda: journal.read_trial(records[trials // 2].key))
+    _report("one trial by 8 digits", 20, lambda: journal.read_trial(records[trials // 2].key[:8]))
+    _report("all trials", 5, lambda: list(journal.iter_trials()))
+    _report("where all locks come from", 3, journal.variant_origins)
+    loose = subprocess.run(["git", "count-objects"], cwd=folder, capture_output=True, text=True, check=True).stdout
+    print(f"  loose objects now: {loose.strip()}")
+
+
+def _report(what: str, repetitions: int, run: Callable[[], object]) -> None:
+    times_s = []
+    for _ in range(repetitions):
+        gc.collect()
+        began = time.perf_counter()
+        run()
+        times_s.append(time.perf_counter() - began)
+    spread = f", slowest {max(times_s) * 1000:.2f}" if repetitions > 1 else ""
+    print(f"  {what:40}  {statistics.median(times_s) * 1000:9.2f} ms    (median of {repetitions}{spread})")
+
+
+def _git(folder: Path, *words: str) -> None:
+    subprocess.run(["git", *words], cwd=folder, check=True)
+
+
+def _size_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in (folder / ".git").rglob("*") if path.is_file())
+
+
+if __name__ == "__main__":
+    main([int(word.replace(",", "")) for word in sys.argv[1:]] or [1_000, 10_000, 100_000])

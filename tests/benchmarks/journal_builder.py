@@ -1,0 +1,182 @@
+"""Makes a journal of many trials quickly: the same commits, trees and blobs that as many runs of mitosis would leave.
+
+Everything goes through one `git fast-import`, some 2,500 trials a second. It makes no deltas, since those that it
+would make are slow to read: let `git repack -a -d -f` make those that `git gc` makes of a real journal. Notes are left
+out.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from mitosis.journal import layout
+from mitosis.journal.messages import ended_message, started_message
+from mitosis.records import (
+    FORMAT,
+    Output,
+    ParameterRecord,
+    ProcessRecord,
+    StepRecord,
+    TrialRecord,
+    encode_trial,
+)
+
+TRIALS_A_DAY = 100
+_FIRST_DAY = datetime(2026, 1, 5, 8, tzinfo=UTC)
+_ENVIRONMENT = "".join(f"package-{number}==1.{number}.0\n" for number in range(120)).encode()
+_ENVIRONMENT_DIGEST = "e" * 40
+_AUTHOR = "Ada Lovelace <ada@example.org>"
+_VARIANTS = {"slow": b"1", "middle": b"2", "fast": b"10"}
+
+
+def build_journal(
+    folder: Path, trials: int, *, commit: str, trials_a_day: int = TRIALS_A_DAY, experiments: int = 3, seed: int = 0
+) -> list[TrialRecord]:
+    """Give the repository in `folder`, which has no journal, one of so many trials.
+
+    Args:
+        folder: the working tree.
+        trials: how many.
+        commit: the experiments' commit; it is pinned.
+        trials_a_day: how many started on each day.
+        experiments: how many experiments take turns.
+        seed: of everything that is random; equal seeds give equal journals.
+
+    Returns:
+        The records, oldest first.
+    """
+    generator = random.Random(seed)
+    records = [_record(number, commit, trials_a_day, experiments, generator) for number in range(trials)]
+    importer = subprocess.Popen(
+        ["git", "fast-import", "--quiet", "--force", "--depth=0"], cwd=folder, stdin=subprocess.PIPE
+    )
+    assert importer.stdin is not None
+    for chunk in _stream(records):
+        importer.stdin.write(chunk)
+    importer.stdin.close()
+    if importer.wait() != 0:
+        raise RuntimeError("git fast-import failed")
+    for ref, target in [(layout.pin_ref(commit), commit)]:
+        subprocess.run(["git", "update-ref", ref, target], cwd=folder, check=True)
+    subprocess.run(["git", "symbolic-ref", layout.SYMBOLIC_REF, layout.JOURNAL_REF], cwd=folder, check=True)
+    return records
+
+
+def _record(number: int, commit: str, trials_a_day: int, experiments: int, generator: random.Random) -> TrialRecord:
+    def digits(count: int) -> str:
+        return f"{generator.getrandbits(4 * count):0{count}x}"
+
+    experiment = f"experiment_{number % experiments}"
+    key = digits(layout.KEY_DIGITS)
+    day, within = divmod(number, trials_a_day)
+    started = _FIRST_DAY + timedelta(days=day, seconds=within * 36_000 / trials_a_day, microseconds=number % 1_000_000)
+    duration_s = 0.2 + generator.expovariate(0.1)
+    amplitude = number % 250
+    variant = generator.choice(list(_VARIANTS))
+    main = generator.random() * 1e-4
+    folder = f"{started:%Y-%m-%d}_{key}"
+    page = f"trial_{experiment}-{amplitude}-{variant}_0_{key}.html"
+    files = ["notebook.ipynb", "source.py", "experiment.log", "requirements.txt", "results_0.dill", "parameters_0.dill"]
+    return TrialRecord(
+        key=key,
+        experiment=experiment,
+        steps=(
+            StepRecord(
+                name=experiment,
+                action=f"lab.{experiment}:run",
+                lookup=f"lab.{experiment}:lookup_dict",
+                source=f"lab/{experiment}.py",
+                duration_s=duration_s,
+                main=main,
+                metrics={"loss": generator.random(), "accuracy": generator.random()},
+            ),
+        ),
+        parameters=(
+            ParameterRecord(
+                experiment, "frequency", "lookup", variant, True, _digest(variant), str(_VARIANTS[variant], "ascii")
+            ),
+            ParameterRecord(experiment, "amplitude", "eval", str(amplitude), True, f"{amplitude:040x}", str(amplitude)),
+        ),
+        commit=commit,
+        status="finished",
+        iteration=0,
+        started=started.isoformat(timespec="microseconds"),
+        author=_AUTHOR,
+        process=ProcessRecord("engine.lab.example", 1000 + number, digits(32)),
+        environment=_ENVIRONMENT_DIGEST,
+        ended=(started + timedelta(seconds=duration_s)).isoformat(timespec="microseconds"),
+        duration_s=duration_s,
+        cpu_s=duration_s * 0.9,
+        peak_memory_bytes=200_000_000 + generator.randrange(10_000_000),
+        step=0,
+        main=main,
+        subject="Tune the amplitude",
+        branch="main",
+        interpreter="CPython 3.11.7",
+        platform="Linux-6.1.0-x86_64-with-glibc2.36",
+        cpu_count=16,
+        command=(
+            "mitosis",
+            experiment,
+            "-p",
+            f"{experiment}.frequency={variant}",
+            "-e",
+            f"{experiment}.amplitude={amplitude}",
+        ),
+        variables={"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"},
+        trials_folder="/home/ada/lab/trials",
+        folder=folder,
+        page=page,
+        outputs=tuple(
+            Output(path, generator.randrange(100, 1_000_000), digits(40))
+            for path in [*(f"{folder}/{file}" for file in files), page]
+        ),
+    )
+
+
+def _digest(variant: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(_VARIANTS[variant]).hexdigest()[:40]
+
+
+def _stream(records: list[TrialRecord]) -> Iterator[bytes]:
+    """The commands for `git fast-import`: of each trial one commit that starts it and one that ends it."""
+    locked: set[tuple[str, str, str]] = set()
+    for number, record in enumerate(records):
+        path = layout.trial_path(record.experiment, record.started, record.key)
+        running = record.with_changes(
+            status="running", ended=None, duration_s=None, cpu_s=None, peak_memory_bytes=None, main=None, outputs=()
+        )
+        files = {path: encode_trial(running)}
+        new = []
+        for parameter in record.parameters:
+            name = (parameter.step, parameter.name, parameter.text)
+            if parameter.kind == "lookup" and name not in locked:
+                locked.add(name)
+                new.append((*name, _digest(parameter.text)))
+                files[layout.variant_path(*new[-1])] = _VARIANTS[parameter.text]
+        if number == 0:
+            files[layout.FORMAT_FILE] = b"%d\n" % FORMAT
+            files[layout.environment_path(record.environment)] = _ENVIRONMENT
+        yield from _commit(record.started, started_message(running, new), files)
+        yield from _commit(record.ended or record.started, ended_message(record), {path: encode_trial(record)})
+
+
+def _commit(time: str, message: str, files: dict[str, bytes]) -> Iterator[bytes]:
+    seconds = int(datetime.fromisoformat(time).timestamp())
+    yield f"commit {layout.JOURNAL_REF}\ncommitter {_AUTHOR} {seconds} +0000\n".encode()
+    yield from _data(message.encode())
+    for path, data in files.items():
+        yield f"M 100644 inline {path}\n".encode()
+        yield from _data(data)
+
+
+def _data(data: bytes) -> Iterator[bytes]:
+    yield b"data %d\n" % len(data)
+    yield data
+    yield b"\n"
