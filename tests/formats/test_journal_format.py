@@ -1,0 +1,155 @@
+"""Journals and records of every format that was ever written stay readable.
+
+`journal/format-1.fast-export` is a journal as `git fast-export` gives it, `journal/trial-1.msgpack` one of its records.
+They are never made anew; a new format gets new files beside them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from mitosis.git import Identity, find_repository
+from mitosis.journal import Journal, LockedVariant, VariantValue
+from mitosis.records import (
+    Failure,
+    Output,
+    ParameterRecord,
+    ProcessRecord,
+    StepRecord,
+    TrialRecord,
+    decode_trial,
+    encode_trial,
+)
+
+Git = Callable[..., str]
+
+FOLDER = Path(__file__).parent / "journal"
+TIP = "8506ed5ec779899a511ff26473efd247e422d5f0"
+ENVIRONMENT = "numpy==2.0.0\npandas==2.2.0\n"
+ENVIRONMENT_DIGEST = hashlib.sha256(ENVIRONMENT.encode()).hexdigest()[:40]
+ADA = Identity("Ada Lovelace", "ada@example.org", 1_772_366_400, 60)
+SLOW = b"\x92\x01\x01"
+SLOW_DIGEST = hashlib.sha256(SLOW).hexdigest()[:40]
+
+FINISHED = TrialRecord(
+    key="5f2c91d07a3b",
+    experiment="data+fit",
+    steps=(
+        StepRecord("data", "lab.data:run", None, "lab/data.py", 0.25, None, {"rows": 100}),
+        StepRecord(
+            "fit",
+            "lab.fit:Fit.run",
+            "lab.fit:Fit.lookup_dict",
+            "lab/fit.py",
+            0.5,
+            3.25e-05,
+            {"loss": 0.5, "name": "lu"},
+        ),
+    ),
+    parameters=(
+        ParameterRecord("fit", "frequency", "lookup", "slow", True, SLOW_DIGEST, "1"),
+        ParameterRecord("data", "rows", "eval", "10 ** 2", True, "b" * 40, "100"),
+        ParameterRecord("fit", "gpu", "eval", "object()", False, None, "<object>"),
+    ),
+    commit="",
+    status="finished",
+    iteration=0,
+    started="2026-03-01T12:00:00.123456+00:00",
+    author="Ada Lovelace <ada@example.org>",
+    process=ProcessRecord("engine", 1843, "b00t/17"),
+    environment=ENVIRONMENT_DIGEST,
+    ended="2026-03-01T12:00:01.123456+00:00",
+    duration_s=0.75,
+    cpu_s=0.5,
+    peak_memory_bytes=123_456_789,
+    step=1,
+    main=3.25e-05,
+    warnings=("step `data` returned no main",),
+    subject="first",
+    branch="main",
+    interpreter="CPython 3.11.7",
+    platform="Linux-6.1-x86_64",
+    cpu_count=8,
+    command=("mitosis", "data", "fit", "-p", "fit.frequency=slow"),
+    variables={"OMP_NUM_THREADS": "1"},
+    untracked_files=2,
+    trials_folder="/home/ada/lab/trials",
+    folder="2026-03-01_5f2c91d07a3b",
+    page="trial_data+fit-100-slow_0_5f2c91d07a3b.html",
+    outputs=(Output("2026-03-01_5f2c91d07a3b/notebook.ipynb", 1234, "e" * 40),),
+)
+FAILED = FINISHED.with_changes(
+    key="81aa03000000",
+    status="failed",
+    iteration=1,
+    started="2026-03-02T12:00:00+00:00",
+    ended="2026-03-02T12:00:01+00:00",
+    main=None,
+    failure=Failure("exception", "bad shape", "ValueError", "fit", "lab/fit.py:12 in run"),
+)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, git: Git, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository whose only commit has always the same id."""
+    for name in ("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"):
+        monkeypatch.setenv(name, "2026-03-01T12:00:00+00:00")
+    git("init", "--quiet", ".", cwd=tmp_path)
+    git("commit", "--quiet", "--allow-empty", "-m", "first", cwd=tmp_path)
+    return tmp_path
+
+
+def write_journal(folder: Path) -> None:
+    """Write the journal of the test data with this version of mitosis."""
+    journal = Journal(find_repository(folder))
+    slow = VariantValue("fit", "frequency", "slow", SLOW_DIGEST, SLOW)
+    for record in (FINISHED, FAILED):
+        commit = journal.repository.head
+        running = record.with_changes(
+            commit=commit, status="running", ended=None, duration_s=None, main=None, failure=None, outputs=()
+        )
+        journal.start(running, [slow], ENVIRONMENT, ADA)
+        journal.end(record.with_changes(commit=commit), ADA)
+
+
+def test_journal_of_format_1_is_read(lab: Path, git: Git) -> None:
+    stream = (FOLDER / "format-1.fast-export").read_bytes().decode("utf-8", "surrogateescape")
+    git("fast-import", "--quiet", cwd=lab, stdin=stream)
+    assert git("rev-parse", "refs/mitosis/journal", cwd=lab).strip() == TIP
+    journal = Journal(find_repository(lab))
+    commit = git("rev-parse", "HEAD", cwd=lab).strip()
+    assert list(journal.iter_trials()) == [record.with_changes(commit=commit) for record in (FAILED, FINISHED)]
+    assert list(journal.iter_variants()) == [LockedVariant("fit", "frequency", "slow", SLOW_DIGEST, SLOW)]
+    assert journal.read_environment(ENVIRONMENT_DIGEST) == ENVIRONMENT
+    [origin] = journal.variant_origins().values()
+    assert (origin.author, origin.date) == ("Ada Lovelace <ada@example.org>", datetime(2026, 3, 1, 12, tzinfo=UTC))
+    assert (origin.commit, origin.trial) == (commit, "5f2c91d07a3b")
+
+
+def test_journal_of_format_1_can_be_added_to(lab: Path, git: Git) -> None:
+    stream = (FOLDER / "format-1.fast-export").read_bytes().decode("utf-8", "surrogateescape")
+    git("fast-import", "--quiet", cwd=lab, stdin=stream)
+    journal = Journal(find_repository(lab))
+    third = FINISHED.with_changes(key="77b0de000000", commit=journal.repository.head, status="running", ended=None)
+    started = journal.start(third, [VariantValue("fit", "frequency", "slow", SLOW_DIGEST, SLOW)], ENVIRONMENT, ADA)
+    assert started.record.iteration == 2
+    assert started.newly_locked == ()
+
+
+def test_format_1_is_what_is_written(lab: Path, git: Git) -> None:
+    """Whoever changes what is written decides here whether older versions can still read it."""
+    write_journal(lab)
+    assert git("rev-parse", "refs/mitosis/journal", cwd=lab).strip() == TIP
+
+
+def test_record_of_format_1_is_read_and_written_back() -> None:
+    data = (FOLDER / "trial-1.msgpack").read_bytes()
+    record = decode_trial(data, "trial-1.msgpack")
+    assert record.with_changes(commit="") == FINISHED
+    assert msgpack.unpackb(encode_trial(record)) == msgpack.unpackb(data)
