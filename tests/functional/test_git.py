@@ -55,7 +55,7 @@ def test_detached_head_is_a_commit(repository_folder: Path, git: Git) -> None:
 
 
 def test_outside_a_repository_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NotARepository, match="git init") as caught:
+    with pytest.raises(NotARepository, match="is not inside a git repository") as caught:
         find_repository(tmp_path)
     assert caught.value.folder == tmp_path
 
