@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
+from typing import TextIO
 
 EXIT_BUG = 3
 EXIT_INTERRUPTED = 130
@@ -31,34 +34,42 @@ def run_command(words: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    if words[:1] == ["textconv"]:
-        from mitosis.cli.textconv import textconv
-
-        return textconv(words[1:])
     from mitosis.errors import MitosisError
 
     try:
+        if words[:1] == ["textconv"]:
+            from mitosis.cli.textconv import textconv
+
+            return textconv(words[1:])
         from mitosis.cli import call
 
         status = call(words)
-        sys.stdout.flush()
     except MitosisError as error:
-        sys.stderr.write(f"mitosis: {error}\n")
+        sys.stderr.write(f"mitosis: {_for_stream(str(error), sys.stderr)}\n")
         return error.exit_status
     except KeyboardInterrupt:
         sys.stderr.write("mitosis: interrupted\n")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever reads our output has enough. Python would complain once more when it closes the stream.
-        sys.stdout = None
-        return 0
+        status = 0  # whoever reads our output has enough
     except Exception:
         import traceback
 
         traceback.print_exc()
         sys.stderr.write("mitosis: this is an error in mitosis itself, not in your experiment. Please report it.\n")
         return EXIT_BUG
+    try:
+        sys.stdout.flush()
+    except OSError:
+        sys.stdout = None  # or Python complains once more when it closes the stream
     return status
+
+
+def _for_stream(text: str, stream: TextIO) -> str:
+    """The text, without the colours of a traceback where nobody wants to see them."""
+    if stream.isatty() and not os.environ.get("NO_COLOR"):
+        return text
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 if __name__ == "__main__":

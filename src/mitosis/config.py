@@ -150,7 +150,7 @@ def module_step(module: str) -> StepConfig:
         BadModule: it is neither.
     """
     name, colon, qualified = module.partition(":")
-    if not _is_dotted_name(name) or (colon and not _is_dotted_name(qualified)):
+    if not _is_dotted_name(name) or name.endswith(".py") or (colon and not _is_dotted_name(qualified)):
         raise BadModule(module)
     prefix = f"{module}." if colon else f"{module}:"
     return StepConfig(name=module, action=f"{prefix}run", lookup=f"{prefix}lookup_dict")

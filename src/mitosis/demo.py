@@ -7,7 +7,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from mitosis.errors import MitosisError, NoIdentity
+from mitosis.errors import FileTrouble, MitosisError, NoIdentity
 from mitosis.git import Repository, find_repository, run_git
 
 STEPS = ("my_exp",)
@@ -49,14 +49,18 @@ def create_demo(folder: Path) -> Repository:
     Raises:
         DemoNeeds: a library that the example imports is not installed.
         DemoFolderTaken: the folder is not empty.
+        FileTrouble: it cannot be written.
     """
     missing = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
     if missing:
         raise DemoNeeds(missing)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DemoFolderTaken(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    _copy(resources.files("mitosis") / "example", folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _copy(resources.files("mitosis") / "example", folder)
+    except OSError as error:
+        raise FileTrouble(folder, "written", error) from error
     run_git("init", "--quiet", "--initial-branch=main", cwd=folder)
     repository = find_repository(folder)
     try:

@@ -52,12 +52,17 @@ class RepositoryError(MitosisError):
 
 
 class NotARepository(RepositoryError):
-    def __init__(self, folder: Path) -> None:
+    """Attributes: folder."""
+
+    def __init__(self, folder: Path, *, to_record: bool = False) -> None:
         self.folder = folder
-        super().__init__(
-            f"{folder} is not inside a git repository, so no commit could be recorded\n"
-            "Run `git init` and commit your code, or pass --debug to try things out without recording."
-        )
+        if to_record:
+            super().__init__(
+                f"{folder} is not inside a git repository, so no commit could be recorded\n"
+                "Run `git init` and commit your code, or pass --debug to try things out without recording."
+            )
+        else:
+            super().__init__(f"{folder} is not inside a git repository\nChange to the repository of your experiments.")
 
 
 class BareRepository(RepositoryError):
@@ -214,12 +219,18 @@ class RepeatedStep(UsageError):
         )
 
 
+def _module_hint(module: str) -> str:
+    if not module.endswith(".py"):
+        return ""
+    return f": did you mean -m {module.removesuffix('.py').removeprefix('./').replace('/', '.')}?"
+
+
 class BadModule(UsageError):
     def __init__(self, module: str) -> None:
         self.module = module
         super().__init__(
-            f"`{module}` is no module to run\nWrite -m package.module for its `run` and `lookup_dict`, "
-            "or -m package.module:Class for those of a class."
+            f"`{module}` is no module to run{_module_hint(module)}\nWrite -m package.module for its `run` and "
+            "`lookup_dict`, or -m package.module:Class for those of a class."
         )
 
 
@@ -356,8 +367,8 @@ class Redefinition:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the values differ as such, not in parts of theirs."""
-        return all(not path for path, _ in self.differences)
+        """Whether the values differ as such, and look different, not in parts of theirs."""
+        return all(not path for path, _ in self.differences) and self.locked.summary != self.now_summary
 
     def lines(self) -> list[str]:
         head = f"variant `{self.variant}` of `{self.step}.{self.parameter}` is locked to another value"
@@ -374,8 +385,9 @@ class Redefinition:
 
     def _part_lines(self) -> list[str]:
         shown = self.differences[:_SHOWN_LIMIT]
-        width = max(len(path) for path, _ in shown) + 1
-        lines = [f"    {f'{path}:':{width}}  {text}" for path, text in shown]
+        named = [(path or "value", text) for path, text in shown]
+        width = max(len(path) for path, _ in named) + 1
+        lines = [f"    {f'{path}:':{width}}  {text}" for path, text in named]
         more = self.more_count + len(self.differences) - len(shown)
         if more:
             lines.append(f"    ... and {more} more")
@@ -570,21 +582,25 @@ class ImportFailed(ExperimentError):
 class BadReference(ExperimentError):
     """What a step is registered as cannot be found, or is no callable."""
 
-    def __init__(self, step: str, reference: str, reason: str, known: Sequence[str]) -> None:
+    def __init__(
+        self, step: str, reference: str, reason: str, known: Sequence[str], *, registered: bool = True
+    ) -> None:
         self.step = step
         self.reference = reference
         self.reason = reason
         self.known = list(known)
         near = nearest(reference.rpartition(".")[2].rpartition(":")[2], self.known)
         hint = f"\nDid you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""
-        super().__init__(f"step `{step}` is registered as `{reference}`, but {reason}{hint}")
+        what = f"step `{step}` is registered as" if registered else f"-m {step} needs"
+        super().__init__(f"{what} `{reference}`, but {reason}{hint}")
 
 
 class SignatureMismatch(ExperimentError):
     """A step cannot be called with the parameters given.
 
     Attributes: step, missing, unknown (names), takes (the callable as text), data (the name of the parameter that
-    takes the previous step's data, where it was given as a parameter too).
+    takes the previous step's data, where it was given as a parameter too), from_step (the name of the parameter that a
+    step before it would give).
     """
 
     def __init__(
@@ -597,6 +613,7 @@ class SignatureMismatch(ExperimentError):
         takes: str,
         names: Sequence[str],
         data: str | None,
+        from_step: str | None = None,
     ) -> None:
         self.step = step
         self.missing = list(missing)
@@ -612,7 +629,8 @@ class SignatureMismatch(ExperimentError):
         if self.missing:
             lines.append(f"step `{step}` needs {_named(self.missing)}: {takes}")
             first = self.missing[0]
-            lines.append(f"Pass it with -e {prefix}{first}=... or -p {prefix}{first}=...")
+            other = ", or run a step before it whose data it is" if first == from_step else ""
+            lines.append(f"Pass it with -e {prefix}{first}=... or -p {prefix}{first}=...{other}")
         if data is not None:
             lines.append(f"step `{step}` gets `{data}` from the step before it, and as a parameter too: {takes}")
         if not lines:
@@ -637,6 +655,7 @@ class UnknownVariant(ExperimentError):
         *,
         parameter_known: bool,
         error: str | None = None,
+        instead: str | None = None,
     ) -> None:
         self.step = step
         self.parameter = parameter
@@ -651,7 +670,9 @@ class UnknownVariant(ExperimentError):
             message = f"step `{step}` has no lookup parameter `{parameter}` in {lookup}"
         message += f"\n    it has: {', '.join(self.known) or 'nothing'}"
         near = nearest(variant if parameter_known else parameter, self.known)
-        if near:
+        if instead is not None:
+            message += f"\nTo give the value itself, write an expression: {instead}"
+        elif near:
             message += f"\nDid you mean {' or '.join(f'`{name}`' for name in near)}?"
         super().__init__(message)
 
@@ -675,6 +696,15 @@ class LookupFailed(ExperimentError):
         self.variant = variant
         self.error = error
         super().__init__(f"cannot get the value of {parameter}={variant}: {error}")
+
+
+class FileTrouble(MitosisError):
+    """A file or folder cannot be read or written. Attributes: path, reason."""
+
+    def __init__(self, path: Path, action: str, error: OSError) -> None:
+        self.path = path
+        self.reason = error.strerror or str(error)
+        super().__init__(f"{path} cannot be {action}: {self.reason}")
 
 
 class FolderNotWritable(MitosisError):

@@ -215,17 +215,20 @@ class Kernel:
     async def _unless_dead(self, work: Any) -> Any:
         assert self._death is not None
         task = asyncio.ensure_future(work)
-        await asyncio.wait({task, self._death}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            await asyncio.wait({task}, timeout=_LAST_OUTPUT_S)
-        if task.done() and not task.cancelled() and task.exception() is None:
-            return task.result()
-        if self._death.done():
+        try:
+            await asyncio.wait({task, self._death}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                await asyncio.wait({task}, timeout=_LAST_OUTPUT_S)
+            if task.done() and not task.cancelled() and task.exception() is None:
+                return task.result()
+            if self._death.done():
+                raise KernelDied(self._death.result(), self._said())
+            return await task
+        finally:
+            # What nbclient makes of a kernel that is gone is of no interest then, but has to be fetched.
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
-            raise KernelDied(self._death.result(), self._said())
-        return await task
 
     @property
     def is_alive(self) -> bool:
@@ -252,12 +255,21 @@ class Kernel:
             self._is_closing = True
             self._client.request_shutdown()
 
-    async def close(self) -> None:
-        """End the kernel, politely at first, and remove its folder."""
+    async def close(self, timeout_s: float = _SHUTDOWN_TIMEOUT_S) -> bool:
+        """End the kernel, politely at first, and remove its folder.
+
+        Args:
+            timeout_s: how long its exit functions and threads may take.
+
+        Returns:
+            False if it had to be killed.
+        """
+        ended = True
         try:
             self.begin_close()
             if self._is_closing and self._death is not None:
-                await asyncio.wait({self._death}, timeout=_SHUTDOWN_TIMEOUT_S)
+                await asyncio.wait({self._death}, timeout=timeout_s)
+                ended = self._death.done()
             self.kill()
             if self._death is not None:
                 await asyncio.wait({self._death}, timeout=_SHUTDOWN_TIMEOUT_S)
@@ -268,6 +280,7 @@ class Kernel:
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._ownership.close()
+        return ended
 
     def _said(self) -> str:
         try:

@@ -85,13 +85,20 @@ class Failure:
     """Why a trial did not finish."""
 
     kind: str
-    """`exception`, `result` (a step returned what it may not), `kernel` (it died), `interrupt`."""
+    """`exception`, `result` (a step returned what it may not), `kernel` (it died), `interrupt`, `mitosis`."""
     message: str
     type: str | None = None
     """Class of the exception, as the traceback shows it."""
     step: str | None = None
     location: str | None = None
     """`file:line in function` of the innermost frame of the user's code, relative to the repository."""
+
+    @property
+    def summary(self) -> str:
+        """`Class: message` on one line, or the message alone."""
+        first = self.message.split("\n", 1)[0].strip()
+        return ": ".join(text for text in (self.type, first) if text)
+
     extra: dict[str, Any] | None = None
     """Fields that this version does not know."""
 

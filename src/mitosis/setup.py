@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitosis.errors import GitError
+from mitosis.errors import FileTrouble, GitError
 from mitosis.git import Repository
 
 ATTRIBUTES_LINE = "*.msgpack diff=mitosis"
@@ -49,11 +49,14 @@ def _write_textconv(repository: Repository) -> Written:
 
 def _write_attributes(repository: Repository) -> Written:
     path = repository.common_dir / "info" / "attributes"
-    text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
-    changed = ATTRIBUTES_LINE not in (line.strip() for line in text.splitlines())
-    if changed:
-        path.parent.mkdir(exist_ok=True)
-        if text and not text.endswith("\n"):
-            text += "\n"
-        path.write_text(f"{text}{ATTRIBUTES_LINE}\n", encoding="utf-8", errors="surrogateescape")
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
+        changed = ATTRIBUTES_LINE not in (line.strip() for line in text.splitlines())
+        if changed:
+            path.parent.mkdir(exist_ok=True)
+            if text and not text.endswith("\n"):
+                text += "\n"
+            path.write_text(f"{text}{ATTRIBUTES_LINE}\n", encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise FileTrouble(path, "written", error) from error
     return Written(ATTRIBUTES_LINE, path, changed)

@@ -211,3 +211,40 @@ def test_code_imported_from_elsewhere_is_a_warning(
     done = mitosis("my_exp", environment={"PYTHONPATH": str(tmp_path / "installed")})
     assert "not lab/__init__.py of this repository" in done.stderr
     assert any("not lab/__init__.py" in warning for warning in only_record().warnings)
+
+
+def test_value_given_as_a_variant_is_told_how(refused: Refused) -> None:
+    message = refused("my_exp", "-p", "my_exp.frequency=slow", "-p", "my_exp.amplitude=4")
+    assert "no lookup parameter `amplitude`" in message
+    assert "write an expression: -e my_exp.amplitude=..." in message
+
+
+def test_variant_given_as_an_expression_is_told_how(refused: Refused) -> None:
+    message = refused("my_exp", "-e", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+    assert "It is the name of a variant: -p my_exp.frequency=slow" in message
+
+
+def test_step_that_lacks_the_data_of_another_is_told_so(refused: Refused) -> None:
+    assert "or run a step before it whose data it is" in refused("fit", "-p", "fit.kind=sum")
+
+
+def test_module_without_a_lookup_dictionary_runs_unless_one_is_needed(
+    mitosis: Mitosis, refused: Refused, commit: Commit, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit({"alone.py": "def run(a):\n    return {'main': a}\n"})
+    assert "-m alone needs `alone:lookup_dict`, but `alone` has no attribute" in refused("-m", "alone", "-p", "a=x")
+    mitosis("-m", "alone", "-e", "a=3")
+    assert only_record().main == 3
+
+
+def test_traceback_has_no_colours_in_a_pipe(mitosis: Mitosis, commit: Commit) -> None:
+    commit({"lab/__init__.py": "1 / 0\n"})
+    assert "\x1b" not in mitosis(*SLOW, status=REFUSED).stderr
+
+
+def test_changed_element_of_an_array_is_named(mitosis: Mitosis, refused: Refused, commit: Commit) -> None:
+    text = "import numpy as np\nlookup_dict = {'frequency': {'slow': np.array([1.0, 2.0])}}\n" + MARK
+    commit({"lab/__init__.py": text})
+    mitosis("my_exp", "-p", "my_exp.frequency=slow")
+    commit({"lab/__init__.py": text.replace("2.0", "2.5")})
+    assert re.search(r"\[1\]: 2\.0 → 2\.5", refused("my_exp", "-p", "my_exp.frequency=slow"))

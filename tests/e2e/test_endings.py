@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -284,14 +285,14 @@ def test_trial_that_cannot_be_recorded_keeps_its_outputs_and_says_where(
     assert (folder / "results_0.dill").is_file()
 
 
-def test_experiment_that_removes_its_own_folder_is_recorded(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+def test_experiment_that_removes_its_own_folder_keeps_its_outputs(
+    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
 ) -> None:
     commit(steps("import os, shutil\ndef run():\n    shutil.rmtree(os.getcwd())\n    return {'main': 1}\n"))
-    done = mitosis("one")
-    assert "results_0.dill: FileNotFoundError" in done.stderr
-    assert only_record().main == 1
-    assert any("results_0.dill" in warning for warning in only_record().warnings)
+    mitosis("one")
+    folder = project / "trials" / str(only_record().folder)
+    assert (folder / "notebook.ipynb").is_file()
+    assert package.load_trial_data(only_record().key, trials_folder=project / "trials") == [{"main": 1}]
 
 
 def test_experiment_that_breaks_mitosis_in_its_kernel_is_recorded(
@@ -351,6 +352,89 @@ def test_debug_works_without_a_commit_and_an_identity(
     git("init", "--quiet", str(folder), cwd=tmp_path)
     (folder / "alone.py").write_text("lookup_dict = {}\ndef run():\n    return {'main': lambda: 0}\n")
     mitosis("-m", "alone", "-d", cwd=folder)
+
+
+def test_closed_output_does_not_end_the_trial(
+    commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(steps("def run():\n    for n in range(5000):\n        print(n, flush=True)\n    return {'main': 1}\n"))
+    words = f"{shlex.join(command('one'))} | head -2"
+    subprocess.run(words, shell=True, cwd=project, capture_output=True, check=False, timeout=60)
+    deadline = time.monotonic() + 30
+    while only_record().status == "running" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert only_record().status == "finished"
+
+
+def test_output_that_cannot_be_written_does_not_end_the_trial(
+    commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(steps("def run():\n    return {'main': 1}\n"))
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command("one"), cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert only_record().status == "finished"
+
+
+def test_objects_that_raise_anything_are_named(
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(
+        steps(
+            "class Wild(BaseException): pass\n"
+            "class Odd:\n"
+            "    def __reduce__(self): raise Wild('reduce')\n"
+            "    def __repr__(self): raise Wild('repr')\n"
+            "    def __float__(self): raise Wild('float')\n"
+            "def run(v=None):\n    return {'main': Odd(), 'metrics': {'m': Odd()}}\n"
+        )
+    )
+    done = mitosis("one", "-e", "+one.v=one.Odd()")
+    assert "Wild: reduce" in done.stderr
+    assert only_record().status == "finished"
+    assert "whose repr raised Wild" in str(only_record().main)
+
+
+def test_explicit_none_is_handed_on(mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]) -> None:
+    commit(steps("def run():\n    return {'main': 1, 'data': None}\n", "def run(data=5):\n    return {'main': data}\n"))
+    mitosis("one", "two")
+    assert only_record().main is None
+
+
+def test_step_without_room_for_data_is_called_without(
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(steps("def run():\n    return {'main': 1, 'data': 2}\n", "def run(*, k=3):\n    return {'main': k}\n"))
+    done = mitosis("one", "two")
+    assert "its data is not used: `two` takes no positional argument" in done.stderr
+    assert only_record().main == 3
+
+
+def test_second_signal_before_the_steps_leaves_nothing_either(commit: Commit, project: Path) -> None:
+    sign = project / "ignored"
+    stubborn = "import signal, time, pathlib\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    commit({"lab/__init__.py": f"{stubborn}pathlib.Path({str(sign)!r}).touch()\ntime.sleep(60)\n"})
+    process = subprocess.Popen(command("my_exp"), cwd=project, stderr=subprocess.PIPE, text=True)
+    while not sign.exists():
+        time.sleep(0.02)
+    process.terminate()
+    time.sleep(0.3)
+    process.terminate()
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert "Traceback" not in err
+    assert not list(project.glob("trials/20*"))
+    assert not kernels_of(project)
+
+
+def test_command_to_run_again_names_run_where_a_step_is_called_like_a_command(
+    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit({"pyproject.toml": '[tool.mitosis.steps]\nlist = ["lab:run", "lab:lookup_dict"]\n'})
+    mitosis("run", "list", "-p", "list.frequency=slow", "-e", "list.amplitude=3")
+    page = (project / "trials" / str(only_record().page)).read_text()
+    assert "mitosis run list -p list.frequency=slow" in page
 
 
 def kernels_of(project: Path) -> list[int]:

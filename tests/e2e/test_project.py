@@ -11,6 +11,8 @@ import pytest
 import tomlkit
 
 from mitosis import __version__
+from mitosis.cli import app
+from mitosis.runner.request import COMMANDS
 from support.e2e import Mitosis
 
 
@@ -82,3 +84,13 @@ def test_light_commands_import_nothing_heavy(project: Path, word: str, heavy: tu
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=project, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_commands_that_the_runner_knows_are_those_of_the_command_line() -> None:
+    assert {name for name in app if not name.startswith("-")} | {"textconv"} == COMMANDS
+
+
+def test_files_that_cannot_be_written_are_named(mitosis: Mitosis, project: Path) -> None:
+    assert "cannot be written" in mitosis("demo", "/proc/nowhere", status=2).stderr
+    assert "cannot be written" in mitosis("init", "--config", "nowhere/x.toml", status=2).stderr
+    assert "cannot be read" in mitosis("textconv", "nowhere", status=2).stderr

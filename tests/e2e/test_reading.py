@@ -26,7 +26,7 @@ def test_list_has_a_row_a_trial_newest_first(mitosis: Mitosis, records: Callable
     header, first, second = mitosis("list").stdout.splitlines()
     newest, oldest = records()
     assert header.split()[:3] == ["key", "status", "experiment"]
-    assert "frequency" in header and "data.noise" in header
+    assert "frequency" in header and "noise" in header
     assert first.split()[:3] == [newest.key[:6], "finished", "data+fit"]
     assert second.split()[:3] == [oldest.key[:6], "finished", "my_exp"]
     assert "slow" in second
@@ -229,3 +229,15 @@ def test_recorded_escapes_do_not_reach_the_terminal(
     done = mitosis("my_exp", "-e", "my_exp.x='\x1b]0;title\x07'", status=1)
     shown = done.stdout + mitosis("list").stdout + mitosis("show", only_record().key).stdout
     assert "\x1b" not in shown
+
+
+def test_list_marks_untracked_parameters_and_names_steps_where_needed(mitosis: Mitosis, commit: Commit) -> None:
+    steps = """[tool.mitosis.steps]\none = ["lab:run", "lab:lookup_dict"]\ntwo = ["lab:run", "lab:lookup_dict"]\n"""
+    commit({"pyproject.toml": steps})
+    mitosis("one", "-p", "one.frequency=slow", "-e", "+one.amplitude=4")
+    mitosis("two", "-p", "+two.frequency=slow", "-e", "two.amplitude=5")
+    header, two, one = mitosis("list").stdout.splitlines()
+    for name in ("one.frequency", "two.frequency", "one.amplitude", "two.amplitude"):
+        assert name in header
+    assert "+slow" in two and "+slow" not in one
+    assert "+4" in one and "+5" not in two

@@ -200,3 +200,31 @@ def test_newer_journal_is_refused(mitosis: Mitosis, project: Path, git: Callable
     assert "99" in done.stderr
     assert "Upgrade mitosis" in done.stderr
     assert list((project / "trials").glob("20*")) == []
+
+
+def test_configuration_that_is_not_committed(refused: Refused, project: Path, tmp_path: Path) -> None:
+    text = (project / "pyproject.toml").read_text()
+    write(project, {"other.toml": text})
+    message = refused("--config", "other.toml", *SLOW)
+    assert f"{project / 'other.toml'}: it is not committed" in message
+    write(tmp_path, {"outside.toml": text})
+    assert "outside of the repository" in refused("--config", str(tmp_path / "outside.toml"), *SLOW)
+
+
+def test_reading_outside_a_repository(mitosis: Mitosis, tmp_path: Path) -> None:
+    message = mitosis("list", cwd=tmp_path, status=REFUSED).stderr
+    assert f"{tmp_path} is not inside a git repository" in message
+    assert "--debug" not in message
+
+
+def test_mistyped_command_is_recognised(refused: Refused) -> None:
+    assert "did you mean the command `mitosis list`?" in refused("lst")
+
+
+@pytest.mark.parametrize("words", [("show",), ("list", "--foo"), ("show", "a", "b")])
+def test_commands_called_wrongly_say_so_in_one_line(refused: Refused, words: tuple[str, ...]) -> None:
+    assert "See mitosis --help." in refused(*words)
+
+
+def test_module_given_as_a_file(refused: Refused) -> None:
+    assert "did you mean -m lab.chain?" in refused("-m", "lab/chain.py")

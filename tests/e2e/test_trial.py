@@ -142,7 +142,7 @@ def test_chain_hands_data_on_and_keeps_each_result(
     assert [step.main for step in record.steps] == [4, 4.0]
     assert record.steps[0].metrics == {"length": 4}
     assert record.steps[1].metrics == {"size.count": 4, "name": "fit"}
-    assert "fit.size.count = 4" in done.stdout
+    assert "size.count = 4" in done.stdout
     data = package.load_trial_data(record.key, trials_folder=project / "trials")
     assert data[0]["data"] == [1.0] * 4
     assert data[1]["main"] == 4.0

@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, Group
 
 from mitosis import __version__
 from mitosis.cli.run import run
+from mitosis.errors import UnknownStep, UsageError, nearest
 
 _USAGE = """\
 Usage: mitosis STEP... [-p STEP.PARAM=VARIANT]... [-e STEP.PARAM=EXPR]...
@@ -47,10 +48,18 @@ def call(words: list[str]) -> int:
     """Parse a command line and call its command.
 
     Returns:
-        The command's exit status; 2 when it could not be parsed, which has then been said.
+        The command's exit status.
+
+    Raises:
+        UsageError: the words make no command, or name no step but perhaps a command.
     """
     try:
-        status = app(words, exit_on_error=False, print_error=True, result_action="return_value")
-    except CycloptsError:
-        return 2
+        status = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        raise UsageError(f"{error}\nSee mitosis --help.") from error
+    except UnknownStep as error:
+        commands = [name for name in app if not name.startswith("-")]
+        near = nearest(error.name, commands)
+        hint = f"\nOr did you mean the command `mitosis {near[0]}`?" if near else ""
+        raise UsageError(f"{error}{hint}") from error
     return status if isinstance(status, int) else 0

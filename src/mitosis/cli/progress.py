@@ -15,6 +15,7 @@ from mitosis.runner import Announcement, Outcome, Progress
 
 if TYPE_CHECKING:
     from rich.live import Live
+    from rich.text import Text
 
 _NAME_WIDTH = 11
 _LINE_WIDTH = 72
@@ -50,7 +51,7 @@ class PlainProgress:
         self._out = out
         self._err = err
         self._at_line_start = True
-        self._announced_newline = False
+        self._broken: list[IO[str]] = []
 
     def phase(self, text: str) -> None:
         pass
@@ -63,18 +64,16 @@ class PlainProgress:
         pass
 
     def output(self, stream: Literal["stdout", "stderr"], text: str) -> None:
-        target = self._out if stream == "stdout" else self._err
-        target.write(text)
-        target.flush()
+        self._write(self._out if stream == "stdout" else self._err, text)
         self._at_line_start = text.endswith("\n")
 
     def step_ended(self, step: StepRecord, error: str | None) -> None:
-        self._say(step_line(step, error))
+        for line in step_lines(step, error):
+            self._say(line)
 
     def warn(self, text: str) -> None:
         self._end_line()
-        self._err.write(plain(f"! {text}\n", self._err))
-        self._err.flush()
+        self._write(self._err, plain(f"! {text}\n", self._err))
 
     def finish(self, outcome: Outcome) -> None:
         for line in ending(outcome):
@@ -82,13 +81,22 @@ class PlainProgress:
 
     def _end_line(self) -> None:
         if not self._at_line_start:
-            self._out.write("\n")
+            self._write(self._out, "\n")
             self._at_line_start = True
 
     def _say(self, line: str) -> None:
         self._end_line()
-        self._out.write(plain(line, self._out) + "\n")
-        self._out.flush()
+        self._write(self._out, plain(line, self._out) + "\n")
+
+    def _write(self, stream: IO[str], text: str) -> None:
+        """Write, unless the stream failed before: a trial goes on when nobody reads any more."""
+        if stream in self._broken:
+            return
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:
+            self._broken.append(stream)
 
 
 class LiveProgress:
@@ -129,7 +137,8 @@ class LiveProgress:
 
     def step_ended(self, step: StepRecord, error: str | None) -> None:
         self._flush_partial()
-        self._say(step_line(step, error), style="red" if error else None)
+        for line in step_lines(step, error):
+            self._say(line, style="red" if error else None)
 
     def warn(self, text: str) -> None:
         self._flush_partial()
@@ -148,7 +157,7 @@ class LiveProgress:
         from rich.text import Text
 
         shown = line.rstrip("\r").rpartition("\r")[2]
-        self._live.console.print(Text.from_ansi(shown), soft_wrap=True)
+        self._print(Text.from_ansi(shown))
 
     def _say(self, line: str, style: str | None = None) -> None:
         from rich.text import Text
@@ -157,7 +166,12 @@ class LiveProgress:
         if style is None:
             text.highlight_regex(r"^[✓+] ", "green")
             text.highlight_regex(r"^[✗x] ", "red")
-        self._live.console.print(text, soft_wrap=True)
+        self._print(text)
+
+    def _print(self, text: Text) -> None:
+        """Print above the line that moves. A trial goes on when its terminal is gone."""
+        with contextlib.suppress(OSError):
+            self._live.console.print(text, soft_wrap=True)
 
     def __rich__(self) -> object:
         """The line that moves: what is printed and not ended yet, what goes on, and since when."""
@@ -230,15 +244,18 @@ def status_line(mark: str, name: str, text: str, seconds: float | None = None) -
     return line if seconds is None else f"{line:<{_LINE_WIDTH - 8}} {duration(seconds):>7}"
 
 
-def step_line(step: StepRecord, error: str | None) -> str:
-    """How a step ended."""
+def step_lines(step: StepRecord, error: str | None) -> Iterator[str]:
+    """How a step ended, and its metrics."""
     if error is not None:
-        return status_line("✗", clean(step.name), clean(error), step.duration_s)
-    return status_line("✓", clean(step.name), f"main = {result(step.main)}", step.duration_s)
+        yield status_line("✗", clean(step.name), clean(error), step.duration_s)
+    else:
+        yield status_line("✓", clean(step.name), f"main = {result(step.main)}", step.duration_s)
+    for name, value in step.metrics.items():
+        yield status_line(" ", "", f"{clean(name)} = {result(value)}")
 
 
 def ending(outcome: Outcome) -> Iterator[str]:
-    """The last lines of a trial: where it failed, its metrics, and where its page is."""
+    """The last lines of a trial: where it failed, and where its page is."""
     record = outcome.record
     if record.failure is not None and record.failure.location is not None:
         yield f"  {clean(record.failure.location)}"
@@ -246,10 +263,6 @@ def ending(outcome: Outcome) -> Iterator[str]:
         for number, text in outcome.context:
             pointer = "❱" if number == outcome.failed_line else " "
             yield f"    {pointer} {number:>{width}} │ {clean(text)}"
-    for step in record.steps:
-        for name, value in step.metrics.items():
-            shown = f"{step.name}.{name}" if len(record.steps) > 1 else name
-            yield status_line(" ", "", f"{clean(shown)} = {result(value)}")
     where = _shown_path(outcome)
     if outcome.debug:
         yield status_line("✓", "written", f"debug, not recorded · {where}")

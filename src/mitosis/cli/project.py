@@ -14,7 +14,7 @@ def init(*, config: str | None = None) -> int:
         config: Another file, relative to the top of the repository.
     """
     from mitosis.config import CONFIG_NAME, add_steps_table
-    from mitosis.errors import ConfigError, NotARepository
+    from mitosis.errors import ConfigError, FileTrouble, NotARepository
     from mitosis.git import find_repository
 
     try:
@@ -30,7 +30,10 @@ def init(*, config: str | None = None) -> int:
     if changed is None:
         print_line(f"{path} has a table [tool.mitosis.steps] already")
         return 0
-    path.write_bytes(changed.encode("utf-8"))
+    try:
+        path.write_bytes(changed.encode("utf-8"))
+    except OSError as error:
+        raise FileTrouble(path, "written", error) from error
     print_line(f"added [tool.mitosis.steps] to {path}")
     print_line("Register a step there, commit, and run it: mitosis STEP")
     return 0
@@ -56,6 +59,8 @@ def demo(folder: Path = Path("mitosis-demo"), /) -> int:
     """
     import os
     import shlex
+    import shutil
+    import sys
 
     from mitosis import demo as demos
     from mitosis.cli.run import run
@@ -75,10 +80,11 @@ def demo(folder: Path = Path("mitosis-demo"), /) -> int:
     print_line("$ mitosis list")
     list_trials()
     print_line("")
+    program = "mitosis" if shutil.which("mitosis") else str(Path(sys.executable).with_name("mitosis"))
     print_line(f"Look at the page above, and at {folder / 'sine_experiment' / '__init__.py'}. Then try, in {folder}:")
     for line in (
-        "mitosis my_exp -p my_exp.frequency=fast -e my_exp.amplitude=4     another trial",
-        "mitosis show KEY                                                  all that is recorded of one",
+        f"{program} my_exp -p my_exp.frequency=fast -e my_exp.amplitude=4     another trial",
+        f"{program} show KEY                                                  all that is recorded of one",
         "git log refs/mitosis                                              the history, with git alone",
         "git log --notes=mitosis                                           trials under their commits",
     ):

@@ -32,26 +32,30 @@ def print_problems(problems: Sequence[BadRecord]) -> None:
         sys.stderr.write(f"! ... and {len(problems) - _PROBLEMS_SHOWN} more that cannot be read\n")
 
 
-def print_columns(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+def print_columns(
+    columns: Sequence[str], rows: Sequence[Mapping[str, str]], *, optional: Sequence[str] = ()
+) -> list[str]:
     """Print a table without lines.
 
     Args:
         columns: the headings, which are also the keys in `rows`; the first holds a mark that colours its row.
         rows: what is missing in a row stays blank.
+        optional: columns that a terminal too narrow for all goes without, the last ones first.
+
+    Returns:
+        The columns that there was no room for.
     """
     from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    columns, left_out = _fitting(columns, rows, optional)
     shown = [[plain(row.get(name, ""), sys.stdout) for name in columns] for row in rows]
     headings = [plain(name, sys.stdout) for name in columns]
     widths = [max(map(cell_len, texts)) for texts in zip(headings, *shown, strict=True)]
-    least = [
-        width if name in _WHOLE else min(width, max(len(name), 1), _LEAST_WIDTH)
-        for name, width in zip(columns, widths, strict=True)
-    ]
-    screen = Console().width if is_terminal() else _PIPE_WIDTH
+    least = [_least_width(name, width) for name, width in zip(columns, widths, strict=True)]
+    screen = _screen_width()
     widths = _squeeze(widths, least, screen - _GAP * (len(columns) - 1))
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
     for heading, width in zip(headings, widths, strict=True):
@@ -66,6 +70,34 @@ def print_columns(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> 
         console.print(table)
     for line in capture.get().splitlines():
         sys.stdout.write(line.rstrip() + "\n")
+    return left_out
+
+
+def _screen_width() -> int:
+    from rich.console import Console
+
+    return Console().width if is_terminal() else _PIPE_WIDTH
+
+
+def _least_width(name: str, width: int) -> int:
+    return width if name in _WHOLE else min(width, max(len(name), 1), _LEAST_WIDTH)
+
+
+def _fitting(
+    columns: Sequence[str], rows: Sequence[Mapping[str, str]], optional: Sequence[str]
+) -> tuple[Sequence[str], list[str]]:
+    """The columns that fit on the screen when they are squeezed, and those left out, in their order."""
+    from rich.cells import cell_len
+
+    least = {
+        name: _least_width(name, max(cell_len(text) for text in (name, *(row.get(name, "") for row in rows))))
+        for name in columns
+    }
+    kept = list(columns)
+    candidates = [name for name in optional if name in kept]
+    while candidates and sum(least[name] + _GAP for name in kept) - _GAP > _screen_width():
+        kept.remove(candidates.pop())
+    return kept, [name for name in columns if name not in kept]
 
 
 def _squeeze(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:

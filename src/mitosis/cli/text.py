@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import IO
 
-from mitosis.records import MainResult, ParameterRecord, TrialRecord
+from mitosis.records import MainResult
 
 KEY_DIGITS = 6
 _ASCII = str.maketrans(
@@ -57,9 +57,15 @@ def result(value: MainResult) -> str:
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) < 1e6 or abs(value) >= 1e16 else f"{value:.6g}"
+        return three_digits(value)
     text = clean(str(value))
     return text if len(text) <= 40 else text[:39] + "…"
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits, zeros at the end only where they say that something was rounded: 4, 1.00, 3.17e-05."""
+    short = f"{value:.3g}"
+    return short if float(short) == value or not math.isfinite(value) else f"{value:#.3g}".rstrip(".")
 
 
 def moment(iso: str, *, relative: bool) -> str:
@@ -77,11 +83,6 @@ def moment(iso: str, *, relative: bool) -> str:
         if seconds >= unit:
             return f"{int(seconds // unit)} {name} ago"
     return "just now" if seconds > -60 else when.astimezone().isoformat(timespec="seconds")
-
-
-def parameter_name(parameter: ParameterRecord, record: TrialRecord) -> str:
-    """With its step only where there are several."""
-    return parameter.full_name if len(record.steps) > 1 else parameter.name
 
 
 def is_terminal(stream: IO[str] | None = None) -> bool:

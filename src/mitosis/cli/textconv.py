@@ -12,11 +12,16 @@ def textconv(words: list[str]) -> int:
     Args:
         words: the file's path, as the only one.
     """
+    from mitosis.errors import FileTrouble
     from mitosis.journal import render_blob
 
     if len(words) != 1:
         sys.stderr.write("usage: mitosis textconv FILE\n")
         return 2
     path = Path(words[0])
-    sys.stdout.write(render_blob(path.name, path.read_bytes()))
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FileTrouble(path, "read", error) from error
+    sys.stdout.write(render_blob(path.name, data))
     return 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mitosis.cli.table import print_columns, print_line, print_problems
-from mitosis.cli.text import KEY_DIGITS, clean, duration, is_terminal, moment, parameter_name, result
+from mitosis.cli.text import KEY_DIGITS, clean, duration, is_terminal, moment, result
 from mitosis.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -122,7 +122,12 @@ def _open_journal() -> Journal:
 def _print_table(records: Sequence[TrialRecord]) -> None:
     """Trials as rows. What is the same in all of them is said once above. Files get the status as a word."""
     relative = is_terminal()
-    rows = [_row(record, relative=relative) for record in records]
+    steps_of: dict[str, set[str]] = {}
+    for record in records:
+        for parameter in record.parameters:
+            steps_of.setdefault(parameter.name, set()).add(parameter.step)
+    ambiguous = frozenset(name for name, steps in steps_of.items() if len(steps) > 1)
+    rows = [_row(record, ambiguous, relative=relative) for record in records]
     names = list(dict.fromkeys(name for row in rows for name in row))
     common = {}
     if len(rows) > 1:
@@ -138,17 +143,22 @@ def _print_table(records: Sequence[TrialRecord]) -> None:
     columns = [name for name in (*first, *parameters, *last) if name in names and name not in common]
     if not any(row.get("note") for row in rows):
         columns.remove("note")
-    print_columns(columns, rows)
+    left_out = print_columns(columns, rows, optional=parameters)
+    if left_out:
+        print_line(f"No room for {', '.join(left_out)}: see `mitosis show KEY`, or make the window wider.")
 
 
-def _row(record: TrialRecord, *, relative: bool) -> dict[str, str]:
+def _row(record: TrialRecord, ambiguous: frozenset[str], *, relative: bool) -> dict[str, str]:
+    """The cells of a trial. Parameters in `ambiguous` belong to several steps, and are named with theirs."""
     state, note = _state(record)
     mark = {"finished": " ", "failed": "✗", "interrupted": "✗", "running": "…", "lost": "?"}[state]
     row = {"": mark, "key": record.key[:KEY_DIGITS], "experiment": clean(record.experiment)}
     if not relative:
         row["status"] = state
     for parameter in record.parameters:
-        row[clean(parameter_name(parameter, record))] = _cut(clean(parameter.text), _PARAMETER_WIDTH)
+        name = parameter.full_name if parameter.name in ambiguous else parameter.name
+        mark = "" if parameter.tracked else "+"
+        row[clean(name)] = _cut(mark + clean(parameter.text), _PARAMETER_WIDTH)
     row["main"] = result(record.main) if state == "finished" else "–" if state in ("failed", "interrupted") else state
     row["when"] = moment(record.started, relative=relative)
     row["took"] = duration(record.duration_s) if record.duration_s is not None else ""
@@ -177,8 +187,7 @@ def _state(record: TrialRecord) -> tuple[str, str]:
         return record.status, f"{len(record.warnings)} warnings" if len(record.warnings) > 1 else "".join(
             record.warnings
         )
-    text = f"{failure.type}: {failure.message}" if failure.type else failure.message
-    return record.status, text + (f" ({failure.step})" if failure.step else "")
+    return record.status, failure.summary + (f" ({failure.step})" if failure.step else "")
 
 
 # --- one trial ------------------------------------------------------------------------------------
@@ -210,7 +219,7 @@ def describe_trial(record: TrialRecord, journal: Journal) -> list[str]:
     add("took", duration(record.duration_s) if record.duration_s is not None else None)
     add("cpu", duration(record.cpu_s) if record.cpu_s is not None else None)
     if record.peak_memory_bytes is not None:
-        add("peak memory", f"{record.peak_memory_bytes / 2**20:.0f} MiB")
+        add("peak memory", f"{record.peak_memory_bytes / 1e6:.0f} MB")
     add("iteration", record.iteration)
     add("author", record.author)
     add("commit", f'{record.commit} "{record.subject}"')
@@ -253,7 +262,8 @@ def _describe_steps(record: TrialRecord) -> list[str]:
         took = f"  {duration(step.duration_s)}" if step.duration_s is not None else "  did not run"
         source = f"  ({step.source})" if step.source else ""
         lines.append(clean(f"  {step.name}  {step.action}{source}{took}"))
-        if step.duration_s is not None and record.status != "running":
+        has_failed = record.failure is not None and record.failure.step == step.name
+        if step.duration_s is not None and record.status != "running" and not has_failed:
             lines.append(f"    main = {clean(repr(step.main) if isinstance(step.main, float) else str(step.main))}")
         lines += [
             f"    {clean(name)} = {clean(repr(value) if isinstance(value, float) else str(value))}"

@@ -18,6 +18,7 @@ import msgpack
 _OPERATIONS = {
     "prepare": "mitosis.in_kernel.prepare:prepare",
     "check_steps": "mitosis.in_kernel.steps:check_steps",
+    "has_variant": "mitosis.in_kernel.steps:has_variant",
     "find_failed_parameter": "mitosis.in_kernel.parameters:find_failed_parameter",
     "describe_parameters": "mitosis.in_kernel.parameters:describe_parameters",
     "list_imports": "mitosis.in_kernel.imports:list_imports",
@@ -55,11 +56,22 @@ def user_namespace() -> dict[str, Any]:
     return namespace
 
 
+def let_interrupts_pass(error: BaseException) -> None:
+    """Raise the error again if it is an interrupt; whatever else a user's object raises is an answer.
+
+    Objects of the user's run code of theirs when they are shown, pickled or asked for an attribute, and may raise
+    anything, also what derives from BaseException alone.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+
+
 def describe_exception(error: BaseException) -> str:
     """`Class: message` on one line, whatever the exception's own methods do."""
     try:
         message = str(error).strip()
-    except Exception:
+    except BaseException as message_error:
+        let_interrupts_pass(message_error)
         message = "(its message cannot be shown)"
     name = type(error).__name__
     first = message.splitlines()[0] if message else ""

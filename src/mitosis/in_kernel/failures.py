@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mitosis.in_kernel import describe_exception
+from mitosis.in_kernel import describe_exception, let_interrupts_pass
 from mitosis.in_kernel.imports import is_installed, real_path
 
 _CONTEXT_LINES = 2
@@ -23,25 +23,21 @@ def describe_failure(*, root: str) -> dict[str, Any]:
             frame outside the installed packages.
 
     Returns:
-        `type`, `message`, `summary` (`Class: message`), and, where a frame of the user's was found, `location`
-        (`file:line in function`, relative to `root`) with `context`: lists of line number and text around it.
+        `type` and `message` (None and empty where nothing is known), and, where a frame of the user's was found,
+        `location` (`file:line in function`, relative to `root`), `line`, and `context`: lists of line number and text
+        around it.
     """
+    answer: dict[str, Any] = {"type": None, "message": "", "location": None, "line": None, "context": []}
     error = getattr(sys, "last_value", None)
     if not isinstance(error, BaseException):
-        return {"type": None, "message": "", "summary": "an unknown error", "location": None, "context": []}
+        return answer
+    answer["type"] = type(error).__name__
     try:
-        message = str(error)[:MESSAGE_LIMIT]
-    except Exception as message_error:
-        message = f"(its message cannot be shown: {describe_exception(message_error)})"
-    answer: dict[str, Any] = {
-        "type": type(error).__name__,
-        "message": message,
-        "summary": describe_exception(error)[:MESSAGE_LIMIT],
-        "location": None,
-        "line": None,
-        "context": [],
-    }
-    place = _innermost(getattr(sys, "last_traceback", None), root)
+        answer["message"] = str(error)[:MESSAGE_LIMIT]
+    except BaseException as message_error:
+        let_interrupts_pass(message_error)
+        answer["message"] = f"(its message cannot be shown: {describe_exception(message_error)})"
+    place = _innermost(error.__traceback__, root)
     if place is not None:
         path, line, function = place
         shown = Path(path)

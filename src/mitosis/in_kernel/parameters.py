@@ -8,7 +8,7 @@ from typing import Any
 
 from mitosis import canonical
 from mitosis.errors import UnstableValue
-from mitosis.in_kernel import describe_exception, user_namespace
+from mitosis.in_kernel import describe_exception, let_interrupts_pass, user_namespace
 from mitosis.in_kernel.results import save
 
 SUMMARY_LIMIT = 200
@@ -79,7 +79,8 @@ def bounded_repr(value: object, limit: int) -> str:
     """The value's repr on one line, cut to `limit` characters; named when it raises."""
     try:
         text = repr(value)
-    except Exception as error:
+    except BaseException as error:
+        let_interrupts_pass(error)
         return f"<{type(value).__name__} whose repr raised {describe_exception(error)}>"[:limit]
     text = " ".join(text[: 4 * limit].split())
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mitosis.in_kernel import describe_exception, user_namespace
+from mitosis.in_kernel import describe_exception, let_interrupts_pass, user_namespace
 from mitosis.in_kernel.usage import measure_usage
 from mitosis.typing import NotSaved
 
@@ -19,6 +19,7 @@ METRICS_LIMIT = 1000
 """Metrics of one step that go into the record."""
 _DEPTH_LIMIT = 20
 _INT_BITS = 63
+_UNSAVED_SHOWN = 10
 
 
 def take_result(*, variable: str, file: str, successor: dict[str, Any] | None) -> dict[str, Any]:
@@ -70,10 +71,12 @@ def _check_data(result: Mapping[str, Any], successor: dict[str, Any], answer: di
     given = dict.fromkeys(successor["given"])
     with_data = can_be_called_with_data(action, given)
     without_data = can_be_called_without_data(action, given)
-    if result.get("data") is not None or ("data" in result and not without_data):
-        answer["pass_data"] = with_data
-        if not with_data:
-            answer["problem"] = f"the next step, `{successor['name']}`, takes no positional argument for its data"
+    if "data" in result and with_data:
+        answer["pass_data"] = True
+        return
+    if "data" in result and without_data:
+        if result["data"] is not None:
+            answer["warnings"].append(f"its data is not used: `{successor['name']}` takes no positional argument")
         return
     if without_data:
         if "data" not in result:
@@ -130,7 +133,8 @@ def _through_float(value: Any) -> float | None:
         return None
     try:
         number = float(value)
-    except Exception:
+    except BaseException as error:
+        let_interrupts_pass(error)
         return None
     return number if isinstance(number, float) and not math.isnan(number) else None
 
@@ -146,11 +150,15 @@ def _flatten(metrics: Any, warnings: list[str]) -> dict[str, Any]:
             for key, item in value.items():
                 add(f"{prefix}.{key}" if prefix else str(key), item, depth + 1)
         else:
-            flat[prefix[:TEXT_LIMIT] or "metrics"] = _recorded(value, prefix, warnings)
+            name = prefix[:TEXT_LIMIT] or "metrics"
+            if name in flat:
+                warnings.append(f"several metrics are called `{name}`: the last one is recorded")
+            flat[name] = _recorded(value, prefix, warnings)
 
     try:
         add("", metrics, 0)
-    except Exception as error:
+    except BaseException as error:
+        let_interrupts_pass(error)
         warnings.append(f"its metrics cannot be read: {describe_exception(error)}")
     if len(flat) >= METRICS_LIMIT:
         warnings.append(f"only the first {METRICS_LIMIT} metrics are recorded")
@@ -169,6 +177,7 @@ def save(value: Any, path: Path) -> list[str]:
     unsaved: list[str] = []
 
     def write(what: Any) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)  # an experiment may tidy up too much
         with partial.open("wb") as file:
             dill.dump(what, file)
         partial.replace(path)
@@ -177,17 +186,20 @@ def save(value: Any, path: Path) -> list[str]:
         write(value)
     except OSError as error:
         unsaved.append(f"{path.name}: {describe_exception(error)}")
-    except Exception as error:  # pickling runs the objects' own code, which may raise anything
+    except BaseException as error:  # pickling runs the objects' own code, which may raise anything
+        let_interrupts_pass(error)
         try:
             write(_picklable(value, "", error, unsaved, 0))
         except OSError as write_error:
             unsaved.append(f"{path.name}: {describe_exception(write_error)}")
     with contextlib.suppress(OSError):
         partial.unlink(missing_ok=True)
+    if len(unsaved) > _UNSAVED_SHOWN:
+        return [*unsaved[:_UNSAVED_SHOWN], f"... and {len(unsaved) - _UNSAVED_SHOWN} more"]
     return unsaved
 
 
-def _picklable(value: Any, path: str, error: Exception, unsaved: list[str], depth: int) -> Any:
+def _picklable(value: Any, path: str, error: BaseException, unsaved: list[str], depth: int) -> Any:
     """A copy of `value` in which what cannot be pickled is a `NotSaved`."""
     import dill
 
@@ -203,7 +215,8 @@ def _picklable(value: Any, path: str, error: Exception, unsaved: list[str], dept
     for key, item, item_path in items:
         try:
             dill.dumps(item)
-        except Exception as item_error:
+        except BaseException as item_error:
+            let_interrupts_pass(item_error)
             item = _picklable(item, item_path, item_error, unsaved, depth + 1)
         kept.append((key, item))
     if isinstance(value, Mapping):

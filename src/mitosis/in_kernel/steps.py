@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mitosis.in_kernel import describe_exception, user_namespace
+from mitosis.in_kernel import describe_exception, let_interrupts_pass, user_namespace
 from mitosis.typing import Parameter
 
 _KNOWN_LIMIT = 200
@@ -19,8 +19,8 @@ def check_steps(*, steps: list[dict[str, Any]]) -> dict[str, Any]:
     """Check each step after its modules were imported.
 
     Args:
-        steps: for each step `name`, `action` and `lookup` (references), and `parameters`, a list of `name`, `kind`
-            and `text`.
+        steps: for each step `name`, `action` and `lookup` (references), `needs_lookup` (whether the latter has to be
+            there), and `parameters`, a list of `name`, `kind` and `text`.
 
     Returns:
         `problems`: facts of what is wrong, the first of each step; `steps`: for each sound step its `doc`, the
@@ -35,13 +35,13 @@ def check_steps(*, steps: list[dict[str, Any]]) -> dict[str, Any]:
     for index, step in enumerate(steps):
         try:
             action = _resolve(step["action"])
-            lookup = _resolve(step["lookup"])
+            lookup = _resolve(step["lookup"]) if step["needs_lookup"] else {}
         except _Unresolved as error:
             problems.append({"kind": "reference", "step": step["name"], **error.facts})
             continue
         shadowed.update(_shadowed_modules(step))
         described.append(_describe(step["name"], action))
-        problem = _check_lookups(step, lookup) or _check_call(step, action, takes_data=index > 0)
+        problem = _check_lookups(step, action, lookup) or _check_call(step, action, takes_data=index > 0)
         if problem is not None:
             problems.append(problem)
             continue
@@ -66,7 +66,8 @@ def _resolve(reference: str) -> Any:
     for name in qualified_name.split("."):
         try:
             found = getattr(found, name)
-        except Exception as error:
+        except BaseException as error:
+            let_interrupts_pass(error)
             owner = getattr(found, "__name__", None) or type(found).__name__
             reason = f"`{owner}` has no attribute `{name}`"
             if not isinstance(error, AttributeError):
@@ -82,7 +83,8 @@ def _shadowed_modules(step: dict[str, Any]) -> Iterable[str]:
         module = step[kind].partition(":")[0]
         try:
             reached = eval(module, namespace)
-        except Exception:  # a module's attributes may do anything
+        except BaseException as error:  # a module's attributes may do anything
+            let_interrupts_pass(error)
             yield module
             continue
         if reached is not sys.modules[module]:
@@ -143,6 +145,15 @@ def can_be_called_without_data(action: Callable[..., Any], given: Mapping[str, o
     return _binds(signature, (), given)
 
 
+def can_be_given(action: Any, name: str) -> bool:
+    """Whether a callable has a parameter of that name."""
+    try:
+        parameters = inspect.signature(action).parameters
+    except (TypeError, ValueError):
+        return False
+    return name in parameters and parameters[name].kind is not inspect.Parameter.POSITIONAL_ONLY
+
+
 def can_be_called_with_data(action: Callable[..., Any], given: Mapping[str, object]) -> bool:
     """Whether a step can be called with one positional argument before its parameters."""
     try:
@@ -179,6 +190,7 @@ def _mismatch(
         "missing": [name for name in required if name not in given],
         "unknown": [] if takes_any else [name for name in given if name not in by_name],
         "data": data if data in given else None,
+        "from_step": positional[0].name if positional and not takes_data else None,
         "takes": _show_signature(step["action"], action, parameters),
         "names": sorted(by_name - {data}) if data else sorted(by_name),
     }
@@ -199,33 +211,48 @@ def _show_signature(reference: str, action: Any, parameters: list[inspect.Parame
 def _short_repr(value: object) -> str:
     try:
         text = repr(value)
-    except Exception:
+    except BaseException as error:
+        let_interrupts_pass(error)
         return "..."
     return text if len(text) <= 30 and "\n" not in text else "..."
 
 
-def _check_lookups(step: dict[str, Any], lookup: Any) -> dict[str, Any] | None:
+def has_variant(*, lookup: str, parameter: str, variant: str) -> bool:
+    """Whether a lookup dictionary has that variant of that parameter."""
+    try:
+        return variant in _resolve(lookup)[parameter]
+    except BaseException as error:  # a dictionary of the user's may do anything, and this is only for a hint
+        let_interrupts_pass(error)
+        return False
+
+
+def _check_lookups(step: dict[str, Any], action: Any, lookup: Any) -> dict[str, Any] | None:
     for parameter in step["parameters"]:
         if parameter["kind"] != "lookup":
             continue
         facts = {"kind": "variant", "step": step["name"], "parameter": parameter["name"], "variant": parameter["text"]}
         try:
             variants = lookup[parameter["name"]]
-        except Exception as error:
-            return {**facts, "found": "lookup", "known": _names(lookup), "error": _unexpected(error)}
+        except BaseException as error:
+            let_interrupts_pass(error)
+            takes = can_be_given(action, parameter["name"])
+            return {**facts, "found": "lookup", "known": _names(lookup), "error": _unexpected(error), "takes": takes}
         try:
             variants[parameter["text"]]
-        except Exception as error:
-            return {**facts, "found": "parameter", "known": _names(variants), "error": _unexpected(error)}
+        except BaseException as error:
+            let_interrupts_pass(error)
+            found = {"found": "parameter", "known": _names(variants), "error": _unexpected(error)}
+            return {**facts, **found, "takes": False}
     return None
 
 
-def _unexpected(error: Exception) -> str | None:
+def _unexpected(error: BaseException) -> str | None:
     return None if isinstance(error, KeyError) else describe_exception(error)
 
 
 def _names(mapping: Any) -> list[str]:
     try:
         return sorted(str(name) for name in mapping)[:_KNOWN_LIMIT]
-    except Exception:
+    except BaseException as error:
+        let_interrupts_pass(error)
         return []

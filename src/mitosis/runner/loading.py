@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import sys
-import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +22,7 @@ from mitosis.errors import (
     UnknownVariant,
     UntrackableParameter,
 )
-from mitosis.kernel import Kernel, KernelDied
+from mitosis.kernel import AnswerFailed, Kernel, KernelDied
 from mitosis.parameters import ParameterArgument, quoting_hint
 from mitosis.records import ParameterRecord, StepRecord
 from mitosis.runner.outputs import TrialFolder
@@ -64,6 +62,7 @@ class Loader:
         self._folder = folder
         self._warn = warn
         self._debug = settled.request.debug
+        self._is_registered = settled.request.module is None
         self._plan = notebooks.plan_notebook(settled.steps, settled.arguments)
         self._steps = [StepRecord(step.name, step.action, step.lookup) for step in settled.steps]
         self._docs: dict[str, str] = {}
@@ -74,13 +73,18 @@ class Loader:
         Raises:
             MitosisError: what is wrong; no step ran.
         """
-        await self._import()
         try:
+            await self._import()
             values = await self._evaluate()
             parameters = tuple(self._parameter_record(a, values[a]) for a in self._settled.arguments)
             await self.check_imports()
         except KernelDied as death:
             raise ExperimentError(f"{death}\nIt was about to evaluate the parameters; no step ran.") from death
+        except AnswerFailed as failure:
+            raise ExperimentError(
+                f"the experiment's code or values cannot be looked at: {failure.reason}\n"
+                f"It happened in `{failure.operation}`; no step ran."
+            ) from failure
         return Loaded(self._plan, tuple(self._steps), self._docs, parameters, tuple(self._variants(values)))
 
     async def _import(self) -> None:
@@ -100,9 +104,10 @@ class Loader:
             )
             cell.source = self._plan.imports
             await self._run_import_cell(cell, again=True)
+        folders = (await self._kernel.ask("list_imports", root=str(self._settled.root.resolve())))["folders"]
         for index, described in enumerate(answer["steps"]):
             self._docs[described["name"]] = described["doc"] or ""
-            source = self._source_of(described, self._settled.steps[index].action)
+            source = self._source_of(described, self._settled.steps[index].action, folders)
             self._steps[index] = dataclasses.replace(self._steps[index], source=source)
 
     async def _run_import_cell(self, cell: Any, *, again: bool = False) -> None:
@@ -123,6 +128,7 @@ class Loader:
             "name": planned.step.name,
             "action": planned.step.action,
             "lookup": planned.step.lookup,
+            "needs_lookup": self._is_registered or any(p.argument.kind == "lookup" for p in planned.parameters),
             "parameters": [
                 {"name": p.argument.name, "kind": p.argument.kind, "text": p.argument.text} for p in planned.parameters
             ],
@@ -132,7 +138,9 @@ class Loader:
         """The error for a problem that `check_steps` found."""
         step = problem["step"]
         if problem["kind"] == "reference":
-            return BadReference(step, problem["reference"], problem["reason"], problem["known"])
+            return BadReference(
+                step, problem["reference"], problem["reason"], problem["known"], registered=self._is_registered
+            )
         if problem["kind"] == "signature":
             return SignatureMismatch(
                 step,
@@ -142,6 +150,7 @@ class Loader:
                 takes=problem["takes"],
                 names=problem["names"],
                 data=problem["data"],
+                from_step=problem["from_step"] if self._is_registered else None,
             )
         return UnknownVariant(
             step,
@@ -151,20 +160,28 @@ class Loader:
             problem["known"],
             parameter_known=problem["found"] == "parameter",
             error=problem["error"],
+            instead=f"-e {self._prefix(step)}{problem['parameter']}=..." if problem["takes"] else None,
         )
 
     def _prefix(self, step: str) -> str:
         """What stands before a parameter of the step on the command line."""
         return "" if self._settled.request.module is not None else f"{step}."
 
-    def _source_of(self, described: dict[str, Any], action: str) -> str | None:
-        """The file of a step relative to the repository, or what it was installed from."""
+    def _source_of(self, described: dict[str, Any], action: str, folders: list[str]) -> str | None:
+        """The file of a step relative to the repository, or what it was installed from.
+
+        Also warns where the code is not the commit's, although the commit has a file of that name.
+
+        Args:
+            described: what the kernel tells of the step.
+            action: the step's reference.
+            folders: of the interpreter's environment.
+        """
         if described["file"] is None:
             return None
         path = Path(described["file"])
         root = self._settled.root.resolve()
         module = described["module"] or action.partition(":")[0]
-        folders = _environment_folders()
         repository, head = self._settled.repository, self._settled.head
         if repository is not None and head is not None and not self._debug:
             imported = provenance.ImportedFile(module, str(path), None)
@@ -176,7 +193,7 @@ class Loader:
                     f"step `{described['name']}` runs {path}, not {committed} of this repository: its code is not "
                     "the commit's (install the repository in editable mode, or uninstall the copy)"
                 )
-        if path.is_relative_to(root) and not str(path).startswith(folders):
+        if path.is_relative_to(root) and not any(path.is_relative_to(folder) for folder in folders):
             return path.relative_to(root).as_posix()
         return _distribution_of(module) or str(path)
 
@@ -184,7 +201,8 @@ class Loader:
         folders = ["", "src"]
         for folder in self._settled.config.pythonpath:
             if folder.resolve().is_relative_to(root):
-                folders.append(folder.resolve().relative_to(root).as_posix().strip("."))
+                name = folder.resolve().relative_to(root).as_posix()
+                folders.append("" if name == "." else name)
         return list(dict.fromkeys(folders))
 
     async def _evaluate(self) -> dict[ParameterArgument, dict[str, Any]]:
@@ -235,7 +253,16 @@ class Loader:
         if argument.kind == "lookup":
             return LookupFailed(shown, argument.text, found["error"])
         hint = quoting_hint(shown, argument.text) if found["name"] is not None else None
+        if hint is not None and await self._is_variant(argument):
+            hint = f"It is the name of a variant: -p {shown}={argument.text}"
         return ExpressionFailed(shown, argument.text, found["error"], hint)
+
+    async def _is_variant(self, argument: ParameterArgument) -> bool:
+        lookup = next(step.lookup for step in self._settled.steps if step.name == argument.step)
+        found: bool = await self._kernel.ask(
+            "has_variant", lookup=lookup, parameter=argument.name, variant=argument.text
+        )
+        return found
 
     def _parameter_record(self, argument: ParameterArgument, value: dict[str, Any]) -> ParameterRecord:
         unstable = value.get("unstable")
@@ -286,11 +313,6 @@ class Loader:
         answer = await self._kernel.ask("list_imports", root=str(repository.root.resolve()))
         files = [provenance.ImportedFile(module, path, oid) for module, path, oid in answer["files"]]
         provenance.check_imports(repository, head.commit, files, answer["folders"])
-
-
-def _environment_folders() -> tuple[str, ...]:
-    names = ("purelib", "platlib", "stdlib")
-    return (*(sysconfig.get_paths()[name] for name in names), *([sys.prefix] if sys.prefix != sys.base_prefix else []))
 
 
 def _distribution_of(module: str) -> str | None:

@@ -57,6 +57,7 @@ class TrialFolder:
             FolderNotWritable: it cannot be written; perhaps the disk is full.
         """
         try:
+            self.path.mkdir(exist_ok=True)  # an experiment may have removed it
             write_whole(self.path / name, text)
         except OSError as error:
             raise FolderNotWritable(self.trials_folder, error.strerror or str(error)) from error

@@ -11,6 +11,9 @@ from typing import Literal, Protocol
 from mitosis.errors import MitosisError
 from mitosis.records import ParameterRecord, StepRecord, TrialRecord
 
+COMMANDS = frozenset({"demo", "init", "list", "open", "run", "setup", "show", "textconv", "variants"})
+"""What the command line takes for a command where a step could stand."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -111,7 +114,7 @@ class Progress(Protocol):
 def rerun_command(request: Request) -> Sequence[str]:
     """The words of the command that runs the same again."""
     words = ["mitosis"]
-    if request.module is None and request.steps and request.steps[0].startswith("-"):
+    if request.steps and request.steps[0] in COMMANDS:
         words.append("run")
     words += request.steps
     if request.module is not None:

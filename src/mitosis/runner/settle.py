@@ -15,7 +15,7 @@ from mitosis.config import (
     module_step,
     select_steps,
 )
-from mitosis.errors import NoCommit, NoIdentity, NotARepository, UsageError
+from mitosis.errors import ConfigError, NoCommit, NoIdentity, NotARepository, UsageError
 from mitosis.git import Identity, Repository, find_repository
 from mitosis.parameters import ParameterArgument, parse_parameters
 from mitosis.provenance import HeadDescription, check_clean, describe_head
@@ -71,6 +71,7 @@ def settle(request: Request) -> Settled:
     untracked_files = 0
     if repository is not None and not request.debug:
         untracked_files = check_clean(repository)
+        _check_config_committed(repository, config)
     return Settled(
         request=request,
         key=secrets.token_hex(_KEY_BYTES),
@@ -89,10 +90,30 @@ def settle(request: Request) -> Settled:
 def _find_repository(request: Request) -> Repository | None:
     try:
         return find_repository(request.folder)
-    except NotARepository:
+    except NotARepository as error:
         if request.debug:
             return None
-        raise
+        raise NotARepository(error.folder, to_record=True) from error
+
+
+def _check_config_committed(repository: Repository, config: Config) -> None:
+    """The steps are part of what a trial ran, so the file that registers them has to be in the commit."""
+    path = config.path.resolve()
+    if not config.path.exists():
+        return
+    if not path.is_relative_to(repository.root.resolve()):
+        raise ConfigError(
+            path,
+            f"it is outside of the repository {repository.root}, so this trial could not be reproduced\n"
+            "Move it into the repository and commit it, or pass --debug to try things out without recording.",
+        )
+    name = path.relative_to(repository.root.resolve()).as_posix()
+    if not repository.git("ls-files", "-z", "--", f":(literal,top){name}"):
+        raise ConfigError(
+            path,
+            "it is not committed, so this trial could not be reproduced\n"
+            "Commit it, or pass --debug to try things out without recording.",
+        )
 
 
 def _identity(repository: Repository | None, request: Request) -> Identity | None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 INTERRUPT_GRACE_S = 10.0
 """How long an interrupted step may take to end before its kernel is killed."""
+CLOSE_TIMEOUT_S = 10.0
+"""How long exit functions and threads of the experiment may take after its last step."""
 LOG_SHOWN_BYTES = 200_000
 BREAKDOWN_LIMIT = 2000
 """Characters of an error of mitosis itself that are recorded."""
@@ -60,6 +62,7 @@ class Trial:
         self._failed_line: int | None = None
         self._signal: int | None = None
         self._is_recorded = False
+        self._kernel: Kernel | None = None
         self._task: asyncio.Task[Any] | None = None
 
     async def run(self) -> Outcome:
@@ -69,12 +72,12 @@ class Trial:
         with self._signals_handled():
             self._folder = TrialFolder(self._settled.trials_folder, self._settled.key, debug=self._debug)
             try:
-                self._kernel = Kernel(self._notebook, self._progress.output)
+                kernel = self._kernel = Kernel(self._notebook, self._progress.output)
                 try:
-                    environment = await self._start()
-                    record, journal = await self._check_and_record(environment)
+                    environment = await self._start(kernel)
+                    record, journal, announcement = await self._check_and_record(kernel, environment)
                 except BaseException:
-                    await self._kernel.close()
+                    await kernel.close()
                     self._folder.remove()
                     raise
             except asyncio.CancelledError:
@@ -82,15 +85,17 @@ class Trial:
                     raise
                 raise Interrupted(self._signal) from None
             try:
-                record = await self._run_steps(record)
-                self._kernel.begin_close()
+                self._progress.announce(announcement)
+                record = await self._run_steps(kernel, record)
+                kernel.begin_close()
                 record = self._complete(record)
                 page = self._save(record, environment)
             except Exception as error:
                 self._record_breakdown(journal, record, error)
                 raise
             finally:
-                await self._kernel.close()
+                if not await kernel.close(CLOSE_TIMEOUT_S):
+                    self._warn(f"the kernel did not end within {CLOSE_TIMEOUT_S:.0f} s of the last step and was killed")
             return self._finish(record, journal, page)
 
     # --- signals ----------------------------------------------------------------------------------
@@ -118,19 +123,20 @@ class Trial:
     def _on_signal(self, number: int) -> None:
         again = self._signal is not None
         self._signal = number
-        if not self._is_recorded:
+        if again:
+            if self._kernel is not None:
+                self._kernel.kill()
+        elif not self._is_recorded:
             assert self._task is not None
             self._task.cancel()
-        elif again:
-            self._kernel.kill()
-        else:
+        elif self._kernel is not None:
             self._progress.warn("interrupting; once more to kill the experiment at once")
             self._kernel.interrupt()
             asyncio.get_running_loop().call_later(INTERRUPT_GRACE_S, self._kernel.kill)
 
     # --- before the steps -------------------------------------------------------------------------
 
-    async def _start(self) -> provenance.Environment:
+    async def _start(self, kernel: Kernel) -> provenance.Environment:
         """Start the kernel, and do meanwhile what does not need it."""
         from mitosis import report
 
@@ -139,9 +145,9 @@ class Trial:
             asyncio.to_thread(provenance.read_environment, settled.repository),
             asyncio.to_thread(report.prepare),
         )
-        await self._kernel.start(self._folder.path)
+        await kernel.start(self._folder.path)
         environment, _ = await preparing
-        await self._kernel.ask(
+        await kernel.ask(
             "prepare",
             root=str(settled.root.resolve()),
             pythonpath=[str(folder) for folder in settled.config.pythonpath],
@@ -151,10 +157,12 @@ class Trial:
         self._folder.write(outputs.REQUIREMENTS, environment.text)
         return environment
 
-    async def _check_and_record(self, environment: provenance.Environment) -> tuple[TrialRecord, Journal | None]:
+    async def _check_and_record(
+        self, kernel: Kernel, environment: provenance.Environment
+    ) -> tuple[TrialRecord, Journal | None, Announcement]:
         """Import the user's code, resolve the parameters, check all of it, and record the start."""
         self._progress.phase("checking")
-        self._loader = Loader(self._settled, self._kernel, self._folder, self._warn)
+        self._loader = Loader(self._settled, kernel, self._folder, self._warn)
         self._loaded = await self._loader.load()
         self._steps = list(self._loaded.steps)
         record = self._new_record(environment, self._loaded.parameters)
@@ -168,19 +176,17 @@ class Trial:
             started = journal.start(record, self._loaded.variants, environment.text, self._settled.identity)
             record, newly_locked = started.record, len(started.newly_locked)
         self._is_recorded = True
-        self._progress.announce(
-            Announcement(
-                experiment=record.experiment,
-                parameters=record.parameters,
-                commit=record.commit,
-                subject=record.subject,
-                debug=self._debug,
-                newly_locked=newly_locked,
-                untracked_files=self._settled.untracked_files,
-                checked_s=time.monotonic() - self._begun,
-            )
+        announcement = Announcement(
+            experiment=record.experiment,
+            parameters=record.parameters,
+            commit=record.commit,
+            subject=record.subject,
+            debug=self._debug,
+            newly_locked=newly_locked,
+            untracked_files=self._settled.untracked_files,
+            checked_s=time.monotonic() - self._begun,
         )
-        return record, journal
+        return record, journal, announcement
 
     def _new_record(self, environment: provenance.Environment, parameters: tuple[ParameterRecord, ...]) -> TrialRecord:
         from mitosis.journal import experiment_name
@@ -213,7 +219,7 @@ class Trial:
 
     # --- the steps --------------------------------------------------------------------------------
 
-    async def _run_steps(self, record: TrialRecord) -> TrialRecord:
+    async def _run_steps(self, kernel: Kernel, record: TrialRecord) -> TrialRecord:
         """Run the steps until one fails or a signal comes; returns the record of how it went."""
         begun = time.monotonic()
         status: Status = "finished"
@@ -224,7 +230,7 @@ class Trial:
             previous = self._loaded.plan.steps[index - 1] if pass_data else None
             self._progress.step_started(planned.step.name, index + 1, len(self._loaded.plan.steps))
             try:
-                failure, pass_data = await self._run_step(index, planned, previous)
+                failure, pass_data = await self._run_step(kernel, index, planned, previous)
             except KernelDied as death:
                 failure = Failure("kernel", str(death), step=planned.step.name)
             except AnswerFailed as error:
@@ -235,12 +241,12 @@ class Trial:
                 failure = Failure("interrupt", f"interrupted by {name}", step=planned.step.name)
             elif failure is not None:
                 status = "failed"
-            self._progress.step_ended(self._steps[index], None if failure is None else _summary(failure))
+            self._progress.step_ended(self._steps[index], None if failure is None else failure.summary)
             if failure is not None:
                 break
         if status == "finished":
-            await self._show_results()
-        await self._measure()
+            await self._show_results(kernel)
+        await self._measure(kernel)
         return record.with_changes(
             status=status,
             failure=failure,
@@ -252,7 +258,7 @@ class Trial:
         )
 
     async def _run_step(
-        self, index: int, planned: notebooks.PlannedStep, previous: notebooks.PlannedStep | None
+        self, kernel: Kernel, index: int, planned: notebooks.PlannedStep, previous: notebooks.PlannedStep | None
     ) -> tuple[Failure | None, bool]:
         """Run one step; returns why it failed, and whether the next one gets its data."""
         name = planned.step.name
@@ -260,15 +266,15 @@ class Trial:
         cell.metadata["mitosis"]["doc"] = self._loaded.docs.get(name) or None
         begun = time.monotonic()
         try:
-            error = await self._kernel.run_cell(cell)
+            error = await kernel.run_cell(cell)
         finally:
             duration_s = time.monotonic() - begun
             cell.metadata["mitosis"]["duration_s"] = duration_s
             self._steps[index] = _changed(self._steps[index], duration_s=duration_s)
         if error is not None:
-            return await self._failure(name, error), False
+            return await self._failure(kernel, name, error), False
         successor = self._loaded.plan.steps[index + 1] if index + 1 < len(self._loaded.plan.steps) else None
-        answer = await self._kernel.ask(
+        answer = await kernel.ask(
             "take_result",
             variable=planned.variable,
             file=str(self._folder.results(index)),
@@ -290,11 +296,11 @@ class Trial:
             return Failure("result", answer["problem"], step=name), False
         await self._check_late_imports(name)
         if answer["has_metrics"]:
-            await self._show(f'{planned.variable}["metrics"]', "metrics", name)
+            await self._show(kernel, f'{planned.variable}["metrics"]', "metrics", name)
         return None, answer["pass_data"]
 
-    async def _failure(self, step: str, error: CellError) -> Failure:
-        facts = await self._kernel.ask("describe_failure", root=str(self._settled.root.resolve()))
+    async def _failure(self, kernel: Kernel, step: str, error: CellError) -> Failure:
+        facts = await kernel.ask("describe_failure", root=str(self._settled.root.resolve()))
         self._context = tuple((number, text) for number, text in facts["context"])
         self._failed_line = facts["line"]
         message = facts["message"] or error.message
@@ -307,24 +313,24 @@ class Trial:
         except MitosisError as error:
             self._warn(f"while step `{step}` ran, {error}")
 
-    async def _show_results(self) -> None:
+    async def _show_results(self, kernel: Kernel) -> None:
         last = self._loaded.plan.steps[-1]
-        await self._show(f'{last.variable}["main"]', "result", last.step.name)
+        await self._show(kernel, f'{last.variable}["main"]', "result", last.step.name)
 
-    async def _show(self, source: str, kind: str, step: str) -> None:
+    async def _show(self, kernel: Kernel, source: str, kind: str, step: str) -> None:
         """Let the notebook show a result. That the result cannot be shown does not fail the trial."""
         try:
-            error = await self._kernel.run_cell(notebooks.code_cell(source, kind, step))
+            error = await kernel.run_cell(notebooks.code_cell(source, kind, step))
         except KernelDied as death:
             self._warn(f"step `{step}`: showing {source} ended the kernel: {death}")
             return
         if error is not None:
             self._warn(f"step `{step}`: {source} cannot be shown: {error.type}: {error.message}")
 
-    async def _measure(self) -> None:
-        if self._kernel.is_alive:
+    async def _measure(self, kernel: Kernel) -> None:
+        if kernel.is_alive:
             with contextlib.suppress(KernelDied, AnswerFailed):
-                self._usage = await self._kernel.ask("measure_usage")
+                self._usage = await kernel.ask("measure_usage")
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -438,13 +444,6 @@ def _changed(step: StepRecord, **changes: Any) -> StepRecord:
     import dataclasses
 
     return dataclasses.replace(step, **changes)
-
-
-def _summary(failure: Failure) -> str:
-    if failure.type is None:
-        return failure.message
-    first = failure.message.splitlines()[0] if failure.message else ""
-    return f"{failure.type}: {first}" if first else failure.type
 
 
 def _recordable(path: Path | str) -> str:
