@@ -1,0 +1,141 @@
+"""The experiment's code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mitosis.errors.base import MitosisError, nearest, window
+
+
+class ExperimentError(MitosisError):
+    """The experiment's code cannot be run as it was asked for."""
+
+
+class ImportFailed(ExperimentError):
+    """Importing the steps' modules raised. Attributes: modules, summary, traceback (as text, perhaps coloured)."""
+
+    def __init__(self, modules: Sequence[str], summary: str, traceback: str) -> None:
+        self.modules = list(modules)
+        self.summary = summary
+        self.traceback = traceback
+        names = ", ".join(f"`{module}`" for module in self.modules)
+        super().__init__(f"importing {names} failed: {summary}\n{traceback}".rstrip())
+
+
+class BadReference(ExperimentError):
+    """What a step is registered as cannot be found, or is no callable."""
+
+    def __init__(
+        self, step: str, reference: str, reason: str, known: Sequence[str], *, registered: bool = True
+    ) -> None:
+        self.step = step
+        self.reference = reference
+        self.reason = reason
+        self.known = list(known)
+        near = nearest(reference.rpartition(".")[2].rpartition(":")[2], self.known)
+        hint = f"\nDid you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""
+        what = f"step `{step}` is registered as" if registered else f"-m {step} needs"
+        super().__init__(f"{what} `{reference}`, but {reason}{hint}")
+
+
+class SignatureMismatch(ExperimentError):
+    """A step cannot be called with the parameters given.
+
+    Attributes: step, missing, unknown (names), takes (the callable as text), data (the name of the parameter that
+    takes the previous step's data, where it was given as a parameter too), from_step (the name of the parameter that a
+    step before it would give).
+    """
+
+    def __init__(
+        self,
+        step: str,
+        prefix: str,
+        *,
+        missing: Sequence[str],
+        unknown: Sequence[str],
+        takes: str,
+        names: Sequence[str],
+        data: str | None,
+        from_step: str | None = None,
+    ) -> None:
+        self.step = step
+        self.missing = list(missing)
+        self.unknown = list(unknown)
+        self.takes = takes
+        self.data = data
+        lines: list[str] = []
+        if self.unknown:
+            lines.append(f"step `{step}` takes no {_named(self.unknown)}: {takes}")
+            near = [match for name in self.unknown for match in nearest(name, names)]
+            if near:
+                lines.append(f"Did you mean {' or '.join(f'`{name}`' for name in near)}?")
+        if self.missing:
+            lines.append(f"step `{step}` needs {_named(self.missing)}: {takes}")
+            first = self.missing[0]
+            other = ", or run a step before it whose data it is" if first == from_step else ""
+            lines.append(f"Pass it with -e {prefix}{first}=... or -p {prefix}{first}=...{other}")
+        if data is not None:
+            lines.append(f"step `{step}` gets `{data}` from the step before it, and as a parameter too: {takes}")
+        if not lines:
+            lines.append(f"step `{step}` cannot be called with these parameters: {takes}")
+        super().__init__("\n".join(lines))
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+class UnknownVariant(ExperimentError):
+    """A lookup dictionary has no such parameter or variant. Attributes: step, parameter, variant, lookup, known."""
+
+    def __init__(
+        self,
+        step: str,
+        parameter: str,
+        variant: str,
+        lookup: str,
+        known: Sequence[str],
+        *,
+        parameter_known: bool,
+        error: str | None = None,
+        instead: str | None = None,
+    ) -> None:
+        self.step = step
+        self.parameter = parameter
+        self.variant = variant
+        self.lookup = lookup
+        self.known = list(known)
+        if error is not None:
+            message = f"looking up `{parameter}` = `{variant}` in {lookup} failed: {error}"
+        elif parameter_known:
+            message = f"`{parameter}` has no variant `{variant}` in {lookup}"
+        else:
+            message = f"step `{step}` has no lookup parameter `{parameter}` in {lookup}"
+        message += f"\n    it has: {', '.join(self.known) or 'nothing'}"
+        near = nearest(variant if parameter_known else parameter, self.known)
+        if instead is not None:
+            message += f"\nTo give the value itself, write an expression: {instead}"
+        elif near:
+            message += f"\nDid you mean {' or '.join(f'`{name}`' for name in near)}?"
+        super().__init__(message)
+
+
+class ExpressionFailed(ExperimentError):
+    """Evaluating an eval parameter raised. Attributes: parameter, expression, error."""
+
+    def __init__(self, parameter: str, expression: str, error: str, hint: str | None) -> None:
+        self.parameter = parameter
+        self.expression = expression
+        self.error = error
+        shown = window(expression.replace("\n", " "), 1)
+        super().__init__(f"cannot evaluate `{shown}` for {parameter}: {error}" + (f"\n{hint}" if hint else ""))
+
+
+class LookupFailed(ExperimentError):
+    """Getting the value of a variant raised. Attributes: parameter, variant, error."""
+
+    def __init__(self, parameter: str, variant: str, error: str) -> None:
+        self.parameter = parameter
+        self.variant = variant
+        self.error = error
+        super().__init__(f"cannot get the value of {parameter}={variant}: {error}")

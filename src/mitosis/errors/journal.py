@@ -1,0 +1,99 @@
+"""The journal, its records, and keys of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mitosis.errors.base import MitosisError, bulleted
+
+
+class JournalError(MitosisError):
+    """The journal cannot be read or written."""
+
+
+class JournalBusy(JournalError):
+    """Somebody else held the journal's lock for too long. Attributes: lock_path, waited_s."""
+
+    def __init__(self, lock_path: Path, waited_s: float) -> None:
+        self.lock_path = lock_path
+        self.waited_s = waited_s
+        super().__init__(
+            f"the journal is locked by another process: waited {waited_s:.0f} s for {lock_path}\n"
+            "If no mitosis or git process is running in this repository, delete that file and try again."
+        )
+
+
+class NoteNotWritten(JournalError):
+    """A trial's end is in the journal, but the git note of its commit does not tell of it.
+
+    Attributes: key, ref (of the notes), reason.
+    """
+
+    def __init__(self, key: str, ref: str, reason: str) -> None:
+        self.key = key
+        self.ref = ref
+        self.reason = reason
+        super().__init__(
+            f"the end of trial {key} is recorded, but not in the git note of its commit ({ref}):\n"
+            f"{bulleted(reason.splitlines())}\n"
+            "Nothing is lost: the notes are only a view of the journal."
+        )
+
+
+class FormatTooNew(JournalError):
+    """A journal or record of a format that this version does not know."""
+
+    def __init__(self, what: str, version: object, known: int) -> None:
+        self.what = what
+        self.version = version
+        self.known = known
+        super().__init__(
+            f"{what} has format {version}, and this mitosis knows formats up to {known}\nUpgrade mitosis to read it."
+        )
+
+
+class BadRecord(JournalError):
+    """A record or value that does not decode. Attributes: where (path or id), reason."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        self.reason = reason
+        super().__init__(f"{where} cannot be read: {reason}")
+
+
+class TrialNotFound(MitosisError, FileNotFoundError):
+    """No trial has that key. Also a FileNotFoundError."""
+
+    def __init__(self, key: str, message: str) -> None:
+        self.key = key
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class AmbiguousKey(MitosisError):
+    """Several trials have keys that start so. Attributes: key, matches."""
+
+    def __init__(self, key: str, matches: Sequence[str]) -> None:
+        self.key = key
+        self.matches = list(matches)
+        super().__init__(
+            f"several trials have a key that starts with `{key}`\n{bulleted(self.matches)}\nGive more of its digits."
+        )
+
+
+class NotRecorded(MitosisError):
+    """A trial ran, but git could not take its end. Attributes: key, reason, folder."""
+
+    exit_status = 3
+
+    def __init__(self, key: str, status: str, reason: str, folder: Path) -> None:
+        self.key = key
+        self.reason = reason
+        self.folder = folder
+        super().__init__(
+            f"trial {key} {status}, but that could not be recorded: {reason}\n"
+            f"Its outputs are in {folder}. `mitosis list` will show it as lost."
+        )

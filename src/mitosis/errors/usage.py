@@ -1,0 +1,124 @@
+"""The configuration and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mitosis.errors.base import WINDOW, MitosisError, bulleted, nearest, window
+
+
+class ConfigError(MitosisError):
+    """A configuration file that cannot be used. Attributes: path, key (dotted, where there is one)."""
+
+    def __init__(self, path: Path, message: str, *, key: str | None = None) -> None:
+        self.path = path
+        self.key = key
+        where = f"{path}, [{key}]" if key else str(path)
+        super().__init__(f"{where}: {message}")
+
+
+class UnknownStep(MitosisError):
+    def __init__(self, name: str, known: Iterable[str], path: Path) -> None:
+        self.name = name
+        self.known = sorted(known)
+        self.path = path
+        near = nearest(name, self.known)
+        hint = f"Did you mean {' or '.join(f'`{n}`' for n in near)}? " if near else ""
+        super().__init__(
+            f"there is no step `{name}` in {path}\n"
+            f"    registered: {', '.join(self.known) or 'none'}\n"
+            f"{hint}Steps are registered in the table [tool.mitosis.steps]."
+        )
+
+
+class UsageError(MitosisError):
+    """What was asked for on the command line makes no sense as it stands."""
+
+
+class NoStep(UsageError):
+    def __init__(self, known: Iterable[str], path: Path) -> None:
+        self.known = sorted(known)
+        self.path = path
+        super().__init__(
+            f"no step is given\n    registered in {path}: {', '.join(self.known) or 'none'}\n"
+            "Name one, or several for a chain: mitosis STEP..."
+        )
+
+
+class RepeatedStep(UsageError):
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"the step `{name}` stands twice, and its parameters could not be told apart\n"
+            "Register the same callable under a second name to run it twice."
+        )
+
+
+def _module_hint(module: str) -> str:
+    if not module.endswith(".py"):
+        return ""
+    return f": did you mean -m {module.removesuffix('.py').removeprefix('./').replace('/', '.')}?"
+
+
+class BadModule(UsageError):
+    def __init__(self, module: str) -> None:
+        self.module = module
+        super().__init__(
+            f"`{module}` is no module to run{_module_hint(module)}\nWrite -m package.module for its `run` and "
+            "`lookup_dict`, or -m package.module:Class for those of a class."
+        )
+
+
+class MalformedParameter(UsageError):
+    """A parameter that cannot be read. Attributes: option (as it was given), reason, remedy."""
+
+    def __init__(self, option: str, reason: str, remedy: str) -> None:
+        self.option = option
+        self.reason = reason
+        self.remedy = remedy
+        super().__init__(f"cannot read `{option}`: {reason}\n{remedy}")
+
+
+class MisdirectedParameter(UsageError):
+    """A parameter of a step that is not run. Attributes: option, step, steps (those that are run)."""
+
+    def __init__(self, option: str, step: str, steps: Sequence[str]) -> None:
+        self.option = option
+        self.step = step
+        self.steps = list(steps)
+        near = nearest(step, steps)
+        hint = f"Did you mean `{near[0]}`?" if near else "Add the step to the command, or leave the parameter out."
+        super().__init__(
+            f"`{option}` is for the step `{step}`, which is not run\n    steps: {', '.join(self.steps)}\n{hint}"
+        )
+
+
+class RepeatedParameter(UsageError):
+    """A parameter that is given twice. Attributes: parameter, options (as they were given)."""
+
+    def __init__(self, parameter: str, options: Sequence[str]) -> None:
+        self.parameter = parameter
+        self.options = list(options)
+        super().__init__(f"`{parameter}` is given more than once\n{bulleted(self.options)}\nLeave one of them.")
+
+
+class BadExpression(UsageError):
+    """The expression of an eval parameter is no Python.
+
+    Attributes: parameter, expression, reason, line and column (from 1; None where Python does not say).
+    """
+
+    def __init__(
+        self, parameter: str, expression: str, reason: str, line: int | None, column: int | None, hint: str
+    ) -> None:
+        self.parameter = parameter
+        self.expression = expression
+        self.reason = reason
+        self.line = line
+        self.column = column
+        shown = [window(text, 1) for text in expression.splitlines()]
+        if line is not None and column is not None and line <= len(shown):
+            text = expression.splitlines()[line - 1]
+            shown[line - 1 : line] = [window(text, column), " " * min(column - 1, WINDOW // 2) + "^"]
+        super().__init__(f"the expression of {parameter} is not valid Python: {reason}\n{bulleted(shown)}\n{hint}")
