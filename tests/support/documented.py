@@ -115,7 +115,7 @@ _KINDS = {
     "number": r"\d+\.\d{8,}(?:e[+-]\d+)?",
     "duration": r"\d+ min \d+ s\b|\d+(?:\.\d)? s\b",
     "ago": r"just now|\d+ min ago",
-    "size": r"(?m:^) +[\d,]+(?=  [0-9a-f]{12}  )|\d+ MiB",
+    "size": r"(?m:^) +[\d,]+(?=  [0-9a-f]{12}  )|\d+ MB",
     "address": r"0x[0-9a-f]+",
     "cpus": r"\d+ CPUs?",
     "interpreter": r"(?<= )/\S+/bin/python[\d.]*",
