@@ -116,7 +116,8 @@ def find_config(root: Path, name: str | None, *, steps_needed: bool) -> Config:
 def find_trials_folder(folder: Path, root: Path, option: str | None, config: Config) -> Path:
     """Where outputs go: an option relative to the working directory, else what is configured, relative to the root."""
     if option is not None:
-        return (folder / Path(option).expanduser()).absolute()
+        chosen = (folder / Path(option).expanduser()).absolute()
+        return chosen.resolve() if ".." in chosen.parts else chosen
     if config.trials_folder is not None:
         return root / Path(config.trials_folder).expanduser()
     return root / TRIALS_NAME

@@ -182,6 +182,15 @@ def test_two_values_for_one_variant_at_once_are_refused(journal: Journal, make_v
     assert journal.check([make_variant(value=1), make_variant(value=1)]) == (make_variant(value=1),)
 
 
+def test_digest_of_another_value_is_a_mistake_of_the_caller(
+    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant
+) -> None:
+    forged = VariantValue("my_exp", "frequency", "slow", make_variant(value=1).digest, make_variant(value=2).value)
+    with pytest.raises(ValueError, match="is not the digest"):
+        lock(forged)
+    assert journal.tip() is None
+
+
 def test_value_that_is_too_large_is_refused(
     lock: Callable[..., TrialRecord], make_variant: MakeVariant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,7 +225,7 @@ def test_variant_with_two_meanings_is_refused(
     text = str(caught.value)
     assert text.startswith("variant `slow` of `my_exp.frequency` has two recorded meanings\n")
     assert f"    {first.digest[:4]}…  1    Ada Lovelace, 2026-03-01, 2 trials\n" in text
-    assert "mitosis variants resolve my_exp.frequency=slow --keep DIGEST" in text
+    assert "Give the value that you mean a name of its own." in text
     assert len(locks_of(journal)) == 2
 
 

@@ -194,6 +194,6 @@ class VariantConflict(MitosisError):
         self.meanings = first.meanings
         lines = [line for conflict in self.conflicts for line in conflict.lines()]
         super().__init__(
-            "\n".join(lines) + "\nIt cannot be run until one of them is chosen: "
-            f"mitosis variants resolve {first.full_name} --keep DIGEST"
+            "\n".join(lines) + "\nNobody can tell which one a trial with that name would mean, so it cannot be run.\n"
+            "Give the value that you mean a name of its own."
         )
