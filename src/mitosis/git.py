@@ -170,25 +170,33 @@ class Repository:
         return self.objects.odb
 
     @functools.cached_property
-    def _object_folders(self) -> tuple[str, ...]:
-        """The folders that hold objects: this repository's own, then those that it borrows from."""
-        found: dict[Path, None] = {}
+    def _loose_folders(self) -> dict[str, list[str]]:
+        """The folders of loose objects, by the two digits that the objects begin with.
+
+        Those of this repository come first, then those that it borrows from. A folder that is made later is missing;
+        its objects are read by libgit2.
+        """
+        found: dict[str, list[str]] = {}
+        seen: set[Path] = set()
         left = [self.common_dir / "objects"]
         while left:
             folder = left.pop(0)
-            if folder in found:
+            if folder in seen:
                 continue
-            found[folder] = None
-            with contextlib.suppress(FileNotFoundError):
+            seen.add(folder)
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                for path in folder.iterdir():
+                    found.setdefault(path.name, []).append(str(path))
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 lines = (folder / "info" / "alternates").read_bytes().splitlines()
                 left += [folder / os.fsdecode(line) for line in lines if line and not line.startswith(b"#")]
-        return tuple(map(str, found))
+        return found
 
     def read_object(self, oid: str, limit_bytes: int | None = None) -> GitObject:
         """An object's kind and bytes.
 
-        Loose objects are read here and not by libgit2, which goes on for ever when a file is cut off (seen with 1.9.7),
-        as files are after a crash.
+        Loose objects are read here and not by libgit2, which goes on for ever when a file is cut off (seen with 1.9.7).
+        A crash of the machine leaves such files, and nothing else does, so those are seen that were there at first.
 
         Args:
             oid: its full id.
@@ -199,10 +207,9 @@ class Repository:
         """
         import pygit2
 
-        name = f"{oid[:2]}/{oid[2:]}"
-        for folder in self._object_folders:
+        for folder in self._loose_folders.get(oid[:2], ()):
             try:
-                compressed = _read_file(f"{folder}/{name}")
+                compressed = _read_file(f"{folder}/{oid[2:]}")
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:

@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from journal_builder import build_journal
+from journal_builder import VARIANTS, build_journal
 
+from mitosis import canonical
 from mitosis.git import find_repository
 from mitosis.journal import Journal, VariantValue
 from mitosis.records import TrialRecord
@@ -52,13 +53,15 @@ def _measure(folder: Path, trials: int) -> None:
         return newest.with_changes(key=secrets.token_hex(6), status="running", ended=None, outputs=())
 
     lookup = newest.parameters[0]
-    variant = VariantValue(lookup.step, lookup.name, lookup.text, lookup.digest or "", lookup.summary.encode())
+    value = canonical.encode(VARIANTS[lookup.text])
+    variant = VariantValue(lookup.step, lookup.name, lookup.text, lookup.digest or "", value)
     _report("first start, which makes the index", 1, lambda: journal.start(fresh(), [variant], "", identity))
     started: list[TrialRecord] = []
     _report("start", 200, lambda: started.append(journal.start(fresh(), [variant], "", identity).record))
     ended = iter([record.with_changes(status="finished", ended=newest.ended) for record in started])
     _report("end, with its note", 200, lambda: journal.end(next(ended), identity))
-    many = [VariantValue("fit", f"p{i % 10}", f"v{i}", f"{i:040x}", b"%d" % i) for i in range(1000)]
+    values = [canonical.encode(number) for number in range(1000)]
+    many = [VariantValue("fit", f"p{i % 10}", f"v{i}", canonical.digest(v), v) for i, v in enumerate(values)]
     _report("start that locks 1,000 variants", 1, lambda: journal.start(fresh(), many, "", identity))
     _report("check of 1,000 variants", 10, lambda: journal.check(many))
     _report("newest 20 trials", 10, lambda: list(journal.iter_trials(limit=20)))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from mitosis import canonical
 from mitosis.journal import layout
 from mitosis.journal.messages import ended_message, started_message
 from mitosis.records import (
@@ -30,7 +31,9 @@ _FIRST_DAY = datetime(2026, 1, 5, 8, tzinfo=UTC)
 _ENVIRONMENT = "".join(f"package-{number}==1.{number}.0\n" for number in range(120)).encode()
 _ENVIRONMENT_DIGEST = "e" * 40
 _AUTHOR = "Ada Lovelace <ada@example.org>"
-_VARIANTS = {"slow": b"1", "middle": b"2", "fast": b"10"}
+VARIANTS = {"slow": 1, "middle": 2, "fast": 10}
+"""What each variant means."""
+_VALUES = {name: canonical.encode(value) for name, value in VARIANTS.items()}
 
 
 def build_journal(
@@ -76,7 +79,7 @@ def _record(number: int, commit: str, trials_a_day: int, experiments: int, gener
     started = _FIRST_DAY + timedelta(days=day, seconds=within * 36_000 / trials_a_day, microseconds=number % 1_000_000)
     duration_s = 0.2 + generator.expovariate(0.1)
     amplitude = number % 250
-    variant = generator.choice(list(_VARIANTS))
+    variant = generator.choice(list(VARIANTS))
     main = generator.random() * 1e-4
     folder = f"{started:%Y-%m-%d}_{key}"
     page = f"trial_{experiment}-{amplitude}-{variant}_0_{key}.html"
@@ -96,9 +99,7 @@ def _record(number: int, commit: str, trials_a_day: int, experiments: int, gener
             ),
         ),
         parameters=(
-            ParameterRecord(
-                experiment, "frequency", "lookup", variant, True, _digest(variant), str(_VARIANTS[variant], "ascii")
-            ),
+            ParameterRecord(experiment, "frequency", "lookup", variant, True, _digest(variant), str(VARIANTS[variant])),
             ParameterRecord(experiment, "amplitude", "eval", str(amplitude), True, f"{amplitude:040x}", str(amplitude)),
         ),
         commit=commit,
@@ -139,9 +140,7 @@ def _record(number: int, commit: str, trials_a_day: int, experiments: int, gener
 
 
 def _digest(variant: str) -> str:
-    import hashlib
-
-    return hashlib.sha256(_VARIANTS[variant]).hexdigest()[:40]
+    return canonical.digest(_VALUES[variant])
 
 
 def _stream(records: list[TrialRecord]) -> Iterator[bytes]:
@@ -159,7 +158,7 @@ def _stream(records: list[TrialRecord]) -> Iterator[bytes]:
             if parameter.kind == "lookup" and name not in locked:
                 locked.add(name)
                 new.append((*name, _digest(parameter.text)))
-                files[layout.variant_path(*new[-1])] = _VARIANTS[parameter.text]
+                files[layout.variant_path(*new[-1])] = _VALUES[parameter.text]
         if number == 0:
             files[layout.FORMAT_FILE] = b"%d\n" % FORMAT
             files[layout.environment_path(record.environment)] = _ENVIRONMENT

@@ -222,6 +222,23 @@ def test_index_that_was_put_back_is_caught_up(journal: Journal, run_trial: RunTr
     assert run_trial().iteration == 3
 
 
+@pytest.mark.parametrize("what", ["tree", "record"])
+def test_old_state_that_is_damaged_does_not_matter(journal: Journal, run_trial: RunTrial, git: Git, what: str) -> None:
+    record = run_trial()
+    run_trial()
+    path = layout.trial_path(record.experiment, record.started, record.key)
+    oid = git("rev-parse", f"refs/mitosis/journal~2:{path if what == 'record' else 'trials/my_exp'}").strip()
+    # Set back and forward, so that the index knows the old state and has to go on from it.
+    tip = journal.tip()
+    git("update-ref", "refs/mitosis/journal", "refs/mitosis/journal~2")
+    open_index(journal)
+    git("update-ref", "refs/mitosis/journal", str(tip))
+    file = journal.repository.common_dir / "objects" / oid[:2] / oid[2:]
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes()[:20])
+    assert run_trial(journal=Journal(find_repository(journal.repository.root))).iteration == 2
+
+
 def test_index_that_cannot_be_written_is_told(journal: Journal, run_trial: RunTrial) -> None:
     folder = journal.repository.common_dir / "mitosis"
     folder.write_text("not a folder")

@@ -24,7 +24,6 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 import struct
 import zlib
 from collections.abc import Iterator
@@ -115,6 +114,8 @@ class TrialIndex:
             self._write()
 
     def _rebuild(self) -> None:
+        import shutil
+
         self._state = _State(_NO_TREE, [_Extent(0, 0)] * _SHARDS)
         self._read.clear()
         self._new.clear()
@@ -127,8 +128,8 @@ class TrialIndex:
     def _apply(self, before: str | None) -> None:
         """Note the facts that differ between the tree `before` and the present one."""
         for path, old, new in self._differences(before, self._trials, layout.TRIALS, _FOLDERS_ABOVE_RECORDS):
-            old_facts = self._facts_at(path, old)
-            new_facts = self._facts_at(path, new)
+            old_facts = self._facts_at(path, old, is_old=True)
+            new_facts = self._facts_at(path, new, is_old=False)
             for sign, facts in (("-", old_facts - new_facts), ("+", new_facts - old_facts)):
                 for fact in facts:
                     self._new.setdefault(int(fact[:2], 16), []).append(f"{sign}{fact}\n")
@@ -140,9 +141,14 @@ class TrialIndex:
 
         Trees of equal id are not read, so the cost is in proportion to what changed.
         """
-        if before is not None and not self._store.repository.has_object(before):
-            raise _Unusable
-        for name, old, new in self._store.compare_trees(before, after, path):
+        try:
+            changes = self._store.compare_trees(before, after, path)
+        except BadRecord as error:
+            if after is not None:
+                self._store.read_tree(after, path)
+            # So it is the old tree that cannot be read, and nothing but the index wants that.
+            raise _Unusable from error
+        for name, old, new in changes:
             is_folder = folders > 0
             one, two = _oid(old, is_folder), _oid(new, is_folder)
             if is_folder:
@@ -150,7 +156,7 @@ class TrialIndex:
             else:
                 yield f"{path}/{name}", one, two
 
-    def _facts_at(self, path: str, oid: str | None) -> set[str]:
+    def _facts_at(self, path: str, oid: str | None, *, is_old: bool) -> set[str]:
         """The facts that the record at `path` tells: only its key if it cannot be read, none for a foreign file."""
         _, experiment, day, _, name = path.split("/")
         key = name.removesuffix(layout.RECORD_SUFFIX)
@@ -159,7 +165,10 @@ class TrialIndex:
         facts = {f"{key} {experiment}/{day}"}
         try:
             record = decode_trial(self._store.read_blob(oid, path, MAX_RECORD_BYTES), path)
-        except (BadRecord, FormatTooNew):
+        except (BadRecord, FormatTooNew) as error:
+            if is_old:
+                # What it told when it could be read is not known any more.
+                raise _Unusable from error
             return facts
         facts.add(f"{_identity(record)} {key}")
         if layout.COMMIT_PATTERN.fullmatch(record.commit):

@@ -108,6 +108,7 @@ class Journal:
                 record = record.with_changes(iteration=index.iteration(record))
                 changes = {record_path: encode_trial(record)}
                 for new in locks.missing:
+                    _check_digest(new)
                     changes[layout.variant_path(new.step, new.parameter, new.variant, new.digest)] = new.value
                 if before is None or self._store.find(before.tree, environment_path) is None:
                     changes[environment_path] = environment.encode("utf-8", "surrogatepass")
@@ -381,3 +382,10 @@ class Journal:
             raise JournalError(f"the journal's format is {text!r}, where a number should be")
         if int(digits) > FORMAT:
             raise FormatTooNew("the journal", int(digits), FORMAT)
+
+
+def _check_digest(variant: VariantValue) -> None:
+    from mitosis import canonical
+
+    if canonical.digest(variant.value) != variant.digest:
+        raise ValueError(f"{variant.digest} is not the digest of the value of {variant.variant!r}")

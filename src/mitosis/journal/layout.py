@@ -16,7 +16,6 @@ import hashlib
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from urllib.parse import unquote_to_bytes
 
 from mitosis.errors import JournalError
 
@@ -49,6 +48,7 @@ SHARD_PATTERN = re.compile(r"[0-9a-f]{2}")
 _ENVIRONMENT_PATTERN = re.compile(r"[0-9a-f]{6,64}")
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._+-]")
+_ESCAPE = re.compile(rb"%([0-9A-F]{2})")
 _EMPTY_NAME = "%"
 _SHORTENED_MARK = "~"
 _SHORTENED_DIGEST_DIGITS = 32
@@ -88,7 +88,8 @@ def decode_name(component: str) -> str:
     if component == _EMPTY_NAME:
         return ""
     try:
-        return unquote_to_bytes(component).decode("utf-8", "surrogatepass")
+        data = _ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode()), component.encode("utf-8", "surrogateescape"))
+        return data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         return component
 

@@ -92,7 +92,20 @@ class Reader:
     def find_trials(self, prefix: str) -> list[File]:
         """The records of all trials whose key begins with `prefix`."""
         days = self._folders(self._experiments(None), layout.DAY_PATTERN)
-        return list(self._records(list(days), prefix))
+        return [file for day in days for file in self._find_in_day(day, prefix)]
+
+    def _find_in_day(self, day: File, prefix: str) -> Iterator[File]:
+        shard = prefix[:2]
+        if len(shard) < 2:
+            yield from self._records([day], prefix)
+            return
+        try:
+            entry = self._store.find(day.oid, shard)
+        except BadRecord as error:
+            self._problems.append(BadRecord(day.path, error.reason))
+            return
+        if entry is not None and entry.is_tree:
+            yield from self._records_in_shard(File(f"{day.path}/{shard}", entry.oid), prefix)
 
     def read_trials(self, files: Iterable[File]) -> Iterator[TrialRecord]:
         """The records of these files, in the same order."""
@@ -134,15 +147,16 @@ class Reader:
 
     def _records(self, days: Sequence[File], prefix: str) -> Iterator[File]:
         for shard in self._folders(days, layout.SHARD_PATTERN):
-            name = shard.path[-2:]
-            if not name.startswith(prefix[:2]):
-                continue
-            for file, is_tree in self._entries(shard):
-                key = file.key
-                if is_tree or not file.path.endswith(layout.RECORD_SUFFIX) or not layout.KEY_PATTERN.fullmatch(key):
-                    self._misplaced(file.path)
-                elif key.startswith(prefix):
-                    yield file
+            if shard.name.startswith(prefix[:2]):
+                yield from self._records_in_shard(shard, prefix)
+
+    def _records_in_shard(self, shard: File, prefix: str) -> Iterator[File]:
+        for file, is_tree in self._entries(shard):
+            key = file.key
+            if is_tree or file.name == key or not layout.KEY_PATTERN.fullmatch(key):
+                self._misplaced(file.path)
+            elif key.startswith(prefix):
+                yield file
 
     # --- variants ---------------------------------------------------------------------------------
 

@@ -105,7 +105,7 @@ class Store:
 
     def compare_trees(
         self, before: str | None, after: str | None, where: str
-    ) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+    ) -> list[tuple[str, Entry | None, Entry | None]]:
         """The names at which two trees differ (None: an empty tree), each with its entry before and after.
 
         Raises:
@@ -115,8 +115,7 @@ class Store:
         new = set() if after is None else set(self._read_entries(after, where))
         gone = {name: _entry(mode, raw) for name, mode, raw in old - new}
         come = {name: _entry(mode, raw) for name, mode, raw in new - old}
-        for name in sorted(gone.keys() | come.keys()):
-            yield _text(name), gone.get(name), come.get(name)
+        return [(_text(name), gone.get(name), come.get(name)) for name in sorted(gone.keys() | come.keys())]
 
     def read_blob(self, oid: str, where: str, limit_bytes: int) -> bytes:
         """The bytes of a blob.
