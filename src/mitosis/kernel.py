@@ -354,11 +354,15 @@ def _make_client(notebook: NotebookNode, manager: Any, listener: OutputListener)
 
     class Client(NotebookClient):
         async def connect(self, timeout_s: int) -> None:
-            self.startup_timeout = timeout_s
             self.allow_errors = False
             self.coalesce_streams = False
             self.record_timing = True
-            await self.async_start_new_kernel_client()
+            client = manager.client()
+            self.kc = client
+            # No heartbeat: that the kernel's process ended is seen at once, and a thread less has to be ended.
+            client.start_channels(hb=False)
+            await client.wait_for_ready(timeout=timeout_s)
+            client.allow_stdin = False
 
         async def execute(self, cell: NotebookNode, index: int) -> CellError | None:  # type: ignore[override]
             try:
