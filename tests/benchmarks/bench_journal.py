@@ -53,8 +53,8 @@ def _measure(folder: Path, trials: int) -> None:
         return newest.with_changes(key=secrets.token_hex(6), status="running", ended=None, outputs=())
 
     lookup = newest.parameters[0]
-    value = canonical.encode(VARIANTS[lookup.text])
-    variant = VariantValue(lookup.step, lookup.name, lookup.text, lookup.digest or "", value)
+    meaning = canonical.encode(VARIANTS[lookup.text])
+    variant = VariantValue(lookup.step, lookup.name, lookup.text, lookup.digest or "", meaning)
     _report("first start, which makes the index", 1, lambda: journal.start(fresh(), [variant], "", identity))
     started: list[TrialRecord] = []
     _report("start", 200, lambda: started.append(journal.start(fresh(), [variant], "", identity).record))
