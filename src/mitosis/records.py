@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import types
 import typing
 from collections.abc import Callable, Iterable
@@ -185,6 +186,12 @@ class TrialRecord:
     def with_changes(self, **changes: Any) -> TrialRecord:
         """A copy with some fields replaced."""
         return dataclasses.replace(self, **changes)
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits, zeros at the end only where they say that something was rounded: 4, 1.00, 3.17e-05."""
+    short = f"{value:.3g}"
+    return short if float(short) == value or not math.isfinite(value) else f"{value:#.3g}".rstrip(".")
 
 
 def encode_trial(record: TrialRecord) -> bytes:

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import IO
 
-from mitosis.records import MainResult
+from mitosis.records import MainResult, three_digits
 
 KEY_DIGITS = 6
 _ASCII = str.maketrans(
@@ -60,12 +60,6 @@ def result(value: MainResult) -> str:
         return three_digits(value)
     text = clean(str(value))
     return text if len(text) <= 40 else text[:39] + "…"
-
-
-def three_digits(value: float) -> str:
-    """Three significant digits, zeros at the end only where they say that something was rounded: 4, 1.00, 3.17e-05."""
-    short = f"{value:.3g}"
-    return short if float(short) == value or not math.isfinite(value) else f"{value:#.3g}".rstrip(".")
 
 
 def moment(iso: str, *, relative: bool) -> str:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Collection, Iterable
 
 from mitosis.journal.layout import SHORT_KEY_DIGITS
-from mitosis.records import MainResult, TrialRecord
+from mitosis.records import MainResult, TrialRecord, three_digits
 
 _SHORT_COMMIT_DIGITS = 7
 _NAME_LIMIT = 200
@@ -77,7 +77,7 @@ def format_duration(seconds: float) -> str:
 def format_main(value: MainResult) -> str:
     """A main result or metric for people: three significant digits of a float, a short text of anything else."""
     if isinstance(value, float):
-        return f"{value:.3g}"
+        return three_digits(value)
     return one_line(str(value), _SUMMARY_VALUE_LIMIT)
 
 
