@@ -82,12 +82,14 @@ def demo(folder: Path = Path("mitosis-demo"), /) -> int:
     print_line("")
     program = "mitosis" if shutil.which("mitosis") else str(Path(sys.executable).with_name("mitosis"))
     print_line(f"Look at the page above, and at {folder / 'sine_experiment' / '__init__.py'}. Then try, in {folder}:")
-    for line in (
-        f"{program} my_exp -p my_exp.frequency=fast -e my_exp.amplitude=4     another trial",
-        f"{program} show KEY                                                  all that is recorded of one",
-        "git log refs/mitosis                                              the history, with git alone",
-        "git log --notes=mitosis                                           trials under their commits",
-    ):
-        print_line(f"    {line}")
+    hints = (
+        (f"{program} my_exp -p my_exp.frequency=fast -e my_exp.amplitude=4", "another trial"),
+        (f"{program} show KEY", "all that is recorded of one"),
+        ("git log refs/mitosis", "the history, with git alone"),
+        ("git log --notes=mitosis", "trials under their commits"),
+    )
+    width = max(len(words) for words, _ in hints)
+    for words, meaning in hints:
+        print_line(f"    {words:<{width}}     {meaning}")
     print_line('Change what "slow" means, commit, and run it again: mitosis will refuse.')
     return 0

@@ -15,6 +15,7 @@ from types import CodeType
 from typing import Any
 
 from mitosis.blobs import blob_id
+from mitosis.in_kernel import let_interrupts_pass
 
 _imported: dict[str, str] = {}
 """Path of each source file compiled below the working tree -> git blob id of its bytes."""
@@ -119,6 +120,7 @@ def list_imports(root: str) -> dict[str, Any]:
 def _module_file(module: Any) -> str | None:
     try:
         path = module.__dict__.get("__file__")
-    except Exception:  # an entry of sys.modules may be any object, with any behaviour
+    except BaseException as error:  # an entry of sys.modules may be any object, with any behaviour
+        let_interrupts_pass(error)
         return None
     return path if isinstance(path, str) else None
