@@ -1,14 +1,12 @@
-"""Who runs: the process, told apart from every other on its machine, and its command line."""
+"""Processes: a record that tells one from every other on its machine, and whether it still runs."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import platform
-import sys
 from pathlib import Path
 
-from mitosis.provenance.text import recordable
 from mitosis.records import ProcessRecord
 
 _INITIAL_PID_NAMESPACE = "4026531836"
@@ -48,14 +46,6 @@ def is_alive(process: ProcessRecord) -> bool | None:
     if process.started is not None and marks.get("pids") != here.get("pids"):
         return None
     return _is_running(process.pid, marks.get("start"))
-
-
-def command_line() -> tuple[str, ...]:
-    """The command line of this process, one word an item, the program without its folder."""
-    program = Path(sys.argv[0]).name if sys.argv else ""
-    if program in ("", "__main__.py"):
-        program = "mitosis"
-    return (program, *(recordable(word) for word in sys.argv[1:]))
 
 
 def _marks_here() -> dict[str, str]:
