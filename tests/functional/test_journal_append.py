@@ -9,7 +9,7 @@ import pytest
 
 from mitosis.errors import FormatTooNew, JournalBusy, JournalError, NoteNotWritten, TrialNotFound
 from mitosis.git import Identity, find_repository
-from mitosis.journal import Journal, VariantValue
+from mitosis.journal import Journal, VariantValue, locking
 from mitosis.journal import store as store_module
 from mitosis.records import ParameterRecord, StepRecord, TrialRecord, decode_trial
 
@@ -206,7 +206,7 @@ def test_commit_that_is_missing_is_refused(start_trial: RunTrial, journal: Journ
 
 
 def test_locked_journal_is_waited_for(journal: Journal, start_trial: RunTrial, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "LOCK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(locking, "LOCK_TIMEOUT_S", 0.2)
     lock = journal.repository.common_dir / "refs" / "mitosis" / "journal.lock"
     lock.parent.mkdir(parents=True)
     lock.touch()

@@ -13,13 +13,19 @@ class JournalError(MitosisError):
 
 
 class JournalBusy(JournalError):
-    """Somebody else held the journal's lock for too long. Attributes: lock_path, waited_s."""
+    """Somebody else held the lock of one of mitosis's refs for too long.
 
-    def __init__(self, lock_path: Path, waited_s: float) -> None:
+    Attributes: ref, lock_path, waited_s, holder (a clause that says who holds it).
+    """
+
+    def __init__(self, ref: str, lock_path: Path, waited_s: float, holder: str) -> None:
+        self.ref = ref
         self.lock_path = lock_path
         self.waited_s = waited_s
+        self.holder = holder
         super().__init__(
-            f"the journal is locked by another process: waited {waited_s:.0f} s for {lock_path}\n"
+            f"{ref} is locked by another process: waited {waited_s:.0f} s for {lock_path}\n"
+            f"    {holder}\n"
             "If no mitosis or git process is running in this repository, delete that file and try again."
         )
 

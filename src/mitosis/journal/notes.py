@@ -85,7 +85,7 @@ def add_to_note(
     Raises:
         JournalError: the notes cannot be read or written.
     """
-    with store.locked(NOTES_REF) as ref:
+    with store.locked(NOTES_REF, is_derived=True) as ref:
         tip = ref.read()
         root = None if tip is None else store.read_commit_tree(tip, NOTES_REF)
         paths = {} if root is None else _find_notes(store, root, record.commit)

@@ -1,35 +1,32 @@
 """The journal's way to git objects and refs, through libgit2.
 
-Reading gives plain values and translates libgit2's errors. Writing happens inside `Store.locked`: one ref is locked by
-libgit2's reference transaction, which uses the same lock file as the git program does, so git and mitosis keep out of
-each other's way. Whatever an other process writes or packs meanwhile is seen: refs are read anew each time, and libgit2
-looks for new packs when it misses an object.
+Reading gives plain values and translates libgit2's errors. Writing happens inside `Store.locked`, which holds the lock
+of one ref. Whatever another process writes or packs meanwhile is seen: refs are read anew each time, and libgit2 looks
+for new packs when it misses an object.
+
+A ref moves only after everything that it will lead to is on the disk, unless `mitosis.fsync` in git's configuration is
+false.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import os
-import random
-import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mitosis.errors import BadRecord, JournalBusy, JournalError, UnreadableObject
 from mitosis.git import Identity, Repository
+from mitosis.journal.locking import RefLock
 
 if TYPE_CHECKING:
     import pygit2
 
 _T = TypeVar("_T")
 
-LOCK_TIMEOUT_S = 10.0
-"""How long to wait for a ref that somebody else has locked."""
-_FIRST_PAUSE_S = 0.001
-_LONGEST_PAUSE_S = 0.02
 _WRITE_ATTEMPTS = 20
 
 _BLOB_MODE = b"100644"
@@ -49,6 +46,7 @@ class Store:
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
+        self._written: list[str] = []
 
     @property
     def objects(self) -> pygit2.Repository:
@@ -156,48 +154,71 @@ class Store:
     # --- writing ----------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def locked(self, ref: str, timeout_s: float | None = None) -> Iterator[LockedRef]:
+    def locked(self, ref: str, *, timeout_s: float | None = None, is_derived: bool = False) -> Iterator[LockedRef]:
         """Hold the lock of `ref`. Its new target, if one was set, is written when the block ends without an error.
 
+        Args:
+            ref: full name of a ref.
+            timeout_s: how long to wait for one holder of the lock.
+            is_derived: whether what is written can be made anew, so that it need not be on the disk at once.
+
         Raises:
-            JournalBusy: somebody else held the lock for `timeout_s`.
+            JournalBusy: somebody else held the lock for too long.
             JournalError: the ref cannot be locked or written at all.
         """
-        import pygit2
-
-        transaction = self.objects.transaction()
+        is_durable = self._is_durable and not is_derived
+        lock = RefLock(self.repository, ref, durable=is_durable)
         with self._sharing():
+            lock.acquire(timeout_s)
             try:
-                self._lock(transaction, ref, LOCK_TIMEOUT_S if timeout_s is None else timeout_s)
-                yield LockedRef(self, transaction, ref)
-            except BaseException as error:
-                transaction.__exit__(type(error), error, error.__traceback__)
-                raise
+                first = len(self._written)
+                locked = LockedRef(self, ref)
+                yield locked
+                if locked.target is not None:
+                    if is_durable:
+                        self._make_durable(self._written[first:])
+                    self._log(locked)
+                    lock.replace(locked.target)
+                    del self._written[first:]
+            finally:
+                lock.release()
+
+    @functools.cached_property
+    def _is_durable(self) -> bool:
+        """`mitosis.fsync`: whether what was written is to survive that the machine loses its power."""
+        config = self.objects.config
+        try:
+            return config.get_bool("mitosis.fsync") if "mitosis.fsync" in config else True
+        except ValueError as error:
+            raise JournalError(f"mitosis.fsync in git's configuration is neither true nor false: {error}") from error
+
+    def _make_durable(self, oids: Sequence[str]) -> None:
+        """Have objects on the disk. One that is not in a file of its own was there already, in a pack."""
+        for oid in oids:
             try:
-                transaction.__exit__(None, None, None)
-            except (pygit2.GitError, OSError) as error:
-                raise JournalError(f"the ref {ref} cannot be written: {error}") from error
-
-    def _lock(self, transaction: pygit2.ReferenceTransaction, ref: str, timeout_s: float) -> None:
-
-        began = time.monotonic()
-        pause_s = _FIRST_PAUSE_S
-        while True:
+                descriptor = os.open(self.repository.common_dir / "objects" / oid[:2] / oid[2:], os.O_RDONLY)
+            except FileNotFoundError:
+                continue
             try:
-                _written(lambda: transaction.lock_ref(ref), f"the lock of {ref}")
-                return
-            except JournalError as error:
-                waited_s = time.monotonic() - began
-                if not _is_taken(error):
-                    raise
-                if waited_s >= timeout_s:
-                    raise JournalBusy(self.lock_path(ref), waited_s) from error
-            # Random, so that processes that began to wait at the same moment do not keep meeting.
-            time.sleep(min(pause_s * random.uniform(0.5, 1.5), max(timeout_s - waited_s, 0.0)))
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+                os.fsync(descriptor)
+            except OSError as error:
+                raise JournalError(f"an object in {self.repository.common_dir} cannot be written: {error}") from error
+            finally:
+                os.close(descriptor)
 
-    def lock_path(self, ref: str) -> Path:
-        return self.repository.common_dir / f"{ref}.lock"
+    def _log(self, locked: LockedRef) -> None:
+        """Write the ref's reflog, if it has one or git is told to keep one of every ref."""
+        path = self.repository.common_dir / "logs" / locked.name
+        config = self.objects.config
+        keeps_all = "core.logallrefupdates" in config and (config["core.logallrefupdates"] or "").lower() == "always"
+        if locked.entry is None or not (keeps_all or path.is_file()):
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+                file.write(locked.entry)
+        except OSError as error:
+            raise JournalError(f"the log of the ref {locked.name} cannot be written: {error}") from error
 
     @contextlib.contextmanager
     def _sharing(self) -> Iterator[None]:
@@ -286,7 +307,9 @@ class Store:
         return self._write(pygit2.enums.ObjectType.TREE, data)
 
     def _write(self, kind: pygit2.enums.ObjectType, data: bytes) -> str:
-        return str(_written(lambda: self.objects.write(kind, data), f"an object in {self.repository.common_dir}"))
+        oid = str(_written(lambda: self.objects.write(kind, data), f"an object in {self.repository.common_dir}"))
+        self._written.append(oid)
+        return oid
 
     def create_ref(self, name: str, commit: str) -> None:
         """Let a ref of that name exist; one that does is left as it is.
@@ -294,8 +317,6 @@ class Store:
         Raises:
             JournalError: the commit is missing, or the ref cannot be written.
         """
-        import pygit2
-
         if name in self.objects.references:
             return
         try:
@@ -304,9 +325,7 @@ class Store:
             raise JournalError(f"the ref {name} cannot be made: {error.reason}") from error
         if kind != "commit":
             raise JournalError(f"the ref {name} cannot be made: it would point to a {kind}")
-        # Somebody else may have made it since.
-        with contextlib.suppress(pygit2.AlreadyExistsError):
-            _written(lambda: self.objects.references.create(name, commit), f"the ref {name}")
+        self._create_ref(name, commit)
 
     def create_symbolic_ref(self, name: str, target: str) -> None:
         """Let a symbolic ref exist; whatever has that name is left as it is.
@@ -317,16 +336,20 @@ class Store:
         Raises:
             JournalError: the ref cannot be written.
         """
-        import pygit2
+        if name not in self.objects.references:
+            with contextlib.suppress(JournalBusy):
+                self._create_ref(name, f"ref: {target}", timeout_s=0)
 
-        if name in self.objects.references:
-            return
-        try:
-            with self._sharing(), contextlib.suppress(pygit2.AlreadyExistsError):
-                _written(lambda: self.objects.references.create(name, target), f"the ref {name}")
-        except JournalError as error:
-            if not _is_taken(error):
-                raise
+    def _create_ref(self, name: str, content: str, timeout_s: float | None = None) -> None:
+        lock = RefLock(self.repository, name, durable=self._is_durable)
+        with self._sharing():
+            lock.acquire(timeout_s)
+            try:
+                # Somebody else may have made it since.
+                if name not in self.objects.references:
+                    lock.replace(content)
+            finally:
+                lock.release()
 
     def write_commit(self, tree: str, parents: list[str], message: str, identity: Identity) -> str:
         """Write a commit; no ref moves.
@@ -335,20 +358,26 @@ class Store:
             JournalError: it cannot be written.
         """
         who = signature(identity)
-        commit = _written(
-            lambda: self.objects.create_commit(None, who, who, message, tree, list(parents)),
-            f"a commit in {self.repository.common_dir}",
+        commit = str(
+            _written(
+                lambda: self.objects.create_commit(None, who, who, message, tree, list(parents)),
+                f"a commit in {self.repository.common_dir}",
+            )
         )
-        return str(commit)
+        self._written.append(commit)
+        return commit
 
 
 class LockedRef:
     """A ref whose lock this process holds."""
 
-    def __init__(self, store: Store, transaction: pygit2.ReferenceTransaction, name: str) -> None:
+    def __init__(self, store: Store, name: str) -> None:
         self._store = store
-        self._transaction = transaction
         self.name = name
+        self.target: str | None = None
+        """Where it is to point when the lock is released; None to leave it."""
+        self.entry: str | None = None
+        """The line for the reflog, if there is one."""
 
     def read(self) -> str | None:
         """The ref's present target."""
@@ -356,9 +385,11 @@ class LockedRef:
 
     def set_target(self, commit: str, message: str, identity: Identity) -> None:
         """Let the ref point to `commit` when the lock is released; the rest is for the reflog, if there is one."""
-        # pygit2 cannot hand a signature to libgit2's transaction.
-        self._store.objects.set_ident(_utf8(identity.name), _utf8(identity.email))
-        self._transaction.set_target(self.name, commit, None, message)
+        sign = "-" if identity.offset_minutes < 0 else "+"
+        hours, minutes = divmod(abs(identity.offset_minutes), 60)
+        when = f"{identity.time_s} {sign}{hours:02}{minutes:02}"
+        self.target = commit
+        self.entry = f"{self.read() or _NO_COMMIT} {commit} {identity} {when}\t{message.strip()}\n"
 
 
 def _entry(mode: bytes, raw: bytes) -> Entry:
@@ -375,6 +406,7 @@ def object_oid(kind: bytes, data: bytes) -> str:
 
 
 _EMPTY_TREE = object_oid(b"tree", b"")
+_NO_COMMIT = "0" * 40
 
 
 def signature(identity: Identity) -> pygit2.Signature:
@@ -413,12 +445,3 @@ def _written(write: Callable[[], _T], what: str) -> _T:
 
 def _is_folder_gone(error: Exception) -> bool:
     return "No such file or directory" in str(error)
-
-
-def _is_taken(error: Exception) -> bool:
-    """Whether a ref could not be locked because its lock file exists.
-
-    libgit2 has an error code for it, which pygit2 does not hand on.
-    """
-    text = str(error)
-    return "failed to lock file" in text or ("failed to create locked file" in text and "File exists" in text)

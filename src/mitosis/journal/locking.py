@@ -1,0 +1,301 @@
+"""The lock of one ref, as git takes it: a file beside the ref, which nobody else may make while it is there.
+
+So git and mitosis keep out of each other's way. Unlike git's, the lock file says from its first moment on who holds
+it: it is written under another name and then linked. When a process is killed while it holds the lock, the next one
+finds that out and takes the file away; a lock that does not say whose it is, or whose process may still run, is waited
+for and then named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import os
+import random
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from mitosis.errors import JournalBusy, JournalError
+from mitosis.git import Repository
+from mitosis.process import is_alive, this_process
+from mitosis.records import ProcessRecord
+
+LOCK_TIMEOUT_S = 10.0
+"""How long to wait for one holder of the lock."""
+QUEUE_TIMEOUT_S = 120.0
+"""How long to wait while the lock goes from one holder to the next."""
+_FIRST_PAUSE_S = 0.001
+_LONGEST_PAUSE_S = 0.02
+_ATTEMPTS = 20
+_FIRST_LINE = "locked by mitosis"
+_OWNER_LIMIT_BYTES = 4096
+_LEFTOVER_AGE_S = 3600.0
+
+
+class RefLock:
+    """The lock of one ref of a repository.
+
+    Args:
+        repository: whose ref it is.
+        ref: its full name.
+        durable: whether a new value is on the disk when `replace` returns.
+    """
+
+    def __init__(self, repository: Repository, ref: str, *, durable: bool) -> None:
+        self.path = lock_path(repository, ref)
+        self._ref = ref
+        self._value = repository.common_dir / ref
+        self._folder = repository.common_dir / "mitosis"
+        self._durable = durable
+
+    def acquire(self, timeout_s: float | None = None) -> None:
+        """Take the lock.
+
+        Args:
+            timeout_s: how long to wait for one holder; `LOCK_TIMEOUT_S` by default.
+
+        Raises:
+            JournalBusy: somebody else holds it for too long.
+            JournalError: it cannot be taken at all.
+        """
+        patience_s = LOCK_TIMEOUT_S if timeout_s is None else timeout_s
+        began = changed = time.monotonic()
+        pause_s = _FIRST_PAUSE_S
+        holder: tuple[int, int] | None = None
+        while not self._try():
+            if _remove_if_stale(self.path, self._folder):
+                continue
+            now = time.monotonic()
+            found = _identity(self.path)
+            if found is not None and found != holder:
+                holder, changed = found, now
+            if now - changed >= patience_s or now - began >= max(QUEUE_TIMEOUT_S, patience_s):
+                raise JournalBusy(self._ref, self.path, now - began, describe_holder(self.path))
+            # Random, so that processes that began to wait at the same moment do not keep meeting.
+            time.sleep(min(pause_s * random.uniform(0.5, 1.5), max(patience_s - (now - changed), 0.0)))
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    def replace(self, content: str) -> None:
+        """Give the ref a new value, at once and whole.
+
+        Args:
+            content: the id of a commit, or `ref: ` and the name of another ref.
+
+        Raises:
+            JournalError: it cannot be written.
+        """
+        try:
+            new = self._new_file("ref", f"{content}\n", durable=self._durable)
+            try:
+                self._move(new)
+            except BaseException:
+                new.unlink(missing_ok=True)
+                raise
+            if self._durable:
+                sync_folder(self._value.parent)
+        except OSError as error:
+            raise JournalError(f"the ref {self._ref} cannot be written: {error}") from error
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self.path.unlink(missing_ok=True)
+
+    def _try(self) -> bool:
+        """Take the lock if it is free."""
+        try:
+            return self._create_in_folder()
+        except OSError as error:
+            raise JournalError(f"the ref {self._ref} cannot be locked: {error}") from error
+
+    def _create_in_folder(self) -> bool:
+        # `git pack-refs` takes away folders of refs that are empty, so the folder may go again before it is used.
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._create()
+                return True
+            except FileExistsError:
+                return False
+            except FileNotFoundError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+        raise AssertionError("the attempts are counted")
+
+    def _create(self) -> None:
+        own = self._new_file("lock", _owner_text(os.getpid()))
+        try:
+            os.link(own, self.path)
+            return
+        except (FileExistsError, FileNotFoundError):
+            raise
+        except OSError as error:
+            reason = error
+        finally:
+            own.unlink(missing_ok=True)
+        if reason.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise reason
+        # A file system without hard links. Then the lock is nobody's for a moment, until it is written.
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(_owner_text(os.getpid()))
+        except BaseException:
+            self.path.unlink(missing_ok=True)
+            raise
+
+    def _move(self, new: Path) -> None:
+        for attempt in range(_ATTEMPTS):
+            try:
+                new.replace(self._value)
+                return
+            except FileNotFoundError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                self._value.parent.mkdir(parents=True, exist_ok=True)
+            except IsADirectoryError:
+                # git leaves the empty folders of refs that are gone; one with refs in it cannot be removed.
+                self._value.rmdir()
+
+    def _new_file(self, kind: str, text: str, *, durable: bool = False) -> Path:
+        """A new file in the folder of derived data, which is on the same file system as the refs."""
+        path = self._folder / f"{kind}-{secrets.token_hex(8)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        try:
+            try:
+                descriptor = os.open(path, flags, 0o666)
+            except FileNotFoundError:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(path, flags, 0o666)
+        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+            raise JournalError(
+                f"the ref {self._ref} cannot be locked: {error}\n"
+                f"Make {self._folder} a writable folder; what is in it is derived, so deleting it is safe as well."
+            ) from error
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text.encode("utf-8", "surrogateescape"))
+                file.flush()
+                if durable:
+                    os.fsync(descriptor)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
+
+def lock_path(repository: Repository, ref: str) -> Path:
+    """The file that locks a ref."""
+    return repository.common_dir / f"{ref}.lock"
+
+
+def read_holder(path: Path) -> ProcessRecord | None:
+    """Who holds the lock in this file; None if it does not say, or there is none."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_OWNER_LIMIT_BYTES).decode("utf-8", "surrogateescape")
+    except OSError:
+        return None
+    first, *rest = text.split("\n")
+    if first != _FIRST_LINE or len(rest) != 4 or not rest[1].isdecimal():
+        return None
+    host, pid, started, _ = rest
+    return ProcessRecord(host, int(pid), started or None)
+
+
+def is_stale(path: Path) -> bool:
+    """Whether the lock in this file was left by a process of this machine that is gone."""
+    holder = read_holder(path)
+    return holder is not None and is_alive(holder) is False
+
+
+def describe_holder(path: Path) -> str:
+    """Who holds the lock, and since when, as a clause for people."""
+    holder = read_holder(path)
+    try:
+        age_s: float | None = max(0.0, time.time() - path.stat().st_mtime)
+    except OSError:
+        age_s = None
+    since = "" if age_s is None else f" for {age_s:.0f} s" if age_s < 600 else f" for {age_s / 60:.0f} min"
+    if holder is None:
+        return f"it has been there{since}, and does not say whose it is" if since else "it does not say whose it is"
+    alive = is_alive(holder)
+    state = {True: "which still runs", False: "which is gone", None: "of which nothing can be seen from here"}[alive]
+    return f"held{since} by process {holder.pid} on {holder.host}, {state}"
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@functools.lru_cache(maxsize=1)
+def _owner_text(pid: int) -> str:
+    """What a lock of this process says. The pid is that of this process: a child that was forked gets its own text."""
+    process = this_process()
+    return f"{_FIRST_LINE}\n{process.host}\n{pid}\n{process.started or ''}\n"
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _remove_if_stale(path: Path, folder: Path) -> bool:
+    """Take a lock away whose process is gone; returns whether it is worth trying to lock again at once."""
+    if not is_stale(path):
+        return False
+    with _alone(folder / "stale-locks") as is_alone:
+        # Whoever else found the lock stale may have removed it, and a third may have locked since.
+        if not is_alone or not is_stale(path):
+            return False
+        path.unlink(missing_ok=True)
+        _remove_leftovers(folder)
+    return True
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Keep others out while stale locks are removed; gives False where that cannot be done."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield False
+        return
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError:  # some network file systems
+            yield False
+            return
+        yield True
+    finally:
+        os.close(descriptor)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Take away what killed processes left beside the lock."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if path.name.startswith(("lock-", "ref-")) and time.time() - path.stat().st_mtime > _LEFTOVER_AGE_S:
+                path.unlink()
