@@ -47,6 +47,33 @@ class NoteNotWritten(JournalError):
         )
 
 
+class NotesNotUpdated(JournalError):
+    """The journal has changed, but the git notes do not tell of it. Attributes: ref (of the notes), reason."""
+
+    def __init__(self, ref: str, reason: str) -> None:
+        self.ref = ref
+        self.reason = reason
+        super().__init__(
+            f"the journal has changed as asked, but not the notes that show it ({ref}):\n"
+            f"{bulleted(reason.splitlines())}\n"
+            "Nothing is lost: `mitosis verify --repair` makes the notes anew."
+        )
+
+
+class TrialStillRuns(JournalError):
+    """A trial cannot be taken out of the journal while it runs. Attributes: key, host, pid."""
+
+    def __init__(self, key: str, host: str, pid: int) -> None:
+        self.key = key
+        self.host = host
+        self.pid = pid
+        super().__init__(f"trial {key} is still running (process {pid} on {host})\nEnd it first, or wait for it.")
+
+
+class ResolveError(JournalError):
+    """A conflict between the meanings of a variant cannot be resolved as asked."""
+
+
 class FormatTooNew(JournalError):
     """A journal or record of a format that this version does not know."""
 

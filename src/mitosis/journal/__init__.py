@@ -4,16 +4,21 @@
 `docs/reference/storage.md`.
 """
 
+from mitosis.journal.editing import Resolution
 from mitosis.journal.journal import Journal, Started
 from mitosis.journal.layout import experiment_name
 from mitosis.journal.locks import LockedVariant, LockOrigin, VariantValue
 from mitosis.journal.render import render_blob
+from mitosis.journal.sharing import Merged, Unmerged
 
 __all__ = [
     "Journal",
     "LockOrigin",
     "LockedVariant",
+    "Merged",
+    "Resolution",
     "Started",
+    "Unmerged",
     "VariantValue",
     "experiment_name",
     "render_blob",

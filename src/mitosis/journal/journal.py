@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mitosis.errors import (
     AmbiguousKey,
     BadRecord,
     Conflict,
-    FormatTooNew,
     JournalError,
-    Meaning,
     NoteNotWritten,
-    Redefinition,
     TrialNotFound,
-    VariantConflict,
-    VariantRedefined,
 )
 from mitosis.git import Identity, Repository
-from mitosis.journal import layout
-from mitosis.journal.index import TrialIndex
-from mitosis.journal.locks import LockedVariant, LockOrigin, Locks, VariantValue, check_locks
-from mitosis.journal.messages import ended_message, one_line, started_message
+from mitosis.journal import editing, layout, meanings, sharing
+from mitosis.journal.core import Core
+from mitosis.journal.editing import Resolution
+from mitosis.journal.locks import LockedVariant, LockOrigin, VariantValue, check_locks
+from mitosis.journal.messages import ended_message, started_message
 from mitosis.journal.notes import add_to_note
 from mitosis.journal.origins import read_origins
 from mitosis.journal.reading import File, Reader
-from mitosis.journal.store import LockedRef, Store, object_oid
-from mitosis.records import FORMAT, MAX_RECORD_BYTES, TrialRecord, decode_trial, encode_trial
+from mitosis.journal.sharing import Merged, Unmerged
+from mitosis.records import TrialRecord, encode_trial
 
-_FORMAT_TEXT = f"{FORMAT}\n".encode()
-_FORMAT_OID = object_oid(b"blob", _FORMAT_TEXT)
-_FORMAT_LIMIT_BYTES = 100
 _ENVIRONMENT_LIMIT_BYTES = 16 * 2**20
-_AUTHOR_LIMIT = 100
 _KEY_PREFIX = re.compile(rf"[0-9a-f]{{1,{layout.KEY_DIGITS}}}")
-
-_Uses = Counter[tuple[str, str, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +37,6 @@ class Started:
     record: TrialRecord
     """The record as it is in the journal, with its iteration."""
     newly_locked: tuple[VariantValue, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    """One state of the journal."""
-
-    commit: str
-    tree: str
 
 
 class Journal:
@@ -70,7 +51,7 @@ class Journal:
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
-        self._store = Store(repository)
+        self._core = Core(repository)
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -97,27 +78,27 @@ class Journal:
         record_path = layout.trial_path(record.experiment, record.started, record.key)
         environment_path = layout.environment_path(record.environment)
         pin = layout.pin_ref(record.commit)
-        with self._store.locked(layout.JOURNAL_REF) as ref:
-            before = self._snapshot()
-            locks = check_locks(self._store, None if before is None else before.tree, variants)
+        with self._core.store.locked(layout.JOURNAL_REF) as ref:
+            before = self._core.snapshot()
+            locks = check_locks(self._core.store, None if before is None else before.tree, variants)
             if not locks.are_violated:
-                index = self._index(before)
+                index = self._core.index(before)
                 taken = index.folder_of(record.key)
                 if taken is not None:
                     raise JournalError(f"there is already a trial {record.key}, in {taken}")
                 record = record.with_changes(iteration=index.iteration(record))
-                changes = {record_path: encode_trial(record)}
+                changes: dict[str, bytes | None] = {record_path: encode_trial(record)}
                 for new in locks.missing:
                     _check_digest(new)
                     changes[layout.variant_path(new.step, new.parameter, new.variant, new.digest)] = new.value
-                if before is None or self._store.find(before.tree, environment_path) is None:
+                if before is None or self._core.store.find(before.tree, environment_path) is None:
                     changes[environment_path] = environment.encode("utf-8", "surrogatepass")
                 names = [(new.step, new.parameter, new.variant, new.digest) for new in locks.missing]
-                self._store.create_ref(pin, record.commit)
-                self._append(ref, before, changes, started_message(record, names), identity)
+                self._core.store.create_ref(pin, record.commit)
+                self._core.append(ref, before, changes, started_message(record, names), identity)
         # Saying what is wrong takes longer than finding it out, and nobody should have to wait for that.
-        self._refuse_violated(locks)
-        self._store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
+        meanings.refuse_violated(self._core, locks)
+        self._core.store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
         return Started(record, locks.missing)
 
     def end(self, record: TrialRecord, identity: Identity) -> None:
@@ -137,57 +118,156 @@ class Journal:
         if record.ended is None:
             raise ValueError(f"the record of trial {record.key} does not say when it ended")
         path = layout.trial_path(record.experiment, record.started, record.key)
-        with self._store.locked(layout.JOURNAL_REF) as ref:
-            before = self._snapshot()
-            entry = None if before is None else self._store.find(before.tree, path)
+        with self._core.store.locked(layout.JOURNAL_REF) as ref:
+            before = self._core.snapshot()
+            entry = None if before is None else self._core.store.find(before.tree, path)
             if entry is None or entry.is_tree:
                 raise TrialNotFound(record.key, f"no start of trial {record.key} is recorded, so its end cannot be")
             had_ended = self._had_ended(path, entry.oid)
-            self._append(ref, before, {path: encode_trial(record)}, ended_message(record), identity)
+            self._core.append(ref, before, {path: encode_trial(record)}, ended_message(record), identity)
         try:
             add_to_note(
-                self._store,
+                self._core.store,
                 record,
                 identity,
                 is_new=not had_ended,
-                read_trials=lambda: self._trials_on(record.commit),
+                read_trials=lambda: self._core.read_trials_on(record.commit),
             )
         except JournalError as error:
             raise NoteNotWritten(record.key, layout.NOTES_REF, str(error)) from error
 
     def _had_ended(self, path: str, oid: str) -> bool:
         try:
-            return self._decode(File(path, oid)).ended is not None
+            return self._core.decode(File(path, oid)).ended is not None
         except BadRecord:
             # Its own trial replaces a damaged record. Whether the note tells of the trial already is not known then.
             return True
 
-    def _append(
-        self, ref: LockedRef, before: _Snapshot | None, changes: Mapping[str, bytes], message: str, identity: Identity
-    ) -> None:
-        blobs = {path: self._store.write_blob(data) for path, data in changes.items()}
-        if before is None:
-            blobs[layout.FORMAT_FILE] = self._store.write_blob(_FORMAT_TEXT)
-        tree = self._store.edit_tree(None if before is None else before.tree, blobs)
-        commit = self._store.write_commit(tree, [] if before is None else [before.commit], message, identity)
-        ref.set_target(commit, message.split("\n", 1)[0], identity)
+    def forget(self, key: str, identity: Identity) -> TrialRecord:
+        """Take a trial out of the journal's listing by a new commit. The history keeps its record.
 
-    def _index(self, snapshot: _Snapshot | None) -> TrialIndex:
-        trials = None if snapshot is None else self._store.find(snapshot.tree, layout.TRIALS)
-        return TrialIndex(self._store, trials.oid if trials is not None and trials.is_tree else None)
+        Its locks, environment and pin stay.
 
-    def _trials_on(self, commit: str) -> list[TrialRecord]:
-        """All readable trials that ran on a commit."""
-        with self._store.locked(layout.JOURNAL_REF):
-            snapshot = self._snapshot()
-            if snapshot is None:
-                return []
-            index = self._index(snapshot)
-            keys = set(index.keys_on(commit))
-            folders = {folder for key in keys if (folder := index.folder_of(key)) is not None}
-        reader = Reader(self._store, snapshot.tree, [])
-        files = [file for folder in sorted(folders) for file in reader.trials_in(folder) if file.key in keys]
-        return list(reader.read_trials(files))
+        Args:
+            key: of the trial, or any unique beginning of it.
+            identity: author and committer of the journal's commit.
+
+        Returns:
+            The record.
+
+        Raises:
+            TrialNotFound, AmbiguousKey: `key` does not name one trial.
+            TrialStillRuns: its process is alive.
+            NotesNotUpdated: the trial is out of the journal, but not of the notes.
+            JournalError: the journal is damaged, or cannot be written.
+        """
+        record = self.read_trial(key)
+        editing.forget(self._core, record, identity)
+        return record
+
+    def resolve(
+        self,
+        step: str,
+        parameter: str,
+        variant: str,
+        keep: str,
+        identity: Identity,
+        *,
+        rename_others: Sequence[str] = (),
+    ) -> Resolution:
+        """Let one of several recorded meanings of a variant be the one that it is locked to.
+
+        Trials that were recorded with another meaning keep telling its digest and what it was.
+
+        Args:
+            step: name of the step.
+            parameter: name of the parameter.
+            variant: the name that has several meanings.
+            keep: digest of the meaning that it keeps, or any unique beginning of it.
+            identity: author and committer of the journal's commit.
+            rename_others: a new variant for each of the other meanings, in the order of their digests; without any they
+                are dropped.
+
+        Raises:
+            ResolveError: there is no such conflict, or it cannot be resolved so.
+            JournalError: the journal is damaged, or cannot be written.
+        """
+        return editing.resolve(self._core, step, parameter, variant, keep, rename_others, identity)
+
+    # --- sharing ----------------------------------------------------------------------------------
+
+    def merge(self, commit: str, identity: Identity, source: str, notes: str | None = None) -> Merged:
+        """Unite another journal with this one: by a fast-forward if that will do, else by a merge commit.
+
+        Then the notes of the commits whose trials changed are made anew.
+
+        Args:
+            commit: the other journal's tip; its objects have been fetched.
+            identity: author and committer of the merge commit.
+            source: what to call the other journal, such as the name of a remote.
+            notes: tip of the other repository's notes. It becomes part of the history of these, so that pushing them
+                there is a fast-forward.
+
+        Raises:
+            JournalBusy: somebody else is writing for too long.
+            FormatTooNew: a newer mitosis has written one of the journals.
+            JournalError: one of them is damaged, or this one cannot be written. After any error it is what it was.
+            GitError: git cannot read the histories.
+        """
+        return sharing.merge(self._core, commit, identity, source, notes)
+
+    def read_tip(self, ref: str) -> str | None:
+        """The commit of a journal that another ref points to; None if there is no such ref.
+
+        Raises:
+            FormatTooNew: a newer mitosis has written it.
+            JournalError: it is no journal, or damaged.
+        """
+        commit = self._core.store.read_ref(ref)
+        return None if commit is None else self._core.snapshot_of(commit, ref).commit
+
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """All variants that have several recorded meanings now."""
+        return meanings.find_conflicts(self._core)
+
+    def count_missing(self, other: str | None) -> int:
+        """How many trials this journal has that the one at the commit `other` (None: an empty one) lacks."""
+        return sharing.count_missing(self._core, other)
+
+    def unmerged(self) -> tuple[Unmerged, ...]:
+        """The remotes whose journal, as it was last fetched, holds what this one does not."""
+        return sharing.find_unmerged(self._core)
+
+    def select(self, keys: Sequence[str], onto: str | None, identity: Identity) -> str:
+        """Make a commit that adds some trials, with the locks and environments that they use, to another journal.
+
+        No ref moves.
+
+        Args:
+            keys: the trials, in full.
+            onto: the other journal's tip; None if it has to begin with this commit.
+            identity: author and committer of the commit.
+
+        Returns:
+            The commit.
+
+        Raises:
+            TrialNotFound: there is no such trial.
+            JournalError: a journal is damaged, or an object cannot be written.
+        """
+        return sharing.select(self._core, keys, onto, identity)
+
+    def adopt_pins(self, remote: str) -> int:
+        """Pin what the remote's pins keep, as a plain fetch brought them; returns how many are new here.
+
+        Raises:
+            GitError: git cannot write the refs.
+        """
+        return sharing.adopt_pins(self._core, remote)
+
+    def pins(self) -> dict[str, str]:
+        """The ref that pins each experiment commit."""
+        return sharing.read_pins(self._core)
 
     # --- locks ------------------------------------------------------------------------------------
 
@@ -202,9 +282,9 @@ class Journal:
             VariantConflict: a variant has several recorded meanings.
             JournalError: the journal cannot be read.
         """
-        snapshot = self._snapshot()
-        locks = check_locks(self._store, None if snapshot is None else snapshot.tree, variants)
-        self._refuse_violated(locks)
+        snapshot = self._core.snapshot()
+        locks = check_locks(self._core.store, None if snapshot is None else snapshot.tree, variants)
+        meanings.refuse_violated(self._core, locks)
         return locks.missing
 
     def iter_variants(self, *, problems: list[BadRecord] | None = None) -> Iterator[LockedVariant]:
@@ -231,66 +311,11 @@ class Journal:
             raise JournalError(f"the journal's history does not tell where {layout.variant_path(*name)} comes from")
         return origin
 
-    def _refuse_violated(self, locks: Locks) -> None:
-        if not locks.are_violated:
-            return
-        uses = self._count_uses()
-        if locks.in_conflict:
-            raise VariantConflict(
-                [
-                    Conflict(
-                        v.step, v.parameter, v.variant, tuple(self._meaning(meaning, uses) for meaning in meanings)
-                    )
-                    for v, meanings in locks.in_conflict
-                ]
-            )
-        raise VariantRedefined([self._redefinition(variant, locked, uses) for variant, locked in locks.redefined])
-
-    def _redefinition(self, variant: VariantValue, locked: LockedVariant, uses: _Uses) -> Redefinition:
-        from mitosis import canonical
-
-        comparison = canonical.compare(locked.value, variant.value)
-        return Redefinition(
-            step=variant.step,
-            parameter=variant.parameter,
-            variant=variant.variant,
-            locked=self._meaning(locked, uses),
-            now_digest=variant.digest,
-            now_summary=canonical.summary(variant.value),
-            differences=tuple((d.path, d.text) for d in comparison.differences),
-            same_count=comparison.same,
-            source=variant.source,
-            more_count=comparison.more,
-        )
-
-    def _meaning(self, locked: LockedVariant, uses: _Uses) -> Meaning:
-        from mitosis import canonical
-
-        name = (locked.step, locked.parameter, locked.variant, locked.digest)
-        origin = read_origins(self.repository, self._commit(), layout.variant_path(*name)).get(name)
-        return Meaning(
-            digest=locked.digest,
-            summary=canonical.summary(locked.value),
-            author="" if origin is None else one_line(origin.name, _AUTHOR_LIMIT),
-            date="" if origin is None else origin.date.date().isoformat(),
-            commit=None if origin is None else origin.commit,
-            used_by=uses[name],
-        )
-
-    def _count_uses(self) -> _Uses:
-        """How many trials used each meaning of each variant."""
-        return Counter(
-            (parameter.step, parameter.name, parameter.text, parameter.digest or "")
-            for record in self.iter_trials()
-            for parameter in record.parameters
-            if parameter.kind == "lookup" and parameter.tracked
-        )
-
     # --- reading ----------------------------------------------------------------------------------
 
     def tip(self) -> str | None:
         """The journal's newest commit; None while there is no journal."""
-        return self._store.read_ref(layout.JOURNAL_REF)
+        return self._core.tip()
 
     def read_trial(self, key: str) -> TrialRecord:
         """The trial whose key begins with `key`.
@@ -313,7 +338,7 @@ class Journal:
         if not files:
             unread = f"\nParts of the journal cannot be read: {problems[0]}" if problems else ""
             raise TrialNotFound(key, f"no trial is recorded with a key that begins with `{prefix}`{unread}")
-        return self._decode(files[0])
+        return self._core.decode(files[0])
 
     def iter_trials(
         self, *, limit: int | None = None, experiment: str | None = None, problems: list[BadRecord] | None = None
@@ -337,51 +362,21 @@ class Journal:
             JournalError: it is not in the journal, or cannot be read.
         """
         path = layout.environment_path(digest)
-        snapshot = self._snapshot()
-        entry = None if snapshot is None else self._store.find(snapshot.tree, path)
+        snapshot = self._core.snapshot()
+        entry = None if snapshot is None else self._core.store.find(snapshot.tree, path)
         if entry is None or entry.is_tree:
             raise JournalError(f"the journal has no environment {digest}")
-        return self._store.read_blob(entry.oid, path, _ENVIRONMENT_LIMIT_BYTES).decode("utf-8", "replace")
+        return self._core.store.read_blob(entry.oid, path, _ENVIRONMENT_LIMIT_BYTES).decode("utf-8", "replace")
 
     def _reader(self, problems: list[BadRecord] | None) -> Reader:
-        snapshot = self._snapshot()
-        return Reader(self._store, None if snapshot is None else snapshot.tree, [] if problems is None else problems)
-
-    def _decode(self, file: File) -> TrialRecord:
-        return decode_trial(self._store.read_blob(file.oid, file.path, MAX_RECORD_BYTES), file.path)
+        snapshot = self._core.snapshot()
+        tree = None if snapshot is None else snapshot.tree
+        return Reader(self._core.store, tree, [] if problems is None else problems)
 
     def _commit(self) -> str | None:
         """The journal's newest commit, checked to be of a journal that can be read."""
-        snapshot = self._snapshot()
+        snapshot = self._core.snapshot()
         return None if snapshot is None else snapshot.commit
-
-    def _snapshot(self) -> _Snapshot | None:
-        """The present state of the journal; None while there is none.
-
-        Raises:
-            FormatTooNew: a newer mitosis has written it.
-            JournalError: it is no journal, or damaged.
-        """
-        commit = self.tip()
-        if commit is None:
-            return None
-        tree = self._store.read_commit_tree(commit, layout.JOURNAL_REF)
-        entry = self._store.read_tree(tree, "").get(layout.FORMAT_FILE)
-        if entry is None or entry.is_tree:
-            raise JournalError(
-                f"{layout.JOURNAL_REF} points to {commit}, which is no journal: it does not say its format"
-            )
-        if entry.oid != _FORMAT_OID:
-            self._refuse_format(self._store.read_blob(entry.oid, layout.FORMAT_FILE, _FORMAT_LIMIT_BYTES))
-        return _Snapshot(commit, tree)
-
-    @staticmethod
-    def _refuse_format(text: bytes) -> None:
-        digits = text.strip()
-        if not digits.isdigit():
-            raise JournalError(f"the journal's format is {text!r}, where a number should be")
-        if int(digits) > FORMAT:
-            raise FormatTooNew("the journal", int(digits), FORMAT)
 
 
 def _check_digest(variant: VariantValue) -> None:

@@ -24,6 +24,7 @@ SYMBOLIC_REF = "refs/refs/mitosis"
 """git reads the short name `refs/mitosis` as this one; pointing it at the journal makes `git log refs/mitosis` work."""
 PIN_PREFIX = "refs/mitosis/commits/"
 NOTES_REF = "refs/notes/mitosis"
+REMOTES_PREFIX = "refs/mitosis/remotes/"
 
 TRIALS = "trials"
 VARIANTS = "variants"
@@ -159,3 +160,27 @@ def pin_ref(commit: str) -> str:
     if not COMMIT_PATTERN.fullmatch(commit):
         raise JournalError(f"{commit!r} is no commit: its full id has 40 hexadecimal digits")
     return PIN_PREFIX + commit
+
+
+def remote_journal_ref(remote: str) -> str:
+    """Where a remote's journal is kept as it was last fetched.
+
+    Args:
+        remote: the name of a remote of git, or the `remote_name` of a URL.
+    """
+    return f"{REMOTES_PREFIX}{remote}/journal"
+
+
+def remote_notes_ref(remote: str) -> str:
+    """Where a remote's notes are kept as they were last fetched."""
+    return f"{REMOTES_PREFIX}{remote}/notes"
+
+
+def remote_pins_prefix(remote: str) -> str:
+    """What the names begin with at which a remote's pins are kept when they are fetched by git alone."""
+    return f"{REMOTES_PREFIX}{remote}/commits/"
+
+
+def remote_name(url: str) -> str:
+    """The name in refs that stands for a repository that is no configured remote: a URL may not be part of a ref."""
+    return f"url-{hashlib.sha256(url.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"

@@ -12,6 +12,8 @@ from mitosis.journal.store import Entry, Store, object_oid
 
 MAX_VALUE_BYTES = 64 * 2**20
 """A larger canonical value is neither locked nor read."""
+_FOLDERS_TO_VARIANT = 3
+"""Step, parameter and variant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,38 @@ def read_meanings(store: Store, folder: str, path: str, names: VariantValue | Lo
         if digest is not None and not entry.is_tree:
             value = store.read_blob(entry.oid, f"{path}/{name}", MAX_VALUE_BYTES)
             yield LockedVariant(names.step, names.parameter, names.variant, digest, value)
+
+
+def iter_conflicts(store: Store, tree: str) -> Iterator[tuple[LockedVariant, ...]]:
+    """The meanings of each variant of a journal's tree that has several. What cannot be read is left out."""
+    for path, folder in _variant_folders(store, tree, layout.VARIANTS, _FOLDERS_TO_VARIANT):
+        step, parameter, variant = map(layout.decode_name, path.split("/")[1:])
+        try:
+            files = [name for name in store.read_tree(folder, path) if digest_of_file(name) is not None]
+            if len(files) > 1:
+                names = LockedVariant(step, parameter, variant, "", b"")
+                meanings = tuple(read_meanings(store, folder, path, names))
+                if len(meanings) > 1:
+                    yield meanings
+        except BadRecord:
+            continue
+
+
+def _variant_folders(store: Store, tree: str, path: str, depth: int) -> Iterator[tuple[str, str]]:
+    """Path and id of the folder of each variant."""
+    entry = store.find(tree, path) if path == layout.VARIANTS else Entry(True, tree)
+    if entry is None or not entry.is_tree:
+        return
+    if depth == 0:
+        yield path, entry.oid
+        return
+    try:
+        entries = store.read_tree(entry.oid, path)
+    except BadRecord:
+        return
+    for name, below in entries.items():
+        if below.is_tree:
+            yield from _variant_folders(store, below.oid, f"{path}/{name}", depth - 1)
 
 
 def digest_of_file(name: str) -> str | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from mitosis.journal.layout import SHORT_KEY_DIGITS
 from mitosis.records import MainResult, TrialRecord, three_digits
 
 _SHORT_COMMIT_DIGITS = 7
+_SHORT_DIGEST_DIGITS = 6
 _NAME_LIMIT = 200
 _SUMMARY_VALUE_LIMIT = 40
 _SUMMARY_PARAMETERS_LIMIT = 200
@@ -54,6 +56,51 @@ def ended_message(record: TrialRecord) -> str:
     status, detail, took = _outcome(record)
     outcome = " ".join(part for part in (f"{status}: {detail}" if detail else status, took) if part)
     return _message(f"{_heading(record)} {outcome}", [*_common_trailers(record), *_end_trailers(record)])
+
+
+def merged_message(source: str, received: int) -> str:
+    """The message of the commit that merges another journal into this one."""
+    trials = "1 trial" if received == 1 else f"{received} trials"
+    return f"merge {one_line(_without_password(source), _NAME_LIMIT)}: {trials} received\n"
+
+
+def shared_message(records: Sequence[TrialRecord]) -> str:
+    """The message of the commit that adds some trials to a journal that does not get the others."""
+    what = _heading(records[0]) if len(records) == 1 else f"{len(records)} trials"
+    return _message(f"share {what}", [("Shared", record.key) for record in records])
+
+
+def forgotten_message(record: TrialRecord) -> str:
+    """The message of the commit that takes a trial out of the listing."""
+    trailers = [("Forgotten", record.key), ("Experiment", record.experiment), ("Commit", record.commit)]
+    return _message(f"forget {_heading(record)}", trailers)
+
+
+def resolved_message(name: str, kept: str, others: Sequence[tuple[str, str | None]]) -> str:
+    """The message of the commit that chooses one of the meanings of a variant.
+
+    Args:
+        name: `step.parameter=variant`.
+        kept: digest of the meaning that the name keeps.
+        others: digest of each other one, with its new name; None where it is dropped.
+    """
+    shown = one_line(name, _NAME_LIMIT)
+    start = one_line(name.partition("=")[0], _TRAILER_LIMIT)
+    trailers = [("Kept", f"{kept} {name}")]
+    words = [f"keep {kept[:_SHORT_DIGEST_DIGITS]}"]
+    for digest, new_name in others:
+        if new_name is None:
+            trailers.append(("Dropped", f"{digest} {name}"))
+            words.append(f"drop {digest[:_SHORT_DIGEST_DIGITS]}")
+        else:
+            trailers.append(("Locked", f"{digest} {start}={new_name}"))
+            words.append(f"{digest[:_SHORT_DIGEST_DIGITS]} is {one_line(new_name, _SUMMARY_VALUE_LIMIT)} now")
+    return _message(f"resolve {shown}: {', '.join(words)}", trailers)
+
+
+def _without_password(source: str) -> str:
+    """The name of a remote, or a URL without what it says before the host."""
+    return re.sub(r"(?<=://)[^/@]*@", "", source)
 
 
 def note_line(record: TrialRecord) -> str:

@@ -9,16 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from mitosis.errors import BadRecord
 from mitosis.git import Identity
 from mitosis.journal.layout import NOTES_REF, SHORT_KEY_DIGITS
+from mitosis.journal.merge import merge_bases
 from mitosis.journal.messages import note_line
-from mitosis.journal.store import Store
+from mitosis.journal.store import EMPTY_TREE, Store
 from mitosis.records import TrialRecord
 
 LINES_LIMIT = 50
 _NOTE_LIMIT_BYTES = 2**20
+_MERGE_MESSAGE = "Notes after a merge of the journal\n"
 _LINE = re.compile(rf"[0-9a-f]{{{SHORT_KEY_DIGITS}}}  .+")
 _REST = re.compile(r"\.\.\. and ([1-9][0-9]{0,8}) more")
 
@@ -98,6 +101,98 @@ def add_to_note(
         message = f"Note on {record.commit[:7]}: {record.experiment} {record.key} {record.status}\n"
         commit = store.write_commit(tree, [] if tip is None else [tip], message, identity)
         ref.set_target(commit, message.strip(), identity)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialChange:
+    """How the record of one trial has changed."""
+
+    before: TrialRecord | None
+    """None where there was none, or it could not be read."""
+    after: TrialRecord | None
+
+
+class TrialReader(Protocol):
+    """Reads trials of the journal as it is now."""
+
+    def __call__(self, commit: str, short_keys: frozenset[str] | None = None) -> Sequence[TrialRecord]:
+        """All readable trials that ran on a commit, or those of them whose keys begin like one of these."""
+
+
+def merge_notes(
+    store: Store, changes: Sequence[TrialChange], theirs: str | None, identity: Identity, read_trials: TrialReader
+) -> None:
+    """Bring the notes up to date with trials that have changed otherwise than by their own end.
+
+    Only the notes of the commits that those trials ran on are made anew. Notes of another repository contribute
+    their history and nothing else, so that pushing these there later is a fast-forward.
+
+    Args:
+        store: the repository's objects.
+        changes: what is different in the journal now.
+        theirs: tip of the notes of the repository that the journal was merged with; None if it has none.
+        identity: who writes the notes.
+        read_trials: reads trials of the journal.
+
+    Raises:
+        JournalError: the notes cannot be read or written.
+        GitError: git cannot read the notes' history.
+    """
+    affected: dict[str, list[TrialChange]] = {}
+    for change in changes:
+        for record in (change.before, change.after):
+            if record is not None and change not in affected.setdefault(record.commit, []):
+                affected[record.commit].append(change)
+    with store.locked(NOTES_REF, is_derived=True) as ref:
+        tip = ref.read()
+        root = None if tip is None else store.read_commit_tree(tip, NOTES_REF)
+        blobs: dict[str, str | None] = {}
+        for commit, changed in affected.items():
+            paths = {} if root is None else _find_notes(store, root, commit)
+            note = _merged_note(_read_note(store, paths), commit, changed, read_trials)
+            path = min(paths, key=len, default=None) or _new_path(store, root, commit)
+            blobs |= dict.fromkeys(paths)
+            blobs[path] = store.write_blob(note.to_text().encode()) if note.lines else None
+        tree = store.edit_tree(root, blobs)
+        target = _notes_target(store, tip, root, theirs, tree, identity)
+        if target not in (None, tip):
+            ref.set_target(target, "merge", identity)
+
+
+def _merged_note(present: Note | None, commit: str, changes: Sequence[TrialChange], read_trials: TrialReader) -> Note:
+    """The note of a commit after trials on it have changed: from the present one if nothing but ends is new."""
+    ended = [change.after for change in changes if change.after is not None and change.after.ended is not None]
+    is_addition = all(
+        change.after is not None and (change.before is None or change.before.ended is None) for change in changes
+    )
+    if present is None or not is_addition:
+        return note_of(read_trials(commit))
+    fresh = {record.key for record in ended}
+    short_keys = frozenset(line[:SHORT_KEY_DIGITS] for line in present.lines)
+    shown = {note_line(record): record for record in read_trials(commit, short_keys) if record.key not in fresh}
+    if not all(line in shown for line in present.lines):
+        return note_of(read_trials(commit))
+    note = note_of([*(shown[line] for line in present.lines), *ended])
+    return Note(note.lines, note.more + present.more)
+
+
+def _notes_target(
+    store: Store, tip: str | None, root: str | None, theirs: str | None, tree: str, identity: Identity
+) -> str | None:
+    """The commit that the notes are to point to; None while there are no notes."""
+    if theirs is None or theirs == tip:
+        if tree == (root or EMPTY_TREE):
+            return tip
+        return store.write_commit(tree, [] if tip is None else [tip], _MERGE_MESSAGE, identity)
+    their_tree = store.read_commit_tree(theirs, "the notes of the other repository")
+    bases = [] if tip is None else merge_bases(store.repository, tip, theirs)
+    if theirs in bases:
+        assert tip is not None
+        return tip if tree == root else store.write_commit(tree, [tip], _MERGE_MESSAGE, identity)
+    parents = [theirs] if tip is None or tip in bases else [tip, theirs]
+    if parents == [theirs] and tree == their_tree:
+        return theirs
+    return store.write_commit(tree, parents, _MERGE_MESSAGE, identity)
 
 
 def _end_order(record: TrialRecord) -> tuple[str, str]:

@@ -41,6 +41,22 @@ class Entry(NamedTuple):
     """Hexadecimal, as every object id here."""
 
 
+class RawEntry(NamedTuple):
+    """One entry of a tree, with all that git stores of it."""
+
+    mode: bytes
+    """In octal digits."""
+    oid: str
+
+    @property
+    def is_tree(self) -> bool:
+        return self.mode == _TREE_MODE
+
+    @staticmethod
+    def of_tree(oid: str) -> RawEntry:
+        return RawEntry(_TREE_MODE, oid)
+
+
 class Store:
     """Objects and refs of one repository."""
 
@@ -100,6 +116,14 @@ class Store:
             BadRecord: it is missing, damaged, or no tree.
         """
         return {_text(name): _entry(mode, raw) for name, mode, raw in self._read_entries(oid, where)}
+
+    def read_raw_entries(self, oid: str, where: str) -> dict[bytes, RawEntry]:
+        """The entries of a tree by name.
+
+        Raises:
+            BadRecord: it is missing, damaged, or no tree.
+        """
+        return {name: RawEntry(mode, raw.hex()) for name, mode, raw in self._read_entries(oid, where)}
 
     def compare_trees(
         self, before: str | None, after: str | None, where: str
@@ -294,9 +318,17 @@ class Store:
             if mode != _TREE_MODE:
                 raise JournalError(f"{where}{folder} in the journal is a file, where a folder should be")
             tree = self.edit_tree(raw.hex() or None, inner, f"{where}{folder}/")
-            if tree != _EMPTY_TREE:
+            if tree != EMPTY_TREE:
                 entries[folder.encode()] = (_TREE_MODE, bytes.fromhex(tree))
         return self._write_tree(entries)
+
+    def write_tree(self, entries: Mapping[bytes, RawEntry]) -> str:
+        """Write a tree and return its id.
+
+        Raises:
+            JournalError: it cannot be written.
+        """
+        return self._write_tree({name: (entry.mode, bytes.fromhex(entry.oid)) for name, entry in entries.items()})
 
     def _write_tree(self, entries: Mapping[bytes, tuple[bytes, bytes]]) -> str:
         import pygit2
@@ -405,7 +437,8 @@ def object_oid(kind: bytes, data: bytes) -> str:
     return hashlib.sha1(b"%s %d\0" % (kind, len(data)) + data, usedforsecurity=False).hexdigest()
 
 
-_EMPTY_TREE = object_oid(b"tree", b"")
+EMPTY_TREE = object_oid(b"tree", b"")
+"""The id of a tree without entries."""
 _NO_COMMIT = "0" * 40
 
 

@@ -1,0 +1,117 @@
+"""Changes to the journal that are not a trial's: forgetting one, and choosing between two meanings of a name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mitosis.errors import JournalError, NotesNotUpdated, ResolveError, TrialStillRuns
+from mitosis.git import Identity
+from mitosis.journal import layout
+from mitosis.journal.core import Core
+from mitosis.journal.locks import LockedVariant, read_meanings
+from mitosis.journal.messages import forgotten_message, resolved_message
+from mitosis.journal.notes import TrialChange, merge_notes
+from mitosis.process import is_alive
+from mitosis.records import TrialRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """How a conflict between the meanings of a variant was resolved."""
+
+    step: str
+    parameter: str
+    variant: str
+    kept: LockedVariant
+    others: tuple[tuple[LockedVariant, str | None], ...]
+    """Each other meaning, with the variant that it is now locked as; None if it was dropped."""
+
+
+def forget(core: Core, record: TrialRecord, identity: Identity) -> None:
+    """Take a trial out of the journal's tree; see `Journal.forget`."""
+    if record.status == "running" and is_alive(record.process):
+        raise TrialStillRuns(record.key, record.process.host, record.process.pid)
+    path = layout.trial_path(record.experiment, record.started, record.key)
+    with core.store.locked(layout.JOURNAL_REF) as ref:
+        before = core.snapshot()
+        if before is None or core.store.find(before.tree, path) is None:
+            raise JournalError(f"trial {record.key} is not at its place in the journal, {path}, so it stays")
+        core.append(ref, before, {path: None}, forgotten_message(record), identity)
+    try:
+        merge_notes(core.store, [TrialChange(record, None)], None, identity, core.read_trials_on)
+    except JournalError as error:
+        raise NotesNotUpdated(layout.NOTES_REF, str(error)) from error
+
+
+def resolve(
+    core: Core,
+    step: str,
+    parameter: str,
+    variant: str,
+    keep: str,
+    rename_others: Sequence[str],
+    identity: Identity,
+) -> Resolution:
+    """Let one of the meanings of a variant be the one; see `Journal.resolve`."""
+    name = f"{step}.{parameter}={variant}"
+    folder = layout.variant_folder(step, parameter, variant)
+    with core.store.locked(layout.JOURNAL_REF) as ref:
+        before = core.snapshot()
+        entry = None if before is None else core.store.find(before.tree, folder)
+        if before is None or entry is None or not entry.is_tree:
+            raise ResolveError(
+                f"no variant `{variant}` of `{step}.{parameter}` is locked\n`mitosis variants` lists them."
+            )
+        names = LockedVariant(step, parameter, variant, "", b"")
+        meanings = list(read_meanings(core.store, entry.oid, folder, names))
+        if len(meanings) < 2:
+            raise ResolveError(f"{name} has one meaning, so there is nothing to resolve")
+        kept = _chosen(meanings, keep.strip().lower(), name)
+        others = [meaning for meaning in meanings if meaning.digest != kept.digest]
+        if rename_others and len(rename_others) != len(others):
+            raise ResolveError(
+                f"{name} has {len(others)} other meaning{'' if len(others) == 1 else 's'}, and "
+                f"{len(rename_others)} names are given for them\n"
+                "Give --rename-other once for each of them, in the order of their digests, or not at all."
+            )
+        if len(set(rename_others)) < len(rename_others):
+            raise ResolveError(f"one name is given for two meanings: {', '.join(rename_others)}")
+        changes: dict[str, bytes | None] = {}
+        resolved: list[tuple[LockedVariant, str | None]] = []
+        for index, other in enumerate(others):
+            changes[layout.variant_path(step, parameter, variant, other.digest)] = None
+            new_name = rename_others[index] if rename_others else None
+            if new_name is not None:
+                _check_new_name(core, before.tree, other, new_name)
+                changes[layout.variant_path(step, parameter, new_name, other.digest)] = other.value
+            resolved.append((other, new_name))
+        resolution = Resolution(step, parameter, variant, kept, tuple(resolved))
+        message = resolved_message(name, kept.digest, [(other.digest, new) for other, new in resolved])
+        core.append(ref, before, changes, message, identity)
+    return resolution
+
+
+def _chosen(meanings: Sequence[LockedVariant], keep: str, name: str) -> LockedVariant:
+    found = [meaning for meaning in meanings if keep and meaning.digest.startswith(keep)]
+    if len(found) != 1:
+        number = "no meaning" if not found else f"{len(found)} meanings"
+        digests = "\n".join(f"    {meaning.digest}" for meaning in meanings)
+        raise ResolveError(f"{number} of {name} has a digest that begins with `{keep}`; they are\n{digests}")
+    return found[0]
+
+
+def _check_new_name(core: Core, tree: str, other: LockedVariant, new_name: str) -> None:
+    """Refuse a name that means something else."""
+    folder = layout.variant_folder(other.step, other.parameter, new_name)
+    entry = core.store.find(tree, folder)
+    if new_name == other.variant:
+        raise ResolveError(f"`{new_name}` is the name that is in conflict; give the other meaning another one")
+    if entry is None or not entry.is_tree:
+        return
+    names = LockedVariant(other.step, other.parameter, new_name, "", b"")
+    meanings = list(read_meanings(core.store, entry.oid, folder, names))
+    if any(meaning.digest != other.digest for meaning in meanings):
+        raise ResolveError(
+            f"{other.step}.{other.parameter} has a variant `{new_name}` already, with another value\nChoose a new name."
+        )

@@ -1,0 +1,105 @@
+"""What variants mean, in texts for people: for refusals, and to choose between two meanings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from mitosis.errors import BadRecord, Conflict, Meaning, MitosisError, Redefinition, VariantConflict, VariantRedefined
+from mitosis.journal import layout
+from mitosis.journal.core import Core, Snapshot
+from mitosis.journal.locks import LockedVariant, Locks, VariantValue, iter_conflicts
+from mitosis.journal.messages import one_line
+from mitosis.journal.origins import read_origins
+from mitosis.journal.reading import Reader
+from mitosis.records import TrialRecord
+
+_AUTHOR_LIMIT = 100
+
+_Uses = Counter[tuple[str, str, str, str]]
+
+
+def refuse_violated(core: Core, locks: Locks) -> None:
+    """Say what the locks forbid.
+
+    Raises:
+        VariantRedefined: a variant is locked to another value.
+        VariantConflict: a variant has several recorded meanings.
+    """
+    if not locks.are_violated:
+        return
+    describer = _Describer(core, core.snapshot())
+    if locks.in_conflict:
+        raise VariantConflict([describer.conflict(meanings) for _, meanings in locks.in_conflict])
+    raise VariantRedefined([describer.redefinition(variant, locked) for variant, locked in locks.redefined])
+
+
+def find_conflicts(core: Core) -> tuple[Conflict, ...]:
+    """All variants that have several recorded meanings."""
+    snapshot = core.snapshot()
+    if snapshot is None:
+        return ()
+    groups = list(iter_conflicts(core.store, snapshot.tree))
+    if not groups:
+        return ()
+    describer = _Describer(core, snapshot)
+    return tuple(describer.conflict(group) for group in groups)
+
+
+def count_uses(trials: Iterable[TrialRecord]) -> _Uses:
+    """How many trials used each meaning of each variant, by step, parameter, variant and digest."""
+    return Counter(
+        (parameter.step, parameter.name, parameter.text, parameter.digest or "")
+        for record in trials
+        for parameter in record.parameters
+        if parameter.kind == "lookup" and parameter.tracked
+    )
+
+
+class _Describer:
+    def __init__(self, core: Core, snapshot: Snapshot | None) -> None:
+        self._core = core
+        self._snapshot = snapshot
+        problems: list[BadRecord] = []
+        reader = Reader(core.store, None if snapshot is None else snapshot.tree, problems)
+        self._uses = count_uses(reader.iter_trials(None, None))
+
+    def conflict(self, meanings: Sequence[LockedVariant]) -> Conflict:
+        first = meanings[0]
+        return Conflict(first.step, first.parameter, first.variant, tuple(map(self._meaning, meanings)))
+
+    def redefinition(self, variant: VariantValue, locked: LockedVariant) -> Redefinition:
+        from mitosis import canonical
+
+        comparison = canonical.compare(locked.value, variant.value)
+        return Redefinition(
+            step=variant.step,
+            parameter=variant.parameter,
+            variant=variant.variant,
+            locked=self._meaning(locked),
+            now_digest=variant.digest,
+            now_summary=canonical.summary(variant.value),
+            differences=tuple((d.path, d.text) for d in comparison.differences),
+            same_count=comparison.same,
+            source=variant.source,
+            more_count=comparison.more,
+        )
+
+    def _meaning(self, locked: LockedVariant) -> Meaning:
+        from mitosis import canonical
+
+        name = (locked.step, locked.parameter, locked.variant, locked.digest)
+        commit = None if self._snapshot is None else self._snapshot.commit
+        origin = read_origins(self._core.repository, commit, layout.variant_path(*name)).get(name)
+        try:
+            summary = canonical.summary(locked.value)
+        except MitosisError:
+            summary = "(cannot be read)"
+        return Meaning(
+            digest=locked.digest,
+            summary=summary,
+            author="" if origin is None else one_line(origin.name, _AUTHOR_LIMIT),
+            date="" if origin is None else origin.date.date().isoformat(),
+            commit=None if origin is None else origin.commit,
+            used_by=self._uses[name],
+        )

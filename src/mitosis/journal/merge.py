@@ -1,0 +1,174 @@
+"""Merging two trees of the journal, three ways, as git merges.
+
+The result is the union of both: what one side added, changed or removed since the merge base is so in the result. It
+does not depend on which side is called ours, so everybody who merges the same two tips gets a tree of the same id. Only
+folders that differ are read, so the cost is in proportion to what changed.
+
+Where both sides changed the same file, one of the two is taken (git keeps the other in the history):
+
+- of two records of a trial the one that tells its end, and of two that do, the later;
+- anything else that belongs to the journal has a name that says its content, so that cannot happen;
+- of foreign files, the one whose id is greater.
+
+The meanings of a variant are never all removed by a merge: if each side took away the meaning that the other one kept,
+both stay, and the variant is in conflict as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mitosis.errors import BadRecord, FormatTooNew, GitError, JournalError
+from mitosis.git import Repository
+from mitosis.journal import layout
+from mitosis.journal.store import RawEntry, Store
+from mitosis.records import MAX_RECORD_BYTES, decode_trial
+
+_VARIANT_FOLDER_DEPTH = 4
+"""variants, step, parameter, variant."""
+_RECORD_DEPTH = 5
+_BASE_DEPTH_LIMIT = 10
+_FORMAT_LIMIT_BYTES = 100
+_DEPTH_LIMIT = 20
+
+_Entries = dict[bytes, RawEntry]
+
+
+def merge_bases(repository: Repository, one: str, *others: str) -> list[str]:
+    """The best common ancestors of a commit and a merge of others, sorted; none for unrelated histories.
+
+    Raises:
+        GitError: git cannot read the histories.
+    """
+    try:
+        return sorted(repository.git("merge-base", "--all", one, *others).split())
+    except GitError as error:
+        if error.status == 1 and not error.output:
+            return []
+        raise
+
+
+def merge_trees(store: Store, ours: str, theirs: str) -> str:
+    """Merge the trees of two journal commits; returns the id of the result, which is written.
+
+    Raises:
+        JournalError: a tree or commit cannot be read, or a tree not be written.
+        GitError: git cannot read the histories.
+    """
+    merge = _Merge(store)
+    base = merge.base(merge_bases(store.repository, ours, theirs), 0)
+    trees = (store.read_commit_tree(commit, "the journal") for commit in (ours, theirs))
+    return merge.trees(base, *trees)
+
+
+class _Merge:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def base(self, commits: Sequence[str], depth: int) -> str | None:
+        """The tree to compare both sides with: where histories have crossed, the merge of all best common ancestors."""
+        if not commits:
+            return None
+        first, *rest = commits
+        tree = self._store.read_commit_tree(first, "the journal")
+        merged = [first]
+        for commit in rest if depth < _BASE_DEPTH_LIMIT else ():
+            below = self.base(merge_bases(self._store.repository, commit, *merged), depth + 1)
+            tree = self.trees(below, tree, self._store.read_commit_tree(commit, "the journal"))
+            merged.append(commit)
+        return tree
+
+    def trees(self, base: str | None, ours: str, theirs: str) -> str:
+        if ours == theirs:
+            return ours
+        read = self._store.read_raw_entries
+        merged = self._entries({} if base is None else read(base, ""), read(ours, ""), read(theirs, ""), ())
+        return self._store.write_tree(merged)
+
+    def _entries(self, base: _Entries, ours: _Entries, theirs: _Entries, path: tuple[bytes, ...]) -> _Entries:
+        merged: _Entries = {}
+        for name in sorted(ours.keys() | theirs.keys()):
+            entry = self._entry(base.get(name), ours.get(name), theirs.get(name), (*path, name))
+            if entry is not None:
+                merged[name] = entry
+        if not merged and len(path) == _VARIANT_FOLDER_DEPTH and path[0] == layout.VARIANTS.encode():
+            return {**ours, **theirs}
+        return merged
+
+    def _entry(
+        self, base: RawEntry | None, ours: RawEntry | None, theirs: RawEntry | None, path: tuple[bytes, ...]
+    ) -> RawEntry | None:
+        if ours == theirs or base == theirs:
+            return ours
+        if base == ours:
+            return theirs
+        sides = [side for side in (ours, theirs) if side is not None]
+        folders = [side for side in sides if side.is_tree]
+        if folders and len(folders) == len(sides):
+            merged = self._entries(self._read(base, path), self._read(ours, path), self._read(theirs, path), path)
+            return RawEntry.of_tree(self._store.write_tree(merged)) if merged else None
+        if folders:
+            return folders[0]  # a file where others have a folder is foreign
+        return sides[0] if len(sides) == 1 else max(sides, key=lambda side: self._rank(side, path))
+
+    def _read(self, entry: RawEntry | None, path: tuple[bytes, ...]) -> _Entries:
+        if entry is None or not entry.is_tree:
+            return {}
+        return self._store.read_raw_entries(entry.oid, b"/".join(path).decode("utf-8", "surrogateescape"))
+
+    def _rank(self, entry: RawEntry, path: tuple[bytes, ...]) -> tuple[int, str, str, bytes]:
+        """Of two files in the same place, that of the greater rank is taken."""
+        where = b"/".join(path).decode("utf-8", "surrogateescape")
+        if path == (layout.FORMAT_FILE.encode(),):
+            text = self._store.read_blob(entry.oid, where, _FORMAT_LIMIT_BYTES).strip()
+            return (int(text) if text.isdigit() else 0, "", entry.oid, entry.mode)
+        if len(path) != _RECORD_DEPTH or path[0] != layout.TRIALS.encode():
+            return (0, "", entry.oid, entry.mode)
+        try:
+            record = decode_trial(self._store.read_blob(entry.oid, where, MAX_RECORD_BYTES), where)
+        except FormatTooNew:
+            return (2, "", entry.oid, entry.mode)
+        except BadRecord:
+            return (0, "", entry.oid, entry.mode)
+        return (1, record.ended or "", entry.oid, entry.mode)
+
+
+def iter_changes(
+    store: Store, before: str | None, after: str | None, where: str = "", depth: int = 0
+) -> Iterator[tuple[str, str | None, str | None]]:
+    """The files that differ between two trees (None: an empty one): path, id before, id after.
+
+    Args:
+        store: the repository's objects.
+        before: id of a tree.
+        after: id of another.
+        where: their path.
+        depth: how many folders are above them.
+
+    Raises:
+        BadRecord: a tree cannot be read, or is nested more deeply than a journal can be.
+    """
+    if depth > _DEPTH_LIMIT:
+        raise BadRecord(where, f"it is nested more than {_DEPTH_LIMIT} folders deep")
+    for name, old, new in store.compare_trees(before, after, where):
+        path = f"{where}/{name}" if where else name
+        old_tree = old.oid if old is not None and old.is_tree else None
+        new_tree = new.oid if new is not None and new.is_tree else None
+        if old_tree is not None or new_tree is not None:
+            yield from iter_changes(store, old_tree, new_tree, path, depth + 1)
+        old_file = old.oid if old is not None and not old.is_tree else None
+        new_file = new.oid if new is not None and not new.is_tree else None
+        if old_file is not None or new_file is not None:
+            yield path, old_file, new_file
+
+
+def refuse_unsafe_name(path: str, source: str) -> None:
+    """Refuse to take in a name that git itself would refuse in a working tree.
+
+    Raises:
+        JournalError: it is one.
+    """
+    if any(name.lower() in ("", ".", "..", ".git") for name in path.split("/")):
+        raise JournalError(
+            f"the journal of {source} has a file {path!r}, a name that mitosis never writes; nothing of it was merged"
+        )

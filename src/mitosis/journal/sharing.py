@@ -1,0 +1,262 @@
+"""What two journals have to do with each other: merging one into the other, and what one has that the other lacks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mitosis.errors import BadRecord, FormatTooNew, GitError, JournalError, TrialNotFound
+from mitosis.git import Identity
+from mitosis.journal import layout
+from mitosis.journal.core import Core, Snapshot
+from mitosis.journal.merge import iter_changes, merge_bases, merge_trees, refuse_unsafe_name
+from mitosis.journal.messages import merged_message, shared_message
+from mitosis.journal.notes import TrialChange, merge_notes
+from mitosis.journal.reading import File
+from mitosis.records import TrialRecord, encode_trial
+
+_RECORD_DEPTH = 5
+_REMEMBERED_TIPS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merge did to the journal."""
+
+    before: str | None
+    """The journal's commit before; None if there was no journal."""
+    tip: str
+    """The journal's commit now."""
+    received: int
+    """How many trials are new in this journal."""
+    updated: int
+    """How many trials tell more than before, such as their end."""
+    forgotten: int
+    """How many trials are gone, since they were forgotten elsewhere."""
+    notes_problem: str | None = None
+    """Why the notes could not be brought up to date; nothing is lost by that."""
+
+    @property
+    def is_changed(self) -> bool:
+        return self.before != self.tip
+
+
+@dataclass(frozen=True, slots=True)
+class Unmerged:
+    """A remote whose journal, as it was last fetched, holds what this one does not."""
+
+    remote: str
+    trials: int
+    """How many trials this journal does not have; 0 if it lacks something else."""
+
+
+def merge(core: Core, commit: str, identity: Identity, source: str, notes: str | None) -> Merged:
+    """Merge another journal into this one; see `Journal.merge`."""
+    store = core.store
+    theirs = core.snapshot_of(commit, f"the journal of {source}")
+    with store.locked(layout.JOURNAL_REF) as ref:
+        before = core.snapshot()
+        tip, tree = _united(core, before, theirs)
+        changes = list(_changes(core, before, tree))
+        for path, _, new in changes:
+            if new is not None:
+                refuse_unsafe_name(path, source)
+        trials = [change for change in changes if _is_record(change[0])]
+        received = sum(old is None for _, old, _ in trials)
+        forgotten = sum(new is None for _, _, new in trials)
+        if tip is None:
+            assert before is not None
+            message = merged_message(source, received)
+            tip = store.write_commit(tree, [before.commit, theirs.commit], message, identity)
+        if before is None or tip != before.commit:
+            ref.set_target(tip, f"merge {source}", identity)
+    _remember(core, commit)
+    store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
+    notes_problem = None
+    try:
+        merge_notes(store, list(_trial_changes(core, trials)), notes, identity, core.read_trials_on)
+    except (JournalError, GitError) as error:
+        notes_problem = str(error)
+    return Merged(
+        before=None if before is None else before.commit,
+        tip=tip,
+        received=received,
+        updated=len(trials) - received - forgotten,
+        forgotten=forgotten,
+        notes_problem=notes_problem,
+    )
+
+
+def _united(core: Core, before: Snapshot | None, theirs: Snapshot) -> tuple[str | None, str]:
+    """The commit (None: it has yet to be made) and the tree of the two journals together."""
+    if before is None:
+        return theirs.commit, theirs.tree
+    bases = merge_bases(core.repository, before.commit, theirs.commit)
+    if theirs.commit in bases:
+        return before.commit, before.tree
+    if before.commit in bases:
+        return theirs.commit, theirs.tree
+    return None, merge_trees(core.store, before.commit, theirs.commit)
+
+
+def _changes(core: Core, before: Snapshot | None, tree: str) -> Iterator[tuple[str, str | None, str | None]]:
+    return iter_changes(core.store, None if before is None else before.tree, tree)
+
+
+def _is_record(path: str) -> bool:
+    parts = path.split("/")
+    key = parts[-1].removesuffix(layout.RECORD_SUFFIX)
+    is_in_place = len(parts) == _RECORD_DEPTH and parts[0] == layout.TRIALS and key != parts[-1]
+    return is_in_place and layout.KEY_PATTERN.fullmatch(key) is not None
+
+
+def _trial_changes(core: Core, changes: Sequence[tuple[str, str | None, str | None]]) -> Iterator[TrialChange]:
+    for path, old, new in changes:
+        yield TrialChange(_record_at(core, path, old), _record_at(core, path, new))
+
+
+def _record_at(core: Core, path: str, oid: str | None) -> TrialRecord | None:
+    """A record; None where there is none or it cannot be read, which is for listings to say."""
+    if oid is None:
+        return None
+    try:
+        return core.decode(File(path, oid))
+    except (BadRecord, FormatTooNew):
+        return None
+
+
+# --- what one has that the other lacks -----------------------------------------------------------
+
+
+def count_missing(core: Core, other: str | None) -> int:
+    """How many trials this journal has that the one at the commit `other` (None: an empty one) lacks."""
+    ours = core.snapshot()
+    theirs = None if other is None else core.snapshot_of(other, "the other journal")
+    return _count_new(core, theirs, ours)
+
+
+def _count_new(core: Core, before: Snapshot | None, after: Snapshot | None) -> int:
+    changes = iter_changes(core.store, _trials_tree(core, before), _trials_tree(core, after), layout.TRIALS, 1)
+    return sum(old is None and _is_record(path) for path, old, _ in changes)
+
+
+def _trials_tree(core: Core, snapshot: Snapshot | None) -> str | None:
+    entry = None if snapshot is None else core.store.find(snapshot.tree, layout.TRIALS)
+    return entry.oid if entry is not None and entry.is_tree else None
+
+
+def find_unmerged(core: Core) -> tuple[Unmerged, ...]:
+    """The remotes whose fetched journal holds what this one does not; those that cannot be read are left out."""
+    tips = _remote_tips(core)
+    ours = core.tip()
+    if all(commit == ours for commit in tips.values()):
+        return ()
+    known = _remembered(core)
+    found = []
+    for remote, commit in tips.items():
+        if commit == ours or commit in known:
+            continue
+        with contextlib.suppress(JournalError, GitError):
+            theirs = core.snapshot_of(commit, layout.remote_journal_ref(remote))
+            if ours is not None and merge_bases(core.repository, commit, ours) == [commit]:
+                _remember(core, commit)
+                continue
+            found.append(Unmerged(remote, _count_new(core, core.snapshot(), theirs)))
+    return tuple(found)
+
+
+def _remote_tips(core: Core) -> dict[str, str]:
+    """The fetched journals' commits by remote."""
+    start, end = layout.REMOTES_PREFIX, "/journal"
+    patterns = [f"{start}*{end}", f"{start}*/*{end}"]
+    refs = _list_refs(core, *patterns)
+    return {name.removeprefix(start).removesuffix(end): commit for name, commit in refs.items()}
+
+
+def _list_refs(core: Core, *patterns: str) -> dict[str, str]:
+    """What refs point to, by their names."""
+    lines = core.repository.git("for-each-ref", "--format=%(objectname) %(refname)", *patterns).splitlines()
+    return {name: oid for oid, _, name in (line.partition(" ") for line in lines)}
+
+
+def _memory(core: Core) -> Path:
+    return core.repository.common_dir / "mitosis" / "merged"
+
+
+def _remembered(core: Core) -> set[str]:
+    """Commits of other journals that are known to be in the history of this one.
+
+    It spares asking git again at every listing; without the file, git is asked.
+    """
+    try:
+        return set(_memory(core).read_text("ascii").split())
+    except (OSError, UnicodeDecodeError):
+        return set()
+
+
+def _remember(core: Core, commit: str) -> None:
+    known = _remembered(core)
+    if commit in known:
+        return
+    kept = [commit, *sorted(known)][:_REMEMBERED_TIPS]
+    with contextlib.suppress(OSError):  # it is only to save time
+        _memory(core).parent.mkdir(exist_ok=True)
+        _memory(core).write_text("".join(f"{line}\n" for line in kept), "ascii")
+
+
+# --- parts of a journal --------------------------------------------------------------------------
+
+
+def select(core: Core, keys: Sequence[str], onto: str | None, identity: Identity) -> str:
+    """Make a commit that adds some trials to another journal; see `Journal.select`."""
+    ours = core.snapshot()
+    base = None if onto is None else core.snapshot_of(onto, "the other journal")
+    if ours is None:
+        raise TrialNotFound(keys[0], f"no trial is recorded with the key `{keys[0]}`")
+    with core.store.locked(layout.JOURNAL_REF):
+        index = core.index(ours)
+        folders = {key: index.folder_of(key) for key in keys}
+    changes: dict[str, bytes | None] = {}
+    records = []
+    for key, folder in folders.items():
+        path = f"{folder}/{key[:2]}/{key}{layout.RECORD_SUFFIX}"
+        entry = None if folder is None else core.store.find(ours.tree, path)
+        if entry is None:
+            raise TrialNotFound(key, f"no trial is recorded with the key `{key}`")
+        record = core.decode(File(path, entry.oid))
+        records.append(record)
+        changes[path] = encode_trial(record)
+        for needed in _needed_files(record):
+            found = core.store.find(ours.tree, needed)
+            if found is not None and not found.is_tree:
+                changes[needed] = core.repository.read_blob(found.oid)
+    tree = core.edited_tree(base, changes)
+    return core.store.write_commit(tree, [] if onto is None else [onto], shared_message(records), identity)
+
+
+def _needed_files(record: TrialRecord) -> Iterator[str]:
+    """The paths of what a record refers to."""
+    yield layout.environment_path(record.environment)
+    for parameter in record.parameters:
+        if parameter.kind == "lookup" and parameter.tracked and parameter.digest is not None:
+            yield layout.variant_path(parameter.step, parameter.name, parameter.text, parameter.digest)
+
+
+def adopt_pins(core: Core, remote: str) -> int:
+    """Pin the commits that the remote's pins, as they were last fetched, keep; returns how many are new here."""
+    start = layout.remote_pins_prefix(remote)
+    present = read_pins(core)
+    refs = _list_refs(core, start).items()
+    missing = [commit for name, commit in refs if name == start + commit and commit not in present]
+    if missing:
+        # Refs are named by what they point to, so nothing can be overwritten that says anything else.
+        text = "".join(f"create {layout.pin_ref(commit)} {commit}\n" for commit in missing)
+        core.repository.git("update-ref", "--stdin", stdin=text.encode())
+    return len(missing)
+
+
+def read_pins(core: Core) -> dict[str, str]:
+    """The pin of each experiment commit that has one."""
+    return {commit: name for name, commit in _list_refs(core, layout.PIN_PREFIX).items()}
