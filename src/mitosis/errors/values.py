@@ -160,9 +160,22 @@ class Conflict:
     def full_name(self) -> str:
         return f"{self.step}.{self.parameter}={self.variant}"
 
+    @property
+    def digits(self) -> int:
+        """How many leading digits tell the digests of the meanings apart."""
+        return _telling_digits([meaning.digest for meaning in self.meanings])
+
+    @property
+    def resolve_command(self) -> str:
+        """The command that chooses the first of the meanings, for people to change."""
+        import shlex
+
+        words = ["mitosis", "variants", "resolve", self.full_name, "--keep", self.meanings[0].digest[: self.digits]]
+        return f"{shlex.join(words)}{' --rename-other NAME' * (len(self.meanings) - 1)}"
+
     def lines(self) -> list[str]:
         count = len(self.meanings)
-        digits = _telling_digits([meaning.digest for meaning in self.meanings])
+        digits = self.digits
         width = max(len(meaning.summary) for meaning in self.meanings)
         lines = []
         for meaning in self.meanings:
@@ -195,5 +208,6 @@ class VariantConflict(MitosisError):
         lines = [line for conflict in self.conflicts for line in conflict.lines()]
         super().__init__(
             "\n".join(lines) + "\nNobody can tell which one a trial with that name would mean, so it cannot be run.\n"
-            "Give the value that you mean a name of its own."
+            "Keep one, and give the other a name of its own:\n"
+            + "\n".join(f"    {conflict.resolve_command}" for conflict in self.conflicts)
         )

@@ -61,7 +61,7 @@ def resolve(
         entry = None if before is None else core.store.find(before.tree, folder)
         if before is None or entry is None or not entry.is_tree:
             raise ResolveError(
-                f"no variant `{variant}` of `{step}.{parameter}` is locked\n`mitosis variants` lists them."
+                f"{name} is not locked, so there is nothing to resolve\n`mitosis variants` lists what is."
             )
         names = LockedVariant(step, parameter, variant, "", b"")
         meanings = list(read_meanings(core.store, entry.oid, folder, names))
