@@ -68,6 +68,21 @@ def parse_parameters(
     return tuple(parameter for _, parameter in found.values())
 
 
+def parse_variant(word: str) -> tuple[str, str, str]:
+    """Step, parameter and variant of `step.param=variant`.
+
+    Raises:
+        MalformedParameter: it does not have this form.
+    """
+    target, equals, variant = word.partition("=")
+    step, dot, name = target.partition(".")
+    if not equals or not dot or not step or not name:
+        raise MalformedParameter(
+            _shell_word(word), "it names no variant", "Write it as step.param=variant, without blanks around the `=`."
+        )
+    return step, name, variant
+
+
 def quoting_hint(parameter: str, text: str) -> str:
     """How to write the string `text` as the expression of `parameter` on a command line.
 

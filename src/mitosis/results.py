@@ -11,10 +11,13 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mitosis.config import Config, find_config, find_trials_folder
-from mitosis.errors import AmbiguousKey, ConfigError, MitosisError, RepositoryError, TrialNotFound
+from mitosis.errors import AmbiguousKey, ConfigError, FileTrouble, MitosisError, RepositoryError, TrialNotFound
+
+if TYPE_CHECKING:
+    from mitosis.records import TrialRecord
 
 _FOLDER_NAME = re.compile(r"\d{4}-\d{2}-\d{2}_(?P<key>[^_]+?)(?:debug)?")
 _RESULTS_NAME = re.compile(r"results_(\d+)\.dill")
@@ -137,6 +140,47 @@ def find_trial_folder(key: str, trials_folder: str | os.PathLike[str] | None = N
     if trials_folder is not None:
         raise TrialNotFound(key, f"no trial in {folder} has a key that starts with `{key}`")
     return _folder_on_record(key, folder)
+
+
+def remove_outputs(record: TrialRecord) -> list[Path]:
+    """Delete the folder and the page of a trial, where they are on this machine.
+
+    A record may come from somebody else, so nothing is deleted that does not have the name that mitosis gives to the
+    outputs of this trial.
+
+    Returns:
+        What was deleted.
+
+    Raises:
+        FileTrouble: something cannot be deleted.
+    """
+    import shutil
+    import socket
+
+    folders = [default_trials_folder(Path.cwd())]
+    if record.process.host == socket.gethostname():
+        folders.append(Path(record.trials_folder))
+    removed: list[Path] = []
+    for trials_folder in dict.fromkeys(folders):
+        if not trials_folder.is_dir():
+            continue
+        for path in sorted(trials_folder.iterdir()):
+            if not _belongs_to(path.name, record.key):
+                continue
+            try:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            except OSError as error:
+                raise FileTrouble(path, "deleted", error) from error
+            removed.append(path)
+    return removed
+
+
+def _belongs_to(name: str, key: str) -> bool:
+    """Whether a file of that name in a trials folder is the folder or the page of a trial."""
+    folder = _FOLDER_NAME.fullmatch(name)
+    return (folder is not None and folder["key"] == key) or (
+        name.startswith("trial_") and name.endswith(f"_{key}.html")
+    )
 
 
 def _folder_on_record(key: str, looked_in: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mitosis.cli.text import clean, is_terminal, plain
 
 if TYPE_CHECKING:
-    from mitosis.errors import BadRecord
+    from mitosis.errors import BadRecord, Conflict
 
 _PROBLEMS_SHOWN = 10
 _PIPE_WIDTH = 10_000
@@ -24,12 +24,27 @@ def print_line(line: str) -> None:
     sys.stdout.write(plain(line, sys.stdout) + "\n")
 
 
+def print_warning(text: str) -> None:
+    """Print one line on standard error."""
+    sys.stderr.write(plain(f"! {text}\n", sys.stderr))
+
+
 def print_problems(problems: Sequence[BadRecord]) -> None:
     """Name what could not be read, on standard error."""
     for problem in problems[:_PROBLEMS_SHOWN]:
         sys.stderr.write(plain(f"! {clean(str(problem))}\n", sys.stderr))
     if len(problems) > _PROBLEMS_SHOWN:
         sys.stderr.write(f"! ... and {len(problems) - _PROBLEMS_SHOWN} more that cannot be read\n")
+
+
+def print_conflicts(conflicts: Sequence[Conflict]) -> None:
+    """Name the variants that have several meanings, and how to choose one, on standard error."""
+    for conflict in conflicts:
+        head, *meanings = conflict.lines()
+        print_warning(f"{clean(head)}; it cannot be run until one is chosen")
+        for line in meanings:
+            sys.stderr.write(plain(f"{clean(line)}\n", sys.stderr))
+        sys.stderr.write(f"    {clean(conflict.resolve_command)}\n")
 
 
 def print_columns(

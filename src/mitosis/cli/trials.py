@@ -1,21 +1,24 @@
-"""`mitosis list`, `show` and `open`: look at trials."""
+"""`mitosis list`, `show`, `open` and `forget`: look at trials, and take one out of sight."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from mitosis.cli.table import print_columns, print_line, print_problems
+from mitosis.cli.table import print_columns, print_line, print_problems, print_warning
 from mitosis.cli.text import KEY_DIGITS, clean, duration, is_terminal, moment, result
 from mitosis.records import TrialRecord
 
 if TYPE_CHECKING:
     from mitosis.errors import BadRecord
-    from mitosis.journal import Journal
+    from mitosis.journal import Journal, PresentMeaning, VariantUse
+    from mitosis.records import ParameterRecord
+
+    Meanings = Mapping[VariantUse, PresentMeaning]
 
 _PARAMETER_WIDTH = 24
 _NOTE_WIDTH = 48
@@ -39,12 +42,14 @@ def list_trials(
     problems: list[BadRecord] = []
     journal = _open_journal()
     records = list(journal.iter_trials(limit=number or None, experiment=experiment, problems=problems))
+    meanings = journal.present_meanings(parameter for record in records for parameter in record.parameters)
     if records:
-        _print_table(records)
+        _print_table(records, meanings)
     else:
         what = f" of {experiment}" if experiment is not None else ""
         print_line(f"no trials{what} are recorded in this repository")
     print_problems(problems)
+    _print_conflicts(meanings)
     return 0
 
 
@@ -56,8 +61,38 @@ def show(key: str) -> int:
     """
     journal = _open_journal()
     record = journal.read_trial(key)
-    for line in describe_trial(record, journal):
+    meanings = journal.present_meanings(record.parameters)
+    for line in describe_trial(record, meanings):
         print_line(line)
+    _print_conflicts(meanings)
+    return 0
+
+
+def forget(*keys: str, outputs: Annotated[bool, Parameter(negative=(), show_default=False)] = False) -> int:
+    """Take trials out of the listing by a new commit. The history of the journal keeps their records.
+
+    Args:
+        keys: The trials' keys, or any unique beginning of each.
+        outputs: Delete their pages and folders as well, for good, where they are on this machine.
+    """
+    from mitosis.errors import UsageError
+    from mitosis.results import remove_outputs
+
+    if not keys:
+        raise UsageError("give the key of a trial: mitosis forget KEY...\n`mitosis list` shows them.")
+    journal = _open_journal()
+    identity = journal.repository.identity()
+    for record in [journal.read_trial(key) for key in keys]:
+        journal.forget(record.key, identity)
+        print_line(
+            f"forgot {record.key}, {clean(record.experiment)}; git keeps it: git log --grep {record.key} refs/mitosis"
+        )
+        if outputs:
+            removed = remove_outputs(record)
+            for path in removed:
+                print_line(f"    deleted {clean(str(path))}")
+            if not removed:
+                print_line(f"    its outputs are not here; they were written on {clean(record.process.host)}")
     return 0
 
 
@@ -119,7 +154,7 @@ def _open_journal() -> Journal:
 # --- the table ------------------------------------------------------------------------------------
 
 
-def _print_table(records: Sequence[TrialRecord]) -> None:
+def _print_table(records: Sequence[TrialRecord], meanings: Meanings) -> None:
     """Trials as rows. What is the same in all of them is said once above. Files get the status as a word."""
     relative = is_terminal()
     steps_of: dict[str, set[str]] = {}
@@ -127,7 +162,7 @@ def _print_table(records: Sequence[TrialRecord]) -> None:
         for parameter in record.parameters:
             steps_of.setdefault(parameter.name, set()).add(parameter.step)
     ambiguous = frozenset(name for name, steps in steps_of.items() if len(steps) > 1)
-    rows = [_row(record, ambiguous, relative=relative) for record in records]
+    rows = [_row(record, ambiguous, meanings, relative=relative) for record in records]
     names = list(dict.fromkeys(name for row in rows for name in row))
     common = {}
     if len(rows) > 1:
@@ -148,7 +183,7 @@ def _print_table(records: Sequence[TrialRecord]) -> None:
         print_line(f"No room for {', '.join(left_out)}: see `mitosis show KEY`, or make the window wider.")
 
 
-def _row(record: TrialRecord, ambiguous: frozenset[str], *, relative: bool) -> dict[str, str]:
+def _row(record: TrialRecord, ambiguous: frozenset[str], meanings: Meanings, *, relative: bool) -> dict[str, str]:
     """The cells of a trial. Parameters in `ambiguous` belong to several steps, and are named with theirs."""
     state, note = _state(record)
     mark = {"finished": " ", "failed": "✗", "interrupted": "✗", "running": "…", "lost": "?"}[state]
@@ -158,7 +193,10 @@ def _row(record: TrialRecord, ambiguous: frozenset[str], *, relative: bool) -> d
     for parameter in record.parameters:
         name = parameter.full_name if parameter.name in ambiguous else parameter.name
         mark = "" if parameter.tracked else "+"
-        row[clean(name)] = _cut(mark + clean(parameter.text), _PARAMETER_WIDTH)
+        meaning = _present_meaning(parameter, meanings)
+        # The name alone would say what it means now.
+        then = f" ({parameter.summary})" if meaning is not None and not meaning.is_locked else ""
+        row[clean(name)] = _cut(mark + clean(parameter.text + then), _PARAMETER_WIDTH)
     row["main"] = result(record.main) if state == "finished" else "–" if state in ("failed", "interrupted") else state
     row["when"] = moment(record.started, relative=relative)
     row["took"] = duration(record.duration_s) if record.duration_s is not None else ""
@@ -193,7 +231,7 @@ def _state(record: TrialRecord) -> tuple[str, str]:
 # --- one trial ------------------------------------------------------------------------------------
 
 
-def describe_trial(record: TrialRecord, journal: Journal) -> list[str]:
+def describe_trial(record: TrialRecord, meanings: Meanings) -> list[str]:
     """Everything recorded about a trial, a fact a line."""
     relative = is_terminal()
     state, note = _state(record)
@@ -224,7 +262,7 @@ def describe_trial(record: TrialRecord, journal: Journal) -> list[str]:
     add("author", record.author)
     add("commit", f'{record.commit} "{record.subject}"')
     add("branch", record.branch)
-    lines += _describe_parameters(record)
+    lines += _describe_parameters(record, meanings)
     lines += _describe_steps(record)
     for warning in record.warnings:
         add("warning", warning)
@@ -242,7 +280,7 @@ def describe_trial(record: TrialRecord, journal: Journal) -> list[str]:
     return lines
 
 
-def _describe_parameters(record: TrialRecord) -> list[str]:
+def _describe_parameters(record: TrialRecord, meanings: Meanings) -> list[str]:
     if not record.parameters:
         return []
     lines = ["parameters"]
@@ -251,9 +289,28 @@ def _describe_parameters(record: TrialRecord) -> list[str]:
         value = f"{parameter.text} = {parameter.summary}" if parameter.kind == "lookup" else parameter.text
         if parameter.kind == "eval" and parameter.summary not in ("", parameter.text):
             value += f" = {parameter.summary}"
-        untracked = "" if parameter.tracked else "  (not tracked)"
-        lines.append(f"  {clean(parameter.full_name):<{width}}  {clean(value)}{untracked}")
+        remark = "" if parameter.tracked else "  (not tracked)"
+        meaning = _present_meaning(parameter, meanings)
+        if meaning is not None and not meaning.is_locked:
+            names = " or ".join(f"`{clean(name)}`" for name in meaning.other_names)
+            now = "is not locked any more" if not meaning.meanings else "means another value now"
+            remark = f"  (`{clean(parameter.text)}` {now}{f'; this one is {names}' if names else ''})"
+        lines.append(f"  {clean(parameter.full_name):<{width}}  {clean(value)}{remark}")
     return lines
+
+
+def _present_meaning(parameter: ParameterRecord, meanings: Meanings) -> PresentMeaning | None:
+    from mitosis.journal import variant_use
+
+    use = variant_use(parameter)
+    return None if use is None else meanings.get(use)
+
+
+def _print_conflicts(meanings: Meanings) -> None:
+    """Say, on standard error, which names that were shown have several meanings."""
+    names = {f"{u.step}.{u.parameter}={u.variant}": m.meanings for u, m in meanings.items() if m.meanings > 1}
+    for name, count in names.items():
+        print_warning(f"{clean(name)} has {count} recorded meanings, so it cannot be run: see `mitosis variants`")
 
 
 def _describe_steps(record: TrialRecord) -> list[str]:

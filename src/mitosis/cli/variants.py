@@ -1,11 +1,13 @@
-"""`mitosis variants`: what names mean."""
+"""`mitosis variants`: what names mean, and what they are to mean where there is a conflict."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from mitosis.cli.table import print_columns, print_line, print_problems
+from cyclopts import App, Parameter
+
+from mitosis.cli.table import print_columns, print_conflicts, print_line, print_problems
 from mitosis.cli.text import clean, is_terminal, moment
 
 if TYPE_CHECKING:
@@ -13,7 +15,10 @@ if TYPE_CHECKING:
 
 _VALUE_WIDTH = 60
 
+app = App(name="variants", help="List locked variants, and when and by whom they were locked.", help_format="plaintext")
 
+
+@app.default
 def variants() -> int:
     """List all locked variants, with their values, and when and by whom they were locked."""
     from collections import Counter
@@ -51,4 +56,47 @@ def variants() -> int:
     else:
         print_line("no variants are locked in this repository")
     print_problems(problems)
+    print_conflicts(journal.conflicts())
+    return 0
+
+
+@app.command
+def resolve(
+    variant: str,
+    /,
+    *,
+    keep: str,
+    rename_other: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
+) -> int:
+    """Choose one of several recorded meanings of a variant, for everybody who shares the repository.
+
+    Trials that used another meaning keep saying what they used.
+
+    Args:
+        variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
+        keep: Digest of the meaning that the name keeps, or any unique beginning of it.
+        rename_other: Give the other meaning this name of its own; without it, it is dropped. With several other
+            meanings, once for each in the order of their digests.
+    """
+    from mitosis import canonical
+    from mitosis.git import find_repository
+    from mitosis.journal import Journal
+    from mitosis.parameters import parse_variant
+
+    step, parameter, name = parse_variant(variant)
+    repository = find_repository(Path.cwd())
+    resolution = Journal(repository).resolve(
+        step, parameter, name, keep, repository.identity(), rename_others=rename_other
+    )
+
+    def shown(value: bytes) -> str:
+        return clean(canonical.summary(value, limit=_VALUE_WIDTH))
+
+    print_line(clean(f"{step}.{parameter}={name}") + f" means {shown(resolution.kept.value)} now")
+    for other, new_name in resolution.others:
+        if new_name is None:
+            print_line(f"    {shown(other.value)} is dropped; trials that used it keep saying so")
+        else:
+            print_line(f"    {shown(other.value)} is {clean(f'{step}.{parameter}={new_name}')} now")
+    print_line("Let others know: mitosis push")
     return 0

@@ -7,7 +7,7 @@
 from mitosis.journal.editing import Resolution
 from mitosis.journal.journal import Journal, Started
 from mitosis.journal.layout import experiment_name
-from mitosis.journal.locks import LockedVariant, LockOrigin, VariantValue
+from mitosis.journal.locks import LockedVariant, LockOrigin, PresentMeaning, VariantUse, VariantValue, variant_use
 from mitosis.journal.render import render_blob
 from mitosis.journal.sharing import Merged, Unmerged
 
@@ -16,10 +16,13 @@ __all__ = [
     "LockOrigin",
     "LockedVariant",
     "Merged",
+    "PresentMeaning",
     "Resolution",
     "Started",
     "Unmerged",
+    "VariantUse",
     "VariantValue",
     "experiment_name",
     "render_blob",
+    "variant_use",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mitosis.errors import (
@@ -18,13 +18,22 @@ from mitosis.git import Identity, Repository
 from mitosis.journal import editing, layout, meanings, sharing
 from mitosis.journal.core import Core
 from mitosis.journal.editing import Resolution
-from mitosis.journal.locks import LockedVariant, LockOrigin, VariantValue, check_locks
+from mitosis.journal.locks import (
+    LockedVariant,
+    LockOrigin,
+    PresentMeaning,
+    VariantUse,
+    VariantValue,
+    check_locks,
+    read_present_meaning,
+    variant_use,
+)
 from mitosis.journal.messages import ended_message, started_message
 from mitosis.journal.notes import add_to_note
 from mitosis.journal.origins import read_origins
 from mitosis.journal.reading import File, Reader
 from mitosis.journal.sharing import Merged, Unmerged
-from mitosis.records import TrialRecord, encode_trial
+from mitosis.records import ParameterRecord, TrialRecord, encode_trial
 
 _ENVIRONMENT_LIMIT_BYTES = 16 * 2**20
 _KEY_PREFIX = re.compile(rf"[0-9a-f]{{1,{layout.KEY_DIGITS}}}")
@@ -294,6 +303,18 @@ class Journal:
             problems: what cannot be read, or does not belong where it is, is appended to it and skipped.
         """
         yield from self._reader(problems).iter_variants()
+
+    def present_meanings(self, parameters: Iterable[ParameterRecord]) -> dict[VariantUse, PresentMeaning]:
+        """What the variants that trials used mean now; those that are not tracked have no lock, and are left out.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        snapshot = self._core.snapshot()
+        if snapshot is None:
+            return {}
+        uses = dict.fromkeys(use for parameter in parameters if (use := variant_use(parameter)) is not None)
+        return {use: read_present_meaning(self._core.store, snapshot.tree, use) for use in uses}
 
     def variant_origins(self) -> dict[tuple[str, str, str, str], LockOrigin]:
         """Where each lock comes from, by step, parameter, variant and digest."""

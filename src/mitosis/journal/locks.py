@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from mitosis.errors import BadRecord, JournalError
 from mitosis.journal import layout
 from mitosis.journal.store import Entry, Store, object_oid
+from mitosis.records import ParameterRecord
 
 MAX_VALUE_BYTES = 64 * 2**20
 """A larger canonical value is neither locked nor read."""
@@ -56,6 +58,34 @@ class LockOrigin:
     """The experiment's commit; None if the journal does not say."""
     trial: str | None
     """Key of the trial that took the lock; None if the journal does not say."""
+
+
+class VariantUse(NamedTuple):
+    """A variant, and what it meant when a trial used it."""
+
+    step: str
+    parameter: str
+    variant: str
+    digest: str
+
+
+def variant_use(parameter: ParameterRecord) -> VariantUse | None:
+    """What a recorded parameter says of a variant; None for one that is no variant, or is not tracked."""
+    if parameter.kind != "lookup" or not parameter.tracked or parameter.digest is None:
+        return None
+    return VariantUse(parameter.step, parameter.name, parameter.text, parameter.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class PresentMeaning:
+    """What the name of a variant means now, beside what it meant when a trial used it."""
+
+    is_locked: bool
+    """Whether the value that the trial used is a recorded meaning of that name."""
+    meanings: int
+    """How many recorded meanings the name has."""
+    other_names: tuple[str, ...]
+    """Other variants of the parameter that are locked to the value that the trial used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +146,32 @@ def read_meanings(store: Store, folder: str, path: str, names: VariantValue | Lo
         if digest is not None and not entry.is_tree:
             value = store.read_blob(entry.oid, f"{path}/{name}", MAX_VALUE_BYTES)
             yield LockedVariant(names.step, names.parameter, names.variant, digest, value)
+
+
+def read_present_meaning(store: Store, tree: str, use: VariantUse) -> PresentMeaning:
+    """What has become of the value that a variant had for a trial.
+
+    Raises:
+        BadRecord: a folder of variants cannot be read.
+    """
+    folder, name = layout.variant_folder(use.step, use.parameter, use.variant).rsplit("/", 1)
+    entry = store.find(tree, folder)
+    variants = {} if entry is None or not entry.is_tree else store.read_tree(entry.oid, folder)
+    digests = _digests_in(store, variants.get(name), f"{folder}/{name}")
+    others: list[str] = []
+    if use.digest not in digests:
+        others = [
+            layout.decode_name(other)
+            for other, below in variants.items()
+            if other != name and use.digest in _digests_in(store, below, f"{folder}/{other}")
+        ]
+    return PresentMeaning(use.digest in digests, len(digests), tuple(others))
+
+
+def _digests_in(store: Store, folder: Entry | None, path: str) -> set[str]:
+    if folder is None or not folder.is_tree:
+        return set()
+    return {digest for name in store.read_tree(folder.oid, path) if (digest := digest_of_file(name)) is not None}
 
 
 def iter_conflicts(store: Store, tree: str) -> Iterator[tuple[LockedVariant, ...]]:
