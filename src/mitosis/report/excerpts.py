@@ -97,8 +97,9 @@ def excerpt(
         whole = markup(text)
         if len(whole) <= room:
             return Excerpt(whole, Markup(""), lines, size_bytes, "", last_line)
-    head = _fitting(text, round(room * from_head), markup, from_end=False)
-    tail = _fitting(text[len(head) :], round(room * (1 - from_head)), markup, from_end=True)
+    head_room = round(room * from_head)
+    head = _fitting(text, head_room, markup, from_end=False)
+    tail = _fitting(text[len(head) :], room - head_room, markup, from_end=True)
     between = text[len(head) : len(text) - len(tail)]
     if not between:
         return Excerpt(markup(text), Markup(""), lines, size_bytes, "", last_line)
