@@ -75,6 +75,39 @@ def run_git(
     return done.stdout
 
 
+def start_git(*command: str, cwd: Path) -> None:
+    """Start the git program in the background, and leave it alone: it may outlive this process, and nobody is told.
+
+    Args:
+        command: the words after `git`.
+        cwd: the folder to run in.
+
+    Raises:
+        GitMissing: there is no git program.
+        GitError: it could not be started.
+    """
+    variables = {**os.environ, **_absolute_locations(), "GIT_TERMINAL_PROMPT": "0"}
+    try:
+        started = subprocess.Popen(
+            ["git", *command],
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=variables,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise GitMissing() from error
+    except OSError as error:
+        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
+    _left_alone.append(started)
+
+
+_left_alone: list[subprocess.Popen[bytes]] = []
+"""Processes that are not waited for; what forgets a process that runs is warned."""
+
+
 _LOCATIONS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
 
 

@@ -33,6 +33,7 @@ from mitosis.journal.notes import add_to_note
 from mitosis.journal.origins import read_origins
 from mitosis.journal.reading import File, Reader
 from mitosis.journal.sharing import Merged, Unmerged
+from mitosis.journal.upkeep import keep_up
 from mitosis.records import ParameterRecord, TrialRecord, encode_trial
 
 _ENVIRONMENT_LIMIT_BYTES = 16 * 2**20
@@ -144,6 +145,7 @@ class Journal:
             )
         except JournalError as error:
             raise NoteNotWritten(record.key, layout.NOTES_REF, str(error)) from error
+        keep_up(self.repository)
 
     def _had_ended(self, path: str, oid: str) -> bool:
         try:
@@ -223,7 +225,9 @@ class Journal:
             JournalError: one of them is damaged, or this one cannot be written. After any error it is what it was.
             GitError: git cannot read the histories.
         """
-        return sharing.merge(self._core, commit, identity, source, notes)
+        merged = sharing.merge(self._core, commit, identity, source, notes)
+        keep_up(self.repository)
+        return merged
 
     def read_tip(self, ref: str) -> str | None:
         """The commit of a journal that another ref points to; None if there is no such ref.
