@@ -26,9 +26,9 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgpack
 
@@ -36,6 +36,8 @@ from mitosis.errors import BadRecord, FormatTooNew, JournalError
 from mitosis.journal import layout
 from mitosis.journal.store import Entry, Store
 from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial
+
+_T = TypeVar("_T")
 
 _SHARDS = 256
 _STATE = struct.Struct(f"<24s40s{_SHARDS}Q{_SHARDS}I")
@@ -73,7 +75,7 @@ class TrialIndex:
 
     def iteration(self, record: TrialRecord) -> int:
         """How many trials there are of the record's experiment and tracked parameters."""
-        return len(self._values(_identity(record)))
+        return self._ask(lambda: self._count(_identity(record)))
 
     def folder_of(self, key: str) -> str | None:
         """The folder `trials/<experiment>/<day>` that holds the trial of that key; None if the key is free."""
@@ -86,19 +88,32 @@ class TrialIndex:
 
     def _values(self, word: str) -> list[str]:
         """What follows `word` in the facts that begin with it, sorted."""
+        return sorted(self._ask(lambda: self._facts(word)))
+
+    def _ask(self, question: Callable[[], _T]) -> _T:
         try:
-            return sorted(self._facts(word))
+            return question()
         except _Unusable:
             self._rebuild()
-            return sorted(self._facts(word))
+            return question()
+
+    def _count(self, word: str) -> int:
+        """How many facts begin with `word`. One is noted as false only after it was noted as true, and so on in turn."""
+        text = self._lines(word)
+        return text.count(f"\n+{word} ") - text.count(f"\n-{word} ")
 
     def _facts(self, word: str) -> set[str]:
-        number = int(word[:2], 16)
-        text = self._shard(number).decode() + "".join(self._new.get(number, ()))
+        text = self._lines(word)
         values: set[str] = set()
-        for sign, value in re.findall(rf"^([+-]){word} (.*)$", text, re.MULTILINE):
-            values.add(value) if sign == "+" else values.discard(value)
+        if f"{word} " in text:
+            for sign, value in re.findall(rf"^([+-]){word} (.*)$", text, re.MULTILINE):
+                values.add(value) if sign == "+" else values.discard(value)
         return values
+
+    def _lines(self, word: str) -> str:
+        """The shard of the facts that begin with a word, each line after a line break."""
+        number = int(word[:2], 16)
+        return "".join(["\n", self._shard(number).decode(), *self._new.get(number, ())])
 
     # --- catching up ------------------------------------------------------------------------------
 

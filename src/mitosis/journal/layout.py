@@ -106,10 +106,9 @@ def trial_folder(experiment: str, started: str) -> str:
         JournalError: `started` is no such time.
     """
     try:
-        moment = datetime.fromisoformat(started)
-    except ValueError as error:
+        day = datetime.fromisoformat(started).astimezone(UTC).date().isoformat()
+    except (ValueError, OverflowError) as error:
         raise JournalError(f"{started!r} is no time in ISO 8601, so the trial has no place in the journal") from error
-    day = moment.astimezone(UTC).date().isoformat()
     return f"{TRIALS}/{encode_name(experiment, EXPERIMENT_NAME_LIMIT)}/{day}"
 
 

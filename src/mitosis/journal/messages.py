@@ -42,7 +42,8 @@ def started_message(record: TrialRecord, locked: Collection[tuple[str, str, str,
         record: the trial.
         locked: step, parameter, variant and digest of each variant that this commit locks.
     """
-    summary = f"{_heading(record)} started at {record.commit[:_SHORT_COMMIT_DIGITS]}"
+    commit = one_line(record.commit[:_SHORT_COMMIT_DIGITS], _TRAILER_LIMIT)
+    summary = f"{_heading(record)} started at {commit}"
     parameters = _summary_parameters(record, {(step, parameter) for step, parameter, _, _ in locked})
     trailers = _common_trailers(record)
     # The digest comes first, since it is the part that must not be cut off.
@@ -105,7 +106,7 @@ def _without_password(source: str) -> str:
 
 def note_line(record: TrialRecord) -> str:
     """The line of a trial in the git note of its commit, without a line break."""
-    key = record.key[:SHORT_KEY_DIGITS]
+    key = one_line(record.key[:SHORT_KEY_DIGITS], _TRAILER_LIMIT)
     columns = [key, one_line(record.experiment, _NAME_LIMIT), _summary_parameters(record, ()), *_outcome(record)]
     return "  ".join(column for column in columns if column)
 
@@ -129,7 +130,7 @@ def format_main(value: MainResult) -> str:
 
 
 def _heading(record: TrialRecord) -> str:
-    return f"{one_line(record.experiment, _NAME_LIMIT)} {record.key}"
+    return f"{one_line(record.experiment, _NAME_LIMIT)} {one_line(record.key, _NAME_LIMIT)}"
 
 
 def _outcome(record: TrialRecord) -> tuple[str, str, str]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _WRITE_ATTEMPTS = 20
+_KEPT_TREES = 64
+_KEPT_ENTRIES = 10_000
 
 _BLOB_MODE = b"100644"
 _TREE_MODE = b"40000"
@@ -63,6 +65,7 @@ class Store:
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
         self._written: list[str] = []
+        self._trees: dict[str, list[tuple[bytes, bytes, bytes]]] = {}
 
     @property
     def objects(self) -> pygit2.Repository:
@@ -170,10 +173,22 @@ class Store:
         return entry
 
     def _read_entries(self, oid: str, where: str) -> list[tuple[bytes, bytes, bytes]]:
-        try:
-            return self.repository.read_entries(oid)
-        except UnreadableObject as error:
-            raise BadRecord(where or "the journal's tree", error.reason) from error
+        """Name, mode and id of each entry. An append reads the same few trees several times, so those are kept."""
+        entries = self._trees.get(oid)
+        if entries is None:
+            try:
+                entries = self.repository.read_entries(oid)
+            except UnreadableObject as error:
+                raise BadRecord(where or "the journal's tree", error.reason) from error
+            self._keep_tree(oid, entries)
+        return entries
+
+    def _keep_tree(self, oid: str, entries: list[tuple[bytes, bytes, bytes]]) -> None:
+        if len(entries) > _KEPT_ENTRIES:
+            return
+        if len(self._trees) >= _KEPT_TREES:
+            self._trees.clear()
+        self._trees[oid] = entries
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -336,7 +351,9 @@ class Store:
         # git sorts folders as if their names ended in a slash.
         order = sorted(entries, key=lambda name: name + b"/" if entries[name][0] == _TREE_MODE else name)
         data = b"".join(b"%s %s\0%s" % (entries[name][0], name, entries[name][1]) for name in order)
-        return self._write(pygit2.enums.ObjectType.TREE, data)
+        oid = self._write(pygit2.enums.ObjectType.TREE, data)
+        self._keep_tree(oid, [(name, *entries[name]) for name in order])
+        return oid
 
     def _write(self, kind: pygit2.enums.ObjectType, data: bytes) -> str:
         oid = str(_written(lambda: self.objects.write(kind, data), f"an object in {self.repository.common_dir}"))
