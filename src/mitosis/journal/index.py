@@ -98,7 +98,7 @@ class TrialIndex:
             return question()
 
     def _count(self, word: str) -> int:
-        """How many facts begin with `word`. One is noted as false only after it was noted as true, and so on in turn."""
+        """How many facts begin with `word`. Each is noted as true and as false in turn."""
         text = self._lines(word)
         return text.count(f"\n+{word} ") - text.count(f"\n-{word} ")
 
