@@ -140,9 +140,8 @@ def merge_notes(
     """
     affected: dict[str, list[TrialChange]] = {}
     for change in changes:
-        for record in (change.before, change.after):
-            if record is not None and change not in affected.setdefault(record.commit, []):
-                affected[record.commit].append(change)
+        for commit in {record.commit for record in (change.before, change.after) if record is not None}:
+            affected.setdefault(commit, []).append(change)
     with store.locked(NOTES_REF, is_derived=True) as ref:
         tip = ref.read()
         root = None if tip is None else store.read_commit_tree(tip, NOTES_REF)
