@@ -133,7 +133,7 @@ class _Line:
 
     def _record(self, entry: Entry, depth: int) -> str:
         parts = dict(named(entry))
-        if entry.label == "method" and ".__name__" in parts:
+        if entry.label == "method" and parts.keys() >= {".__self__", ".__name__"}:
             return f"{self.text(parts['.__self__'], depth - 1)}.{parts['.__name__']!s}"
         special = _frame_text(self._graph, entry)
         if special is not None:

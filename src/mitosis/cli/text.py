@@ -66,17 +66,18 @@ def moment(iso: str, *, relative: bool) -> str:
     """A recorded time: `2 min ago` on a terminal, ISO 8601 elsewhere."""
     try:
         when = datetime.fromisoformat(iso)
-    except ValueError:
-        return clean(iso)[:32]
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=UTC)
+        local = when.astimezone()
+    except (ValueError, OverflowError):  # no time, or one that is out of range in another time zone
+        return clean(iso[:32])
     if not relative:
-        return when.astimezone().isoformat(timespec="seconds")
-    seconds = (datetime.now(UTC) - when).total_seconds()
+        return local.isoformat(timespec="seconds")
+    seconds = (datetime.now(UTC) - local).total_seconds()
     for unit, name in ((86400 * 365, "y"), (86400 * 30, "mo"), (86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= unit:
             return f"{int(seconds // unit)} {name} ago"
-    return "just now" if seconds > -60 else when.astimezone().isoformat(timespec="seconds")
+    return "just now" if seconds > -60 else local.isoformat(timespec="seconds")
 
 
 def is_terminal(stream: IO[str] | None = None) -> bool:

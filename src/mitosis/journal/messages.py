@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
@@ -113,7 +114,7 @@ def note_line(record: TrialRecord) -> str:
 
 def format_duration(seconds: float) -> str:
     """A duration for people, such as `0.6 s`, `12 min 5 s`, `3 h 20 min`."""
-    if seconds < 99.95:
+    if seconds < 99.95 or not math.isfinite(seconds):
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 100:

@@ -1,0 +1,58 @@
+"""A slice of what `tests/fuzz/fuzz_decoders.py` does at length, and what it has found."""
+
+from __future__ import annotations
+
+import msgpack
+import pytest
+
+from fuzz.fuzz_decoders import HOSTILE_TEXTS, RECORD, TARGETS, Found, Target, fuzz, read_record
+from mitosis import canonical
+from mitosis.cli.text import moment
+from mitosis.errors import JournalError
+from mitosis.journal import layout
+from mitosis.journal.messages import ended_message, format_duration, note_line, started_message
+from mitosis.records import encode_trial
+
+
+def test_damaged_bytes_end_in_a_value_or_an_error_of_ours() -> None:
+    tallies = fuzz(4000, seed=7)
+    for name, tally in tallies.items():
+        assert tally.inputs > 100, name
+        # Where nothing is ever accepted, nothing but the first check is tested.
+        assert tally.accepted > 0, name
+
+
+def test_fuzzer_notices_what_it_looks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(data: bytes) -> None:
+        raise KeyError("oh")
+
+    monkeypatch.setitem(TARGETS, "note", Target([b"seed"], fail))
+    with pytest.raises(Found, match=r"note: KeyError: 'oh'\nb'"):
+        fuzz(50, seed=1, only="note")
+
+
+@pytest.mark.parametrize("text", HOSTILE_TEXTS)
+def test_texts_for_git_hold_no_control_characters(text: str) -> None:
+    record = RECORD.with_changes(key=text, commit=text, experiment=text, author=text)
+    read_record(encode_trial(record))
+    assert note_line(record).isprintable()
+    for message in (started_message(record, ()), ended_message(record)):
+        assert all(line.isprintable() for line in message.split("\n"))
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999-23:59"])
+def test_time_that_is_out_of_range_elsewhere_is_shown_as_it_is(time: str) -> None:
+    assert moment(time, relative=False) == moment(time, relative=True) == time[:32]
+    with pytest.raises(JournalError, match="no place in the journal"):
+        layout.trial_folder("my_exp", time)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(float("inf"), "inf s"), (float("nan"), "nan s")])
+def test_duration_that_is_not_finite_is_shown(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+def test_method_without_its_object_is_shown_as_any_record() -> None:
+    data = msgpack.packb([1, msgpack.ExtType(1, b"\0"), [5, "method", ".__name__", "make"]])
+    assert canonical.summary(data) == "method(__name__='make')"
+    assert "make" in canonical.render(data)
