@@ -281,13 +281,17 @@ class Repository:
         """
         return {os.fsdecode(name): TreeEntry(int(mode, 8), raw.hex()) for name, mode, raw in self.read_entries(oid)}
 
-    def read_entries(self, oid: str) -> list[tuple[bytes, bytes, bytes]]:
+    def read_entries(self, oid: str, limit_bytes: int | None = None) -> list[tuple[bytes, bytes, bytes]]:
         """Name, mode (octal digits) and id (20 bytes) of each entry of a tree, in git's order.
 
+        Args:
+            oid: its full id.
+            limit_bytes: refuse a larger one; that costs no memory.
+
         Raises:
-            UnreadableObject: it is missing, damaged, or no tree.
+            UnreadableObject: it is missing, damaged, too large, no tree, or has a name with a slash.
         """
-        data = self._read_kind(oid, "tree")
+        data = self._read_kind(oid, "tree", limit_bytes)
         entries = _TREE_ENTRY.findall(data)
         if sum(len(mode) + len(name) + _TREE_ENTRY_FIXED_BYTES for mode, name, _ in entries) != len(data):
             raise UnreadableObject(oid, "it is damaged: its entries do not add up")
@@ -313,7 +317,7 @@ class Repository:
 
 
 _KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
-_TREE_ENTRY = re.compile(rb"([0-7]{5,6}) ([^\0]+)\0(.{20})", re.DOTALL)
+_TREE_ENTRY = re.compile(rb"([0-7]{5,6}) ([^\0/]+)\0(.{20})", re.DOTALL)
 _TREE_ENTRY_FIXED_BYTES = 22
 """A space, a NUL and the id."""
 _LOOSE_HEADER = re.compile(rb"(commit|tree|blob|tag) ([0-9]{1,19})\0")

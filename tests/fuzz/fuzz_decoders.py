@@ -51,7 +51,8 @@ from mitosis.records import (
 
 FORMATS = Path(__file__).parents[1] / "formats"
 MEMORY_LIMIT_BYTES = 2 * 2**30
-TIME_LIMIT_S = 2.0
+TIME_LIMIT_S = 1.0
+"""Of the processor, for one input."""
 HANG_LIMIT_S = 20
 
 HOSTILE_TEXTS = (
@@ -336,9 +337,10 @@ class MadeUp(Repository):
         object.__setattr__(self, "_reads", reads)
         if reads > 300 or oid.startswith("00"):
             raise UnreadableObject(oid, "it is missing")
-        if limit_bytes is not None:
-            return GitObject("blob", SEEDS_OF_RECORDS[0])
         return GitObject("tree", getattr(self, "_tree"))  # noqa: B009
+
+    def read_blob(self, oid: str, limit_bytes: int | None = None) -> bytes:
+        return SEEDS_OF_RECORDS[0]
 
 
 MADE_UP = MadeUp(Path("/nowhere"), Path("/nowhere/.git"), Path("/nowhere/.git"), None)
@@ -459,7 +461,7 @@ def fuzz(inputs: int, seed: int, only: str | None = None) -> dict[str, Tally]:
             data = make_input(target, generator)
             if number % 100 == 0:
                 restart()
-            began = time.perf_counter()
+            began = time.process_time()
             accepted = 1
             try:
                 target.read(data)
@@ -467,7 +469,7 @@ def fuzz(inputs: int, seed: int, only: str | None = None) -> dict[str, Tally]:
                 accepted = 0
             except Exception as error:
                 raise Found(f"{only or name}: {type(error).__name__}: {error}\n{data!r}") from error
-            took_s = time.perf_counter() - began
+            took_s = time.process_time() - began
             if took_s > TIME_LIMIT_S:
                 raise Found(f"{only or name}: it took {took_s:.1f} s\n{data!r}")
             old = tallies[only or name]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgpack
 import pytest
 
-from fuzz.fuzz_decoders import HOSTILE_TEXTS, RECORD, TARGETS, Found, Target, fuzz, read_record
+from fuzz.fuzz_decoders import HOSTILE_TEXTS, MADE_UP, RECORD, TARGETS, Found, Target, fuzz, read_record
 from mitosis import canonical
 from mitosis.cli.text import moment
-from mitosis.errors import JournalError
+from mitosis.errors import JournalError, UnreadableObject
 from mitosis.journal import layout
 from mitosis.journal.messages import ended_message, format_duration, note_line, started_message
 from mitosis.records import encode_trial
@@ -56,3 +56,9 @@ def test_method_without_its_object_is_shown_as_any_record() -> None:
     data = msgpack.packb([1, msgpack.ExtType(1, b"\0"), [5, "method", ".__name__", "make"]])
     assert canonical.summary(data) == "method(__name__='make')"
     assert "make" in canonical.render(data)
+
+
+def test_tree_with_a_path_for_a_name_is_damaged() -> None:
+    tree = b"40000 a/../b\0" + b"\x11" * 20
+    with pytest.raises(UnreadableObject, match="do not add up"):
+        MADE_UP.with_tree(tree).read_entries("1" * 40)
