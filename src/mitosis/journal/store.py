@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _WRITE_ATTEMPTS = 20
+_TREE_LIMIT_BYTES = 16 * 2**20
+"""Of one folder of a journal: some 250,000 entries. More than that are nobody's records."""
 _KEPT_TREES = 64
 _KEPT_ENTRIES = 10_000
 
@@ -177,7 +179,7 @@ class Store:
         entries = self._trees.get(oid)
         if entries is None:
             try:
-                entries = self.repository.read_entries(oid)
+                entries = self.repository.read_entries(oid, _TREE_LIMIT_BYTES)
             except UnreadableObject as error:
                 raise BadRecord(where or "the journal's tree", error.reason) from error
             self._keep_tree(oid, entries)
