@@ -25,6 +25,8 @@ from mitosis.errors import (
     NoIdentity,
     NotARepository,
     NotInWorkTree,
+    ObjectMissing,
+    ObjectTooLarge,
     UnreadableObject,
     UnsupportedRepository,
 )
@@ -253,7 +255,7 @@ class Repository:
                 _check_size(oid, self._database.read_header(oid)[1], limit_bytes)
             number, data = self._database.read(oid)
         except KeyError as error:
-            raise UnreadableObject(oid, "it is missing") from error
+            raise ObjectMissing(oid, "it is missing") from error
         except (pygit2.GitError, ValueError) as error:
             raise UnreadableObject(oid, f"it is damaged ({error})") from error
         return GitObject(_KINDS.get(number, ""), data)
@@ -354,7 +356,7 @@ def _inflate(compressed: bytes, oid: str, limit_bytes: int | None) -> GitObject:
 
 def _check_size(oid: str, size_bytes: int, limit_bytes: int) -> None:
     if size_bytes > limit_bytes:
-        raise UnreadableObject(oid, f"it has {size_bytes} bytes, more than the {limit_bytes} that are read")
+        raise ObjectTooLarge(oid, f"it has {size_bytes} bytes, more than the {limit_bytes} that are read")
 
 
 def find_repository(folder: Path) -> Repository:

@@ -125,6 +125,14 @@ class UnreadableObject(RepositoryError):
         )
 
 
+class ObjectMissing(UnreadableObject):
+    """An object of the repository is not there."""
+
+
+class ObjectTooLarge(UnreadableObject):
+    """An object of the repository has more bytes than are read."""
+
+
 class GitMissing(RepositoryError):
     def __init__(self) -> None:
         super().__init__("the program `git` was not found on PATH\nInstall git 2.31 or newer and try again.")
