@@ -9,7 +9,7 @@ import pytest
 
 from mitosis.errors import JournalError, ResolveError, TrialNotFound, TrialStillRuns, VariantConflict, VariantRedefined
 from mitosis.git import find_repository
-from mitosis.journal import Journal, Merged, VariantValue
+from mitosis.journal import Journal, Merged, VariantValue, sharing
 from mitosis.journal.notes import note_of
 from mitosis.process import this_process
 from mitosis.records import ParameterRecord, TrialRecord
@@ -402,6 +402,21 @@ def test_names_that_git_would_not_check_out_are_not_taken_in(
     git("update-ref", JOURNAL, commit, cwd=root)
     tip = ada.tip()
     with pytest.raises(JournalError, match="nothing of it was merged"):
+        pull(ada, bob)
+    assert ada.tip() == tip
+
+
+def test_more_files_than_any_journal_has_are_not_taken_in(
+    ada: Journal, bob: Journal, run_trial: RunTrial, pull: Pull, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "MOST_CHANGES", 5)
+    for _ in range(3):
+        run_trial(journal=bob)
+    pull(ada, bob)
+    for _ in range(6):
+        run_trial(journal=bob)
+    tip = ada.tip()
+    with pytest.raises(JournalError, match="more than 5 files; nothing of it was merged"):
         pull(ada, bob)
     assert ada.tip() == tip
 

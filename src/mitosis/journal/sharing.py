@@ -17,8 +17,13 @@ from mitosis.journal.notes import TrialChange, merge_notes
 from mitosis.journal.reading import File
 from mitosis.records import TrialRecord, encode_trial
 
+MOST_CHANGES = 1_000_000
+"""A merge that would change more files is refused: it takes a gigabyte to look at, and no journal grows so."""
 _RECORD_DEPTH = 5
 _REMEMBERED_TIPS = 100
+
+_Change = tuple[str, str | None, str | None]
+"""The path of a file, and its id before and after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +64,7 @@ def merge(core: Core, commit: str, identity: Identity, source: str, notes: str |
     with store.locked(layout.JOURNAL_REF) as ref:
         before = core.snapshot()
         tip, tree = _united(core, before, theirs)
-        changes = list(_changes(core, before, tree))
-        for path, _, new in changes:
-            if new is not None:
-                refuse_unsafe_name(path, source)
-        trials = [change for change in changes if _is_record(change[0])]
+        trials = _changed_trials(core, before, tree, source)
         received = sum(old is None for _, old, _ in trials)
         forgotten = sum(new is None for _, _, new in trials)
         if tip is None:
@@ -101,8 +102,24 @@ def _united(core: Core, before: Snapshot | None, theirs: Snapshot) -> tuple[str 
     return None, merge_trees(core.store, before.commit, theirs.commit)
 
 
-def _changes(core: Core, before: Snapshot | None, tree: str) -> Iterator[tuple[str, str | None, str | None]]:
-    return iter_changes(core.store, None if before is None else before.tree, tree)
+def _changed_trials(core: Core, before: Snapshot | None, tree: str, source: str) -> list[_Change]:
+    """The records that a merge brings, changes or takes away.
+
+    Raises:
+        JournalError: the merge would bring what no mitosis writes.
+    """
+    trials = []
+    for number, change in enumerate(iter_changes(core.store, None if before is None else before.tree, tree)):
+        path, _, new = change
+        if number >= MOST_CHANGES:
+            raise JournalError(
+                f"the journal of {source} differs from this one in more than {MOST_CHANGES} files; nothing of it was merged"
+            )
+        if new is not None:
+            refuse_unsafe_name(path, source)
+        if _is_record(path):
+            trials.append(change)
+    return trials
 
 
 def _is_record(path: str) -> bool:
@@ -112,7 +129,7 @@ def _is_record(path: str) -> bool:
     return is_in_place and layout.KEY_PATTERN.fullmatch(key) is not None
 
 
-def _trial_changes(core: Core, changes: Sequence[tuple[str, str | None, str | None]]) -> Iterator[TrialChange]:
+def _trial_changes(core: Core, changes: Sequence[_Change]) -> Iterator[TrialChange]:
     for path, old, new in changes:
         yield TrialChange(_record_at(core, path, old), _record_at(core, path, new))
 
