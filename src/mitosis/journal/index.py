@@ -39,8 +39,8 @@ from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial
 
 _T = TypeVar("_T")
 
-_SHARDS = 256
-_STATE = struct.Struct(f"<24s40s{_SHARDS}Q{_SHARDS}I")
+SHARDS = 256
+_STATE = struct.Struct(f"<24s40s{SHARDS}Q{SHARDS}I")
 """Name of the format, the tree, and of each shard the bytes that count and their CRC-32; one of all that follows."""
 _STATE_CHECKSUM = struct.Struct("<I")
 _STATE_NAME = b"mitosis trial index 1"
@@ -68,7 +68,7 @@ class TrialIndex:
         self.folder: Path = store.repository.common_dir / "mitosis" / "trials"
         self._store = store
         self._trials = trials
-        self._state = _State(_NO_TREE, [_Extent(0, 0)] * _SHARDS)
+        self._state = _State(_NO_TREE, [_Extent(0, 0)] * SHARDS)
         self._read: dict[int, bytes] = {}
         self._new: dict[int, list[str]] = {}
         self._catch_up()
@@ -93,7 +93,7 @@ class TrialIndex:
     def _ask(self, question: Callable[[], _T]) -> _T:
         try:
             return question()
-        except _Unusable:
+        except Unusable:
             self._rebuild()
             return question()
 
@@ -123,7 +123,7 @@ class TrialIndex:
             if self._state.tree == (self._trials or _NO_TREE):
                 return
             self._apply(None if self._state.tree == _NO_TREE else self._state.tree)
-        except _Unusable:
+        except Unusable:
             self._rebuild()
         else:
             self._write()
@@ -131,7 +131,7 @@ class TrialIndex:
     def _rebuild(self) -> None:
         import shutil
 
-        self._state = _State(_NO_TREE, [_Extent(0, 0)] * _SHARDS)
+        self._state = _State(_NO_TREE, [_Extent(0, 0)] * SHARDS)
         self._read.clear()
         self._new.clear()
         with _writing(self.folder):
@@ -162,7 +162,7 @@ class TrialIndex:
             if after is not None:
                 self._store.read_tree(after, path)
             # So it is the old tree that cannot be read, and nothing but the index wants that.
-            raise _Unusable from error
+            raise Unusable from error
         for name, old, new in changes:
             is_folder = folders > 0
             one, two = _oid(old, is_folder), _oid(new, is_folder)
@@ -183,7 +183,7 @@ class TrialIndex:
         except (BadRecord, FormatTooNew) as error:
             if is_old:
                 # What it told when it could be read is not known any more.
-                raise _Unusable from error
+                raise Unusable from error
             return facts
         facts.add(f"{_identity(record)} {key}")
         if layout.COMMIT_PATTERN.fullmatch(record.commit):
@@ -198,21 +198,21 @@ class TrialIndex:
             extent = self._state.extents[number]
             data = b"" if extent.size_bytes == 0 else _read_bytes(self.folder / f"{number:02x}")[: extent.size_bytes]
             if _Extent(len(data), zlib.crc32(data)) != extent:
-                raise _Unusable
+                raise Unusable
             self._read[number] = data
         return self._read[number]
 
     def _read_state(self) -> _State:
         data = _read_bytes(self.folder / "state")
         if len(data) != _STATE.size + _STATE_CHECKSUM.size:
-            raise _Unusable
+            raise Unusable
         body = data[: _STATE.size]
         if _STATE_CHECKSUM.unpack(data[_STATE.size :]) != (zlib.crc32(body),):
-            raise _Unusable
+            raise Unusable
         name, tree, *numbers = _STATE.unpack(body)
         if name.rstrip(b"\0") != _STATE_NAME:
-            raise _Unusable
-        extents = map(_Extent, numbers[:_SHARDS], numbers[_SHARDS:])
+            raise Unusable
+        extents = map(_Extent, numbers[:SHARDS], numbers[SHARDS:])
         return _State(tree.decode(), list(extents))
 
     def _write(self) -> None:
@@ -244,7 +244,7 @@ class _State(NamedTuple):
     extents: list[_Extent]
 
 
-class _Unusable(Exception):
+class Unusable(Exception):
     """The index on disk is missing, damaged or from a tree that is gone."""
 
 
@@ -264,7 +264,7 @@ def _read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         # A rebuild mends it, or says what cannot be written.
-        raise _Unusable from error
+        raise Unusable from error
 
 
 def _write_bytes(path: Path, data: bytes, at: int) -> None:

@@ -91,10 +91,10 @@ def add_to_note(
     with store.locked(NOTES_REF, is_derived=True) as ref:
         tip = ref.read()
         root = None if tip is None else store.read_commit_tree(tip, NOTES_REF)
-        paths = {} if root is None else _find_notes(store, root, record.commit)
+        paths = {} if root is None else find_notes(store, root, record.commit)
         note = _read_note(store, paths) if is_new else None
         note = note_of(read_trials()) if note is None else note.with_line(note_line(record))
-        path = min(paths, key=len, default=None) or _new_path(store, root, record.commit)
+        path = min(paths, key=len, default=None) or new_note_path(store, root, record.commit)
         changes: dict[str, str | None] = dict.fromkeys(paths)
         changes[path] = store.write_blob(note.to_text().encode())
         tree = store.edit_tree(root, changes)
@@ -147,9 +147,9 @@ def merge_notes(
         root = None if tip is None else store.read_commit_tree(tip, NOTES_REF)
         blobs: dict[str, str | None] = {}
         for commit, changed in affected.items():
-            paths = {} if root is None else _find_notes(store, root, commit)
+            paths = {} if root is None else find_notes(store, root, commit)
             note = _merged_note(_read_note(store, paths), commit, changed, read_trials)
-            path = min(paths, key=len, default=None) or _new_path(store, root, commit)
+            path = min(paths, key=len, default=None) or new_note_path(store, root, commit)
             blobs |= dict.fromkeys(paths)
             blobs[path] = store.write_blob(note.to_text().encode()) if note.lines else None
         tree = store.edit_tree(root, blobs)
@@ -198,7 +198,7 @@ def _end_order(record: TrialRecord) -> tuple[str, str]:
     return record.ended or "", record.key
 
 
-def _find_notes(store: Store, root: str, commit: str) -> dict[str, str]:
+def find_notes(store: Store, root: str, commit: str) -> dict[str, str]:
     """Every path, with its blob, at which the tree holds a note on the commit.
 
     git spreads notes over folders named by the leading digits of the commits' ids, more levels the more notes there
@@ -218,7 +218,7 @@ def _find_notes(store: Store, root: str, commit: str) -> dict[str, str]:
     return found
 
 
-def _new_path(store: Store, root: str | None, commit: str) -> str:
+def new_note_path(store: Store, root: str | None, commit: str) -> str:
     """Where to put the first note on a commit: as deep as there are folders, and at least one level down."""
     folder, rest = f"{commit[:2]}/", commit[2:]
     while root is not None and len(rest) > 2:
