@@ -416,7 +416,7 @@ def test_more_files_than_any_journal_has_are_not_taken_in(
     for _ in range(6):
         run_trial(journal=bob)
     tip = ada.tip()
-    with pytest.raises(JournalError, match="more than 5 files; nothing of it was merged"):
+    with pytest.raises(JournalError, match="more than 5 files, so it was not merged"):
         pull(ada, bob)
     assert ada.tip() == tip
 

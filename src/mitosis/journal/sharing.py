@@ -113,7 +113,7 @@ def _changed_trials(core: Core, before: Snapshot | None, tree: str, source: str)
         path, _, new = change
         if number >= MOST_CHANGES:
             raise JournalError(
-                f"the journal of {source} differs from this one in more than {MOST_CHANGES} files; nothing of it was merged"
+                f"the journal of {source} differs from this one in more than {MOST_CHANGES} files, so it was not merged"
             )
         if new is not None:
             refuse_unsafe_name(path, source)
