@@ -62,3 +62,10 @@ def test_tree_with_a_path_for_a_name_is_damaged() -> None:
     tree = b"40000 a/../b\0" + b"\x11" * 20
     with pytest.raises(UnreadableObject, match="do not add up"):
         MADE_UP.with_tree(tree).read_entries("1" * 40)
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_frame_without_columns_is_shown_as_any_record(kind: int) -> None:
+    frame = [5, "pandas.DataFrame", "items", msgpack.ExtType(1, b"\1")]
+    data = msgpack.packb([1, msgpack.ExtType(1, b"\0"), frame, [kind, "list", 7]])
+    assert "7" in canonical.summary(data)

@@ -270,7 +270,8 @@ def _frame_text(graph: Graph, entry: Entry) -> str | None:
     """Frames and arrays of objects by their size; None for other records."""
     parts = dict(named(entry))
     items = _entry(graph, parts.get("items"))
-    if entry.label in ("pandas.DataFrame", "polars.DataFrame") and items is not None:
+    has_columns = items is not None and items.kind in (MAPPING, ORDERED_MAPPING)
+    if entry.label in ("pandas.DataFrame", "polars.DataFrame") and items is not None and has_columns:
         keys = [key for key in items.items[::2] if not isinstance(key, Ref)]
         names = [(key if isinstance(key, str) else repr(key))[:_NAME] for key in keys[:8]]
         rows = _length(graph, items.items[1]) if items.items else _length(graph, parts.get(".index"))
