@@ -38,6 +38,7 @@ for _name, _function, _group, _help in (
     ("open", "trials:open_page", _READING, "Open a trial's page in the browser."),
     ("variants", "variants:app", _READING, "List locked variants, and when and by whom they were locked."),
     ("forget", "trials:forget", _READING, "Take trials out of the listing; git keeps their records."),
+    ("verify", "verify:verify", _READING, "Check that everything recorded is there, can be read, and agrees."),
     ("init", "project:init", _SETTING_UP, "Add an empty table of steps to pyproject.toml."),
     ("setup", "project:setup", _SETTING_UP, "Have plain git show records and locks as text."),
     ("demo", "project:demo", _SETTING_UP, "Write a small experiment as a new repository, and run a trial."),

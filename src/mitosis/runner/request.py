@@ -11,7 +11,9 @@ from typing import Literal, Protocol
 from mitosis.errors import MitosisError
 from mitosis.records import ParameterRecord, StepRecord, TrialRecord
 
-COMMANDS = frozenset({"demo", "forget", "init", "list", "open", "run", "setup", "show", "textconv", "variants"})
+COMMANDS = frozenset(
+    {"demo", "forget", "init", "list", "open", "run", "setup", "show", "textconv", "variants", "verify"}
+)
 """What the command line takes for a command where a step could stand."""
 
 

@@ -1,0 +1,112 @@
+"""`mitosis verify`: whether all that is recorded can be read, agrees, and is there."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from mitosis.cli.table import print_line
+from mitosis.cli.text import clean, is_terminal
+
+if TYPE_CHECKING:
+    from mitosis.verify import Finding, Report
+
+_MARKS = {"error": "✗", "warning": "!", "info": "·"}
+_SHOWN_OF_A_KIND = 20
+_PATIENCE_S = 1.0
+"""A check that takes no longer needs no line of progress."""
+_COUNTED = ("trials", "locks", "environments", "commits", "pins", "notes", "outputs")
+
+
+def verify(
+    *,
+    outputs: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    repair: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+) -> int:
+    """Check that every record, lock and commit is there, can be read, and agrees with the others.
+
+    Args:
+        outputs: Compare the files that trials left in the trials folder with their records, too.
+        repair: First make anew what is derived from the records: notes, pins, the index.
+    """
+    from mitosis.git import find_repository
+    from mitosis.results import default_trials_folder
+    from mitosis.verify import repair as mend
+    from mitosis.verify import verify as check
+
+    repository = find_repository(Path.cwd())
+    trials_folder = default_trials_folder(Path.cwd()) if outputs else None
+    with _progress_line() as tell:
+        done = mend(repository, repository.identity(), tell=tell) if repair else []
+        report = check(repository, trials_folder=trials_folder, tell=tell)
+    for line in done:
+        print_line(f"repaired: {clean(line)}")
+    if repair and not done:
+        print_line("there was nothing to repair")
+    _print_report(report)
+    return 0 if report.is_sound else 1
+
+
+def _print_report(report: Report) -> None:
+    counted = [_counted(report.counts[name], name) for name in _COUNTED if name in report.counts]
+    if counted:
+        print_line(f"checked {', '.join(counted)}")
+    shown: dict[str, int] = {}
+    for finding in report.findings:
+        name = f"{finding.severity}: {finding.kind}"
+        shown[name] = shown.get(name, 0) + 1
+        if shown[name] <= _SHOWN_OF_A_KIND:
+            _print_finding(finding)
+    for name, count in shown.items():
+        more = count - _SHOWN_OF_A_KIND + report.left_out.get(name, 0)
+        if more > 0:
+            print_line(f"  ... and {more:,} more findings of the kind {name}")
+    errors = sum(finding.severity == "error" for finding in report.findings)
+    warnings = len(report.problems) - errors
+    if report.is_sound:
+        print_line("all is well")
+    else:
+        words = [_counted(number, word) for number, word in ((errors, "errors"), (warnings, "warnings")) if number]
+        print_line(", ".join(words))
+
+
+def _print_finding(finding: Finding) -> None:
+    print_line(f"{_MARKS[finding.severity]} {finding.kind}: {clean(finding.where)}: {clean(finding.what)}")
+    if finding.remedy:
+        print_line(f"    {clean(finding.remedy)}")
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count:,} {name.removesuffix('s') if count == 1 else name}"
+
+
+@contextlib.contextmanager
+def _progress_line() -> Iterator[Callable[[str], None]]:
+    """A function that shows a text on a line that is gone in the end, if it takes long and somebody looks."""
+    if not is_terminal(sys.stderr):
+        yield lambda text: None
+        return
+
+    began = time.monotonic()
+    is_shown = False
+
+    def tell(text: str) -> None:
+        nonlocal is_shown
+        if time.monotonic() - began < _PATIENCE_S:
+            return
+        is_shown = True
+        sys.stderr.write(f"\r\x1b[K{clean(text)} ...")
+        sys.stderr.flush()
+
+    try:
+        yield tell
+    finally:
+        if is_shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

@@ -1,0 +1,224 @@
+"""Check all that mitosis keeps in a repository, and mend what can be made anew.
+
+`verify` reads everything and changes nothing. `repair` makes anew what is derived from the journal; it takes away
+nothing that is a source of truth.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mitosis.errors import FormatTooNew, GitError, JournalError, MitosisError
+from mitosis.git import Identity, Repository
+from mitosis.journal import Journal, layout
+from mitosis.journal.core import Core, Snapshot
+from mitosis.process import is_alive
+from mitosis.records import TrialRecord
+from mitosis.verify import derived
+from mitosis.verify.contents import UPGRADE, Contents, ContentsReader, check_lookups, who_wrote
+from mitosis.verify.findings import Finding, Findings, Report, Severity
+from mitosis.verify.history import HistoryReader, check_pins
+from mitosis.verify.outputs import OutputsChecker
+
+__all__ = ["Finding", "Report", "Severity", "repair", "verify"]
+
+_ATTEMPTS = 3
+_PAUSE_S = 0.3
+
+
+def _silent(text: str) -> None:
+    pass
+
+
+def verify(
+    repository: Repository, *, trials_folder: Path | None = None, tell: Callable[[str], None] = _silent
+) -> Report:
+    """Check the journal of a repository and all that belongs to it. Nothing is changed.
+
+    Args:
+        repository: whose journal.
+        trials_folder: compare the outputs in it with their records as well; None to leave them alone.
+        tell: is told what is being done, as a clause for a line of progress.
+
+    Raises:
+        GitError: git cannot list refs.
+    """
+    core = Core(repository)
+    restore = _restore_command(repository)
+    findings, snapshot, contents = _check_settled(core, restore, trials_folder, tell)
+    derived.check_locks_left(repository, findings)
+    if snapshot is None:
+        return findings.report()
+    derived.check_index(core, snapshot, findings)
+    derived.check_symbolic_ref(repository, findings)
+    _check_conflicts(repository, findings)
+    _check_remotes(repository, findings)
+    tell("looking for the commits of trials")
+    check_pins(repository, _commits(contents), findings)
+    tell("reading the history")
+    HistoryReader(repository, restore, findings, tell).read(snapshot.commit)
+    return findings.report()
+
+
+def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], None] = _silent) -> list[str]:
+    """Make anew what is derived from the journal and does not agree with it: pins, notes, index, the short name.
+
+    Args:
+        repository: whose journal.
+        identity: who writes the notes.
+        tell: is told what is being done.
+
+    Returns:
+        What was done, a clause each.
+
+    Raises:
+        JournalError: the journal cannot be read, or something not be written.
+    """
+    from mitosis.journal.derived import is_index_right, rebuild_index
+
+    core = Core(repository)
+    done = derived.repair_locks_left(core)
+    snapshot = core.snapshot()
+    if snapshot is None:
+        return done
+    contents = _check_contents(core, snapshot, "", None, Findings(), tell)
+    tell("mending")
+    if not is_index_right(core, snapshot):
+        rebuild_index(core)
+        done.append("made the index of trials anew")
+    symbolic = derived.repair_symbolic_ref(repository)
+    done += [symbolic] if symbolic is not None else []
+    done += derived.repair_pins(core, _commits(contents))
+    done += derived.repair_notes(core, contents, identity)
+    return done
+
+
+def _check_settled(
+    core: Core, restore: str, trials_folder: Path | None, tell: Callable[[str], None]
+) -> tuple[Findings, Snapshot | None, Contents]:
+    """Check the tree of the journal and the notes, at a moment at which nobody is in between writing the two."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        findings = Findings()
+        state = _state(core)
+        snapshot = _read_snapshot(core, restore, findings)
+        if snapshot is None:
+            return findings, None, Contents()
+        contents = _check_contents(core, snapshot, restore, trials_folder, findings, tell)
+        tell("comparing the notes and the index")
+        derived.check_notes(core, contents, findings)
+        if attempt == _ATTEMPTS or not any(finding.kind == "note" for finding in findings.report().problems):
+            break
+        # A trial that ends writes the journal first and then the notes: perhaps that is happening now.
+        time.sleep(_PAUSE_S)
+        if _state(core) == state:
+            break
+    return findings, snapshot, contents
+
+
+def _read_snapshot(core: Core, restore: str, findings: Findings) -> Snapshot | None:
+    """The journal's present state; None if there is none, or it cannot be read."""
+    name = layout.JOURNAL_REF
+    try:
+        snapshot = core.snapshot()
+    except FormatTooNew as error:
+        findings.error("journal", name, _first_line(error), UPGRADE)
+        return None
+    except JournalError as error:
+        command = restore.replace(name, f"+{name}:{name}")
+        findings.error("journal", name, _first_line(error), f"take another's: {command}")
+        return None
+    if snapshot is None:
+        findings.info("journal", name, "no trial is recorded in this repository")
+    return snapshot
+
+
+def _check_contents(
+    core: Core,
+    snapshot: Snapshot,
+    restore: str,
+    trials_folder: Path | None,
+    findings: Findings,
+    tell: Callable[[str], None],
+) -> Contents:
+    outputs = None if trials_folder is None else OutputsChecker(trials_folder, findings)
+    count = 0
+
+    def visit(record: TrialRecord) -> None:
+        nonlocal count
+        count += 1
+        if count % 1000 == 0:
+            tell(f"reading records: {count:,}")
+        _check_end(record, findings)
+        if outputs is not None:
+            outputs.check(record)
+
+    tell("reading records")
+    contents = ContentsReader(core.store, restore, findings, visit).read(snapshot.tree)
+    check_lookups(core.repository, snapshot.commit, contents, findings)
+    if outputs is not None:
+        findings.counts["outputs"] = outputs.checked
+        if outputs.elsewhere:
+            what = f"the outputs of {outputs.elsewhere} trials are on other machines, and were not looked at"
+            findings.info("output", str(trials_folder), what)
+    return contents
+
+
+def _check_end(record: TrialRecord, findings: Findings) -> None:
+    """Say of a trial that has not ended whether it runs."""
+    if record.status != "running":
+        return
+    where = f"trial {record.key}"
+    alive = is_alive(record.process)
+    if alive is False:
+        what = f"it is lost: its process on {record.process.host} is gone"
+        findings.info("trial", where, what, f"mitosis forget {record.key}")
+    else:
+        findings.info("trial", where, f"it runs on {record.process.host}, or did when this was recorded")
+
+
+def _commits(contents: Contents) -> set[str]:
+    commits = {trial.commit for trial in contents.trials.values()}
+    return {commit for commit in commits if layout.COMMIT_PATTERN.fullmatch(commit)}
+
+
+def _check_conflicts(repository: Repository, findings: Findings) -> None:
+    try:
+        for conflict in Journal(repository).conflicts():
+            what = f"it has {len(conflict.meanings)} recorded meanings, so it cannot be run"
+            findings.warning("variant", conflict.full_name, what, conflict.resolve_command)
+    except MitosisError as error:
+        findings.error("variant", layout.VARIANTS, _first_line(error), who_wrote(layout.VARIANTS))
+
+
+def _check_remotes(repository: Repository, findings: Findings) -> None:
+    for unmerged in Journal(repository).unmerged():
+        what = f"{unmerged.trials} trials were fetched from it that are not in this journal"
+        findings.info("remote", unmerged.remote, what, f"mitosis pull {unmerged.remote}")
+
+
+def _state(core: Core) -> tuple[str | None, str | None]:
+    """What the journal and the notes point to now; None for what cannot be read."""
+
+    def read(name: str) -> str | None:
+        try:
+            return core.store.read_ref(name)
+        except JournalError:
+            return None
+
+    return read(layout.JOURNAL_REF), read(layout.NOTES_REF)
+
+
+def _restore_command(repository: Repository) -> str:
+    """The command that brings objects of the journal back from another clone."""
+    try:
+        remotes = repository.git("remote").split()
+    except GitError:
+        remotes = []
+    remote = "origin" if "origin" in remotes else remotes[0] if remotes else "CLONE"
+    return f"git fetch --refetch {remote} {layout.JOURNAL_REF}"
+
+
+def _first_line(error: MitosisError) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,209 @@
+"""What is derived from the journal, and what may be left over beside it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from mitosis.errors import GitError, JournalError
+from mitosis.git import Identity, Repository
+from mitosis.journal import layout
+from mitosis.journal.core import Core, Snapshot
+from mitosis.journal.derived import PresentNote, expected_note, is_index_right, read_notes
+from mitosis.journal.layout import SHORT_KEY_DIGITS
+from mitosis.journal.locking import describe_holder, is_stale, read_holder
+from mitosis.process import is_alive
+from mitosis.verify.contents import Contents
+from mitosis.verify.findings import Findings
+
+REPAIR = "mitosis verify --repair"
+_UNOWNED_LOCK_AGE_S = 60.0
+
+
+def check_notes(core: Core, contents: Contents, findings: Findings) -> None:
+    """Compare the notes with the journal."""
+    try:
+        notes = read_notes(core.store)
+    except JournalError as error:
+        findings.warning("note", layout.NOTES_REF, str(error).partition("\n")[0], REPAIR)
+        return
+    findings.counts["notes"] = len(notes)
+    for commit in wrong_notes(contents, notes):
+        findings.warning("note", f"the note on {commit}", _complaint(notes.get(commit)), REPAIR)
+    for commit, note in notes.items():
+        if note.text is not None and not note.is_ours and commit not in commits_with_notes(contents):
+            command = f"git notes --ref=mitosis show {commit}"
+            findings.info("note", f"the note on {commit}", "somebody wrote it by hand; nothing shares it", command)
+
+
+def commits_with_notes(contents: Contents) -> set[str]:
+    """The commits that are to have a note: those on which a trial ended."""
+    return {
+        trial.commit
+        for trial in contents.trials.values()
+        if trial.ended is not None and layout.COMMIT_PATTERN.fullmatch(trial.commit)
+    }
+
+
+def wrong_notes(contents: Contents, notes: dict[str, PresentNote]) -> list[str]:
+    """The commits whose note does not tell what the journal does.
+
+    What a note tells of a trial whose record cannot be read now is not held against it: it may be all that is left.
+    """
+    ended: dict[str, list[tuple[str, str, str]]] = {commit: [] for commit in commits_with_notes(contents)}
+    for key, trial in contents.trials.items():
+        if trial.ended is not None and trial.commit in ended:
+            ended[trial.commit].append((trial.ended, key, trial.note_line))
+    unreadable = {key[:SHORT_KEY_DIGITS] for key in contents.unreadable_keys}
+    wrong = []
+    for commit in sorted(ended.keys() | notes.keys()):
+        note = notes.get(commit)
+        right = expected_note(ended.get(commit, ())).to_text()
+        present = "" if note is None else note.text
+        if present == right or (not right and note is not None and note.text is not None and not note.is_ours):
+            continue
+        if present is not None and unreadable and _tells_of_lost(present, right, unreadable):
+            continue
+        wrong.append(commit)
+    return wrong
+
+
+def _tells_of_lost(present: str, right: str, unreadable: Collection[str]) -> bool:
+    """Whether a note differs only in lines about trials that cannot be read."""
+    extra = [line for line in present.splitlines() if line not in right.splitlines()]
+    return all(line[:SHORT_KEY_DIGITS] in unreadable or line.startswith("... and ") for line in extra) and bool(extra)
+
+
+def _complaint(note: PresentNote | None) -> str:
+    if note is None:
+        return "it is missing"
+    if note.text is None:
+        return "there are several" if len(note.paths) > 1 else "it cannot be read"
+    return "it does not tell what the journal does"
+
+
+def check_index(core: Core, snapshot: Snapshot, findings: Findings) -> None:
+    """Compare the index of trials with the journal."""
+    folder = core.repository.common_dir / "mitosis" / "trials"
+    try:
+        if is_index_right(core, snapshot):
+            return
+        # Somebody may have been writing it, under the journal's lock.
+        with core.store.locked(layout.JOURNAL_REF):
+            present = core.snapshot()
+            if present is None or is_index_right(core, present):
+                return
+    except JournalError as error:
+        findings.info("index", str(folder), f"it could not be checked: {str(error).partition(chr(10))[0]}")
+        return
+    findings.warning("index", str(folder), "the index of trials does not tell what the journal does", REPAIR)
+
+
+def check_symbolic_ref(repository: Repository, findings: Findings) -> None:
+    """Check that the short name of the journal leads to it."""
+    target = symbolic_target(repository)
+    if target == layout.JOURNAL_REF:
+        return
+    name = layout.SYMBOLIC_REF
+    if target is None and ref_exists(repository, name):
+        findings.warning("ref", name, "it is no symbolic ref to the journal", f"git update-ref -d {name} && {REPAIR}")
+    else:
+        what = "it is missing" if target is None else f"it leads to {target}, not to the journal"
+        findings.warning("ref", name, f"{what}; `git log refs/mitosis` does not work", REPAIR)
+
+
+def symbolic_target(repository: Repository) -> str | None:
+    """Where the short name of the journal leads; None if it is missing, or no symbolic ref."""
+    try:
+        return repository.git("symbolic-ref", "--quiet", layout.SYMBOLIC_REF).strip()
+    except GitError:
+        return None
+
+
+def ref_exists(repository: Repository, name: str) -> bool:
+    """Whether there is a ref of that name, wherever it leads."""
+    return (repository.common_dir / name).exists() or bool(repository.git("for-each-ref", "--count=1", name))
+
+
+def check_locks_left(repository: Repository, findings: Findings) -> None:
+    """Name lock files of refs of mitosis, with what is known of who holds them."""
+    for path in _lock_files(repository):
+        holder = describe_holder(path)
+        if is_stale(path):
+            findings.warning("lock file", str(path), holder, REPAIR)
+            continue
+        owner = read_holder(path)
+        if owner is not None and is_alive(owner):
+            findings.info("lock file", str(path), holder)
+            continue
+        try:
+            age_s = time.time() - path.stat().st_mtime
+        except OSError:  # it is gone
+            continue
+        if age_s < _UNOWNED_LOCK_AGE_S:
+            findings.info("lock file", str(path), holder)
+        else:
+            remedy = f"rm {path}   (if no mitosis or git process is running in this repository)"
+            findings.warning("lock file", str(path), holder, remedy)
+
+
+def _lock_files(repository: Repository) -> Iterator[Path]:
+    common = repository.common_dir
+    for folder in ("refs/mitosis", "refs/refs"):
+        yield from sorted((common / folder).rglob("*.lock"))
+    notes = common / f"{layout.NOTES_REF}.lock"
+    if notes.exists():
+        yield notes
+
+
+# --- mending --------------------------------------------------------------------------------------
+
+
+def repair_symbolic_ref(repository: Repository) -> str | None:
+    """Let the short name lead to the journal; tells what was done."""
+    target = symbolic_target(repository)
+    if target == layout.JOURNAL_REF or (target is None and ref_exists(repository, layout.SYMBOLIC_REF)):
+        return None
+    repository.git("symbolic-ref", layout.SYMBOLIC_REF, layout.JOURNAL_REF)
+    return f"made {layout.SYMBOLIC_REF} lead to the journal"
+
+
+def repair_locks_left(core: Core) -> list[str]:
+    """Take away locks of processes that are gone; tells which."""
+    done = []
+    for path in list(_lock_files(core.repository)):
+        if is_stale(path):
+            ref = path.relative_to(core.repository.common_dir).as_posix().removesuffix(".lock")
+            # Whoever takes a lock takes a stale one away first.
+            with core.store.locked(ref):
+                pass
+            done.append(f"removed the lock file {path}")
+    return done
+
+
+def repair_pins(core: Core, commits: Collection[str]) -> list[str]:
+    """Pin the commits of trials that are not pinned and are there; tells how many."""
+    listed = core.repository.git("for-each-ref", "--format=%(refname)", layout.PIN_PREFIX).split()
+    pinned = {name.removeprefix(layout.PIN_PREFIX) for name in listed}
+    made = 0
+    for commit in sorted(set(commits) - pinned):
+        if core.repository.has_object(commit):
+            core.store.create_ref(layout.pin_ref(commit), commit)
+            made += 1
+    return [f"pinned {made} commit{'' if made == 1 else 's'}"] if made else []
+
+
+def repair_notes(core: Core, contents: Contents, identity: Identity) -> list[str]:
+    """Make the notes anew that do not tell what the journal does; tells how many."""
+    from mitosis.journal.derived import rebuild_notes
+
+    everything = commits_with_notes(contents)
+    try:
+        wrong = wrong_notes(contents, read_notes(core.store))
+    except JournalError:
+        wrong = sorted(everything)
+    if not wrong:
+        return []
+    count = rebuild_notes(core, wrong, everything, identity)
+    return [f"made {count} note{'' if count == 1 else 's'} anew"]

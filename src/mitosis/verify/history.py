@@ -1,0 +1,216 @@
+"""The objects of git that the journal and the pins need: all there, and as their ids say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from mitosis.errors import GitError, ObjectMissing, ObjectTooLarge, UnreadableObject
+from mitosis.git import Repository
+from mitosis.journal import layout
+from mitosis.verify.findings import Findings
+
+MAX_OBJECT_BYTES = 64 * 2**20
+"""A larger object is not read: nothing that mitosis writes comes near it."""
+MAX_TREE_BYTES = 16 * 2**20
+"""The same for a tree: what it is taken apart into needs many times as much memory."""
+
+_HEADER = re.compile(rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)")
+_TREE_MODE = b"40000"
+_COMMIT_MODE = b"160000"
+_TELL_EVERY = 5000
+_MISSING = re.compile(r"^\?([0-9a-f]{40})$", re.MULTILINE)
+
+
+class HistoryReader:
+    """Reads every object of a history, and checks that it is what its id says.
+
+    git's own check reads everything in the repository, or nothing but headers; this one reads what mitosis wrote.
+
+    Args:
+        repository: where the journal is.
+        restore: the command that brings back damaged objects.
+        findings: takes what is wrong.
+        tell: is told how far it is.
+    """
+
+    def __init__(self, repository: Repository, restore: str, findings: Findings, tell: Callable[[str], None]) -> None:
+        self._repository = repository
+        self._restore = restore
+        self._findings = findings
+        self._tell = tell
+        self._seen: set[bytes] = set()
+        self._boundary = read_shallow(repository)
+        self._is_partial = is_partial(repository)
+        self._promised = 0
+
+    def read(self, tip: str) -> None:
+        """Read the history of a commit, newest first."""
+        commits = [bytes.fromhex(tip)]
+        count = 0
+        while commits:
+            raw = commits.pop()
+            if raw in self._seen:
+                continue
+            self._seen.add(raw)
+            count += 1
+            data = self._object(raw, "commit", layout.JOURNAL_REF)
+            header = None if data is None else _HEADER.match(data)
+            if data is not None and header is None:
+                self._damaged(raw.hex(), layout.JOURNAL_REF, "it is no commit that git writes")
+            if header is None:
+                continue
+            if count % _TELL_EVERY == 0:
+                self._tell(f"reading the history: {count:,} commits")
+            self._read_tree(bytes.fromhex(header[1].decode()))
+            if raw.hex() not in self._boundary:
+                commits += [bytes.fromhex(line[7:].decode()) for line in header[2].splitlines()]
+        self._findings.counts |= {"commits": count, "objects": len(self._seen)}
+        if self._boundary:
+            self._findings.info("history", layout.JOURNAL_REF, "the clone is shallow; its history ends early")
+        if self._promised:
+            what = (
+                f"{self._promised} objects of it are not in this partial clone; git fetches them when they are needed"
+            )
+            self._findings.info("history", layout.JOURNAL_REF, what)
+
+    def _read_tree(self, root: bytes) -> None:
+        waiting = [(root, "")]
+        while waiting:
+            raw, path = waiting.pop()
+            if raw in self._seen:
+                continue
+            self._seen.add(raw)
+            try:
+                entries = self._repository.read_entries(raw.hex(), MAX_TREE_BYTES)
+            except UnreadableObject as error:
+                self._unreadable(error, path or "the tree of a commit")
+                continue
+            for name, mode, below in entries:
+                if below in self._seen or mode == _COMMIT_MODE:
+                    continue
+                where = f"{path}/{name.decode('utf-8', 'surrogateescape')}" if path else name.decode("utf-8", "replace")
+                if mode == _TREE_MODE:
+                    waiting.append((below, where))
+                else:
+                    self._seen.add(below)
+                    self._object(below, "blob", where)
+
+    def _object(self, raw: bytes, kind: str, where: str) -> bytes | None:
+        oid = raw.hex()
+        try:
+            found = self._repository.read_object(oid, MAX_OBJECT_BYTES)
+        except UnreadableObject as error:
+            self._unreadable(error, where)
+            return None
+        if found.kind != kind:
+            self._damaged(oid, where, f"it is a {found.kind}, where a {kind} should be")
+            return None
+        return found.data
+
+    def _unreadable(self, error: UnreadableObject, where: str) -> None:
+        if isinstance(error, ObjectMissing) and self._is_partial:
+            self._promised += 1
+        elif isinstance(error, ObjectTooLarge):
+            self._findings.error("object", error.oid, f"{error.reason} ({where})", f"git cat-file -s {error.oid}")
+        else:
+            self._damaged(error.oid, where, error.reason)
+
+    def _damaged(self, oid: str, where: str, reason: str) -> None:
+        loose = self._repository.common_dir / "objects" / oid[:2] / oid[2:]
+        first = f"rm -f {loose} && " if loose.is_file() else ""
+        self._findings.error("object", oid, f"{reason} ({where})", f"{first}{self._restore}")
+
+
+def read_shallow(repository: Repository) -> frozenset[str]:
+    """The commits at which the history of a shallow clone ends."""
+    try:
+        return frozenset((repository.common_dir / "shallow").read_text("ascii").split())
+    except (FileNotFoundError, UnicodeDecodeError):
+        return frozenset()
+
+
+def is_partial(repository: Repository) -> bool:
+    """Whether it is a clone that fetches objects when they are needed."""
+    try:
+        return "true" in repository.git("config", "--get-regexp", r"^remote\..*\.promisor$")
+    except GitError:
+        return False
+
+
+# --- pins -----------------------------------------------------------------------------------------
+
+
+def check_pins(repository: Repository, commits: Iterable[str], findings: Findings) -> None:
+    """Check that the commit of each trial is pinned, and there with all its files.
+
+    Args:
+        repository: where the journal is.
+        commits: full ids of the trials' commits.
+        findings: takes what is wrong.
+    """
+    lines = repository.git("for-each-ref", "--format=%(objectname) %(refname)", layout.PIN_PREFIX).splitlines()
+    pins = {name.removeprefix(layout.PIN_PREFIX): oid for oid, _, name in (line.partition(" ") for line in lines)}
+    for commit, target in pins.items():
+        if commit != target:
+            name = layout.PIN_PREFIX + commit
+            findings.error("pin", name, f"it points to {target}", f"git update-ref {name} {commit}")
+    wanted = sorted(set(commits) | {commit for commit in pins if layout.COMMIT_PATTERN.fullmatch(commit)})
+    kinds = _kinds(repository, wanted)
+    present = [commit for commit in wanted if kinds.get(commit) == "commit"]
+    used = set(commits)
+    for commit in wanted:
+        if kinds.get(commit) != "commit":
+            what = "is missing" if kinds.get(commit) is None else f"is a {kinds[commit]}"
+            who = "a commit that trials ran on" if commit in used else "a pinned commit"
+            findings.error(
+                "commit", commit, f"{who} {what}", "mitosis pull, once somebody who has it has pushed (mitosis push)"
+            )
+        elif commit not in pins:
+            findings.warning("pin", commit, "a commit that trials ran on is not pinned", "mitosis verify --repair")
+    findings.counts["pins"] = len(pins)
+    _check_complete(repository, present, findings)
+
+
+def _kinds(repository: Repository, oids: list[str]) -> dict[str, str]:
+    """What kind of object each id is of; those that are missing are left out."""
+    if not oids:
+        return {}
+    output = repository.git("cat-file", "--batch-check", stdin="".join(f"{oid}\n" for oid in oids).encode())
+    words = (line.split() for line in output.splitlines())
+    return {found[0]: found[1] for found in words if len(found) == 3}
+
+
+def _check_complete(repository: Repository, commits: list[str], findings: Findings) -> None:
+    """Check that the trees and files of commits are there, without reading the files."""
+    try:
+        missing = _missing_objects(repository, commits)
+    except GitError:
+        # One of them cannot be read. Which, git tells only when it is asked for each.
+        missing = {}
+        for commit in commits:
+            try:
+                missing |= _missing_objects(repository, [commit])
+            except GitError as error:
+                reason = error.output.splitlines()[0] if error.output else str(error.status)
+                findings.error("commit", commit, f"it is damaged: {reason}", "git fsck, and mitosis pull")
+    if not missing:
+        return
+    if is_partial(repository):
+        what = f"{len(missing)} of their files are not in this partial clone; git fetches them when they are needed"
+        findings.info("pin", layout.PIN_PREFIX, what)
+        return
+    for oid, commit in missing.items():
+        findings.error("object", oid, f"it is missing, and needed by {commit}", "git fetch --refetch, or mitosis pull")
+
+
+def _missing_objects(repository: Repository, commits: list[str]) -> dict[str, str]:
+    """The objects that trees of these commits name and that are not there, each with what to say needs it."""
+    if not commits:
+        return {}
+    output = repository.git(
+        "rev-list", "--objects", "--no-walk", "--missing=print", "--stdin",
+        stdin="".join(f"{commit}\n" for commit in commits).encode(),
+    )  # fmt: skip
+    needed_by = f"the commit {commits[0]}" if len(commits) == 1 else "a commit that trials ran on"
+    return dict.fromkeys(_MISSING.findall(output), needed_by)

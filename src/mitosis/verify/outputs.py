@@ -1,0 +1,85 @@
+"""The files that trials left: whether they are as recorded."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from mitosis.blobs import file_blob_id
+from mitosis.journal import layout
+from mitosis.records import Output, TrialRecord
+from mitosis.verify.findings import Findings
+
+_BACKUP = "restore it from a backup or a copy"
+
+
+class OutputsChecker:
+    """Compares the outputs of trials on this machine with their records.
+
+    A record may come from somebody else. So no file is read but in the folder, or at the page, that mitosis makes for
+    the trial of that key, in this repository's trials folder or, if the record is of this machine, where it says.
+
+    Args:
+        trials_folder: this repository's trials folder.
+        findings: takes what is wrong.
+    """
+
+    def __init__(self, trials_folder: Path, findings: Findings) -> None:
+        self._trials_folder = trials_folder
+        self._findings = findings
+        self._host = platform.node()
+        self.checked = 0
+        self.elsewhere = 0
+        """Trials whose outputs are not on this machine."""
+
+    def check(self, record: TrialRecord) -> None:
+        """Check the outputs of one trial."""
+        if not record.outputs:
+            return
+        names = sorted({PurePosixPath(output.path).parts[0] for output in record.outputs if output.path.strip("/")})
+        places = [self._trials_folder]
+        is_here = record.process.host == self._host
+        if is_here and Path(record.trials_folder).is_absolute():
+            places.append(Path(record.trials_folder))
+        found = [place for place in places if any(self._is_there(place, name, record.key) for name in names)]
+        if not found and not is_here:
+            self.elsewhere += 1
+            return
+        for output, problem in self._compare(record, (found or places)[0]):
+            where = f"{(found or places)[0]}/{output.path}"
+            self._findings.warning("output", where, f"{problem} (trial {record.key})", _BACKUP)
+
+    @staticmethod
+    def _is_there(place: Path, name: str, key: str) -> bool:
+        return belongs_to(name, key) and (place / name).exists()
+
+    def _compare(self, record: TrialRecord, place: Path) -> Iterator[tuple[Output, str]]:
+        for output in record.outputs:
+            parts = PurePosixPath(output.path).parts
+            if not parts or ".." in parts or "\0" in output.path or not belongs_to(parts[0], record.key):
+                yield output, "its record names a file that is not the trial's, so it was not looked at"
+                continue
+            path = place.joinpath(*parts)
+            self.checked += 1
+            # A link could lead anywhere, and mitosis lists none.
+            if path.is_symlink() or not path.is_file():
+                yield output, "it is missing"
+                continue
+            try:
+                if path.stat().st_size != output.size_bytes:
+                    yield output, f"it has {path.stat().st_size} bytes, and had {output.size_bytes}"
+                elif file_blob_id(path)[0] != output.oid:
+                    yield output, "its content has changed"
+            except OSError as error:
+                yield output, f"it cannot be read: {error.strerror}"
+
+
+def belongs_to(name: str, key: str) -> bool:
+    """Whether mitosis gives that name to the folder or the page of the trial of that key."""
+    if not layout.KEY_PATTERN.fullmatch(key):
+        return False
+    return re.fullmatch(rf"\d{{4}}-\d\d-\d\d_{key}", name) is not None or (
+        name.startswith("trial_") and name.endswith(f"_{key}.html") and "/" not in name
+    )
