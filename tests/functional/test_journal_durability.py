@@ -72,6 +72,18 @@ def test_lock_of_a_killed_process_on_a_pin_is_removed(
     assert git("rev-parse", pin) == git("rev-parse", "HEAD")
 
 
+@pytest.mark.parametrize("ref", ["refs/mitosis/commits/{head}", "refs/refs/mitosis"])
+def test_lock_that_a_killed_process_left_on_a_ref_that_it_had_made_is_removed(
+    repository_folder: Path, run_trial: RunTrial, journal: Journal, ref: str
+) -> None:
+    run_trial()
+    ref = ref.format(head=journal.repository.head)
+    leave_lock(repository_folder, ref)
+    assert locking.lock_path(journal.repository, ref).exists()
+    run_trial()
+    assert not locking.lock_path(journal.repository, ref).exists()
+
+
 def test_lock_of_a_living_process_is_waited_for_and_its_holder_named(
     repository_folder: Path, start_trial: RunTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -211,6 +211,13 @@ def is_stale(path: Path) -> bool:
     return holder is not None and is_alive(holder) is False
 
 
+def remove_stale_lock(repository: Repository, ref: str) -> None:
+    """Take the lock of a ref away if it was left by a process that is gone: git complains of it at every `git gc`."""
+    # It is in nobody's way but git's. If it cannot be removed, whoever locks the ref next says why.
+    with contextlib.suppress(OSError):
+        _remove_if_stale(lock_path(repository, ref), repository.common_dir / "mitosis")
+
+
 def describe_holder(path: Path) -> str:
     """Who holds the lock, and since when, as a clause for people."""
     holder = read_holder(path)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mitosis.errors import BadRecord, JournalBusy, JournalError, UnreadableObject
 from mitosis.git import Identity, Repository
-from mitosis.journal.locking import RefLock
+from mitosis.journal.locking import RefLock, remove_stale_lock
 
 if TYPE_CHECKING:
     import pygit2
@@ -369,6 +369,7 @@ class Store:
             JournalError: the commit is missing, or the ref cannot be written.
         """
         if name in self.objects.references:
+            remove_stale_lock(self.repository, name)
             return
         try:
             kind = self.repository.read_object(commit).kind
@@ -387,9 +388,11 @@ class Store:
         Raises:
             JournalError: the ref cannot be written.
         """
-        if name not in self.objects.references:
-            with contextlib.suppress(JournalBusy):
-                self._create_ref(name, f"ref: {target}", timeout_s=0)
+        if name in self.objects.references:
+            remove_stale_lock(self.repository, name)
+            return
+        with contextlib.suppress(JournalBusy):
+            self._create_ref(name, f"ref: {target}", timeout_s=0)
 
     def _create_ref(self, name: str, content: str, timeout_s: float | None = None) -> None:
         lock = RefLock(self.repository, name, durable=self._is_durable)
