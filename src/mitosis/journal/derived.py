@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from mitosis.errors import BadRecord, JournalError
+from mitosis.errors import BadRecord, JournalError, ObjectMissing, UnreadableObject
 from mitosis.git import Identity
 from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
 from mitosis.journal.index import SHARDS, TrialIndex, Unusable
-from mitosis.journal.notes import LINES_LIMIT, Note, find_notes, new_note_path, note_of, parse_note
+from mitosis.journal.notes import find_notes, new_note_path, note_of, parse_note
 from mitosis.journal.store import Store
 
 _NOTE_LIMIT_BYTES = 2**20
@@ -30,6 +30,8 @@ class PresentNote:
     """Where in the tree of the notes it is; git reads several as one."""
     text: str | None
     """None if it cannot be read, or there are several."""
+    is_missing: bool = False
+    """Whether it cannot be read since the repository does not have it."""
 
     @property
     def is_ours(self) -> bool:
@@ -66,19 +68,9 @@ def _present_note(store: Store, found: list[tuple[str, str]]) -> PresentNote:
         return PresentNote(paths, None)
     try:
         data = store.read_blob(found[0][1], f"{layout.NOTES_REF}:{paths[0]}", _NOTE_LIMIT_BYTES)
-    except BadRecord:
-        return PresentNote(paths, None)
+    except BadRecord as error:
+        return PresentNote(paths, None, isinstance(error.__cause__, ObjectMissing))
     return PresentNote(paths, data.decode("utf-8", "replace"))
-
-
-def expected_note(ended: Iterable[tuple[str, str, str]]) -> Note:
-    """The note of a commit.
-
-    Args:
-        ended: of each trial that ended on it, when, its key, and its line.
-    """
-    lines = [line for _, _, line in sorted(ended, reverse=True)]
-    return Note(tuple(lines[:LINES_LIMIT]), max(len(lines) - LINES_LIMIT, 0))
 
 
 def rebuild_notes(core: Core, commits: Collection[str], all_commits: Collection[str], identity: Identity) -> int:
@@ -103,6 +95,7 @@ def rebuild_notes(core: Core, commits: Collection[str], all_commits: Collection[
             root = None if tip is None else store.read_commit_tree(tip, layout.NOTES_REF)
             places = {commit: {} if root is None else find_notes(store, root, commit) for commit in commits}
         except JournalError:
+            _set_damaged_aside(store)
             (store.repository.common_dir / layout.NOTES_REF).unlink(missing_ok=True)
             tip = root = None
             places = {commit: {} for commit in all_commits}
@@ -118,6 +111,36 @@ def rebuild_notes(core: Core, commits: Collection[str], all_commits: Collection[
             commit = store.write_commit(tree, [] if tip is None else [tip], _MESSAGE, identity)
             ref.set_target(commit, _MESSAGE.strip(), identity)
     return len(places)
+
+
+def _set_damaged_aside(store: Store) -> None:
+    """Move files of damaged objects of the notes out of the way.
+
+    libgit2 writes no object whose file is there already, whatever is in it.
+    """
+    repository = store.repository
+    waiting = [tip] if (tip := _unchecked_tip(store)) is not None else []
+    while waiting:
+        oid = waiting.pop()
+        try:
+            found = repository.read_object(oid, _NOTE_LIMIT_BYTES)
+            if found.kind == "commit":
+                waiting.append(found.data[5:45].decode("ascii", "replace"))
+            elif found.kind == "tree":
+                waiting += [raw.hex() for _, _, raw in repository.read_entries(oid)]
+        except ObjectMissing:
+            continue
+        except UnreadableObject:
+            loose = repository.common_dir / "objects" / oid[:2] / oid[2:]
+            if loose.is_file():
+                loose.replace(repository.common_dir / "mitosis" / f"damaged-{oid}")
+
+
+def _unchecked_tip(store: Store) -> str | None:
+    try:
+        return store.read_ref(layout.NOTES_REF)
+    except JournalError:
+        return None
 
 
 # --- index ----------------------------------------------------------------------------------------

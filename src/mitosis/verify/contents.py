@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mitosis import canonical
-from mitosis.errors import BadRecord, FormatTooNew, JournalError, MitosisError
+from mitosis.errors import BadRecord, FormatTooNew, JournalError, MitosisError, ObjectMissing, UnreadableObject
 from mitosis.git import Repository
 from mitosis.journal import layout
 from mitosis.journal.locks import MAX_VALUE_BYTES, digest_of_file
@@ -17,6 +17,7 @@ from mitosis.journal.messages import note_line
 from mitosis.journal.store import Entry, Store
 from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial
 from mitosis.verify.findings import Findings
+from mitosis.verify.history import is_partial
 
 MAX_ENVIRONMENT_BYTES = 16 * 2**20
 MAX_VARIANT_FILES = 1_000_000
@@ -97,6 +98,8 @@ class ContentsReader:
         self._places: dict[str, str] = {}
         self._sound_values: set[tuple[str, str]] = set()
         self._left = MAX_VARIANT_FILES
+        self._is_partial = is_partial(store.repository)
+        self._promised = 0
         self._contents = Contents()
 
     def read(self, tree: str) -> Contents:
@@ -122,6 +125,9 @@ class ContentsReader:
                     f"its environment {digest!r:.60} is not in the journal",
                     who_wrote(contents.trials[use.key].path),
                 )
+        if self._promised:
+            what = f"{self._promised} of its files are not in this partial clone, and were not checked"
+            self._findings.info("journal", layout.JOURNAL_REF, what)
         self._findings.counts |= {
             "trials": len(contents.trials),
             "locks": len(contents.locks),
@@ -152,7 +158,7 @@ class ContentsReader:
             return
         except BadRecord as error:
             self._contents.unreadable_keys.add(key)
-            self._findings.error("record", path, error.reason, who_wrote(path))
+            self._unreadable("record", path, error, who_wrote(path))
             return
         contents = self._contents
         if not self._is_in_place(path, key, record):
@@ -222,7 +228,7 @@ class ContentsReader:
         try:
             value = self._store.read_blob(entry.oid, path, MAX_VALUE_BYTES)
         except BadRecord as error:
-            self._findings.error("lock", path, error.reason, self._restore)
+            self._unreadable("lock", path, error)
             return
         if canonical.digest(value) != digest:
             self._findings.error(
@@ -257,7 +263,7 @@ class ContentsReader:
             try:
                 text = self._store.read_blob(entry.oid, file, MAX_ENVIRONMENT_BYTES)
             except BadRecord as error:
-                self._findings.error("environment", file, error.reason, self._restore)
+                self._unreadable("environment", file, error)
                 continue
             if hashlib.sha256(text).hexdigest()[:_DIGEST_DIGITS] != digest:
                 self._findings.error(
@@ -284,11 +290,18 @@ class ContentsReader:
         try:
             entries = self._store.read_tree(oid, path)
         except BadRecord as error:
-            self._findings.error("folder", error.where, error.reason, self._restore)
+            self._unreadable("folder", error.where, error)
             return
         start = f"{path}/" if path else ""
         for name, entry in entries.items():
             yield start + name, entry
+
+    def _unreadable(self, kind: str, path: str, error: BadRecord, who: str = "") -> None:
+        is_damaged = isinstance(error.__cause__, UnreadableObject)
+        if self._is_partial and isinstance(error.__cause__, ObjectMissing):
+            self._promised += 1
+        else:
+            self._findings.error(kind, path, error.reason, self._restore if is_damaged or not who else who)
 
     def _foreign(self, path: str) -> None:
         self._findings.info(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -10,12 +11,14 @@ from mitosis.errors import GitError, JournalError
 from mitosis.git import Identity, Repository
 from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
-from mitosis.journal.derived import PresentNote, expected_note, is_index_right, read_notes
+from mitosis.journal.derived import PresentNote, is_index_right, read_notes
 from mitosis.journal.layout import SHORT_KEY_DIGITS
 from mitosis.journal.locking import describe_holder, is_stale, read_holder
+from mitosis.journal.notes import LINES_LIMIT, parse_note
 from mitosis.process import is_alive
 from mitosis.verify.contents import Contents
 from mitosis.verify.findings import Findings
+from mitosis.verify.history import is_partial
 
 REPAIR = "mitosis verify --repair"
 _UNOWNED_LOCK_AGE_S = 60.0
@@ -29,7 +32,10 @@ def check_notes(core: Core, contents: Contents, findings: Findings) -> None:
         findings.warning("note", layout.NOTES_REF, str(error).partition("\n")[0], REPAIR)
         return
     findings.counts["notes"] = len(notes)
+    may_lack = is_partial(core.repository)
     for commit in wrong_notes(contents, notes):
+        if may_lack and commit in notes and notes[commit].is_missing:
+            continue
         findings.warning("note", f"the note on {commit}", _complaint(notes.get(commit)), REPAIR)
     for commit, note in notes.items():
         if note.text is not None and not note.is_ours and commit not in commits_with_notes(contents):
@@ -51,28 +57,35 @@ def wrong_notes(contents: Contents, notes: dict[str, PresentNote]) -> list[str]:
 
     What a note tells of a trial whose record cannot be read now is not held against it: it may be all that is left.
     """
-    ended: dict[str, list[tuple[str, str, str]]] = {commit: [] for commit in commits_with_notes(contents)}
-    for key, trial in contents.trials.items():
-        if trial.ended is not None and trial.commit in ended:
-            ended[trial.commit].append((trial.ended, key, trial.note_line))
+    lines: dict[str, Counter[str]] = {commit: Counter() for commit in commits_with_notes(contents)}
+    for trial in contents.trials.values():
+        if trial.ended is not None and trial.commit in lines:
+            lines[trial.commit][trial.note_line] += 1
     unreadable = {key[:SHORT_KEY_DIGITS] for key in contents.unreadable_keys}
     wrong = []
-    for commit in sorted(ended.keys() | notes.keys()):
-        note = notes.get(commit)
-        right = expected_note(ended.get(commit, ())).to_text()
-        present = "" if note is None else note.text
-        if present == right or (not right and note is not None and note.text is not None and not note.is_ours):
+    for commit in sorted(lines.keys() | notes.keys()):
+        note, expected = notes.get(commit), lines.get(commit, Counter())
+        if note is not None and note.text is not None and not note.is_ours and not expected:
             continue
-        if present is not None and unreadable and _tells_of_lost(present, right, unreadable):
-            continue
-        wrong.append(commit)
+        if note is None or note.text is None or not _agrees(note.text, expected, unreadable):
+            wrong.append(commit)
     return wrong
 
 
-def _tells_of_lost(present: str, right: str, unreadable: Collection[str]) -> bool:
-    """Whether a note differs only in lines about trials that cannot be read."""
-    extra = [line for line in present.splitlines() if line not in right.splitlines()]
-    return all(line[:SHORT_KEY_DIGITS] in unreadable or line.startswith("... and ") for line in extra) and bool(extra)
+def _agrees(text: str, expected: Counter[str], unreadable: Collection[str]) -> bool:
+    """Whether a note tells of the trials with these lines.
+
+    Their order may be that in which the ends were recorded, or that of the ends themselves.
+    """
+    note = parse_note(text)
+    if note is None:
+        return False
+    present = Counter(line for line in note.lines if line[:SHORT_KEY_DIGITS] not in unreadable)
+    if not present <= expected:
+        return False
+    if unreadable:
+        return len(note.lines) + note.more >= expected.total()
+    return len(note.lines) + note.more == expected.total() and len(note.lines) == min(expected.total(), LINES_LIMIT)
 
 
 def _complaint(note: PresentNote | None) -> str:

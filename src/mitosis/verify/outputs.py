@@ -38,7 +38,7 @@ class OutputsChecker:
         """Check the outputs of one trial."""
         if not record.outputs:
             return
-        names = sorted({PurePosixPath(output.path).parts[0] for output in record.outputs if output.path.strip("/")})
+        names = sorted({part for output in record.outputs for part in PurePosixPath(output.path).parts[:1]})
         places = [self._trials_folder]
         is_here = record.process.host == self._host
         if is_here and Path(record.trials_folder).is_absolute():
