@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from mitosis.errors import BadRecord, JournalBusy, JournalError, UnreadableObject
+from mitosis.errors import BadRecord, JournalError, UnreadableObject
 from mitosis.git import Identity, Repository
 from mitosis.journal.locking import RefLock, remove_stale_lock
 
@@ -382,16 +382,13 @@ class Store:
     def create_symbolic_ref(self, name: str, target: str) -> None:
         """Let a symbolic ref exist; whatever has that name is left as it is.
 
-        It is a convenience, and what it stands for has been written already. So if it is locked it is left for the next
-        time.
-
-        Raises:
-            JournalError: the ref cannot be written.
+        It is a convenience, and what it stands for has been written already. So if it is locked or the disk is full it
+        is left for the next time.
         """
         if name in self.objects.references:
             remove_stale_lock(self.repository, name)
             return
-        with contextlib.suppress(JournalBusy):
+        with contextlib.suppress(JournalError):
             self._create_ref(name, f"ref: {target}", timeout_s=0)
 
     def _create_ref(self, name: str, content: str, timeout_s: float | None = None) -> None:

@@ -1,0 +1,36 @@
+"""Thirty-two processes that append to one journal at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mitosis.records import TrialRecord
+from support.faults import Nursery
+
+Git = Callable[..., str]
+
+WRITERS = 32
+TRIALS = 50
+VARIANTS = {"slow": 1, "middle": 2, "fast": 10, "faster": 100}
+
+
+def test_thirty_two_processes_record_fifty_trials_each(
+    repository_folder: Path, git: Git, processes: Nursery, check_whole: Callable[[Path], dict[str, TrialRecord]]
+) -> None:
+    job = {"do": "append", "folder": str(repository_folder), "count": TRIALS, "variants": VARIANTS}
+    told = [facts for outcome in processes.run(*[job] * WRITERS) for facts in outcome.check().told]
+    started = {facts["started"]: (facts["variant"], facts["iteration"]) for facts in told if "started" in facts}
+    assert len(started) == WRITERS * TRIALS
+
+    records = check_whole(repository_folder)
+    assert records.keys() == started.keys()
+    assert {record.status for record in records.values()} == {"finished"}
+    assert all((record.parameters[0].text, record.iteration) == started[key] for key, record in records.items())
+    for name in VARIANTS:
+        iterations = sorted(iteration for variant, iteration in started.values() if variant == name)
+        assert iterations == list(range(len(iterations)))
+    assert git("rev-list", "--count", "refs/mitosis/journal").strip() == str(2 * WRITERS * TRIALS)
+    lines = git("notes", "--ref=mitosis", "show", "HEAD").splitlines()
+    assert lines[-1] == f"... and {WRITERS * TRIALS - 50} more"
+    assert not list((repository_folder / ".git").rglob("*.lock"))

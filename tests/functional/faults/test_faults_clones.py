@@ -1,0 +1,32 @@
+"""Several clones in any order of appends, merges, pushes, prunings and kills: nothing is lost, and all converge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from support.clones import Clones
+from support.faults import Nursery
+
+EXAMPLES = 5
+STEPS = 40
+
+
+def test_clones_lose_nothing_and_converge(tmp_path: Path, processes: Nursery) -> None:
+    class Here(Clones):
+        pass
+
+    Here.processes, Here.parent = processes, tmp_path
+    run_state_machine_as_test(
+        Here,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,322 @@
+"""Several clones of one repository, whose journals grow, are pushed, pulled, pruned and hurt in any order.
+
+A state machine for hypothesis. What it claims at every moment: no clone loses a trial that nobody has forgotten, or the
+end of one; none changes a lock that nobody has resolved; git finds nothing wrong. And at the end: when everybody has
+pushed and pulled, all have the same journal, with every trial and name that anybody ever had.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import subprocess
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from mitosis import canonical
+from mitosis.errors import BadRecord, TrialNotFound, VariantConflict, VariantRedefined
+from mitosis.git import find_repository
+from mitosis.journal import Journal, Merged, VariantValue
+from mitosis.journal.notes import note_of
+from mitosis.records import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from support.faults import ENVIRONMENT, Nursery
+from support.kills import JOURNAL, NOTES, git, make_repository
+
+REFS = (f"{JOURNAL}:{JOURNAL}", f"{NOTES}:{NOTES}")
+CENTRAL = "central.git"
+CLONES_LIMIT = 5
+LAST_EVENT = 300
+"""An append may be killed at about so many moments."""
+
+picks = st.integers(0, 10**6)
+"""Choose among what there is then: the number modulo how many there are."""
+
+
+class Clones(RuleBasedStateMachine):
+    """The machine. A subclass has to set `processes` and `parent`."""
+
+    processes: ClassVar[Nursery]
+    parent: ClassVar[Path]
+    """An existing folder to work in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(dir=self.parent))
+        self.names = itertools.count()
+        self.clones: list[Path] = []
+        self.trials: dict[Path, dict[str, bool]] = {}
+        """Of each clone, the trials that it has had, and whether they had ended."""
+        self.locks: dict[Path, set[tuple[str, str]]] = {}
+        """Of each clone, the variants and digests that it has had."""
+        self.running: dict[Path, list[TrialRecord]] = defaultdict(list)
+        self.forgotten: set[str] = set()
+        self.resolved: set[str] = set()
+        self.was_killed = False
+        make_repository(self.folder / "first")
+        git(self.folder, "clone", "--quiet", "--bare", "first", CENTRAL)
+
+    @initialize(count=st.integers(2, 3))
+    def begin(self, count: int) -> None:
+        """Everybody begins a journal of their own, with a lock that not all agree on."""
+        for number in range(count):
+            self.add_clone()
+            self.start(number, "slow", 1 + number % 2)
+
+    def teardown(self) -> None:
+        if self.clones:
+            self.everybody_converges()
+        shutil.rmtree(self.folder)
+
+    # --- what people do ---------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.clones) < CLONES_LIMIT)
+    @rule()
+    def add_clone(self) -> None:
+        folder = self.folder / f"clone-{next(self.names)}"
+        git(self.folder, "clone", "--quiet", CENTRAL, folder.name)
+        # Whoever commits at the same second is told apart by name, as people are.
+        git(folder, "config", "user.name", folder.name)
+        self.clones.append(folder)
+        self.trials[folder] = {}
+        self.locks[folder] = set()
+
+    @rule(where=picks, variant=st.sampled_from(["slow", "fast"]), value=st.sampled_from([1, 2]))
+    def start(self, where: int, variant: str, value: int) -> None:
+        folder, journal = self.choose(where)
+        data = canonical.encode(value)
+        meaning = VariantValue("my_exp", "frequency", variant, canonical.digest(data), data)
+        present = {digest for name, digest in self.locks[folder] if name == variant}
+        record = make_trial(journal, f"{next(self.names):012x}", variant, meaning.digest)
+        try:
+            record = journal.start(record, [meaning], ENVIRONMENT, journal.repository.identity()).record
+        except VariantConflict:
+            assert len(present) > 1
+        except VariantRedefined:
+            assert present
+            assert present != {meaning.digest}
+        else:
+            assert present in (set(), {meaning.digest})
+            self.running[folder].append(record)
+            self.trials[folder][record.key] = False
+        self.look(folder)
+
+    @precondition(lambda self: any(self.running.values()))
+    @rule(where=picks, which=picks)
+    def end(self, where: int, which: int) -> None:
+        folder, journal = self.choose(where, [folder for folder in self.clones if self.running[folder]])
+        running = self.running[folder]
+        record = running.pop(which % len(running))
+        ended = record.with_changes(status="finished", main=which, ended=f"2026-03-01T12:00:{which % 60:02}+00:00")
+        try:
+            journal.end(ended, journal.repository.identity())
+        except TrialNotFound:
+            assert record.key in self.forgotten
+        else:
+            self.trials[folder][record.key] = True
+        self.look(folder)
+
+    @precondition(lambda self: any(self.trials.values()))
+    @rule(where=picks, which=picks)
+    def forget(self, where: int, which: int) -> None:
+        folder, journal = self.choose(where, [folder for folder in self.clones if self.trials[folder]])
+        keys = sorted(self.trials[folder])
+        key = keys[which % len(keys)]
+        self.forgotten.add(key)
+        journal.forget(key, journal.repository.identity())
+        assert key not in {record.key for record in journal.iter_trials()}
+        self.look(folder)
+
+    @precondition(lambda self: self.in_conflict())
+    @rule(where=picks, which=picks, keep=picks, is_renamed=st.booleans())
+    def resolve(self, where: int, which: int, keep: int, is_renamed: bool) -> None:
+        folder, journal = self.choose(where, self.in_conflict())
+        conflicts = journal.conflicts()
+        conflict = conflicts[which % len(conflicts)]
+        digests = sorted(meaning.digest for meaning in conflict.meanings)
+        kept = digests.pop(keep % len(digests))
+        variant = conflict.full_name.partition("=")[2]
+        self.resolved.add(variant)
+        # The names are of the digests, so that two people who rename a meaning name it alike.
+        names = [f"{variant}-{digest[:6]}" for digest in digests] if is_renamed else []
+        identity = journal.repository.identity()
+        journal.resolve("my_exp", "frequency", variant, kept, identity, rename_others=names)
+        assert {lock.digest for lock in journal.iter_variants() if lock.variant == variant} == {kept}
+        self.look(folder)
+
+    # --- sharing ----------------------------------------------------------------------------------
+
+    @rule(where=picks, source=picks)
+    def pull(self, where: int, source: int) -> None:
+        """Pull from the central repository or from another clone."""
+        folder, journal = self.choose(where)
+        sources = [self.folder / CENTRAL, *(other for other in self.clones if other != folder)]
+        self.pull_from(folder, journal, sources[source % len(sources)])
+
+    @rule(where=picks)
+    def push(self, where: int) -> None:
+        folder, journal = self.choose(where)
+        self.push_to_central(folder, journal)
+
+    @rule(where=picks)
+    def push_without_pull(self, where: int) -> None:
+        """git takes what is ahead, and refuses the rest: nobody's trials are overwritten."""
+        folder, journal = self.choose(where)
+        central = self.folder / CENTRAL
+        before = git(central, "for-each-ref", JOURNAL)
+        if journal.tip() is None:
+            return
+        words = ["git", "push", "--quiet", "--porcelain", f"../{CENTRAL}", f"{JOURNAL}:{JOURNAL}"]
+        done = subprocess.run(words, cwd=folder, capture_output=True, check=False)
+        assert done.returncode == 0 or git(central, "for-each-ref", JOURNAL) == before
+
+    @rule(one=picks, other=picks)
+    def merge_both_ways(self, one: int, other: int) -> None:
+        """Two clones that merge each other's tips have the same tree, though not the same commit."""
+        ours, journal = self.choose(one)
+        theirs, their_journal = self.choose(other)
+        if ours == theirs or journal.tip() is None or their_journal.tip() is None:
+            return
+        tips = [self.fetch(ours, theirs), self.fetch(theirs, ours)]
+        for folder, into, (tip, notes) in zip((ours, theirs), (journal, their_journal), tips, strict=True):
+            assert tip is not None
+            self.merge(folder, into, tip, notes)
+        assert tree(ours) == tree(theirs)
+
+    # --- what happens to them ---------------------------------------------------------------------
+
+    @rule(where=picks)
+    def prune(self, where: int) -> None:
+        folder, _ = self.choose(where)
+        git(folder, "gc", "--quiet", "--prune=now")
+        self.look(folder)
+
+    @rule(where=picks)
+    def pack(self, where: int) -> None:
+        folder, _ = self.choose(where)
+        git(folder, "pack-refs", "--all", "--prune")
+        git(folder, "repack", "-adfq")
+        self.look(folder)
+
+    @rule(where=picks, moment=st.integers(1, LAST_EVENT))
+    def kill_in_an_append(self, where: int, moment: int) -> None:
+        folder, journal = self.choose(where)
+        before = {record.key for record in journal.iter_trials()}
+        job = {"do": "append", "folder": str(folder), "variants": {"killed": 1}, "is_swept": True, "kill_at": moment}
+        killed = self.processes.run_one(**job).check_no_crash()
+        assert killed.error is None
+        self.was_killed = self.was_killed or killed.was_killed
+        after = {record.key for record in journal.iter_trials()}
+        assert before | set(killed.values("started")) <= after <= before | set(killed.values("trying"))
+        for key in killed.values("ended"):
+            self.trials[folder][key] = True
+        self.look(folder)
+
+    # --- what has to hold -------------------------------------------------------------------------
+
+    def choose(self, where: int, folders: list[Path] | None = None) -> tuple[Path, Journal]:
+        """One of these clones, or of all."""
+        folders = folders or self.clones
+        folder = folders[where % len(folders)]
+        return folder, Journal(find_repository(folder))
+
+    def in_conflict(self) -> list[Path]:
+        """The clones in which a variant has several meanings."""
+        return [folder for folder, locks in self.locks.items() if len({name for name, _ in locks}) < len(locks)]
+
+    def look(self, folder: Path) -> None:
+        """Compare a clone with what it had before, and remember what it has now."""
+        journal = Journal(find_repository(folder))
+        problems: list[BadRecord] = []
+        records = list(journal.iter_trials(problems=problems))
+        found = {record.key: record.ended is not None for record in records}
+        locks = {(lock.variant, lock.digest) for lock in journal.iter_variants(problems=problems)}
+        assert problems == []
+        assert len(found) == len(records)
+        for key, had_ended in self.trials[folder].items():
+            assert key in self.forgotten or key in found, f"trial {key} is lost in {folder}"
+            assert key in self.forgotten or not had_ended or found[key], f"the end of {key} is lost in {folder}"
+        for variant, digest in self.locks[folder]:
+            assert variant in self.resolved or (variant, digest) in locks, f"lock {variant} has changed in {folder}"
+        assert {variant for variant, _ in self.locks[folder]} <= {variant for variant, _ in locks}
+        self.trials[folder] = found
+        self.locks[folder] = locks
+
+    def fetch(self, folder: Path, source: Path) -> tuple[str | None, str | None]:
+        """Fetch journal and notes; their tips."""
+        name = f"refs/mitosis/remotes/{source.stem}"
+        specs = (f"+{JOURNAL}*:{name}/journal*", f"+{NOTES}*:{name}/notes*")
+        git(folder, "fetch", "--quiet", f"../{source.name}", *specs)
+        lines = git(folder, "for-each-ref", "--format=%(refname) %(objectname)", name).splitlines()
+        tips: dict[str, str] = {ref: oid for ref, _, oid in (line.partition(" ") for line in lines)}
+        return tips.get(f"{name}/journal"), tips.get(f"{name}/notes")
+
+    def merge(self, folder: Path, journal: Journal, tip: str, notes: str | None) -> Merged:
+        merged = journal.merge(tip, journal.repository.identity(), "other", notes)
+        assert merged.notes_problem is None
+        self.look(folder)
+        return merged
+
+    def pull_from(self, folder: Path, journal: Journal, source: Path) -> None:
+        tip, notes = self.fetch(folder, source)
+        if tip is not None:
+            self.merge(folder, journal, tip, notes)
+
+    def push_to_central(self, folder: Path, journal: Journal) -> None:
+        self.pull_from(folder, journal, self.folder / CENTRAL)
+        refs = [spec for spec in REFS if git(folder, "for-each-ref", spec.partition(":")[0])]
+        if refs:
+            git(folder, "push", "--quiet", "--atomic", f"../{CENTRAL}", *refs)
+
+    def everybody_converges(self) -> None:
+        known = {key for trials in self.trials.values() for key in trials} - self.forgotten
+        ended = {key for trials in self.trials.values() for key, has_ended in trials.items() if has_ended}
+        names = {variant for locks in self.locks.values() for variant, _ in locks}
+        journals = [(folder, Journal(find_repository(folder))) for folder in self.clones]
+        for folder, journal in journals:
+            self.push_to_central(folder, journal)
+        for folder, journal in journals:
+            self.pull_from(folder, journal, self.folder / CENTRAL)
+        last, journal = journals[-1]
+        if journal.tip() is None:
+            return
+        assert len({tree(folder) for folder in [self.folder / CENTRAL, *self.clones]}) == 1
+        records = {record.key: record for record in journal.iter_trials()}
+        assert known <= records.keys()
+        assert all(records[key].ended is not None for key in ended - self.forgotten)
+        assert names == {lock.variant for lock in journal.iter_variants()}
+        for folder in [self.folder / CENTRAL, *self.clones]:
+            assert git(folder, "fsck", "--strict", "--no-dangling") == ""
+        if not self.was_killed:
+            self.check_notes(last, list(records.values()))
+
+    def check_notes(self, folder: Path, records: list[TrialRecord]) -> None:
+        for commit in {record.commit for record in records}:
+            note = note_of([record for record in records if record.commit == commit]).to_text()
+            shown = git(folder, "notes", "--ref=mitosis", "show", commit, status=0 if note else None)
+            assert shown == note
+
+
+def tree(folder: Path) -> str:
+    return git(folder, "rev-parse", f"{JOURNAL}^{{tree}}").strip()
+
+
+def make_trial(journal: Journal, key: str, variant: str, digest: str) -> TrialRecord:
+    return TrialRecord(
+        key=key,
+        experiment="my_exp",
+        steps=(StepRecord("my_exp", "sine_experiment:run", "sine_experiment:lookup_dict"),),
+        parameters=(ParameterRecord("my_exp", "frequency", "lookup", variant, digest=digest),),
+        commit=journal.repository.head or "",
+        status="running",
+        iteration=0,
+        started="2026-03-01T12:00:00+00:00",
+        author=str(journal.repository.identity()),
+        # On a machine that nothing is known of, so that it may be forgotten while it runs.
+        process=ProcessRecord("engine", 1843),
+        environment="e" * 40,
+    )
