@@ -27,7 +27,7 @@ KEYS = (
     "figure-format",
     "template",
 )
-"""The keys of `[tool.mitosis]`. Those after `pythonpath` are reserved: accepted, and without effect yet."""
+"""The keys of `[tool.mitosis]`. Those after `auto-push` are reserved: accepted, and without effect yet."""
 
 _EXAMPLE_LINES = (
     "[tool.mitosis.steps]",
@@ -66,6 +66,10 @@ class Config:
     """As it was written; None when the file says nothing."""
     pythonpath: tuple[Path, ...]
     """Folders to import from, after what is installed; absolute."""
+    remote: str | None = None
+    """The remote to exchange records with; None for that which `git push` pushes to."""
+    auto_push: bool = False
+    """Whether records are pushed after each trial."""
 
 
 def read_config(path: Path, *, steps_needed: bool = True) -> Config:
@@ -96,6 +100,8 @@ def read_config(path: Path, *, steps_needed: bool = True) -> Config:
         steps={name: _read_step(path, name, entry) for name, entry in steps.items()},
         trials_folder=_read_trials_folder(path, table.get("trials-folder")),
         pythonpath=_read_pythonpath(path, table.get("pythonpath", ["."])),
+        remote=_read_remote(path, table.get("remote")),
+        auto_push=_read_auto_push(path, table.get("auto-push", False)),
     )
 
 
@@ -315,6 +321,18 @@ def _read_pythonpath(path: Path, value: object) -> tuple[Path, ...]:
         'a list of folders should be here, relative to this file, such as ["."] or ["src"]',
         key="tool.mitosis.pythonpath",
     )
+
+
+def _read_remote(path: Path, value: object) -> str | None:
+    if value is None or (isinstance(value, str) and value.strip() and not value.startswith("-")):
+        return value
+    raise ConfigError(path, 'the name of a remote of git should be here, such as "origin"', key="tool.mitosis.remote")
+
+
+def _read_auto_push(path: Path, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ConfigError(path, "true or false should be here", key="tool.mitosis.auto-push")
 
 
 def is_reference(text: str) -> bool:

@@ -11,9 +11,11 @@ import functools
 import hashlib
 import os
 import re
+import signal
 import subprocess
+import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -53,9 +55,7 @@ def run_git(
         GitMissing: there is no git program.
         GitError: it ended with another status than 0.
     """
-    # LANGUAGE would still choose the language of messages, some of which are recognised below.
-    fixed = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8", "LANGUAGE": "C"}
-    variables = {**os.environ, **_absolute_locations(), **fixed, **(environment or {})}
+    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, **(environment or {})}
     try:
         done = subprocess.run(
             ["git", *command],
@@ -75,6 +75,96 @@ def run_git(
     if done.returncode != 0:
         raise GitError(["git", *command], done.returncode, done.stderr.decode(errors="replace"))
     return done.stdout
+
+
+class Streamed(NamedTuple):
+    """How a git program ended whose messages were handed on while it ran."""
+
+    status: int
+    output: str
+    """What it wrote to standard output."""
+    messages: str
+    """What it wrote to standard error."""
+
+
+def stream_git(
+    *command: str,
+    cwd: Path,
+    tell: Callable[[bytes], None],
+    unattended: bool = False,
+    timeout_s: float | None = None,
+) -> Streamed:
+    """Run the git program, and hand on what it says to people while it says it.
+
+    It may ask for a password on the terminal, unless it runs unattended.
+
+    Args:
+        command: the words after `git`.
+        cwd: the folder to run in.
+        tell: is given what git writes to standard error, as it comes.
+        unattended: whether nobody is there to answer: git then has no terminal and no input, so that it fails instead
+            of asking.
+        timeout_s: after so long git and what it started are ended.
+
+    Raises:
+        GitMissing: there is no git program.
+        GitError: it could not be started, or took longer than `timeout_s`.
+    """
+    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES}
+    if unattended:
+        variables |= {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "SSH_ASKPASS_REQUIRE": "never"}
+    try:
+        process = subprocess.Popen(
+            ["git", *command],
+            cwd=cwd,
+            stdin=subprocess.DEVNULL if unattended else None,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=variables,
+            start_new_session=unattended,
+        )
+    except FileNotFoundError as error:
+        raise GitMissing() from error
+    except OSError as error:
+        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
+    output, messages = bytearray(), bytearray()
+    with process:
+        assert process.stdout is not None and process.stderr is not None
+        collecting = threading.Thread(target=lambda out: output.extend(out.read()), args=(process.stdout,), daemon=True)
+        collecting.start()
+        late = threading.Event()
+
+        def end_late() -> None:
+            late.set()
+            _end(process, unattended)
+
+        clock = threading.Timer(timeout_s or 0, end_late)
+        clock.daemon = True
+        if timeout_s is not None:
+            clock.start()
+        try:
+            while chunk := os.read(process.stderr.fileno(), 65536):
+                messages += chunk
+                tell(chunk)
+            process.wait()
+            collecting.join()
+        except BaseException:
+            _end(process, unattended)
+            raise
+        finally:
+            clock.cancel()
+    if late.is_set():
+        raise GitError(["git", *command], process.returncode, f"it took longer than {timeout_s:.0f} s and was ended")
+    return Streamed(process.returncode, output.decode(errors="surrogateescape"), messages.decode(errors="replace"))
+
+
+def _end(process: subprocess.Popen[bytes], has_session: bool) -> None:
+    """End a program and, if they are in a session of their own, what it started."""
+    with contextlib.suppress(ProcessLookupError):
+        if has_session and hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGTERM)
+        else:
+            process.terminate()
 
 
 def start_git(*command: str, cwd: Path) -> None:
@@ -110,6 +200,8 @@ _left_alone: list[subprocess.Popen[bytes]] = []
 """Processes that are not waited for; what forgets a process that runs is warned."""
 
 
+# LANGUAGE would still choose the language of messages, some of which are recognised.
+_FIXED_VARIABLES = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8", "LANGUAGE": "C"}
 _LOCATIONS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
 
 

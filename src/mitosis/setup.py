@@ -1,9 +1,10 @@
-"""Make a clone show the journal well: what `mitosis setup` writes."""
+"""Make a clone show the journal well, and fetch those of others: what `mitosis setup` writes."""
 
 from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,26 +26,64 @@ class Written:
     """False when it was so already."""
 
 
-def set_up(repository: Repository) -> tuple[Written, ...]:
-    """Have `git log -p refs/mitosis` show records and locks as text, in this clone.
+def set_up(repository: Repository, remotes: Sequence[str]) -> tuple[Written, ...]:
+    """Have `git log -p refs/mitosis` show records and locks as text, and `git fetch` bring those of remotes.
 
-    Writes `diff.mitosis.textconv` to the clone's configuration and a line to its info/attributes, and nothing where
-    they are there already.
+    Writes to the clone's configuration and its info/attributes, and nothing where it is there already. The short name
+    `refs/mitosis` is made to work if there is a journal.
+
+    Args:
+        repository: the clone.
+        remotes: the names of the remotes whose journals are to be fetched.
     """
-    return (_write_textconv(repository), _write_attributes(repository))
+    from mitosis.journal import Journal
+
+    Journal(repository).name_shortly()
+    written = [_write_textconv(repository), _write_attributes(repository)]
+    for remote in remotes:
+        written += [_write_refspec(repository, remote, refspec) for refspec in fetch_refspecs(remote)]
+    return tuple(written)
+
+
+def fetch_refspecs(remote: str) -> tuple[str, ...]:
+    """What `git fetch` is told to fetch from a remote beside its branches.
+
+    The patterns do no harm where the remote has no records yet: git fails when a ref that it was told by its full name
+    is missing.
+    """
+    from mitosis.journal import layout
+
+    return (
+        f"+{layout.JOURNAL_REF}*:{layout.remote_journal_ref(remote)}*",
+        f"+{layout.PIN_PREFIX}*:{layout.remote_pins_prefix(remote)}*",
+        f"+{layout.NOTES_REF}*:{layout.remote_notes_ref(remote)}*",
+    )
+
+
+def _write_refspec(repository: Repository, remote: str, refspec: str) -> Written:
+    key = f"remote.{remote}.fetch"
+    changed = refspec not in _read_all(repository, key)
+    if changed:
+        repository.git("config", "--local", "--add", key, refspec)
+    return Written(f"{key} = {refspec}", repository.common_dir / "config", changed)
 
 
 def _write_textconv(repository: Repository) -> Written:
     value = f"{shlex.quote(Path(sys.executable).as_posix())} -m mitosis textconv"
-    try:
-        present = repository.git("config", "--local", "--get", _CONFIG).rstrip("\n")
-    except GitError as error:
-        if error.status != 1:  # 1: it is not set
-            raise
-        present = None
+    present = ([None, *_read_all(repository, _CONFIG)])[-1]
     if present != value:
         repository.git("config", "--local", "--replace-all", _CONFIG, value)
     return Written(f"{_CONFIG} = {value}", repository.common_dir / "config", present != value)
+
+
+def _read_all(repository: Repository, key: str) -> list[str]:
+    """All values of a setting in the clone's own configuration."""
+    try:
+        return repository.git("config", "--local", "--get-all", key).splitlines()
+    except GitError as error:
+        if error.status != 1:  # 1: it is not set
+            raise
+        return []
 
 
 def _write_attributes(repository: Repository) -> Written:

@@ -477,8 +477,8 @@ def test_what_was_fetched_and_not_merged_is_noticed(
     assert bob.unmerged() == ()
     (bob.repository.common_dir / "mitosis" / "merged").unlink()
     assert bob.unmerged() == ()
-    assert bob.count_missing(ada.tip()) == 1
-    assert bob.count_missing(None) == 4
+    assert len(bob.missing_keys(ada.tip())) == 1
+    assert len(bob.missing_keys(None)) == 4
 
 
 def test_some_trials_can_be_shared_without_the_others(

@@ -206,10 +206,30 @@ def test_unknown_key_near_to_none_is_refused_with_all(tmp_path: Path) -> None:
 
 
 def test_reserved_keys_are_accepted(tmp_path: Path) -> None:
-    reserved = KEYS[KEYS.index("pythonpath") + 1 :]
-    assert len(reserved) == 6
+    reserved = KEYS[KEYS.index("auto-push") + 1 :]
+    assert len(reserved) == 4
     text = "[tool.mitosis]\n" + "".join(f"{key} = 'x'\n" for key in reserved) + "[tool.mitosis.steps]\n"
     assert read_config(write(tmp_path, text)).steps == {}
+
+
+def test_remote_and_auto_push_are_read(tmp_path: Path) -> None:
+    config = read_config(write(tmp_path, "[tool.mitosis]\nremote = 'lab'\nauto-push = true\n[tool.mitosis.steps]\n"))
+    assert (config.remote, config.auto_push) == ("lab", True)
+    config = read_config(write(tmp_path, "[tool.mitosis.steps]\n"))
+    assert (config.remote, config.auto_push) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("remote = 3", "remote"),
+        ("remote = ''", "remote"),
+        ("remote = '--all'", "remote"),
+        ("auto-push = 'x'", "auto-push"),
+    ],
+)
+def test_bad_remote_or_auto_push_is_refused(tmp_path: Path, line: str, key: str) -> None:
+    assert refused(tmp_path, f"[tool.mitosis]\n{line}\n").key == f"tool.mitosis.{key}"
 
 
 @pytest.mark.parametrize("text", ["tool = 3\n", "[tool]\nmitosis = []\n", "[[tool.mitosis]]\n", "tool.mitosis.steps=1"])

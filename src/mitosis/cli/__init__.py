@@ -25,7 +25,8 @@ app = App(
 )
 _RUNNING = Group("Running", sort_key=1)
 _READING = Group("Looking at trials", sort_key=2)
-_SETTING_UP = Group("Setting up", sort_key=3)
+_SHARING = Group("Sharing", sort_key=3)
+_SETTING_UP = Group("Setting up", sort_key=4)
 _ABOUT = Group("About", sort_key=9)
 app["--help"].group = _ABOUT
 app["--version"].group = _ABOUT
@@ -39,6 +40,9 @@ for _name, _function, _group, _help in (
     ("variants", "variants:app", _READING, "List locked variants, and when and by whom they were locked."),
     ("forget", "trials:forget", _READING, "Take trials out of the listing; git keeps their records."),
     ("verify", "verify:verify", _READING, "Check that everything recorded is there, can be read, and agrees."),
+    ("push", "sync:push", _SHARING, "Send records to a remote."),
+    ("pull", "sync:pull", _SHARING, "Fetch the records of a remote, and merge them into those here."),
+    ("sync", "sync:sync", _SHARING, "Pull and push."),
     ("init", "project:init", _SETTING_UP, "Add an empty table of steps to pyproject.toml."),
     ("setup", "project:setup", _SETTING_UP, "Have plain git show records and locks as text."),
     ("demo", "project:demo", _SETTING_UP, "Write a small experiment as a new repository, and run a trial."),

@@ -39,14 +39,26 @@ def init(*, config: str | None = None) -> int:
     return 0
 
 
-def setup() -> int:
-    """Have plain git show records and locks as text in this clone (git log -p refs/mitosis)."""
+def setup(remote: str | None = None, /) -> int:
+    """Have plain git show records and locks as text in this clone, and fetch those of its remotes.
+
+    Args:
+        remote: The remote whose records git fetch is to bring; by default every one that there is.
+    """
+    from mitosis.errors import UnknownRemote
     from mitosis.git import find_repository
     from mitosis.setup import set_up
+    from mitosis.sync import list_remotes
 
-    for written in set_up(find_repository(Path.cwd())):
+    repository = find_repository(Path.cwd())
+    remotes = list_remotes(repository)
+    if remote is not None and remote not in remotes:
+        raise UnknownRemote(remote, remotes)
+    for written in set_up(repository, remotes if remote is None else [remote]):
         print_line(f"{'wrote' if written.changed else 'there already'}: {written.what}")
         print_line(f"    in {written.where}")
+    if not remotes:
+        print_line("This repository has no remote. Run it again when it has, so that git fetch brings records.")
     print_line("Try: git log -p refs/mitosis")
     return 0
 

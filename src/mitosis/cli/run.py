@@ -83,6 +83,10 @@ def run(
     with make_progress() as progress:
         outcome = run_trial(request, progress)
         progress.finish(outcome)
+    if outcome.pushed_by is not None:
+        from mitosis.cli.sync import push_after_trial
+
+        push_after_trial(outcome.pushed_by, outcome.remote)
     return outcome.exit_status
 
 

@@ -10,6 +10,7 @@ from mitosis.cli.text import clean, is_terminal, plain
 
 if TYPE_CHECKING:
     from mitosis.errors import BadRecord, Conflict
+    from mitosis.journal import Journal
 
 _PROBLEMS_SHOWN = 10
 _PIPE_WIDTH = 10_000
@@ -35,6 +36,17 @@ def print_problems(problems: Sequence[BadRecord]) -> None:
         sys.stderr.write(plain(f"! {clean(str(problem))}\n", sys.stderr))
     if len(problems) > _PROBLEMS_SHOWN:
         sys.stderr.write(f"! ... and {len(problems) - _PROBLEMS_SHOWN} more that cannot be read\n")
+
+
+def print_unmerged(journal: Journal) -> None:
+    """Say, on standard error, that a plain fetch has brought records which are not merged yet."""
+    for found in journal.unmerged():
+        what = f"{found.trials} trial{'' if found.trials == 1 else 's'}" if found.trials else "records"
+        verb = "is" if found.trials == 1 else "are"
+        name = "" if found.remote == "origin" else f" {found.remote}"
+        print_warning(
+            f"{clean(found.remote)} has {what} that {verb} not merged yet: mitosis pull{clean(name)} --no-fetch"
+        )
 
 
 def print_conflicts(conflicts: Sequence[Conflict]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from mitosis.cli.table import print_columns, print_line, print_problems, print_warning
+from mitosis.cli.table import print_columns, print_line, print_problems, print_unmerged, print_warning
 from mitosis.cli.text import KEY_DIGITS, clean, duration, is_terminal, moment, result
 from mitosis.records import TrialRecord
 
@@ -50,6 +50,7 @@ def list_trials(
         print_line(f"no trials{what} are recorded in this repository")
     print_problems(problems)
     _print_conflicts(meanings)
+    print_unmerged(journal)
     return 0
 
 
@@ -65,6 +66,7 @@ def show(key: str) -> int:
     for line in describe_trial(record, meanings):
         print_line(line)
     _print_conflicts(meanings)
+    print_unmerged(journal)
     return 0
 
 
@@ -194,8 +196,9 @@ def _row(record: TrialRecord, ambiguous: frozenset[str], meanings: Meanings, *, 
         name = parameter.full_name if parameter.name in ambiguous else parameter.name
         mark = "" if parameter.tracked else "+"
         meaning = _present_meaning(parameter, meanings)
-        # The name alone would say what it means now.
-        then = f" ({parameter.summary})" if meaning is not None and not meaning.is_locked else ""
+        # The name alone would say what it means now, or nothing while it means several things.
+        is_plain = meaning is None or (meaning.is_locked and meaning.meanings == 1)
+        then = "" if is_plain else f" ({parameter.summary})"
         row[clean(name)] = _cut(mark + clean(parameter.text + then), _PARAMETER_WIDTH)
     row["main"] = result(record.main) if state == "finished" else "–" if state in ("failed", "interrupted") else state
     row["when"] = moment(record.started, relative=relative)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from mitosis.cli.table import print_columns, print_conflicts, print_line, print_problems
+from mitosis.cli.table import print_columns, print_conflicts, print_line, print_problems, print_unmerged
 from mitosis.cli.text import clean, is_terminal, moment
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def variants() -> int:
         print_line("no variants are locked in this repository")
     print_problems(problems)
     print_conflicts(journal.conflicts())
+    print_unmerged(journal)
     return 0
 
 

@@ -229,6 +229,15 @@ class Journal:
         keep_up(self.repository)
         return merged
 
+    def name_shortly(self) -> None:
+        """Let git understand the short name `refs/mitosis`, if there is a journal.
+
+        Raises:
+            JournalError: the ref cannot be written.
+        """
+        if self.tip() is not None:
+            self._core.store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
+
     def read_tip(self, ref: str) -> str | None:
         """The commit of a journal that another ref points to; None if there is no such ref.
 
@@ -243,9 +252,9 @@ class Journal:
         """All variants that have several recorded meanings now."""
         return meanings.find_conflicts(self._core)
 
-    def count_missing(self, other: str | None) -> int:
-        """How many trials this journal has that the one at the commit `other` (None: an empty one) lacks."""
-        return sharing.count_missing(self._core, other)
+    def missing_keys(self, other: str | None) -> set[str]:
+        """The keys of the trials that this journal has and the one at the commit `other` (None: an empty one) lacks."""
+        return sharing.missing_keys(self._core, other)
 
     def unmerged(self) -> tuple[Unmerged, ...]:
         """The remotes whose journal, as it was last fetched, holds what this one does not."""

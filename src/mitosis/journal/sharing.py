@@ -147,16 +147,16 @@ def _record_at(core: Core, path: str, oid: str | None) -> TrialRecord | None:
 # --- what one has that the other lacks -----------------------------------------------------------
 
 
-def count_missing(core: Core, other: str | None) -> int:
-    """How many trials this journal has that the one at the commit `other` (None: an empty one) lacks."""
+def missing_keys(core: Core, other: str | None) -> set[str]:
+    """The trials that this journal has and the one at the commit `other` (None: an empty one) lacks."""
     ours = core.snapshot()
     theirs = None if other is None else core.snapshot_of(other, "the other journal")
-    return _count_new(core, theirs, ours)
+    return set(_new_keys(core, theirs, ours))
 
 
-def _count_new(core: Core, before: Snapshot | None, after: Snapshot | None) -> int:
+def _new_keys(core: Core, before: Snapshot | None, after: Snapshot | None) -> Iterator[str]:
     changes = iter_changes(core.store, _trials_tree(core, before), _trials_tree(core, after), layout.TRIALS, 1)
-    return sum(old is None and _is_record(path) for path, old, _ in changes)
+    return (File(path, new or "").key for path, old, new in changes if old is None and _is_record(path))
 
 
 def _trials_tree(core: Core, snapshot: Snapshot | None) -> str | None:
@@ -180,7 +180,7 @@ def find_unmerged(core: Core) -> tuple[Unmerged, ...]:
             if ours is not None and merge_bases(core.repository, commit, ours) == [commit]:
                 _remember(core, commit)
                 continue
-            found.append(Unmerged(remote, _count_new(core, core.snapshot(), theirs)))
+            found.append(Unmerged(remote, len(set(_new_keys(core, core.snapshot(), theirs)))))
     return tuple(found)
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from mitosis.errors import MitosisError
+from mitosis.git import Repository
 from mitosis.records import ParameterRecord, StepRecord, TrialRecord
 
 COMMANDS = frozenset(
-    {"demo", "forget", "init", "list", "open", "run", "setup", "show", "textconv", "variants", "verify"}
+    {"demo", "forget", "init", "list", "open", "pull", "push", "run", "setup", "show", "sync", "textconv", "variants"}
+    | {"verify"}
 )
 """What the command line takes for a command where a step could stand."""
 
@@ -68,6 +70,10 @@ class Outcome:
     failed_line: int | None = None
     signal: int | None = None
     """The signal that interrupted it."""
+    pushed_by: Repository | None = None
+    """The repository whose records are to be pushed now; None if they are not."""
+    remote: str | None = None
+    """The remote to push to, where the configuration names one."""
 
     @property
     def exit_status(self) -> int:

@@ -1,0 +1,171 @@
+"""`mitosis push`, `pull` and `sync`: exchange records with other repositories."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from mitosis.cli.table import print_conflicts, print_line, print_warning
+from mitosis.cli.text import clean, is_terminal
+
+if TYPE_CHECKING:
+    from mitosis.git import Repository
+    from mitosis.journal import Journal
+    from mitosis.sync import Pulled, Pushed, Remote
+    from mitosis.sync.transport import Transport
+
+_Commits = Annotated[bool, Parameter(name="--commits", negative="--no-commits")]
+_AFTER_TRIAL_LIMIT_S = 30.0
+
+
+def push(*words: str, commits: _Commits = True) -> int:
+    """Send records to a remote, after fetching and merging those that it has.
+
+    Args:
+        words: [REMOTE] [KEY...]: where to, by default where git push would push to; and which trials, by default all.
+        commits: Send the experiments' commits too, so that others can check out the code of each trial.
+    """
+    from mitosis.sync import push
+
+    repository, journal = _open()
+    remote, keys = _split(repository, journal, words)
+    pushed = push(repository, remote, _transport(repository), keys=keys, with_commits=commits)
+    _print_pushed(pushed, with_received=False)
+    print_conflicts(journal.conflicts())
+    return 0
+
+
+def pull(remote: str | None = None, /, *, fetch: Annotated[bool, Parameter(negative="--no-fetch")] = True) -> int:
+    """Fetch the records of a remote and merge them into those here.
+
+    Args:
+        remote: Where from, by default where git push would push to.
+        fetch: Fetch first; without it, what git fetch has brought is merged.
+    """
+    from mitosis.sync import find_remote, pull
+
+    repository, journal = _open()
+    place = find_remote(repository, remote, _configured(repository))
+    pulled = pull(repository, place, _transport(repository) if fetch else None)
+    _print_warnings(pulled.warnings)
+    print_line(
+        f"{clean(pulled.remote)}: {_received(pulled) or ('nothing new' if pulled.has_journal else 'no records')}"
+    )
+    print_conflicts(journal.conflicts())
+    return 0
+
+
+def sync(remote: str | None = None, /, *, commits: _Commits = True) -> int:
+    """Pull and push: afterwards both sides have all records.
+
+    Args:
+        remote: With which, by default where git push would push to.
+        commits: Send the experiments' commits too, so that others can check out the code of each trial.
+    """
+    from mitosis.sync import find_remote, push
+
+    repository, journal = _open()
+    place = find_remote(repository, remote, _configured(repository))
+    pushed = push(repository, place, _transport(repository), with_commits=commits)
+    _print_pushed(pushed, with_received=True)
+    print_conflicts(journal.conflicts())
+    return 0
+
+
+def push_after_trial(repository: Repository, configured: str | None) -> None:
+    """Send what was just recorded, if that can be done without a question and soon; say it otherwise, and no more."""
+    import time
+
+    from mitosis.errors import FetchFailed, MitosisError, PushFailed
+    from mitosis.sync import find_remote, push
+    from mitosis.sync.transport import Transport
+
+    place = configured or "the remote"
+    deadline = time.monotonic() + _AFTER_TRIAL_LIMIT_S
+    try:
+        remote = find_remote(repository, None, configured)
+        place = remote.name
+        transport = Transport(repository, lambda _: None, unattended=True, deadline=deadline)
+        pushed = push(repository, remote, transport)
+    except MitosisError as error:
+        reason = error.reason if isinstance(error, FetchFailed | PushFailed) else str(error).split("\n", 1)[0]
+        print_warning(f"not pushed to {clean(place)}: {clean(reason)}; `mitosis push` sends it later")
+        return
+    _print_warnings(pushed.warnings)
+    print_line(f"pushed to {clean(place)}")
+
+
+def _open() -> tuple[Repository, Journal]:
+    from mitosis.git import find_repository
+    from mitosis.journal import Journal
+
+    repository = find_repository(Path.cwd())
+    return repository, Journal(repository)
+
+
+def _configured(repository: Repository) -> str | None:
+    from mitosis.config import find_config
+
+    return find_config(repository.root, None, steps_needed=False).remote
+
+
+def _transport(repository: Repository) -> Transport:
+    from mitosis.sync.transport import Transport
+
+    def tell(data: bytes) -> None:
+        sys.stderr.flush()
+        sys.stderr.buffer.write(data)
+        sys.stderr.buffer.flush()
+
+    return Transport(repository, tell, show_progress=is_terminal(sys.stderr))
+
+
+def _split(repository: Repository, journal: Journal, words: tuple[str, ...]) -> tuple[Remote, list[str]]:
+    """The remote and the full keys that the words of a push name."""
+    from mitosis.errors import TrialNotFound, UnknownRemote
+    from mitosis.sync import find_remote, list_remotes
+    from mitosis.sync.remotes import is_place
+
+    remotes = list_remotes(repository)
+    first = words[0] if words else None
+    if first is not None and (first in remotes or is_place(first)):
+        return find_remote(repository, first), [journal.read_trial(key).key for key in words[1:]]
+    try:
+        keys = [journal.read_trial(key).key for key in words]
+    except TrialNotFound as error:
+        if error.key == first:
+            raise UnknownRemote(error.key, remotes, or_key=True) from error
+        raise
+    return find_remote(repository, None, _configured(repository)), keys
+
+
+def _print_pushed(pushed: Pushed, *, with_received: bool) -> None:
+    _print_warnings((*pushed.pulled.warnings, *pushed.warnings))
+    parts = [_received(pushed.pulled)]
+    if pushed.sent or (pushed.is_changed and not with_received and not parts[0]):
+        parts.append(f"{_trials(pushed.sent)} sent" if not parts[0] else f"{pushed.sent} sent")
+    text = ", ".join(part for part in parts if part)
+    print_line(f"{clean(pushed.pulled.remote)}: {text or 'nothing new'}")
+
+
+def _received(pulled: Pulled) -> str:
+    parts = []
+    if pulled.received:
+        parts.append(f"{_trials(pulled.received)} received")
+    if pulled.updated:
+        parts.append(f"{_trials(pulled.updated)} updated")
+    if pulled.forgotten:
+        parts.append(f"{_trials(pulled.forgotten)} forgotten elsewhere")
+    return ", ".join(parts)
+
+
+def _trials(count: int) -> str:
+    return "1 trial" if count == 1 else f"{count} trials"
+
+
+def _print_warnings(warnings: tuple[str, ...]) -> None:
+    for warning in warnings:
+        print_warning(clean(warning))

@@ -1,0 +1,58 @@
+"""Exchanging journals with other repositories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mitosis.errors.base import MitosisError, bulleted, nearest
+
+
+class SyncError(MitosisError):
+    """A journal could not be exchanged with another repository."""
+
+
+class NoRemote(SyncError):
+    """There is no remote to exchange records with."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this repository has no remote to exchange records with\n"
+            "Add one (`git remote add origin URL`), or give a URL or path: mitosis push URL"
+        )
+
+
+class UnknownRemote(SyncError):
+    """A word that names no remote. Attributes: word, remotes (those that there are)."""
+
+    def __init__(self, word: str, remotes: Sequence[str], *, or_key: bool = False) -> None:
+        self.word = word
+        self.remotes = list(remotes)
+        what = "neither a remote nor the beginning of a trial's key" if or_key else "no remote of this repository"
+        near = nearest(word, self.remotes)
+        hint = f"Did you mean `{near[0]}`?\n" if near else ""
+        known = f"its remotes are\n{bulleted(self.remotes)}" if self.remotes else "it has no remotes"
+        super().__init__(f"`{word}` is {what}; {known}\n{hint}A path or URL is recognised by a `/` or a `:` in it.")
+
+
+class FetchFailed(SyncError):
+    """git could not fetch. Attributes: remote, reason (the last thing that git said)."""
+
+    def __init__(self, remote: str, reason: str) -> None:
+        self.remote = remote
+        self.reason = reason
+        super().__init__(
+            f"nothing was fetched from {remote}: {reason}\n"
+            "All that is recorded here is safe. Try again when it can be reached."
+        )
+
+
+class PushFailed(SyncError):
+    """git could not push. Attributes: remote, reason (the last thing that git or the remote said)."""
+
+    def __init__(self, remote: str, reason: str) -> None:
+        self.remote = remote
+        self.reason = reason
+        super().__init__(
+            f"{remote} did not take the records: {reason}\n"
+            "All that is recorded here is safe. `mitosis push` sends it later."
+        )
