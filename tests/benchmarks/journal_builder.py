@@ -27,7 +27,8 @@ from mitosis.records import (
 )
 
 TRIALS_A_DAY = 100
-_FIRST_DAY = datetime(2026, 1, 5, 8, tzinfo=UTC)
+_FIRST_DAY = datetime(2020, 1, 6, 8, tzinfo=UTC)
+"""Early enough that 100,000 trials end in the past: git is slow where commits seem to come from the future."""
 _ENVIRONMENT = "".join(f"package-{number}==1.{number}.0\n" for number in range(120)).encode()
 _ENVIRONMENT_DIGEST = "e" * 40
 _AUTHOR = "Ada Lovelace <ada@example.org>"

@@ -229,7 +229,7 @@ def test_remote_and_auto_push_are_read(tmp_path: Path) -> None:
     ],
 )
 def test_bad_remote_or_auto_push_is_refused(tmp_path: Path, line: str, key: str) -> None:
-    assert refused(tmp_path, f"[tool.mitosis]\n{line}\n").key == f"tool.mitosis.{key}"
+    assert refused(tmp_path, f"[tool.mitosis]\n{line}\n[tool.mitosis.steps]\n").key == f"tool.mitosis.{key}"
 
 
 @pytest.mark.parametrize("text", ["tool = 3\n", "[tool]\nmitosis = []\n", "[[tool.mitosis]]\n", "tool.mitosis.steps=1"])
