@@ -144,10 +144,11 @@ def _split(repository: Repository, journal: Journal, words: tuple[str, ...]) -> 
 
 def _print_pushed(pushed: Pushed, *, with_received: bool) -> None:
     _print_warnings((*pushed.pulled.warnings, *pushed.warnings))
-    parts = [_received(pushed.pulled)]
-    if pushed.sent or (pushed.is_changed and not with_received and not parts[0]):
-        parts.append(f"{_trials(pushed.sent)} sent" if not parts[0] else f"{pushed.sent} sent")
-    text = ", ".join(part for part in parts if part)
+    received = _received(pushed.pulled) if with_received or pushed.pulled.received else ""
+    sent = f"{pushed.sent if received else _trials(pushed.sent)} sent" if pushed.sent else ""
+    if pushed.is_changed and not pushed.sent:
+        sent = "records sent"
+    text = ", ".join(part for part in (received, sent) if part)
     print_line(f"{clean(pushed.pulled.remote)}: {text or 'nothing new'}")
 
 

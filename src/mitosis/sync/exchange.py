@@ -19,7 +19,9 @@ TIME_LIMIT_S = 120.0
 """How long to try again while others push to the same remote."""
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
-_TRIES_WITH_NOTES = 3
+_TRIES_WITH_NOTES = 4
+_TRIES_UNMOVED = 8
+"""How often to try while the remote stays as it is, so that it is not others' pushes that keep ours from going."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ def push(
     warnings: list[str] = []
     with_notes = not keys
     began = time.monotonic()
+    seen: tuple[str | None, str | None] | None = None
+    unmoved = 0
     for number in range(ATTEMPTS):
         transport.fetch(remote, remote.push_to)
         pulled = _merge(journal, remote, pulled)
@@ -122,13 +126,14 @@ def push(
         attempt = transport.push(remote, refs, _pins(journal, keys) if with_commits else ())
         if attempt.done:
             return _sent(journal, remote, pulled, tip, theirs, keys, warnings)
-        if with_notes and number + 1 >= _TRIES_WITH_NOTES and _only_notes(attempt):
+        if not attempt.is_race or unmoved >= _TRIES_UNMOVED:
+            raise PushFailed(remote.name, _reason(attempt))
+        last, seen = seen, (theirs, _read_ref(repository, layout.remote_notes_ref(remote.ref_name)))
+        unmoved = unmoved + 1 if seen == last else 0
+        if notes is not None and unmoved >= _TRIES_WITH_NOTES:
             # They are a view of the journal, and must not keep it from arriving.
             with_notes = False
-            warnings.append(f"the notes were not pushed: {attempt.rejected[layout.NOTES_REF]}")
-            continue
-        if not attempt.is_race:
-            raise PushFailed(remote.name, _reason(attempt))
+            warnings.append(f"the notes were not pushed: {_reason(attempt)}")
         if time.monotonic() - began > TIME_LIMIT_S:
             break
         pause_s = min(_FIRST_PAUSE_S * 2**number, _LONGEST_PAUSE_S)
@@ -173,12 +178,6 @@ def _pins(journal: Journal, keys: Sequence[str]) -> Sequence[str] | None:
         return None
     pinned = journal.pins()
     return [commit for commit in dict.fromkeys(journal.read_trial(key).commit for key in keys) if commit in pinned]
-
-
-def _only_notes(attempt: Attempt) -> bool:
-    """Whether nothing but the notes was refused for itself."""
-    own = [name for name, reason in attempt.rejected.items() if "atomic" not in reason]
-    return own == [layout.NOTES_REF]
 
 
 def _reason(attempt: Attempt) -> str:

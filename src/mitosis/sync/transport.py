@@ -43,7 +43,9 @@ class Attempt:
     rejected: dict[str, str]
     """Why, by the name of the ref at the remote."""
     reason: str
-    """The last thing that git said, where it did not come to the refs."""
+    """What git said, where it did not come to the refs."""
+    lacks_atomic: bool = False
+    """Whether the remote cannot take several refs all or none."""
 
     @property
     def is_race(self) -> bool:
@@ -121,7 +123,7 @@ class Transport:
             pin_specs = []
         if self._atomic:
             attempt = self._push(remote, "--atomic", remote.push_to, *pin_specs, *ref_specs)
-            if _NO_ATOMIC not in attempt.reason:
+            if not attempt.lacks_atomic:
                 return attempt
             self._atomic = False
         # The journal last: it must not name commits that are not there.
@@ -134,7 +136,7 @@ class Transport:
     def _fetch(self, remote: Remote, *words: str) -> None:
         done = self._run(self._tell, *_FETCH, *self._progress, *words)
         if done.status != 0:
-            raise FetchFailed(remote.name, _last_line(done.messages))
+            raise FetchFailed(remote.name, _reason(done.messages))
 
     def _push(self, remote: Remote, *words: str) -> Attempt:
         held = _HeldBack(self._tell)
@@ -144,8 +146,10 @@ class Transport:
         done = self._run(held, *settings, *_PUSH, *self._progress, *words)
         lines = [line.split("\t") for line in done.output.splitlines() if line.startswith("!\t")]
         rejected = {specs.rpartition(":")[2]: reason for _, specs, reason in (line for line in lines if len(line) == 3)}
-        attempt = Attempt(done.status == 0, rejected, "" if rejected else _last_line(done.messages))
-        if not attempt.done and not attempt.is_race and _NO_ATOMIC not in attempt.reason:
+        attempt = Attempt(
+            done.status == 0, rejected, "" if rejected else _reason(done.messages), _NO_ATOMIC in done.messages
+        )
+        if not attempt.done and not attempt.is_race and not attempt.lacks_atomic:
             held.release()
         return attempt
 
@@ -211,9 +215,9 @@ class _HeldBack:
         self._held.clear()
 
 
-def _last_line(messages: str) -> str:
-    """The last thing that git said that is not progress."""
+def _reason(messages: str) -> str:
+    """The line that says best why git failed: the first complaint, or else the last line."""
     lines = [line.rsplit("\r", 1)[-1].strip() for line in messages.rstrip().splitlines()]
-    lines = [line for line in lines if line]
-    wanted = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:", "remote:"))] or lines
-    return wanted[-1] if wanted else "git did not say why"
+    lines = [line for line in lines if line and not line.encode().startswith(_HELD_BACK)]
+    complaints = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:"))]
+    return (complaints[:1] or lines[-1:] or ["git did not say why"])[0]
