@@ -211,6 +211,35 @@ def _merge(job: Job, tell: Tell) -> None:
     tell(received=merged.received, problem=merged.notes_problem)
 
 
+def _push(job: Job, tell: Tell) -> None:
+    """Push to `remote`, as `mitosis push` does."""
+    from mitosis.git import find_repository
+    from mitosis.sync import find_remote, push
+    from mitosis.sync.transport import Transport
+
+    repository = find_repository(Path(job["folder"]))
+    said: list[bytes] = []
+    try:
+        pushed = push(
+            repository, find_remote(repository, job.get("remote", "origin")), Transport(repository, said.append)
+        )
+    finally:
+        tell(git=b"".join(said).decode(errors="replace"))
+    tell(sent=pushed.sent, received=pushed.pulled.received, warnings=[*pushed.warnings, *pushed.pulled.warnings])
+
+
+def _pull(job: Job, tell: Tell) -> None:
+    """Pull from `remote`, as `mitosis pull` does."""
+    from mitosis.git import find_repository
+    from mitosis.sync import find_remote, pull
+    from mitosis.sync.transport import Transport
+
+    repository = find_repository(Path(job["folder"]))
+    remote = find_remote(repository, job.get("remote", "origin"))
+    pulled = pull(repository, remote, Transport(repository, lambda _: None))
+    tell(received=pulled.received, warnings=list(pulled.warnings))
+
+
 def _read(job: Job, tell: Tell) -> None:
     """List trials and variants again and again until the file `stop` is there, by a reader that stays and by new ones.
 
@@ -251,7 +280,13 @@ def _read(job: Job, tell: Tell) -> None:
     tell(rounds=rounds, seen=len(seen))
 
 
-_JOBS: dict[str, Callable[[Job, Tell], None]] = {"append": _append, "merge": _merge, "read": _read}
+_JOBS: dict[str, Callable[[Job, Tell], None]] = {
+    "append": _append,
+    "merge": _merge,
+    "push": _push,
+    "pull": _pull,
+    "read": _read,
+}
 
 
 def _do(job: Job, pipe: int) -> None:
@@ -278,6 +313,14 @@ def _do(job: Job, pipe: int) -> None:
         tell(crash=traceback.format_exc())
 
 
+def _adopt_orphans() -> None:
+    """Become the parent of the children of children that die, so as to wait for them (prctl(2))."""
+    import ctypes
+
+    set_child_subreaper = 36
+    ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
+
+
 def _serve() -> None:
     # Everything that a job needs is imported once, and no repository is opened before the fork.
     import resource  # noqa: F401
@@ -285,10 +328,12 @@ def _serve() -> None:
 
     import pygit2  # noqa: F401
 
-    import mitosis.journal  # noqa: F401
+    import mitosis.journal
+    import mitosis.sync.transport  # noqa: F401
     from mitosis import canonical
 
     canonical.encode(1)
+    _adopt_orphans()
     for line in sys.stdin:
         children = []
         for job in json.loads(line):
@@ -309,6 +354,10 @@ def _serve() -> None:
             with os.fdopen(readable) as told:
                 lines = [json.loads(text) for text in told if text.endswith("\n")]
             _, status = os.waitpid(pid, 0)
+            # git may still be at work for a process that was killed.
+            with contextlib.suppress(ChildProcessError):
+                while True:
+                    os.waitpid(-pid, 0)
             answers.append([os.WIFSIGNALED(status), lines])
         sys.stdout.write(json.dumps(answers) + "\n")
         sys.stdout.flush()

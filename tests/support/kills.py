@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Protocol
 
@@ -180,6 +181,66 @@ class Merge:
         assert locks(ada) == []
 
 
+class Push:
+    """A push to a bare repository that has the trials of somebody else."""
+
+    name = "push"
+
+    def __init__(self) -> None:
+        self._ours: Statuses = {}
+        self._all: Statuses = {}
+        self._trees: set[str] = set()
+        """What the central repository may have: what it had, and all."""
+        self.named_locks = 0
+        """How often a lock of git itself had been left, which git named and somebody had to remove."""
+
+    def prepare(self, folder: Path, processes: Nursery) -> None:
+        first = make_repository(folder / "first")
+        git(folder, "clone", "--quiet", "--bare", "first", "central.git")
+        for name in ("ada", "bob"):
+            git(folder, "clone", "--quiet", "central.git", name)
+            git(folder / name, "remote", "set-url", "origin", "../central.git")
+            job = {"do": "append", "folder": str(folder / name), "count": 3}
+            processes.run_one(**job, variants={"slow": 1, name: 2}).check()
+        shutil.rmtree(first)
+        processes.run_one(do="push", folder=str(folder / "bob")).check()
+        self._ours = statuses(folder / "ada")
+        self._all = {**self._ours, **statuses(folder / "bob")}
+        trial = folder.parent / f"{folder.name}-pushed"
+        shutil.copytree(folder, trial, symlinks=True)
+        processes.run_one(**self.job(trial)).check()
+        self._trees = {tree(folder / "central.git"), tree(trial / "central.git")}
+
+    def job(self, folder: Path) -> Job:
+        return {"do": "push", "folder": str(folder / "ada")}
+
+    def check(self, folder: Path, killed: Outcome, processes: Nursery) -> None:
+        ada, central = folder / "ada", folder / "central.git"
+        assert statuses(ada) in (self._ours, self._all)
+        assert git(central, "fsck", "--strict", "--no-dangling") == ""
+        assert tree(central) in self._trees
+        again = processes.run_one(**self.job(folder)).check_no_crash()
+        if again.error is not None:
+            text = again.error + "".join(again.values("git"))
+            named = [lock for lock in (*ada.rglob("*.lock"), *central.rglob("*.lock")) if lock.name in text]
+            assert named, text
+            self.named_locks += 1
+            for lock in named:
+                lock.unlink()
+            again = processes.run_one(**self.job(folder))
+        assert again.check().values("warnings") == [[]]
+        assert statuses(ada) == self._all
+        assert tree(central) == tree(ada)
+        assert tree(ada) in self._trees
+        assert locks(ada) == locks(central) == []
+        bob = folder / "bob"
+        processes.run_one(do="pull", folder=str(bob)).check()
+        assert statuses(bob) == self._all
+        pins = git(ada, "for-each-ref", "--format=%(refname)", "refs/mitosis/commits")
+        assert pins == git(central, "for-each-ref", "--format=%(refname)", "refs/mitosis/commits")
+        assert git(central, "rev-parse", NOTES) == git(ada, "rev-parse", NOTES)
+
+
 class Sweep:
     """Kills a scenario again and again.
 
@@ -195,12 +256,16 @@ class Sweep:
         self._processes = processes
         self._copies = 0
         self.kills = 0
+        self.fills = 0
         (folder / "prepared").mkdir()
         scenario.prepare(folder / "prepared", processes)
-        copy = self._copy()
-        self.events = processes.run_one(**scenario.job(copy), is_swept=True).check().events
+        self.events = processes.run_one(**scenario.job(self._copy()), is_swept=True).check().events
         """At how many moments the job can be killed."""
-        shutil.rmtree(copy)
+        job = scenario.job(self._copy())
+        began = time.monotonic()
+        processes.run_one(**job).check()
+        self.duration_s = time.monotonic() - began
+        """How long the job takes if nobody kills it."""
 
     def kill_at(self, moment: int, *, spares_git: bool = False) -> None:
         """Kill at one moment and check what is left; `spares_git`: what git is doing then goes on."""
@@ -212,6 +277,7 @@ class Sweep:
 
     def fill_at(self, moment: int) -> Outcome:
         """Let the disk be full from one moment on and check what is left."""
+        self.fills += 1
         return self._hurt(is_swept=True, fill_at=moment)
 
     def _hurt(self, **how: object) -> Outcome:

@@ -1,4 +1,4 @@
-"""Processes that are killed in the middle of an append or a merge, at moments spread over all of it.
+"""Processes that are killed in the middle of an append, a merge or a push, at moments spread over all of it.
 
 `tests/faults/sweep_kills.py` goes through every moment.
 """
@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from support.faults import Nursery, spread
-from support.kills import Append, Merge, Scenario, Sweep
+from support.kills import Append, Merge, Push, Scenario, Sweep
 
 KILLS = 12
-SCENARIOS = [Append(0), Append(3), Merge()]
+SCENARIOS = [Append(0), Append(3), Merge(), Push()]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

@@ -1,0 +1,45 @@
+"""Eight clones that push to one bare repository at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mitosis.records import TrialRecord
+from support.faults import Nursery
+from support.kills import NOTES, git, tree
+
+CLONES = 8
+TRIALS = 25
+
+
+def test_eight_clones_push_twenty_five_trials_each(
+    repository_folder: Path,
+    tmp_path: Path,
+    processes: Nursery,
+    check_whole: Callable[[Path], dict[str, TrialRecord]],
+) -> None:
+    central = tmp_path / "central.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(repository_folder), central.name)
+    clones = [tmp_path / f"clone-{number}" for number in range(CLONES)]
+    for clone in clones:
+        git(tmp_path, "clone", "--quiet", str(central), clone.name)
+    jobs = [
+        {"do": "append", "folder": str(clone), "count": TRIALS, "variants": {"slow": 1, clone.name: 2}}
+        for clone in clones
+    ]
+    keys = {key for outcome in processes.run(*jobs) for key in outcome.check().values("ended")}
+    assert len(keys) == CLONES * TRIALS
+
+    outcomes = processes.run(*[{"do": "push", "folder": str(clone)} for clone in clones])
+    assert sum(sum(outcome.check().values("sent")) for outcome in outcomes) == CLONES * TRIALS
+    assert [outcome.values("warnings") for outcome in outcomes] == [[[]]] * CLONES
+    at_central = git(central, "ls-tree", "-r", "--name-only", "refs/mitosis/journal", "trials/").splitlines()
+    assert {Path(path).stem for path in at_central} == keys
+    assert git(central, "fsck", "--strict", "--no-dangling") == ""
+
+    for outcome in processes.run(*[{"do": "pull", "folder": str(clone)} for clone in clones]):
+        outcome.check()
+    assert {tree(clone) for clone in clones} == {tree(central)}
+    assert check_whole(clones[0]).keys() == keys
+    assert {git(clone, "rev-parse", NOTES) for clone in clones} == {git(central, "rev-parse", NOTES)}
