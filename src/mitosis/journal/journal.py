@@ -145,7 +145,8 @@ class Journal:
             )
         except JournalError as error:
             raise NoteNotWritten(record.key, layout.NOTES_REF, str(error)) from error
-        keep_up(self.repository)
+        with self._core.store.sharing():
+            keep_up(self.repository)
 
     def _had_ended(self, path: str, oid: str) -> bool:
         try:
@@ -226,7 +227,8 @@ class Journal:
             GitError: git cannot read the histories.
         """
         merged = sharing.merge(self._core, commit, identity, source, notes)
-        keep_up(self.repository)
+        with self._core.store.sharing():
+            keep_up(self.repository)
         return merged
 
     def name_shortly(self) -> None:

@@ -218,7 +218,7 @@ def _remember(core: Core, commit: str) -> None:
     if commit in known:
         return
     kept = [commit, *sorted(known)][:_REMEMBERED_TIPS]
-    with contextlib.suppress(OSError):  # it is only to save time
+    with core.store.sharing(), contextlib.suppress(OSError):  # it is only to save time
         _memory(core).parent.mkdir(exist_ok=True)
         _memory(core).write_text("".join(f"{line}\n" for line in kept), "ascii")
 

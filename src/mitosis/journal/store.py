@@ -209,7 +209,7 @@ class Store:
         """
         is_durable = self._is_durable and not is_derived
         lock = RefLock(self.repository, ref, durable=is_durable)
-        with self._sharing():
+        with self.sharing():
             lock.acquire(timeout_s)
             try:
                 first = len(self._written)
@@ -262,7 +262,7 @@ class Store:
             raise JournalError(f"the log of the ref {locked.name} cannot be written: {error}") from error
 
     @contextlib.contextmanager
-    def _sharing(self) -> Iterator[None]:
+    def sharing(self) -> Iterator[None]:
         """Let new files be as `core.sharedRepository` asks; libgit2 itself heeds it only when it makes a repository."""
         added = self._shared_bits()
         if not added:
@@ -386,14 +386,15 @@ class Store:
         is left for the next time.
         """
         if name in self.objects.references:
-            remove_stale_lock(self.repository, name)
+            with self.sharing():
+                remove_stale_lock(self.repository, name)
             return
         with contextlib.suppress(JournalError):
             self._create_ref(name, f"ref: {target}", timeout_s=0)
 
     def _create_ref(self, name: str, content: str, timeout_s: float | None = None) -> None:
         lock = RefLock(self.repository, name, durable=self._is_durable)
-        with self._sharing():
+        with self.sharing():
             lock.acquire(timeout_s)
             try:
                 # Somebody else may have made it since.
