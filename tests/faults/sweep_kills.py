@@ -23,7 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from conftest import GITCONFIG
 from support.faults import nursery
-from support.kills import Append, Merge, Push, Sweep
+from support.kills import Append, Merge, Push, Scenario, Sweep
+
+SCENARIOS: tuple[Scenario, ...] = (Append(0), Append(3), Merge(), Push())
 
 
 def tries(sweep: Sweep, every: int, at_random: int, generator: random.Random) -> Iterator[Callable[[], object]]:
@@ -50,7 +52,7 @@ def main() -> int:
         (work / ".gitconfig").write_text(GITCONFIG)
         os.environ.update(HOME=name, GIT_CONFIG_NOSYSTEM="1")
         with nursery() as processes:
-            for number, scenario in enumerate((Append(0), Append(3), Merge(), Push())):
+            for number, scenario in enumerate(SCENARIOS):
                 began = time.monotonic()
                 folder = work / str(number)
                 folder.mkdir()

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -117,6 +118,17 @@ def nursery() -> Iterator[Nursery]:
 def spread(count: int, events: int) -> list[int]:
     """So many moments out of 1 to `events`, evenly spread."""
     return sorted({1 + index * (events - 1) // max(count - 1, 1) for index in range(count)})
+
+
+def can_mount() -> bool:
+    """Whether this process may mount file systems."""
+    if os.geteuid() != 0:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        if subprocess.run(["mount", "-t", "tmpfs", "none", folder], capture_output=True, check=False).returncode != 0:
+            return False
+        subprocess.run(["umount", folder], check=True)
+    return True
 
 
 # --- the children --------------------------------------------------------------------------------

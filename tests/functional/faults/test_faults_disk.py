@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.faults import Nursery, spread
+from support.faults import Nursery, can_mount, spread
 from support.kills import Append, Merge, Scenario, Statuses, Sweep, git, locks, make_repository, statuses
 
 MOMENTS = 8
@@ -28,17 +27,6 @@ def test_full_disk_is_told_and_the_journal_goes_on_when_there_is_room(
     for moment in spread(MOMENTS, sweep.events * 9 // 10):
         outcome = sweep.fill_at(moment)
         assert "File too large" in (outcome.error or str(outcome.values("problem")))
-
-
-def can_mount() -> bool:
-    """Whether this process may mount file systems."""
-    if os.geteuid() != 0:
-        return False
-    with tempfile.TemporaryDirectory() as folder:
-        if subprocess.run(["mount", "-t", "tmpfs", "none", folder], capture_output=True, check=False).returncode != 0:
-            return False
-        subprocess.run(["umount", folder], check=True)
-    return True
 
 
 @pytest.fixture
