@@ -160,6 +160,8 @@ def _received(pulled: Pulled) -> str:
         parts.append(f"{_trials(pulled.updated)} updated")
     if pulled.forgotten:
         parts.append(f"{_trials(pulled.forgotten)} forgotten elsewhere")
+    if pulled.is_changed and not parts:
+        parts.append("records received")
     return ", ".join(parts)
 
 

@@ -37,6 +37,8 @@ class Pulled:
     """Trials that tell more than before, such as their end."""
     forgotten: int = 0
     """Trials that are gone here, since they were forgotten there."""
+    is_changed: bool = False
+    """Whether anything came, be it no trial but a lock."""
     warnings: tuple[str, ...] = ()
 
     def plus(self, merged: Merged) -> Pulled:
@@ -48,6 +50,7 @@ class Pulled:
             received=self.received + merged.received,
             updated=self.updated + merged.updated,
             forgotten=self.forgotten + merged.forgotten,
+            is_changed=self.is_changed or merged.is_changed,
             warnings=self.warnings if problem is None else (*self.warnings, f"the notes were not updated: {problem}"),
         )
 

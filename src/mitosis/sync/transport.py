@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mitosis.errors import FetchFailed, GitError
@@ -30,6 +30,11 @@ _RACES = re.compile(
     r"|already exists|reference already exists|atomic",
     re.IGNORECASE,
 )
+_PROGRESS = re.compile(
+    rb"(remote: )?((Enumerating|Counting|Compressing|Writing|Receiving|Unpacking) objects|Resolving deltas"
+    rb"|Delta compression|Total \d+ )"
+)
+_PATIENCE_S = 1.0
 _NO_ATOMIC = "does not support --atomic"
 _HELD_BACK = (b"error: failed to push some refs", b"remote: error: cannot lock ref", b"remote: error: failed to")
 """What is of no interest when the push is tried again."""
@@ -155,12 +160,15 @@ class Transport:
 
     def _run(self, tell: Tell, *words: str) -> Streamed:
         timeout_s = None if self._deadline is None else max(self._deadline - time.monotonic(), 0.1)
+        patient = _Patient(tell)
         try:
-            return stream_git(
-                *words, cwd=self._repository.root, tell=tell, unattended=self._unattended, timeout_s=timeout_s
+            done = stream_git(
+                *words, cwd=self._repository.root, tell=patient, unattended=self._unattended, timeout_s=timeout_s
             )
         except GitError as error:
-            return Streamed(error.status or 1, "", error.output)
+            done = Streamed(error.status or 1, "", error.output)
+        patient.end(with_progress=done.status != 0)
+        return done
 
     def _is_shallow(self) -> bool:
         return self._repository.git("rev-parse", "--is-shallow-repository").strip() == "true"
@@ -183,6 +191,34 @@ class Transport:
 
     def _has_pins(self) -> bool:
         return bool(self._repository.git("for-each-ref", "--count=1", layout.PIN_PREFIX))
+
+
+class _Patient:
+    """Hands on what git says once it takes a while; how far it came in a moment is of no interest."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._began = time.monotonic()
+        self._kept = b""
+
+    def __call__(self, data: bytes) -> None:
+        self._kept += data
+        if time.monotonic() - self._began > _PATIENCE_S:
+            self._tell(self._kept)
+            self._kept = b""
+
+    def end(self, *, with_progress: bool) -> None:
+        """Hand on what is left."""
+        kept = self._kept if with_progress else b"".join(_without_progress(self._kept))
+        self._kept = b""
+        if kept:
+            self._tell(kept)
+
+
+def _without_progress(data: bytes) -> Iterator[bytes]:
+    for line in data.splitlines(keepends=True):
+        if not line.endswith(b"\r") and not _PROGRESS.match(line):
+            yield line
 
 
 class _HeldBack:
