@@ -16,6 +16,12 @@ from mitosis.journal.store import Store
 from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial, read_started
 
 _T = TypeVar("_T")
+MAX_ENTRIES = 5_000_000
+"""So many files and folders of a journal are looked at in one reading. Folders of variants may hold each other many
+times over, so somebody could make a tree that has no end."""
+MAX_PROBLEMS = 10_000
+"""So many problems are named in one reading."""
+
 _NAME_LENGTH = layout.KEY_DIGITS + len(layout.RECORD_SUFFIX)
 
 
@@ -59,6 +65,9 @@ class Reader:
     def __init__(self, store: Store, tree: str | None, problems: list[BadRecord]) -> None:
         self._store = store
         self._problems = problems
+        self._entries_left = MAX_ENTRIES
+        self._places: dict[str, str] = {}
+        """The path at which each folder of trials was first met."""
         self._root = [] if tree is None else [File("", tree)]
 
     # --- trials -----------------------------------------------------------------------------------
@@ -102,7 +111,7 @@ class Reader:
         try:
             entry = self._store.find(day.oid, shard)
         except BadRecord as error:
-            self._problems.append(BadRecord(day.path, error.reason))
+            self._tell(BadRecord(day.path, error.reason))
             return
         if entry is not None and entry.is_tree:
             yield from self._records_in_shard(File(f"{day.path}/{shard}", entry.oid), prefix)
@@ -117,9 +126,9 @@ class Reader:
             try:
                 yield read(self._store.read_blob(file.oid, file.path, MAX_RECORD_BYTES), file.path)
             except BadRecord as error:
-                self._problems.append(error)
+                self._tell(error)
             except FormatTooNew as error:
-                self._problems.append(BadRecord(file.path, str(error)))
+                self._tell(BadRecord(file.path, str(error)))
 
     def _read_day(self, files: list[File], limit: int | None, experiment: str | None) -> Iterator[TrialRecord]:
         records: Iterable[TrialRecord]
@@ -175,14 +184,12 @@ class Reader:
                 try:
                     value = self._store.read_blob(file.oid, file.path, MAX_VALUE_BYTES)
                 except BadRecord as error:
-                    self._problems.append(error)
+                    self._tell(error)
                     continue
                 if canonical.digest(value) == digest:
                     yield LockedVariant(step, parameter, variant, digest, value)
                 else:
-                    self._problems.append(
-                        BadRecord(file.path, "its content does not have the digest that its name says")
-                    )
+                    self._tell(BadRecord(file.path, "its content does not have the digest that its name says"))
 
     # --- trees ------------------------------------------------------------------------------------
 
@@ -197,7 +204,8 @@ class Reader:
             for file, is_tree in self._entries(parent):
                 matches = pattern is None or pattern.fullmatch(file.name) is not None
                 if is_tree and matches:
-                    yield file
+                    if not self._is_repeated(file):
+                        yield file
                 elif not others_belong:
                     self._misplaced(file.path)
 
@@ -205,11 +213,38 @@ class Reader:
         try:
             entries = self._store.read_tree(folder.oid, folder.path)
         except BadRecord as error:
-            self._problems.append(error)
+            self._tell(error)
             return
+        if self._entries_left <= 0:
+            return
+        self._entries_left -= len(entries) + 1
+        if self._entries_left <= 0:
+            self._tell(
+                BadRecord(folder.path, f"the journal has more than {MAX_ENTRIES:,} files, so the rest is not read")
+            )
         start = f"{folder.path}/" if folder.path else ""
         for name, entry in entries.items():
             yield File(start + name, entry.oid), entry.is_tree
 
+    def _is_repeated(self, folder: File) -> bool:
+        """Whether a folder of trials is the same as another one.
+
+        A key is in one place only, so a folder of trials is too. A few trees that hold each other many times over would
+        take years to walk.
+        """
+        if not folder.path.startswith(f"{layout.TRIALS}/"):
+            return False
+        first = self._places.setdefault(folder.oid, folder.path)
+        if first != folder.path:
+            self._tell(BadRecord(folder.path, f"it is the same folder as {first}"))
+        return first != folder.path
+
     def _misplaced(self, path: str) -> None:
-        self._problems.append(BadRecord(path, "it does not belong there"))
+        self._tell(BadRecord(path, "it does not belong there"))
+
+    def _tell(self, problem: BadRecord) -> None:
+        if len(self._problems) < MAX_PROBLEMS:
+            # With its traceback it would keep what was being read.
+            self._problems.append(BadRecord(problem.where, problem.reason))
+        elif len(self._problems) == MAX_PROBLEMS:
+            self._problems.append(BadRecord("the journal", f"it has more than {MAX_PROBLEMS:,} such files"))
