@@ -268,8 +268,9 @@ def adopt_pins(core: Core, remote: str) -> int:
     refs = _list_refs(core, start).items()
     missing = [commit for name, commit in refs if name == start + commit and commit not in present]
     if missing:
-        # Refs are named by what they point to, so nothing can be overwritten that says anything else.
-        text = "".join(f"create {layout.pin_ref(commit)} {commit}\n" for commit in missing)
+        # Refs are named by what they point to, so nothing can be overwritten that says anything else. `create` would
+        # fail if somebody else adopted them at the same moment.
+        text = "".join(f"update {layout.pin_ref(commit)} {commit}\n" for commit in missing)
         core.repository.git("update-ref", "--stdin", stdin=text.encode())
     return len(missing)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,8 @@ _FETCH = (
     "fetch", "--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head", "--recurse-submodules=no",
     "--no-auto-maintenance", "--refmap=",
 )  # fmt: skip
+# Somebody else may fetch into the same clone at the same moment: their lock is waited for, in milliseconds.
+_FETCH_SETTINGS = ("-c", "core.filesRefLockTimeout=5000")
 _PUSH = ("push", "--quiet", "--porcelain", "--no-follow-tags", "--recurse-submodules=no")
 # Advice is about branches. A remote that is a mirror would be sent every ref.
 _PUSH_SETTINGS: tuple[str, ...] = ("-c", "advice.pushUpdateRejected=false")
@@ -36,8 +39,12 @@ _PROGRESS = re.compile(
 )
 _PATIENCE_S = 1.0
 _NO_ATOMIC = "does not support --atomic"
+_LOCAL_RACE = re.compile(r"cannot lock ref '[^']*': (is at \w+ but expected|reference already exists)")
+_FETCH_ATTEMPTS = 20
+_FETCH_PAUSE_S = 0.1
+_HELD_BACK_IN_FETCH = (b"error: cannot lock ref", b" ! ")
 _HELD_BACK = (b"error: failed to push some refs", b"remote: error: cannot lock ref", b"remote: error: failed to")
-"""What is of no interest when the push is tried again."""
+"""What is of no interest when it is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +146,19 @@ class Transport:
         return attempt
 
     def _fetch(self, remote: Remote, *words: str) -> None:
-        done = self._run(self._tell, *_FETCH, *self._progress, *words)
-        if done.status != 0:
-            raise FetchFailed(remote.name, _reason(done.messages))
+        for attempt in range(1, _FETCH_ATTEMPTS + 1):
+            held = _HeldBack(self._tell, _HELD_BACK_IN_FETCH)
+            done = self._run(held, *_FETCH_SETTINGS, *_FETCH, *self._progress, *words)
+            if done.status == 0:
+                return
+            if attempt == _FETCH_ATTEMPTS or not _LOCAL_RACE.search(done.messages):
+                held.release()
+                raise FetchFailed(remote.name, _reason(done.messages))
+            # Another process has fetched into the same refs meanwhile; random, so that they do not meet again.
+            time.sleep(random.uniform(0, _FETCH_PAUSE_S) * attempt)
 
     def _push(self, remote: Remote, *words: str) -> Attempt:
-        held = _HeldBack(self._tell)
+        held = _HeldBack(self._tell, _HELD_BACK)
         settings = _PUSH_SETTINGS
         if remote.push_to == remote.name:
             settings = (*settings, "-c", f"remote.{remote.name}.mirror=false")
@@ -222,10 +236,16 @@ def _without_progress(data: bytes) -> Iterator[bytes]:
 
 
 class _HeldBack:
-    """Hands on what git says, but for lines that are wanted only if the push is not tried again."""
+    """Hands on what git says, but for lines that are wanted only if it is not tried again.
 
-    def __init__(self, tell: Tell) -> None:
+    Args:
+        tell: is given the rest.
+        starts: what those lines begin with.
+    """
+
+    def __init__(self, tell: Tell, starts: Sequence[bytes]) -> None:
         self._tell = tell
+        self._starts = starts
         self._line = b""
         self._shown = 0
         self._held: list[bytes] = []
@@ -233,12 +253,12 @@ class _HeldBack:
     def __call__(self, data: bytes) -> None:
         for part in re.findall(rb"[^\r\n]*[\r\n]|[^\r\n]+", data):
             self._line += part
-            if any(self._line.startswith(start) for start in _HELD_BACK):
+            if any(self._line.startswith(start) for start in self._starts):
                 if self._line.endswith((b"\n", b"\r")):
                     self._held.append(self._line)
                     self._line, self._shown = b"", 0
                 continue
-            if self._line.endswith((b"\n", b"\r")) or not any(s.startswith(self._line) for s in _HELD_BACK):
+            if self._line.endswith((b"\n", b"\r")) or not any(start.startswith(self._line) for start in self._starts):
                 self._tell(self._line[self._shown :])
                 self._shown = len(self._line)
             if self._line.endswith((b"\n", b"\r")):

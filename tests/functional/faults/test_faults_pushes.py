@@ -43,3 +43,21 @@ def test_eight_clones_push_twenty_five_trials_each(
     assert {tree(clone) for clone in clones} == {tree(central)}
     assert check_whole(clones[0]).keys() == keys
     assert {git(clone, "rev-parse", NOTES) for clone in clones} == {git(central, "rev-parse", NOTES)}
+
+
+def test_processes_of_one_clone_push_at_once(repository_folder: Path, tmp_path: Path, processes: Nursery) -> None:
+    """As trials do that run side by side and push when they end."""
+    central = tmp_path / "central.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(repository_folder), central.name)
+    clones = [tmp_path / "ada", tmp_path / "bob"]
+    for clone in clones:
+        git(tmp_path, "clone", "--quiet", str(central), clone.name)
+    for _ in range(2):
+        appending = [{"do": "append", "folder": str(clone)} for clone in clones]
+        pushing = [{"do": "push", "folder": str(clone)} for clone in (clones[0],) * 6 + (clones[1],) * 2]
+        for outcome in [*processes.run(*appending), *processes.run(*pushing)]:
+            outcome.check()
+    for outcome in processes.run(*[{"do": "pull", "folder": str(clone)} for clone in clones * 3]):
+        outcome.check()
+    assert {tree(clone) for clone in clones} == {tree(central)}
+    assert len(git(central, "ls-tree", "-r", "--name-only", "refs/mitosis/journal", "trials/").splitlines()) == 4
