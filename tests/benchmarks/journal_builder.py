@@ -7,6 +7,7 @@ out.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mitosis import canonical
+from mitosis.blobs import blob_id
 from mitosis.journal import layout
 from mitosis.journal.messages import ended_message, started_message
 from mitosis.records import (
@@ -31,6 +33,7 @@ _FIRST_DAY = datetime(2020, 1, 6, 8, tzinfo=UTC)
 """Early enough that 100,000 trials end in the past: git is slow where commits seem to come from the future."""
 _ENVIRONMENT = "".join(f"package-{number}==1.{number}.0\n" for number in range(120)).encode()
 _ENVIRONMENT_DIGEST = "e" * 40
+_MACHINE = "machine=3f2a9c0d1e4b5a67 boot=7b1f2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d pids=4026531836"
 _AUTHOR = "Ada Lovelace <ada@example.org>"
 VARIANTS = {"slow": 1, "middle": 2, "fast": 10}
 """What each variant means."""
@@ -84,7 +87,7 @@ def _record(number: int, commit: str, trials_a_day: int, experiments: int, gener
     main = generator.random() * 1e-4
     folder = f"{started:%Y-%m-%d}_{key}"
     page = f"trial_{experiment}-{amplitude}-{variant}_0_{key}.html"
-    files = ["notebook.ipynb", "source.py", "experiment.log", "requirements.txt", "results_0.dill", "parameters_0.dill"]
+    files = ["notebook.ipynb", "source.py", "experiment.log", "results_0.dill", "parameters_0.dill"]
     return TrialRecord(
         key=key,
         experiment=experiment,
@@ -101,14 +104,18 @@ def _record(number: int, commit: str, trials_a_day: int, experiments: int, gener
         ),
         parameters=(
             ParameterRecord(experiment, "frequency", "lookup", variant, True, _digest(variant), str(VARIANTS[variant])),
-            ParameterRecord(experiment, "amplitude", "eval", str(amplitude), True, f"{amplitude:040x}", str(amplitude)),
+            ParameterRecord(
+                *(experiment, "amplitude", "eval", str(amplitude), True),
+                canonical.digest(canonical.encode(amplitude)),
+                str(amplitude),
+            ),
         ),
         commit=commit,
         status="finished",
         iteration=0,
         started=started.isoformat(timespec="microseconds"),
         author=_AUTHOR,
-        process=ProcessRecord("engine.lab.example", 1000 + number, digits(32)),
+        process=ProcessRecord("engine.lab.example", 1000 + number, f"{_MACHINE} start={generator.randrange(10**8)}"),
         environment=_ENVIRONMENT_DIGEST,
         ended=(started + timedelta(seconds=duration_s)).isoformat(timespec="microseconds"),
         duration_s=duration_s,
@@ -133,10 +140,26 @@ def _record(number: int, commit: str, trials_a_day: int, experiments: int, gener
         trials_folder="/home/ada/lab/trials",
         folder=folder,
         page=page,
-        outputs=tuple(
-            Output(path, generator.randrange(100, 1_000_000), digits(40))
-            for path in [*(f"{folder}/{file}" for file in files), page]
+        outputs=(
+            *(Output(f"{folder}/{file}", generator.randrange(100, 1_000_000), digits(40)) for file in files),
+            Output(f"{folder}/requirements.txt", len(_ENVIRONMENT), blob_id(_ENVIRONMENT)),
+            Output(page, generator.randrange(100, 1_000_000), digits(40)),
         ),
+    )
+
+
+def _running(record: TrialRecord) -> TrialRecord:
+    """What was recorded when the trial started."""
+    return record.with_changes(
+        status="running",
+        steps=tuple(dataclasses.replace(step, duration_s=None, main=None, metrics={}) for step in record.steps),
+        ended=None,
+        duration_s=None,
+        cpu_s=None,
+        peak_memory_bytes=None,
+        main=None,
+        page=None,
+        outputs=(),
     )
 
 
@@ -149,9 +172,7 @@ def _stream(records: list[TrialRecord]) -> Iterator[bytes]:
     locked: set[tuple[str, str, str]] = set()
     for number, record in enumerate(records):
         path = layout.trial_path(record.experiment, record.started, record.key)
-        running = record.with_changes(
-            status="running", ended=None, duration_s=None, cpu_s=None, peak_memory_bytes=None, main=None, outputs=()
-        )
+        running = _running(record)
         files = {path: encode_trial(running)}
         new = []
         for parameter in record.parameters:

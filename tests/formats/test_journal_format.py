@@ -1,7 +1,7 @@
 """Journals and records of every format that was ever written stay readable.
 
-`journal/format-1.fast-export` is a journal as `git fast-export` gives it, `journal/trial-1.msgpack` one of its records.
-They are never made anew; a new format gets new files beside them.
+`journal/format-1.fast-export` is a journal as `git fast-export` gives it, `journal/trial-1.msgpack` one of its records;
+likewise for later formats. They are never made anew; a new format gets new files beside them.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgpack
 import pytest
 
 from mitosis.git import Identity, find_repository
-from mitosis.journal import Journal, LockedVariant, VariantValue
+from mitosis.journal import Journal, LockedVariant, VariantValue, render_blob
 from mitosis.records import (
+    FORMAT,
     Failure,
     Output,
     ParameterRecord,
@@ -30,7 +30,9 @@ from mitosis.records import (
 Git = Callable[..., str]
 
 FOLDER = Path(__file__).parent / "journal"
-TIP = "8506ed5ec779899a511ff26473efd247e422d5f0"
+TIPS = {1: "8506ed5ec779899a511ff26473efd247e422d5f0", 2: "7ff1197b3b76e05a395bac6b6c8b4d584f03b701"}
+"""The journal's newest commit in each format."""
+FORMATS = sorted(TIPS)
 ENVIRONMENT = "numpy==2.0.0\npandas==2.2.0\n"
 ENVIRONMENT_DIGEST = hashlib.sha256(ENVIRONMENT.encode()).hexdigest()[:40]
 ADA = Identity("Ada Lovelace", "ada@example.org", 1_772_366_400, 60)
@@ -118,13 +120,19 @@ def write_journal(folder: Path) -> None:
         journal.end(record.with_changes(commit=commit), ADA)
 
 
-def test_journal_of_format_1_is_read(lab: Path, git: Git) -> None:
-    stream = (FOLDER / "format-1.fast-export").read_bytes().decode("utf-8", "surrogateescape")
-    git("fast-import", "--quiet", cwd=lab, stdin=stream)
-    assert git("rev-parse", "refs/mitosis/journal", cwd=lab).strip() == TIP
+def import_journal(git: Git, folder: Path, version: int) -> None:
+    stream = (FOLDER / f"format-{version}.fast-export").read_bytes().decode("utf-8", "surrogateescape")
+    git("fast-import", "--quiet", cwd=folder, stdin=stream)
+    assert git("rev-parse", "refs/mitosis/journal", cwd=folder).strip() == TIPS[version]
+
+
+@pytest.mark.parametrize("version", FORMATS)
+def test_journal_of_every_format_is_read(lab: Path, git: Git, version: int) -> None:
+    import_journal(git, lab, version)
     journal = Journal(find_repository(lab))
     commit = git("rev-parse", "HEAD", cwd=lab).strip()
     assert list(journal.iter_trials()) == [record.with_changes(commit=commit) for record in (FAILED, FINISHED)]
+    assert list(journal.iter_trials(limit=1)) == [FAILED.with_changes(commit=commit)]
     assert list(journal.iter_variants()) == [LockedVariant("fit", "frequency", "slow", SLOW_DIGEST, SLOW)]
     assert journal.read_environment(ENVIRONMENT_DIGEST) == ENVIRONMENT
     [origin] = journal.variant_origins().values()
@@ -132,24 +140,34 @@ def test_journal_of_format_1_is_read(lab: Path, git: Git) -> None:
     assert (origin.commit, origin.trial) == (commit, "5f2c91d07a3b")
 
 
-def test_journal_of_format_1_can_be_added_to(lab: Path, git: Git) -> None:
-    stream = (FOLDER / "format-1.fast-export").read_bytes().decode("utf-8", "surrogateescape")
-    git("fast-import", "--quiet", cwd=lab, stdin=stream)
+@pytest.mark.parametrize("version", FORMATS)
+def test_journal_of_every_format_can_be_added_to(lab: Path, git: Git, version: int) -> None:
+    import_journal(git, lab, version)
     journal = Journal(find_repository(lab))
     third = FINISHED.with_changes(key="77b0de000000", commit=journal.repository.head, status="running", ended=None)
     started = journal.start(third, [VariantValue("fit", "frequency", "slow", SLOW_DIGEST, SLOW)], ENVIRONMENT, ADA)
     assert started.record.iteration == 2
     assert started.newly_locked == ()
+    assert git("cat-file", "-p", "refs/mitosis/journal:format", cwd=lab) == f"{FORMAT}\n"
+    assert [trial.key for trial in journal.iter_trials()] == [FAILED.key, "77b0de000000", FINISHED.key]
 
 
-def test_format_1_is_what_is_written(lab: Path, git: Git) -> None:
+def test_newest_format_is_what_is_written(lab: Path, git: Git) -> None:
     """Whoever changes what is written decides here whether older versions can still read it."""
     write_journal(lab)
-    assert git("rev-parse", "refs/mitosis/journal", cwd=lab).strip() == TIP
+    assert git("rev-parse", "refs/mitosis/journal", cwd=lab).strip() == TIPS[FORMAT]
 
 
-def test_record_of_format_1_is_read_and_written_back() -> None:
-    data = (FOLDER / "trial-1.msgpack").read_bytes()
-    record = decode_trial(data, "trial-1.msgpack")
+@pytest.mark.parametrize("version", FORMATS)
+def test_record_of_every_format_is_read_and_written_in_the_newest(version: int) -> None:
+    record = decode_trial((FOLDER / f"trial-{version}.msgpack").read_bytes(), "a record")
     assert record.with_changes(commit="") == FINISHED
-    assert msgpack.unpackb(encode_trial(record)) == msgpack.unpackb(data)
+    assert encode_trial(record) == (FOLDER / f"trial-{FORMAT}.msgpack").read_bytes()
+
+
+@pytest.mark.parametrize("version", FORMATS)
+def test_record_of_every_format_is_shown_alike(version: int) -> None:
+    name = f"{FINISHED.key}.msgpack"
+    shown = render_blob(name, (FOLDER / f"trial-{version}.msgpack").read_bytes())
+    assert "path: 2026-03-01_5f2c91d07a3b/notebook.ipynb" in shown
+    assert shown == render_blob(name, (FOLDER / f"trial-{FORMAT}.msgpack").read_bytes())

@@ -11,7 +11,7 @@ from mitosis.errors import FormatTooNew, JournalBusy, JournalError, NoteNotWritt
 from mitosis.git import Identity, find_repository
 from mitosis.journal import Journal, VariantValue, locking
 from mitosis.journal import store as store_module
-from mitosis.records import ParameterRecord, StepRecord, TrialRecord, decode_trial
+from mitosis.records import FORMAT, ParameterRecord, StepRecord, TrialRecord, decode_trial
 
 Git = Callable[..., str]
 MakeRecord = Callable[..., TrialRecord]
@@ -37,7 +37,7 @@ def test_trial_lock_and_environment_are_one_commit(
         "trials/my_exp/2026-03-01/5f/5f2c91d07a3b.msgpack",
         f"variants/my_exp/frequency/slow/{slow.digest}.msgpack",
     ]
-    assert git("cat-file", "-p", "refs/mitosis/journal:format") == "1\n"
+    assert git("cat-file", "-p", "refs/mitosis/journal:format") == f"{FORMAT}\n"
     assert git("cat-file", "-p", "refs/mitosis/journal:environments/abc123.txt") == "numpy==2.0.0\npandas==2.2.0\n"
     assert read_blob(repository_folder, f"variants/my_exp/frequency/slow/{slow.digest}.msgpack") == slow.value
     data = read_blob(repository_folder, "trials/my_exp/2026-03-01/5f/5f2c91d07a3b.msgpack")
@@ -222,7 +222,7 @@ def test_locked_journal_is_waited_for(journal: Journal, start_trial: RunTrial, m
 
 def test_journal_of_a_newer_format_is_refused(journal: Journal, start_trial: RunTrial, rewrite: Rewrite) -> None:
     start_trial()
-    rewrite({"format": "2\n"})
+    rewrite({"format": f"{FORMAT + 1}\n"})
     for use in (start_trial, lambda: list(journal.iter_trials()), lambda: journal.check([]), journal.variant_origins):
         with pytest.raises(FormatTooNew, match="Upgrade mitosis"):
             use()

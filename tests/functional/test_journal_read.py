@@ -150,7 +150,7 @@ def test_damaged_records_are_named_and_skipped(
     rewrite(
         {
             paths["garbage"]: b"\xc1garbage",
-            paths["newer"]: b"\x81\xa6format\x02",
+            paths["newer"]: b"\x81\xa6format\x7f",
             paths["huge"]: b"\0" * (MAX_RECORD_BYTES + 1),
             paths["lost"]: encode_trial(make_record(key="dddddddddddd", subject="lost")),
             f"{folder}/zz/README": "hello\n",

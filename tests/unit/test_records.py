@@ -44,7 +44,13 @@ plain = st.recursive(
 unknown_names = st.text(alphabet="xyz", min_size=1).map(lambda name: f"new_{name}")
 extras = st.dictionaries(unknown_names, plain, max_size=2)
 no_extra_or_some = st.none() | st.dictionaries(unknown_names, plain, min_size=1, max_size=2)
+# Of the items of a list, one that lacks an unknown field is not told from one in which it is nil.
+no_extra_or_some_told = st.none() | st.dictionaries(
+    unknown_names, plain.filter(lambda value: value is not None), min_size=1, max_size=2
+)
 
+oids = st.text() | st.binary(min_size=20, max_size=20).map(bytes.hex)
+paths = st.lists(st.sampled_from(["..", "", "folder", "file"]), max_size=4).map("/".join)
 steps = st.builds(
     StepRecord,
     name=st.text(),
@@ -54,7 +60,7 @@ steps = st.builds(
     duration_s=st.none() | st.floats(allow_nan=False),
     main=main_results,
     metrics=st.dictionaries(st.text(), main_results, max_size=3),
-    extra=no_extra_or_some,
+    extra=no_extra_or_some_told,
 )
 parameters = st.builds(
     ParameterRecord,
@@ -63,9 +69,9 @@ parameters = st.builds(
     kind=st.sampled_from(["lookup", "eval"]),
     text=st.text(),
     tracked=st.booleans(),
-    digest=st.none() | st.text(),
+    digest=st.none() | oids,
     summary=st.text(),
-    extra=no_extra_or_some,
+    extra=no_extra_or_some_told,
 )
 failures = st.builds(
     Failure,
@@ -76,7 +82,7 @@ failures = st.builds(
     location=st.none() | st.text(),
     extra=no_extra_or_some,
 )
-outputs = st.builds(Output, path=st.text(), size_bytes=counts, oid=st.text(), extra=no_extra_or_some)
+outputs = st.builds(Output, path=st.text() | paths, size_bytes=counts, oid=oids, extra=no_extra_or_some_told)
 processes = st.builds(ProcessRecord, host=st.text(), pid=counts, started=st.none() | st.text(), extra=no_extra_or_some)
 records = st.builds(
     TrialRecord,
@@ -84,7 +90,7 @@ records = st.builds(
     experiment=st.text(),
     steps=st.lists(steps, max_size=2).map(tuple),
     parameters=st.lists(parameters, max_size=2).map(tuple),
-    commit=st.text(),
+    commit=oids,
     status=st.sampled_from(["running", "finished", "failed", "interrupted"]),
     iteration=counts,
     started=st.text(),
@@ -103,7 +109,7 @@ records = st.builds(
     command=st.lists(st.text(), max_size=2).map(tuple),
     variables=st.dictionaries(st.text(), st.text(), max_size=2),
     untracked_files=counts,
-    folder=st.none() | st.text(),
+    folder=st.none() | st.text() | paths,
     page=st.none() | st.text(),
     outputs=st.lists(outputs, max_size=2).map(tuple),
     extra=extras,
@@ -122,14 +128,35 @@ def exactly(value: Any) -> Any:
 
 
 def fields_of(record: TrialRecord) -> dict[str, Any]:
-    fields = msgpack.unpackb(encode_trial(record))
-    assert isinstance(fields, dict)
-    return fields
+    """The values in the record's bytes by name."""
+    row = msgpack.unpackb(encode_trial(record))
+    return dict(zip(row["names"].split(" "), row["values"], strict=True))
+
+
+def packed(fields: dict[str, Any], version: object = FORMAT) -> bytes:
+    """The bytes of a row, which may hold anything."""
+    data = msgpack.packb({"format": version, "names": " ".join(fields), "values": list(fields.values())})
+    assert isinstance(data, bytes)
+    return data
 
 
 def changed(record: TrialRecord, **fields: Any) -> bytes:
-    """The bytes of the record with some fields replaced by anything."""
-    data = msgpack.packb({**fields_of(record), **fields})
+    """The bytes of the record with some fields replaced by anything. `__` in a name stands for a dot."""
+    return packed({**fields_of(record), **{name.replace("__", "."): value for name, value in fields.items()}})
+
+
+def mapping_of(value: Any) -> Any:
+    """The record as format 1 had it, but for its number: all fields by name, and in it parts likewise."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: mapping_of(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        unknown = fields.pop("extra") or {}
+        return {**fields, **unknown}
+    return [mapping_of(item) for item in value] if isinstance(value, tuple) else value
+
+
+def changed_mapping(record: TrialRecord, **fields: Any) -> bytes:
+    """The bytes of the record in format 1, with some fields replaced by anything."""
+    data = msgpack.packb({"format": 1, **mapping_of(record), **fields})
     assert isinstance(data, bytes)
     return data
 
@@ -142,12 +169,78 @@ def test_decoding_gives_back_what_was_encoded(record: TrialRecord) -> None:
 
 
 @given(records)
+def test_record_of_format_1_is_read_as_the_same(record: TrialRecord) -> None:
+    decoded = decode_trial(changed_mapping(record), "x")
+    assert exactly(decoded) == exactly(record)
+    assert encode_trial(decoded) == encode_trial(record)
+
+
+@given(records)
 def test_start_can_be_read_alone(record: TrialRecord) -> None:
     assert read_started(encode_trial(record), "x") == record.started
+    assert read_started(changed_mapping(record), "x") == record.started
 
 
 def test_record_says_its_format(make_record: MakeRecord) -> None:
-    assert fields_of(make_record())["format"] == FORMAT
+    assert msgpack.unpackb(encode_trial(make_record()))["format"] == FORMAT
+
+
+def test_decoded_record_is_frozen_in_all_its_parts(make_record: MakeRecord) -> None:
+    failure = Failure("exception", "bad shape")
+    record = decode_trial(encode_trial(make_record(outputs=(Output("x", 1, "a" * 40),), failure=failure)), "x")
+    assert record.failure is not None
+    for part, field in [
+        (record, "key"),
+        (record.steps[0], "name"),
+        (record.parameters[0], "digest"),
+        (record.process, "pid"),
+        (record.failure, "kind"),
+        (record.outputs[0], "oid"),
+    ]:
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(part, field, None)
+
+
+def test_mappings_of_decoded_records_are_their_own(make_record: MakeRecord) -> None:
+    data = encode_trial(make_record(steps=(StepRecord("a", "m:f"), StepRecord("b", "m:g"))))
+    one, other = decode_trial(data, "x"), decode_trial(data, "x")
+    mappings = [m for r in (one, other) for m in (r.variables, r.extra, *(step.metrics for step in r.steps))]
+    assert len({id(mapping) for mapping in mappings}) == len(mappings)
+
+
+def test_fields_with_their_default_are_left_out(make_record: MakeRecord) -> None:
+    fields = fields_of(make_record())
+    assert not fields.keys() & {
+        "ended",
+        "subject",
+        "untracked_files",
+        "variables",
+        "outputs.path",
+        "parameters.tracked",
+    }
+    assert not any(name.startswith("failure.") for name in fields)
+    untracked = ParameterRecord("my_exp", "gpu", "eval", "1", tracked=False)
+    record = make_record(parameters=(*make_record().parameters, untracked))
+    assert fields_of(record)["parameters.tracked"] == [True, True, False]
+
+
+def test_ids_are_bytes_and_paths_are_relative_to_the_folder(make_record: MakeRecord) -> None:
+    outputs = (Output("2026_5f/log", 1, "e" * 40), Output("page.html", 2, "f" * 40), Output("2026_5f/../x", 3, "odd"))
+    fields = fields_of(make_record(folder="2026_5f", outputs=outputs))
+    assert fields["outputs.path"] == ["log", "../page.html", "../2026_5f/../x"]
+    assert fields["outputs.oid"] == [b"\xee" * 20, b"\xff" * 20, "odd"]
+    assert fields["commit"] == b"\xcc" * 20
+    assert fields_of(make_record(outputs=outputs))["outputs.path"] == [output.path for output in outputs]
+
+
+def test_record_of_a_trial_that_runs_begins_the_one_that_replaces_it(make_record: MakeRecord) -> None:
+    """So git stores both at little more than the cost of one."""
+    outputs = (Output("x", 1, "a" * 40),)
+    running = make_record(folder="f", command=("mitosis", "my_exp"))
+    step = dataclasses.replace(running.steps[0], main=1.5, duration_s=0.5, metrics={"loss": 0.1})
+    ended = running.with_changes(steps=(step,), main=1.5, ended="2026-03-01T12:00:01+00:00", outputs=outputs, page="p")
+    before, after = list(fields_of(running).items()), list(fields_of(ended).items())
+    assert after[: len(before)] == before
 
 
 def test_numbers_that_are_not_finite_come_back(make_record: MakeRecord) -> None:
@@ -181,27 +274,112 @@ def test_record_that_could_not_be_read_again_is_not_written(make_record: MakeRec
 
 def test_unknown_fields_are_kept_and_written_back(make_record: MakeRecord) -> None:
     fields = fields_of(make_record())
-    fields["energy_j"] = 3.5
-    fields["steps"][0]["gpu"] = ["A100", 2]
-    fields["process"]["container"] = {"image": "x"}
-    decoded = decode_trial(msgpack.packb(fields), "x")
+    new = {
+        "energy_j": 3.5,
+        "steps.gpu": [["A100", 2]],
+        "process.container": {"image": "x"},
+        "parameters.unit": [None, "m"],
+    }
+    decoded = decode_trial(packed({**fields, **new}), "x")
     assert decoded.extra == {"energy_j": 3.5}
-    again = msgpack.unpackb(encode_trial(decoded.with_changes(status="finished")))
-    assert again == {**fields, "status": "finished"}
+    assert [parameter.extra for parameter in decoded.parameters] == [None, {"unit": "m"}]
+    again = fields_of(decoded.with_changes(status="finished"))
+    assert again == {**fields, **new, "status": "finished"}
+
+
+def test_unknown_fields_of_format_1_are_kept(make_record: MakeRecord) -> None:
+    mapping = mapping_of(make_record())
+    mapping["steps"][0]["gpu"] = ["A100", 2]
+    mapping["process"]["container"] = {"image": "x"}
+    names = {"energy_j": 3.5, "in joule": 1, "50%": 2, "50%20": 3, "steps.name": 4, "failure.kind": 5, "": 6, "a.b": 7}
+    decoded = decode_trial(msgpack.packb({"format": 1, **mapping, **names}), "x")
+    assert decoded.extra == names
+    assert exactly(decode_trial(encode_trial(decoded), "x")) == exactly(decoded)
 
 
 def test_newer_format_is_refused(make_record: MakeRecord) -> None:
     with pytest.raises(FormatTooNew, match="Upgrade mitosis") as caught:
-        decode_trial(changed(make_record(), format=FORMAT + 1), "trials/x")
+        decode_trial(packed(fields_of(make_record()), FORMAT + 1), "trials/x")
     assert (caught.value.what, caught.value.version, caught.value.known) == ("trials/x", FORMAT + 1, FORMAT)
     with pytest.raises(FormatTooNew):
-        read_started(changed(make_record(), format=FORMAT + 1), "trials/x")
+        read_started(packed(fields_of(make_record()), FORMAT + 1), "trials/x")
 
 
 @pytest.mark.parametrize("version", [0, -1, True, None, "1", 1.0, [1]])
 def test_nonsense_format_is_refused(make_record: MakeRecord, version: object) -> None:
     with pytest.raises(BadRecord, match="does not say its format"):
-        decode_trial(changed(make_record(), format=version), "x")
+        decode_trial(packed(fields_of(make_record()), version), "x")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("key", 5, "key is int 5"),
+        ("key", b"abc", "key is bytes"),
+        ("status", "lost", "status is str 'lost'"),
+        ("status", ["running"], "status is list"),
+        ("iteration", True, "iteration is bool"),
+        ("iteration", 1.5, "iteration is float"),
+        ("duration_s", True, "duration_s is bool"),
+        ("duration_s", "1", "duration_s is str"),
+        ("main", [1], "main is list"),
+        ("main", {"a": 1}, "main is dict"),
+        ("commit", 5, "commit is int 5"),
+        ("steps__name", {}, "steps.name is dict"),
+        ("steps__name", [3], r"steps\.name\[0\] is int 3"),
+        ("steps__name", ["a", "b"], r"steps\.action has not as many items as steps\.name"),
+        ("steps__main", [], r"steps\.main has not as many items as steps\.name"),
+        ("steps__metrics", [{"x": []}], r"steps\.metrics\[0\]\.x is list"),
+        ("steps__new", [], r"steps\.new is list"),
+        ("parameters__kind", ["eval", "evil"], r"parameters\.kind\[1\] is str 'evil'"),
+        ("parameters__digest", [b"", 1], r"parameters\.digest\[1\] is int 1"),
+        ("parameters__tracked", [True, 1], r"parameters\.tracked\[1\] is int 1"),
+        ("process__pid", None, r"process\.pid is NoneType"),
+        ("failure__kind", "exception", r"failure\.message is missing"),
+        ("warnings", ["a", 1], r"warnings\[1\] is int"),
+        ("variables", {"A": 1}, r"variables\.A is int"),
+        ("variables", {b"A": "1"}, "variables is bytes"),
+        ("outputs__path", "all", r"outputs\.size_bytes is missing"),
+        ("folder", 1, "folder is int 1"),
+    ],
+)
+def test_field_of_a_wrong_type_is_named(make_record: MakeRecord, field: str, value: object, said: str) -> None:
+    with pytest.raises(BadRecord, match=said) as caught:
+        decode_trial(changed(make_record(), **{field: value}), "trials/x")
+    assert caught.value.where == "trials/x"
+
+
+def test_missing_field_is_named(make_record: MakeRecord) -> None:
+    record = make_record(outputs=(Output("x", 1, "a"),), failure=Failure("exception", "bad"))
+    required = {
+        *("key", "experiment", "steps.name", "steps.action", "commit", "status", "iteration", "started", "author"),
+        *(f"parameters.{name}" for name in ("step", "name", "kind", "text")),
+        *("process.host", "process.pid", "environment", "failure.kind", "failure.message"),
+        *("outputs.path", "outputs.size_bytes", "outputs.oid"),
+    }
+    for name in fields_of(record):
+        fields = fields_of(record)
+        del fields[name]
+        if name not in required:
+            decode_trial(packed(fields), "x")
+            continue
+        with pytest.raises(BadRecord, match=f"{name} is missing"):
+            decode_trial(packed(fields), "x")
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({}, "names is NoneType"),
+        ({"names": ["key"], "values": ["a"]}, "names is list"),
+        ({"names": "key", "values": {"key": "a"}}, "values is dict"),
+        ({"names": "key", "values": []}, "names are 1, with 0 values"),
+        ({"names": "key key", "values": ["a", "b"]}, "key is there twice"),
+    ],
+)
+def test_row_that_is_none_is_refused(row: dict[str, object], said: str) -> None:
+    with pytest.raises(BadRecord, match=said):
+        decode_trial(msgpack.packb({"format": FORMAT, **row}), "x")
 
 
 @pytest.mark.parametrize(
@@ -231,20 +409,22 @@ def test_nonsense_format_is_refused(make_record: MakeRecord, version: object) ->
         ("outputs", "all", "outputs is str"),
     ],
 )
-def test_field_of_a_wrong_type_is_named(make_record: MakeRecord, field: str, value: object, said: str) -> None:
+def test_field_of_a_wrong_type_in_format_1_is_named(
+    make_record: MakeRecord, field: str, value: object, said: str
+) -> None:
     with pytest.raises(BadRecord, match=said) as caught:
-        decode_trial(changed(make_record(), **{field: value}), "trials/x")
+        decode_trial(changed_mapping(make_record(), **{field: value}), "trials/x")
     assert caught.value.where == "trials/x"
 
 
 @pytest.mark.parametrize(
     "field", [f.name for f in dataclasses.fields(TrialRecord) if f.default is f.default_factory is dataclasses.MISSING]
 )
-def test_missing_field_is_named(make_record: MakeRecord, field: str) -> None:
-    fields = fields_of(make_record())
-    del fields[field]
+def test_missing_field_in_format_1_is_named(make_record: MakeRecord, field: str) -> None:
+    mapping = mapping_of(make_record())
+    del mapping[field]
     with pytest.raises(BadRecord, match=f"{field} is missing"):
-        decode_trial(msgpack.packb(fields), "x")
+        decode_trial(msgpack.packb({"format": 1, **mapping}), "x")
 
 
 @pytest.mark.parametrize(
@@ -286,14 +466,12 @@ def test_any_damage_ends_in_a_record_or_an_error_of_ours(record: TrialRecord, da
 
 
 @pytest.mark.parametrize("depth", [200, 600, 100_000])
-def test_deep_nesting_is_refused(make_record: MakeRecord, depth: int) -> None:
-    deep = encode_trial(make_record())
-    count = deep[1:3]
-    assert deep[0] == 0xDE
-    fields = int.from_bytes(count, "big") + 1
-    data = b"\xde" + fields.to_bytes(2, "big") + deep[3:] + b"\xa4deep" + b"\x91" * depth + b"\xc0"
+@pytest.mark.parametrize("name", ["deep", "process.deep", "steps.deep"])
+def test_deep_nesting_is_refused(make_record: MakeRecord, name: str, depth: int) -> None:
+    data = packed({**fields_of(make_record()), name: "here"})
+    assert data.endswith(b"\xa4here")
     with pytest.raises(BadRecord):
-        decode_trial(data, "x")
+        decode_trial(data.removesuffix(b"\xa4here") + b"\x91" * depth + b"\xc0", "x")
 
 
 def test_huge_claimed_lengths_cost_no_memory() -> None:
