@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mitosis.errors import BadRecord
 
 _VALUE_WIDTH = 60
+_MOST_LOCKS = 10_000
 
 app = App(name="variants", help="List locked variants, and when and by whom they were locked.", help_format="plaintext")
 
@@ -30,22 +31,28 @@ def variants() -> int:
 
     problems: list[BadRecord] = []
     journal = Journal(find_repository(Path.cwd()))
-    origins = journal.variant_origins()
-    locked = list(journal.iter_variants(problems=problems))
-    meanings = Counter((lock.step, lock.parameter, lock.variant) for lock in locked)
+    summaries: dict[str, str] = {}
+    names = []
+    # One value at a time: each may have many megabytes.
+    for lock in journal.iter_variants(problems=problems):
+        if lock.digest not in summaries:
+            try:
+                summaries[lock.digest] = canonical.summary(lock.value, limit=_VALUE_WIDTH)
+            except MitosisError as error:
+                summaries[lock.digest] = f"cannot be read: {error}"
+        names.append((lock.step, lock.parameter, lock.variant, lock.digest))
+    meanings = Counter(name[:3] for name in names)
+    # Nobody locks so many. git would look for where each comes from, and never end.
+    origins = journal.variant_origins() if len(names) + len(problems) <= _MOST_LOCKS else {}
     rows = []
-    for lock in locked:
-        try:
-            value = canonical.summary(lock.value, limit=_VALUE_WIDTH)
-        except MitosisError as error:
-            value = f"cannot be read: {error}"
-        origin = origins.get((lock.step, lock.parameter, lock.variant, lock.digest))
-        in_conflict = meanings[lock.step, lock.parameter, lock.variant] > 1
+    for name in names:
+        step, parameter, variant, digest = name
+        origin = origins.get(name)
         rows.append(
             {
-                "": "!" if in_conflict else " ",
-                "variant": clean(f"{lock.step}.{lock.parameter}={lock.variant}"),
-                "value": clean(value),
+                "": "!" if meanings[name[:3]] > 1 else " ",
+                "variant": clean(f"{step}.{parameter}={variant}"),
+                "value": clean(summaries[digest]),
                 "locked": moment(origin.date.isoformat(), relative=is_terminal()) if origin is not None else "",
                 "by": clean(origin.name) if origin is not None else "",
                 "commit": clean((origin.commit or "")[:7]) if origin is not None else "",

@@ -16,6 +16,8 @@ MAX_VALUE_BYTES = 64 * 2**20
 """A larger canonical value is neither locked nor read."""
 _FOLDERS_TO_VARIANT = 3
 """Step, parameter and variant."""
+_MAX_ENTRIES = 1_000_000
+"""So many files and folders are looked at for conflicts: folders may hold each other many times over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ def _digests_in(store: Store, folder: Entry | None, path: str) -> set[str]:
 
 def iter_conflicts(store: Store, tree: str) -> Iterator[tuple[LockedVariant, ...]]:
     """The meanings of each variant of a journal's tree that has several. What cannot be read is left out."""
-    for path, folder in _variant_folders(store, tree, layout.VARIANTS, _FOLDERS_TO_VARIANT):
+    for path, folder in _variant_folders(store, tree, layout.VARIANTS, _FOLDERS_TO_VARIANT, [_MAX_ENTRIES]):
         step, parameter, variant = map(layout.decode_name, path.split("/")[1:])
         try:
             files = [name for name in store.read_tree(folder, path) if digest_of_file(name) is not None]
@@ -189,8 +191,18 @@ def iter_conflicts(store: Store, tree: str) -> Iterator[tuple[LockedVariant, ...
             continue
 
 
-def _variant_folders(store: Store, tree: str, path: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Path and id of the folder of each variant."""
+def _variant_folders(
+    store: Store, tree: str, path: str, depth: int, entries_left: list[int]
+) -> Iterator[tuple[str, str]]:
+    """Path and id of the folder of each variant.
+
+    Args:
+        store: the repository's objects.
+        tree: id of the tree at `path`, of the whole journal at first.
+        path: where to begin.
+        depth: how many levels of folders are below `path`.
+        entries_left: how many more files and folders to look at; it is counted down.
+    """
     entry = store.find(tree, path) if path == layout.VARIANTS else Entry(True, tree)
     if entry is None or not entry.is_tree:
         return
@@ -201,9 +213,12 @@ def _variant_folders(store: Store, tree: str, path: str, depth: int) -> Iterator
         entries = store.read_tree(entry.oid, path)
     except BadRecord:
         return
+    entries_left[0] -= len(entries) + 1
     for name, below in entries.items():
+        if entries_left[0] <= 0:
+            return
         if below.is_tree:
-            yield from _variant_folders(store, below.oid, f"{path}/{name}", depth - 1)
+            yield from _variant_folders(store, below.oid, f"{path}/{name}", depth - 1, entries_left)
 
 
 def digest_of_file(name: str) -> str | None:

@@ -17,8 +17,10 @@ from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial, read_st
 
 _T = TypeVar("_T")
 MAX_ENTRIES = 5_000_000
-"""So many files and folders of a journal are looked at in one reading. Folders of variants may hold each other many
-times over, so somebody could make a tree that has no end."""
+"""So many files and folders of a journal are looked at in one reading."""
+MAX_VARIANT_ENTRIES = 1_000_000
+"""The same of variants. Their folders may hold each other many times over, so somebody could make a tree that has no
+end."""
 MAX_PROBLEMS = 10_000
 """So many problems are named in one reading."""
 
@@ -65,7 +67,7 @@ class Reader:
     def __init__(self, store: Store, tree: str | None, problems: list[BadRecord]) -> None:
         self._store = store
         self._problems = problems
-        self._entries_left = MAX_ENTRIES
+        self._entries_left = {layout.VARIANTS: MAX_VARIANT_ENTRIES, layout.TRIALS: MAX_ENTRIES}
         self._places: dict[str, str] = {}
         """The path at which each folder of trials was first met."""
         self._root = [] if tree is None else [File("", tree)]
@@ -215,13 +217,15 @@ class Reader:
         except BadRecord as error:
             self._tell(error)
             return
-        if self._entries_left <= 0:
-            return
-        self._entries_left -= len(entries) + 1
-        if self._entries_left <= 0:
-            self._tell(
-                BadRecord(folder.path, f"the journal has more than {MAX_ENTRIES:,} files, so the rest is not read")
-            )
+        kind = folder.path.partition("/")[0]
+        left = self._entries_left.get(kind)
+        if left is not None:
+            if left <= 0:
+                return
+            self._entries_left[kind] = left = left - len(entries) - 1
+            if left <= 0:
+                self._tell(BadRecord(folder.path, "there are too many files before it; no more are read"))
+                return
         start = f"{folder.path}/" if folder.path else ""
         for name, entry in entries.items():
             yield File(start + name, entry.oid), entry.is_tree

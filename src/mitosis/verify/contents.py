@@ -215,12 +215,6 @@ class ContentsReader:
         if digest is None:
             self._foreign(path)
             return
-        self._left -= 1
-        if self._left < 0:
-            if self._left == -1:
-                what = f"it holds more than {MAX_VARIANT_FILES:,} files; the rest is not checked"
-                self._findings.error("folder", layout.VARIANTS, what, who_wrote(layout.VARIANTS))
-            return
         # What cannot be read is a meaning as well: without this, trials that used it would be named too.
         self._contents.locks.add(path)
         if (entry.oid, digest) in self._sound_values:
@@ -292,6 +286,14 @@ class ContentsReader:
         except BadRecord as error:
             self._unreadable("folder", error.where, error)
             return
+        if path.startswith(layout.VARIANTS):
+            if self._left < 0:
+                return
+            self._left -= len(entries) + 1
+            if self._left < 0:
+                what = f"here the first {MAX_VARIANT_FILES:,} files of variants end; no more are checked"
+                self._findings.error("folder", path, what, who_wrote(path))
+                return
         start = f"{path}/" if path else ""
         for name, entry in entries.items():
             yield start + name, entry
