@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from mitosis.errors import MitosisError
 
 EXIT_BUG = 3
 EXIT_INTERRUPTED = 130
@@ -45,7 +48,7 @@ def run_command(words: list[str]) -> int:
 
         status = call(words)
     except MitosisError as error:
-        sys.stderr.write(f"mitosis: {_for_stream(str(error), sys.stderr)}\n")
+        sys.stderr.write(f"mitosis: {_for_stream(error, sys.stderr)}\n")
         return error.exit_status
     except KeyboardInterrupt:
         sys.stderr.write("mitosis: interrupted\n")
@@ -65,11 +68,27 @@ def run_command(words: list[str]) -> int:
     return status
 
 
-def _for_stream(text: str, stream: TextIO) -> str:
-    """The text, without the colours of a traceback where nobody wants to see them."""
-    if stream.isatty() and not os.environ.get("NO_COLOR"):
-        return text
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+_COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
+
+
+def _for_stream(error: MitosisError, stream: TextIO) -> str:
+    """The text of an error as a terminal or a file may have it.
+
+    Tracebacks of experiments keep their colours on a terminal. Whatever else steers a terminal is escaped, since a
+    message may repeat what somebody else has recorded.
+    """
+    from mitosis.errors import ExperimentError
+
+    keeps_colours = isinstance(error, ExperimentError) and stream.isatty() and not os.environ.get("NO_COLOR")
+    is_coloured = isinstance(error, ExperimentError)
+    parts = _COLOUR.split(str(error)) if is_coloured else [str(error)]
+    shown = []
+    for number, part in enumerate(parts):
+        if number % 2:
+            shown.append(part if keeps_colours else "")
+        else:
+            shown.append("".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in part))
+    return "".join(shown)
 
 
 if __name__ == "__main__":

@@ -175,8 +175,29 @@ def remove_outputs(record: TrialRecord) -> list[Path]:
     return removed
 
 
+def find_page(record: TrialRecord) -> Path | None:
+    """The page of a trial: in the trials folder of the repository at hand, or where it was written."""
+    if record.page is None or not _belongs_to(record.page, record.key):
+        return None
+    candidates = (default_trials_folder(Path.cwd()) / record.page, _recorded_place(record, record.page))
+    return next((path for path in candidates if path is not None and path.is_file()), None)
+
+
+def _recorded_place(record: TrialRecord, name: str | None) -> Path | None:
+    """Where the record says that the folder or page of its trial was written, if the name is one that mitosis gives.
+
+    A record may come from somebody else, who must not choose which files are opened here, or which results unpickled.
+    """
+    if name is None or not _belongs_to(name, record.key) or "\0" in record.trials_folder:
+        return None
+    place = Path(record.trials_folder)
+    return place / name if place.is_absolute() else None
+
+
 def _belongs_to(name: str, key: str) -> bool:
     """Whether a file of that name in a trials folder is the folder or the page of a trial."""
+    if name != Path(name).name or "\0" in name:
+        return False
     folder = _FOLDER_NAME.fullmatch(name)
     return (folder is not None and folder["key"] == key) or (
         name.startswith("trial_") and name.endswith(f"_{key}.html")
@@ -196,10 +217,9 @@ def _folder_on_record(key: str, looked_in: Path) -> Path:
         raise TrialNotFound(
             key, f"no trial in {looked_in} has a key that starts with `{key}`, and none is recorded ({error})"
         ) from error
-    if record.folder is not None:
-        folder = Path(record.trials_folder, record.folder)
-        if folder.is_dir():
-            return folder
+    folder = _recorded_place(record, record.folder)
+    if folder is not None and folder.is_dir():
+        return folder
     raise TrialNotFound(
         key,
         f"trial {record.key} is recorded, but its outputs are not in {looked_in}\n"

@@ -21,13 +21,13 @@ _WHOLE = ("", "key", "main", "when", "took", "state", "locked", "commit")
 
 
 def print_line(line: str) -> None:
-    """Print one line on standard output."""
-    sys.stdout.write(plain(line, sys.stdout) + "\n")
+    """Print one line on standard output. Control characters in it are escaped, wherever they come from."""
+    sys.stdout.write(plain(clean(line), sys.stdout) + "\n")
 
 
 def print_warning(text: str) -> None:
-    """Print one line on standard error."""
-    sys.stderr.write(plain(f"! {text}\n", sys.stderr))
+    """Print one line on standard error. Control characters in it are escaped, wherever they come from."""
+    sys.stderr.write(plain(f"! {clean(text)}\n", sys.stderr))
 
 
 def print_problems(problems: Sequence[BadRecord]) -> None:
@@ -78,8 +78,8 @@ def print_columns(
     from rich.text import Text
 
     columns, left_out = _fitting(columns, rows, optional)
-    shown = [[plain(row.get(name, ""), sys.stdout) for name in columns] for row in rows]
-    headings = [plain(name, sys.stdout) for name in columns]
+    shown = [[plain(clean(row.get(name, "")), sys.stdout) for name in columns] for row in rows]
+    headings = [plain(clean(name), sys.stdout) for name in columns]
     widths = [max(map(cell_len, texts)) for texts in zip(headings, *shown, strict=True)]
     least = [_least_width(name, width) for name, width in zip(columns, widths, strict=True)]
     screen = _screen_width()

@@ -107,6 +107,7 @@ def open_page(key: str) -> int:
     import webbrowser
 
     from mitosis.errors import TrialNotFound
+    from mitosis.results import find_page
 
     record = _open_journal().read_trial(key)
     page = find_page(record)
@@ -119,17 +120,6 @@ def open_page(key: str) -> int:
     if not (is_terminal() and _has_browser() and webbrowser.open(page.as_uri())):
         print_line(str(page))
     return 0
-
-
-def find_page(record: TrialRecord) -> Path | None:
-    """The page of a trial: in the trials folder of this repository, or where it was written."""
-    from mitosis.results import default_trials_folder
-
-    if record.page is None:
-        return None
-    name = Path(record.page).name
-    candidates = (default_trials_folder(Path.cwd()) / name, Path(record.trials_folder) / name)
-    return next((path for path in candidates if path.is_file()), None)
 
 
 def _has_browser() -> bool:

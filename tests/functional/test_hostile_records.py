@@ -1,0 +1,490 @@
+"""Whatever somebody else puts into the journal: named and skipped, shown harmlessly, never followed, never run."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import pickle
+import pty
+import re
+import resource
+import subprocess
+import sys
+import types
+import typing
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+
+from mitosis import canonical
+from mitosis.__main__ import run_command
+from mitosis.errors import BadRecord, TrialNotFound
+from mitosis.journal import Journal, layout
+from mitosis.records import Output, TrialRecord, encode_trial
+from mitosis.results import find_page, find_trial_folder, load_trial_data
+from mitosis.verify import verify
+
+Git = Callable[..., str]
+MakeRecord = Callable[..., TrialRecord]
+RunTrial = Callable[..., TrialRecord]
+Rewrite = Callable[[dict[str, bytes | str | None]], None]
+Commands = Callable[..., str]
+
+KEY = "5f2c91d07a3b"
+DAY = "trials/my_exp/2026-03-01"
+COMMANDS = (["list"], ["list", "-n", "0"], ["show", KEY], ["open", KEY], ["variants"], ["verify", "--outputs"])
+TEXT = "a\x1b[2J\x1b]0;t\x07\x9b31m\x00\r\n\t\u202eevil\u2066\u2028\x85<script>alert(1)</script>"
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+MEMORY_LIMIT_BYTES = 1_500_000_000
+
+
+@pytest.fixture(autouse=True)
+def in_repository(repository_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository_folder)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+
+
+@pytest.fixture
+def commands(capsys: pytest.CaptureFixture[str]) -> Commands:
+    """Runs commands that read, all by default; returns all that they print. None may fail but by saying why."""
+
+    def run(*chosen: list[str]) -> str:
+        for words in chosen or COMMANDS:
+            assert run_command(words) in (0, 1, 2), words
+        said = capsys.readouterr()
+        text = said.out + said.err
+        assert "Traceback" not in text
+        assert "error in mitosis itself" not in text
+        return text
+
+    return run
+
+
+def plant(folder: Path, kind: bytes, data: bytes) -> str:
+    """Write an object that git itself would not write."""
+    whole = b"%s %d\0" % (kind, len(data)) + data
+    oid = hashlib.sha1(whole, usedforsecurity=False).hexdigest()
+    path = folder / ".git" / "objects" / oid[:2] / oid[2:]
+    path.parent.mkdir(exist_ok=True)
+    if not path.exists():
+        path.write_bytes(zlib.compress(whole, 1))
+    return oid
+
+
+def plant_tree(folder: Path, *entries: tuple[bytes, bytes, str]) -> str:
+    return plant(folder, b"tree", b"".join(b"%s %s\0%s" % (m, name, bytes.fromhex(oid)) for m, name, oid in entries))
+
+
+TREE, FILE = b"40000", b"100644"
+
+
+def plant_journal(folder: Path, git: Git, **folders: str) -> None:
+    """Let the journal have these trees as `trials` and `variants`."""
+    entries = [(FILE, b"format", plant(folder, b"blob", b"1\n"))]
+    entries += [(TREE, name.encode(), oid) for name, oid in sorted(folders.items())]
+    tree = plant_tree(folder, *entries)
+    git("update-ref", "refs/mitosis/journal", git("commit-tree", tree, "-m", "by hand").strip())
+
+
+# --- what a record says ---------------------------------------------------------------------------
+
+
+def text_fields(cls: type, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of every text in a record, whatever its depth."""
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        hint = hints[field.name]
+        options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        for option in options:
+            item = (typing.get_args(option) or (None,))[0] if typing.get_origin(option) is tuple else option
+            if dataclasses.is_dataclass(item) and isinstance(item, type):
+                yield from text_fields(item, (*path, field.name))
+            elif item is str or typing.get_origin(option) is dict or field.name == "main":
+                yield (*path, field.name)
+
+
+FIELDS = sorted(set(text_fields(TrialRecord)))
+
+
+def with_text(record: TrialRecord, path: tuple[str, ...], text: str) -> TrialRecord:
+    """The record with a text, or with a mapping of texts, at a place."""
+
+    def changed(value: Any, names: tuple[str, ...]) -> Any:
+        present = getattr(value, names[0])
+        if len(names) == 1:
+            if names[0] in ("metrics", "variables", "extra"):
+                return dataclasses.replace(value, **{names[0]: {text: text}})
+            is_list = names[0] in ("warnings", "command")
+            return dataclasses.replace(value, **{names[0]: (text, text) if is_list else text})
+        if isinstance(present, tuple):
+            return dataclasses.replace(value, **{names[0]: tuple(changed(item, names[1:]) for item in present)})
+        return dataclasses.replace(value, **{names[0]: changed(present, names[1:])})
+
+    result: TrialRecord = changed(record, path)
+    return result
+
+
+@pytest.fixture
+def full_record(make_record: MakeRecord, repository_folder: Path, git: Git) -> TrialRecord:
+    """A failed trial of which every field says something."""
+    from mitosis.records import Failure
+
+    record = make_record(key=KEY, commit=git("rev-parse", "HEAD").strip())
+    return record.with_changes(
+        status="failed",
+        ended=record.started,
+        failure=Failure("exception", "bad", "ValueError", "my_exp", "lab.py:3"),
+        warnings=("careful",),
+        outputs=(Output(f"2026-03-01_{KEY}/notebook.ipynb", 3, "e" * 40),),
+        trials_folder="/data/trials",
+        folder=f"2026-03-01_{KEY}",
+        page=f"trial_my_exp_0_{KEY}.html",
+        branch="main",
+        extra={"new": "x"},
+    )
+
+
+@pytest.mark.parametrize("path", FIELDS, ids=".".join)
+def test_text_of_a_record_cannot_steer_the_terminal(
+    run_trial: RunTrial, full_record: TrialRecord, rewrite: Rewrite, commands: Commands, path: tuple[str, ...]
+) -> None:
+    run_trial()
+    rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(with_text(full_record, path, TEXT))})
+    text = commands(["list"], ["show", KEY], ["open", KEY])
+    assert UNSAFE.search(text) is None
+    assert KEY[:6] in text
+
+
+def test_names_in_paths_cannot_steer_the_terminal(run_trial: RunTrial, rewrite: Rewrite, commands: Commands) -> None:
+    record = run_trial()
+    value = canonical.encode({TEXT: TEXT})
+    name = layout.encode_name(TEXT, 1000)
+    hostile = "\x1b[2Jx\u202e"
+    rewrite(
+        {
+            f"variants/{name}/{name}/{name}/{canonical.digest(value)}.msgpack": value,
+            f"variants/{hostile}/{hostile}/{hostile}/{canonical.digest(value)}.msgpack": value,
+            f"variants/{hostile}/{hostile}/{hostile}/{hostile}": "x",
+            f"trials/{hostile}/{hostile}/x": "x",
+            f"{DAY}/5f/{hostile}": "x",
+            hostile: "x",
+        }
+    )
+    text = commands()
+    assert UNSAFE.search(text) is None
+    assert record.key[:6] in text
+    assert "\\x1b[2J" in text
+
+
+def test_texts_are_harmless_on_a_terminal(full_record: TrialRecord, run_trial: RunTrial, rewrite: Rewrite) -> None:
+    run_trial()
+    hostile = full_record
+    for path in FIELDS:
+        if path[-1] not in ("key", "started"):
+            hostile = with_text(hostile, path, TEXT)
+    rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(hostile)})
+    for words in (["list"], ["show", KEY], ["open", KEY], ["variants"], ["verify"]):
+        leader, follower = pty.openpty()
+        done = subprocess.Popen(
+            [sys.executable, "-m", "mitosis", *words], stdout=follower, stderr=follower, stdin=subprocess.DEVNULL
+        )
+        os.close(follower)
+        data = b""
+        while True:
+            try:
+                block = os.read(leader, 65536)
+            except OSError:
+                break
+            if not block:
+                break
+            data += block
+        os.close(leader)
+        assert done.wait(30) in (0, 1, 2)
+        text = re.sub(r"\x1b\[[0-9;]*[mK]", "", data.decode()).replace("\r", "")
+        assert UNSAFE.search(text) is None, words
+        assert "\x1b[2J" not in data.decode()
+
+
+def test_git_shows_texts_harmlessly(
+    full_record: TrialRecord, run_trial: RunTrial, rewrite: Rewrite, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_trial()
+    hostile = full_record
+    for path in FIELDS:
+        if path[-1] not in ("key", "started", "commit", "experiment"):
+            hostile = with_text(hostile, path, TEXT)
+    rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(hostile)})
+    assert run_command(["verify", "--repair"]) in (0, 1)
+    assert run_command(["setup"]) == 0
+    assert KEY[:6] in git("notes", "--ref=mitosis", "show")
+    assert UNSAFE.search(git("notes", "--ref=mitosis", "show")) is None
+    assert UNSAFE.search(git("log", "-p", "--no-color", "refs/mitosis")) is None
+
+
+# --- where a record leads -------------------------------------------------------------------------
+
+HOSTILE_NAMES = ["../evil", "..", ".", "/", "", "evil", "a/../../evil", f"../evil/2026-03-01_{KEY}", "x\0y"]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_names_of_outputs_lead_nowhere_else(
+    repository_folder: Path,
+    full_record: TrialRecord,
+    run_trial: RunTrial,
+    rewrite: Rewrite,
+    commands: Commands,
+    name: str,
+) -> None:
+    run_trial()
+    evil = repository_folder / "evil"
+    for folder in (evil, evil / f"2026-03-01_{KEY}", repository_folder / "trials"):
+        folder.mkdir()
+        (folder / "results_0.dill").write_bytes(pickle.dumps("stolen"))
+    full_name = str(evil) if name == "/" else name
+    hostile = full_record.with_changes(
+        trials_folder=str(repository_folder / "trials"), folder=full_name, page=f"{full_name}/results_0.dill"
+    )
+    rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(hostile)})
+    with pytest.raises(TrialNotFound):
+        find_trial_folder(KEY)
+    with pytest.raises(TrialNotFound):
+        load_trial_data(KEY)
+    for page in (hostile.page, full_name, "../experiment.py", str(repository_folder / "experiment.py")):
+        assert find_page(hostile.with_changes(page=page)) is None
+
+
+def test_trials_folder_of_a_record_is_believed_for_names_of_mitosis_alone(
+    repository_folder: Path, full_record: TrialRecord, run_trial: RunTrial, rewrite: Rewrite, tmp_path: Path
+) -> None:
+    run_trial()
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / f"2026-03-01_{KEY}").mkdir(parents=True)
+    (elsewhere / "evil.html").touch()
+    (elsewhere / f"trial_my_exp_0_{KEY}.html").touch()
+    record = full_record.with_changes(trials_folder=str(elsewhere))
+    rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(record)})
+    assert find_trial_folder(KEY) == elsewhere / f"2026-03-01_{KEY}"
+    assert find_page(record) == elsewhere / f"trial_my_exp_0_{KEY}.html"
+    assert find_page(record.with_changes(page="evil.html")) is None
+    assert find_page(record.with_changes(trials_folder="elsewhere\0")) is None
+
+
+def test_reading_unpickles_nothing(run_trial: RunTrial, full_record: TrialRecord, rewrite: Rewrite, git: Git) -> None:
+    run_trial()
+    evil = pickle.dumps(Path("x"))
+    value = canonical.encode({"evil": evil})
+    rewrite(
+        {
+            f"{DAY}/5f/{KEY}.msgpack": encode_trial(full_record.with_changes(extra={"evil": evil})),
+            f"{DAY}/aa/aaaaaaaaaaaa.msgpack": evil,
+            f"variants/s/p/v/{canonical.digest(value)}.msgpack": value,
+            f"variants/s/p/v/{canonical.digest(evil)}.msgpack": evil,
+            f"environments/{'a' * 40}.txt": evil,
+        }
+    )
+    code = (
+        "import pickle, sys\n"
+        "from mitosis.__main__ import run_command\n"
+        "seen = []\n"
+        "sys.addaudithook(lambda event, arguments: event == 'pickle.find_class' and seen.append(arguments))\n"
+        f"for words in {[*COMMANDS, ['textconv', 'evil.msgpack']]!r}:\n"
+        "    assert run_command(words) in (0, 1, 2)\n"
+        "assert not seen, seen\n"
+        "pickle.loads(pickle.dumps(ValueError))\n"
+        "assert seen\n"
+    )
+    Path("evil.msgpack").write_bytes(evil)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+# --- bytes that are no record ---------------------------------------------------------------------
+
+BYTES = {
+    "empty": b"",
+    "deep": b"\x91" * 100_000 + b"\x01",
+    "deep field": b"\x82\xa6format\x01\xa1x" + b"\x91" * 5000 + b"\x01",
+    "deep mapping": b"\x81\xa1x" * 50_000 + b"\x01",
+    "huge array": b"\xdd\xff\xff\xff\xff",
+    "huge mapping": b"\xdf\xff\xff\xff\xff",
+    "huge text": b"\xdb\xff\xff\xff\xff",
+    "huge arrays": b"\x9f" + b"\xdd\x00\x01\x86\x9f" * 15,
+    "newer": b"\x81\xa6format\xcd\xff\xff",
+    "extension": b"\xc7\x05\x01abcde",
+    "pickle": pickle.dumps({"format": 1}),
+    "list": msgpack.packb([1, 2, 3]),
+    "value": canonical.encode({"a": 1}),
+    "json": b'{"format": 1}',
+    "wrong types": msgpack.packb(
+        {"format": 1, "key": 3, "experiment": [], "steps": {}, "started": 1.5, "process": "x"}
+    ),
+    "wrong key type": msgpack.packb({"format": 1, 3: 4, None: 5}),
+}
+
+
+def test_bytes_that_are_nothing_are_named_and_skipped(
+    journal: Journal, run_trial: RunTrial, rewrite: Rewrite, commands: Commands
+) -> None:
+    record = run_trial()
+    records = {f"{DAY}/5f/5f{number:010x}.msgpack": data for number, data in enumerate(BYTES.values())}
+    values = {
+        f"variants/my_exp/n/v{number}/{canonical.digest(data)}.msgpack": data
+        for number, data in enumerate(BYTES.values())
+    }
+    environments = {f"environments/{canonical.digest(data)}.txt": data for data in BYTES.values()}
+    rewrite({**records, **values, **environments})
+    problems: list[BadRecord] = []
+    assert list(journal.iter_trials(problems=problems)) == [record]
+    assert {problem.where for problem in problems} == set(records)
+    text = commands(*COMMANDS, *(["show", path[-20:-8]] for path in records))
+    assert record.key[:6] in text
+    found = {finding.where for finding in verify(journal.repository).problems}
+    assert set(records) <= found
+    # One of them is a value.
+    assert len(set(values) - found) == 1
+
+
+@pytest.mark.parametrize("place", ["record", "value", "environment", "format", "foreign"])
+def test_gigabyte_is_refused_by_its_header(
+    repository_folder: Path, run_trial: RunTrial, git: Git, place: str, tmp_path: Path
+) -> None:
+    record = run_trial()
+    size_bytes = 2**30
+    oid = "ab" * 20
+    path = {
+        "record": f"{DAY}/5f/{KEY}.msgpack",
+        "value": f"variants/my_exp/frequency/slow/{'1' * 40}.msgpack",
+        "environment": f"environments/{'1' * 40}.txt",
+        "format": "format",
+        "foreign": f"{DAY}/README",
+    }[place]
+    loose = repository_folder / ".git" / "objects" / oid[:2] / oid[2:]
+    loose.parent.mkdir(exist_ok=True)
+    packer = zlib.compressobj(1)
+    block = packer.compress(b"blob %d\0" % size_bytes) + packer.flush(zlib.Z_FULL_FLUSH)
+    # After a full flush the same bytes stand for the same zeros again and again.
+    zeros = zlib.compressobj(9, zlib.DEFLATED, -15)
+    mebibyte = zeros.compress(bytes(2**20)) + zeros.flush(zlib.Z_FULL_FLUSH)
+    with loose.open("wb") as file:
+        file.write(block)
+        for _ in range(1024):
+            file.write(mebibyte)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
+        git("read-tree", "refs/mitosis/journal")
+        git("update-index", "--add", "--cacheinfo", f"100644,{oid},{path}")
+        tree = git("write-tree", "--missing-ok").strip()
+    git("update-ref", "refs/mitosis/journal", git("commit-tree", tree, "-p", "refs/mitosis/journal", "-m", "x").strip())
+    for words in (["list"], ["show", record.key], ["variants"], ["verify"]):
+        text = limited(words)
+        assert place == "format" or words[0] not in ("list", "show") or record.key[:6] in text
+        if words[0] == "verify":
+            assert "1073741824 bytes" in text
+
+
+def limited(words: list[str], seconds: int = 60) -> str:
+    """Run a command as its own process with bounded memory and time; returns all that it prints."""
+
+    def bound() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "mitosis", *words],
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        preexec_fn=bound,
+        check=False,
+    )
+    text = done.stdout + done.stderr
+    assert done.returncode in (0, 1, 2), text[-2000:]
+    assert "Traceback" not in text
+    assert "MemoryError" not in text
+    return text
+
+
+# --- trees that have no end -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [["list"], ["show", "aa0000000001"], ["variants"], ["verify"]])
+def test_folder_with_a_million_files_is_not_read(repository_folder: Path, git: Git, words: list[str]) -> None:
+    blob = plant(repository_folder, b"blob", b"x")
+    tree = plant_tree(repository_folder, *((FILE, b"aa%010x.msgpack" % number, blob) for number in range(1_000_000)))
+    for name in (b"aa", b"2026-03-01", b"my_exp"):
+        tree = plant_tree(repository_folder, (TREE, name, tree))
+    plant_journal(repository_folder, git, trials=tree, variants=tree)
+    text = limited(words)
+    assert words[0] == "variants" or "48000000 bytes, more than" in text
+
+
+def test_folders_that_hold_each_other_are_walked_once(repository_folder: Path, git: Git) -> None:
+    blob = plant(repository_folder, b"blob", b"x")
+    tree = plant_tree(repository_folder, *((FILE, b"aa%010x.msgpack" % number, blob) for number in range(1000)))
+    tree = plant_tree(repository_folder, *((TREE, b"%02x" % number, tree) for number in range(256)))
+    tree = plant_tree(repository_folder, *((TREE, b"%04d-01-01" % year, tree) for year in range(1000, 2000)))
+    tree = plant_tree(repository_folder, *((TREE, b"e%04d" % number, tree) for number in range(1000)))
+    plant_journal(repository_folder, git, trials=tree)
+    for words in (["list"], ["list", "-n", "0"], ["show", "aa0000000001"], ["verify"]):
+        text = limited(words, seconds=30)
+        assert words[0] == "show" or "the same folder as" in text
+
+
+@pytest.mark.parametrize("words", [["list"], ["variants"], ["verify"]])
+def test_many_files_in_many_folders_take_bounded_memory(repository_folder: Path, git: Git, words: list[str]) -> None:
+    blob = plant(repository_folder, b"blob", b"x")
+    shards = [
+        plant_tree(repository_folder, *((FILE, b"%02x%010x.msgpack" % (shard, number), blob) for number in range(200)))
+        for shard in range(256)
+    ]
+    tree = plant_tree(repository_folder, *((TREE, b"%02x" % number, oid) for number, oid in enumerate(shards)))
+    for name in (b"2026-03-01", b"my_exp"):
+        tree = plant_tree(repository_folder, (TREE, name, tree))
+    plant_journal(repository_folder, git, trials=tree)
+    text = limited(words)
+    assert len(text) < 20_000
+
+
+# --- refs and objects -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["blob", "tree", "tag", "loop", "missing", "garbage", "other commit"])
+@pytest.mark.parametrize("ref", ["refs/mitosis/journal", "refs/notes/mitosis", "refs/mitosis/remotes/origin/journal"])
+def test_ref_that_leads_elsewhere_is_told(
+    repository_folder: Path, run_trial: RunTrial, git: Git, commands: Commands, ref: str, target: str
+) -> None:
+    run_trial()
+    git("tag", "-a", "-m", "x", "a-tag")
+    file = repository_folder / ".git" / ref
+    file.parent.mkdir(parents=True, exist_ok=True)
+    oids = {"blob": "HEAD:experiment.py", "tree": "HEAD^{tree}", "tag": "a-tag", "other commit": "HEAD"}
+    if target in oids:
+        file.write_text(git("rev-parse", oids[target]))
+    else:
+        file.write_text({"loop": f"ref: {ref}\n", "missing": "1" * 40 + "\n", "garbage": "garbage\n"}[target])
+    text = commands(["list"], ["variants"], ["verify"])
+    if ref == "refs/mitosis/journal":
+        assert ref in text
+
+
+@pytest.mark.parametrize("how", ["missing", "truncated", "changed"])
+@pytest.mark.parametrize("place", ["{path}", "variants", "trials", DAY, "environments", "format", ""])
+def test_damaged_object_is_never_fatal_to_listings(
+    repository_folder: Path, run_trial: RunTrial, git: Git, commands: Commands, place: str, how: str
+) -> None:
+    record = run_trial(key=KEY)
+    path = place.format(path=layout.trial_path(record.experiment, record.started, record.key))
+    oid = git("rev-parse", f"refs/mitosis/journal:{path}" if path != "variants" else "refs/mitosis/journal").strip()
+    file = repository_folder / ".git" / "objects" / oid[:2] / oid[2:]
+    file.chmod(0o644)
+    data = file.read_bytes()
+    if how == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(data[: len(data) // 2] if how == "truncated" else data[:-2] + b"\xff\xff")
+    commands(["list"], ["show", KEY], ["variants"])
