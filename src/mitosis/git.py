@@ -297,13 +297,13 @@ class Repository:
         return self.objects.odb
 
     @functools.cached_property
-    def _loose_folders(self) -> dict[str, list[str]]:
+    def _loose_folders(self) -> dict[str, list[_LooseFolder]]:
         """The folders of loose objects, by the two digits that the objects begin with.
 
         Those of this repository come first, then those that it borrows from. A folder that is made later is missing;
         its objects are read by libgit2.
         """
-        found: dict[str, list[str]] = {}
+        found: dict[str, list[_LooseFolder]] = {}
         seen: set[Path] = set()
         left = [self.common_dir / "objects"]
         while left:
@@ -313,7 +313,7 @@ class Repository:
             seen.add(folder)
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 for path in folder.iterdir():
-                    found.setdefault(path.name, []).append(str(path))
+                    found.setdefault(path.name, []).append(_LooseFolder(str(path)))
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 lines = (folder / "info" / "alternates").read_bytes().splitlines()
                 left += [folder / os.fsdecode(line) for line in lines if line and not line.startswith(b"#")]
@@ -335,8 +335,10 @@ class Repository:
         import pygit2
 
         for folder in self._loose_folders.get(oid[:2], ()):
+            if oid[2:] not in folder.names:
+                continue
             try:
-                compressed = _read_file(f"{folder}/{oid[2:]}")
+                compressed = _read_file(f"{folder.path}/{oid[2:]}")
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
@@ -418,8 +420,23 @@ _LOOSE_HEADER = re.compile(rb"(commit|tree|blob|tag) ([0-9]{1,19})\0")
 _LONGEST_LOOSE_HEADER_BYTES = 28
 
 
+class _LooseFolder:
+    """A folder of loose objects. What is in it is looked up once: opening a file that is not there takes longer than
+    reading a packed object."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    @functools.cached_property
+    def names(self) -> frozenset[str]:
+        """The files in it when it was first asked for one."""
+        # If it cannot be listed, libgit2 says what it makes of that.
+        with contextlib.suppress(OSError), os.scandir(self.path) as entries:
+            return frozenset(entry.name for entry in entries)
+        return frozenset()
+
+
 def _read_file(path: str) -> bytes:
-    # pathlib would take longer to join the path than it takes to find that a packed object has no file.
     with os.fdopen(os.open(path, os.O_RDONLY), "rb") as file:
         return file.read()
 

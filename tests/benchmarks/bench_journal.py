@@ -1,6 +1,8 @@
-"""How long the journal takes, by its size. Run as `python tests/benchmarks/bench_journal.py [TRIALS ...]`.
+"""How long the journal takes, and how large it is, by the number of trials.
 
-Each figure is a median of the repetitions that it names, in one process, on a journal that `git gc` has packed.
+Run as `python tests/benchmarks/bench_journal.py [TRIALS ...]`; without numbers, for 1,000, 10,000 and 100,000. Each
+figure is a median of the repetitions that it names, on a journal that `git gc` has packed. Those of whole processes
+contain the start of Python.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from mitosis.git import find_repository
 from mitosis.journal import Journal, VariantValue
 from mitosis.records import TrialRecord
 
+MITOSIS = (sys.executable, "-m", "mitosis")
+SIZES = (1_000, 10_000, 100_000)
+
 
 def main(sizes: list[int]) -> None:
     for trials in sizes:
@@ -34,20 +39,39 @@ def _measure(folder: Path, trials: int) -> None:
     for name, value in [("user.name", "Ada Lovelace"), ("user.email", "ada@example.org"), ("gc.auto", "0")]:
         _git(folder, "config", name, value)
     (folder / "experiment.py").write_text("")
+    (folder / "pyproject.toml").write_text("[tool.mitosis.steps]\n")
     _git(folder, "add", ".")
     _git(folder, "commit", "--quiet", "-m", "first")
     repository = find_repository(folder)
     assert repository.head is not None
     began = time.perf_counter()
     records = build_journal(folder, trials, commit=repository.head)
-    print(f"{trials:,} trials, built in {time.perf_counter() - began:.1f} s")
+    built_s = time.perf_counter() - began
     # `gc` alone would keep what fast-import wrote, undeltified.
     _git(folder, "repack", "-a", "-d", "-f", "--quiet")
     _git(folder, "gc", "--quiet")
-    print(f"  {'.git after gc, a trial':40}  {_size_bytes(folder) / trials:9.0f} bytes")
+    print(f"{trials:,} trials, built in {built_s:.1f} s, packed in {time.perf_counter() - began - built_s:.1f} s")
+    _measure_reading(folder, records)
+    _measure_writing(folder, records[-1])
+
+
+def _measure_reading(folder: Path, records: list[TrialRecord]) -> None:
+    some_key = records[len(records) // 2].key
+    print(f"  {'.git after gc, a trial':44}  {_size_bytes(folder) / len(records):9.0f} bytes")
+    _report("mitosis list -n 20, whole process", 9, lambda: _run(folder, *MITOSIS, "list", "-n", "20"))
+    _report("python -c pass, whole process", 9, lambda: _run(folder, sys.executable, "-c", "pass"))
+    journal = Journal(find_repository(folder))
+    _report("all trials", 5, lambda: list(journal.iter_trials()))
+    _report("newest 20 trials", 10, lambda: list(journal.iter_trials(limit=20)))
+    _report("one trial by its key", 20, lambda: journal.read_trial(some_key))
+    _report("one trial by 8 digits", 20, lambda: journal.read_trial(some_key[:8]))
+    _report("where all locks come from", 3, journal.variant_origins)
+
+
+def _measure_writing(folder: Path, newest: TrialRecord) -> None:
+    repository = find_repository(folder)
     identity = repository.identity()
     journal = Journal(repository)
-    newest = records[-1]
 
     def fresh() -> TrialRecord:
         return newest.with_changes(key=secrets.token_hex(6), status="running", ended=None, outputs=())
@@ -64,11 +88,6 @@ def _measure(folder: Path, trials: int) -> None:
     many = [VariantValue("fit", f"p{i % 10}", f"v{i}", canonical.digest(v), v) for i, v in enumerate(values)]
     _report("start that locks 1,000 variants", 1, lambda: journal.start(fresh(), many, "", identity))
     _report("check of 1,000 variants", 10, lambda: journal.check(many))
-    _report("newest 20 trials", 10, lambda: list(journal.iter_trials(limit=20)))
-    _report("one trial by its key", 20, lambda: journal.read_trial(records[trials // 2].key))
-    _report("one trial by 8 digits", 20, lambda: journal.read_trial(records[trials // 2].key[:8]))
-    _report("all trials", 5, lambda: list(journal.iter_trials()))
-    _report("where all locks come from", 3, journal.variant_origins)
     loose = subprocess.run(["git", "count-objects"], cwd=folder, capture_output=True, text=True, check=True).stdout
     print(f"  loose objects now: {loose.strip()}")
 
@@ -81,7 +100,14 @@ def _report(what: str, repetitions: int, run: Callable[[], object]) -> None:
         run()
         times_s.append(time.perf_counter() - began)
     spread = f", slowest {max(times_s) * 1000:.2f}" if repetitions > 1 else ""
-    print(f"  {what:40}  {statistics.median(times_s) * 1000:9.2f} ms    (median of {repetitions}{spread})")
+    print(
+        f"  {what:44}  {statistics.median(times_s) * 1000:9.2f} ms    (median of {repetitions}{spread})",
+        flush=True,
+    )
+
+
+def _run(folder: Path, *command: str) -> None:
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 def _git(folder: Path, *words: str) -> None:
@@ -93,4 +119,4 @@ def _size_bytes(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    main([int(word.replace(",", "")) for word in sys.argv[1:]] or [1_000, 10_000, 100_000])
+    main([int(word.replace(",", "")) for word in sys.argv[1:]] or list(SIZES))

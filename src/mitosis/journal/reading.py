@@ -24,6 +24,9 @@ end."""
 MAX_PROBLEMS = 10_000
 """So many problems are named in one reading."""
 
+_BATCH = 2_000
+"""Where all trials are read, so many are read at once."""
+_RECORD_NAME = re.compile(layout.KEY_PATTERN.pattern + re.escape(layout.RECORD_SUFFIX))
 _NAME_LENGTH = layout.KEY_DIGITS + len(layout.RECORD_SUFFIX)
 
 
@@ -80,18 +83,41 @@ class Reader:
         Days are read from the newest, and of a day no more records than needed are kept, so a limit spares time and
         memory.
         """
-        folders = self._experiments(experiment)
-        days: dict[str, list[File]] = {}
-        for day in self._folders(folders, layout.DAY_PATTERN):
-            days.setdefault(day.name, []).append(day)
+        if limit is None:
+            yield from self._iter_all(experiment)
+            return
         given = 0
-        for _, parts in sorted(days.items(), reverse=True):
-            if limit is not None and given >= limit:
+        for parts in self._days(experiment):
+            if given >= limit:
                 return
-            files = list(self._records(parts, ""))
-            for record in self._read_day(files, None if limit is None else limit - given, experiment):
+            for record in self._read_day(list(self._records(parts, "")), limit - given, experiment):
                 given += 1
                 yield record
+
+    def _iter_all(self, experiment: str | None) -> Iterator[TrialRecord]:
+        """All trials, newest first.
+
+        Several days are read at once, since Python looks for cycles among all new records after each pause.
+        """
+        days = self._days(experiment)
+        while True:
+            batch: list[TrialRecord] = []
+            with _collection_paused():
+                for parts in days:
+                    batch += self._read_day(list(self._records(parts, "")), None, experiment)
+                    if len(batch) >= _BATCH:
+                        break
+            if not batch:
+                return
+            yield from batch
+
+    def _days(self, experiment: str | None) -> Iterator[list[File]]:
+        """The folders of each day, newest first."""
+        days: dict[str, list[File]] = {}
+        for day in self._folders(self._experiments(experiment), layout.DAY_PATTERN):
+            days.setdefault(day.name, []).append(day)
+        for _, parts in sorted(days.items(), reverse=True):
+            yield parts
 
     def trials_in(self, folder: str) -> Iterator[File]:
         """The records in a folder `trials/<experiment>/<day>`."""
@@ -135,8 +161,7 @@ class Reader:
     def _read_day(self, files: list[File], limit: int | None, experiment: str | None) -> Iterator[TrialRecord]:
         records: Iterable[TrialRecord]
         if limit is None or len(files) <= limit:
-            with _collection_paused():
-                records = sorted(self.read_trials(files), key=lambda record: (record.started, record.key), reverse=True)
+            records = sorted(self.read_trials(files), key=lambda record: (record.started, record.key), reverse=True)
         else:
             records = self.read_trials(self._newest_first(files))
         # The record has the last word: the folder of a long name is a digest.
@@ -162,11 +187,11 @@ class Reader:
                 yield from self._records_in_shard(shard, prefix)
 
     def _records_in_shard(self, shard: File, prefix: str) -> Iterator[File]:
+        start = len(shard.path) + 1
         for file, is_tree in self._entries(shard):
-            key = file.key
-            if is_tree or file.name == key or not layout.KEY_PATTERN.fullmatch(key):
+            if is_tree or not _RECORD_NAME.fullmatch(file.path, start):
                 self._misplaced(file.path)
-            elif key.startswith(prefix):
+            elif file.path.startswith(prefix, start):
                 yield file
 
     # --- variants ---------------------------------------------------------------------------------
