@@ -10,15 +10,17 @@ import contextlib
 import functools
 import hashlib
 import os
+import queue
 import re
 import signal
 import subprocess
 import threading
+import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from mitosis.errors import (
     BareRepository,
@@ -112,7 +114,10 @@ def stream_git(
     """
     variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES}
     if unattended:
-        variables |= {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "SSH_ASKPASS_REQUIRE": "never"}
+        variables["GIT_TERMINAL_PROMPT"] = "0"
+        # Windows that ask would wait for somebody. Whoever has set these has a program that answers by itself.
+        for name, value in (("GIT_ASKPASS", ""), ("SSH_ASKPASS_REQUIRE", "never"), ("GCM_INTERACTIVE", "never")):
+            variables.setdefault(name, value)
     try:
         process = subprocess.Popen(
             ["git", *command],
@@ -127,44 +132,83 @@ def stream_git(
         raise GitMissing() from error
     except OSError as error:
         raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
+    assert process.stdout is not None and process.stderr is not None
     output, messages = bytearray(), bytearray()
-    with process:
-        assert process.stdout is not None and process.stderr is not None
-        collecting = threading.Thread(target=lambda out: output.extend(out.read()), args=(process.stdout,), daemon=True)
-        collecting.start()
-        late = threading.Event()
-
-        def end_late() -> None:
-            late.set()
-            _end(process, unattended)
-
-        clock = threading.Timer(timeout_s or 0, end_late)
-        clock.daemon = True
-        if timeout_s is not None:
-            clock.start()
-        try:
-            while chunk := os.read(process.stderr.fileno(), 65536):
-                messages += chunk
-                tell(chunk)
-            process.wait()
-            collecting.join()
-        except BaseException:
-            _end(process, unattended)
-            raise
-        finally:
-            clock.cancel()
-    if late.is_set():
+    said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    began = time.monotonic()
+    try:
+        collecting = _read_in_background(process.stdout, output.extend)
+        _read_in_background(process.stderr, said.put)
+        for chunk in _until_ended(process, said, None if timeout_s is None else began + timeout_s):
+            messages += chunk
+            tell(chunk)
+        is_late = process.poll() is None
+    except BaseException:
+        _end(process, unattended)
+        raise
+    if is_late:
+        _end(process, unattended)
         raise GitError(["git", *command], process.returncode, f"it took longer than {timeout_s:.0f} s and was ended")
+    collecting.join(_LEFT_OPEN_S)
     return Streamed(process.returncode, output.decode(errors="surrogateescape"), messages.decode(errors="replace"))
+
+
+_TICK_S = 0.2
+_LEFT_OPEN_S = 1.0
+"""How long to wait for the rest of what git has said when it has ended: what it left running may hold the pipe open."""
+_END_S = 2.0
+"""How long a program may take to end in good order."""
+
+
+def _read_in_background(pipe: IO[bytes], put: Callable[[bytes], object]) -> threading.Thread:
+    """Read a pipe to its end in a thread of its own; `put` is given each part, and nothing when there is no more."""
+
+    def read() -> None:
+        with pipe:
+            while chunk := os.read(pipe.fileno(), 65536):
+                put(chunk)
+        put(b"")
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return thread
+
+
+def _until_ended(
+    process: subprocess.Popen[bytes], said: queue.SimpleQueue[bytes], deadline: float | None
+) -> Iterator[bytes]:
+    """What a program says, until it has ended, or it is later than `deadline`."""
+    ended: float | None = None
+    is_open = True
+    while True:
+        now = time.monotonic()
+        if ended is not None and (not is_open or now - ended > _LEFT_OPEN_S):
+            return
+        if ended is None and deadline is not None and now > deadline:
+            return
+        try:
+            if is_open:
+                chunk = said.get(timeout=_TICK_S)
+                is_open = bool(chunk)
+                yield chunk
+            else:
+                process.wait(_TICK_S)
+        except (queue.Empty, subprocess.TimeoutExpired):
+            pass
+        if ended is None and process.poll() is not None:
+            ended = time.monotonic()
 
 
 def _end(process: subprocess.Popen[bytes], has_session: bool) -> None:
     """End a program and, if they are in a session of their own, what it started."""
-    with contextlib.suppress(ProcessLookupError):
-        if has_session and hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGTERM)
-        else:
-            process.terminate()
+    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        with contextlib.suppress(ProcessLookupError):
+            if has_session and hasattr(os, "killpg"):
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_END_S)
 
 
 def start_git(*command: str, cwd: Path) -> None:
