@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from mitosis.git import Repository
+    from mitosis.runner import Outcome
 
 
 def run(
@@ -83,11 +87,22 @@ def run(
     with make_progress() as progress:
         outcome = run_trial(request, progress)
         progress.finish(outcome)
-    if outcome.pushed_by is not None:
+    if outcome.recorded_in is not None:
+        _share(outcome.recorded_in, outcome)
+    return outcome.exit_status
+
+
+def _share(repository: Repository, outcome: Outcome) -> None:
+    """Push what was recorded if that is wanted, and say what others have recorded."""
+    if outcome.is_to_be_pushed:
         from mitosis.cli.sync import push_after_trial
 
-        push_after_trial(outcome.pushed_by, outcome.remote)
-    return outcome.exit_status
+        push_after_trial(repository, outcome.remote)
+    elif outcome.signal is None:
+        from mitosis.cli.table import print_unmerged
+        from mitosis.journal import Journal
+
+        print_unmerged(Journal(repository))
 
 
 def _say_what_to_do() -> int:

@@ -40,7 +40,13 @@ def print_problems(problems: Sequence[BadRecord]) -> None:
 
 def print_unmerged(journal: Journal) -> None:
     """Say, on standard error, that a plain fetch has brought records which are not merged yet."""
-    for found in journal.unmerged():
+    from mitosis.errors import GitError, JournalError
+
+    try:
+        unmerged = journal.unmerged()
+    except (GitError, JournalError):  # whatever is wrong, this is not what the user asked for
+        return
+    for found in unmerged:
         what = f"{found.trials} trial{'' if found.trials == 1 else 's'}" if found.trials else "records"
         verb = "is" if found.trials == 1 else "are"
         name = "" if found.remote == "origin" else f" {found.remote}"

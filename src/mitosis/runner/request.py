@@ -70,8 +70,10 @@ class Outcome:
     failed_line: int | None = None
     signal: int | None = None
     """The signal that interrupted it."""
-    pushed_by: Repository | None = None
-    """The repository whose records are to be pushed now; None if they are not."""
+    recorded_in: Repository | None = None
+    """The repository whose journal has its record; None if nothing was recorded."""
+    is_to_be_pushed: bool = False
+    """Whether the records are to be pushed now."""
     remote: str | None = None
     """The remote to push to, where the configuration names one."""
 

@@ -377,13 +377,11 @@ class Trial:
             context=self._context,
             failed_line=self._failed_line,
             signal=self._signal,
-            pushed_by=self._settled.repository if self._is_to_be_pushed(journal) else None,
+            recorded_in=None if journal is None else journal.repository,
+            # Whoever interrupts a trial does not want to wait for a network.
+            is_to_be_pushed=journal is not None and self._settled.config.auto_push and self._signal is None,
             remote=self._settled.config.remote,
         )
-
-    def _is_to_be_pushed(self, journal: Journal | None) -> bool:
-        """Whoever interrupts a trial does not want to wait for a network."""
-        return journal is not None and self._settled.config.auto_push and self._signal is None
 
     def _save(self, record: TrialRecord, environment: provenance.Environment) -> Path | None:
         """Write notebook, source and page; returns the page's path, None if it could not be written."""
