@@ -58,7 +58,7 @@ def setup(remote: str | None = None, /) -> int:
         print_line(f"{'wrote' if written.changed else 'there already'}: {written.what}")
         print_line(f"    in {written.where}")
     if not remotes:
-        print_line("This repository has no remote. Run it again when it has, so that git fetch brings records.")
+        print_line("This repository has no remote. Run it again when it has one, so that git fetch brings records.")
     print_line("Try: git log -p refs/mitosis")
     return 0
 

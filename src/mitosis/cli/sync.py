@@ -90,8 +90,11 @@ def push_after_trial(repository: Repository, configured: str | None) -> None:
         place = remote.name
         transport = Transport(repository, lambda _: None, unattended=True, deadline=deadline)
         pushed = push(repository, remote, transport)
-    except MitosisError as error:
-        reason = error.reason if isinstance(error, FetchFailed | PushFailed) else str(error).split("\n", 1)[0]
+    except (MitosisError, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt):
+            reason = "interrupted"
+        else:
+            reason = error.reason if isinstance(error, FetchFailed | PushFailed) else str(error).split("\n", 1)[0]
         print_warning(f"not pushed to {clean(place)}: {clean(reason)}; `mitosis push` sends it later")
         return
     _print_warnings(pushed.warnings)

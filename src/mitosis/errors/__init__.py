@@ -55,6 +55,7 @@ from mitosis.errors.repository import (
 from mitosis.errors.sync import (
     FetchFailed,
     NoRemote,
+    NotFetchedWhole,
     PushFailed,
     SyncError,
     UnknownRemote,
@@ -112,6 +113,7 @@ __all__ = [
     "NoRemote",
     "NoStep",
     "NotARepository",
+    "NotFetchedWhole",
     "NotInWorkTree",
     "NotRecorded",
     "NoteNotWritten",

@@ -46,13 +46,25 @@ class FetchFailed(SyncError):
         )
 
 
-class PushFailed(SyncError):
-    """git could not push. Attributes: remote, reason (the last thing that git or the remote said)."""
+class NotFetchedWhole(SyncError):
+    """In a partial clone, git has fetched a remote's journal without its files. Attribute: remote."""
 
-    def __init__(self, remote: str, reason: str) -> None:
+    def __init__(self, remote: str) -> None:
+        self.remote = remote
+        super().__init__(
+            f"the records of {remote} were not fetched whole: this is a partial clone, so git left out their contents\n"
+            f"Fetch them: mitosis pull {remote}"
+        )
+
+
+class PushFailed(SyncError):
+    """git could not push. Attributes: remote, reason (what git or the remote said)."""
+
+    def __init__(self, remote: str, reason: str, *, about_commits: bool = False) -> None:
         self.remote = remote
         self.reason = reason
+        hint = "\nThe records go without the commits of the experiments: mitosis push --no-commits"
         super().__init__(
             f"{remote} did not take the records: {reason}\n"
-            "All that is recorded here is safe. `mitosis push` sends it later."
+            f"All that is recorded here is safe. `mitosis push` sends it later.{hint if about_commits else ''}"
         )

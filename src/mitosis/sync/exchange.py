@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 
-from mitosis.errors import GitError, PushFailed
+from mitosis.errors import GitError, NotFetchedWhole, PushFailed
 from mitosis.git import Repository
 from mitosis.journal import Journal, Merged, layout
-from mitosis.sync.remotes import Remote
-from mitosis.sync.transport import Attempt, Transport
+from mitosis.sync.remotes import Place, Remote
+from mitosis.sync.transport import Transport, is_partial, lacks_blobs
 
 ATTEMPTS = 40
 TIME_LIMIT_S = 120.0
@@ -41,9 +41,10 @@ class Pulled:
     """Whether anything came, be it no trial but a lock."""
     warnings: tuple[str, ...] = ()
 
-    def plus(self, merged: Merged) -> Pulled:
+    def with_merged(self, merged: Merged) -> Pulled:
         """With what one more merge brought."""
         problem = merged.notes_problem
+        warning = f"the notes were not updated: {problem}"
         return Pulled(
             remote=self.remote,
             has_journal=True,
@@ -51,7 +52,7 @@ class Pulled:
             updated=self.updated + merged.updated,
             forgotten=self.forgotten + merged.forgotten,
             is_changed=self.is_changed or merged.is_changed,
-            warnings=self.warnings if problem is None else (*self.warnings, f"the notes were not updated: {problem}"),
+            warnings=self.warnings if problem is None or warning in self.warnings else (*self.warnings, warning),
         )
 
 
@@ -66,6 +67,9 @@ class Pushed:
     """Whether the remote had not everything already."""
     warnings: tuple[str, ...] = ()
 
+    def with_warning(self, warning: str) -> Pushed:
+        return replace(self, warnings=(*self.warnings, warning))
+
 
 def pull(repository: Repository, remote: Remote, transport: Transport | None) -> Pulled:
     """Fetch the records of a remote and merge them into those here.
@@ -77,10 +81,13 @@ def pull(repository: Repository, remote: Remote, transport: Transport | None) ->
 
     Raises:
         FetchFailed: git could not fetch.
+        NotFetchedWhole: what was fetched before is without contents.
         JournalError: the journals cannot be merged.
     """
     if transport is not None:
         transport.fetch(remote, remote.fetch_from)
+    elif is_partial(repository) and lacks_blobs(repository, layout.remote_journal_ref(remote.ref_name)):
+        raise NotFetchedWhole(remote.name)
     return _merge(Journal(repository), remote, Pulled(remote.name, False))
 
 
@@ -94,7 +101,8 @@ def push(
 ) -> Pushed:
     """Send records to a remote, after those of the remote were fetched and merged.
 
-    Somebody else may push at the same time. Then it is tried again, up to `ATTEMPTS` times within `TIME_LIMIT_S`.
+    Somebody else may push at the same time. Then it is tried again, up to `ATTEMPTS` times within `TIME_LIMIT_S`. A
+    remote with several push URLs is several repositories, which are pushed to one after the other, as git does.
 
     Args:
         repository: the one at hand.
@@ -109,38 +117,67 @@ def push(
         JournalError: the journals cannot be merged.
     """
     journal = Journal(repository)
-    pulled = Pulled(remote.name, False)
-    warnings: list[str] = []
+    pushed = Pushed(Pulled(remote.name, False))
+    for place in remote.push_to:
+        pushed = _push_to(journal, remote, place, transport, keys, with_commits, pushed)
+    return pushed
+
+
+def _push_to(
+    journal: Journal,
+    remote: Remote,
+    place: Place,
+    transport: Transport,
+    keys: Sequence[str],
+    with_commits: bool,
+    pushed: Pushed,
+) -> Pushed:
+    """Fetch, merge and push until there is nothing to take in any more; returns `pushed` and what came to it."""
     with_notes = not keys
     began = time.monotonic()
     seen: tuple[str | None, str | None] | None = None
     unmoved = 0
+    cut_off: set[str] = set()
+    offered: dict[str, str | None] = {}
     for number in range(ATTEMPTS):
-        transport.fetch(remote, remote.push_to)
-        pulled = _merge(journal, remote, pulled)
+        transport.fetch(remote, place.fetch_from)
+        pushed = replace(pushed, pulled=_merge(journal, remote, pushed.pulled))
         theirs = journal.read_tip(layout.remote_journal_ref(remote.ref_name))
-        tip = journal.select(keys, theirs, repository.identity()) if keys else journal.tip()
+        tip = _selected(journal, keys, theirs) if keys else journal.tip()
         if tip is None:
-            return Pushed(pulled)
+            return pushed
         refs = {layout.JOURNAL_REF: tip}
-        notes = _read_ref(repository, layout.NOTES_REF) if with_notes else None
+        notes = _read_ref(journal.repository, layout.NOTES_REF) if with_notes else None
         if notes is not None:
             refs[layout.NOTES_REF] = notes
-        attempt = transport.push(remote, refs, _pins(journal, keys) if with_commits else ())
+        pins = _pins(journal, keys, cut_off) if with_commits else ()
+        attempt = transport.push(remote, place.push_to, refs, pins)
         if attempt.done:
-            return _sent(journal, remote, pulled, tip, theirs, keys, warnings)
-        if not attempt.is_race or unmoved >= _TRIES_UNMOVED:
-            raise PushFailed(remote.name, _reason(attempt))
-        last, seen = seen, (theirs, _read_ref(repository, layout.remote_notes_ref(remote.ref_name)))
+            return _sent(journal, remote, pushed, tip, offered.get(theirs or "", theirs), keys)
+        # A remote may take a part even of what is to go all or none: git passes by some refs that it refuses.
+        offered[tip] = offered.get(theirs or "", theirs)
+        last, seen = seen, (theirs, _read_ref(journal.repository, layout.remote_notes_ref(remote.ref_name)))
         unmoved = unmoved + 1 if seen == last else 0
-        if notes is not None and unmoved >= _TRIES_WITH_NOTES:
+        if attempt.shallow_pins:
+            # A shallow clone, as machines that test have it, could never send its records otherwise.
+            cut_off.update(attempt.shallow_pins)
+            pushed = pushed.with_warning(
+                f"commits of experiments were not pushed: this clone is shallow, and {remote.name} lacks their history"
+            )
+            continue
+        if notes is not None and (unmoved >= _TRIES_WITH_NOTES or attempt.refuses_only(layout.NOTES_REF)):
             # They are a view of the journal, and must not keep it from arriving.
             with_notes = False
-            warnings.append(f"the notes were not pushed: {_reason(attempt)}")
+            pushed = pushed.with_warning(f"the notes were not pushed: {attempt.why(layout.NOTES_REF)}")
+            continue
+        if not attempt.is_race or unmoved >= _TRIES_UNMOVED:
+            transport.tell_rest()
+            raise PushFailed(remote.name, attempt.why(), about_commits=attempt.refuses_pins)
         if time.monotonic() - began > TIME_LIMIT_S:
             break
         pause_s = min(_FIRST_PAUSE_S * 2**number, _LONGEST_PAUSE_S)
         time.sleep(pause_s * random.uniform(0.2, 1.0))
+    transport.tell_rest()
     raise PushFailed(
         remote.name, f"others pushed to it each time in {number + 1} attempts ({time.monotonic() - began:.0f} s)"
     )
@@ -154,17 +191,19 @@ def _merge(journal: Journal, remote: Remote, pulled: Pulled) -> Pulled:
     notes = _read_ref(journal.repository, layout.remote_notes_ref(remote.ref_name))
     merged = journal.merge(tip, journal.repository.identity(), remote.name, notes)
     journal.adopt_pins(remote.ref_name)
-    return pulled.plus(merged)
+    return pulled.with_merged(merged)
+
+
+def _selected(journal: Journal, keys: Sequence[str], theirs: str | None) -> str:
+    """A commit that adds these trials to the remote's journal; the remote's own if it has them so."""
+    repository = journal.repository
+    tip = journal.select(keys, theirs, repository.identity())
+    is_there = theirs is not None and repository.tree_of(tip) == repository.tree_of(theirs)
+    return theirs if theirs is not None and is_there else tip
 
 
 def _sent(
-    journal: Journal,
-    remote: Remote,
-    pulled: Pulled,
-    tip: str,
-    theirs: str | None,
-    keys: Sequence[str],
-    warnings: Sequence[str],
+    journal: Journal, remote: Remote, pushed: Pushed, tip: str, theirs: str | None, keys: Sequence[str]
 ) -> Pushed:
     """Take note of what the remote has now."""
     journal.repository.git("update-ref", layout.remote_journal_ref(remote.ref_name), tip)
@@ -172,20 +211,16 @@ def _sent(
     sent = len(missing.intersection(keys)) if keys else len(missing)
     if keys:
         journal.merge(tip, journal.repository.identity(), remote.name)
-    return Pushed(pulled, sent, tip != theirs, tuple(warnings))
+    return replace(pushed, sent=max(sent, pushed.sent), is_changed=pushed.is_changed or tip != theirs)
 
 
-def _pins(journal: Journal, keys: Sequence[str]) -> Sequence[str] | None:
-    """The pins to send: those of the trials that are sent; None for all."""
-    if not keys:
+def _pins(journal: Journal, keys: Sequence[str], cut_off: Set[str]) -> Sequence[str] | None:
+    """The pins to send: those of the trials that are sent, without those that are `cut_off`; None for all."""
+    if not keys and not cut_off:
         return None
     pinned = journal.pins()
-    return [commit for commit in dict.fromkeys(journal.read_trial(key).commit for key in keys) if commit in pinned]
-
-
-def _reason(attempt: Attempt) -> str:
-    own = [f"{name} {reason}" for name, reason in attempt.rejected.items() if "atomic" not in reason]
-    return own[0] if own else attempt.reason or next(iter(attempt.rejected.values()), "git did not say why")
+    wanted = dict.fromkeys(journal.read_trial(key).commit for key in keys) if keys else pinned
+    return [commit for commit in wanted if commit in pinned and commit not in cut_off]
 
 
 def _read_ref(repository: Repository, name: str) -> str | None:

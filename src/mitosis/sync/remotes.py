@@ -12,6 +12,15 @@ from mitosis.journal import layout
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """How git is told of a place to push to."""
+
+    fetch_from: str
+    """To fetch from before: a remote's name, a URL or a path."""
+    push_to: str
+
+
+@dataclass(frozen=True, slots=True)
 class Remote:
     """Another repository."""
 
@@ -21,8 +30,8 @@ class Remote:
     """What stands for it in the names of refs."""
     fetch_from: str
     """What git is told to fetch from when records are pulled."""
-    push_to: str
-    """What git is told to push to, and to fetch from before."""
+    push_to: tuple[Place, ...]
+    """Where a push goes to; several if the remote has several push URLs."""
 
 
 def find_remote(repository: Repository, word: str | None, configured: str | None = None) -> Remote:
@@ -41,10 +50,12 @@ def find_remote(repository: Repository, word: str | None, configured: str | None
     remotes = list_remotes(repository)
     name = word if word is not None else configured or _default(repository, remotes)
     if name in remotes:
-        return Remote(name, name, name, _push_place(repository, name))
+        return Remote(name, name, name, _push_places(repository, name))
     if name.startswith("-") or not is_place(name):
         raise UnknownRemote(name, remotes)
-    return Remote(_shown(name), layout.remote_name(name), name, name)
+    # git runs at the top of the working tree.
+    place = str(Path(name).resolve()) if Path(name).exists() else name
+    return Remote(_shown(name), layout.remote_name(place), place, (Place(place, place),))
 
 
 def list_remotes(repository: Repository) -> list[str]:
@@ -72,11 +83,13 @@ def _default(repository: Repository, remotes: list[str]) -> str:
     return remotes[0] if len(remotes) == 1 else "origin"
 
 
-def _push_place(repository: Repository, name: str) -> str:
-    """The remote's name, or the URL that it is pushed to where that is another one than it is fetched from."""
-    places = repository.git("remote", "get-url", "--push", "--all", name).splitlines()
-    fetched = repository.git("remote", "get-url", name).splitlines()
-    return name if places == fetched else places[0]
+def _push_places(repository: Repository, name: str) -> tuple[Place, ...]:
+    """The remote by its name, or where it is pushed to other URLs than it is fetched from, those to be fetched from."""
+    urls = repository.git("remote", "get-url", "--push", "--all", name).splitlines()
+    if len(urls) > 1:
+        return tuple(Place(url, url) for url in urls)
+    is_same = urls == repository.git("remote", "get-url", name).splitlines()
+    return (Place(name if is_same else urls[0], name),)
 
 
 def _ask(repository: Repository, *words: str) -> str:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mitosis.errors import FetchFailed, GitError
 from mitosis.git import Repository, Streamed, stream_git
 from mitosis.journal import layout
 from mitosis.sync.remotes import Remote
-
-Tell = Callable[[bytes], None]
-"""Is given what git says to people, as it says it."""
+from mitosis.sync.said import HELD_BACK, Listener, Tell
 
 _FETCH = (
-    # --no-prune, since a configured pruning would delete pins that the remote does not have; an empty --refmap, since
-    # otherwise the user's own refs for this remote would move too.
-    "fetch", "--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head", "--recurse-submodules=no",
+    # --prune, so that the refs that stand for the remote's are gone when its own are; nothing else is named in what is
+    # fetched. An empty --refmap, since otherwise the user's own refs for this remote would move too.
+    "fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--recurse-submodules=no",
     "--no-auto-maintenance", "--refmap=",
 )  # fmt: skip
 # Somebody else may fetch into the same clone at the same moment: their lock is waited for, in milliseconds.
@@ -33,18 +31,11 @@ _RACES = re.compile(
     r"|already exists|reference already exists|atomic",
     re.IGNORECASE,
 )
-_PROGRESS = re.compile(
-    rb"(remote: )?((Enumerating|Counting|Compressing|Writing|Receiving|Unpacking) objects|Resolving deltas"
-    rb"|Delta compression|Total \d+ )"
-)
-_PATIENCE_S = 1.0
+_SHALLOW = "shallow update not allowed"
 _NO_ATOMIC = "does not support --atomic"
 _LOCAL_RACE = re.compile(r"cannot lock ref '[^']*': (is at \w+ but expected|reference already exists)")
 _FETCH_ATTEMPTS = 20
 _FETCH_PAUSE_S = 0.1
-_HELD_BACK_IN_FETCH = (b"error: cannot lock ref", b" ! ")
-_HELD_BACK = (b"error: failed to push some refs", b"remote: error: cannot lock ref", b"remote: error: failed to")
-"""What is of no interest when it is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +54,33 @@ class Attempt:
     def is_race(self) -> bool:
         """Whether somebody else pushed at the same time, so that it may be tried again."""
         return bool(self.rejected) and all(_RACES.search(reason) for reason in self.rejected.values())
+
+    def refuses_only(self, ref: str) -> bool:
+        """Whether nothing but this ref was refused for itself, and that not in a race."""
+        return not self.is_race and self._refused() == [ref]
+
+    @property
+    def refuses_pins(self) -> bool:
+        """Whether commits of experiments are all that was refused: for their refs, or for history that is not here."""
+        refused = self._refused()
+        return bool(refused) and all(name.startswith(layout.PIN_PREFIX) for name in refused)
+
+    @property
+    def shallow_pins(self) -> list[str]:
+        """The commits that alone were refused, since their history is cut off here and not known there."""
+        is_cut_off = self.refuses_pins and all(_SHALLOW in self.rejected[name] for name in self._refused())
+        return [name.removeprefix(layout.PIN_PREFIX) for name in self._refused()] if is_cut_off else []
+
+    def why(self, ref: str | None = None) -> str:
+        """What git said of the ref, or of the first one that was refused for itself."""
+        name = ref if ref in self.rejected else next(iter(self._refused()), None)
+        if name is not None:
+            return f"{name} {self.rejected[name]}"
+        return self.reason or next(iter(self.rejected.values()), "git did not say why")
+
+    def _refused(self) -> list[str]:
+        """The refs that were refused for themselves, and not since another one was."""
+        return [name for name, reason in self.rejected.items() if "atomic" not in reason]
 
 
 class Transport:
@@ -91,12 +109,14 @@ class Transport:
         self._unattended = unattended
         self._deadline = deadline
         self._atomic = True
+        self._listener = Listener(tell)
 
     def fetch(self, remote: Remote, place: str) -> None:
-        """Fetch the remote's journal and notes to refs of its own, and its pins to those of this repository.
+        """Fetch the remote's journal, notes and pins to refs that stand for the remote's.
 
-        A shallow clone does not fetch pins, since each would bring all of its history. In a partial clone journal and
-        notes come complete, since they are read without a network, and pins as the clone has everything else.
+        They become exactly what the remote has. A shallow clone does not fetch pins, since each would bring all of its
+        history. In a partial clone journal and notes come complete, since they are read without a network, and pins as
+        the clone has everything else.
 
         Args:
             remote: whose refs they become.
@@ -107,173 +127,111 @@ class Transport:
         """
         journal = f"+{layout.JOURNAL_REF}*:{layout.remote_journal_ref(remote.ref_name)}*"
         notes = f"+{layout.NOTES_REF}*:{layout.remote_notes_ref(remote.ref_name)}*"
-        pins = () if self._is_shallow() else (_PINS,)
-        if not self._is_partial():
+        pins = () if self._is_shallow() else (f"+{layout.PIN_PREFIX}*:{layout.remote_pins_prefix(remote.ref_name)}*",)
+        if not is_partial(self._repository):
             self._fetch(remote, place, journal, notes, *pins)
             return
         self._fetch(remote, "--no-filter", place, journal, notes)
-        if self._lacks_blobs(layout.remote_journal_ref(remote.ref_name)):
+        if lacks_blobs(self._repository, layout.remote_journal_ref(remote.ref_name)):
             # A plain fetch had brought the commits already, so git took them for complete.
             self._fetch(remote, "--no-filter", "--refetch", place, journal, notes)
         if pins:
             self._fetch(remote, place, *pins)
 
-    def push(self, remote: Remote, refs: dict[str, str], pins: Sequence[str] | None) -> Attempt:
+    def push(self, remote: Remote, place: str, refs: dict[str, str], pins: Sequence[str] | None) -> Attempt:
         """Push, all or nothing where the remote can do that.
 
         Args:
             remote: where to.
+            place: how git is told: its name, or a URL.
             refs: the commit that each ref is to point to.
             pins: the commits whose pins go with them; None for all.
 
         Returns:
-            How it ended, also where the remote refused.
+            How it ended, also where the remote refused. `tell_rest` hands on what git said last about it.
         """
         pin_specs = [_PINS] if pins is None else [f"{layout.pin_ref(pin)}:{layout.pin_ref(pin)}" for pin in pins]
         ref_specs = [f"{commit}:{name}" for name, commit in refs.items()]
         if pins is None and not self._has_pins():
             pin_specs = []
         if self._atomic:
-            attempt = self._push(remote, "--atomic", remote.push_to, *pin_specs, *ref_specs)
+            attempt = self._push(remote, place, [*pin_specs, *ref_specs], "--atomic")
             if not attempt.lacks_atomic:
                 return attempt
             self._atomic = False
         # The journal last: it must not name commits that are not there.
         for specs in (pin_specs, ref_specs):
-            attempt = self._push(remote, remote.push_to, *specs) if specs else Attempt(True, {}, "")
+            attempt = self._push(remote, place, specs) if specs else Attempt(True, {}, "")
             if not attempt.done:
                 break
         return attempt
 
+    def tell_rest(self) -> None:
+        """Hand on what was kept back of the last attempt, since it is not tried again."""
+        self._listener.release()
+
     def _fetch(self, remote: Remote, *words: str) -> None:
         for attempt in range(1, _FETCH_ATTEMPTS + 1):
-            held = _HeldBack(self._tell, _HELD_BACK_IN_FETCH)
-            done = self._run(held, *_FETCH_SETTINGS, *_FETCH, *self._progress, *words)
+            listener = self._listener = Listener(self._tell)
+            done = self._run(listener, *_FETCH_SETTINGS, *_FETCH, *self._progress, *words)
             if done.status == 0:
                 return
             if attempt == _FETCH_ATTEMPTS or not _LOCAL_RACE.search(done.messages):
-                held.release()
+                listener.release()
                 raise FetchFailed(remote.name, _reason(done.messages))
             # Another process has fetched into the same refs meanwhile; random, so that they do not meet again.
             time.sleep(random.uniform(0, _FETCH_PAUSE_S) * attempt)
 
-    def _push(self, remote: Remote, *words: str) -> Attempt:
-        held = _HeldBack(self._tell, _HELD_BACK)
+    def _push(self, remote: Remote, place: str, specs: Sequence[str], *options: str) -> Attempt:
+        listener = self._listener = Listener(self._tell)
         settings = _PUSH_SETTINGS
-        if remote.push_to == remote.name:
-            settings = (*settings, "-c", f"remote.{remote.name}.mirror=false")
-        done = self._run(held, *settings, *_PUSH, *self._progress, *words)
+        if place == remote.ref_name:
+            settings = (*settings, "-c", f"remote.{place}.mirror=false")
+        done = self._run(listener, *settings, *_PUSH, *self._progress, *options, place, *specs)
         lines = [line.split("\t") for line in done.output.splitlines() if line.startswith("!\t")]
         rejected = {specs.rpartition(":")[2]: reason for _, specs, reason in (line for line in lines if len(line) == 3)}
-        attempt = Attempt(
-            done.status == 0, rejected, "" if rejected else _reason(done.messages), _NO_ATOMIC in done.messages
-        )
-        if not attempt.done and not attempt.is_race and not attempt.lacks_atomic:
-            held.release()
-        return attempt
+        reason = "" if rejected else _reason(done.messages)
+        return Attempt(done.status == 0, rejected, reason, _NO_ATOMIC in done.messages)
 
     def _run(self, tell: Tell, *words: str) -> Streamed:
         timeout_s = None if self._deadline is None else max(self._deadline - time.monotonic(), 0.1)
-        patient = _Patient(tell)
         try:
-            done = stream_git(
-                *words, cwd=self._repository.root, tell=patient, unattended=self._unattended, timeout_s=timeout_s
+            return stream_git(
+                *words, cwd=self._repository.root, tell=tell, unattended=self._unattended, timeout_s=timeout_s
             )
         except GitError as error:
-            done = Streamed(error.status or 1, "", error.output)
-        patient.end(with_progress=done.status != 0)
-        return done
+            return Streamed(error.status or 1, "", error.output)
 
     def _is_shallow(self) -> bool:
         return self._repository.git("rev-parse", "--is-shallow-repository").strip() == "true"
-
-    def _is_partial(self) -> bool:
-        try:
-            return bool(self._repository.git("config", "--get-regexp", r"^remote\..*\.promisor$"))
-        except GitError as error:
-            if error.status != 1:  # 1: there is none
-                raise
-            return False
-
-    def _lacks_blobs(self, ref: str) -> bool:
-        try:
-            self._repository.git("rev-parse", "--verify", "--quiet", ref)
-        except GitError:
-            return False
-        listed = self._repository.git("rev-list", "--objects", "--no-walk", "--missing=print", ref)
-        return any(line.startswith("?") for line in listed.splitlines())
 
     def _has_pins(self) -> bool:
         return bool(self._repository.git("for-each-ref", "--count=1", layout.PIN_PREFIX))
 
 
-class _Patient:
-    """Hands on what git says once it takes a while; how far it came in a moment is of no interest."""
-
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
-        self._began = time.monotonic()
-        self._kept = b""
-
-    def __call__(self, data: bytes) -> None:
-        self._kept += data
-        if time.monotonic() - self._began > _PATIENCE_S:
-            self._tell(self._kept)
-            self._kept = b""
-
-    def end(self, *, with_progress: bool) -> None:
-        """Hand on what is left."""
-        kept = self._kept if with_progress else b"".join(_without_progress(self._kept))
-        self._kept = b""
-        if kept:
-            self._tell(kept)
+def is_partial(repository: Repository) -> bool:
+    """Whether the repository leaves out objects until they are needed."""
+    try:
+        return bool(repository.git("config", "--get-regexp", r"^remote\..*\.promisor$"))
+    except GitError as error:
+        if error.status != 1:  # 1: there is none
+            raise
+        return False
 
 
-def _without_progress(data: bytes) -> Iterator[bytes]:
-    for line in data.splitlines(keepends=True):
-        if not line.endswith(b"\r") and not _PROGRESS.match(line):
-            yield line
-
-
-class _HeldBack:
-    """Hands on what git says, but for lines that are wanted only if it is not tried again.
-
-    Args:
-        tell: is given the rest.
-        starts: what those lines begin with.
-    """
-
-    def __init__(self, tell: Tell, starts: Sequence[bytes]) -> None:
-        self._tell = tell
-        self._starts = starts
-        self._line = b""
-        self._shown = 0
-        self._held: list[bytes] = []
-
-    def __call__(self, data: bytes) -> None:
-        for part in re.findall(rb"[^\r\n]*[\r\n]|[^\r\n]+", data):
-            self._line += part
-            if any(self._line.startswith(start) for start in self._starts):
-                if self._line.endswith((b"\n", b"\r")):
-                    self._held.append(self._line)
-                    self._line, self._shown = b"", 0
-                continue
-            if self._line.endswith((b"\n", b"\r")) or not any(start.startswith(self._line) for start in self._starts):
-                self._tell(self._line[self._shown :])
-                self._shown = len(self._line)
-            if self._line.endswith((b"\n", b"\r")):
-                self._line, self._shown = b"", 0
-
-    def release(self) -> None:
-        """Hand on what was held back."""
-        for line in self._held:
-            self._tell(line)
-        self._held.clear()
+def lacks_blobs(repository: Repository, ref: str) -> bool:
+    """Whether files of the tree that a ref points to are not in the repository."""
+    try:
+        repository.git("rev-parse", "--verify", "--quiet", ref)
+    except GitError:
+        return False
+    listed = repository.git("rev-list", "--objects", "--no-walk", "--missing=print", ref)
+    return any(line.startswith("?") for line in listed.splitlines())
 
 
 def _reason(messages: str) -> str:
     """The line that says best why git failed: the first complaint, or else the last line."""
     lines = [line.rsplit("\r", 1)[-1].strip() for line in messages.rstrip().splitlines()]
-    lines = [line for line in lines if line and not line.encode().startswith(_HELD_BACK)]
+    lines = [line for line in lines if line and not line.encode().startswith(HELD_BACK)]
     complaints = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:"))]
     return (complaints[:1] or lines[-1:] or ["git did not say why"])[0]
