@@ -32,7 +32,7 @@ KINDS: Final = (ATOM, SEQUENCE, SET, MAPPING, ORDERED_MAPPING, RECORD, ARRAY, DI
 
 KIND_NAMES: Final = ("atom", "sequence", "set", "mapping", "ordered mapping", "record", "array", "digested array")
 
-MAX_ENTRIES: Final = 2_000_000
+MAX_ENTRIES: Final = 1_000_000
 """A value with more compound parts, shared ones counted once, is neither written nor read."""
 
 MAX_ITEMS: Final = 10_000_000
