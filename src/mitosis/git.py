@@ -376,8 +376,6 @@ class Repository:
         Raises:
             UnreadableObject: it is missing, damaged or too large.
         """
-        import pygit2
-
         for folder in self._loose_folders.get(oid[:2], ()):
             if oid[2:] not in folder.names:
                 continue
@@ -394,7 +392,7 @@ class Repository:
             number, data = self._database.read(oid)
         except KeyError as error:
             raise ObjectMissing(oid, "it is missing") from error
-        except (pygit2.GitError, ValueError) as error:
+        except _libgit2_errors() as error:
             raise UnreadableObject(oid, f"it is damaged ({error})") from error
         return GitObject(_KINDS.get(number, ""), data)
 
@@ -462,6 +460,13 @@ _TREE_ENTRY_FIXED_BYTES = 22
 """A space, a NUL and the id."""
 _LOOSE_HEADER = re.compile(rb"(commit|tree|blob|tag) ([0-9]{1,19})\0")
 _LONGEST_LOOSE_HEADER_BYTES = 28
+
+
+def _libgit2_errors() -> tuple[type[Exception], ...]:
+    """What libgit2 raises for a damaged object."""
+    import pygit2
+
+    return (pygit2.GitError, ValueError)
 
 
 class _LooseFolder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -233,3 +234,20 @@ def test_unknown_environment_is_told(journal: Journal, start_trial: RunTrial, di
     start_trial()
     with pytest.raises(JournalError, match="environment"):
         journal.read_environment(digest)
+
+
+def test_reading_leaves_the_garbage_collector_as_it_was(journal: Journal, start_trial: RunTrial) -> None:
+    started = [start_trial() for _ in range(3)]
+    for freeze, enable in [(False, True), (True, True), (False, False)]:
+        if freeze:
+            gc.freeze()
+        if not enable:
+            gc.disable()
+        try:
+            frozen = gc.get_freeze_count()
+            assert len(list(fresh(journal).iter_trials())) == len(started)
+            assert gc.isenabled() is enable
+            assert (gc.get_freeze_count() > 0) is (frozen > 0) is freeze
+        finally:
+            gc.unfreeze()
+            gc.enable()

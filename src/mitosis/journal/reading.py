@@ -24,8 +24,6 @@ end."""
 MAX_PROBLEMS = 10_000
 """So many problems are named in one reading."""
 
-_BATCH = 2_000
-"""Where all trials are read, so many are read at once."""
 _RECORD_NAME = re.compile(layout.KEY_PATTERN.pattern + re.escape(layout.RECORD_SUFFIX))
 _NAME_LENGTH = layout.KEY_DIGITS + len(layout.RECORD_SUFFIX)
 
@@ -39,6 +37,10 @@ def _collection_paused() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            if gc.get_freeze_count() == 0:
+                # The records get as old as what is hardly ever looked at; otherwise they would be looked at next.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
@@ -83,41 +85,18 @@ class Reader:
         Days are read from the newest, and of a day no more records than needed are kept, so a limit spares time and
         memory.
         """
-        if limit is None:
-            yield from self._iter_all(experiment)
-            return
+        folders = self._experiments(experiment)
+        days: dict[str, list[File]] = {}
+        for day in self._folders(folders, layout.DAY_PATTERN):
+            days.setdefault(day.name, []).append(day)
         given = 0
-        for parts in self._days(experiment):
-            if given >= limit:
+        for _, parts in sorted(days.items(), reverse=True):
+            if limit is not None and given >= limit:
                 return
-            for record in self._read_day(list(self._records(parts, "")), limit - given, experiment):
+            files = list(self._records(parts, ""))
+            for record in self._read_day(files, None if limit is None else limit - given, experiment):
                 given += 1
                 yield record
-
-    def _iter_all(self, experiment: str | None) -> Iterator[TrialRecord]:
-        """All trials, newest first.
-
-        Several days are read at once, since Python looks for cycles among all new records after each pause.
-        """
-        days = self._days(experiment)
-        while True:
-            batch: list[TrialRecord] = []
-            with _collection_paused():
-                for parts in days:
-                    batch += self._read_day(list(self._records(parts, "")), None, experiment)
-                    if len(batch) >= _BATCH:
-                        break
-            if not batch:
-                return
-            yield from batch
-
-    def _days(self, experiment: str | None) -> Iterator[list[File]]:
-        """The folders of each day, newest first."""
-        days: dict[str, list[File]] = {}
-        for day in self._folders(self._experiments(experiment), layout.DAY_PATTERN):
-            days.setdefault(day.name, []).append(day)
-        for _, parts in sorted(days.items(), reverse=True):
-            yield parts
 
     def trials_in(self, folder: str) -> Iterator[File]:
         """The records in a folder `trials/<experiment>/<day>`."""
@@ -161,7 +140,8 @@ class Reader:
     def _read_day(self, files: list[File], limit: int | None, experiment: str | None) -> Iterator[TrialRecord]:
         records: Iterable[TrialRecord]
         if limit is None or len(files) <= limit:
-            records = sorted(self.read_trials(files), key=lambda record: (record.started, record.key), reverse=True)
+            with _collection_paused():
+                records = sorted(self.read_trials(files), key=lambda record: (record.started, record.key), reverse=True)
         else:
             records = self.read_trials(self._newest_first(files))
         # The record has the last word: the folder of a long name is a digest.
