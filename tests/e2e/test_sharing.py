@@ -1,0 +1,137 @@
+"""Sharing records as a user does it: at a terminal, and beside trials that run."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from support.e2e import PYPROJECT, TIMEOUT_S, Mitosis, command
+from support.http import serve
+
+Commit = Callable[[Mapping[str, str]], str]
+Git = Callable[..., str]
+
+RUN = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+# Makes its standard input the controlling terminal, as a login does, and becomes the command.
+AT_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+@pytest.fixture
+def hub(project: Path, git: Git) -> Path:
+    git("clone", "--quiet", "--bare", str(project), "../hub.git", cwd=project)
+    git("remote", "add", "origin", "../hub.git", cwd=project)
+    return project.parent / "hub.git"
+
+
+def type_answers(words: list[str], folder: Path, answers: Mapping[str, str]) -> tuple[int, str]:
+    """Run a command at a terminal, and type the answer when a question is there; its status, and what was shown."""
+    terminal, other_end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", AT_TERMINAL, *words],
+        cwd=folder,
+        env={key: value for key, value in os.environ.items() if key != "GIT_TERMINAL_PROMPT"},
+        stdin=other_end,
+        stdout=other_end,
+        stderr=other_end,
+        start_new_session=True,
+    )
+    os.close(other_end)
+    left = dict(answers)
+    shown = ""
+    try:
+        while True:
+            try:
+                piece = os.read(terminal, 2**16)
+            except OSError:  # how Linux says that nobody has the other end any more
+                break
+            if not piece:
+                break
+            shown += piece.decode()
+            for question in [question for question in left if question in shown]:
+                os.write(terminal, f"{left.pop(question)}\n".encode())
+        return process.wait(TIMEOUT_S), shown
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+
+
+def test_password_is_asked_for_at_the_terminal(project: Path, hub: Path, mitosis: Mitosis, git: Git) -> None:
+    mitosis(*RUN)
+    with serve(hub.parent) as port:
+        git("remote", "set-url", "origin", f"http://127.0.0.1:{port}/hub.git", cwd=project)
+        # What a credential helper would do: otherwise git asks again for each connection.
+        git("config", "credential.helper", f"store --file={project.parent}/store", cwd=project)
+        status, shown = type_answers(command("push"), project, {"Username for": "ada", "Password for": "secret"})
+    assert status == 0
+    assert "secret" not in shown
+    assert shown.splitlines()[-1] == "origin: 1 trial sent"
+    assert git("rev-parse", "refs/mitosis/journal", cwd=hub) == git("rev-parse", "refs/mitosis/journal", cwd=project)
+
+
+def test_trial_says_that_fetched_records_are_not_merged(
+    project: Path, hub: Path, mitosis: Mitosis, git: Git, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    git("clone", "--quiet", str(hub), str(other), cwd=tmp_path)
+    mitosis(*RUN, cwd=other)
+    mitosis("push", cwd=other)
+    mitosis("setup")
+    git("fetch", "--quiet", "origin", cwd=project)
+    notice = "! origin has 1 trial that is not merged yet: mitosis pull --no-fetch\n"
+    assert mitosis(*RUN).stderr == notice
+    assert notice not in mitosis(*RUN, "--debug").stderr
+    key = git("log", "-1", "--format=%(trailers:key=Trial,valueonly)", "refs/mitosis", cwd=project).strip()
+    assert mitosis("show", key).stderr == notice
+    assert mitosis("pull", "--no-fetch").stdout == "origin: 1 trial received\n"
+    assert mitosis(*RUN).stderr == ""
+
+
+def test_interrupt_of_what_comes_after_a_trial_does_not_change_how_it_ended(
+    project: Path, hub: Path, commit: Commit
+) -> None:
+    commit({"pyproject.toml": f"{PYPROJECT}\n[tool.mitosis]\nauto-push = true\n"})
+    hook = project / ".git" / "hooks" / "pre-push"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\ntouch .git/began\nexec sleep 60\n")
+    hook.chmod(0o755)
+    with subprocess.Popen(
+        command(*RUN), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + TIMEOUT_S
+        while not (project / ".git" / "began").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0
+    assert "✓ recorded" in out
+    assert err == "! not pushed to origin: interrupted; `mitosis push` sends it later\n"
+
+
+def test_trials_that_run_side_by_side_are_all_pushed(
+    project: Path, hub: Path, commit: Commit, mitosis: Mitosis, git: Git
+) -> None:
+    commit({"pyproject.toml": f"{PYPROJECT}\n[tool.mitosis]\nauto-push = true\n"})
+    running = [
+        subprocess.Popen(command(*RUN), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(3)
+    ]
+    for process in running:
+        out, _ = process.communicate(timeout=TIMEOUT_S)
+        assert process.returncode == 0
+        assert re.search(r"^pushed to origin$", out, re.MULTILINE)
+        assert "!" not in out
+    tips = {git("rev-parse", "refs/mitosis/journal", cwd=folder) for folder in (project, hub)}
+    assert len(tips) == 1
