@@ -40,22 +40,28 @@ def set_up(repository: Repository, remotes: Sequence[str]) -> tuple[Written, ...
 
     Journal(repository).name_shortly()
     written = [_write_textconv(repository), _write_attributes(repository)]
+    is_shallow = repository.git("rev-parse", "--is-shallow-repository").strip() == "true"
     for remote in remotes:
-        written += [_write_refspec(repository, remote, refspec) for refspec in fetch_refspecs(remote)]
+        refspecs = fetch_refspecs(remote, with_pins=not is_shallow)
+        written += [_write_refspec(repository, remote, refspec) for refspec in refspecs]
     return tuple(written)
 
 
-def fetch_refspecs(remote: str) -> tuple[str, ...]:
+def fetch_refspecs(remote: str, *, with_pins: bool) -> tuple[str, ...]:
     """What `git fetch` is told to fetch from a remote beside its branches.
 
     The patterns do no harm where the remote has no records yet: git fails when a ref that it was told by its full name
     is missing.
+
+    Args:
+        remote: its name.
+        with_pins: whether experiments' commits are to come with their history, of which a shallow clone has none.
     """
     from mitosis.journal import layout
 
     return (
         f"+{layout.JOURNAL_REF}*:{layout.remote_journal_ref(remote)}*",
-        f"+{layout.PIN_PREFIX}*:{layout.remote_pins_prefix(remote)}*",
+        *((f"+{layout.PIN_PREFIX}*:{layout.remote_pins_prefix(remote)}*",) if with_pins else ()),
         f"+{layout.NOTES_REF}*:{layout.remote_notes_ref(remote)}*",
     )
 
