@@ -1,8 +1,9 @@
 """Several clones of one repository, whose journals grow, are pushed, pulled, pruned and hurt in any order.
 
 A state machine for hypothesis. What it claims at every moment: no clone loses a trial that nobody has forgotten, or the
-end of one; none changes a lock that nobody has resolved; git finds nothing wrong. And at the end: when everybody has
-pushed and pulled, all have the same journal, with every trial and name that anybody ever had.
+end of one; none changes a lock that nobody has resolved. And at the end: when everybody has pushed and pulled, all have
+the same journal, with every trial and name that anybody ever had, without the trials that were forgotten, and git finds
+nothing wrong.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from mitosis import canonical
-from mitosis.errors import BadRecord, TrialNotFound, VariantConflict, VariantRedefined
+from mitosis.errors import BadRecord, VariantConflict, VariantRedefined
 from mitosis.git import find_repository
 from mitosis.journal import Journal, Merged, VariantValue
 from mitosis.journal.notes import note_of
@@ -53,8 +54,12 @@ class Clones(RuleBasedStateMachine):
         """Of each clone, the trials that it has had, and whether they had ended."""
         self.locks: dict[Path, set[tuple[str, str]]] = {}
         """Of each clone, the variants and digests that it has had."""
-        self.running: dict[Path, list[TrialRecord]] = defaultdict(list)
+        self.started: dict[str, TrialRecord] = {}
+        self.ends: dict[str, list[str]] = defaultdict(list)
+        """When each trial is said to have ended, by whoever said so."""
         self.forgotten: set[str] = set()
+        self.forgotten_ended: set[str] = set()
+        """Those of which nothing new could be told after they were forgotten."""
         self.resolved: set[str] = set()
         self.was_killed = False
         make_repository(self.folder / "first")
@@ -101,23 +106,21 @@ class Clones(RuleBasedStateMachine):
             assert present != {meaning.digest}
         else:
             assert present in (set(), {meaning.digest})
-            self.running[folder].append(record)
+            self.started[record.key] = record
             self.trials[folder][record.key] = False
         self.look(folder)
 
-    @precondition(lambda self: any(self.running.values()))
-    @rule(where=picks, which=picks)
-    def end(self, where: int, which: int) -> None:
-        folder, journal = self.choose(where, [folder for folder in self.clones if self.running[folder]])
-        running = self.running[folder]
-        record = running.pop(which % len(running))
-        ended = record.with_changes(status="finished", main=which, ended=f"2026-03-01T12:00:{which % 60:02}+00:00")
-        try:
-            journal.end(ended, journal.repository.identity())
-        except TrialNotFound:
-            assert record.key in self.forgotten
-        else:
-            self.trials[folder][record.key] = True
+    @precondition(lambda self: self.with_running())
+    @rule(where=picks, which=picks, second=st.integers(0, 59))
+    def end(self, where: int, which: int, second: int) -> None:
+        """End a trial that runs, or that is still thought to run here. So two clones may tell two ends of one trial."""
+        folder, journal = self.choose(where, self.with_running())
+        keys = self.running(folder)
+        record = self.started[keys[which % len(keys)]]
+        ended = record.with_changes(status="finished", main=which, ended=f"2026-03-01T12:00:{second:02}+00:00")
+        journal.end(ended, journal.repository.identity())
+        self.ends[record.key].append(ended.ended or "")
+        self.trials[folder][record.key] = True
         self.look(folder)
 
     @precondition(lambda self: any(self.trials.values()))
@@ -127,6 +130,8 @@ class Clones(RuleBasedStateMachine):
         keys = sorted(self.trials[folder])
         key = keys[which % len(keys)]
         self.forgotten.add(key)
+        if self.trials[folder][key]:
+            self.forgotten_ended.add(key)
         journal.forget(key, journal.repository.identity())
         assert key not in {record.key for record in journal.iter_trials()}
         self.look(folder)
@@ -147,6 +152,26 @@ class Clones(RuleBasedStateMachine):
         journal.resolve("my_exp", "frequency", variant, kept, identity, rename_others=names)
         assert {lock.digest for lock in journal.iter_variants() if lock.variant == variant} == {kept}
         self.look(folder)
+
+    @precondition(lambda self: self.in_conflict())
+    @rule(one=picks, other=picks, which=picks)
+    def resolve_apart(self, one: int, other: int, which: int) -> None:
+        """Two people who resolve a conflict in two ways have it again: no meaning is lost by that."""
+        ours, journal = self.choose(one, self.in_conflict())
+        theirs, their_journal = self.choose(other, [folder for folder in self.clones if folder != ours])
+        self.merge_into_each_other(ours, theirs)
+        conflicts = journal.conflicts()
+        if not conflicts:
+            return  # it had been resolved there
+        conflict = conflicts[which % len(conflicts)]
+        digests = sorted(meaning.digest for meaning in conflict.meanings)
+        variant = conflict.full_name.partition("=")[2]
+        self.resolved.add(variant)
+        for folder, into, kept in ((ours, journal, digests[0]), (theirs, their_journal, digests[-1])):
+            into.resolve("my_exp", "frequency", variant, kept, into.repository.identity())
+            self.look(folder)
+        self.merge_into_each_other(ours, theirs)
+        assert sorted(digest for name, digest in self.locks[ours] if name == variant) == digests
 
     # --- sharing ----------------------------------------------------------------------------------
 
@@ -177,15 +202,9 @@ class Clones(RuleBasedStateMachine):
     @rule(one=picks, other=picks)
     def merge_both_ways(self, one: int, other: int) -> None:
         """Two clones that merge each other's tips have the same tree, though not the same commit."""
-        ours, journal = self.choose(one)
-        theirs, their_journal = self.choose(other)
-        if ours == theirs or journal.tip() is None or their_journal.tip() is None:
-            return
-        tips = [self.fetch(ours, theirs), self.fetch(theirs, ours)]
-        for folder, into, (tip, notes) in zip((ours, theirs), (journal, their_journal), tips, strict=True):
-            assert tip is not None
-            self.merge(folder, into, tip, notes)
-        assert tree(ours) == tree(theirs)
+        ours, _ = self.choose(one)
+        theirs, _ = self.choose(other, [folder for folder in self.clones if folder != ours])
+        self.merge_into_each_other(ours, theirs)
 
     # --- what happens to them ---------------------------------------------------------------------
 
@@ -224,6 +243,13 @@ class Clones(RuleBasedStateMachine):
         folder = folders[where % len(folders)]
         return folder, Journal(find_repository(folder))
 
+    def running(self, folder: Path) -> list[str]:
+        """The trials that run as far as a clone knows, but for those of processes that were killed."""
+        return sorted(key for key, has_ended in self.trials[folder].items() if not has_ended and key in self.started)
+
+    def with_running(self) -> list[Path]:
+        return [folder for folder in self.clones if self.running(folder)]
+
     def in_conflict(self) -> list[Path]:
         """The clones in which a variant has several meanings."""
         return [folder for folder, locks in self.locks.items() if len({name for name, _ in locks}) < len(locks)]
@@ -261,6 +287,14 @@ class Clones(RuleBasedStateMachine):
         self.look(folder)
         return merged
 
+    def merge_into_each_other(self, ours: Path, theirs: Path) -> None:
+        tips = [self.fetch(ours, theirs), self.fetch(theirs, ours)]
+        for folder, (tip, notes) in zip((ours, theirs), tips, strict=True):
+            if tip is not None:
+                self.merge(folder, Journal(find_repository(folder)), tip, notes)
+        if all(tip is not None for tip, _ in tips):
+            assert tree(ours) == tree(theirs)
+
     def pull_from(self, folder: Path, journal: Journal, source: Path) -> None:
         tip, notes = self.fetch(folder, source)
         if tip is not None:
@@ -288,6 +322,11 @@ class Clones(RuleBasedStateMachine):
         records = {record.key: record for record in journal.iter_trials()}
         assert known <= records.keys()
         assert all(records[key].ended is not None for key in ended - self.forgotten)
+        for key, ends in self.ends.items():
+            assert key in self.forgotten or records[key].ended == max(ends), f"another end of {key} than the last"
+        # Where a trial ended elsewhere otherwise than was known when it was forgotten, that is news, and it comes back.
+        gone = {key for key in self.forgotten_ended if len(self.ends[key]) <= 1} | (self.forgotten - self.ends.keys())
+        assert not gone & records.keys(), "forgotten trials are back"
         assert names == {lock.variant for lock in journal.iter_variants()}
         for folder in [self.folder / CENTRAL, *self.clones]:
             assert git(folder, "fsck", "--strict", "--no-dangling") == ""

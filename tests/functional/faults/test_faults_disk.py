@@ -12,7 +12,7 @@ import pytest
 from support.faults import Nursery, can_mount, spread
 from support.kills import Append, Merge, Scenario, Statuses, Sweep, git, locks, make_repository, statuses
 
-MOMENTS = 8
+MOMENTS = 6
 SCENARIOS = [Append(0), Append(3), Merge()]
 SMALL_DISK_KIB = 1024
 
