@@ -1,8 +1,7 @@
 """Makes a journal of many trials quickly: the same commits, trees and blobs that as many runs of mitosis would leave.
 
-Everything goes through one `git fast-import`, some 2,500 trials a second. It makes no deltas, since those that it
-would make are slow to read: let `git repack -a -d -f` make those that `git gc` makes of a real journal. Notes are left
-out.
+Everything goes through one `git fast-import`, some 2,500 trials a second. The deltas that it makes are slow to read: let
+`git repack -a -d -f` make those that `git gc` makes of a real journal. Notes are left out.
 """
 
 from __future__ import annotations
@@ -58,9 +57,7 @@ def build_journal(
     """
     generator = random.Random(seed)
     records = [_record(number, commit, trials_a_day, experiments, generator) for number in range(trials)]
-    importer = subprocess.Popen(
-        ["git", "fast-import", "--quiet", "--force", "--depth=0"], cwd=folder, stdin=subprocess.PIPE
-    )
+    importer = subprocess.Popen(["git", "fast-import", "--quiet", "--force"], cwd=folder, stdin=subprocess.PIPE)
     assert importer.stdin is not None
     for chunk in _stream(records):
         importer.stdin.write(chunk)
