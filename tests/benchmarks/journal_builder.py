@@ -1,7 +1,7 @@
 """Makes a journal of many trials quickly: the same commits, trees and blobs that as many runs of mitosis would leave.
 
-Everything goes through one `git fast-import`, some 2,500 trials a second. The deltas that it makes are slow to read: let
-`git repack -a -d -f` make those that `git gc` makes of a real journal. Notes are left out.
+Everything goes through one `git fast-import`, some 2,500 trials a second. The deltas that it makes are slow to read:
+let `git repack -a -d -f` make those that `git gc` makes of a real journal. Notes are left out.
 """
 
 from __future__ import annotations
