@@ -143,10 +143,11 @@ def find_trial_folder(key: str, trials_folder: str | os.PathLike[str] | None = N
 
 
 def remove_outputs(record: TrialRecord) -> list[Path]:
-    """Delete the folder and the page of a trial, where they are on this machine.
+    """Delete the folder and the page of a trial from the repository at hand.
 
-    A record may come from somebody else, so nothing is deleted that does not have the name that mitosis gives to the
-    outputs of this trial.
+    Those are looked for in its trials folder, and where the record says if that is inside its working tree: a record
+    may come from somebody else, whose outputs are not ours to delete. Nothing is deleted that does not have the name
+    that mitosis gives to the outputs of this trial.
 
     Returns:
         What was deleted.
@@ -155,16 +156,15 @@ def remove_outputs(record: TrialRecord) -> list[Path]:
         FileTrouble: something cannot be deleted.
     """
     import shutil
-    import socket
 
-    folders = [default_trials_folder(Path.cwd())]
-    if record.process.host == socket.gethostname():
-        folders.append(Path(record.trials_folder))
+    root, config = _configuration(Path.cwd())
+    folders = {find_trials_folder(Path.cwd(), root, None, config).resolve()}
+    recorded = _recorded_place(record, record.folder)
+    if recorded is not None and recorded.resolve().is_relative_to(root.resolve()):
+        folders.add(recorded.parent.resolve())
     removed: list[Path] = []
-    for trials_folder in dict.fromkeys(folders):
-        if not trials_folder.is_dir():
-            continue
-        for path in sorted(trials_folder.iterdir()):
+    for trials_folder in sorted(folders):
+        for path in sorted(trials_folder.iterdir()) if trials_folder.is_dir() else ():
             if not _belongs_to(path.name, record.key):
                 continue
             try:

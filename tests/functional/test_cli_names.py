@@ -70,9 +70,10 @@ def test_variants_names_the_command_that_resolves(
     assert lines[0].startswith("! variant `slow` of `my_exp.frequency` has two recorded meanings")
     assert f"    {adas.digest[:4]}…  1    Ada Lovelace" in lines[1]
     assert f"    {bobs.digest[:4]}…  3" in lines[2]
-    command = f"    mitosis variants resolve my_exp.frequency=slow --keep {adas.digest[:4]} --rename-other NAME"
-    assert lines[3] == command
-    words = command.replace("NAME", "bobs-slow").split()[1:]
+    name = f"slow-{bobs.digest[:4]}"
+    command = f"mitosis variants resolve my_exp.frequency=slow --keep {adas.digest[:4]} --rename-other {name}"
+    assert lines[3] == f"    {command}"
+    words = command.replace(name, "bobs-slow").split()[1:]
     assert run_command(words) == 0
     assert capsys.readouterr().out.splitlines() == [
         "my_exp.frequency=slow means 1 now",
@@ -171,7 +172,18 @@ def test_outputs_of_another_machine_are_said_to_be_there(
     monkeypatch.chdir(repository_folder)
     record = run_trial(process=ProcessRecord("gpu-2", 12))
     run_command(["forget", record.key, "--outputs"])
-    assert "its outputs are not here; they were written on gpu-2" in capsys.readouterr().out
+    assert "its outputs are not in this repository; they were written to " in capsys.readouterr().out
+
+
+def test_outputs_of_a_colleague_on_the_same_machine_are_left(
+    repository_folder: Path, tmp_path: Path, run_trial: RunTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository_folder)
+    trials = tmp_path / "colleague" / "trials"
+    record = run_trial(key="0123456789ab", trials_folder=str(trials), folder="2026-03-01_0123456789ab")
+    (trials / "2026-03-01_0123456789ab").mkdir(parents=True)
+    run_command(["forget", record.key, "--outputs"])
+    assert (trials / "2026-03-01_0123456789ab").exists()
 
 
 def test_forget_without_a_key_says_what_to_give(

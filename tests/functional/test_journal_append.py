@@ -313,3 +313,16 @@ def test_interrupt_leaves_no_lock(journal: Journal, start_trial: RunTrial, monke
             start_trial()
     assert not list((journal.repository.common_dir / "refs").rglob("*.lock"))
     start_trial()
+
+
+def test_object_that_was_cut_off_is_written_again(
+    repository_folder: Path, journal: Journal, start_trial: RunTrial, git: Git
+) -> None:
+    environment = "numpy==2.0.0\npandas==2.2.0\n"
+    oid = git("hash-object", "-w", "--stdin", stdin=environment).strip()
+    file = repository_folder / ".git" / "objects" / oid[:2] / oid[2:]
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes()[:10])
+    start_trial()
+    assert git("cat-file", "-p", oid) == environment
+    git("fsck", "--strict")

@@ -225,7 +225,7 @@ def test_variant_with_two_meanings_is_refused(
     text = str(caught.value)
     assert text.startswith("variant `slow` of `my_exp.frequency` has two recorded meanings\n")
     assert f"    {first.digest[:4]}…  1    Ada Lovelace, 2026-03-01, 2 trials\n" in text
-    assert "mitosis variants resolve my_exp.frequency=slow --keep 1f5b --rename-other NAME" in text
+    assert "mitosis variants resolve my_exp.frequency=slow --keep 1f5b --rename-other slow-4be3" in text
     assert len(locks_of(journal)) == 2
 
 

@@ -282,6 +282,7 @@ def test_two_resolutions_that_differ_are_a_conflict_again(
         ("slow", "adas", ["x", "y"], "1 other meaning"),
         ("slow", "adas", ["middle"], "with another value"),
         ("slow", "adas", ["slow"], "is the name that is in conflict"),
+        ("slow", "adas", [""], "needs a name"),
     ],
 )
 def test_resolution_that_makes_no_sense_is_refused(
@@ -304,6 +305,39 @@ def test_resolution_that_makes_no_sense_is_refused(
     with pytest.raises(ResolveError, match=message):
         ada.resolve("my_exp", "frequency", variant, keep, ada.repository.identity(), rename_others=names)
     assert ada.tip() == tip
+
+
+def test_meaning_that_cannot_be_read_is_neither_kept_nor_suggested(
+    ada: Journal, run_trial: RunTrial, make_variant: MakeVariant, git: Git
+) -> None:
+    good = make_variant("slow", 1)
+    run_trial(journal=ada, variants=[good])
+    root = ada.repository.root
+    bad = "1" * 40
+    blob = git("hash-object", "-w", "--stdin", cwd=root, stdin="no value").strip()
+    folder = git("ls-tree", JOURNAL, "variants/my_exp/frequency/slow/", cwd=root)
+    tree = git(
+        "mktree",
+        cwd=root,
+        stdin=f"{folder.replace('variants/my_exp/frequency/slow/', '')}100644 blob {blob}\t{bad}.msgpack\n",
+    )
+    for name in ("slow", "frequency", "my_exp"):
+        tree = git("mktree", cwd=root, stdin=f"040000 tree {tree.strip()}\t{name}\n")
+    top = git("ls-tree", JOURNAL, cwd=root).splitlines()
+    lines = [line for line in top if not line.endswith("variants")] + [f"040000 tree {tree.strip()}\tvariants"]
+    commit = git(
+        "commit-tree", git("mktree", cwd=root, stdin="\n".join(lines)).strip(), "-p", JOURNAL, "-m", "x", cwd=root
+    )
+    git("update-ref", JOURNAL, commit.strip(), cwd=root)
+    [conflict] = ada.conflicts()
+    assert conflict.resolve_command == f"mitosis variants resolve my_exp.frequency=slow --keep {good.digest[:4]}"
+    tip = ada.tip()
+    for keep, names in ((bad, []), (good.digest, ["other"])):
+        with pytest.raises(ResolveError, match=f"{bad} cannot be read"):
+            ada.resolve("my_exp", "frequency", "slow", keep, ada.repository.identity(), rename_others=names)
+    assert ada.tip() == tip
+    ada.resolve("my_exp", "frequency", "slow", f"{good.digest[:4]}…", ada.repository.identity())
+    assert ada.check([good]) == ()
 
 
 def test_histories_that_cross_are_merged_alike(

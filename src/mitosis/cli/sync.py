@@ -79,26 +79,39 @@ def push_after_trial(repository: Repository, configured: str | None) -> None:
     """Send what was just recorded, if that can be done without a question and soon; say it otherwise, and no more."""
     import time
 
-    from mitosis.errors import FetchFailed, MitosisError, PushFailed
+    from mitosis.errors import FetchFailed, MitosisError, NoRemote, PushFailed
+    from mitosis.journal import Journal
     from mitosis.sync import find_remote, push
     from mitosis.sync.transport import Transport
 
     place = configured or "the remote"
+    said = bytearray()
     deadline = time.monotonic() + _AFTER_TRIAL_LIMIT_S
     try:
         remote = find_remote(repository, None, configured)
         place = remote.name
-        transport = Transport(repository, lambda _: None, unattended=True, deadline=deadline)
+        transport = Transport(repository, said.extend, unattended=True, deadline=deadline)
         pushed = push(repository, remote, transport)
+    except NoRemote:
+        print_warning("not pushed: this repository has no remote (git remote add origin URL)")
+        return
     except (MitosisError, KeyboardInterrupt) as error:
+        _print_warnings(tuple(_words_of_remote(said)))
         if isinstance(error, KeyboardInterrupt):
             reason = "interrupted"
         else:
             reason = error.reason if isinstance(error, FetchFailed | PushFailed) else str(error).split("\n", 1)[0]
         print_warning(f"not pushed to {clean(place)}: {clean(reason)}; `mitosis push` sends it later")
         return
-    _print_warnings(pushed.warnings)
+    _print_warnings((*pushed.pulled.warnings, *pushed.warnings))
     print_line(f"pushed to {clean(place)}")
+    print_conflicts(Journal(repository).conflicts())
+
+
+def _words_of_remote(said: bytearray) -> list[str]:
+    """What the remote said for itself, such as why it declines."""
+    lines = [line.strip() for line in said.decode(errors="replace").splitlines()]
+    return [line for line in lines if line.startswith("remote:") and line.removeprefix("remote:").strip()]
 
 
 def _open() -> tuple[Repository, Journal]:

@@ -47,7 +47,7 @@ def list_trials(
         _print_table(records, meanings)
     else:
         what = f" of {experiment}" if experiment is not None else ""
-        print_line(f"no trials{what} are recorded in this repository")
+        print_line(f"no trials{what} {'can be read' if problems else 'are recorded'} in this repository")
     print_problems(problems)
     _print_conflicts(meanings)
     print_unmerged(journal)
@@ -75,7 +75,7 @@ def forget(*keys: str, outputs: Annotated[bool, Parameter(negative=(), show_defa
 
     Args:
         keys: The trials' keys, or any unique beginning of each.
-        outputs: Delete their pages and folders as well, for good, where they are on this machine.
+        outputs: Delete their pages and folders as well, for good, where they are in this repository.
     """
     from mitosis.errors import UsageError
     from mitosis.results import remove_outputs
@@ -94,8 +94,17 @@ def forget(*keys: str, outputs: Annotated[bool, Parameter(negative=(), show_defa
             for path in removed:
                 print_line(f"    deleted {clean(str(path))}")
             if not removed:
-                print_line(f"    its outputs are not here; they were written on {clean(record.process.host)}")
+                place = f"{record.trials_folder} on {record.process.host}"
+                print_line(f"    its outputs are not in this repository; they were written to {clean(place)}")
+    if _has_remote(journal):
+        print_line("Let others know: mitosis push")
     return 0
+
+
+def _has_remote(journal: Journal) -> bool:
+    from mitosis.sync import list_remotes
+
+    return bool(list_remotes(journal.repository))
 
 
 def open_page(key: str) -> int:

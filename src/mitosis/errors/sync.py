@@ -17,7 +17,7 @@ class NoRemote(SyncError):
     def __init__(self) -> None:
         super().__init__(
             "this repository has no remote to exchange records with\n"
-            "Add one (`git remote add origin URL`), or give a URL or path: mitosis push URL"
+            "Add one (`git remote add origin URL`), or give a URL or path in place of its name"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,8 @@ class Meaning:
     """The experiment's commit that it was locked at."""
     used_by: int
     """How many trials used it."""
+    is_readable: bool = True
+    """Whether its value could be read; one that could not is no choice."""
 
     @property
     def uses(self) -> str:
@@ -167,11 +170,23 @@ class Conflict:
 
     @property
     def resolve_command(self) -> str:
-        """The command that chooses the first of the meanings, for people to change."""
+        """A command that resolves it, for people to change: the first meaning keeps the name."""
         import shlex
 
-        words = ["mitosis", "variants", "resolve", self.full_name, "--keep", self.meanings[0].digest[: self.digits]]
-        return f"{shlex.join(words)}{' --rename-other NAME' * (len(self.meanings) - 1)}"
+        readable = [meaning for meaning in self.meanings if meaning.is_readable]
+        kept = (readable or self.meanings)[0]
+        words = ["mitosis", "variants", "resolve", self.full_name, "--keep", kept.digest[: self.digits]]
+        if len(readable) == len(self.meanings):
+            others = [meaning for meaning in self.meanings if meaning is not kept]
+            words += [word for meaning in others for word in ("--rename-other", self._name_for(meaning))]
+        return shlex.join(words)
+
+    def _name_for(self, meaning: Meaning) -> str:
+        """A name for one of the meanings: after who locked it, or what it is."""
+        first = re.sub(r"[^a-z0-9]", "", meaning.author.partition(" ")[0].lower())
+        authors = [other.author for other in self.meanings]
+        distinct = first and authors.count(meaning.author) == 1
+        return f"{self.variant}-{first if distinct else meaning.digest[: self.digits]}"
 
     def lines(self) -> list[str]:
         count = len(self.meanings)
@@ -208,6 +223,6 @@ class VariantConflict(MitosisError):
         lines = [line for conflict in self.conflicts for line in conflict.lines()]
         super().__init__(
             "\n".join(lines) + "\nNobody can tell which one a trial with that name would mean, so it cannot be run.\n"
-            "Keep one, and give the other a name of its own:\n"
+            "Keep one; the other gets a name of its own, or without --rename-other is dropped:\n"
             + "\n".join(f"    {conflict.resolve_command}" for conflict in self.conflicts)
         )

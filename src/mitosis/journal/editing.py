@@ -9,7 +9,7 @@ from mitosis.errors import JournalError, NotesNotUpdated, ResolveError, TrialSti
 from mitosis.git import Identity
 from mitosis.journal import layout
 from mitosis.journal.core import Core
-from mitosis.journal.locks import LockedVariant, read_meanings
+from mitosis.journal.locks import LockedVariant, is_whole, read_meanings
 from mitosis.journal.messages import forgotten_message, resolved_message
 from mitosis.journal.notes import TrialChange, merge_notes
 from mitosis.process import is_alive
@@ -83,6 +83,7 @@ def resolve(
             changes[layout.variant_path(step, parameter, variant, other.digest)] = None
             new_name = rename_others[index] if rename_others else None
             if new_name is not None:
+                _check_whole(other, f"{new_name!r} can be no name for it; leave --rename-other out to drop it")
                 _check_new_name(core, before.tree, other, new_name)
                 changes[layout.variant_path(step, parameter, new_name, other.digest)] = other.value
             resolved.append((other, new_name))
@@ -93,18 +94,28 @@ def resolve(
 
 
 def _chosen(meanings: Sequence[LockedVariant], keep: str, name: str) -> LockedVariant:
+    keep = keep.rstrip("….")
     found = [meaning for meaning in meanings if keep and meaning.digest.startswith(keep)]
     if len(found) != 1:
         number = "no meaning" if not found else f"{len(found)} meanings"
         digests = "\n".join(f"    {meaning.digest}" for meaning in meanings)
         raise ResolveError(f"{number} of {name} has a digest that begins with `{keep}`; they are\n{digests}")
+    _check_whole(found[0], f"{name} cannot keep it; keep another")
     return found[0]
+
+
+def _check_whole(meaning: LockedVariant, remedy: str) -> None:
+    """Refuse a value that nobody can use."""
+    if not is_whole(meaning):
+        raise ResolveError(f"the meaning {meaning.digest} cannot be read, so {remedy}")
 
 
 def _check_new_name(core: Core, tree: str, other: LockedVariant, new_name: str) -> None:
     """Refuse a name that means something else."""
     folder = layout.variant_folder(other.step, other.parameter, new_name)
     entry = core.store.find(tree, folder)
+    if not new_name:
+        raise ResolveError("--rename-other needs a name; leave it out to drop the other meaning")
     if new_name == other.variant:
         raise ResolveError(f"`{new_name}` is the name that is in conflict; give the other meaning another one")
     if entry is None or not entry.is_tree:

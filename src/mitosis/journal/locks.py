@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from mitosis.errors import BadRecord, JournalError
+from mitosis.errors import BadRecord, JournalError, MitosisError
 from mitosis.journal import layout
 from mitosis.journal.store import Entry, Store, object_oid
 from mitosis.records import ParameterRecord
@@ -219,6 +219,17 @@ def _variant_folders(
             return
         if below.is_tree:
             yield from _variant_folders(store, below.oid, f"{path}/{name}", depth - 1, entries_left)
+
+
+def is_whole(locked: LockedVariant) -> bool:
+    """Whether a recorded value can be read, and is the one that its name says."""
+    from mitosis import canonical
+
+    try:
+        canonical.summary(locked.value)
+    except MitosisError:
+        return False
+    return canonical.digest(locked.value) == locked.digest
 
 
 def digest_of_file(name: str) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from mitosis.errors import BadRecord, Conflict, Meaning, MitosisError, Redefinition, VariantConflict, VariantRedefined
 from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
-from mitosis.journal.locks import LockedVariant, Locks, VariantValue, iter_conflicts
+from mitosis.journal.locks import LockedVariant, Locks, VariantValue, is_whole, iter_conflicts
 from mitosis.journal.messages import one_line
 from mitosis.journal.origins import read_origins
 from mitosis.journal.reading import Reader
@@ -71,7 +71,11 @@ class _Describer:
     def redefinition(self, variant: VariantValue, locked: LockedVariant) -> Redefinition:
         from mitosis import canonical
 
-        comparison = canonical.compare(locked.value, variant.value)
+        try:
+            comparison = canonical.compare(locked.value, variant.value)
+        except MitosisError as error:
+            path = layout.variant_path(locked.step, locked.parameter, locked.variant, locked.digest)
+            raise BadRecord(path, f"{error}\n`mitosis verify` tells what can be done about it.") from error
         return Redefinition(
             step=variant.step,
             parameter=variant.parameter,
@@ -91,10 +95,8 @@ class _Describer:
         name = (locked.step, locked.parameter, locked.variant, locked.digest)
         commit = None if self._snapshot is None else self._snapshot.commit
         origin = read_origins(self._core.repository, commit, layout.variant_path(*name)).get(name)
-        try:
-            summary = canonical.summary(locked.value)
-        except MitosisError:
-            summary = "(cannot be read)"
+        is_readable = is_whole(locked)
+        summary = canonical.summary(locked.value) if is_readable else "(cannot be read)"
         return Meaning(
             digest=locked.digest,
             summary=summary,
@@ -102,4 +104,5 @@ class _Describer:
             date="" if origin is None else origin.date.date().isoformat(),
             commit=None if origin is None else origin.commit,
             used_by=self._uses[name],
+            is_readable=is_readable,
         )

@@ -62,8 +62,8 @@ def ended_message(record: TrialRecord) -> str:
 
 def merged_message(source: str, received: int) -> str:
     """The message of the commit that merges another journal into this one."""
-    trials = "1 trial" if received == 1 else f"{received} trials"
-    return f"merge {one_line(_without_password(source), _NAME_LIMIT)}: {trials} received\n"
+    trials = "" if not received else ": 1 trial received" if received == 1 else f": {received} trials received"
+    return f"merge {one_line(_without_password(source), _NAME_LIMIT)}{trials}\n"
 
 
 def shared_message(records: Sequence[TrialRecord]) -> str:

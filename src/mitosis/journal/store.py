@@ -358,9 +358,24 @@ class Store:
         return oid
 
     def _write(self, kind: pygit2.enums.ObjectType, data: bytes) -> str:
-        oid = str(_written(lambda: self.objects.write(kind, data), f"an object in {self.repository.common_dir}"))
+        what = f"an object in {self.repository.common_dir}"
+        self._clear_damaged(object_oid(kind.name.lower().encode(), data), what)
+        oid = str(_written(lambda: self.objects.write(kind, data), what))
         self._written.append(oid)
         return oid
+
+    def _clear_damaged(self, oid: str, what: str) -> None:
+        """Make way for an object whose file is there and damaged: libgit2 takes it for written."""
+        path = self.repository.common_dir / "objects" / oid[:2] / oid[2:]
+        if not path.exists():
+            return
+        try:
+            self.repository.read_object(oid)
+        except UnreadableObject:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise JournalError(f"{what} cannot be written: {error}") from error
 
     def create_ref(self, name: str, commit: str) -> None:
         """Let a ref of that name exist; one that does is left as it is.
