@@ -242,6 +242,58 @@ def test_all_push_urls_of_a_remote_get_the_records(
     assert do_push(ada) == Pushed(Pulled("origin", True))
 
 
+def test_push_url_that_a_rule_makes_is_merged_and_pushed_to(
+    ada: Journal, bob: Journal, bare: Callable[[str], Path], run_trial: RunTrial, git: Git
+) -> None:
+    inbox = bare("inbox.git")
+    theirs = run_trial(journal=bob)
+    do_push(bob, word=str(inbox))
+    root = ada.repository.root
+    git("remote", "set-url", "origin", f"file://{inbox.parent}/hub.git", cwd=root)
+    git("config", f"url.{inbox}.pushInsteadOf", f"file://{inbox.parent}/hub.git", cwd=root)
+    mine = run_trial(journal=ada)
+    assert do_push(ada).pulled.received == 1
+    assert keys_of(ada) == {mine.key, theirs.key}
+    assert refs_of(git, inbox)[JOURNAL] == ada.tip()
+
+
+@pytest.mark.parametrize("section", ["url", "pushurl"])
+def test_every_url_of_a_remote_is_pushed_to_as_git_does(
+    ada: Journal, bare: Callable[[str], Path], run_trial: RunTrial, git: Git, section: str
+) -> None:
+    places = [bare("one.git"), bare("two.git")]
+    git("config", "--unset-all", "remote.origin.url", cwd=ada.repository.root)
+    for place in places:
+        git("config", "--add", f"remote.origin.{section}", str(place), cwd=ada.repository.root)
+    run_trial(journal=ada)
+    do_push(ada)
+    assert [refs_of(git, place)[JOURNAL] for place in places] == [ada.tip()] * 2
+
+
+def test_records_travel_over_ssh(ada: Journal, hub: Path, tmp_path: Path, run_trial: RunTrial, git: Git) -> None:
+    script = tmp_path / "ssh"
+    # What the real one does with its last word, on another machine.
+    script.write_text('#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n')
+    script.chmod(0o755)
+    git("config", "core.sshCommand", str(script), cwd=ada.repository.root)
+    git("config", "ssh.variant", "simple", cwd=ada.repository.root)
+    git("remote", "set-url", "origin", f"lab.example.org:{hub}", cwd=ada.repository.root)
+    run_trial(journal=ada)
+    assert do_push(ada).sent == 1
+    assert refs_of(git, hub)[JOURNAL] == ada.tip()
+
+
+def test_configuration_that_cannot_be_read_does_not_matter_where_the_remote_is_given(
+    ada: Journal, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ada.repository.root)
+    (ada.repository.root / "pyproject.toml").write_text("[tool.mitosis")
+    for words in (["pull"], ["push"], ["sync"]):
+        assert run_command(words) == 2
+        assert "not valid TOML" in capfd.readouterr().err
+        assert run_command([*words, "origin"]) == 0
+
+
 def test_relative_path_is_that_of_the_folder_where_it_was_typed(
     ada: Journal,
     bob: Journal,

@@ -45,10 +45,10 @@ def pull(remote: str | None = None, /, *, fetch: Annotated[bool, Parameter(negat
         remote: Where from, by default where git push would push to.
         fetch: Fetch first; without it, what git fetch has brought is merged.
     """
-    from mitosis.sync import find_remote, pull
+    from mitosis.sync import pull
 
     repository, journal = _open()
-    place = find_remote(repository, remote, _configured(repository))
+    place = _find(repository, remote)
     pulled = pull(repository, place, _transport(repository) if fetch else None)
     _print_warnings(pulled.warnings)
     print_line(
@@ -65,10 +65,10 @@ def sync(remote: str | None = None, /, *, commits: _Commits = True) -> int:
         remote: With which, by default where git push would push to.
         commits: Send the experiments' commits too, so that others can check out the code of each trial.
     """
-    from mitosis.sync import find_remote, push
+    from mitosis.sync import push
 
     repository, journal = _open()
-    place = find_remote(repository, remote, _configured(repository))
+    place = _find(repository, remote)
     pushed = push(repository, place, _transport(repository), with_commits=commits)
     _print_pushed(pushed, with_received=True)
     print_conflicts(journal.conflicts())
@@ -122,10 +122,14 @@ def _open() -> tuple[Repository, Journal]:
     return repository, Journal(repository)
 
 
-def _configured(repository: Repository) -> str | None:
+def _find(repository: Repository, word: str | None) -> Remote:
+    """The remote; the configuration, which may be wrong, is read only where it decides."""
     from mitosis.config import find_config
+    from mitosis.sync import find_remote
 
-    return find_config(repository.root, None, steps_needed=False).remote
+    if word is not None:
+        return find_remote(repository, word)
+    return find_remote(repository, None, find_config(repository.root, None, steps_needed=False).remote)
 
 
 def _transport(repository: Repository) -> Transport:
@@ -142,20 +146,20 @@ def _transport(repository: Repository) -> Transport:
 def _split(repository: Repository, journal: Journal, words: tuple[str, ...]) -> tuple[Remote, list[str]]:
     """The remote and the full keys that the words of a push name."""
     from mitosis.errors import TrialNotFound, UnknownRemote
-    from mitosis.sync import find_remote, list_remotes
+    from mitosis.sync import list_remotes
     from mitosis.sync.remotes import is_place
 
     remotes = list_remotes(repository)
     first = words[0] if words else None
     if first is not None and (first in remotes or is_place(first)):
-        return find_remote(repository, first), [journal.read_trial(key).key for key in words[1:]]
+        return _find(repository, first), [journal.read_trial(key).key for key in words[1:]]
     try:
         keys = [journal.read_trial(key).key for key in words]
     except TrialNotFound as error:
         if error.key == first:
             raise UnknownRemote(error.key, remotes, or_key=True) from error
         raise
-    return find_remote(repository, None, _configured(repository)), keys
+    return _find(repository, None), keys
 
 
 def _print_pushed(pushed: Pushed, *, with_received: bool) -> None:

@@ -10,6 +10,8 @@ from mitosis.errors import GitError, NoRemote, UnknownRemote
 from mitosis.git import Repository
 from mitosis.journal import layout
 
+_SETTINGS = r"^(remote\.pushdefault|branch\..*\.(pushremote|remote)|remote\..*\.(push)?url|url\..*\.pushinsteadof)$"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -48,9 +50,10 @@ def find_remote(repository: Repository, word: str | None, configured: str | None
         UnknownRemote: there is no remote of that name.
     """
     remotes = list_remotes(repository)
-    name = word if word is not None else configured or _default(repository, remotes)
+    settings = _read_settings(repository)
+    name = word if word is not None else configured or _default(repository, remotes, settings)
     if name in remotes:
-        return Remote(name, name, name, _push_places(repository, name))
+        return Remote(name, name, name, _push_places(repository, name, settings))
     if name.startswith("-") or not is_place(name):
         raise UnknownRemote(name, remotes)
     # git runs at the top of the working tree.
@@ -68,23 +71,39 @@ def is_place(word: str) -> bool:
     return "/" in word or ":" in word or "\\" in word or word in (".", "..") or Path(word).is_dir()
 
 
-def _default(repository: Repository, remotes: list[str]) -> str:
+def _read_settings(repository: Repository) -> dict[str, list[str]]:
+    """What git's configuration says that has to do with pushing; git asked once, since it takes a while to start.
+
+    In the names of settings, the first and the last part are in small letters.
+    """
+    text = _ask(repository, "config", "--null", "--get-regexp", _SETTINGS)
+    settings: dict[str, list[str]] = {}
+    for item in text.split("\0"):
+        key, _, value = item.partition("\n")
+        settings.setdefault(key, []).append(value)
+    return settings
+
+
+def _default(repository: Repository, remotes: list[str], settings: dict[str, list[str]]) -> str:
     """Where `git push` pushes to, see remote.pushDefault in git-config(1); else the only remote, or origin."""
-    branch = _ask(repository, "symbolic-ref", "--quiet", "--short", "HEAD")
-    keys = ["remote.pushDefault"]
+    branch = _ask(repository, "symbolic-ref", "--quiet", "--short", "HEAD").strip()
+    keys = ["remote.pushdefault"]
     if branch:
-        keys = [f"branch.{branch}.pushRemote", *keys, f"branch.{branch}.remote"]
+        keys = [f"branch.{branch}.pushremote", *keys, f"branch.{branch}.remote"]
     for key in keys:
-        value = _ask(repository, "config", "--get", key)
-        if value and value != ".":
+        value = settings.get(key, [""])[-1]
+        if value not in ("", "."):
             return value
     if not remotes:
         raise NoRemote()
     return remotes[0] if len(remotes) == 1 else "origin"
 
 
-def _push_places(repository: Repository, name: str) -> tuple[Place, ...]:
+def _push_places(repository: Repository, name: str, settings: dict[str, list[str]]) -> tuple[Place, ...]:
     """The remote by its name, or where it is pushed to other URLs than it is fetched from, those to be fetched from."""
+    is_plain = f"remote.{name}.pushurl" not in settings and len(settings.get(f"remote.{name}.url", [])) == 1
+    if is_plain and not any(key.endswith(".pushinsteadof") for key in settings):
+        return (Place(name, name),)
     urls = repository.git("remote", "get-url", "--push", "--all", name).splitlines()
     if len(urls) > 1:
         return tuple(Place(url, url) for url in urls)
@@ -94,7 +113,7 @@ def _push_places(repository: Repository, name: str) -> tuple[Place, ...]:
 
 def _ask(repository: Repository, *words: str) -> str:
     try:
-        return repository.git(*words).strip()
+        return repository.git(*words)
     except GitError as error:
         if error.status != 1:  # 1: it is not set
             raise
