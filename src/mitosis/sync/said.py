@@ -13,6 +13,7 @@ PATIENCE_S = 1.0
 """How far git has come is of no interest so long."""
 HELD_BACK = (
     b"error: failed to push some refs",
+    b"error: atomic push failed",
     b"error: cannot lock ref",
     b"remote: error: cannot lock ref",
     b"remote: error: failed to",
