@@ -43,7 +43,8 @@ class Listener:
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
-        self._began = time.monotonic()
+        self._moving_since: float | None = None
+        """When it first said how far it had come: to connect may have taken long enough."""
         self._line = b""
         self._told = 0
         """How much of the line was handed on."""
@@ -62,13 +63,19 @@ class Listener:
         if self._is_holding or self._line.startswith(HELD_BACK):
             self._is_holding = True
             self._held += self._line[self._told :]
-        elif self._line.startswith(_PROGRESS) and time.monotonic() - self._began < PATIENCE_S:
+        elif self._line.startswith(_PROGRESS) and self._is_young():
             return
         elif is_whole or not any(start.startswith(self._line) for start in _NOT_AT_ONCE):
             self._tell(self._line[self._told :])
         else:
             return
         self._told = len(self._line)
+
+    def _is_young(self) -> bool:
+        now = time.monotonic()
+        if self._moving_since is None:
+            self._moving_since = now
+        return now - self._moving_since < PATIENCE_S
 
     def release(self) -> None:
         """Hand on what was held back, and the beginning of a line that git did not end."""
