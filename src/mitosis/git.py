@@ -202,7 +202,7 @@ def _until_ended(
 def _end(process: subprocess.Popen[bytes], has_session: bool) -> None:
     """End a program and, if they are in a session of their own, what it started."""
     for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses where only zombies are left
             if has_session and hasattr(os, "killpg"):
                 os.killpg(process.pid, number)
             else:

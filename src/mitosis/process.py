@@ -100,6 +100,8 @@ def _is_running(pid: int, start: str | None) -> bool | None:
         if state in "ZX":
             return False  # it ended, and only its parent has not taken note yet
         return found_start == start if start is not None else None
+    if Path("/proc/self").exists():
+        return _is_hidden_or_gone(pid)
     import psutil
 
     try:
@@ -109,3 +111,14 @@ def _is_running(pid: int, start: str | None) -> bool | None:
         return False
     found_text = _start(pid)
     return found_text == start if start is not None and found_text is not None else None
+
+
+def _is_hidden_or_gone(pid: int) -> bool | None:
+    """What can be said of a process that /proc does not show: it may hide those of others (hidepid in proc(5))."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return None
+    return None

@@ -272,6 +272,41 @@ def test_two_resolutions_that_differ_are_a_conflict_again(
     assert tree_of(ada, git) == tree_of(bob, git)
 
 
+def test_third_meaning_is_not_what_two_different_resolutions_leave(
+    ada: Journal, bob: Journal, clone: Clone, run_trial: RunTrial, make_variant: MakeVariant, pull: Pull, git: Git
+) -> None:
+    cy = clone("cy")
+    adas, bobs, cys = (make_variant("slow", value) for value in (1, 3, 5))
+    for journal, variant in ((ada, adas), (bob, bobs), (cy, cys)):
+        run_trial(journal=journal, variants=[variant])
+    pull(ada, bob)
+    pull(bob, ada)
+    ada.resolve("my_exp", "frequency", "slow", adas.digest, ada.repository.identity())
+    bob.resolve("my_exp", "frequency", "slow", bobs.digest, bob.repository.identity())
+    pull(bob, cy)
+    pull(ada, bob)
+    pull(bob, ada)
+    for journal in (ada, bob):
+        [conflict] = journal.conflicts()
+        assert {meaning.digest for meaning in conflict.meanings} == {adas.digest, bobs.digest, cys.digest}
+    assert tree_of(ada, git) == tree_of(bob, git)
+
+
+def test_folder_of_variants_that_was_removed_by_hand_comes_back(
+    ada: Journal, bob: Journal, run_trial: RunTrial, make_variant: MakeVariant, pull: Pull, git: Git
+) -> None:
+    variant = make_variant("slow", 1)
+    run_trial(journal=ada, variants=[variant])
+    pull(bob, ada)
+    root = bob.repository.root
+    lines = [line for line in git("ls-tree", JOURNAL, cwd=root).splitlines() if not line.endswith("variants")]
+    tree = git("mktree", cwd=root, stdin="\n".join(lines)).strip()
+    git("update-ref", JOURNAL, git("commit-tree", tree, "-p", JOURNAL, "-m", "x", cwd=root).strip(), cwd=root)
+    run_trial(journal=ada)
+    pull(ada, bob)
+    assert ada.check([variant]) == ()
+
+
 @pytest.mark.parametrize(
     ("variant", "keep", "names", "message"),
     [
@@ -393,13 +428,89 @@ def test_notes_of_both_are_one_and_need_no_merge(
         )
 
 
+def test_notes_that_differ_in_their_order_alone_are_settled_by_one_exchange(
+    ada: Journal, bob: Journal, start_trial: RunTrial, pull: Pull, git: Git
+) -> None:
+    first, second = start_trial(journal=ada), start_trial(journal=ada)
+    pull(bob, ada)
+    # The one that ended first is recorded last.
+    for started, minute in ((second, 9), (first, 8)):
+        ada.end(
+            started.with_changes(status="finished", ended=f"2026-03-01T12:0{minute}:00+00:00"),
+            ada.repository.identity(),
+        )
+    for _ in range(2):
+        pull(bob, ada)
+        pull(ada, bob)
+    tips = [git("rev-parse", "refs/notes/mitosis", cwd=journal.repository.root) for journal in (ada, bob)]
+    pull(bob, ada)
+    pull(ada, bob)
+    assert [git("rev-parse", "refs/notes/mitosis", cwd=journal.repository.root) for journal in (ada, bob)] == tips
+    assert tips[0] == tips[1]
+
+
+def test_clone_without_notes_takes_those_of_the_other(
+    ada: Journal, bob: Journal, run_trial: RunTrial, pull: Pull, git: Git
+) -> None:
+    trial = run_trial(journal=ada)
+    pull(bob, ada)
+    git("update-ref", "-d", "refs/notes/mitosis", cwd=bob.repository.root)
+    pull(bob, ada)
+    assert trial.key[:6] in git("notes", "--ref=mitosis", "show", cwd=bob.repository.root)
+
+
+def test_folders_that_hold_each_other_many_times_over_are_not_taken_in(
+    ada: Journal, bob: Journal, run_trial: RunTrial, pull: Pull, git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "MOST_CHANGES", 10_000)
+    monkeypatch.setattr(sharing, "_COUNTED_CHANGES", 10_000)
+    run_trial(journal=ada)
+    run_trial(journal=bob)
+    root = bob.repository.root
+    tree = git("mktree", cwd=root, stdin="").strip()
+    for _ in range(12):
+        tree = git("mktree", cwd=root, stdin="".join(f"040000 tree {tree}\tname{n}\n" for n in range(10))).strip()
+    top = git("ls-tree", JOURNAL, cwd=root).splitlines()
+    lines = [line for line in top if not line.endswith("trials")] + [f"040000 tree {tree}\ttrials"]
+    commit = git(
+        "commit-tree", git("mktree", cwd=root, stdin="\n".join(lines)).strip(), "-p", JOURNAL, "-m", "x", cwd=root
+    )
+    git("update-ref", JOURNAL, commit.strip(), cwd=root)
+    tip = ada.tip()
+    with pytest.raises(JournalError, match=r"was not merged: .* more than 10000 files and folders"):
+        pull(ada, bob)
+    assert ada.tip() == tip
+    git("remote", "rename", "origin", "bob", cwd=ada.repository.root)
+    assert [(found.remote, found.trials) for found in ada.unmerged()] == [("bob", 0)]
+
+
+def test_names_that_are_no_text_do_not_stop_the_clone(
+    ada: Journal, bob: Journal, run_trial: RunTrial, pull: Pull, git: Git
+) -> None:
+    run_trial(journal=ada)
+    trial = run_trial(journal=bob)
+    root = bob.repository.root
+    odd = git("ls-tree", f"{JOURNAL}:trials", cwd=root).split("\t")[0].split()[2]
+    raw = b"40000 my_exp\0" + bytes.fromhex(odd) + b"40000 \xff\0" + bytes.fromhex(odd)
+    trials = write_tree(git, root, raw)
+    top = git("ls-tree", JOURNAL, cwd=root).splitlines()
+    lines = [line for line in top if not line.endswith("trials")] + [f"040000 tree {trials}\ttrials"]
+    commit = git(
+        "commit-tree", git("mktree", cwd=root, stdin="\n".join(lines)).strip(), "-p", JOURNAL, "-m", "x", cwd=root
+    )
+    git("update-ref", JOURNAL, commit.strip(), cwd=root)
+    pull(ada, bob)
+    new = run_trial(journal=ada)
+    assert {trial.key, new.key} <= keys_of(ada)
+
+
 @pytest.mark.parametrize("note", [None, "somebody wrote this\n", "abcdef  my_exp  finished\n"])
 def test_note_that_is_missing_or_foreign_is_made_anew_by_a_merge(
     ada: Journal, bob: Journal, run_trial: RunTrial, pull: Pull, git: Git, note: str | None
 ) -> None:
     run_trial(journal=ada)
     pull(bob, ada)
-    run_trial(journal=bob)
+    run_trial(journal=bob, ended="2026-03-01T13:00:00+00:00")
     if note is None:
         git("update-ref", "-d", "refs/notes/mitosis", cwd=ada.repository.root)
     else:
@@ -443,14 +554,13 @@ def test_names_that_git_would_not_check_out_are_not_taken_in(
 def test_more_files_than_any_journal_has_are_not_taken_in(
     ada: Journal, bob: Journal, run_trial: RunTrial, pull: Pull, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sharing, "MOST_CHANGES", 5)
-    for _ in range(3):
-        run_trial(journal=bob)
+    run_trial(journal=bob)
     pull(ada, bob)
-    for _ in range(6):
+    monkeypatch.setattr(sharing, "MOST_CHANGES", 20)
+    for _ in range(15):
         run_trial(journal=bob)
     tip = ada.tip()
-    with pytest.raises(JournalError, match="more than 5 files, so it was not merged"):
+    with pytest.raises(JournalError, match=r"was not merged: .* more than 20 files and folders"):
         pull(ada, bob)
     assert ada.tip() == tip
 
@@ -502,7 +612,8 @@ def test_what_was_fetched_and_not_merged_is_noticed(
     assert bob.unmerged() == ()
     run_trial(journal=ada)
     run_trial(journal=ada)
-    for remote in ("origin", "team/ada"):
+    git("remote", "add", "team/ada", "../ada", cwd=bob.repository.root)
+    for remote in ("origin", "team/ada", "gone"):
         spec = f"+{JOURNAL}:refs/mitosis/remotes/{remote}/journal"
         git("fetch", "--quiet", str(ada.repository.root), spec, cwd=bob.repository.root)
     assert {(found.remote, found.trials) for found in bob.unmerged()} == {("origin", 2), ("team/ada", 2)}

@@ -49,10 +49,8 @@ def print_unmerged(journal: Journal) -> None:
     for found in unmerged:
         what = f"{found.trials} trial{'' if found.trials == 1 else 's'}" if found.trials else "records"
         verb = "is" if found.trials == 1 else "are"
-        name = "" if found.remote == "origin" else f" {found.remote}"
-        print_warning(
-            f"{clean(found.remote)} has {what} that {verb} not merged yet: mitosis pull{clean(name)} --no-fetch"
-        )
+        name = clean(found.remote)
+        print_warning(f"{name} has {what} that {verb} not merged yet: mitosis pull {name} --no-fetch")
 
 
 def print_conflicts(conflicts: Sequence[Conflict]) -> None:

@@ -77,15 +77,19 @@ def forget(*keys: str, outputs: Annotated[bool, Parameter(negative=(), show_defa
         keys: The trials' keys, or any unique beginning of each.
         outputs: Delete their pages and folders as well, for good, where they are in this repository.
     """
-    from mitosis.errors import UsageError
+    from mitosis.errors import NotesNotUpdated, UsageError
     from mitosis.results import remove_outputs
 
     if not keys:
         raise UsageError("give the key of a trial: mitosis forget KEY...\n`mitosis list` shows them.")
     journal = _open_journal()
     identity = journal.repository.identity()
-    for record in [journal.read_trial(key) for key in keys]:
-        journal.forget(record.key, identity)
+    records = {record.key: record for record in map(journal.read_trial, keys)}
+    for record in records.values():
+        try:
+            journal.forget(record.key, identity)
+        except NotesNotUpdated as error:
+            print_warning(clean(str(error)))
         print_line(
             f"forgot {record.key}, {clean(record.experiment)}; git keeps it: git log --grep {record.key} refs/mitosis"
         )

@@ -169,7 +169,9 @@ class _ReadOnlyIndex(TrialIndex):
         """Every fact that is true."""
         facts: set[str] = set()
         for number in range(SHARDS):
-            for line in (self._shard(number).decode() + "".join(self._new.get(number, ()))).splitlines():
+            for line in (
+                self._shard(number).decode("utf-8", "surrogateescape") + "".join(self._new.get(number, ()))
+            ).splitlines():
                 facts.add(line[1:]) if line.startswith("+") else facts.discard(line[1:])
         return facts
 

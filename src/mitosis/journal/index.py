@@ -113,7 +113,7 @@ class TrialIndex:
     def _lines(self, word: str) -> str:
         """The shard of the facts that begin with a word, each line after a line break."""
         number = int(word[:2], 16)
-        return "".join(["\n", self._shard(number).decode(), *self._new.get(number, ())])
+        return "".join(["\n", self._shard(number).decode("utf-8", "surrogateescape"), *self._new.get(number, ())])
 
     # --- catching up ------------------------------------------------------------------------------
 
@@ -220,7 +220,7 @@ class TrialIndex:
             self.folder.mkdir(parents=True, exist_ok=True)
             extents = self._state.extents.copy()
             for number, lines in self._new.items():
-                data = "".join(lines).encode()
+                data = "".join(lines).encode("utf-8", "surrogateescape")
                 size_bytes, checksum = extents[number]
                 _write_bytes(self.folder / f"{number:02x}", data, size_bytes)
                 extents[number] = _Extent(size_bytes + len(data), zlib.crc32(data, checksum))

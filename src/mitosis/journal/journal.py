@@ -36,6 +36,8 @@ from mitosis.journal.sharing import Merged, Unmerged
 from mitosis.journal.upkeep import keep_up
 from mitosis.records import ParameterRecord, TrialRecord, encode_trial
 
+MOST_CONFLICTS = 20
+"""So many are described at once: more can be nobody's to read."""
 _ENVIRONMENT_LIMIT_BYTES = 16 * 2**20
 _KEY_PREFIX = re.compile(rf"[0-9a-f]{{1,{layout.KEY_DIGITS}}}")
 
@@ -250,9 +252,9 @@ class Journal:
         commit = self._core.store.read_ref(ref)
         return None if commit is None else self._core.snapshot_of(commit, ref).commit
 
-    def conflicts(self) -> tuple[Conflict, ...]:
-        """All variants that have several recorded meanings now."""
-        return meanings.find_conflicts(self._core)
+    def conflicts(self, limit: int = MOST_CONFLICTS) -> tuple[Conflict, ...]:
+        """The variants that have several recorded meanings now, at most `limit` of them."""
+        return meanings.find_conflicts(self._core, limit)
 
     def missing_keys(self, other: str | None) -> set[str]:
         """The keys of the trials that this journal has and the one at the commit `other` (None: an empty one) lacks."""

@@ -66,7 +66,7 @@ class RefLock:
         pause_s = _FIRST_PAUSE_S
         holder: tuple[int, int] | None = None
         while not self._try():
-            if _remove_if_stale(self.path, self._folder):
+            if self._remove_if_stale():
                 continue
             now = time.monotonic()
             found = _identity(self.path)
@@ -77,6 +77,12 @@ class RefLock:
             # Random, so that processes that began to wait at the same moment do not keep meeting.
             time.sleep(min(pause_s * random.uniform(0.5, 1.5), max(patience_s - (now - changed), 0.0)))
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    def _remove_if_stale(self) -> bool:
+        try:
+            return _remove_if_stale(self.path, self._folder)
+        except OSError as error:
+            raise JournalError(f"the lock that a killed process left cannot be removed: {error}") from error
 
     def replace(self, content: str) -> None:
         """Give the ref a new value, at once and whole.
@@ -100,8 +106,15 @@ class RefLock:
             raise JournalError(f"the ref {self._ref} cannot be written: {error}") from error
 
     def release(self) -> None:
-        """Give the lock back."""
-        self.path.unlink(missing_ok=True)
+        """Give the lock back.
+
+        Raises:
+            JournalError: the file cannot be removed.
+        """
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise JournalError(f"the lock of {self._ref} cannot be given back: {error}") from error
 
     def _try(self) -> bool:
         """Take the lock if it is free."""
@@ -295,7 +308,9 @@ def _alone(path: Path) -> Iterator[bool]:
         except OSError:  # some network file systems
             yield False
             return
-        yield True
+        # The folder is derived, so somebody may have deleted it meanwhile, and made the file anew.
+        held = os.fstat(descriptor)
+        yield _identity(path) == (held.st_ino, held.st_mtime_ns)
     finally:
         os.close(descriptor)
 

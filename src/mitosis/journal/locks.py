@@ -176,19 +176,26 @@ def _digests_in(store: Store, folder: Entry | None, path: str) -> set[str]:
     return {digest for name in store.read_tree(folder.oid, path) if (digest := digest_of_file(name)) is not None}
 
 
-def iter_conflicts(store: Store, tree: str) -> Iterator[tuple[LockedVariant, ...]]:
-    """The meanings of each variant of a journal's tree that has several. What cannot be read is left out."""
+class ConflictFolder(NamedTuple):
+    """The folder of a variant that has several meanings, whose values are not read yet."""
+
+    step: str
+    parameter: str
+    variant: str
+    path: str
+    oid: str
+
+
+def iter_conflicts(store: Store, tree: str) -> Iterator[ConflictFolder]:
+    """The variants of a journal's tree that have several meanings. What cannot be read is left out."""
     for path, folder in _variant_folders(store, tree, layout.VARIANTS, _FOLDERS_TO_VARIANT, [_MAX_ENTRIES]):
         step, parameter, variant = map(layout.decode_name, path.split("/")[1:])
         try:
-            files = [name for name in store.read_tree(folder, path) if digest_of_file(name) is not None]
-            if len(files) > 1:
-                names = LockedVariant(step, parameter, variant, "", b"")
-                meanings = tuple(read_meanings(store, folder, path, names))
-                if len(meanings) > 1:
-                    yield meanings
+            digests = _digests_in(store, Entry(True, folder), path)
         except BadRecord:
             continue
+        if len(digests) > 1:
+            yield ConflictFolder(step, parameter, variant, path, folder)
 
 
 def _variant_folders(

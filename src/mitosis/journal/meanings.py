@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from mitosis.errors import BadRecord, Conflict, Meaning, MitosisError, Redefinition, VariantConflict, VariantRedefined
 from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
-from mitosis.journal.locks import LockedVariant, Locks, VariantValue, is_whole, iter_conflicts
+from mitosis.journal.locks import (
+    ConflictFolder,
+    LockedVariant,
+    Locks,
+    VariantValue,
+    is_whole,
+    iter_conflicts,
+    read_meanings,
+)
 from mitosis.journal.messages import one_line
 from mitosis.journal.origins import read_origins
 from mitosis.journal.reading import Reader
@@ -34,16 +43,19 @@ def refuse_violated(core: Core, locks: Locks) -> None:
     raise VariantRedefined([describer.redefinition(variant, locked) for variant, locked in locks.redefined])
 
 
-def find_conflicts(core: Core) -> tuple[Conflict, ...]:
-    """All variants that have several recorded meanings."""
+def find_conflicts(core: Core, limit: int) -> tuple[Conflict, ...]:
+    """The variants that have several recorded meanings, at most `limit` of them.
+
+    One value at a time is in memory: they come from others, and may be large.
+    """
     snapshot = core.snapshot()
     if snapshot is None:
         return ()
-    groups = list(iter_conflicts(core.store, snapshot.tree))
-    if not groups:
+    folders = list(itertools.islice(iter_conflicts(core.store, snapshot.tree), limit))
+    if not folders:
         return ()
     describer = _Describer(core, snapshot)
-    return tuple(describer.conflict(group) for group in groups)
+    return tuple(describer.conflict_in(folder) for folder in folders)
 
 
 def count_uses(trials: Iterable[TrialRecord]) -> _Uses:
@@ -67,6 +79,11 @@ class _Describer:
     def conflict(self, meanings: Sequence[LockedVariant]) -> Conflict:
         first = meanings[0]
         return Conflict(first.step, first.parameter, first.variant, tuple(map(self._meaning, meanings)))
+
+    def conflict_in(self, folder: ConflictFolder) -> Conflict:
+        names = LockedVariant(folder.step, folder.parameter, folder.variant, "", b"")
+        meanings = map(self._meaning, read_meanings(self._core.store, folder.oid, folder.path, names))
+        return Conflict(folder.step, folder.parameter, folder.variant, tuple(meanings))
 
     def redefinition(self, variant: VariantValue, locked: LockedVariant) -> Redefinition:
         from mitosis import canonical

@@ -30,6 +30,8 @@ _RECORD_DEPTH = 5
 _BASE_DEPTH_LIMIT = 10
 _FORMAT_LIMIT_BYTES = 100
 _DEPTH_LIMIT = 20
+MOST_CHANGES = 5_000_000
+"""No journal grows by so many files and folders at once."""
 
 _Entries = dict[bytes, RawEntry]
 
@@ -91,13 +93,18 @@ class _Merge:
             entry = self._entry(base.get(name), ours.get(name), theirs.get(name), (*path, name))
             if entry is not None:
                 merged[name] = entry
-        if not merged and len(path) == _VARIANT_FOLDER_DEPTH and path[0] == layout.VARIANTS.encode():
-            return {**ours, **theirs}
+        if len(path) == _VARIANT_FOLDER_DEPTH and _is_of_variants(path):
+            # Each side may have taken away what the other one kept. Then nobody has chosen what would be left.
+            for side in (ours, theirs):
+                if side and not side.keys() & merged.keys():
+                    return {**ours, **theirs}
         return merged
 
     def _entry(
         self, base: RawEntry | None, ours: RawEntry | None, theirs: RawEntry | None, path: tuple[bytes, ...]
     ) -> RawEntry | None:
+        if len(path) <= _VARIANT_FOLDER_DEPTH and _is_of_variants(path) and None in (ours, theirs):
+            return ours or theirs  # meanings are taken away one by one, and never with their folder
         if ours == theirs or base == theirs:
             return ours
         if base == ours:
@@ -133,8 +140,12 @@ class _Merge:
         return (1, record.ended or "", entry.oid, entry.mode)
 
 
+def _is_of_variants(path: tuple[bytes, ...]) -> bool:
+    return path[0] == layout.VARIANTS.encode()
+
+
 def iter_changes(
-    store: Store, before: str | None, after: str | None, where: str = "", depth: int = 0
+    store: Store, before: str | None, after: str | None, where: str = "", *, limit: int = MOST_CHANGES
 ) -> Iterator[tuple[str, str | None, str | None]]:
     """The files that differ between two trees (None: an empty one): path, id before, id after.
 
@@ -143,23 +154,38 @@ def iter_changes(
         before: id of a tree.
         after: id of another.
         where: their path.
-        depth: how many folders are above them.
+        limit: at most so many entries that differ are looked at. Folders may hold each other many times over, so a few
+            small ones can make a tree that has no end.
 
     Raises:
-        BadRecord: a tree cannot be read, or is nested more deeply than a journal can be.
+        BadRecord: a tree cannot be read, is nested more deeply than a journal can be, or differs in too much.
     """
-    if depth > _DEPTH_LIMIT:
-        raise BadRecord(where, f"it is nested more than {_DEPTH_LIMIT} folders deep")
-    for name, old, new in store.compare_trees(before, after, where):
-        path = f"{where}/{name}" if where else name
-        old_tree = old.oid if old is not None and old.is_tree else None
-        new_tree = new.oid if new is not None and new.is_tree else None
-        if old_tree is not None or new_tree is not None:
-            yield from iter_changes(store, old_tree, new_tree, path, depth + 1)
-        old_file = old.oid if old is not None and not old.is_tree else None
-        new_file = new.oid if new is not None and not new.is_tree else None
-        if old_file is not None or new_file is not None:
-            yield path, old_file, new_file
+    yield from _Changes(store, limit).between(before, after, where, 0)
+
+
+class _Changes:
+    def __init__(self, store: Store, limit: int) -> None:
+        self._store = store
+        self._limit = self._left = limit
+
+    def between(
+        self, before: str | None, after: str | None, where: str, depth: int
+    ) -> Iterator[tuple[str, str | None, str | None]]:
+        if depth > _DEPTH_LIMIT:
+            raise BadRecord(where, f"it is nested more than {_DEPTH_LIMIT} folders deep")
+        for name, old, new in self._store.compare_trees(before, after, where):
+            self._left -= 1
+            if self._left < 0:
+                raise BadRecord(where or "the journal", f"it differs in more than {self._limit} files and folders")
+            path = f"{where}/{name}" if where else name
+            old_tree = old.oid if old is not None and old.is_tree else None
+            new_tree = new.oid if new is not None and new.is_tree else None
+            if old_tree is not None or new_tree is not None:
+                yield from self.between(old_tree, new_tree, path, depth + 1)
+            old_file = old.oid if old is not None and not old.is_tree else None
+            new_file = new.oid if new is not None and not new.is_tree else None
+            if old_file is not None or new_file is not None:
+                yield path, old_file, new_file
 
 
 def refuse_unsafe_name(path: str, source: str) -> None:

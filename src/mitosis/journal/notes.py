@@ -119,20 +119,34 @@ class TrialReader(Protocol):
         """All readable trials that ran on a commit, or those of them whose keys begin like one of these."""
 
 
+@dataclass(frozen=True, slots=True)
+class OtherNotes:
+    """The notes of the repository that the journal was merged with."""
+
+    tip: str
+    tell_all: bool
+    """Whether that repository's journal held all that this one holds now, so that its notes are right here too."""
+
+
 def merge_notes(
-    store: Store, changes: Sequence[TrialChange], theirs: str | None, identity: Identity, read_trials: TrialReader
+    store: Store,
+    changes: Sequence[TrialChange],
+    theirs: OtherNotes | None,
+    identity: Identity,
+    read_trials: TrialReader,
 ) -> None:
     """Bring the notes up to date with trials that have changed otherwise than by their own end.
 
-    Only the notes of the commits that those trials ran on are made anew. Notes of another repository contribute
-    their history and nothing else, so that pushing these there later is a fast-forward.
+    Only the notes of the commits that those trials ran on are made anew. The history of the other repository's notes
+    becomes part of these, so that pushing them there is a fast-forward. Whoever is behind takes them as they are, or
+    two clones whose notes differ in nothing but order would go on correcting each other.
 
     Args:
         store: the repository's objects.
         changes: what is different in the journal now.
-        theirs: tip of the notes of the repository that the journal was merged with; None if it has none.
+        theirs: the notes of the repository that the journal was merged with; None if it has none.
         identity: who writes the notes.
-        read_trials: reads trials of the journal.
+        read_trials: reads trials of the journal; called while the lock of the notes is held.
 
     Raises:
         JournalError: the notes cannot be read or written.
@@ -144,18 +158,42 @@ def merge_notes(
             affected.setdefault(commit, []).append(change)
     with store.locked(NOTES_REF, is_derived=True) as ref:
         tip = ref.read()
-        root = None if tip is None else store.read_commit_tree(tip, NOTES_REF)
+        ours = None if tip is None else store.read_commit_tree(tip, NOTES_REF)
+        parents, root = _notes_base(store, tip, ours, theirs)
+        if theirs is not None and parents == [theirs.tip] and theirs.tell_all:
+            affected.clear()
         blobs: dict[str, str | None] = {}
         for commit, changed in affected.items():
-            paths = {} if root is None else find_notes(store, root, commit)
-            note = _merged_note(_read_note(store, paths), commit, changed, read_trials)
+            present = {} if ours is None else find_notes(store, ours, commit)
+            note = _merged_note(_read_note(store, present), commit, changed, read_trials)
+            paths = present if root == ours else {} if root is None else find_notes(store, root, commit)
             path = min(paths, key=len, default=None) or new_note_path(store, root, commit)
             blobs |= dict.fromkeys(paths)
             blobs[path] = store.write_blob(note.to_text().encode()) if note.lines else None
         tree = store.edit_tree(root, blobs)
-        target = _notes_target(store, tip, root, theirs, tree, identity)
-        if target not in (None, tip):
+        if len(parents) == 1 and tree == root:
+            target = parents[0]
+        elif not parents and tree == EMPTY_TREE:
+            return
+        else:
+            target = store.write_commit(tree, parents, _MERGE_MESSAGE, identity)
+        if target != tip:
             ref.set_target(target, "merge", identity)
+
+
+def _notes_base(
+    store: Store, tip: str | None, ours: str | None, theirs: OtherNotes | None
+) -> tuple[list[str], str | None]:
+    """The parents of the new notes, and the tree to start from: that of whoever is ahead, else our own."""
+    own = [] if tip is None else [tip]
+    if theirs is None or theirs.tip == tip:
+        return own, ours
+    bases = [] if tip is None else merge_bases(store.repository, tip, theirs.tip)
+    if theirs.tip in bases:
+        return own, ours
+    if tip is None or tip in bases:
+        return [theirs.tip], store.read_commit_tree(theirs.tip, "the notes of the other repository")
+    return [tip, theirs.tip], ours
 
 
 def _merged_note(present: Note | None, commit: str, changes: Sequence[TrialChange], read_trials: TrialReader) -> Note:
@@ -173,25 +211,6 @@ def _merged_note(present: Note | None, commit: str, changes: Sequence[TrialChang
         return note_of(read_trials(commit))
     note = note_of([*(shown[line] for line in present.lines), *ended])
     return Note(note.lines, note.more + present.more)
-
-
-def _notes_target(
-    store: Store, tip: str | None, root: str | None, theirs: str | None, tree: str, identity: Identity
-) -> str | None:
-    """The commit that the notes are to point to; None while there are no notes."""
-    if theirs is None or theirs == tip:
-        if tree == (root or EMPTY_TREE):
-            return tip
-        return store.write_commit(tree, [] if tip is None else [tip], _MERGE_MESSAGE, identity)
-    their_tree = store.read_commit_tree(theirs, "the notes of the other repository")
-    bases = [] if tip is None else merge_bases(store.repository, tip, theirs)
-    if theirs in bases:
-        assert tip is not None
-        return tip if tree == root else store.write_commit(tree, [tip], _MERGE_MESSAGE, identity)
-    parents = [theirs] if tip is None or tip in bases else [tip, theirs]
-    if parents == [theirs] and tree == their_tree:
-        return theirs
-    return store.write_commit(tree, parents, _MERGE_MESSAGE, identity)
 
 
 def _end_order(record: TrialRecord) -> tuple[str, str]:

@@ -11,16 +11,16 @@ from mitosis.errors import BadRecord, FormatTooNew, GitError, JournalError, Tria
 from mitosis.git import Identity
 from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
-from mitosis.journal.merge import iter_changes, merge_bases, merge_trees, refuse_unsafe_name
+from mitosis.journal.merge import MOST_CHANGES, iter_changes, merge_bases, merge_trees, refuse_unsafe_name
 from mitosis.journal.messages import merged_message, shared_message
-from mitosis.journal.notes import TrialChange, merge_notes
+from mitosis.journal.notes import OtherNotes, TrialChange, merge_notes
 from mitosis.journal.reading import File
 from mitosis.records import TrialRecord, encode_trial
 
-MOST_CHANGES = 1_000_000
-"""A merge that would change more files is refused: it takes a gigabyte to look at, and no journal grows so."""
 _RECORD_DEPTH = 5
 _REMEMBERED_TIPS = 100
+_COUNTED_CHANGES = 100_000
+"""A command that only tells of unmerged records looks at no more."""
 
 _Change = tuple[str, str | None, str | None]
 """The path of a file, and its id before and after."""
@@ -77,7 +77,8 @@ def merge(core: Core, commit: str, identity: Identity, source: str, notes: str |
     store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
     notes_problem = None
     try:
-        merge_notes(store, list(_trial_changes(core, trials)), notes, identity, core.read_trials_on)
+        others = None if notes is None else OtherNotes(notes, tell_all=tip == theirs.commit)
+        merge_notes(store, list(_trial_changes(core, trials)), others, identity, core.read_trials_on)
     except (JournalError, GitError) as error:
         notes_problem = str(error)
     return Merged(
@@ -109,16 +110,15 @@ def _changed_trials(core: Core, before: Snapshot | None, tree: str, source: str)
         JournalError: the merge would bring what no mitosis writes.
     """
     trials = []
-    for number, change in enumerate(iter_changes(core.store, None if before is None else before.tree, tree)):
-        path, _, new = change
-        if number >= MOST_CHANGES:
-            raise JournalError(
-                f"the journal of {source} differs from this one in more than {MOST_CHANGES} files, so it was not merged"
-            )
-        if new is not None:
-            refuse_unsafe_name(path, source)
-        if _is_record(path):
-            trials.append(change)
+    try:
+        for change in iter_changes(core.store, None if before is None else before.tree, tree, limit=MOST_CHANGES):
+            path, _, new = change
+            if new is not None:
+                refuse_unsafe_name(path, source)
+            if _is_record(path):
+                trials.append(change)
+    except BadRecord as error:
+        raise JournalError(f"the journal of {source} was not merged: {error}") from error
     return trials
 
 
@@ -154,8 +154,9 @@ def missing_keys(core: Core, other: str | None) -> set[str]:
     return set(_new_keys(core, theirs, ours))
 
 
-def _new_keys(core: Core, before: Snapshot | None, after: Snapshot | None) -> Iterator[str]:
-    changes = iter_changes(core.store, _trials_tree(core, before), _trials_tree(core, after), layout.TRIALS, 1)
+def _new_keys(core: Core, before: Snapshot | None, after: Snapshot | None, limit: int = MOST_CHANGES) -> Iterator[str]:
+    trees = (_trials_tree(core, before), _trials_tree(core, after))
+    changes = iter_changes(core.store, *trees, layout.TRIALS, limit=limit)
     return (File(path, new or "").key for path, old, new in changes if old is None and _is_record(path))
 
 
@@ -168,6 +169,10 @@ def find_unmerged(core: Core) -> tuple[Unmerged, ...]:
     """The remotes whose fetched journal holds what this one does not; those that cannot be read are left out."""
     tips = _remote_tips(core)
     ours = core.tip()
+    if tips:
+        # A remote that was renamed or removed leaves its refs; nobody could pull from it.
+        remotes = set(core.repository.git("remote").splitlines())
+        tips = {remote: commit for remote, commit in tips.items() if remote in remotes}
     if all(commit == ours for commit in tips.values()):
         return ()
     known = _remembered(core)
@@ -180,8 +185,16 @@ def find_unmerged(core: Core) -> tuple[Unmerged, ...]:
             if ours is not None and merge_bases(core.repository, commit, ours) == [commit]:
                 _remember(core, commit)
                 continue
-            found.append(Unmerged(remote, len(set(_new_keys(core, core.snapshot(), theirs)))))
+            found.append(Unmerged(remote, _count_unmerged(core, theirs)))
     return tuple(found)
+
+
+def _count_unmerged(core: Core, theirs: Snapshot) -> int:
+    """How many trials another journal has that this one lacks; 0 where that takes too long to find out."""
+    try:
+        return len(set(_new_keys(core, core.snapshot(), theirs, _COUNTED_CHANGES)))
+    except BadRecord:
+        return 0
 
 
 def _remote_tips(core: Core) -> dict[str, str]:

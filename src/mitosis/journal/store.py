@@ -166,7 +166,7 @@ class Store:
         for name in path.split("/"):
             if not entry.is_tree:
                 return None
-            wanted = name.encode()
+            wanted = _raw(name)
             found = [(mode, raw) for other, mode, raw in self._read_entries(entry.oid, where) if other == wanted]
             if not found:
                 return None
@@ -217,7 +217,9 @@ class Store:
                 yield locked
                 if locked.target is not None:
                     if is_durable:
-                        self._make_durable(self._written[first:])
+                        # Also what was written before the lock was taken: the ref is going to lead to it.
+                        self._make_durable(self._written)
+                        first = 0
                     self._log(locked)
                     lock.replace(locked.target)
                     del self._written[first:]
@@ -325,18 +327,18 @@ class Store:
         present = [] if base is None else self._read_entries(base, where.rstrip("/"))
         entries = {name: (mode, raw) for name, mode, raw in present}
         for file, oid in files.items():
-            mode, _ = entries.pop(file.encode(), (_BLOB_MODE, b""))
+            mode, _ = entries.pop(_raw(file), (_BLOB_MODE, b""))
             if mode == _TREE_MODE:
                 raise JournalError(f"{where}{file} in the journal is a folder, where a file should be")
             if oid is not None:
-                entries[file.encode()] = (_BLOB_MODE, bytes.fromhex(oid))
+                entries[_raw(file)] = (_BLOB_MODE, bytes.fromhex(oid))
         for folder, inner in folders.items():
-            mode, raw = entries.pop(folder.encode(), (_TREE_MODE, b""))
+            mode, raw = entries.pop(_raw(folder), (_TREE_MODE, b""))
             if mode != _TREE_MODE:
                 raise JournalError(f"{where}{folder} in the journal is a file, where a folder should be")
             tree = self.edit_tree(raw.hex() or None, inner, f"{where}{folder}/")
             if tree != EMPTY_TREE:
-                entries[folder.encode()] = (_TREE_MODE, bytes.fromhex(tree))
+                entries[_raw(folder)] = (_TREE_MODE, bytes.fromhex(tree))
         return self._write_tree(entries)
 
     def write_tree(self, entries: Mapping[bytes, RawEntry]) -> str:
@@ -465,6 +467,11 @@ def _entry(mode: bytes, raw: bytes) -> Entry:
 
 def _text(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
+
+
+def _raw(name: str) -> bytes:
+    """The bytes that `_text` made a name from."""
+    return name.encode("utf-8", "surrogateescape")
 
 
 def object_oid(kind: bytes, data: bytes) -> str:

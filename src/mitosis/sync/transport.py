@@ -21,7 +21,8 @@ _FETCH = (
     "--no-auto-maintenance", "--refmap=",
 )  # fmt: skip
 # Somebody else may fetch into the same clone at the same moment: their lock is waited for, in milliseconds.
-_FETCH_SETTINGS = ("-c", "core.filesRefLockTimeout=5000")
+# What is fetched stays in a pack, which git has on the disk before it moves a ref; loose objects it would not.
+_FETCH_SETTINGS = ("-c", "core.filesRefLockTimeout=5000", "-c", "fetch.unpackLimit=1")
 _PUSH = ("push", "--quiet", "--porcelain", "--no-follow-tags", "--recurse-submodules=no")
 # Advice is about branches. A remote that is a mirror would be sent every ref.
 _PUSH_SETTINGS: tuple[str, ...] = ("-c", "advice.pushUpdateRejected=false")

@@ -6,6 +6,7 @@ nothing that is a source of truth.
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -126,8 +127,7 @@ def _read_snapshot(core: Core, restore: str, findings: Findings) -> Snapshot | N
         findings.error("journal", name, _first_line(error), UPGRADE)
         return None
     except JournalError as error:
-        command = restore.replace(name, f"+{name}:{name}")
-        findings.error("journal", name, _first_line(error), f"take another's: {command}")
+        findings.error("journal", name, _first_line(error), _tip_remedy(core, restore))
         return None
     if snapshot is None:
         findings.info("journal", name, "no trial is recorded in this repository")
@@ -208,6 +208,22 @@ def _state(core: Core) -> tuple[str | None, str | None]:
             return None
 
     return read(layout.JOURNAL_REF), read(layout.NOTES_REF)
+
+
+def _tip_remedy(core: Core, restore: str) -> str:
+    """What can be done where the journal's newest commit cannot be read: nothing is overwritten by it."""
+    try:
+        tip = core.tip() or ""
+    except JournalError:
+        return (
+            "git update-ref refs/mitosis/journal COMMIT   (the last one that is right: git fsck names it as dangling)"
+        )
+    loose = core.repository.common_dir / "objects" / tip[:2] / tip[2:]
+    first = f"rm -f {shlex.quote(str(loose))} && " if loose.is_file() else ""
+    return (
+        f"{first}{restore}   (where it was pushed; else the commit before it: git fsck names that as dangling, "
+        f"git update-ref {layout.JOURNAL_REF} COMMIT)"
+    )
 
 
 def _restore_command(repository: Repository) -> str:

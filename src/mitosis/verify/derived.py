@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -157,7 +158,7 @@ def check_locks_left(repository: Repository, findings: Findings) -> None:
         if age_s < _UNOWNED_LOCK_AGE_S:
             findings.info("lock file", str(path), holder)
         else:
-            remedy = f"rm {path}   (if no mitosis or git process is running in this repository)"
+            remedy = f"rm {shlex.quote(str(path))}   (if no mitosis or git process is running in this repository)"
             findings.warning("lock file", str(path), holder, remedy)
 
 

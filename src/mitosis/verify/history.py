@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterable
 
 from mitosis.errors import GitError, ObjectMissing, ObjectTooLarge, UnreadableObject
@@ -118,7 +119,7 @@ class HistoryReader:
 
     def _damaged(self, oid: str, where: str, reason: str) -> None:
         loose = self._repository.common_dir / "objects" / oid[:2] / oid[2:]
-        first = f"rm -f {loose} && " if loose.is_file() else ""
+        first = f"rm -f {shlex.quote(str(loose))} && " if loose.is_file() else ""
         self._findings.error("object", oid, f"{reason} ({where})", f"{first}{self._restore}")
 
 
@@ -154,7 +155,9 @@ def check_pins(repository: Repository, commits: Iterable[str], findings: Finding
     for commit, target in pins.items():
         if commit != target:
             name = layout.PIN_PREFIX + commit
-            findings.error("pin", name, f"it points to {target}", f"git update-ref {name} {commit}")
+            findings.error(
+                "pin", name, f"it points to {target}", f"git update-ref {shlex.quote(name)} {shlex.quote(commit)}"
+            )
     wanted = sorted(set(commits) | {commit for commit in pins if layout.COMMIT_PATTERN.fullmatch(commit)})
     kinds = _kinds(repository, wanted)
     present = [commit for commit in wanted if kinds.get(commit) == "commit"]

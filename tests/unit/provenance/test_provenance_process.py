@@ -147,3 +147,14 @@ def test_command_line_names_the_program_without_its_folder(monkeypatch: pytest.M
 def test_command_line_of_python_m_is_that_of_mitosis(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [program, "list"])
     assert command_line() == ("mitosis", "list")
+
+
+def test_process_that_proc_does_not_show_is_not_taken_for_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with hidepid, where /proc hides the processes of others (proc(5))."""
+    from mitosis import process as module
+
+    monkeypatch.setattr(module, "_proc_stat", lambda pid: None)
+    assert module._is_running(os.getpid(), "1") is None
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child.wait()
+    assert module._is_running(child.pid, "1") is False
