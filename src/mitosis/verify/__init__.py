@@ -215,9 +215,7 @@ def _tip_remedy(core: Core, restore: str) -> str:
     try:
         tip = core.tip() or ""
     except JournalError:
-        return (
-            "git update-ref refs/mitosis/journal COMMIT   (the last one that is right: git fsck names it as dangling)"
-        )
+        return f"git symbolic-ref --delete {layout.JOURNAL_REF} && {restore}:{layout.JOURNAL_REF}"
     loose = core.repository.common_dir / "objects" / tip[:2] / tip[2:]
     first = f"rm -f {shlex.quote(str(loose))} && " if loose.is_file() else ""
     return (
