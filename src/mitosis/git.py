@@ -93,6 +93,7 @@ def stream_git(
     *command: str,
     cwd: Path,
     tell: Callable[[bytes], None],
+    tell_output: Callable[[bytes], None] | None = None,
     unattended: bool = False,
     timeout_s: float | None = None,
 ) -> Streamed:
@@ -104,6 +105,7 @@ def stream_git(
         command: the words after `git`.
         cwd: the folder to run in.
         tell: is given what git writes to standard error, as it comes.
+        tell_output: is given what git and its hooks write to standard output, as it comes.
         unattended: whether nobody is there to answer: git then has no terminal and no input, so that it fails instead
             of asking.
         timeout_s: after so long git and what it started are ended.
@@ -134,14 +136,19 @@ def stream_git(
         raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
     assert process.stdout is not None and process.stderr is not None
     output, messages = bytearray(), bytearray()
-    said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    said: queue.SimpleQueue[_Part] = queue.SimpleQueue()
     began = time.monotonic()
     try:
-        collecting = _read_in_background(process.stdout, output.extend)
-        _read_in_background(process.stderr, said.put)
-        for chunk in _until_ended(process, said, None if timeout_s is None else began + timeout_s):
-            messages += chunk
-            tell(chunk)
+        _read_in_background(process.stdout, said, is_message=False)
+        _read_in_background(process.stderr, said, is_message=True)
+        for part in _until_ended(process, said, None if timeout_s is None else began + timeout_s):
+            if part.is_message:
+                messages += part.data
+                tell(part.data)
+            else:
+                output += part.data
+                if tell_output is not None:
+                    tell_output(part.data)
         is_late = process.poll() is None
     except BaseException:
         _end(process, unattended)
@@ -149,7 +156,6 @@ def stream_git(
     if is_late:
         _end(process, unattended)
         raise GitError(["git", *command], process.returncode, f"it took longer than {timeout_s:.0f} s and was ended")
-    collecting.join(_LEFT_OPEN_S)
     return Streamed(process.returncode, output.decode(errors="surrogateescape"), messages.decode(errors="replace"))
 
 
@@ -160,37 +166,44 @@ _END_S = 2.0
 """How long a program may take to end in good order."""
 
 
-def _read_in_background(pipe: IO[bytes], put: Callable[[bytes], object]) -> threading.Thread:
-    """Read a pipe to its end in a thread of its own; `put` is given each part, and nothing when there is no more."""
+class _Part(NamedTuple):
+    """Something that a program wrote."""
+
+    is_message: bool
+    """Whether to standard error."""
+    data: bytes
+    """Empty at the end."""
+
+
+def _read_in_background(pipe: IO[bytes], said: queue.SimpleQueue[_Part], *, is_message: bool) -> None:
+    """Read a pipe to its end in a thread of its own."""
 
     def read() -> None:
         with pipe:
-            while chunk := os.read(pipe.fileno(), 65536):
-                put(chunk)
-        put(b"")
+            while data := os.read(pipe.fileno(), 65536):
+                said.put(_Part(is_message, data))
+        said.put(_Part(is_message, b""))
 
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    return thread
+    threading.Thread(target=read, daemon=True).start()
 
 
 def _until_ended(
-    process: subprocess.Popen[bytes], said: queue.SimpleQueue[bytes], deadline: float | None
-) -> Iterator[bytes]:
-    """What a program says, until it has ended, or it is later than `deadline`."""
+    process: subprocess.Popen[bytes], said: queue.SimpleQueue[_Part], deadline: float | None
+) -> Iterator[_Part]:
+    """What a program says in its two pipes, until it has ended, or it is later than `deadline`."""
     ended: float | None = None
-    is_open = True
+    open_pipes = 2
     while True:
         now = time.monotonic()
-        if ended is not None and (not is_open or now - ended > _LEFT_OPEN_S):
+        if ended is not None and (not open_pipes or now - ended > _LEFT_OPEN_S):
             return
         if ended is None and deadline is not None and now > deadline:
             return
         try:
-            if is_open:
-                chunk = said.get(timeout=_TICK_S)
-                is_open = bool(chunk)
-                yield chunk
+            if open_pipes:
+                part = said.get(timeout=_TICK_S)
+                open_pipes -= not part.data
+                yield part
             else:
                 process.wait(_TICK_S)
         except (queue.Empty, subprocess.TimeoutExpired):

@@ -89,7 +89,7 @@ def test_trial_says_that_fetched_records_are_not_merged(
     mitosis("push", cwd=other)
     mitosis("setup")
     git("fetch", "--quiet", "origin", cwd=project)
-    notice = "! origin has 1 trial that is not merged yet: mitosis pull --no-fetch\n"
+    notice = "! origin has 1 trial that is not merged yet: mitosis pull origin --no-fetch\n"
     assert mitosis(*RUN).stderr == notice
     assert notice not in mitosis(*RUN, "--debug").stderr
     key = git("log", "-1", "--format=%(trailers:key=Trial,valueonly)", "refs/mitosis", cwd=project).strip()

@@ -459,7 +459,7 @@ def test_plain_fetch_brings_records_after_setup(
     git("fetch", "--quiet", cwd=bob.repository.root)
     for words in (["list"], ["variants"]):
         assert run_command(words) == 0
-        assert "! origin has 1 trial that is not merged yet: mitosis pull --no-fetch\n" in capfd.readouterr().err
+        assert "! origin has 1 trial that is not merged yet: mitosis pull origin --no-fetch\n" in capfd.readouterr().err
     git("remote", "set-url", "origin", "/nowhere", cwd=bob.repository.root)
     assert run_command(["pull", "--no-fetch"]) == 0
     assert capfd.readouterr().out == "origin: 1 trial received\n"

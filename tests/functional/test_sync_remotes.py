@@ -153,6 +153,18 @@ def test_lock_that_stays_at_the_remote_is_no_race_and_is_told_once(
     assert do_push(ada).sent == 1
 
 
+def test_what_a_hook_of_this_clone_prints_is_shown(ada: Journal, run_trial: RunTrial) -> None:
+    run_trial(journal=ada)
+    hook = ada.repository.common_dir / "hooks" / "pre-push"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho 'ruff: 3 errors'\nexit 1\n")
+    hook.chmod(0o755)
+    said: list[bytes] = []
+    with pytest.raises(PushFailed):
+        do_push(ada, said=said)
+    assert b"".join(said).startswith(b"ruff: 3 errors\n")
+
+
 # --- what the remote has --------------------------------------------------------------------------
 
 

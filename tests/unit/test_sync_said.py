@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitosis.sync import said
-from mitosis.sync.said import Listener
+from mitosis.sync.said import Listener, OutputListener
 
 RACE = b"remote: error: cannot lock ref 'refs/mitosis/journal': is at 1 but expected 2\nremote: more of it\n"
 PIECES = [b"remote: hello\n", b"Writing objects: 100%\r", b"remote: Total 3\n", RACE, b"error: x", b"\n", b"rem"]
@@ -58,3 +58,15 @@ def test_it_does_not_matter_in_which_parts_it_comes(pieces: list[bytes], cuts: l
     places = sorted(cut for cut in cuts if cut < len(data))
     parts = [data[start:end] for start, end in zip([0, *places], [*places, len(data)], strict=True)]
     assert listen(*parts) == listen(data)
+
+
+@given(st.lists(st.integers(0, 200), max_size=10))
+def test_what_hooks_print_is_told_and_what_git_prints_for_programs_is_not(cuts: list[int]) -> None:
+    data = b"checking\n\nTo ../hub.git\n=\tone:two\t[up to date]\n!\tx:y\t[rejected] (fetch first)\nDone\nall well"
+    places = sorted(cut for cut in cuts if cut < len(data))
+    told: list[bytes] = []
+    listener = OutputListener(told.append)
+    for start, end in zip([0, *places], [*places, len(data)], strict=True):
+        listener(data[start:end])
+    listener.end()
+    assert b"".join(told) == b"checking\n\nall well\n"

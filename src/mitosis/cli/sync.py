@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -136,9 +137,10 @@ def _transport(repository: Repository) -> Transport:
     from mitosis.sync.transport import Transport
 
     def tell(data: bytes) -> None:
-        sys.stderr.flush()
-        sys.stderr.buffer.write(data)
-        sys.stderr.buffer.flush()
+        with contextlib.suppress(OSError):  # records are exchanged also when nobody listens any more
+            sys.stderr.flush()
+            sys.stderr.buffer.write(data)
+            sys.stderr.buffer.flush()
 
     return Transport(repository, tell, show_progress=is_terminal(sys.stderr))
 

@@ -30,6 +30,8 @@ _STAGES = (
     b"Delta compression",
     b"Total ",
 )
+_PORCELAIN = (b"To ", b"Done", b" \t", b"+\t", b"-\t", b"*\t", b"!\t", b"=\t")
+"""What `git push --porcelain` itself writes to standard output, see git-push(1)."""
 _PROGRESS = (*_STAGES, *(b"remote: " + stage for stage in _STAGES))
 _NOT_AT_ONCE = (*HELD_BACK, *_PROGRESS)
 
@@ -83,3 +85,27 @@ class Listener:
         self._held, self._line, self._told = b"", b"", 0
         if rest:
             self._tell(rest)
+
+
+class OutputListener:
+    """Hands on what hooks write to the standard output of `git push --porcelain`, line by line.
+
+    Args:
+        tell: what to hand it on to.
+    """
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._line = b""
+
+    def __call__(self, data: bytes) -> None:
+        *lines, self._line = (self._line + data).split(b"\n")
+        for line in lines:
+            if not line.startswith(_PORCELAIN):
+                self._tell(line + b"\n")
+
+    def end(self) -> None:
+        """Hand on a line that has no end."""
+        if self._line and not self._line.startswith(_PORCELAIN):
+            self._tell(self._line + b"\n")
+        self._line = b""

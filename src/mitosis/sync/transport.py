@@ -12,7 +12,7 @@ from mitosis.errors import FetchFailed, GitError
 from mitosis.git import Repository, Streamed, stream_git
 from mitosis.journal import layout
 from mitosis.sync.remotes import Remote
-from mitosis.sync.said import HELD_BACK, Listener, Tell
+from mitosis.sync.said import HELD_BACK, Listener, OutputListener, Tell
 
 _FETCH = (
     # --prune, so that the refs that stand for the remote's are gone when its own are; nothing else is named in what is
@@ -188,17 +188,25 @@ class Transport:
         settings = _PUSH_SETTINGS
         if place == remote.ref_name:
             settings = (*settings, "-c", f"remote.{place}.mirror=false")
-        done = self._run(listener, *settings, *_PUSH, *self._progress, *options, place, *specs)
+        hooks = OutputListener(self._tell)
+        words = (*settings, *_PUSH, *self._progress, *options, place, *specs)
+        done = self._run(listener, *words, tell_output=hooks)
+        hooks.end()
         lines = [line.split("\t") for line in done.output.splitlines() if line.startswith("!\t")]
         rejected = {specs.rpartition(":")[2]: reason for _, specs, reason in (line for line in lines if len(line) == 3)}
         reason = "" if rejected else _reason(done.messages)
         return Attempt(done.status == 0, rejected, reason, _NO_ATOMIC in done.messages)
 
-    def _run(self, tell: Tell, *words: str) -> Streamed:
+    def _run(self, tell: Tell, *words: str, tell_output: Tell | None = None) -> Streamed:
         timeout_s = None if self._deadline is None else max(self._deadline - time.monotonic(), 0.1)
         try:
             return stream_git(
-                *words, cwd=self._repository.root, tell=tell, unattended=self._unattended, timeout_s=timeout_s
+                *words,
+                cwd=self._repository.root,
+                tell=tell,
+                tell_output=tell_output,
+                unattended=self._unattended,
+                timeout_s=timeout_s,
             )
         except GitError as error:
             return Streamed(error.status or 1, "", error.output)
