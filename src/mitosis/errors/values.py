@@ -170,7 +170,7 @@ class Conflict:
 
     @property
     def resolve_command(self) -> str:
-        """A command that resolves it, for people to change: the first meaning keeps the name."""
+        """A command that resolves it and lets the first meaning keep the name, for people to change."""
         import shlex
 
         readable = [meaning for meaning in self.meanings if meaning.is_readable]
