@@ -157,12 +157,13 @@ def test_what_a_hook_of_this_clone_prints_is_shown(ada: Journal, run_trial: RunT
     run_trial(journal=ada)
     hook = ada.repository.common_dir / "hooks" / "pre-push"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\necho 'ruff: 3 errors'\nexit 1\n")
+    hook.write_text("#!/bin/sh\necho checking\nprintf '3 errors'\nexit 1\n")
     hook.chmod(0o755)
     said: list[bytes] = []
     with pytest.raises(PushFailed):
         do_push(ada, said=said)
-    assert b"".join(said).startswith(b"ruff: 3 errors\n")
+    assert b"".join(said).startswith(b"checking\n")
+    assert b"3 errors\n" in b"".join(said)
 
 
 # --- what the remote has --------------------------------------------------------------------------
@@ -270,16 +271,19 @@ def test_push_url_that_a_rule_makes_is_merged_and_pushed_to(
 
 
 @pytest.mark.parametrize("section", ["url", "pushurl"])
-def test_every_url_of_a_remote_is_pushed_to_as_git_does(
-    ada: Journal, bare: Callable[[str], Path], run_trial: RunTrial, git: Git, section: str
+def test_every_url_of_a_remote_is_merged_and_pushed_to(
+    ada: Journal, bob: Journal, bare: Callable[[str], Path], run_trial: RunTrial, git: Git, section: str
 ) -> None:
     places = [bare("one.git"), bare("two.git")]
+    run_trial(journal=bob)
+    do_push(bob, word=str(places[1]))
     git("config", "--unset-all", "remote.origin.url", cwd=ada.repository.root)
     for place in places:
         git("config", "--add", f"remote.origin.{section}", str(place), cwd=ada.repository.root)
-    run_trial(journal=ada)
-    do_push(ada)
-    assert [refs_of(git, place)[JOURNAL] for place in places] == [ada.tip()] * 2
+    mine = run_trial(journal=ada)
+    assert do_push(ada).pulled.received == 1
+    for place in places:
+        assert mine.key in git("ls-tree", "-r", "--name-only", JOURNAL, cwd=place)
 
 
 def test_records_travel_over_ssh(ada: Journal, hub: Path, tmp_path: Path, run_trial: RunTrial, git: Git) -> None:
