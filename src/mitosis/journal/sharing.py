@@ -95,6 +95,8 @@ def _united(core: Core, before: Snapshot | None, theirs: Snapshot) -> tuple[str 
     """The commit (None: it has yet to be made) and the tree of the two journals together."""
     if before is None:
         return theirs.commit, theirs.tree
+    if theirs.commit == before.commit:
+        return before.commit, before.tree
     bases = merge_bases(core.repository, before.commit, theirs.commit)
     if theirs.commit in bases:
         return before.commit, before.tree
@@ -277,9 +279,9 @@ def _needed_files(record: TrialRecord) -> Iterator[str]:
 def adopt_pins(core: Core, remote: str) -> int:
     """Pin the commits that the remote's pins, as they were last fetched, keep; returns how many are new here."""
     start = layout.remote_pins_prefix(remote)
-    present = read_pins(core)
-    refs = _list_refs(core, start).items()
-    missing = [commit for name, commit in refs if name == start + commit and commit not in present]
+    refs = _list_refs(core, layout.PIN_PREFIX, start)
+    present = {commit for name, commit in refs.items() if name.startswith(layout.PIN_PREFIX)}
+    missing = [commit for name, commit in refs.items() if name == start + commit and commit not in present]
     if missing:
         # Refs are named by what they point to, so nothing can be overwritten that says anything else. `create` would
         # fail if somebody else adopted them at the same moment.
