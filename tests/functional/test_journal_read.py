@@ -10,7 +10,7 @@ import pytest
 
 from mitosis.errors import AmbiguousKey, BadRecord, JournalError, TrialNotFound
 from mitosis.git import find_repository
-from mitosis.journal import Journal
+from mitosis.journal import Journal, reading
 from mitosis.records import MAX_RECORD_BYTES, TrialRecord, encode_trial
 
 Git = Callable[..., str]
@@ -236,7 +236,11 @@ def test_unknown_environment_is_told(journal: Journal, start_trial: RunTrial, di
         journal.read_environment(digest)
 
 
-def test_reading_leaves_the_garbage_collector_as_it_was(journal: Journal, start_trial: RunTrial) -> None:
+def test_reading_leaves_the_garbage_collector_as_it_was(
+    journal: Journal, start_trial: RunTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_FROZEN_BY_PYTHON", 0)
+    gc.unfreeze()
     started = [start_trial() for _ in range(3)]
     for freeze, enable in [(False, True), (True, True), (False, False)]:
         if freeze:

@@ -16,6 +16,8 @@ from mitosis.journal.store import Store
 from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial, read_started
 
 _T = TypeVar("_T")
+_FROZEN_BY_PYTHON = gc.get_freeze_count()
+"""Python 3.12 begins with some."""
 MAX_ENTRIES = 5_000_000
 """So many files and folders of a journal are looked at in one reading."""
 MAX_VARIANT_ENTRIES = 1_000_000
@@ -37,7 +39,7 @@ def _collection_paused() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
-            if gc.get_freeze_count() == 0:
+            if gc.get_freeze_count() <= _FROZEN_BY_PYTHON:
                 # The records get as old as what is hardly ever looked at; otherwise they would be looked at next.
                 gc.freeze()
                 gc.unfreeze()
