@@ -8,6 +8,7 @@ contain the start of Python.
 from __future__ import annotations
 
 import gc
+import os
 import secrets
 import statistics
 import subprocess
@@ -80,16 +81,40 @@ def _measure_writing(folder: Path, newest: TrialRecord) -> None:
     meaning = canonical.encode(VARIANTS[lookup.text])
     variant = VariantValue(lookup.step, lookup.name, lookup.text, lookup.digest or "", meaning)
     _report("first start, which makes the index", 1, lambda: journal.start(fresh(), [variant], "", identity))
-    started: list[TrialRecord] = []
-    _report("start", 200, lambda: started.append(journal.start(fresh(), [variant], "", identity).record))
-    ended = iter([record.with_changes(status="finished", ended=newest.ended) for record in started])
-    _report("end, with its note", 200, lambda: journal.end(next(ended), identity))
+    # Whoever runs a trial has not ten thousand records of the builder for the garbage collector to look at.
+    gc.collect()
+    gc.freeze()
+
+    def append(journal: Journal, repetitions: int, remark: str) -> None:
+        started: list[TrialRecord] = []
+
+        def start() -> None:
+            started.append(journal.start(fresh(), [variant], "", identity).record)
+
+        _report(f"start{remark}", repetitions, start)
+        ended = iter([record.with_changes(status="finished", ended=record.started) for record in started])
+        _report(f"end, with its note{remark}", repetitions, lambda: journal.end(next(ended), identity))
+
+    append(journal, 20, "")
+    append(journal, 200, ", many in a row")
+    _git(folder, "config", "mitosis.fsync", "false")
+    append(Journal(find_repository(folder)), 200, ", mitosis.fsync false")
+    _git(folder, "config", "--unset", "mitosis.fsync")
+    _report("nine small files written durably", 20, lambda: _write_durably(folder, 9))
     values = [canonical.encode(number) for number in range(1000)]
     many = [VariantValue("fit", f"p{i % 10}", f"v{i}", canonical.digest(v), v) for i, v in enumerate(values)]
     _report("start that locks 1,000 variants", 1, lambda: journal.start(fresh(), many, "", identity))
     _report("check of 1,000 variants", 10, lambda: journal.check(many))
     loose = subprocess.run(["git", "count-objects"], cwd=folder, capture_output=True, text=True, check=True).stdout
     print(f"  loose objects now: {loose.strip()}")
+
+
+def _write_durably(folder: Path, count: int) -> None:
+    for _ in range(count):
+        with (folder / ".git" / "mitosis" / secrets.token_hex(8)).open("wb") as file:
+            file.write(b"x" * 500)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _report(what: str, repetitions: int, run: Callable[[], object]) -> None:
