@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mitosis.journal import Journal
+from mitosis.journal import Journal, core
 from mitosis.journal.notes import LINES_LIMIT
 from mitosis.records import TrialRecord
 
@@ -143,3 +143,15 @@ def test_text_of_a_trial_cannot_forge_lines(run_trial: RunTrial, git: Git) -> No
     run_trial(experiment="x\n000000  forged\x1b[2J")
     assert len(note(git)) == 1
     assert re.match(r"^[0-9a-f]{6}  x\\n000000  forged\\x1b\[2J  ", note(git)[0])
+
+
+def test_missing_note_on_a_commit_of_many_trials_is_made_from_all_of_them(
+    journal: Journal, run_trial: RunTrial, git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core, "_FEW_KEYS", 3)
+    records = [run_trial(experiment=name) for name in ("one", "two", "one", "two", "three")]
+    git("commit", "--quiet", "--allow-empty", "-m", "second")
+    run_trial(commit=git("rev-parse", "HEAD").strip())
+    git("update-ref", "-d", "refs/notes/mitosis")
+    records.append(run_trial(commit=records[0].commit))
+    assert sorted(keys(git, "HEAD~")) == sorted(record.key[:6] for record in records)
