@@ -39,6 +39,11 @@ if TYPE_CHECKING:
     import pygit2
 
 
+def without_password(url: str) -> str:
+    """The name of a remote, or a URL without what it says before the host, which may be a password."""
+    return re.sub(r"(?<=://)[^/@]*@", "", url)
+
+
 def run_git(
     *command: str,
     cwd: Path,
@@ -336,6 +341,19 @@ class Repository:
         if not name.strip():
             raise NoIdentity("the name is empty")
         return Identity(name.strip(), email, int(seconds), offset)
+
+    def is_partial(self) -> bool:
+        """Whether it leaves out objects until they are needed: a partial clone, with a promisor remote.
+
+        Raises:
+            GitError: git cannot read its configuration.
+        """
+        try:
+            return "true" in self.git("config", "--type=bool", "--get-regexp", r"^remote\..*\.promisor$").split()
+        except GitError as error:
+            if error.status != 1:  # 1: there is none
+                raise
+            return False
 
     @functools.cached_property
     def objects(self) -> pygit2.Repository:

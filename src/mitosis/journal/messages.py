@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
+from mitosis.git import without_password
 from mitosis.journal.layout import SHORT_KEY_DIGITS
 from mitosis.records import MainResult, TrialRecord, three_digits
 
@@ -63,7 +63,7 @@ def ended_message(record: TrialRecord) -> str:
 def merged_message(source: str, received: int) -> str:
     """The message of the commit that merges another journal into this one."""
     trials = "" if not received else ": 1 trial received" if received == 1 else f": {received} trials received"
-    return f"merge {one_line(_without_password(source), _NAME_LIMIT)}{trials}\n"
+    return f"merge {one_line(without_password(source), _NAME_LIMIT)}{trials}\n"
 
 
 def shared_message(records: Sequence[TrialRecord]) -> str:
@@ -98,11 +98,6 @@ def resolved_message(name: str, kept: str, others: Sequence[tuple[str, str | Non
             trailers.append(("Locked", f"{digest} {start}={new_name}"))
             words.append(f"{digest[:_SHORT_DIGEST_DIGITS]} is {one_line(new_name, _SUMMARY_VALUE_LIMIT)} now")
     return _message(f"resolve {shown}: {', '.join(words)}", trailers)
-
-
-def _without_password(source: str) -> str:
-    """The name of a remote, or a URL without what it says before the host."""
-    return re.sub(r"(?<=://)[^/@]*@", "", source)
 
 
 def note_line(record: TrialRecord) -> str:

@@ -12,7 +12,7 @@ from mitosis.errors import GitError, NotFetchedWhole, PushFailed
 from mitosis.git import Repository
 from mitosis.journal import Journal, Merged, layout
 from mitosis.sync.remotes import Place, Remote
-from mitosis.sync.transport import Transport, is_partial, lacks_blobs
+from mitosis.sync.transport import Transport, lacks_blobs
 
 ATTEMPTS = 40
 TIME_LIMIT_S = 120.0
@@ -86,7 +86,7 @@ def pull(repository: Repository, remote: Remote, transport: Transport | None) ->
     """
     if transport is not None:
         transport.fetch(remote, remote.fetch_from)
-    elif is_partial(repository) and lacks_blobs(repository, layout.remote_journal_ref(remote.ref_name)):
+    elif repository.is_partial() and lacks_blobs(repository, layout.remote_journal_ref(remote.ref_name)):
         raise NotFetchedWhole(remote.name)
     return _merge(Journal(repository), remote, Pulled(remote.name, False))
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from mitosis.errors import GitError, NoRemote, UnknownRemote
-from mitosis.git import Repository
+from mitosis.git import Repository, without_password
 from mitosis.journal import layout
 
 _SETTINGS = r"^(remote\.pushdefault|branch\..*\.(pushremote|remote)|remote\..*\.(push)?url|url\..*\.pushinsteadof)$"
@@ -58,7 +57,7 @@ def find_remote(repository: Repository, word: str | None, configured: str | None
         raise UnknownRemote(name, remotes)
     # git runs at the top of the working tree.
     place = str(Path(name).resolve()) if Path(name).exists() else name
-    return Remote(_shown(name), layout.remote_name(place), place, (Place(place, place),))
+    return Remote(without_password(name), layout.remote_name(place), place, (Place(place, place),))
 
 
 def list_remotes(repository: Repository) -> list[str]:
@@ -118,8 +117,3 @@ def _ask(repository: Repository, *words: str) -> str:
         if error.status != 1:  # 1: it is not set
             raise
         return ""
-
-
-def _shown(url: str) -> str:
-    """A URL without what it says before the host, which may be a password."""
-    return re.sub(r"(?<=://)[^/@]*@", "", url)

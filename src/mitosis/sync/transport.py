@@ -129,7 +129,7 @@ class Transport:
         journal = f"+{layout.JOURNAL_REF}*:{layout.remote_journal_ref(remote.ref_name)}*"
         notes = f"+{layout.NOTES_REF}*:{layout.remote_notes_ref(remote.ref_name)}*"
         pins = () if self._is_shallow() else (f"+{layout.PIN_PREFIX}*:{layout.remote_pins_prefix(remote.ref_name)}*",)
-        if not is_partial(self._repository):
+        if not self._repository.is_partial():
             self._fetch(remote, place, journal, notes, *pins)
             return
         self._fetch(remote, "--no-filter", place, journal, notes)
@@ -216,16 +216,6 @@ class Transport:
 
     def _has_pins(self) -> bool:
         return bool(self._repository.git("for-each-ref", "--count=1", layout.PIN_PREFIX))
-
-
-def is_partial(repository: Repository) -> bool:
-    """Whether the repository leaves out objects until they are needed."""
-    try:
-        return bool(repository.git("config", "--get-regexp", r"^remote\..*\.promisor$"))
-    except GitError as error:
-        if error.status != 1:  # 1: there is none
-            raise
-        return False
 
 
 def lacks_blobs(repository: Repository, ref: str) -> bool:

@@ -17,7 +17,6 @@ from mitosis.journal.messages import note_line
 from mitosis.journal.store import Entry, Store
 from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial
 from mitosis.verify.findings import Findings
-from mitosis.verify.history import is_partial
 
 MAX_ENVIRONMENT_BYTES = 16 * 2**20
 MAX_VARIANT_FILES = 1_000_000
@@ -98,7 +97,7 @@ class ContentsReader:
         self._places: dict[str, str] = {}
         self._sound_values: set[tuple[str, str]] = set()
         self._left = MAX_VARIANT_FILES
-        self._is_partial = is_partial(store.repository)
+        self._is_partial = store.repository.is_partial()
         self._promised = 0
         self._contents = Contents()
 

@@ -19,7 +19,6 @@ from mitosis.journal.notes import LINES_LIMIT, parse_note
 from mitosis.process import is_alive
 from mitosis.verify.contents import Contents
 from mitosis.verify.findings import Findings
-from mitosis.verify.history import is_partial
 
 REPAIR = "mitosis verify --repair"
 _UNOWNED_LOCK_AGE_S = 60.0
@@ -33,7 +32,7 @@ def check_notes(core: Core, contents: Contents, findings: Findings) -> None:
         findings.warning("note", layout.NOTES_REF, str(error).partition("\n")[0], REPAIR)
         return
     findings.counts["notes"] = len(notes)
-    may_lack = is_partial(core.repository)
+    may_lack = core.repository.is_partial()
     for commit in wrong_notes(contents, notes):
         if may_lack and commit in notes and notes[commit].is_missing:
             continue

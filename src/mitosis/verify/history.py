@@ -42,7 +42,7 @@ class HistoryReader:
         self._tell = tell
         self._seen: set[bytes] = set()
         self._boundary = read_shallow(repository)
-        self._is_partial = is_partial(repository)
+        self._is_partial = repository.is_partial()
         self._promised = 0
 
     def read(self, tip: str) -> None:
@@ -131,14 +131,6 @@ def read_shallow(repository: Repository) -> frozenset[str]:
         return frozenset()
 
 
-def is_partial(repository: Repository) -> bool:
-    """Whether it is a clone that fetches objects when they are needed."""
-    try:
-        return "true" in repository.git("config", "--get-regexp", r"^remote\..*\.promisor$")
-    except GitError:
-        return False
-
-
 # --- pins -----------------------------------------------------------------------------------------
 
 
@@ -199,7 +191,7 @@ def _check_complete(repository: Repository, commits: list[str], findings: Findin
                 findings.error("commit", commit, f"it is damaged: {reason}", "git fsck, and mitosis pull")
     if not missing:
         return
-    if is_partial(repository):
+    if repository.is_partial():
         what = f"{len(missing)} of their files are not in this partial clone; git fetches them when they are needed"
         findings.info("pin", layout.PIN_PREFIX, what)
         return
