@@ -1,0 +1,1 @@
+"""What the hook runs before a commit."""
