@@ -27,7 +27,8 @@ KEYS = (
     "figure-format",
     "template",
 )
-"""The keys of `[tool.mitosis]`. Those after `auto-push` are reserved: accepted, and without effect yet."""
+"""The keys of `[tool.mitosis]`. Those after `hook` are reserved: accepted, and without effect yet."""
+HOOK_SETTINGS = ("warn", "strict", "off")
 
 _EXAMPLE_LINES = (
     "[tool.mitosis.steps]",
@@ -70,6 +71,8 @@ class Config:
     """The remote to exchange records with; None for that which `git push` pushes to."""
     auto_push: bool = False
     """Whether records are pushed after each trial."""
+    hook: str = "warn"
+    """What the hook does about a commit that changes a locked variant: one of `HOOK_SETTINGS`."""
 
 
 def read_config(path: Path, *, steps_needed: bool = True) -> Config:
@@ -102,6 +105,7 @@ def read_config(path: Path, *, steps_needed: bool = True) -> Config:
         pythonpath=_read_pythonpath(path, table.get("pythonpath", ["."])),
         remote=_read_remote(path, table.get("remote")),
         auto_push=_read_auto_push(path, table.get("auto-push", False)),
+        hook=_read_hook(path, table.get("hook", "warn")),
     )
 
 
@@ -333,6 +337,17 @@ def _read_auto_push(path: Path, value: object) -> bool:
     if isinstance(value, bool):
         return value
     raise ConfigError(path, "true or false should be here", key="tool.mitosis.auto-push")
+
+
+def _read_hook(path: Path, value: object) -> str:
+    if isinstance(value, str) and value in HOOK_SETTINGS:
+        return value
+    raise ConfigError(
+        path,
+        '"warn", "strict" or "off" should be here: whether a commit that changes a locked variant passes with a warning, '
+        "is stopped, or is not looked at",
+        key="tool.mitosis.hook",
+    )
 
 
 def is_reference(text: str) -> bool:

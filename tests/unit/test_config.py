@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitosis.config import (
+    HOOK_SETTINGS,
     KEYS,
     Config,
     StepConfig,
@@ -206,8 +207,8 @@ def test_unknown_key_near_to_none_is_refused_with_all(tmp_path: Path) -> None:
 
 
 def test_reserved_keys_are_accepted(tmp_path: Path) -> None:
-    reserved = KEYS[KEYS.index("auto-push") + 1 :]
-    assert len(reserved) == 4
+    reserved = KEYS[KEYS.index("hook") + 1 :]
+    assert len(reserved) == 3
     text = "[tool.mitosis]\n" + "".join(f"{key} = 'x'\n" for key in reserved) + "[tool.mitosis.steps]\n"
     assert read_config(write(tmp_path, text)).steps == {}
 
@@ -230,6 +231,24 @@ def test_remote_and_auto_push_are_read(tmp_path: Path) -> None:
 )
 def test_bad_remote_or_auto_push_is_refused(tmp_path: Path, line: str, key: str) -> None:
     assert refused(tmp_path, f"[tool.mitosis]\n{line}\n[tool.mitosis.steps]\n").key == f"tool.mitosis.{key}"
+
+
+@pytest.mark.parametrize("value", HOOK_SETTINGS)
+def test_hook_is_read(tmp_path: Path, value: str) -> None:
+    config = read_config(write(tmp_path, f"[tool.mitosis]\nhook = '{value}'\n[tool.mitosis.steps]\n"))
+    assert config.hook == value
+
+
+def test_hook_warns_unless_told_otherwise(tmp_path: Path) -> None:
+    assert read_config(write(tmp_path, "[tool.mitosis.steps]\n")).hook == "warn"
+    assert find_config(tmp_path / "nowhere", None, steps_needed=False).hook == "warn"
+
+
+@pytest.mark.parametrize("value", ["'Strict'", "''", "true", "['off']"])
+def test_other_hook_setting_is_refused_with_those_that_there_are(tmp_path: Path, value: str) -> None:
+    error = refused(tmp_path, f"[tool.mitosis]\nhook = {value}\n[tool.mitosis.steps]\n")
+    assert error.key == "tool.mitosis.hook"
+    assert all(f'"{setting}"' in str(error) for setting in HOOK_SETTINGS)
 
 
 @pytest.mark.parametrize("text", ["tool = 3\n", "[tool]\nmitosis = []\n", "[[tool.mitosis]]\n", "tool.mitosis.steps=1"])
