@@ -17,6 +17,7 @@ from mitosis.canonical.full_text import render
 from mitosis.canonical.nodes import Node, decode, encode_node
 from mitosis.canonical.order import canonical
 from mitosis.canonical.show import summary
+from mitosis.canonical.sources import changed_functions, source_digests
 from mitosis.canonical.walk import INLINE_LIMIT, INLINE_TOTAL, build, compact
 from mitosis.canonical.wire import FORMAT, MAX_BYTES, write
 from mitosis.errors import UnstableValue
@@ -30,12 +31,14 @@ __all__ = [
     "Comparison",
     "Difference",
     "Node",
+    "changed_functions",
     "compare",
     "decode",
     "digest",
     "encode",
     "encode_node",
     "render",
+    "source_digests",
     "summary",
 ]
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from mitosis.in_kernel import describe_exception, let_interrupts_pass
-from mitosis.in_kernel.imports import is_installed, real_path
+from mitosis.installed import is_installed, real_path
 
 _CONTEXT_LINES = 2
 MESSAGE_LIMIT = 2000

@@ -6,7 +6,6 @@ committed code, and leave no `__pycache__` behind, so that running a trial chang
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from importlib.machinery import SourceFileLoader
@@ -16,6 +15,7 @@ from typing import Any
 
 from mitosis.blobs import blob_id
 from mitosis.in_kernel import let_interrupts_pass
+from mitosis.installed import environment_folders, is_installed, real_path
 
 _imported: dict[str, str] = {}
 """Path of each source file compiled below the working tree -> git blob id of its bytes."""
@@ -53,37 +53,6 @@ def watch_imports(root: Path) -> None:
     SourceFileLoader.path_stats = watched_path_stats  # type: ignore[method-assign]
     SourceFileLoader.set_data = watched_set_data  # type: ignore[method-assign]
     SourceFileLoader.source_to_code = watched_source_to_code  # type: ignore[assignment,method-assign]
-
-
-def environment_folders() -> list[str]:
-    """Folders that hold the interpreter and what is installed for it."""
-    import site
-    import sysconfig
-
-    paths = sysconfig.get_paths()
-    folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")}
-    folders.update(site.getsitepackages())
-    folders.add(site.getusersitepackages())
-    if sys.prefix != sys.base_prefix:
-        folders.add(sys.prefix)
-    return sorted(folders)
-
-
-_folders: tuple[str, ...] = ()
-
-
-def is_installed(path: str) -> bool:
-    """Whether a file belongs to the interpreter's environment."""
-    global _folders
-    if not _folders:
-        _folders = tuple(folder.rstrip(os.sep) + os.sep for folder in environment_folders())
-    return path.startswith(_folders) or real_path(path).startswith(_folders)
-
-
-@functools.cache
-def real_path(path: str) -> str:
-    """The path without symbolic links: git names the working tree so."""
-    return os.path.realpath(path)
 
 
 def list_imports(root: str) -> dict[str, Any]:
