@@ -344,8 +344,8 @@ def _read_hook(path: Path, value: object) -> str:
         return value
     raise ConfigError(
         path,
-        '"warn", "strict" or "off" should be here: whether a commit that changes a locked variant passes with a warning, '
-        "is stopped, or is not looked at",
+        '"warn", "strict" or "off" should be here: whether a commit that changes a locked variant passes with a '
+        "warning, is stopped, or is not looked at",
         key="tool.mitosis.hook",
     )
 

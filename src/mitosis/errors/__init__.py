@@ -23,6 +23,13 @@ from mitosis.errors.files import (
     FileTrouble,
     FolderNotWritable,
 )
+from mitosis.errors.hook import (
+    HookEdited,
+    HookError,
+    HookInTheWay,
+    HooksNotOurs,
+    HooksTurnedOff,
+)
 from mitosis.errors.journal import (
     AmbiguousKey,
     BadRecord,
@@ -100,6 +107,11 @@ __all__ = [
     "FormatTooNew",
     "GitError",
     "GitMissing",
+    "HookEdited",
+    "HookError",
+    "HookInTheWay",
+    "HooksNotOurs",
+    "HooksTurnedOff",
     "ImportFailed",
     "JournalBusy",
     "JournalError",

@@ -13,7 +13,22 @@ from mitosis.git import Repository
 from mitosis.records import ParameterRecord, StepRecord, TrialRecord
 
 COMMANDS = frozenset(
-    {"demo", "forget", "init", "list", "open", "pull", "push", "run", "setup", "show", "sync", "textconv", "variants"}
+    {
+        "demo",
+        "forget",
+        "hook",
+        "init",
+        "list",
+        "open",
+        "pull",
+        "push",
+        "run",
+        "setup",
+        "show",
+        "sync",
+        "textconv",
+        "variants",
+    }
     | {"verify"}
 )
 """What the command line takes for a command where a step could stand."""

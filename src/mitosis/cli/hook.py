@@ -1,0 +1,98 @@
+"""`mitosis hook`: have git warn before a commit that changes what a locked variant means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+from mitosis.cli.table import print_line
+
+if TYPE_CHECKING:
+    from mitosis.hook import HookFile
+
+app = App(name="hook", help="Warn before a commit that changes what a locked variant means.", help_format="plaintext")
+
+_MODES = {
+    "warn": "a commit that changes a locked variant passes, with a warning",
+    "strict": "a commit that changes a locked variant is stopped",
+    "off": "nothing is looked at",
+}
+
+
+@app.command
+def install(*, strict: bool | None = None) -> int:
+    """Have git run the check before each commit in this clone. A hook that is there already runs first.
+
+    Args:
+        strict: Stop commits that change a locked variant; --no-strict goes back to warnings.
+    """
+    from mitosis import hook
+    from mitosis.git import find_repository
+
+    done = hook.install(find_repository(Path.cwd()), strict=strict)
+    print_line(f"{'installed' if done.changed else 'installed already'}: {done.path}")
+    if done.called_by is not None:
+        print_line(f"    which {done.called_by} runs, whose hook is in its place")
+    if done.chained is not None:
+        print_line(f"    runs first: {done.chained}")
+    print_line(f"    with: {done.python}")
+    print_line(f"    {_MODES['strict' if done.strict else 'warn']}")
+    return 0
+
+
+@app.command
+def uninstall() -> int:
+    """Take the hook away again, and put back what was there before."""
+    from mitosis import hook
+    from mitosis.git import find_repository
+
+    done = hook.uninstall(find_repository(Path.cwd()))
+    for path in done.restored:
+        print_line(f"put back: {path}")
+    for path in done.removed:
+        print_line(f"removed: {path}")
+    for name in done.settings:
+        print_line(f"removed: {name} from git's configuration")
+    if not done.changed:
+        print_line("there was nothing to undo")
+    if done.left is not None and done.left.path not in done.restored:
+        print_line(f"left alone: {_describe(done.left)}")
+    return 0
+
+
+@app.command
+def status() -> int:
+    """Tell whether the hook is installed, what it does, and what is wrong; exit with 1 if it is not installed."""
+    from mitosis import hook
+    from mitosis.git import find_repository
+
+    found = hook.status(find_repository(Path.cwd()))
+    if found.is_installed:
+        print_line(f"installed: {found.path}")
+        print_line(f"    called by {found.called_by}")
+        print_line(f"    {found.mode} ({found.mode_reason}): {_MODES[found.mode]}")
+    else:
+        print_line(f"not installed: {found.path}")
+        if found.current is None:
+            print_line("    there is no hook")
+        elif found.current.kind == "other":
+            print_line(f"    {_describe(found.current)}")
+    if found.python is not None:
+        print_line(f"    with: {found.python}{'' if found.python_exists else ', which is gone'}")
+    if found.chained is not None:
+        print_line(f"    runs first: {found.chained}")
+    if found.manager is not None:
+        print_line(f"    hooks here are managed by {found.manager}")
+    for problem in found.problems:
+        head, *rest = problem.splitlines()
+        print_line(f"! {head}")
+        for line in rest:
+            print_line(f"    {line}")
+    return 0 if found.is_installed else 1
+
+
+def _describe(file: HookFile) -> str:
+    made_by = f", made by {file.manager}" if file.manager is not None else ""
+    return f"another hook is there{made_by}: {file.path}"

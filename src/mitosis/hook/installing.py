@@ -1,0 +1,216 @@
+"""Put the script where git looks for it, and take it away again.
+
+A hook that is there already is never out of sight: it gets a second name first, and then the script takes over the old
+one. Whatever a process that was killed has left, the next call finishes or undoes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mitosis.errors import FileTrouble, HookEdited, HookInTheWay, HooksNotOurs, HooksTurnedOff
+from mitosis.git import Repository
+from mitosis.hook.place import (
+    PYTHON_KEY,
+    STRICT_KEY,
+    HookFile,
+    Place,
+    find_place,
+    line_by_hand,
+    read_setting,
+    stamped_script,
+    this_python,
+    usual_place,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What `install` has done."""
+
+    path: Path
+    """The script."""
+    changed: bool
+    """False when all was so already."""
+    chained: Path | None
+    """The hook that was there before, and runs first."""
+    python: str
+    """What runs the check."""
+    strict: bool
+    """Whether this clone is set to stop commits."""
+    called_by: str | None
+    """The program that runs the script, where git does not do it itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uninstalled:
+    """What `uninstall` has done."""
+
+    removed: tuple[Path, ...]
+    """Files that are gone."""
+    restored: tuple[Path, ...]
+    """The hook that was there before, where it is again; in two folders if git was told to look elsewhere meanwhile."""
+    settings: tuple[str, ...]
+    """Settings of git that are gone."""
+    left: HookFile | None
+    """The hook that git runs now, which is not mitosis'."""
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.removed or self.restored or self.settings)
+
+
+def install(repository: Repository, *, strict: bool | None = None) -> Installed:
+    """Have git run the check before each commit, after the hook that is there already.
+
+    Writes to the folder of hooks and to the clone's configuration, and nothing where all is so already.
+
+    Args:
+        repository: the clone; all its worktrees share the hook.
+        strict: whether a commit that changes a locked variant is to be stopped; None leaves it as it is set.
+
+    Raises:
+        HooksNotOurs: git looks for hooks in the working tree or outside the repository.
+        HooksTurnedOff: git looks for them nowhere.
+        HookEdited: the script is there, and somebody has edited it.
+        HookInTheWay: there are another hook, and one that was kept before.
+        FileTrouble: a file cannot be written.
+        GitError: git's configuration cannot be.
+    """
+    place = find_place(repository)
+    if place.is_turned_off:
+        raise HooksTurnedOff(place.folder)
+    if place.whose != "repository":
+        raise HooksNotOurs(place.path, place.whose, line_by_hand(place.whose, strict=bool(strict)))
+    installed = place.installed()
+    if installed is not None and installed.kind == "edited":
+        raise HookEdited(installed.path)
+    keeps = installed is None and os.path.lexists(place.path) and not place.is_half_installed()
+    if keeps and os.path.lexists(place.chained):
+        raise HookInTheWay(place.path, place.chained)
+
+    target = place.path if installed is None else installed.path
+    writes = installed is None or not installed.is_current
+    has_leftover = os.path.lexists(place.new)
+    if writes:
+        _write(place.new, stamped_script())
+    elif has_leftover:
+        _remove(place.new)
+    changed = _configure(repository, strict)
+    if keeps:
+        _keep(place)
+    if writes:
+        _replace(place.new, target)
+    return Installed(
+        path=target,
+        changed=changed or writes or has_leftover,
+        chained=place.chained if os.path.lexists(place.chained) else None,
+        python=this_python(),
+        strict=read_setting(repository, "--type=bool", STRICT_KEY) == "true",
+        called_by=None if target == place.path else "pre-commit",
+    )
+
+
+def uninstall(repository: Repository) -> Uninstalled:
+    """Undo what `install` did: the hook that was there before is there again, as it was.
+
+    Raises:
+        HookEdited: somebody has edited the script; nothing is changed then.
+        FileTrouble: a file cannot be written.
+        GitError: git's configuration cannot be.
+    """
+    place = find_place(repository)
+    places = [place] if place.is_writable else []
+    if usual_place(repository).folder.resolve() != place.folder.resolve():
+        # git was told after the installation to look elsewhere.
+        places.append(usual_place(repository))
+    for one in places:
+        for file in one.ours():
+            if file.kind == "edited":
+                raise HookEdited(file.path)
+    removed: list[Path] = []
+    restored: list[Path] = []
+    for one in places:
+        _clear(one, removed, restored)
+    settings = tuple(key for key in (PYTHON_KEY, STRICT_KEY) if _unset(repository, key))
+    return Uninstalled(tuple(removed), tuple(restored), settings, place.current())
+
+
+def _clear(place: Place, removed: list[Path], restored: list[Path]) -> None:
+    """Remove what is mitosis' at a place, and put back what was there before."""
+    ours = place.ours()
+    gone = [place.new] if os.path.lexists(place.new) else []
+    if place.is_half_installed():
+        gone.append(place.chained)
+    elif os.path.lexists(place.chained) and (ours or place.current() is None):
+        back = ours.pop(0).path if ours else place.path
+        _replace(place.chained, back)
+        restored.append(back)
+    gone += [file.path for file in ours]
+    for path in gone:
+        _remove(path)
+    removed += gone
+    if gone:
+        # An empty folder means nothing to git, and installing may have made it; another folder stays.
+        with contextlib.suppress(OSError):
+            place.folder.rmdir()
+
+
+def _configure(repository: Repository, strict: bool | None) -> bool:
+    """Write the settings that the script reads; returns whether they were others."""
+    changed = read_setting(repository, "--local", PYTHON_KEY) != this_python()
+    if changed:
+        repository.git("config", "--local", "--replace-all", PYTHON_KEY, this_python())
+    if strict is False and _unset(repository, STRICT_KEY):
+        changed = True
+    if strict and read_setting(repository, "--local", "--type=bool", STRICT_KEY) != "true":
+        repository.git("config", "--local", "--replace-all", STRICT_KEY, "true")
+        changed = True
+    return changed
+
+
+def _unset(repository: Repository, key: str) -> bool:
+    """Take a setting out of the clone's configuration; returns whether it was there."""
+    if read_setting(repository, "--local", "--get-all", key) is None:
+        return False
+    repository.git("config", "--local", "--unset-all", key)
+    return True
+
+
+def _write(path: Path, script: bytes) -> None:
+    """Write an executable file that is on the disk before it takes another's place."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o777), "wb") as file:
+            file.write(script)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise FileTrouble(path, "written", error) from error
+
+
+def _keep(place: Place) -> None:
+    """Give the hook that is there its second name. Mode, times and the target of a link stay as they are."""
+    try:
+        os.link(place.path, place.chained, follow_symlinks=False)
+    except (OSError, NotImplementedError):
+        # Not every file system knows second names.
+        _replace(place.path, place.chained)
+
+
+def _replace(old: Path, new: Path) -> None:
+    try:
+        old.replace(new)
+    except OSError as error:
+        raise FileTrouble(new, "written", error) from error
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise FileTrouble(path, "removed", error) from error
