@@ -1,0 +1,201 @@
+"""The files of one state of the repository: the working tree, what is staged, or a commit.
+
+What is not in the working tree is checked out by git itself to a temporary folder, so that filters, LFS and line ends
+apply as they do for the user. Neither the user's index nor the working tree is touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from mitosis.git import Repository, run_git
+
+_SUBMODULE_MODE = "160000"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """Where the files are that stand for one state of the repository."""
+
+    root: Path
+    """The folder that holds them: the top of the working tree, or a temporary folder."""
+    top: Path
+    """The top of the working tree, whose place `root` takes. Both are free of symbolic links."""
+    is_whole: bool
+    """False when only a selection of files was checked out."""
+
+
+class TrackedFile(NamedTuple):
+    """A file of the index, or the commit of a submodule."""
+
+    mode: str
+    """Octal, as git writes it."""
+    oid: str
+
+    @property
+    def is_submodule(self) -> bool:
+        return self.mode == _SUBMODULE_MODE
+
+
+def working_tree(repository: Repository) -> Checkout:
+    """The working tree as it is, with what is neither staged nor committed."""
+    top = Path(os.path.realpath(repository.root))
+    return Checkout(root=top, top=top, is_whole=True)
+
+
+@contextlib.contextmanager
+def staged(repository: Repository, *, names: Sequence[str] | None = None) -> Iterator[Checkout]:
+    """Check out the index to a temporary folder, which is gone afterwards.
+
+    The index is the one that git would commit now: inside a hook, that which GIT_INDEX_FILE names. What a sparse
+    checkout leaves out is left out here too.
+
+    Args:
+        repository: whose index.
+        names: check out only these paths, relative to the top, with `/`; those that are not in the index are left
+            out. None for everything.
+
+    Raises:
+        GitError: git cannot read the index or write a file.
+    """
+    with open_index(repository) as index, index.checked_out(names) as checkout:
+        yield checkout
+
+
+@contextlib.contextmanager
+def at_commit(repository: Repository, commit: str, *, names: Sequence[str] | None = None) -> Iterator[Checkout]:
+    """Check out a commit to a temporary folder, which is gone afterwards.
+
+    Args:
+        repository: that has the commit.
+        commit: its id, or anything that git takes for a commit.
+        names: check out only these paths, as in `staged`.
+
+    Raises:
+        GitError: there is no such commit, or git cannot write a file.
+    """
+    with open_index(repository, commit) as index, index.checked_out(names) as checkout:
+        yield checkout
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index to check out from: the user's, or one of a commit that was made for this."""
+
+    repository: Repository
+    variables: Mapping[str, str]
+    """What makes git use it."""
+    files: Mapping[str, TrackedFile]
+    """By path, relative to the top, with `/`."""
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file as git stores them.
+
+        Raises:
+            UnreadableObject: it is missing or damaged.
+        """
+        return self.repository.read_blob(self.files[name].oid)
+
+    @contextlib.contextmanager
+    def checked_out(self, names: Sequence[str] | None = None) -> Iterator[Checkout]:
+        """A temporary folder with the files, or with those of `names`. Submodules are links to the working tree."""
+        top = Path(os.path.realpath(self.repository.root))
+        with temporary_folder() as folder:
+            root = folder / "tree"
+            root.mkdir()
+            chosen = self.files.keys() if names is None else self.files.keys() & set(names)
+            paths = [name for name in self.files if name in chosen and not self.files[name].is_submodule]
+            if paths:
+                run_git(
+                    *("checkout-index", "--quiet", "--force", "-z", "--stdin"),
+                    cwd=root,
+                    stdin=b"".join(os.fsencode(path) + b"\0" for path in paths),
+                    environment={
+                        **self.variables,
+                        "GIT_DIR": str(self.repository.git_dir),
+                        # As the top of the working tree, so that git reads its own .gitattributes and not the user's.
+                        "GIT_WORK_TREE": str(root),
+                        "GIT_PREFIX": "",
+                    },
+                )
+            for name, file in self.files.items():
+                if file.is_submodule:
+                    _link_folder(root / name, top / name)
+            yield Checkout(root=root, top=top, is_whole=names is None)
+
+
+@contextlib.contextmanager
+def open_index(repository: Repository, commit: str | None = None) -> Iterator[Index]:
+    """The user's index, or a temporary one of a commit.
+
+    Raises:
+        GitError: git cannot read it, or there is no such commit.
+    """
+    if commit is None:
+        yield Index(repository, {}, _list_files(repository, {}))
+        return
+    found = run_git(
+        *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}"), cwd=repository.root
+    )
+    with temporary_folder() as folder:
+        variables = {"GIT_INDEX_FILE": str(folder / "index")}
+        run_git(
+            *("-c", "core.sparseCheckout=false", "read-tree", found.decode().strip()),
+            cwd=repository.root,
+            environment=variables,
+        )
+        yield Index(repository, variables, _list_files(repository, variables))
+
+
+def _list_files(repository: Repository, variables: Mapping[str, str]) -> dict[str, TrackedFile]:
+    """The files of an index that a checkout would write: merged, and not left out by a sparse checkout."""
+    output = run_git("ls-files", "--stage", "-t", "-z", cwd=repository.root, environment=variables)
+    files = {}
+    for line in output.split(b"\0"):
+        facts, _, name = line.partition(b"\t")
+        if not name:
+            continue
+        tag, mode, oid, stage = facts.decode("ascii").split(" ")
+        if stage == "0" and tag != "S":
+            files[os.fsdecode(name)] = TrackedFile(mode, oid)
+    return files
+
+
+def _link_folder(link: Path, target: Path) -> None:
+    """Let a submodule's place lead to its folder in the working tree, if it is there."""
+    if not target.is_dir():
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    # Where links may not be made (Windows without the right to), its modules are missing, and the evaluation says so.
+    with contextlib.suppress(OSError):
+        link.symlink_to(target, target_is_directory=True)
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A private folder without symbolic links on the way; gone afterwards, whatever is in it."""
+    folder = os.path.realpath(tempfile.mkdtemp(prefix="mitosis-"))
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, onerror=_remove_anyway)
+
+
+def _remove_anyway(function: Callable[..., object], path: str, _: object) -> None:
+    """Remove what user code has made read-only; leave what still cannot be removed to the machine's own cleaning."""
+    with contextlib.suppress(OSError):
+        for place in (Path(path).parent, Path(path)):
+            if not place.is_symlink():
+                place.chmod(stat.S_IRWXU)
+        if function in (os.scandir, os.open, os.listdir):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            function(path)

@@ -1,0 +1,168 @@
+"""Import the modules of a checkout in place of those of the working tree. Runs in the evaluating process.
+
+What Python's own finders, the entries of `sys.path` and the finders of editable installs lead to below the top of the
+working tree is found at the same place of the checkout, or not at all. `sys.path` stays as it is, since it is also
+where installed packages are looked up by name and version.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Any
+
+from mitosis.installed import environment_folders, real_path
+
+
+class Places:
+    """Where the files of the working tree are in the checkout.
+
+    Args:
+        root: the folder of the checkout.
+        top: the top of the working tree. Neither has symbolic links on the way.
+    """
+
+    def __init__(self, root: str, top: str) -> None:
+        self.root = root
+        self.top = top
+        self._root_prefix = root.rstrip(os.sep) + os.sep
+        self._top_prefix = top.rstrip(os.sep) + os.sep
+        # An environment that holds the whole working tree takes nothing away from it.
+        real = (os.path.realpath(folder) + os.sep for folder in environment_folders())
+        self._installed = tuple(folder for folder in real if folder.startswith(self._top_prefix))
+        self._known: dict[str, str] = {}
+
+    def moved(self, path: str) -> str:
+        """Where a file or folder of the working tree is in the checkout; any other path as it is."""
+        known = self._known.get(path)
+        if known is None:
+            inside = self._inside_top(path)
+            known = path if inside is None else os.path.join(self.root, inside).rstrip(os.sep)
+            self._known[path] = known
+        return known
+
+    def inside(self, path: str) -> str | None:
+        """A path of the checkout or of the working tree relative to its top; None for any other."""
+        if (path + os.sep).startswith(self._root_prefix):
+            return path[len(self._root_prefix) :]
+        real = real_path(path)
+        if (real + os.sep).startswith(self._root_prefix):
+            return real[len(self._root_prefix) :]
+        return self._inside_top(path)
+
+    def _inside_top(self, path: str) -> str | None:
+        if not os.path.isabs(path):
+            return None
+        real = real_path(path)
+        # The checkout itself may be below the working tree, where TMPDIR says so.
+        is_below = (real + os.sep).startswith(self._top_prefix)
+        if not is_below or (real + os.sep).startswith((self._root_prefix, *self._installed)):
+            return None
+        return real[len(self._top_prefix) :]
+
+
+class _Moved:
+    """A finder that does what another does, and leads to the checkout."""
+
+    def __init__(self, finder: Any, places: Places, missing: set[str]) -> None:
+        self._finder = finder
+        self._places = places
+        self._missing = missing
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._finder, name)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if self._finder is not PathFinder:
+            spec = self._finder.find_spec(name, path, target)
+            return None if spec is None else _moved_spec(spec, self._places)
+        folders = [self._places.moved(p) if isinstance(p, str) else p for p in (sys.path if path is None else path)]
+        spec = PathFinder.find_spec(name, folders, target)
+        if spec is None:
+            self._missing.add(name)
+            return None
+        return _moved_spec(spec, self._places)
+
+
+def _moved_spec(spec: ModuleSpec, places: Places) -> ModuleSpec | None:
+    """Where to find the same module in the checkout; None where the checkout has none."""
+    folders = spec.submodule_search_locations
+    moved_folders = None if folders is None else [places.moved(folder) for folder in folders]
+    if spec.has_location and isinstance(spec.origin, str):
+        file = places.moved(spec.origin)
+        if file == spec.origin:
+            return spec
+        if os.path.isfile(file):
+            return importlib.util.spec_from_file_location(spec.name, file, submodule_search_locations=moved_folders)
+        # A module may have become a package, or the other way round.
+        parent = os.path.dirname(spec.origin)
+        return PathFinder.find_spec(spec.name, [places.moved(parent if folders is None else os.path.dirname(parent))])
+    if moved_folders is not None and any(places.inside(folder) is not None for folder in moved_folders):
+        moved_folders = [folder for folder in moved_folders if os.path.isdir(folder)]
+        if not moved_folders:
+            return None
+        # A namespace package as a list: one that Python keeps up to date would look into the working tree again.
+        moved = ModuleSpec(spec.name, None, is_package=True)
+        moved.submodule_search_locations = moved_folders
+        return moved
+    return spec
+
+
+class _OwnModules:
+    """Finds the packages of the lookup modules in the checkout, also where another copy of them is installed.
+
+    Args:
+        names: of the packages, top level.
+        folders: of the checkout, to look for them in.
+        places: where the checkout is.
+    """
+
+    def __init__(self, names: Iterable[str], folders: Sequence[str], places: Places) -> None:
+        self._names = frozenset(names)
+        self._folders = list(folders)
+        self._places = places
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if path is not None or name not in self._names:
+            return None
+        found = None
+        for finder in sys.meta_path:
+            if finder is not self:
+                found = finder.find_spec(name, path, target)
+                if found is not None:
+                    break
+        if found is None or self._is_ours(found):
+            return found
+        ours = PathFinder.find_spec(name, self._folders)
+        return ours if ours is not None and ours.has_location else found
+
+    def _is_ours(self, spec: ModuleSpec) -> bool:
+        paths = [spec.origin] if spec.has_location else list(spec.submodule_search_locations or ())
+        return any(isinstance(path, str) and self._places.inside(path) is not None for path in paths)
+
+
+def relocate_imports(places: Places, own: Iterable[str], folders: Sequence[str]) -> set[str]:
+    """From now on, import from the checkout what would be imported from the working tree.
+
+    Args:
+        places: where the two are.
+        own: names of the packages that hold the lookup modules.
+        folders: of the checkout, where they may be.
+
+    Returns:
+        The names of modules that were looked for and not found on the search path. It fills as they are.
+    """
+    missing: set[str] = set()
+    keep = (BuiltinImporter, FrozenImporter)
+    sys.meta_path[:] = [f if f in keep else _Moved(f, places, missing) for f in sys.meta_path]
+    if places.root != places.top:
+        sys.meta_path.insert(0, _OwnModules(own, folders, places))
+    return missing

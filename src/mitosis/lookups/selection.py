@@ -1,0 +1,147 @@
+"""Evaluate what is staged or a commit, and check out no more of a large repository than is needed."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Collection, Sequence
+
+from mitosis.config import CONFIG_NAME, Config
+from mitosis.errors import UnreadableObject
+from mitosis.git import Repository
+from mitosis.lookups.checkouts import Index, open_index
+from mitosis.lookups.evaluation import TIME_LIMIT_S, Evaluation, Seen, evaluate
+from mitosis.lookups.static import source_folders, static_files
+
+SMALL_REPOSITORY = 1000
+"""With so many files at most, everything is checked out."""
+
+
+def evaluate_staged(
+    repository: Repository,
+    config: Config,
+    *,
+    steps: Sequence[str] | None = None,
+    time_limit_s: float = TIME_LIMIT_S,
+) -> Evaluation:
+    """Evaluate the lookup dictionaries as git would commit them now; see `evaluate` and `staged`.
+
+    Args:
+        repository: whose index.
+        config: as it is staged.
+        steps: names of the steps to evaluate; all by default.
+        time_limit_s: for evaluating them. In a large repository it may be done twice.
+
+    Raises:
+        GitError: git cannot read the index or write a file.
+    """
+    with open_index(repository) as index:
+        return _evaluate(index, config, steps, time_limit_s)
+
+
+def evaluate_at(
+    repository: Repository,
+    commit: str,
+    config: Config,
+    *,
+    steps: Sequence[str] | None = None,
+    time_limit_s: float = TIME_LIMIT_S,
+) -> Evaluation:
+    """Evaluate the lookup dictionaries of a commit; see `evaluate`, `at_commit` and `evaluate_staged`.
+
+    Raises:
+        GitError: there is no such commit, or git cannot write a file.
+    """
+    with open_index(repository, commit) as index:
+        return _evaluate(index, config, steps, time_limit_s)
+
+
+def _evaluate(index: Index, config: Config, steps: Sequence[str] | None, time_limit_s: float) -> Evaluation:
+    names = select_files(index, config) if len(index.files) > SMALL_REPOSITORY else None
+    if names is not None:
+        with index.checked_out(sorted(names)) as checkout:
+            found = evaluate(checkout, config, steps=steps, time_limit_s=time_limit_s)
+        if not needs_more(found, names, index.files):
+            return found
+    with index.checked_out() as checkout:
+        return evaluate(checkout, config, steps=steps, time_limit_s=time_limit_s)
+
+
+def select_files(index: Index, config: Config) -> frozenset[str] | None:
+    """The files that evaluating the dictionaries is likely to need; None for all of them.
+
+    They are the Python files that the lookup modules import, whatever else is below the packages that hold those
+    modules, and pyproject.toml.
+    """
+    tracked = {name for name, file in index.files.items() if not file.is_submodule}
+    try:
+        found = static_files(tracked, index.read, config)
+    except UnreadableObject:  # in a partial clone git fetches it once the file is checked out
+        return None
+    packages = _package_folders(found, source_folders(config))
+    data = (
+        name for name in tracked if not name.endswith(".py") and any(folder in packages for folder in _folders(name))
+    )
+    return found.union(data, {CONFIG_NAME} & tracked)
+
+
+def _package_folders(files: Collection[str], source_folders: Collection[str]) -> frozenset[str]:
+    """The folders of the files, but for those that modules are imported from, which may hold everything else too."""
+    return frozenset(name.rpartition("/")[0] for name in files) - frozenset(source_folders) - {""}
+
+
+def _folders(name: str) -> list[str]:
+    """The folders that a file is in, the innermost last."""
+    parts = name.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def needs_more(found: Evaluation, selected: Collection[str], tracked: Collection[str]) -> bool:
+    """Whether an evaluation of a selection might have another outcome if all tracked files were there.
+
+    So it might where something went wrong, and where the code looked for a file or a module that is tracked and was
+    not checked out, whatever it made of not finding it.
+    """
+    if any(trouble.kind == "late" for trouble in found.troubles):
+        return False  # with more files it would not be faster
+    if found.troubles or any(refused.has_raised for refused in found.refused):
+        return True
+    chosen = frozenset(selected)
+    left_out = sorted(name for name in tracked if name not in chosen)
+    return _saw_gap(found.seen, chosen, left_out)
+
+
+def _saw_gap(seen: Seen, selected: Collection[str], left_out: Sequence[str]) -> bool:
+    """Whether the code looked for something that only the files left out have.
+
+    Args:
+        seen: what it looked for.
+        selected: the files that were there.
+        left_out: the others, sorted.
+    """
+    missing_paths = {*left_out, *(folder for name in left_out for folder in _folders(name))}
+    missing_paths.difference_update(folder for name in selected for folder in _folders(name))
+    if not seen.touched.isdisjoint(missing_paths):
+        return True
+    if any(_has_below(left_out, folder) for folder in seen.listed):
+        return True
+    return bool(seen.missing) and not seen.missing.isdisjoint(_module_names(missing_paths))
+
+
+def _has_below(names: Sequence[str], folder: str) -> bool:
+    """Whether any of the sorted names is below a folder; the top is empty."""
+    prefix = f"{folder}/" if folder else ""
+    place = bisect.bisect_left(names, prefix)
+    return place < len(names) and names[place].startswith(prefix)
+
+
+def _module_names(paths: Collection[str]) -> set[str]:
+    """The dotted names by which files and folders could be imported, from whatever folder above them."""
+    found: set[str] = set()
+    for path in paths:
+        folder, _, last = path.rpartition("/")
+        stem = last.partition(".")[0]
+        parts = [*folder.split("/"), stem] if folder else [stem]
+        if stem == "__init__":
+            parts.pop()
+        found.update(".".join(parts[start:]) for start in range(len(parts)))
+    return found
