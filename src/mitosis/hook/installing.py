@@ -20,6 +20,7 @@ from mitosis.hook.place import (
     Place,
     find_place,
     line_by_hand,
+    read_hook,
     read_setting,
     stamped_script,
     this_python,
@@ -143,7 +144,7 @@ def _clear(place: Place, removed: list[Path], restored: list[Path]) -> None:
     """Remove what is mitosis' at a place, and put back what was there before."""
     ours = place.ours()
     gone = [place.new] if os.path.lexists(place.new) else []
-    if place.is_half_installed():
+    if place.is_half_installed() or _is_superseded(place):
         gone.append(place.chained)
     elif os.path.lexists(place.chained) and (ours or place.current() is None):
         back = ours.pop(0).path if ours else place.path
@@ -157,6 +158,12 @@ def _clear(place: Place, removed: list[Path], restored: list[Path]) -> None:
         # An empty folder means nothing to git, and installing may have made it; another folder stays.
         with contextlib.suppress(OSError):
             place.folder.rmdir()
+
+
+def _is_superseded(place: Place) -> bool:
+    """Whether pre-commit has installed its hook once more, after mitosis had kept the one of before."""
+    current, kept = place.current(), read_hook(place.chained)
+    return current is not None and kept is not None and current.manager == kept.manager == "pre-commit"
 
 
 def _configure(repository: Repository, strict: bool | None) -> bool:

@@ -114,7 +114,7 @@ class Place:
         """Whether the hook that is there was kept, and not yet replaced."""
         try:
             return os.path.samestat(self.path.lstat(), self.chained.lstat())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
 
 

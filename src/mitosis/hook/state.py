@@ -22,7 +22,7 @@ from mitosis.hook.place import (
 )
 
 _FRAMEWORK_CONFIG = ".pre-commit-config.yaml"
-_FRAMEWORK_ENTRY = re.compile(rb"""^\s*(?:-\s*)?id:\s*['"]?mitosis['"]?\s*(?:#.*)?$""", re.M)
+_FRAMEWORK_ENTRY = re.compile(rb"""^[^#\n]*\bid["']?\s*:\s*["']?mitosis["']?\s*(?:$|[,}#])""", re.M)
 _SEARCHED = "$VIRTUAL_ENV, $CONDA_PREFIX, .venv, venv and env in the working tree, PATH"
 
 
