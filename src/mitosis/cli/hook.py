@@ -62,6 +62,7 @@ def uninstall() -> int:
     return 0
 
 
+@app.default
 @app.command
 def status() -> int:
     """Tell whether the hook is installed, what it does, and what is wrong; exit with 1 if it is not installed."""
