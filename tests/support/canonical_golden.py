@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import scipy.stats
 
 from mitosis.canonical import INLINE_LIMIT, encode
 
@@ -183,6 +184,13 @@ VALUES: dict[str, Callable[[], Any]] = {
         pd.Period("2026-03", freq="M"),
         pd.NaT,
         pd.NA,
+    ],
+    "scipy": lambda: [
+        scipy.stats.norm(0, 2),
+        scipy.stats.gamma(2.0, scale=3),
+        scipy.stats.poisson(4),
+        samples.seeded(scipy.stats.norm(), 5),
+        scipy.stats.rv_histogram((np.array([1, 2, 1]), np.array([0.0, 1.0, 2.0, 3.0])))(loc=1),
     ],
     "polars": lambda: pl.DataFrame({"a": [1, None], "b": ["x", None], "c": [[1.5], []]}),
 }

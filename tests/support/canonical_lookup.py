@@ -21,8 +21,11 @@ import polars as pl
 import scipy.stats
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Ridge
+from sklearn.model_selection import RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+from support.canonical_samples import seeded
 
 
 class Scheme(enum.Enum):
@@ -73,8 +76,47 @@ class Step:
         self.at = at
 
 
+class Point:
+    """A class as attrs makes it: slots, comparison by attributes, `__getstate__` and `__setstate__`."""
+
+    __slots__ = ("label", "x")
+
+    def __init__(self, x: float, label: str) -> None:
+        self.x = x
+        self.label = label
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Point) and (self.x, self.label) == (other.x, other.label)
+
+    def __hash__(self) -> int:
+        return hash((self.x, self.label))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"x": self.x, "label": self.label}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
 def damping(x: float, rate: float) -> float:
     return x * rate
+
+
+def growth(x: float, rate: float) -> float:
+    return x * (1 + rate)
+
+
+def objects(*values: Any) -> np.ndarray[Any, Any]:
+    """An array of objects."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
 
 
 def fitted() -> StandardScaler:
@@ -100,6 +142,10 @@ def make_lookup() -> dict[str, Any]:
             "poisson": scipy.stats.poisson(4),
             "joint": scipy.stats.multivariate_normal([0, 1], np.eye(2)),
             "class": scipy.stats.norm,
+            "seeded": seeded(scipy.stats.norm(0, 1), 5),
+            "generator": seeded(scipy.stats.uniform(loc=-1, scale=2), np.random.default_rng(5)),
+            "histogram": scipy.stats.rv_histogram((np.array([1, 2, 1]), np.array([0.0, 1.0, 2.0, 3.0])))(),
+            "table": scipy.stats.rv_discrete(values=([1, 2], [0.25, 0.75])),
         },
         "function": {
             "plain": damping,
@@ -107,6 +153,8 @@ def make_lookup() -> dict[str, Any]:
             "method": Schedule([0.1, 0.2]).rate,
             "universal": np.sin,
             "class": Kernel,
+            "builtin": len,
+            "several": objects(damping, np.sin, functools.partial(damping, rate=0.25)),
         },
         "generator": {
             "new": np.random.default_rng(7),
@@ -115,10 +163,19 @@ def make_lookup() -> dict[str, Any]:
         },
         "frame": {
             "pandas": pd.DataFrame(
-                {"a": [1, 2, 3], "b": ["x", "y", None], "when": pd.date_range("2026-03-01", periods=3, tz="UTC")},
-                index=pd.Index(["p", "q", "r"], name="key"),
+                {
+                    "a": [1, 2, 3],
+                    "b": np.array(["x", "y", None], object),
+                    "when": pd.date_range("2026-03-01", periods=3, tz="UTC").as_unit("ns"),
+                    "kind": pd.Categorical(["lo", "hi", "lo"], categories=["lo", "hi"], ordered=True),
+                    "day": np.array(["2026-03-01", "2026-03-02", "NaT"], "M8[ns]"),
+                    "count": pd.array([1, None, 3], dtype="Int64"),
+                },
+                index=pd.Index(np.array(["p", "q", "r"], object), name="key", dtype=object),
             ),
-            "polars": pl.DataFrame({"a": [1, None, 3], "b": ["x", "y", None]}),
+            "polars": pl.DataFrame(
+                {"a": [1, None, 3], "b": ["x", "y", None], "when": [datetime.date(2026, 3, day) for day in (1, 2, 3)]}
+            ),
             "series": pd.Series([1.0, 2.0], name="s"),
         },
         "estimator": {
@@ -126,8 +183,11 @@ def make_lookup() -> dict[str, Any]:
             "fitted": fitted(),
             "forest": RandomForestRegressor(n_estimators=3, random_state=1),
             "pipeline": make_pipeline(StandardScaler(), Ridge(alpha=2.0)),
+            "search": RandomizedSearchCV(
+                Ridge(), {"alpha": scipy.stats.loguniform(1e-3, 1.0)}, n_iter=5, random_state=2
+            ),
         },
-        "object": {"schedule": Schedule([0.1, 0.2, 0.3])},
+        "object": {"schedule": Schedule([0.1, 0.2, 0.3]), "point": Point(1.5, "start")},
         "table": {
             "counter": collections.Counter(aab=2),
             "ordered": collections.OrderedDict(b=1, a=2),
@@ -138,6 +198,8 @@ def make_lookup() -> dict[str, Any]:
             "start": datetime.datetime(2026, 3, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")),
             "step": datetime.timedelta(minutes=5),
             "stamp": pd.Timestamp("2026-03-01 12:00"),
+            "day": datetime.date(2026, 3, 1),
+            "zone": datetime.timezone(datetime.timedelta(hours=2), "two"),
         },
         "other": {
             "path": pathlib.Path("data/input.csv"),
@@ -153,5 +215,13 @@ def make_lookup() -> dict[str, Any]:
             "phase": 1 + 2j,
             "large": 2**100,
             "bytes": b"\x00\xff",
+            "level": Level.HIGH,
+            "set": frozenset({(1, 2), (3, 4)}),
+            "complex": np.array([1 + 1j, 2 - 2j], "c8"),
+            "big": np.arange(500_000, dtype="f8").reshape(1000, 500),
+            "scalar": np.float32(0.1),
+            "text": "a line of a longer text that goes on\n" * 100,
+            "nothing": None,
+            "flag": True,
         },
     }

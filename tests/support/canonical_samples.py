@@ -201,3 +201,9 @@ def misnamed(x: float) -> float:
 
 
 misnamed_original, misnamed = misnamed, drift
+
+
+def seeded(distribution: Any, seed: Any) -> Any:
+    """A frozen distribution with a generator of its own."""
+    distribution.random_state = seed
+    return distribution

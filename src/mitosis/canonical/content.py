@@ -186,7 +186,7 @@ def element_text(header: ArrayHeader, content: bytes, index: int) -> str:
     code = _CODES.get(header.dtype)
     if code is not None:
         values = struct.unpack("<" + code, raw)
-        return repr(complex(*values)) if len(values) == 2 else _number_text(header.dtype, values[0])
+        return repr(complex(*values)) if len(values) == 2 else number_text(header.dtype, values[0])
     time = _TIME.fullmatch(header.dtype)
     if time:
         return time_text(time[1], int.from_bytes(raw, "little", signed=True), int(time[2] or 1), time[3] or "")
@@ -229,7 +229,8 @@ def _seconds(count: int, unit: str) -> tuple[int | None, int]:
     return None, 0
 
 
-def _number_text(dtype: str, value: int | float | bool) -> str:
+def number_text(dtype: str, value: int | float | bool) -> str:
+    """A number as numpy shows one of this dtype."""
     if dtype in ("float16", "float32") and math.isfinite(value):
         # The shortest text that reads back as the same element, as numpy shows it.
         for digits in range(1, 10):

@@ -10,7 +10,7 @@ import numpy as np
 
 from mitosis.canonical.content import array_entry, chunk_elements, digest_chunk, digested_entry, has_range, range_of
 from mitosis.canonical.expansion import Handler, Part, atom, attributes, instance_attributes, record
-from mitosis.canonical.graph import NAN, ArrayHeader
+from mitosis.canonical.graph import NAN, ArrayHeader, Entry
 from mitosis.canonical.names import Refusal, class_label, find, function_label
 
 _LABEL: Final = "numpy.ndarray"
@@ -23,6 +23,8 @@ _OF_MASKED: Final = frozenset(
 
 _HALF_MAGNITUDE: Final = np.int16(0x7FFF)
 _HALF_INFINITY: Final = np.int16(0x7C00)
+_SEED_BITS: Final = 64
+"""Bits of the longest seed that a person is taken to have chosen."""
 _QUAD_BYTES: Final = 16
 _DOUBLE_MANTISSA_BITS: Final = 52
 _X87_MANTISSA_BITS: Final = 63
@@ -300,10 +302,38 @@ def expand_bit_generator(value: Any, limit: int) -> Part:
 
 
 def expand_random_state(value: Any, limit: int) -> Part:
-    if value is sys.modules["numpy.random"].mtrand._rand:
-        # What `numpy.random.normal` and others draw from: everybody has it, and its state is everybody's affair.
-        return atom("constant", "numpy.random.mtrand._rand")
+    if _is_global(value):
+        return common_generator()
     return record("numpy.random.RandomState", {".state": _without_leftovers(value.get_state(legacy=False))})
+
+
+def common_generator() -> Entry:
+    """What `numpy.random.normal` and others draw from: everybody has it, and its state is everybody's affair."""
+    return atom("constant", "numpy.random.mtrand._rand")
+
+
+def _is_global(value: object) -> bool:
+    return value is sys.modules["numpy.random"].mtrand._rand
+
+
+def is_common(value: Any) -> bool:
+    """Whether it is numpy's global generator, or a copy of it or another old generator that nobody seeded.
+
+    What nobody seeded has 128 random bits of the system for a seed, so it draws something else in each process.
+    Libraries copy the global generator unasked when they copy an object that draws from it.
+    """
+    if _is_global(value):
+        return True
+    random: Any = sys.modules["numpy.random"]
+    if type(value) is not random.RandomState:
+        return False
+    seed: Any = getattr(value._bit_generator, "seed_seq", None)
+    return (
+        type(seed) is random.SeedSequence
+        and type(seed.entropy) is int
+        and seed.entropy.bit_length() > _SEED_BITS
+        and seed.spawn_key == ()
+    )
 
 
 def _without_leftovers(state: dict[str, Any]) -> dict[str, Any]:

@@ -120,7 +120,8 @@ def _values(array: Any, limit: int) -> Part:
 
 def _is_masked(dtype: Any) -> bool:
     """Whether it is one of the nullable numbers or booleans, such as `Int64`."""
-    return type(dtype).__module__.startswith("pandas.") and isinstance(getattr(dtype, "numpy_dtype", None), np.dtype)
+    library = type(dtype).__module__.partition(".")[0]
+    return library == "pandas" and isinstance(getattr(dtype, "numpy_dtype", None), np.dtype)
 
 
 def expand_dtype(value: Any, limit: int) -> Part:

@@ -11,7 +11,7 @@ import itertools
 import re
 import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from mitosis.canonical.expansion import (
@@ -32,8 +32,11 @@ _PROTOCOL: Final = 4
 
 _ADDRESS: Final = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]{4,}>")
 
+_ESTIMATOR: Final = "sklearn.base:BaseEstimator"
+
 _LEFT_OUT: Final = {
-    "sklearn.base:BaseEstimator": {"_sklearn_version"},
+    _ESTIMATOR: {"_sklearn_version"},
+    "sklearn.ensemble._base:BaseEnsemble": {"estimator_params"},
     "scipy.stats._distn_infrastructure:rv_generic": {
         *("__doc__", "_ctor_param", "_parse_arg_template", "_stats_has_moments", "extradoc", "numargs"),
         *("generic_moment", "vecentropy"),
@@ -41,9 +44,21 @@ _LEFT_OUT: Final = {
     "numpy:vectorize": {"__doc__", "_ufunc"},
     "scipy.stats._multivariate:multi_rv_generic": {"__doc__"},
     "scipy.stats._covariance:CovViaPSD": {"_LP", "_log_pdet", "_psd"},
+    "scipy.stats._distribution_infrastructure:UnivariateDistribution": {
+        *("_moment_raw_cache", "_moment_central_cache", "_moment_standardized_cache", "_lmoment_cache"),
+        *("_support_cache", "_method_cache", "_constant_cache", "_cache_policy", "_not_implemented"),
+        *("_parameterization", "_parameterizations", "_parameters", "_variable", "_moment_methods"),
+        *("_invalid", "_any_invalid", "_shape", "_ndim", "_size", "_dtype"),
+    },
 }
 """By base class, attributes that a state holds and that say nothing of the object: they depend on the version of the
-library, or are computed from others in a way that differs from machine to machine."""
+library, are computed from others in a way that differs from machine to machine, or change when the object is used."""
+
+_DRAWS_WITH: Final = {
+    "scipy.stats._distn_infrastructure:rv_generic": "_random_state",
+    "scipy.stats._multivariate:multi_rv_generic": "_random_state",
+}
+"""By base class, the attribute that holds numpy's global generator, or the copy of it that a copy of the object has."""
 
 
 def expand_object(value: object, limit: int) -> Part:
@@ -172,9 +187,39 @@ def _are_names(state: dict[Any, object]) -> bool:
 
 def _cleaned(value: object, state: dict[str, object]) -> dict[str, object]:
     left_out: set[str] = set()
+    common: dict[str, object] = {}
     for base in type(value).__mro__:
-        left_out.update(_LEFT_OUT.get(":".join(raw_name(base)), ()))
-    return {name: _attribute(value, part) for name, part in state.items() if name not in left_out}
+        label = ":".join(raw_name(base))
+        left_out.update(_LEFT_OUT.get(label, ()))
+        if label == _ESTIMATOR:
+            left_out.update(_unset_parameters(type(value), state))
+        generator = _DRAWS_WITH.get(label)
+        if generator in state:
+            common.update(_common_generator(generator, state[generator]))
+    return {name: common.get(name) or _attribute(value, part) for name, part in state.items() if name not in left_out}
+
+
+def _unset_parameters(cls: Any, state: dict[str, object]) -> Iterator[str]:
+    """Parameters of an estimator that are unset, and would be if they were not given.
+
+    Most parameters that a new version of scikit-learn adds are so where nobody knows of them.
+    """
+    import inspect
+
+    try:
+        parameters = inspect.signature(cls.__init__).parameters
+    except (TypeError, ValueError):
+        return
+    for name, parameter in parameters.items():
+        default, part = parameter.default, state.get(name, parameter)
+        if type(part) is type(default) and (part is None or (type(part) is str and part == default == "deprecated")):
+            yield name
+
+
+def _common_generator(name: str, value: object) -> dict[str, object]:
+    from mitosis.canonical import numpy_types
+
+    return {name: numpy_types.common_generator()} if numpy_types.is_common(value) else {}
 
 
 def _attribute(value: object, part: object) -> object:

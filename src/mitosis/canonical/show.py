@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any, Final
 
 from mitosis.canonical import paths
-from mitosis.canonical.content import TEXT_LABELS, time_text
+from mitosis.canonical.content import TEXT_LABELS, number_text, time_text
 from mitosis.canonical.graph import (
     ARRAY,
     ATOM,
@@ -35,6 +35,8 @@ _SCALAR_ROOM: Final = 300
 _NAME: Final = 30
 _MAX_BITS: Final = 4000
 """Larger integers are shown in hexadecimal: Python refuses to write very long ones in decimal."""
+
+_FROZEN: Final = frozenset(f"scipy.stats._distn_infrastructure:rv_{kind}_frozen" for kind in ("continuous", "discrete"))
 
 _BRACKETS: Final = {"list": "[]", "tuple": "()", "set": "{}", "dict": "{}", "columns": "{}"}
 
@@ -139,7 +141,24 @@ class _Line:
         if special is not None:
             self._used += len(special)
             return special
+        if entry.label in _FROZEN:
+            frozen = self._frozen(parts, depth)
+            if frozen is not None:
+                return frozen
         return _wrap(entry, self._join(filter(None, (self._part(step, value, depth) for step, value in named(entry)))))
+
+    def _frozen(self, parts: dict[str, Item], depth: int) -> str | None:
+        """A frozen distribution of scipy as it is made, `gamma(2.0, scale=3)`; None for a family that has no name."""
+        family, arguments, keywords = (_entry(self._graph, parts.get(step)) for step in (".dist", ".args", ".kwds"))
+        if family is None or family.label != "constant" or arguments is None or keywords is None:
+            return None
+        if arguments.kind != SEQUENCE or keywords.kind != MAPPING:
+            return None
+        given = [("", item) for item in arguments.items]
+        given += [(f"{key!s}=", value) for key, value in natural(keywords)]
+        given += [(f"{step[1:]}=", value) for step, value in parts.items() if step not in (".dist", ".args", ".kwds")]
+        shown = (f"{prefix}{self.text(value, depth - 1)}" for prefix, value in given)
+        return f"{short_name(atom_text(family))}({self._join(shown)})"
 
     def _part(self, step: str, value: Item, depth: int) -> str:
         if step in paths.ARGUMENTS and isinstance(value, Ref):
@@ -218,6 +237,10 @@ def _time(family: str, count: Any, step: Any, unit: Any) -> str:
     return time_text(family, _count(count), _count(step), str(unit))
 
 
+def _zone(offset: timedelta, name: Any) -> str:
+    return str(name) if name == timezone(offset).tzname(None) else f"timezone({offset}, {name!r})"
+
+
 _ATOMS: Final[dict[str, Callable[..., str]]] = {
     "int": _number,
     "complex": lambda real, imaginary: repr(complex(real, imaginary)),
@@ -226,8 +249,10 @@ _ATOMS: Final[dict[str, Callable[..., str]]] = {
     "class": lambda label: dotted(label),
     "module": lambda name: str(name),
     "enum": lambda label, *names: f"{short_name(label)}.{'|'.join(map(str, names)) or 0}",
-    "datetime.timezone": lambda days, seconds, microseconds, name: str(name),
+    "datetime.timezone": lambda days, seconds, microseconds, name: _zone(timedelta(days, seconds, microseconds), name),
     "datetime.timedelta": lambda *parts: f"timedelta({timedelta(*parts)})",
+    "numpy.float16": lambda value: f"float16({number_text('float16', value)})",
+    "numpy.float32": lambda value: f"float32({number_text('float32', value)})",
     "numpy.datetime64": lambda count, step, unit: f"datetime64('{_time('datetime64', count, step, unit)}')",
     "numpy.timedelta64": lambda count, step, unit: f"timedelta64({_time('timedelta64', count, step, unit)})",
     "pandas.Timestamp": lambda *parts: f"Timestamp('{_time('datetime64', _nanoseconds(*parts), 1, 'ns')}')",
@@ -286,7 +311,7 @@ def _frame_text(graph: Graph, entry: Entry) -> str | None:
     return None
 
 
-def _entry(graph: Graph, item: Item) -> Entry | None:
+def _entry(graph: Graph, item: Item | None) -> Entry | None:
     return graph.entries[item.index] if isinstance(item, Ref) else None
 
 

@@ -241,7 +241,7 @@ def _handler(cls: type) -> Handler:
         found = find(module, name)
         if found is cls or found is MISSING:
             return handler
-    for library in ("numpy", "pandas", "polars"):
+    for library in ("numpy", "pandas", "polars", "scipy.stats"):
         if library in sys.modules:
             handler = _library_handler(library, cls)
             if handler is not None:
@@ -275,6 +275,10 @@ def _library_handler(library: str, cls: type) -> Handler | None:
         from mitosis.canonical import pandas_types
 
         return pandas_types.handler(cls)
+    if library == "scipy.stats":
+        from mitosis.canonical import scipy_types
+
+        return scipy_types.handler(cls)
     from mitosis.canonical import polars_types
 
     return polars_types.handler(cls)

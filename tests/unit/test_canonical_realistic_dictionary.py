@@ -1,0 +1,872 @@
+"""A lookup dictionary as a team has it: all of it locks, is the same in any process, and every change is named.
+
+The digests are recorded in `tests/formats/canonical-lookup.txt`, so that all versions of Python and of the libraries
+with which the tests run are held to the same ones.
+"""
+
+from __future__ import annotations
+
+import collections
+import copy
+import datetime
+import decimal
+import fractions
+import functools
+import os
+import pathlib
+import pickle
+import re
+import subprocess
+import sys
+import uuid
+import zoneinfo
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.stats
+from sklearn.base import clone
+from sklearn.linear_model import Lasso, Ridge
+
+from mitosis.canonical import compare, decode, digest, encode, encode_node, render, summary
+from support.canonical_lookup import (
+    Box,
+    Kernel,
+    Level,
+    Options,
+    Scheme,
+    Solver,
+    damping,
+    growth,
+    make_lookup,
+    objects,
+)
+from support.canonical_samples import seeded
+
+TESTS = Path(__file__).parents[1]
+RECORDED = TESTS / "formats" / "canonical-lookup.txt"
+
+VARIANTS = [(name, variant) for name, variants in make_lookup().items() for variant in variants]
+
+PRINT_DIGESTS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from support.canonical_lookup import make_lookup
+from mitosis.canonical import digest, encode
+lookup = make_lookup()
+for name in sorted(lookup, reverse="reversed" in sys.argv):
+    for variant in reversed(lookup[name]) if "reversed" in sys.argv else lookup[name]:
+        print(name, variant, digest(encode(lookup[name][variant])))
+print("all", "all", digest(encode(lookup)))
+"""
+
+
+def recorded_lines() -> set[str]:
+    return {line for line in RECORDED.read_text(encoding="utf-8").splitlines() if not line.startswith("#")}
+
+
+@pytest.mark.parametrize(("seed", "words"), [("0", []), ("1", ["reversed"]), ("random", [])])
+def test_fresh_process_has_the_recorded_digests(seed: str, words: list[str]) -> None:
+    environment = {**os.environ, "PYTHONHASHSEED": seed}
+    command = [sys.executable, "-c", PRINT_DIGESTS, str(TESTS), *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.splitlines()) == recorded_lines()
+
+
+def test_this_process_has_the_recorded_digests() -> None:
+    lookup = make_lookup()
+    here = {f"{name} {variant} {digest(encode(lookup[name][variant]))}" for name, variant in VARIANTS}
+    assert {*here, f"all all {digest(encode(lookup))}"} == recorded_lines()
+
+
+def reordered(value: Any) -> Any:
+    """The value with the keys of all its dictionaries the other way round."""
+    if type(value) is dict:
+        return {key: reordered(part) for key, part in reversed(value.items())}
+    return [reordered(part) for part in value] if type(value) is list else value
+
+
+@pytest.fixture
+def unseeded() -> Iterator[None]:
+    """Nobody has seeded the global generator: a copy of a seeded one has a state that somebody chose."""
+    bit_generator: Any = np.random.mtrand._rand._bit_generator
+    before = bit_generator.__reduce__()[2]
+    bit_generator.__setstate__(np.random.MT19937().__reduce__()[2])
+    yield
+    bit_generator.__setstate__(before)
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+@pytest.mark.usefixtures("unseeded")
+def test_copies_of_a_variant_are_the_same_value(name: str, variant: str) -> None:
+    value = make_lookup()[name][variant]
+    data = encode(value)
+    copies = [copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value)), reordered(value)]
+    for other in [*copies, make_lookup()[name][variant], copy.deepcopy(copies[2])]:
+        assert compare(data, encode(other)).differences == ()
+        assert encode(other) == data
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_variant_is_shown_in_bounds(name: str, variant: str) -> None:
+    data = encode(make_lookup()[name][variant])
+    assert encode_node(decode(data)) == data
+    for limit in (60, 200):
+        assert 0 < len(summary(data, limit=limit)) <= limit
+    assert "object at 0x" not in render(data)
+
+
+def test_using_values_that_are_only_read_does_not_change_them() -> None:
+    lookup = make_lookup()
+    before = encode(lookup)
+    lookup["distribution"]["normal"].cdf([0.5])
+    lookup["distribution"]["joint"].pdf([0.5, 0.5])
+    lookup["distribution"]["histogram"].ppf(0.5)
+    lookup["distribution"]["table"].mean()
+    lookup["estimator"]["fitted"].transform([[1.0, 2.0]])
+    lookup["frame"]["pandas"]["a"].sum()
+    lookup["function"]["method"](1)
+    repr(lookup)
+    assert encode(lookup) == before
+
+
+Change = Callable[[dict[str, Any]], Any]
+
+
+def put(value: Any, *steps: Any) -> Change:
+    """A change that puts another value at a place in the dictionary; the last step may be an attribute `.name`."""
+
+    def change(lookup: dict[str, Any]) -> None:
+        *way, last = steps
+        owner = functools.reduce(follow, way, lookup)
+        if isinstance(last, str) and last.startswith("."):
+            object.__setattr__(owner, last[1:], value)
+        else:
+            owner[last] = value
+
+    return change
+
+
+def follow(owner: Any, step: Any) -> Any:
+    return getattr(owner, step[1:]) if isinstance(step, str) and step.startswith(".") else owner[step]
+
+
+def draw(*steps: Any) -> Change:
+    """A change that draws a number from a generator in the dictionary."""
+
+    def change(lookup: dict[str, Any]) -> None:
+        generator: Any = functools.reduce(follow, steps, lookup)
+        generator.random()
+
+    return change
+
+
+def times(start: str, zone: str) -> pd.DatetimeIndex:
+    return pd.date_range(start, periods=3, tz=zone).as_unit("ns")
+
+
+CHANGES: list[tuple[str, Change, list[str]]] = [
+    # plain values
+    ("frequency.slow", put(2, "frequency", "slow"), ["frequency.slow: 1 → 2"]),
+    ("frequency.slow", put(1.0, "frequency", "slow"), ["frequency.slow: 1 → 1.0"]),
+    ("frequency.slow", put(True, "frequency", "slow"), ["frequency.slow: 1 → True"]),
+    ("frequency.slow", put(np.int64(1), "frequency", "slow"), ["frequency.slow: 1 → int64(1)"]),
+    (
+        "frequency.fast",
+        put(np.nextafter(10.0, 11), "frequency", "fast"),
+        ["frequency.fast: 10.0 → float64(10.000000000000002)"],
+    ),
+    ("frequency.fast", put("10.0", "frequency", "fast"), ["frequency.fast: 10.0 → '10.0'"]),
+    (
+        "other.large",
+        put(2**100 + 1, "other", "large"),
+        ["other.large: 1267650600228229401496703205376 → 1267650600228229401496703205377"],
+    ),
+    ("other.bytes", put(b"\x01\xff", "other", "bytes"), ["other.bytes: b'\\x00\\xff' → b'\\x01\\xff'"]),
+    (
+        "other.bytes",
+        put(bytearray(b"\x00\xff"), "other", "bytes"),
+        ["other.bytes: b'\\x00\\xff' → bytearray(b'\\x00\\xff')"],
+    ),
+    ("other.phase", put(1 - 2j, "other", "phase"), ["other.phase: (1+2j) → (1-2j)"]),
+    ("other.nothing", put(0, "other", "nothing"), ["other.nothing: None → 0"]),
+    ("other.flag", put(False, "other", "flag"), ["other.flag: True → False"]),
+    (
+        "other.text",
+        put("a line of a longer text that goes on\n" * 99, "other", "text"),
+        ["other.text: differs from character 3663: …'hat goes on\\na line of a ' → …'hat goes on\\n'"],
+    ),
+    ("other.price", put(decimal.Decimal("1.5"), "other", "price"), ["other.price: Decimal('1.50') → Decimal('1.5')"]),
+    ("other.share", put(fractions.Fraction(1, 4), "other", "share"), ["other.share.denominator: 3 → 4"]),
+    (
+        "other.id",
+        put(uuid.UUID(int=6), "other", "id"),
+        ["other.id: UUID('00000000-0000-0000-0000-000000000005') → UUID('00000000-0000-0000-0000-000000000006')"],
+    ),
+    ("other.window", put(slice(10, None, 3), "other", "window"), ["other.window.step: 2 → 3"]),
+    ("other.window", put(slice(10, 20, 2), "other", "window"), ["other.window.stop: None → 20"]),
+    ("other.range", put(range(0, 105, 5), "other", "range"), ["other.range.stop: 100 → 105"]),
+    (
+        "other.path",
+        put(pathlib.Path("data/output.csv"), "other", "path"),
+        ["other.path: Path('data/input.csv') → Path('data/output.csv')"],
+    ),
+    ("other.path", put("data/input.csv", "other", "path"), ["other.path: Path('data/input.csv') → 'data/input.csv'"]),
+    (
+        "other.path",
+        put(pathlib.PurePosixPath("data/input.csv"), "other", "path"),
+        ["other.path: Path('data/input.csv') → PurePosixPath('data/input.csv')"],
+    ),
+    (
+        "other.pattern",
+        put(re.compile(r"run_(\d+)$", re.IGNORECASE), "other", "pattern"),
+        ["other.pattern.pattern: 'run_(\\\\d+)' → 'run_(\\\\d+)$'"],
+    ),
+    ("other.pattern", put(re.compile(r"run_(\d+)"), "other", "pattern"), ["other.pattern.flags: 34 → 32"]),
+    # containers
+    ("noise.low", put(0.05, "noise", "low", "scale"), ["noise.low.scale: 0.01 → 0.05"]),
+    ("noise.low", put(2, "noise", "low", "kernel", 0), ["noise.low.kernel[0]: 1 → 2"]),
+    ("noise.low", put(0, "noise", "low", "kernel", 2), ["noise.low.kernel[2]: None → 0"]),
+    ("noise.low", lambda d: d["noise"]["low"]["kernel"].insert(1, 7), ["noise.low.kernel[1]: added: 7"]),
+    ("noise.low", lambda d: d["noise"]["low"]["kernel"].pop(), ["noise.low.kernel[3]: removed"]),
+    (
+        "noise.low",
+        put(1e-12, "noise", "low", "kernel", 3, (17, 24)),
+        ["noise.low.kernel[3]: array(32×32 float64) differs in 1 element: [17, 24]: 0.0 → 1e-12"],
+    ),
+    (
+        "noise.low",
+        put(np.zeros((32, 32), "f4"), "noise", "low", "kernel", 3),
+        ["noise.low.kernel[3]: array(32×32 float64) → array(32×32 float32)"],
+    ),
+    (
+        "noise.low",
+        put(np.zeros((16, 64)), "noise", "low", "kernel", 3),
+        ["noise.low.kernel[3]: array(32×32 float64) → array(16×64 float64)"],
+    ),
+    (
+        "noise.low",
+        put(-np.zeros((32, 32)), "noise", "low", "kernel", 3),
+        [
+            (
+                "noise.low.kernel[3]: array(32×32 float64) differs in 1024 elements: [0, 0]: 0.0 → -0.0, [0, 1]: 0.0 "
+                "→ -0.0, [0, 2]: 0.0 → -0.0, …"
+            ),
+        ],
+    ),
+    ("noise.low", lambda d: d["noise"]["low"]["solver"].pop("tol"), ["noise.low.solver.tol: removed"]),
+    ("noise.low", put(3, "noise", "low", "solver", "max"), ["noise.low.solver.max: added: 3"]),
+    ("noise.low", put([10, 20], "noise", "low", "solver", "steps"), ["noise.low.solver.steps: (10, 20) → [10, 20]"]),
+    ("noise.low", put((10, 21), "noise", "low", "solver", "steps"), ["noise.low.solver.steps[1]: 20 → 21"]),
+    (
+        "noise.low",
+        lambda d: d["noise"]["low"]["solver"]["tags"].remove("long"),
+        ["noise.low.solver.tags{'long'}: removed"],
+    ),
+    (
+        "noise.low",
+        lambda d: d["noise"]["low"]["solver"]["tags"].add("wide"),
+        ["noise.low.solver.tags{'wide'}: added: 'wide'"],
+    ),
+    (
+        "noise.low",
+        put(frozenset(("stiff", "implicit", "long")), "noise", "low", "solver", "tags"),
+        ["noise.low.solver.tags: {'implicit', 'long', 'stiff'} → frozenset({'implicit', 'long', 'stiff'})"],
+    ),
+    (
+        "other.set",
+        put(frozenset({(1, 2), (3, 5)}), "other", "set"),
+        ["other.set{(3, 4)}: removed", "other.set{(3, 5)}: added: (3, 5)"],
+    ),
+    ("table.counter", put(3, "table", "counter", "aab"), ["table.counter.aab: 2 → 3"]),
+    (
+        "table.ordered",
+        lambda d: d["table"]["ordered"].move_to_end("b"),
+        ["table.ordered: the same keys in another order"],
+    ),
+    (
+        "table.ordered",
+        put({"b": 1, "a": 2}, "table", "ordered"),
+        ["table.ordered: OrderedDict({'b': 1, 'a': 2}) → {'a': 2, 'b': 1}"],
+    ),
+    ("table.default", lambda d: d["table"]["default"]["a"].append(2), ["table.default.a[1]: added: 2"]),
+    (
+        "table.default",
+        put(collections.defaultdict(dict, a=[1]), "table", "default"),
+        ["table.default.default_factory: list → dict"],
+    ),
+    ("table.deque", lambda d: d["table"]["deque"].append(3), ["table.deque[2]: added: 3"]),
+    ("table.deque", put(collections.deque([1, 2], maxlen=6), "table", "deque"), ["table.deque.maxlen: 5 → 6"]),
+    # classes of the user
+    ("kernel.wide", put(2.0, "kernel", "wide", ".width"), ["kernel.wide.width: 2.5 → 2.0"]),
+    (
+        "kernel.wide",
+        put(0.0, "kernel", "wide", ".weights", 1),
+        ["kernel.wide.weights: array(3 float64) differs in 1 element: [1]: 1.0 → 0.0"],
+    ),
+    (
+        "kernel.solver",
+        put(Solver(1e-9, Scheme.EULER), "kernel", "solver"),
+        ["kernel.solver.scheme: Scheme.RK4 → Scheme.EULER"],
+    ),
+    (
+        "kernel.solver",
+        put(Solver(1e-9, options=Options.VERBOSE), "kernel", "solver"),
+        ["kernel.solver.options: Options.VERBOSE|CHECKED → Options.VERBOSE"],
+    ),
+    (
+        "kernel.solver",
+        put(Kernel("rbf", 1e-9), "kernel", "solver"),
+        [
+            (
+                "kernel.solver: Solver(options=Options.VERBOSE|CHECKED, scheme=Scheme.RK4, … → Kernel(name='rbf', "
+                "weights=array(3 float64), width=1e-09)"
+            ),
+        ],
+    ),
+    ("kernel.box", put(Box(-1.0, 2.0), "kernel", "box"), ["kernel.box.high: 1.0 → 2.0"]),
+    ("kernel.box", put((-1.0, 1.0), "kernel", "box"), ["kernel.box: Box(low=-1.0, high=1.0) → (-1.0, 1.0)"]),
+    ("other.level", put(Level.LOW, "other", "level"), ["other.level: Level.HIGH → Level.LOW"]),
+    ("other.level", put(2, "other", "level"), ["other.level: Level.HIGH → 2"]),
+    ("object.schedule", put(0.5, "object", "schedule", ".rates", 1), ["object.schedule.rates[1]: 0.2 → 0.5"]),
+    ("object.schedule", put(2, "object", "schedule", ".first", ".at"), ["object.schedule.first.at: 0 → 2"]),
+    ("object.schedule", put("s", "object", "schedule", ".name"), ["object.schedule.name: added: 's'"]),
+    ("object.point", put(2.5, "object", "point", ".x"), ["object.point.x: 1.5 → 2.5"]),
+    ("object.point", put("end", "object", "point", ".label"), ["object.point.label: 'start' → 'end'"]),
+    # times
+    (
+        "time.start",
+        put(datetime.datetime(2026, 3, 1, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")), "time", "start"),
+        ["time.start: '2026-03-01T00:00:00' → '2026-03-01T01:00:00'"],
+    ),
+    (
+        "time.start",
+        put(datetime.datetime(2026, 3, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Rome")), "time", "start"),
+        ["time.start.tzinfo: ZoneInfo('Europe/Berlin') → ZoneInfo('Europe/Rome')"],
+    ),
+    (
+        "time.start",
+        put(datetime.datetime(2026, 3, 1), "time", "start"),
+        ["time.start: datetime('2026-03-01T00:00:00', tzinfo=ZoneInfo('Europe/Ber… → datetime('2026-03-01T00:00:00')"],
+    ),
+    (
+        "time.step",
+        put(datetime.timedelta(minutes=6), "time", "step"),
+        ["time.step: timedelta(0:05:00) → timedelta(0:06:00)"],
+    ),
+    (
+        "time.stamp",
+        put(pd.Timestamp("2026-03-01 12:00:00.000000001"), "time", "stamp"),
+        ["time.stamp: Timestamp('2026-03-01T12:00:00') → Timestamp('2026-03-01T12:00:00.000000001')"],
+    ),
+    (
+        "time.stamp",
+        put(pd.Timestamp("2026-03-01 12:00", tz="UTC"), "time", "stamp"),
+        ["time.stamp: Timestamp('2026-03-01T12:00:00') → Timestamp(seconds=1772366400, nanoseconds=0, tzinfo=UTC)"],
+    ),
+    ("time.day", put(datetime.date(2026, 3, 2), "time", "day"), ["time.day: date('2026-03-01') → date('2026-03-02')"]),
+    (
+        "time.zone",
+        put(datetime.timezone(datetime.timedelta(hours=2), "three"), "time", "zone"),
+        ["time.zone: timezone(2:00:00, 'two') → timezone(2:00:00, 'three')"],
+    ),
+    (
+        "time.zone",
+        put(datetime.timezone(datetime.timedelta(hours=3), "two"), "time", "zone"),
+        ["time.zone: timezone(2:00:00, 'two') → timezone(3:00:00, 'two')"],
+    ),
+    # functions and classes
+    (
+        "function.plain",
+        put(growth, "function", "plain"),
+        ["function.plain: support.canonical_lookup.damping → support.canonical_lookup.growth"],
+    ),
+    (
+        "function.partial",
+        put(0.6, "function", "partial", ".keywords", "rate"),
+        ["function.partial.keywords.rate: 0.5 → 0.6"],
+    ),
+    (
+        "function.partial",
+        put(functools.partial(growth, rate=0.5), "function", "partial"),
+        ["function.partial.func: support.canonical_lookup.damping → support.canonical_lookup.growth"],
+    ),
+    (
+        "function.partial",
+        put(functools.partial(damping, 1.0, rate=0.5), "function", "partial"),
+        ["function.partial.args[0]: added: 1.0"],
+    ),
+    (
+        "function.method",
+        lambda d: d["function"]["method"].__self__.rates.append(1.0),
+        ["function.method.__self__.rates[2]: added: 1.0"],
+    ),
+    ("function.universal", put(np.cos, "function", "universal"), ["function.universal: numpy.sin → numpy.cos"]),
+    (
+        "function.class",
+        put(Solver, "function", "class"),
+        ["function.class: support.canonical_lookup.Kernel → support.canonical_lookup.Solver"],
+    ),
+    (
+        "function.class",
+        put(Kernel("rbf", 2.5), "function", "class"),
+        ["function.class: support.canonical_lookup.Kernel → Kernel(name='rbf', weights=array(3 float64), width=2.5)"],
+    ),
+    ("function.builtin", put(sum, "function", "builtin"), ["function.builtin: len → sum"]),
+    (
+        "function.several",
+        put(growth, "function", "several", 0),
+        ["function.several[0]: support.canonical_lookup.damping → support.canonical_lookup.growth"],
+    ),
+    ("function.several", put(np.cos, "function", "several", 1), ["function.several[1]: numpy.sin → numpy.cos"]),
+    (
+        "function.several",
+        put(0.75, "function", "several", 2, ".keywords", "rate"),
+        ["function.several[2].keywords.rate: 0.25 → 0.75"],
+    ),
+    (
+        "function.several",
+        put(objects(damping, np.sin), "function", "several"),
+        ["function.several<shape>[0]: 3 → 2", "function.several[2]: removed"],
+    ),
+    # numpy
+    ("other.dtype", put(np.dtype("float64"), "other", "dtype"), ["other.dtype: dtype('float32') → dtype('float64')"]),
+    (
+        "other.record",
+        put(3, "other", "record", "x", 0),
+        ["other.record.x: array(1 int32) differs in 1 element: [0]: 1 → 3"],
+    ),
+    (
+        "other.record",
+        put(np.array([(1, 2.5)], dtype=[("x", "i4"), ("z", "f8")]), "other", "record"),
+        ["other.record.y: removed", "other.record.z: added: array(1 float64)"],
+    ),
+    (
+        "other.masked",
+        put(np.ma.masked, "other", "masked", 2),
+        [
+            "other.masked: array(3 float64) differs in 1 element: [2]: 3.0 → 0.0",
+            "other.masked.mask: array(3 bool) differs in 1 element: [2]: False → True",
+        ],
+    ),
+    (
+        "other.masked",
+        put(9.0, "other", "masked", 0),
+        ["other.masked: array(3 float64) differs in 1 element: [0]: 1.0 → 9.0"],
+    ),
+    (
+        "other.complex",
+        put(1, "other", "complex", 0),
+        ["other.complex: array(2 complex64) differs in 1 element: [0]: (1+1j) → (1+0j)"],
+    ),
+    (
+        "other.big",
+        put(-1.0, "other", "big", (999, 499)),
+        ["other.big: array(1000×500 float64) differs in elements [999, 212] to [999, 499]"],
+    ),
+    (
+        "other.scalar",
+        put(np.float64(np.float32(0.1)), "other", "scalar"),
+        ["other.scalar: float32(0.1) → float64(0.10000000149011612)"],
+    ),
+    ("other.scalar", put(np.float32(0.2), "other", "scalar"), ["other.scalar: float32(0.1) → float32(0.2)"]),
+    (
+        "generator.new",
+        draw("generator", "new"),
+        [
+            (
+                "generator.new.bit_generator.state.state.state: 208745520555909116978795849195383758904 → "
+                "202649823521392248019888743452465977457"
+            ),
+        ],
+    ),
+    (
+        "generator.new",
+        put(np.random.default_rng(8), "generator", "new"),
+        [
+            (
+                "generator.new.bit_generator.state.state.inc: 261136684632268670825940853076396136793 → "
+                "60804517828637344299932890193562703917"
+            ),
+            (
+                "generator.new.bit_generator.state.state.state: 208745520555909116978795849195383758904 → "
+                "317905331067121873952675376374933770203"
+            ),
+            "generator.new.bit_generator.seed_seq.entropy: 7 → 8",
+        ],
+    ),
+    (
+        "generator.new",
+        put(np.random.Generator(np.random.Philox(7)), "generator", "new"),
+        [
+            (
+                "generator.new.bit_generator: PCG64(state={4 items}, seed_seq=SeedSequence(…)) → Philox(state={6 "
+                "items}, seed_seq=SeedSequence(…))"
+            ),
+        ],
+    ),
+    (
+        "generator.new",
+        lambda d: d["generator"]["new"].spawn(1),
+        ["generator.new.bit_generator.seed_seq.n_children_spawned: 0 → 1"],
+    ),
+    (
+        "generator.legacy",
+        put(np.random.RandomState(8), "generator", "legacy"),
+        [
+            (
+                "generator.legacy.state.state.key: array(624 uint32) differs in 624 elements: [0]: 7 → 8, [1]: "
+                "4097098180 → 1614564137, [2]: 3572822661 → 706350794, …"
+            ),
+        ],
+    ),
+    (
+        "generator.legacy",
+        lambda d: d["generator"]["legacy"].normal(),
+        [
+            "generator.legacy.state.gauss: 0 → -0.4659373705408328",
+            "generator.legacy.state.has_gauss: 0 → 1",
+            (
+                "generator.legacy.state.state.key: array(624 uint32) differs in 624 elements: [0]: 7 → 2022286329, "
+                "[1]: 4097098180 → 1444425037, [2]: 3572822661 → 2858264774, …"
+            ),
+            "generator.legacy.state.state.pos: 624 → 8",
+        ],
+    ),
+    ("generator.seed", put(np.random.SeedSequence(8), "generator", "seed"), ["generator.seed.entropy: 7 → 8"]),
+    ("generator.seed", lambda d: d["generator"]["seed"].spawn(1), ["generator.seed.n_children_spawned: 0 → 1"]),
+    # pandas and polars
+    (
+        "frame.pandas",
+        put([1, 5, 3], "frame", "pandas", "a"),
+        ["frame.pandas.a: array(3 int64) differs in 1 element: [1]: 2 → 5"],
+    ),
+    (
+        "frame.pandas",
+        put([1.0, 2.0, 3.0], "frame", "pandas", "a"),
+        ["frame.pandas.a: array(3 int64) → array(3 float64)"],
+    ),
+    ("frame.pandas", put(np.array(["x", "z", None], object), "frame", "pandas", "b"), ["frame.pandas.b[1]: 'y' → 'z'"]),
+    (
+        "frame.pandas",
+        put(times("2026-03-01", "Europe/Berlin"), "frame", "pandas", "when"),
+        [
+            "frame.pandas.when.dtype.tz: UTC → ZoneInfo('Europe/Berlin')",
+            (
+                "frame.pandas.when: array(3 datetime64[ns]) differs in 3 elements: [0]: 2026-03-01T00:00:00 → "
+                "2026-02-28T23:00:00, [1]: 2026-03-02T00:00:00 → 2026-03-01T23:00:00, [2]: 2026-03-03T00:00:00 → "
+                "2026-03-02T23:00:00"
+            ),
+        ],
+    ),
+    (
+        "frame.pandas",
+        put(times("2026-03-02", "UTC"), "frame", "pandas", "when"),
+        [
+            (
+                "frame.pandas.when: array(3 datetime64[ns]) differs in 3 elements: [0]: 2026-03-01T00:00:00 → "
+                "2026-03-02T00:00:00, [1]: 2026-03-02T00:00:00 → 2026-03-03T00:00:00, [2]: 2026-03-03T00:00:00 → "
+                "2026-03-04T00:00:00"
+            ),
+        ],
+    ),
+    (
+        "frame.pandas",
+        put(pd.Categorical(["lo", "hi", "hi"], categories=["lo", "hi"], ordered=True), "frame", "pandas", "kind"),
+        ["frame.pandas.kind: array(3 int64) differs in 1 element: [2]: 0 → 1"],
+    ),
+    (
+        "frame.pandas",
+        put(pd.Categorical(["lo", "hi", "lo"], categories=["hi", "lo"], ordered=True), "frame", "pandas", "kind"),
+        [
+            "frame.pandas.kind.dtype.categories[0]: 'lo' → 'hi'",
+            "frame.pandas.kind.dtype.categories[1]: 'hi' → 'lo'",
+            "frame.pandas.kind: array(3 int64) differs in 3 elements: [0]: 0 → 1, [1]: 1 → 0, [2]: 0 → 1",
+        ],
+    ),
+    (
+        "frame.pandas",
+        put(pd.Categorical(["lo", "hi", "lo"], categories=["lo", "hi"]), "frame", "pandas", "kind"),
+        ["frame.pandas.kind.dtype.ordered: True → False"],
+    ),
+    (
+        "frame.pandas",
+        put(np.array(["2026-03-01", "NaT", "NaT"], "M8[ns]"), "frame", "pandas", "day"),
+        ["frame.pandas.day: array(3 datetime64[ns]) differs in 1 element: [1]: 2026-03-02T00:00:00 → NaT"],
+    ),
+    (
+        "frame.pandas",
+        put(pd.array([1, 2, 3], dtype="Int64"), "frame", "pandas", "count"),
+        [
+            "frame.pandas.count: array(3 int64) differs in 1 element: [1]: 0 → 2",
+            "frame.pandas.count.missing: array(3 bool) differs in 1 element: [1]: True → False",
+        ],
+    ),
+    ("frame.pandas", put(0, "frame", "pandas", "new"), ["frame.pandas.new: added: array(3 int64)"]),
+    ("frame.pandas", lambda d: d["frame"]["pandas"].pop("b"), ["frame.pandas.b: removed"]),
+    (
+        "frame.pandas",
+        lambda d: d["frame"]["pandas"].insert(0, "day", d["frame"]["pandas"].pop("day")),
+        ["frame.pandas: the same keys in another order"],
+    ),
+    (
+        "frame.pandas",
+        put(pd.Index(["p", "q", "z"], name="key", dtype=object), "frame", "pandas", ".index"),
+        ["frame.pandas.index[2]: 'r' → 'z'"],
+    ),
+    (
+        "frame.pandas",
+        put("label", "frame", "pandas", ".index", ".name"),
+        ["frame.pandas.index.name: 'key' → 'label'"],
+    ),
+    (
+        "frame.series",
+        put(3.0, "frame", "series", 1),
+        ["frame.series: array(2 float64) differs in 1 element: [1]: 2.0 → 3.0"],
+    ),
+    ("frame.series", put("t", "frame", "series", ".name"), ["frame.series.name: 's' → 't'"]),
+    (
+        "frame.polars",
+        lambda d: d["frame"].update(polars=d["frame"]["polars"].with_columns(a=pl.Series([1, 2, 3]))),
+        ["frame.polars.a: array(3 int64) differs in 1 element: [1]: 0 → 2", "frame.polars.a.missing: removed"],
+    ),
+    (
+        "frame.polars",
+        lambda d: d["frame"].update(polars=d["frame"]["polars"].with_columns(b=pl.Series(["x", "y", "z"]))),
+        ["frame.polars.b[2]: None → 'z'"],
+    ),
+    (
+        "frame.polars",
+        lambda d: d["frame"].update(polars=d["frame"]["polars"].cast({"when": pl.Datetime})),
+        [
+            "frame.polars.when.dtype: 'Date' → \"Datetime(time_unit='us', time_zone=None)\"",
+            "frame.polars.when: array(3 int32) → array(3 int64)",
+        ],
+    ),
+    (
+        "frame.polars",
+        lambda d: d["frame"].update(polars=d["frame"]["polars"].rename({"b": "c"})),
+        ["frame.polars.b: removed", "frame.polars.c: added: array(dtype='String', ['x', 'y', None])"],
+    ),
+    (
+        "frame.polars",
+        lambda d: d["frame"].update(polars=d["frame"]["polars"].select("b", "a", "when")),
+        ["frame.polars: the same keys in another order"],
+    ),
+    # scipy
+    (
+        "distribution.normal",
+        put(scipy.stats.norm(0, 3), "distribution", "normal"),
+        ["distribution.normal.args[1]: 2 → 3"],
+    ),
+    (
+        "distribution.normal",
+        put(scipy.stats.cauchy(0, 2), "distribution", "normal"),
+        ["distribution.normal.dist: scipy.stats.norm → scipy.stats.cauchy"],
+    ),
+    (
+        "distribution.normal",
+        put(scipy.stats.norm(0, scale=2), "distribution", "normal"),
+        ["distribution.normal.args[1]: removed", "distribution.normal.kwds.scale: added: 2"],
+    ),
+    (
+        "distribution.normal",
+        put(seeded(scipy.stats.norm(0, 2), 1), "distribution", "normal"),
+        ["distribution.normal.random_state: added: RandomState(state={4 items})"],
+    ),
+    (
+        "distribution.gamma",
+        put(scipy.stats.gamma(2.5, scale=3), "distribution", "gamma"),
+        ["distribution.gamma.args[0]: 2.0 → 2.5"],
+    ),
+    (
+        "distribution.gamma",
+        put(scipy.stats.gamma(2.0, scale=4), "distribution", "gamma"),
+        ["distribution.gamma.kwds.scale: 3 → 4"],
+    ),
+    (
+        "distribution.gamma",
+        put(scipy.stats.gamma(2.0, loc=1, scale=3), "distribution", "gamma"),
+        ["distribution.gamma.kwds.loc: added: 1"],
+    ),
+    (
+        "distribution.poisson",
+        put(scipy.stats.poisson(5), "distribution", "poisson"),
+        ["distribution.poisson.args[0]: 4 → 5"],
+    ),
+    (
+        "distribution.joint",
+        put(scipy.stats.multivariate_normal([0, 2], np.eye(2)), "distribution", "joint"),
+        ["distribution.joint.mean: array(2 float64) differs in 1 element: [1]: 1.0 → 2.0"],
+    ),
+    (
+        "distribution.joint",
+        put(scipy.stats.multivariate_normal([0, 1], 2 * np.eye(2)), "distribution", "joint"),
+        [
+            (
+                "distribution.joint.cov_object._covariance: array(2×2 float64) differs in 2 elements: [0, 0]: 1.0 → "
+                "2.0, [1, 1]: 1.0 → 2.0"
+            ),
+        ],
+    ),
+    (
+        "distribution.class",
+        put(scipy.stats.gamma, "distribution", "class"),
+        [
+            (
+                "distribution.class: norm_gen(_random_state=numpy.random.mtrand._rand, a=-inf, b… → "
+                "gamma_gen(_random_state=numpy.random.mtrand._rand, a=0.0, b…"
+            ),
+        ],
+    ),
+    (
+        "distribution.class",
+        put(scipy.stats.norm(), "distribution", "class"),
+        ["distribution.class: norm_gen(_random_state=numpy.random.mtrand._rand, a=-inf, b… → norm()"],
+    ),
+    (
+        "distribution.seeded",
+        put(seeded(scipy.stats.norm(0, 1), 6), "distribution", "seeded"),
+        [
+            (
+                "distribution.seeded.random_state.state.state.key: array(624 uint32) differs in 624 elements: [0]: 5 "
+                "→ 6, [1]: 472231674 → 2284664927, [2]: 2253902500 → 3012297139, …"
+            ),
+        ],
+    ),
+    (
+        "distribution.generator",
+        draw("distribution", "generator", ".random_state"),
+        [
+            (
+                "distribution.generator.random_state.bit_generator.state.state.state: "
+                "304397142111423816445458517940380168174 → 46252351831906012273313324766457463411"
+            ),
+        ],
+    ),
+    (
+        "distribution.histogram",
+        put(scipy.stats.rv_histogram((np.array([1, 3, 1]), np.arange(4.0)))(), "distribution", "histogram"),
+        ["distribution.histogram.dist.histogram[0]: array(3 int64) differs in 1 element: [1]: 2 → 3"],
+    ),
+    (
+        "distribution.table",
+        put(scipy.stats.rv_discrete(values=([1, 2], [0.5, 0.5])), "distribution", "table"),
+        [
+            "distribution.table.pk: array(2 float64) differs in 2 elements: [0]: 0.25 → 0.5, [1]: 0.75 → 0.5",
+            "distribution.table.qvals: array(2 float64) differs in 1 element: [0]: 0.25 → 0.5",
+        ],
+    ),
+    # scikit-learn
+    ("estimator.ridge", lambda d: d["estimator"]["ridge"].set_params(alpha=0.7), ["estimator.ridge.alpha: 0.5 → 0.7"]),
+    (
+        "estimator.ridge",
+        lambda d: d["estimator"]["ridge"].set_params(max_iter=5),
+        ["estimator.ridge.max_iter: added: 5"],
+    ),
+    (
+        "estimator.ridge",
+        put(Lasso(alpha=0.5), "estimator", "ridge"),
+        [
+            (
+                "estimator.ridge: Ridge(alpha=0.5, copy_X=True, fit_intercept=True, positive=… → Lasso(alpha=0.5, "
+                "copy_X=True, fit_intercept=True, l1_ratio=…"
+            ),
+        ],
+    ),
+    (
+        "estimator.ridge",
+        lambda d: d["estimator"]["ridge"].fit([[0.0], [1.0]], [0.0, 0.0]),
+        [
+            "estimator.ridge.coef_: added: array(1 float64)",
+            "estimator.ridge.intercept_: added: float64(0.0)",
+            "estimator.ridge.n_features_in_: added: 1",
+            "estimator.ridge.n_iter_: added: None",
+            "estimator.ridge.solver_: added: 'cholesky'",
+        ],
+    ),
+    (
+        "estimator.fitted",
+        put(9.0, "estimator", "fitted", ".mean_", 1),
+        ["estimator.fitted.mean_: array(2 float64) differs in 1 element: [1]: 6.0 → 9.0"],
+    ),
+    (
+        "estimator.forest",
+        lambda d: d["estimator"]["forest"].set_params(max_depth=4),
+        ["estimator.forest.max_depth: added: 4"],
+    ),
+    (
+        "estimator.forest",
+        lambda d: d["estimator"]["forest"].set_params(random_state=2),
+        ["estimator.forest.random_state: 1 → 2"],
+    ),
+    (
+        "estimator.pipeline",
+        lambda d: d["estimator"]["pipeline"].set_params(ridge__alpha=3.0),
+        ["estimator.pipeline.steps[1][1].alpha: 2.0 → 3.0"],
+    ),
+    (
+        "estimator.pipeline",
+        lambda d: d["estimator"]["pipeline"].set_params(standardscaler__with_std=False),
+        ["estimator.pipeline.steps[0][1].with_std: True → False"],
+    ),
+    ("estimator.pipeline", lambda d: d["estimator"]["pipeline"].steps.pop(0), ["estimator.pipeline.steps[0]: removed"]),
+    ("estimator.search", lambda d: d["estimator"]["search"].set_params(n_iter=6), ["estimator.search.n_iter: 5 → 6"]),
+    (
+        "estimator.search",
+        put(scipy.stats.loguniform(1e-3, 2.0), "estimator", "search", ".param_distributions", "alpha"),
+        ["estimator.search.param_distributions.alpha.args[1]: 1.0 → 2.0"],
+    ),
+]
+"""Variant, change, and the differences as they read."""
+
+
+@pytest.fixture(scope="module")
+def locked() -> bytes:
+    return encode(make_lookup())
+
+
+def test_every_variant_is_changed_by_a_test() -> None:
+    assert {f"{name}.{variant}" for name, variant in VARIANTS} == {variant for variant, _, _ in CHANGES}
+
+
+@pytest.mark.parametrize("at", range(len(CHANGES)), ids=[variant for variant, _, _ in CHANGES])
+def test_single_change_is_named_to_the_leaf(at: int, locked: bytes) -> None:
+    variant, change, expected = CHANGES[at]
+    lookup = make_lookup()
+    change(lookup)
+    comparison = compare(locked, encode(lookup))
+    assert list(map(str, comparison.differences)) == expected
+    assert all(difference.path.startswith(variant) for difference in comparison.differences)
+    assert comparison.same > 100
+
+
+def test_function_of_an_array_of_objects_is_named_even_in_two_dimensions() -> None:
+    before = objects(damping, growth, damping, growth).reshape(2, 2)
+    after = before.copy()
+    after[1, 0] = growth
+    (difference,) = compare(encode(before), encode(after)).differences
+    name = "support.canonical_lookup"
+    assert str(difference) == f"[1][0]: {name}.damping → {name}.growth"
+
+
+def test_estimator_is_the_same_when_a_version_adds_an_unset_parameter() -> None:
+    """As an older version has it, which knows neither of the parameter nor of its own number."""
+    older = Ridge(alpha=0.5)
+    del older.max_iter
+    assert encode(older) == encode(Ridge(alpha=0.5))
+    assert encode(Ridge(max_iter=5)) != encode(Ridge())
+    state = Ridge(alpha=0.5).__getstate__()
+    other = Ridge.__new__(Ridge)
+    vars(other).update({**state, "_sklearn_version": "0.1"})
+    assert encode(other) == encode(Ridge(alpha=0.5))
+
+
+def test_copies_that_scikit_learn_makes_are_the_same_value() -> None:
+    search = make_lookup()["estimator"]["search"]
+    assert encode(clone(search)) == encode(search)
