@@ -211,6 +211,43 @@ def test_all_is_ended_when_the_asking_process_is(tmp_path: Path, number: int) ->
         until(lambda name=name: not is_running(int((tmp_path / name).read_text())))  # type: ignore[misc]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="has no process groups")
+@pytest.mark.parametrize("platform", [sys.platform, "another"])
+@pytest.mark.parametrize("closed", ["before", "after"])
+def test_closed_lifeline_ends_the_process_on_every_platform(platform: str, closed: str) -> None:
+    ours, theirs = os.pipe()
+    code = (
+        f"import sys, time\nfrom mitosis.lookups.process import _die_with\nsys.platform = {platform!r}\n"
+        "input()\n_die_with(int(sys.argv[1]))\nprint('ready', flush=True)\ntime.sleep(100)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(ours)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pass_fds=[ours],
+        start_new_session=True,
+    )
+    os.close(ours)
+    assert process.stdin is not None and process.stdout is not None
+    if closed == "before":
+        os.close(theirs)
+    with process.stdin, process.stdout:
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        if closed == "after":
+            assert process.stdout.readline() == b"ready\n"
+            os.close(theirs)
+        assert process.wait(10) != 0
+
+
+def test_database_counts_as_a_file_that_is_read(run: Callable[..., Evaluation], tmp_path: Path) -> None:
+    sqlite3 = pytest.importorskip("sqlite3")
+    (tmp_path / "project").mkdir()
+    sqlite3.connect(tmp_path / "project/values.db").close()
+    code = "import sqlite3\nsqlite3.connect('values.db').close()\n"
+    assert run(my=code + GOOD).files == {"my.py", "values.db"}
+
+
 def test_entries_that_have_no_meaning_are_refused_and_the_others_are_not(run: Callable[..., Evaluation]) -> None:
     code = """\
 class Raising(dict):

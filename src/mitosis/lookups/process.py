@@ -102,21 +102,30 @@ def _die_with(lifeline: int) -> None:
     os.set_inheritable(lifeline, False)
     if sys.platform == "linux":
         import fcntl
+        import select
         import signal
 
         # The kernel of the machine sends the signal, to the whole group, so it needs no thread that user code may stop.
         set_signal = 10  # F_SETSIG of fcntl(2)
-        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
-        fcntl.fcntl(lifeline, set_signal, int(signal.SIGKILL))
-        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-        return
+        try:
+            fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
+            fcntl.fcntl(lifeline, set_signal, int(signal.SIGKILL))
+            fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+        except OSError:  # what only stands for Linux may not know this; the thread below does it too
+            pass
+        else:
+            poll = select.poll()
+            poll.register(lifeline, 0)
+            if poll.poll(0):  # closed before there was anybody to tell
+                os._exit(1)
+            return
     import threading
 
     def wait() -> None:
         import signal
 
         os.read(lifeline, 1)
-        os.killpg(os.getpgrp(), getattr(signal, "SIGKILL", signal.SIGTERM))
+        os.killpg(os.getpgrp(), signal.SIGKILL)
 
     threading.Thread(target=wait, daemon=True).start()
 

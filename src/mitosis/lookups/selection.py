@@ -12,7 +12,7 @@ from mitosis.lookups.checkouts import Index, open_index
 from mitosis.lookups.evaluation import TIME_LIMIT_S, Evaluation, Seen, evaluate
 from mitosis.lookups.static import source_folders, static_files
 
-SMALL_REPOSITORY = 1000
+SMALL_REPOSITORY = 200
 """With so many files at most, everything is checked out."""
 
 

@@ -38,11 +38,13 @@ class Watch:
                 setattr(os, name, self._noting(getattr(os, name)))
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open":
+        if event == "open" and len(arguments) == 3:
             path, mode, flags = arguments
-            is_read = "r" in mode and "+" not in mode if isinstance(mode, str) else not flags & _WRITES
-            if is_read:
+            writes = isinstance(flags, int) and flags & _WRITES
+            if ("r" in mode and "+" not in mode) if isinstance(mode, str) else not writes:
                 _note(path, self.read)
+        elif event == "sqlite3.connect":
+            _note(arguments[0], self.read)
         elif event in ("os.listdir", "os.scandir") and sys._getframe(1).f_code.co_filename != _IMPORT_SYSTEM:
             _note("." if arguments[0] is None else arguments[0], self.listed)
 
