@@ -259,6 +259,8 @@ def test_strict_is_taken_from_the_configuration(
         git("config", "mitosis.strict", value)
     assert commit(repository, {"PATH": str(bare_path)}).returncode == 0
     assert [facts["words"] for facts in environments.ran()] == [words]
+    subprocess.run([SCRIPT, "--strict"], cwd=repository, env={"PATH": str(bare_path)}, check=True)
+    assert [facts["words"] for facts in environments.ran()] == [["--strict"]]
 
 
 def test_modules_in_the_working_tree_stand_in_for_nothing(

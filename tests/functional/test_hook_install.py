@@ -15,7 +15,7 @@ import pytest
 
 from mitosis import hook
 from mitosis.__main__ import run_command
-from mitosis.errors import FileTrouble, HookEdited, HookInTheWay, HooksNotOurs, HooksTurnedOff
+from mitosis.errors import FileTrouble, GitError, HookEdited, HookInTheWay, HooksNotOurs, HooksTurnedOff
 from mitosis.git import find_repository
 from mitosis.hook.place import packaged_script, stamped_script
 from support.faults import can_mount
@@ -222,6 +222,26 @@ def test_hook_that_was_replaced_by_another_is_refused_with_both(repository_folde
         install(repository_folder)
     assert (caught.value.path, caught.value.chained) == (hooks / "pre-commit", hooks / "pre-commit.mitosis-chained")
     assert snapshot(hooks) == was
+    assert any(str(caught.value.chained) in problem for problem in status(repository_folder).problems)
+    assert uninstall(repository_folder).removed == ()
+    assert snapshot(hooks) == was
+
+
+def test_two_installations_at_once_lose_no_hook(repository_folder: Path, hooks: Path) -> None:
+    make_script(hooks / "pre-commit")
+    was = entry(hooks / "pre-commit")
+    words = [sys.executable, "-m", "mitosis", "hook", "install"]
+    for _ in range(3):
+        started = [
+            subprocess.Popen(words, cwd=repository_folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            for _ in range(4)
+        ]
+        said = [process.communicate()[1].decode() for process in started]
+        assert 0 in [process.returncode for process in started], said
+        assert "Traceback" not in "".join(said)
+        assert entry(hooks / "pre-commit.mitosis-chained") == was
+        assert not install(repository_folder).changed
+        assert uninstall(repository_folder).restored == (hooks / "pre-commit",)
 
 
 def test_uninstall_leaves_a_hook_that_took_the_place_of_ours(repository_folder: Path, hooks: Path) -> None:
@@ -487,6 +507,27 @@ def test_folder_that_cannot_be_written_is_an_error_and_nothing_changes(repositor
     assert (snapshot(hooks), (repository_folder / ".git" / "config").read_bytes()) == was
 
 
+def test_configuration_that_cannot_be_written_is_an_error_and_no_hook_is_left(
+    repository_folder: Path, hooks: Path
+) -> None:
+    make_script(hooks / "pre-commit")
+    was = snapshot(hooks)
+    lock = repository_folder / ".git" / "config.lock"
+    lock.touch()
+    with pytest.raises(GitError, match=r"config"):
+        install(repository_folder)
+    assert snapshot(hooks) == was
+    lock.unlink()
+    install(repository_folder)
+    lock.touch()
+    with pytest.raises(GitError, match=r"config"):
+        uninstall(repository_folder)
+    lock.unlink()
+    assert any("mitosis hook uninstall" in problem for problem in status(repository_folder).problems)
+    assert uninstall(repository_folder).settings == ("mitosis.python",)
+    assert snapshot(hooks) == was
+
+
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -495,7 +536,7 @@ from mitosis.git import find_repository
 
 repository, left = find_repository(Path(sys.argv[1])), int(sys.argv[3])
 call = {"install": hook.install, "uninstall": hook.uninstall}[sys.argv[2]]
-names = {"open", "write", "flush", "fsync", "link", "replace", "unlink", "rmdir", "mkdir", "fork_exec"}
+names = {"open", "fsync", "link", "replace", "unlink", "rmdir", "mkdir", "fork_exec"}
 
 def count(frame, event, called):
     global left

@@ -100,11 +100,15 @@ def install(repository: Repository, *, strict: bool | None = None) -> Installed:
         _write(place.new, stamped_script())
     elif has_leftover:
         _remove(place.new)
-    changed = _configure(repository, strict)
-    if keeps:
-        _keep(place)
-    if writes:
-        _replace(place.new, target)
+    try:
+        changed = _configure(repository, strict)
+        if keeps:
+            _keep(place)
+        if writes:
+            _replace(place.new, target)
+    except BaseException:
+        place.new.unlink(missing_ok=True)
+        raise
     return Installed(
         path=target,
         changed=changed or writes or has_leftover,
@@ -204,6 +208,9 @@ def _keep(place: Place) -> None:
     """Give the hook that is there its second name. Mode, times and the target of a link stay as they are."""
     try:
         os.link(place.path, place.chained, follow_symlinks=False)
+    except FileExistsError as error:
+        # Somebody else is at it at the same moment.
+        raise HookInTheWay(place.path, place.chained) from error
     except (OSError, NotImplementedError):
         # Not every file system knows second names.
         _replace(place.path, place.chained)

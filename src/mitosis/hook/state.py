@@ -154,6 +154,11 @@ def _problems(place: Place, current: HookFile | None, installed: HookFile | None
             f"the hook that was here before is not run, but kept as {place.chained}: "
             "mitosis hook install, or mitosis hook uninstall to put it back"
         )
+    elif current is not None and installed is None and os.path.lexists(place.chained):
+        found.append(
+            f"the hook that was here before is not run, but kept as {place.chained}, and {place.path} is another: "
+            "have this one call that one, or delete what is not needed"
+        )
     if current is not None and current.kind != "other" and not current.is_executable:
         found.append(f"{place.path} is not executable, so git does not run it: mitosis hook install")
     if installed is not None and installed.kind == "edited":
