@@ -533,8 +533,9 @@ import os, signal, sys
 from pathlib import Path
 from mitosis import hook
 from mitosis.git import find_repository
+import mitosis.hook.installing
 
-repository, left = find_repository(Path(sys.argv[1])), int(sys.argv[3])
+repository = find_repository(Path(sys.argv[1]))
 call = {"install": hook.install, "uninstall": hook.uninstall}[sys.argv[2]]
 names = {"open", "fsync", "link", "replace", "unlink", "rmdir", "mkdir", "fork_exec"}
 
@@ -545,9 +546,17 @@ def count(frame, event, called):
         if left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-sys.setprofile(count)
-call(repository)
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        left = int(line)
+        sys.setprofile(count)
+        call(repository)
+        sys.setprofile(None)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+"""Does its job once for each line that it reads, and is killed before that many calls have changed something."""
 
 
 @pytest.mark.parametrize("job", ["install", "uninstall"])
@@ -557,33 +566,44 @@ def test_killed_at_any_moment_no_hook_is_lost_and_all_is_mended(
     make_script(hooks / "pre-commit")
     theirs = entry(hooks / "pre-commit")
     clean = before()
-    twin = tmp_path / "twin"
+    twin_folder = tmp_path / "twin"
     repository = find_repository(repository_folder)
-    for moment in range(100):
-        if job == "uninstall":
-            hook.install(repository)
-        killed = subprocess.run(
-            [sys.executable, "-c", _KILLED, str(repository_folder), job, str(moment)], check=False, capture_output=True
-        )
-        assert killed.returncode in (0, -signal.SIGKILL), killed.stderr
-        assert theirs in snapshot(hooks).values()
-        assert (hooks / "pre-commit").exists()
-        for problem in hook.status(repository).problems:
-            assert "mitosis hook uninstall" in problem
-        # It keeps second names as such.
-        subprocess.run(["cp", "-a", str(repository_folder), str(twin)], check=True)
-        hook.uninstall(repository)
-        assert before() == clean
-        assert install(twin).chained is not None
-        assert status(twin).problems == ()
-        assert not list((twin / ".git" / "hooks").glob("*mitosis-new"))
-        assert uninstall(twin).restored == (twin / ".git" / "hooks" / "pre-commit",)
-        assert entry(twin / ".git" / "hooks" / "pre-commit") == theirs
-        shutil.rmtree(twin)
-        if killed.returncode == 0:
-            break
-    else:
-        pytest.fail("it was killed every time")
+    with subprocess.Popen(
+        [sys.executable, "-c", _KILLED, str(repository_folder), job],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        for moment in range(100):
+            if job == "uninstall":
+                hook.install(repository)
+            process.stdin.write(f"{moment}\n")
+            status_of_process = int(process.stdout.readline())
+            assert status_of_process in (0, -signal.SIGKILL)
+            assert theirs in snapshot(hooks).values()
+            assert (hooks / "pre-commit").exists()
+            for problem in hook.status(repository).problems:
+                assert "mitosis hook uninstall" in problem
+            # A copy that keeps second names as such.
+            subprocess.run(["cp", "-a", str(repository_folder), str(twin_folder)], check=True)
+            hook.uninstall(repository)
+            assert before() == clean
+            twin = find_repository(twin_folder)
+            done = hook.install(twin)
+            assert done.chained is not None
+            assert entry(done.chained) == theirs
+            assert hook.status(twin).problems == ()
+            assert {path.name for path in done.path.parent.iterdir() if path.suffix != ".sample"} == {
+                "pre-commit",
+                "pre-commit.mitosis-chained",
+            }
+            shutil.rmtree(twin_folder)
+            if status_of_process == 0:
+                break
+        process.stdin.close()
+    assert status_of_process == 0
     assert moment > 5
 
 
