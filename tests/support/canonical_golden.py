@@ -171,7 +171,7 @@ VALUES: dict[str, Callable[[], Any]] = {
             {
                 "a": [1.5, np.nan],
                 "b": pd.array(["x", None], dtype="string"),
-                "c": pd.Categorical(["u", "v"], ordered=True),
+                "c": pd.Categorical(["u", "v"], categories=pd.Index(["u", "v"], dtype=object), ordered=True),
                 "d": pd.array([1, None], dtype="Int64"),
                 "e": pd.DatetimeIndex(["2026-03-01", "2026-03-02"], tz="UTC").as_unit("ns"),
             },

@@ -119,6 +119,11 @@ def objects(*values: Any) -> np.ndarray[Any, Any]:
     return array
 
 
+def categories(*names: str, values: str = "lo hi lo", ordered: bool = True) -> pd.Categorical:
+    """A column of categories that are kept in the same way by all versions of pandas."""
+    return pd.Categorical(values.split(), categories=pd.Index(names, dtype=object), ordered=ordered)
+
+
 def fitted() -> StandardScaler:
     """A fitted estimator whose numbers are exact, so that they are the same on all machines."""
     return StandardScaler().fit(np.array([[1.0, 4.0], [3.0, 8.0]]))
@@ -167,7 +172,7 @@ def make_lookup() -> dict[str, Any]:
                     "a": [1, 2, 3],
                     "b": np.array(["x", "y", None], object),
                     "when": pd.date_range("2026-03-01", periods=3, tz="UTC").as_unit("ns"),
-                    "kind": pd.Categorical(["lo", "hi", "lo"], categories=["lo", "hi"], ordered=True),
+                    "kind": categories("lo", "hi"),
                     "day": np.array(["2026-03-01", "2026-03-02", "NaT"], "M8[ns]"),
                     "count": pd.array([1, None, 3], dtype="Int64"),
                 },

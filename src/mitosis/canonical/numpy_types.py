@@ -327,7 +327,9 @@ def is_common(value: Any) -> bool:
     random: Any = sys.modules["numpy.random"]
     if type(value) is not random.RandomState:
         return False
-    seed: Any = getattr(value._bit_generator, "seed_seq", None)
+    kept = value._bit_generator.__reduce__()[2]
+    # numpy before 2.0 gives a copy new random bits for a seed, whatever the original had: that tells nothing.
+    seed: Any = kept[1] if type(kept) is tuple and len(kept) == 2 else None
     return (
         type(seed) is random.SeedSequence
         and type(seed.entropy) is int

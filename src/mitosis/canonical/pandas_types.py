@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 from typing import Any, Final
 
@@ -134,7 +135,7 @@ def _dtype(dtype: Any) -> str | Expansion:
         categories = None if dtype.categories is None else _index(dtype.categories, sys.maxsize)
         return record("pandas.CategoricalDtype", {".categories": categories, ".ordered": bool(dtype.ordered)})
     if isinstance(dtype, pd.DatetimeTZDtype):
-        return record("pandas.DatetimeTZDtype", {".unit": dtype.unit, ".tz": dtype.tz})
+        return record("pandas.DatetimeTZDtype", {".unit": dtype.unit, ".tz": _zone(dtype.tz)})
     if isinstance(dtype, pd.PeriodDtype):
         return record("pandas.PeriodDtype", {".freq": dtype.freq})
     if isinstance(dtype, pd.IntervalDtype):
@@ -149,13 +150,23 @@ def _dtype(dtype: Any) -> str | Expansion:
     return str(dtype)
 
 
+def _zone(zone: Any) -> object:
+    """A time zone: the same whether it is one of pytz, as pandas made them before 3.0, or of Python."""
+    name = getattr(zone, "zone", None)
+    if type(name) is not str or not type(zone).__module__.startswith("pytz"):
+        return zone
+    return datetime.UTC if name == "UTC" else atom("zoneinfo.ZoneInfo", name)
+
+
 def expand_timestamp(value: Any, limit: int) -> Part:
     """A moment to the nanosecond. The unit in which it is kept does not count."""
     naive = value.tz_convert("UTC").tz_localize(None) if value.tzinfo is not None else value
     seconds, nanoseconds = _count(naive.to_datetime64())
     if value.tzinfo is None:
         return atom("pandas.Timestamp", seconds, nanoseconds)
-    return record("pandas.Timestamp", {".seconds": seconds, ".nanoseconds": nanoseconds, ".tzinfo": value.tzinfo})
+    return record(
+        "pandas.Timestamp", {".seconds": seconds, ".nanoseconds": nanoseconds, ".tzinfo": _zone(value.tzinfo)}
+    )
 
 
 def expand_timedelta(value: Any, limit: int) -> Part:
