@@ -100,19 +100,15 @@ def test_details_show_where_it_happened(run: Callable[..., Evaluation]) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    [
-        "while True: pass",
-        "import time; time.sleep(100)",
-        "import time, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(100)",
-    ],
+    ["while True: pass", "import time, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(100)"],
 )
 def test_time_limit_ends_it_and_says_where_it_hung(run: Callable[..., Evaluation], code: str) -> None:
     began = time.monotonic()
-    found = run(good=GOOD, bad=code, last=GOOD, time_limit_s=1.0)
-    assert time.monotonic() - began < 5
+    found = run(good=GOOD, bad=code, last=GOOD, time_limit_s=2.0)
+    assert time.monotonic() - began < 10
     late, left = found.troubles
-    assert late.reason == "step `bad`: importing `bad` took longer than 1 s and was ended"
-    assert left.reason == "step `last`: not evaluated, for others had used up the 1 s"
+    assert late.reason == "step `bad`: importing `bad` took longer than 2 s and was ended"
+    assert left.reason == "step `last`: not evaluated, for others had used up the 2 s"
     assert {late.kind, left.kind} == {"late"}
     assert "bad.py" in late.details
     assert variants(found) == ["good.p=v"], "what was done before counts"
@@ -123,8 +119,8 @@ def test_time_limit_holds_while_a_value_is_made(run: Callable[..., Evaluation]) 
         "import time\nclass D(dict):\n    def __getitem__(self, name):\n"
         "        return time.sleep(100) if name == 'w' else 1\nlookup_dict = {'p': D(v=1, w=1)}\n"
     )
-    found = run(bad=code, time_limit_s=1.0)
-    assert only_trouble(found).reason == "step `bad`: evaluating `bad:lookup_dict` took longer than 1 s and was ended"
+    found = run(bad=code, time_limit_s=2.0)
+    assert only_trouble(found).reason == "step `bad`: evaluating `bad:lookup_dict` took longer than 2 s and was ended"
     assert variants(found) == ["bad.p=v"]
 
 
@@ -144,7 +140,17 @@ def test_endless_output_ends_at_the_time_limit(run: Callable[..., Evaluation]) -
 
 
 def test_there_is_nothing_to_read_on_standard_input(run: Callable[..., Evaluation]) -> None:
-    assert only_trouble(run(bad="input()")).reason.endswith("EOFError: EOF when reading a line")
+    ours, theirs = os.pipe()
+    os.write(theirs, b"typed\n")
+    before = os.dup(0)
+    os.dup2(ours, 0)
+    try:
+        trouble = only_trouble(run(bad="input()"))
+    finally:
+        os.dup2(before, 0)
+        for number in (before, ours, theirs):
+            os.close(number)
+    assert trouble.reason.endswith("EOFError: EOF when reading a line")
 
 
 def test_warnings_threads_forks_and_exit_functions_change_nothing(run: Callable[..., Evaluation]) -> None:
@@ -158,7 +164,7 @@ def test_warnings_threads_forks_and_exit_functions_change_nothing(run: Callable[
     forking = "import os\nchild = os.fork()\nif child: os.waitpid(child, 0)\n"
     found = run(forking=forking + GOOD)
     assert variants(found) == ["forking.p=v"] and not found.troubles
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def is_running(process: int) -> bool:
@@ -183,7 +189,7 @@ CHILD = "import subprocess\nchild = subprocess.Popen(['sleep', '100'])\nopen({fi
 @pytest.mark.parametrize("end", ["", "import os; os._exit(1)\n", "while True: pass\n"])
 def test_what_it_started_is_ended_with_it(run: Callable[..., Evaluation], tmp_path: Path, end: str) -> None:
     file = tmp_path / "child"
-    run(starter=CHILD.format(file=str(file)) + GOOD + end, time_limit_s=1.0 if "while" in end else 20)
+    run(starter=CHILD.format(file=str(file)) + GOOD + end, time_limit_s=2.0 if "while" in end else 20)
     until(lambda: not is_running(int(file.read_text())))
 
 
@@ -196,6 +202,8 @@ def test_all_is_ended_when_the_asking_process_is(tmp_path: Path, number: int) ->
             "stuck.py": f"import os\nopen('own', 'w').write(str(os.getpid()))\n{CHILD.format(file='child')}"
             "child.wait()\n",
             "ask.py": (
+                # It is ignored in what a shell has started in the background, and what that starts.
+                "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
                 "from pathlib import Path\nfrom mitosis.config import Config, StepConfig\n"
                 "from mitosis.lookups import Checkout, evaluate\n"
                 "here = Path.cwd()\nsteps = {'stuck': StepConfig('stuck', 'stuck:run', 'stuck:lookup_dict')}\n"

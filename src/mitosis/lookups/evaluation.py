@@ -187,7 +187,7 @@ def _run(folder: Path, request: dict[str, Any], time_limit_s: float) -> _End:
     is_posix = os.name == "posix"
     request["lifeline"] = ours if is_posix else None
     # Early enough to be read before the process is ended, also where Python takes its time to start.
-    request["dump_after_s"] = max(time_limit_s - min(1.0, time_limit_s / 2), 0.01)
+    request["dump_at"] = time.time() + time_limit_s - min(1.0, time_limit_s / 2)
     packed = msgpack.packb(request, use_bin_type=True, unicode_errors="surrogatepass")
     (folder / "request").write_bytes(packed)
     output = _Output()

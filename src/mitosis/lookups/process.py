@@ -66,15 +66,15 @@ def main(request_path: str, replies_path: str) -> None:
     Args:
         request_path: a msgpack file with `root`, `top`, `pythonpath`, `own` and `folders` (see `relocate_imports`),
             `steps` (name, module and qualified name of the dictionary of each), `asking` (whether to tell what is
-            only asked about), `dump_after_s` (when to write to standard error where it hangs) and `lifeline` (a file
-            descriptor that ends when the asking process does, or None).
+            only asked about), `dump_at` (when to write to standard error where it hangs, in seconds since the epoch)
+            and `lifeline` (a file descriptor that ends when the asking process does, or None).
         replies_path: the file to append to.
     """
     request = msgpack.unpackb(Path(request_path).read_bytes(), raw=False, unicode_errors="surrogatepass")
     if request["lifeline"] is not None:
         _die_with(request["lifeline"])
     faulthandler.enable()
-    faulthandler.dump_traceback_later(request["dump_after_s"])
+    faulthandler.dump_traceback_later(max(request["dump_at"] - time.time(), 0.01))
     sys.argv[:] = [""]
     replies = Replies(replies_path)
     places = Places(request["root"], request["top"])
