@@ -1,7 +1,7 @@
 """A lookup dictionary as a team has it: all of it locks, is the same in any process, and every change is named.
 
-The digests are recorded in `tests/formats/canonical-lookup.txt`, so that all versions of Python and numpy that the tests
-run with are held to the same ones.
+The digests are recorded in `tests/formats/canonical-lookup.txt`, so that all versions of Python and numpy with which
+the tests run are held to the same ones.
 """
 
 from __future__ import annotations
@@ -449,7 +449,7 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
     (
         "other.record",
         put(np.array([(1, 2.5)], dtype=[("x", "i4"), ("z", "f8")]), "other", "record"),
-        ["other.record.y: removed", "other.record.z: added: array(1 float64)"],
+        ["other.record.y: removed", "other.record.z: added: array(1 float64: 2.5)"],
     ),
     (
         "other.masked",
@@ -612,7 +612,7 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
             "frame.pandas.count.missing: array(3 bool) differs in 1 element: [1]: True → False",
         ],
     ),
-    ("frame.pandas", put(0, "frame", "pandas", "new"), ["frame.pandas.new: added: array(3 int64)"]),
+    ("frame.pandas", put(0, "frame", "pandas", "new"), ["frame.pandas.new: added: array(3 int64: 0, 0, 0)"]),
     ("frame.pandas", lambda d: d["frame"]["pandas"].pop("b"), ["frame.pandas.b: removed"]),
     (
         "frame.pandas",
@@ -788,7 +788,7 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         "estimator.ridge",
         lambda d: d["estimator"]["ridge"].fit([[0.0], [1.0]], [0.0, 0.0]),
         [
-            "estimator.ridge.coef_: added: array(1 float64)",
+            "estimator.ridge.coef_: added: array(1 float64: 0.0)",
             "estimator.ridge.intercept_: added: float64(0.0)",
             "estimator.ridge.n_features_in_: added: 1",
             "estimator.ridge.n_iter_: added: None",

@@ -16,6 +16,8 @@ from typing import Any
 
 import msgpack
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 from mitosis.canonical import FORMAT, MAX_BYTES, compare, decode, encode, encode_node, render, summary
@@ -51,16 +53,16 @@ LINES: list[tuple[Any, str]] = [
     ),
     ({"scale": 0.01, "kernel": ["x" * 20] * 4}, "{'kernel': [4 items], 'scale': 0.01}"),
     ([list(range(100))], "[[100 items]]"),
-    (np.zeros((512, 512)), "array(512×512 float64)"),
-    (np.array(1), "array(0-d int64)"),
+    (np.zeros((512, 512)), "array(512×512 float64, 0.0 to 0.0, sha256 2f175d107704)"),
+    (np.array(1), "array(0-d int64: 1)"),
     (np.float32(1.5), "float32(1.5)"),
     (np.datetime64("2026-03-01T12"), "datetime64('2026-03-01T12:00:00')"),
     (np.timedelta64(5, "s"), "timedelta64(5 s)"),
     (np.dtype("f8"), "dtype('float64')"),
     (np.zeros(2, [("x", int), ("y", int)]), "array(2 {x, y})"),
     (np.array([None, 1]), "array(2 object)"),
-    ([0.5] * 300_000, "list(300000 float64)"),
-    (bytes(3_000_000), "bytes(3000000 bytes)"),
+    ([0.5] * 300_000, "list(300000 float64, 0.5 to 0.5, sha256 bc5f63861c69)"),
+    (bytes(3_000_000), "bytes(3,000,000 bytes)"),
     (range(3), "range(start=0, stop=3, step=1)"),
     (samples.Color.RED, "Color.RED"),
     (samples.Mode.READ | samples.Mode.WRITE, "Mode.READ|WRITE"),
@@ -94,6 +96,308 @@ LINES: list[tuple[Any, str]] = [
 def test_value_on_a_line(value: Any, line: str) -> None:
     assert summary(encode(value)) == line
     assert len(line) <= 60
+
+
+KERNEL = np.arange(256.0).reshape(16, 16)
+
+AT_LIMITS: dict[str, tuple[Any, str, str, list[str]]] = {
+    "array": (
+        KERNEL,
+        "array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37)",
+        "array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37)",
+        ["array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37)"],
+    ),
+    "array that is small": (
+        np.array([1.5, np.nan], "f4"),
+        "array(2 float32: 1.5, nan)",
+        "array(2 float32: 1.5, nan)",
+        ["array(2 float32: 1.5, nan)"],
+    ),
+    "array with nans": (
+        np.where(KERNEL == 0, np.nan, KERNEL).astype("f4"),
+        "array(16×16 float32, 1.0 to 255.0, sha256 d47e5037b6cf)",
+        "array(16×16 float32, 1.0 to 255.0, sha256 d47e5037b6cf)",
+        ["array(16×16 float32, 1.0 to 255.0, sha256 d47e5037b6cf)"],
+    ),
+    "array of nans alone": (
+        np.full(20, np.nan),
+        "array(20 float64, sha256 d94d529f2bff)",
+        "array(20 float64, sha256 d94d529f2bff)",
+        ["array(20 float64, sha256 d94d529f2bff)"],
+    ),
+    "array of times": (
+        np.arange("2026-03-01", "2026-04-01", dtype="M8[D]"),
+        "array(31 datetime64[D], 2026-03-01 to 2026-03-31)",
+        "array(31 datetime64[D], 2026-03-01 to 2026-03-31, sha256 dbfda05d3256)",
+        ["array(31 datetime64[D], 2026-03-01 to 2026-03-31, sha256 dbfda05d3256)"],
+    ),
+    "array of complex": (
+        np.zeros((9, 9), complex),
+        "array(9×9 complex128, sha256 87f3231adfdf)",
+        "array(9×9 complex128, sha256 87f3231adfdf)",
+        ["array(9×9 complex128, sha256 87f3231adfdf)"],
+    ),
+    "array of booleans": (
+        np.zeros(99, bool),
+        "array(99 bool, sha256 c02f9cb1ce04)",
+        "array(99 bool, sha256 c02f9cb1ce04)",
+        ["array(99 bool, sha256 c02f9cb1ce04)"],
+    ),
+    "array of texts": (
+        np.array(["ab"] * 99),
+        "array(99 str2, sha256 f96bfc13860a)",
+        "array(99 str2, sha256 f96bfc13860a)",
+        ["array(99 str2, sha256 f96bfc13860a)"],
+    ),
+    "array of records": (
+        np.zeros(99, [("x", int), ("y", float)]),
+        "array(99 {x, y})",
+        "array(99 {x, y})",
+        [
+            "ndarray(",
+            "  shape=(99,),",
+            "  x=array(99 int64, 0 to 0, sha256 96631a293deb),",
+            "  y=array(99 float64, 0.0 to 0.0, sha256 96631a293deb),",
+            ")",
+        ],
+    ),
+    "big array": (
+        np.arange(500_000.0),
+        "array(500000 float64, 0.0 to 499999.0, sha256 62591e22af0b)",
+        "array(500000 float64, 0.0 to 499999.0, sha256 62591e22af0b)",
+        ["array(500000 float64, 0.0 to 499999.0, sha256 62591e22af0b)"],
+    ),
+    "list of numbers": (
+        [0.5] * 300_000,
+        "list(300000 float64, 0.5 to 0.5, sha256 bc5f63861c69)",
+        "list(300000 float64, 0.5 to 0.5, sha256 bc5f63861c69)",
+        ["list(300000 float64, 0.5 to 0.5, sha256 bc5f63861c69)"],
+    ),
+    "array inside": (
+        {"scale": 0.01, "kernel": [1, 2, KERNEL], "solver": {"tol": 1e-6}},
+        "{'kernel': [3 items], 'scale': 0.01, 'solver': {1 item}}",
+        (
+            "{'kernel': [1, 2, array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37)], 'scale': 0.01, "
+            "'solver': {'tol': 1e-06}}"
+        ),
+        [
+            "{",
+            "  'kernel': [",
+            "    1,",
+            "    2,",
+            "    array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37),",
+            "  ],",
+            "  'scale': 0.01,",
+            "  'solver': {'tol': 1e-06},",
+            "}",
+        ],
+    ),
+    "arrays inside": (
+        {"a": KERNEL, "b": KERNEL + 1, "c": KERNEL + 2},
+        "{'a': array(16×16 float64), 'b': array(16×16 float64), 'c':…",
+        (
+            "{'a': array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37), 'b': array(16×16 float64, 1.0 "
+            "to 256.0, sha256 f15dd7bad274), 'c': array(16×16 float64, 2.0 to 257.0, sha256 91417a9a5195)}"
+        ),
+        [
+            "{",
+            "  'a': array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37),",
+            "  'b': array(16×16 float64, 1.0 to 256.0, sha256 f15dd7bad274),",
+            "  'c': array(16×16 float64, 2.0 to 257.0, sha256 91417a9a5195),",
+            "}",
+        ],
+    ),
+    "text": (
+        "a line of a longer text\n" * 100,
+        "'a line of a longer text\\na line of a l…' (2,400 characters)",
+        (
+            "'a line of a longer text\\na line of a longer text\\na line of a longer text\\na line of a "
+            "longer text\\na line of a longer text\\na line of a longer text\\na line of a longer text\\na "
+            "l…' (2,400 characters)"
+        ),
+        [
+            (
+                "'a line of a longer text\\na line of a longer text\\na line of a longer text\\na line of a "
+                "longer text\\na line of a longer text\\na line of a longer text\\na line of a longer text\\na "
+                "line of a longer text\\na line of a longer text\\na line of a longer text\\na line of a longer "
+                "text\\na l…' (2,400 characters, sha256 ff03f20194b8)"
+            ),
+        ],
+    ),
+    "text inside": (
+        {"note": "a line of a longer text\n" * 4, "scale": 1},
+        "{'note': 'a line of a…' (96 characters), 'scale': 1}",
+        (
+            "{'note': 'a line of a longer text\\na line of a longer text\\na line of a longer text\\na "
+            "line…' (96 characters), 'scale': 1}"
+        ),
+        [
+            "{",
+            (
+                "  'note': 'a line of a longer text\\na line of a longer text\\na line of a longer text\\na "
+                "line of a longer text\\n',"
+            ),
+            "  'scale': 1,",
+            "}",
+        ],
+    ),
+    "huge text": (
+        "é" * 3_000_000,
+        "str(6,000,000 bytes)",
+        "str(6,000,000 bytes)",
+        ["str(6,000,000 bytes, sha256 04ee6bbdaae3)"],
+    ),
+    "frame": (
+        pd.DataFrame({f"column {at}": np.arange(5) * at for at in range(12)}),
+        "DataFrame(5×12: column 0, …)",
+        "DataFrame(5×12: column 0, column 1, column 2, column 3, column 4, column 5, column 6, column 7, …)",
+        [
+            "DataFrame(5×12:",
+            "  {",
+            "    'column 0': array(5 int64: 0, 0, 0, 0, 0),",
+            "    'column 1': array(5 int64: 0, 1, 2, 3, 4),",
+            "    'column 2': array(5 int64: 0, 2, 4, 6, 8),",
+            "    'column 3': array(5 int64: 0, 3, 6, 9, 12),",
+            "    'column 4': array(5 int64: 0, 4, 8, 12, 16),",
+            "    'column 5': array(5 int64: 0, 5, 10, 15, 20),",
+            "    'column 6': array(5 int64: 0, 6, 12, 18, 24),",
+            "    'column 7': array(5 int64: 0, 7, 14, 21, 28),",
+            "    'column 8': array(5 int64: 0, 8, 16, 24, 32),",
+            "    'column 9': array(5 int64: 0, 9, 18, 27, 36),",
+            "    'column 10': array(5 int64: 0, 10, 20, 30, 40),",
+            "    'column 11': array(5 int64: 0, 11, 22, 33, 44),",
+            "  },",
+            "  index=Index(",
+            "    name=None,",
+            "    array(5 int64: 0, 1, 2, 3, 4),",
+            "  ),",
+            "  columns=Index(name=None, dtype='str'),",
+            ")",
+        ],
+    ),
+    "series": (
+        pd.Series(np.arange(100.0) * 2, name="s"),
+        "Series(array(100 float64), index=Index(…), name='s')",
+        (
+            "Series(array(100 float64, 0.0 to 198.0, sha256 0be3b14a8427), index=Index(name=None, array(100 "
+            "int64, 0 to 99, sha256 d225c84e9f2d)), name='s')"
+        ),
+        [
+            "Series(",
+            "  array(100 float64, 0.0 to 198.0, sha256 0be3b14a8427),",
+            "  index=Index(",
+            "    name=None,",
+            "    array(100 int64, 0 to 99, sha256 d225c84e9f2d),",
+            "  ),",
+            "  name='s',",
+            ")",
+        ],
+    ),
+    "text series": (
+        pd.Series(["a"] * 100, dtype="string"),
+        "Series(array(…), index=Index(…), name=None)",
+        (
+            "Series(array(dtype='string', [100 items]), index=Index(name=None, array(100 int64, 0 to 99, "
+            "sha256 d225c84e9f2d)), name=None)"
+        ),
+        [
+            "Series(",
+            "  array(dtype='string', [100 items]),",
+            "  index=Index(",
+            "    name=None,",
+            "    array(100 int64, 0 to 99, sha256 d225c84e9f2d),",
+            "  ),",
+            "  name=None,",
+            ")",
+        ],
+    ),
+    "polars series": (
+        pl.Series("s", [1.5] * 20),
+        "Series(name='s', array(dtype='Float64', array(20 float64)))",
+        "Series(name='s', array(dtype='Float64', array(20 float64, 1.5 to 1.5, sha256 fa4c29e59028)))",
+        [
+            "Series(",
+            "  name='s',",
+            "  array(",
+            "    dtype='Float64',",
+            "    array(20 float64, 1.5 to 1.5, sha256 fa4c29e59028),",
+            "  ),",
+            ")",
+        ],
+    ),
+    "index": (
+        pd.Index(np.arange(30)),
+        "Index(name=None, array(30 int64, 0 to 29))",
+        "Index(name=None, array(30 int64, 0 to 29, sha256 42baaab8845f))",
+        ["Index(", "  name=None,", "  array(30 int64, 0 to 29, sha256 42baaab8845f),", ")"],
+    ),
+    "masked": (
+        np.ma.array(np.arange(20.0), mask=np.arange(20) % 2 == 0),
+        "MaskedArray(array(20 float64), mask=array(20 bool), fill_va…",
+        (
+            "MaskedArray(array(20 float64, 0.0 to 19.0, sha256 59909e1f9735), mask=array(20 bool, sha256 "
+            "a59e528faffe), fill_value=float64(1e+20))"
+        ),
+        [
+            "MaskedArray(",
+            "  array(20 float64, 0.0 to 19.0, sha256 59909e1f9735),",
+            "  mask=array(20 bool, sha256 a59e528faffe),",
+            "  fill_value=float64(1e+20),",
+            ")",
+        ],
+    ),
+}
+"""Value, summaries of 60 and of 200 characters, and the lines of the full text."""
+
+
+@pytest.mark.parametrize(("value", "short", "wide", "full"), AT_LIMITS.values(), ids=AT_LIMITS.keys())
+def test_big_values_show_small_at_every_limit(value: Any, short: str, wide: str, full: list[str]) -> None:
+    data = encode(value)
+    assert summary(data) == short
+    assert summary(data, limit=200) == wide
+    assert render(data).split("\n") == full
+    assert len(short) <= 60
+    assert len(wide) <= 200
+
+
+def test_bytes_and_few_elements_show_as_far_as_there_is_room() -> None:
+    data = encode(bytes(range(256)) * 8)
+    assert summary(data).endswith("…' (2,048 bytes)")
+    assert "…' (2,048 bytes, sha256 " in render(data)
+    few = encode(np.arange(12) * 1_000_003)
+    assert summary(few) == "array(12 int64, 0 to 11000033)"
+    assert (
+        summary(few, limit=200) == render(few) == f"array(12 int64: {', '.join(map(str, np.arange(12) * 1_000_003))})"
+    )
+    assert summary(few, limit=25) == "array(12 int64)"
+
+
+def test_range_is_known_without_numpy() -> None:
+    data = encode({"kernel": KERNEL, "days": np.arange("2026-03-01", "2026-04-01", dtype="M8[D]")})
+    code = """
+import sys
+sys.modules["numpy"] = None
+from mitosis.canonical import summary
+print(summary(bytes.fromhex(sys.argv[1]), limit=200))
+"""
+    done = subprocess.run([sys.executable, "-c", code, data.hex()], capture_output=True, text=True, check=True)
+    assert "array(16×16 float64, 0.0 to 255.0, " in done.stdout
+    assert "2026-03-01 to 2026-03-31" in done.stdout
+
+
+def test_two_long_texts_are_told_apart_where_they_part() -> None:
+    before, after = encode(["a" * 100]), encode(["a" * 99])
+    assert (
+        str(compare(before, after).differences[0])
+        == "[0]: differs from character 99: …'aaaaaaaaaaaaa' → …'aaaaaaaaaaaa'"
+    )
+    short = encode(["b"])
+    assert str(compare(short, after).differences[0]) == f"[0]: 'b' → '{'a' * 41}…' (99 characters)"
+
+
+def test_what_was_added_is_shown_with_its_range() -> None:
+    (difference,) = compare(encode({}), encode({"kernel": KERNEL})).differences
+    assert str(difference) == "kernel: added: array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37)"
 
 
 def test_line_is_cut_at_the_limit() -> None:

@@ -72,8 +72,8 @@ class Side:
             return 0
         return self.leaves[item.index] if isinstance(item, Ref) else 1
 
-    def brief(self, item: Item) -> str:
-        return brief(self.graph, item)
+    def brief(self, item: Item, *, detailed: bool = False) -> str:
+        return brief(self.graph, item, detailed=detailed)
 
 
 def _leaf_counts(graph: Graph) -> list[int]:

@@ -180,6 +180,25 @@ def _range_of_content(entry: Entry) -> tuple[Scalar, Scalar]:
     return range_of(numbers(header.dtype, cast(bytes, entry.items[-1])))
 
 
+def range_text(entry: Entry) -> str | None:
+    """Minimum and maximum of an array as text, nan aside; None where there is none, or it is not known."""
+    header = array_header(entry)
+    if header.label in TEXT_LABELS:
+        return None
+    low, high = value_range(entry)
+    if isinstance(low, int | float) and isinstance(high, int | float):
+        return f"{number_text(header.dtype, low)} to {number_text(header.dtype, high)}"
+    time = _TIME.fullmatch(header.dtype)
+    content = entry.items[-1]
+    if time is None or entry.kind == DIGESTED or not isinstance(content, bytes):
+        return None
+    counts = [count for count in numbers("int64", content) if count != _NOT_A_TIME]
+    if not counts:
+        return None
+    ends = (time_text(time[1], int(count), int(time[2] or 1), time[3] or "") for count in (min(counts), max(counts)))
+    return " to ".join(ends)
+
+
 def element_text(header: ArrayHeader, content: bytes, index: int) -> str:
     """The element at the flat `index`, as text."""
     raw = content[index * header.item_size : (index + 1) * header.item_size]

@@ -211,7 +211,7 @@ def _differences(old: Side, new: Side, root: Pair, counter: _Counter) -> Iterato
         path = paths.join(steps)
         if isinstance(before, Absent):
             assert not isinstance(after, Absent)
-            yield Difference(path, None, new.brief(after))
+            yield Difference(path, None, new.brief(after, detailed=True))
         elif isinstance(after, Absent):
             yield Difference(path, old.brief(before), None)
         else:

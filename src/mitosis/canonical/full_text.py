@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from mitosis.canonical import paths
-from mitosis.canonical.content import TEXT_LABELS, content_name, element_text, value_range
+from mitosis.canonical.content import TEXT_LABELS, content_name
 from mitosis.canonical.graph import (
     ARRAY,
     ATOM,
@@ -22,7 +22,7 @@ from mitosis.canonical.graph import (
     named,
     pairs,
 )
-from mitosis.canonical.show import array_text, brackets, brief, elements, natural, printable
+from mitosis.canonical.show import WHOLE, array_text, brackets, brief, elements, frame_size, natural, printable
 from mitosis.canonical.wire import read
 
 _LINE: Final = 100
@@ -35,9 +35,6 @@ _KEY: Final = 60
 _MAX_LINES: Final = 20_000
 _MAX_INDENT: Final = 40
 """Levels of which each is indented; deeper ones are not indented further."""
-
-_SHOWN_ELEMENTS: Final = 12
-"""Elements up to which an array is shown whole."""
 
 
 def render(data: bytes) -> str:
@@ -85,6 +82,9 @@ def _lines(graph: Graph) -> Iterator[str]:
             elif isinstance(item, Ref) and not _fits(graph, item, prefix):
                 entry = graph.entries[item.index]
                 opening, closing = brackets(entry)
+                size = frame_size(graph, entry)
+                if size is not None:
+                    opening += f"{size}:"
                 opening, closing = printable(opening[-_LEAF:]), printable(closing)
                 yield indent + prefix + opening
                 depth_of[item.index] = len(levels)
@@ -145,16 +145,7 @@ def _leaf(graph: Graph, item: Item) -> str:
 
 def array_in_full(entry: Entry) -> str:
     """An array by shape, dtype and all elements if these are few, else their range and a digest."""
-    header = array_header(entry)
-    text = array_text(entry, _LEAF)
-    content = entry.items[-1]
-    if header.label in TEXT_LABELS:
-        if len(text) <= _LEAF and entry.kind == ARRAY:
-            return text
-        return f"{text[: _LEAF - 1]}… ({header.count} bytes, sha256 {content_name(entry)})"
-    if entry.kind == ARRAY and header.count <= _SHOWN_ELEMENTS and isinstance(content, bytes):
-        shown = ", ".join(element_text(header, content, index) for index in range(header.count))
-        return f"{text[:-1]}: {shown})" if shown else text
-    low, high = value_range(entry)
-    spread = "" if low is None else f", {low!r} to {high!r}"
-    return f"{text[:-1]}{spread}, sha256 {content_name(entry)})"
+    if array_header(entry).label in TEXT_LABELS:
+        text = array_text(entry, _LEAF)
+        return f"{text[:-1]}, sha256 {content_name(entry)})" if text.endswith(")") else text
+    return array_text(entry, _LEAF, WHOLE)

@@ -34,15 +34,24 @@ def detail_of(old: Side, before: Item, new: Side, after: Item) -> str | None:
         detail = _array_detail(left, right)
         if detail is not None:
             return detail
-    if old.brief(before) != new.brief(after):
+    left_text, right_text = old.brief(before), new.brief(after)
+    if isinstance(before, str | bytes) and type(before) is type(after) and _same_beginning(left_text, right_text):
+        return _text_detail(before, after)
+    if left_text != right_text:
         return None
     if left is None or right is None:
-        if isinstance(before, str | bytes) and type(before) is type(after):
-            return _text_detail(before, after)
         return f"{_type_text(before, left)} → {_type_text(after, right)}"
     if left.label != right.label:
         return f"{dotted(left.label)} → {dotted(right.label)}"
     return f"another {short_name(left.label)}, which looks the same"
+
+
+def _same_beginning(left: str, right: str) -> bool:
+    """Whether two short texts, both cut, show nothing of what differs but perhaps a length."""
+    if "…" not in left or "…" not in right:
+        return False
+    before, after = left.partition("…")[0], right.partition("…")[0]
+    return before.startswith(after) or after.startswith(before)
 
 
 def _type_text(item: Item, entry: Entry | None) -> str:

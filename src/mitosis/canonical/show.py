@@ -7,7 +7,7 @@ from datetime import timedelta, timezone
 from typing import Any, Final
 
 from mitosis.canonical import paths
-from mitosis.canonical.content import TEXT_LABELS, number_text, time_text
+from mitosis.canonical.content import TEXT_LABELS, content_name, element_text, number_text, range_text, time_text
 from mitosis.canonical.graph import (
     ARRAY,
     ATOM,
@@ -31,6 +31,16 @@ from mitosis.canonical.wire import read
 _DEPTHS: Final = (6, 4, 3, 2, 1)
 """How many levels of a value a line tries to show, until one fits."""
 
+_SHAPE: Final = 0
+_RANGE: Final = 1
+WHOLE: Final = 2
+"""How much is told of an array: shape and dtype; range too; a digest too, or all elements if these are few."""
+
+_SHOWN_ELEMENTS: Final = 12
+"""Elements up to which an array is shown whole."""
+
+_SHOWN_COLUMNS: Final = 8
+_MIN_TEXT: Final = 20
 _SCALAR_ROOM: Final = 300
 _NAME: Final = 30
 _MAX_BITS: Final = 4000
@@ -44,25 +54,32 @@ _BRACKETS: Final = {"list": "[]", "tuple": "()", "set": "{}", "dict": "{}", "col
 def summary(data: bytes, *, limit: int = 60) -> str:
     """A canonical value on one line of at most `limit` characters.
 
-    As many levels are shown as fit; deeper ones by the number of their items, arrays by shape and dtype.
+    As many levels are shown as fit, deeper ones by the number of their items. Arrays are shown by shape and dtype, and,
+    where there is room, by their range and a digest of their content, or all elements if these are few; long texts by
+    their beginning and their length.
 
     Raises:
         FormatTooNew: a newer mitosis wrote it.
         BadRecord: it is no canonical value.
     """
     graph = read(data)
-    return brief(graph, graph.root, limit)
+    return brief(graph, graph.root, limit, detailed=True)
 
 
-def brief(graph: Graph, item: Item, limit: int = 60) -> str:
-    """As `summary`, of any item of a graph."""
+def brief(graph: Graph, item: Item, limit: int = 60, *, detailed: bool = False) -> str:
+    """As `summary`, of any item of a graph; arrays by shape and dtype alone unless `detailed`."""
     line = _Line(graph, limit)
     text = ""
     for depth in _DEPTHS:
         # Escapes only make a text longer, so what is cut off here would be cut off anyway.
         text = printable(line.write(item, depth)[: limit + 1])
-        if len(text) <= limit:
-            return text
+        if len(text) > limit:
+            continue
+        for detail in (WHOLE, _RANGE) if detailed and line.has_array else ():
+            richer = printable(line.write(item, depth, detail)[: limit + 1])
+            if len(richer) <= limit:
+                return richer
+        return text
     return text[: max(0, limit - 1)] + "…"
 
 
@@ -80,25 +97,43 @@ class _Line:
         self._graph = graph
         self._room = room
         self._used = 0
+        self._detail = _SHAPE
+        self._arrays: dict[tuple[int, int], str] = {}
+        """Texts of arrays, by index and detail, since a range takes a look at all of the content."""
+        self.has_array = False
+        """Whether what was written has an array of which more could be told."""
         self._open: set[int] = set()
         """Entries that enclose the one at hand."""
         self._rows: dict[int, list[tuple[Item, Item]]] = {}
         """Sorted rows of mappings, by index: they are the same for each depth that is tried."""
 
-    def write(self, item: Item, depth: int) -> str:
-        """The item with so many of its levels."""
+    def write(self, item: Item, depth: int, detail: int = 0) -> str:
+        """The item with so many of its levels, and so much of its arrays."""
         self._used = 0
+        self._detail = detail
         return self.text(item, depth)
+
+    def _array(self, index: int) -> str:
+        key = (index, self._detail)
+        if key not in self._arrays:
+            entry = self._graph.entries[index]
+            self.has_array = self.has_array or entry.label not in TEXT_LABELS
+            self._arrays[key] = array_text(entry, self._text_room(), self._detail)
+        return self._arrays[key]
+
+    def _text_room(self) -> int:
+        """Characters that a text may have: all of the line, or half of it among other items."""
+        return max(_MIN_TEXT, self._room // 2) if self._open else self._room
 
     def text(self, item: Item, depth: int) -> str:
         if not isinstance(item, Ref):
-            text = scalar_text(item, self._room)
+            text = scalar_text(item, self._text_room())
         else:
             entry = self._graph.entries[item.index]
             if entry.kind == ATOM:
                 text = atom_text(entry)
             elif entry.kind in (ARRAY, DIGESTED):
-                text = array_text(entry, self._room)
+                text = self._array(item.index)
             elif not entry.items:
                 text = _wrap(entry, "")
             elif item.index in self._open:
@@ -137,7 +172,7 @@ class _Line:
         parts = dict(named(entry))
         if entry.label == "method" and parts.keys() >= {".__self__", ".__name__"}:
             return f"{self.text(parts['.__self__'], depth - 1)}.{parts['.__name__']!s}"
-        special = _frame_text(self._graph, entry)
+        special = _frame_text(self._graph, entry, self._text_room())
         if special is not None:
             self._used += len(special)
             return special
@@ -211,10 +246,23 @@ def dotted(label: str) -> str:
 
 
 def scalar_text(value: Scalar, room: int) -> str:
-    """A scalar as Python writes it, no more of it than there is room for."""
-    if isinstance(value, str | bytes) and len(value) > room:
-        return repr(value[: room + 1])
+    """A scalar as Python writes it; a text that is longer than `room` by its beginning and its length."""
+    if isinstance(value, str | bytes):
+        return _cut(value, len(value), "bytes" if isinstance(value, bytes) else "characters", room)
     return repr(value)
+
+
+def _cut(start: str | bytes, length: int, unit: str, room: int) -> str:
+    """A text of which `start` is known and that has `length` units: whole, or its beginning and how long it is."""
+    text = repr(start[: room + 1])
+    if len(start) == length and len(text) <= room:
+        return text
+    ending = f"… ({length:,} {unit})"
+    left = max(0, room - len(ending))
+    start = start[:left]
+    while len(text := repr(start)) > left and start:
+        start = start[: -max(1, (len(text) - left) // 10)]
+    return f"{text[:-1]}…{text[-1]} ({length:,} {unit})"
 
 
 def _number(value: str) -> str:
@@ -273,17 +321,27 @@ def atom_text(entry: Entry) -> str:
     return f"{short_name(entry.label)}({inner})"
 
 
-def array_text(entry: Entry, room: int = 60) -> str:
-    """An array by shape and dtype, a long text by its beginning."""
+def array_text(entry: Entry, room: int = 60, detail: int = 0) -> str:
+    """An array by shape and dtype, and as much more as `detail` says; a long text by its beginning and its length."""
     header = array_header(entry)
+    content = entry.items[-1]
     if header.label in TEXT_LABELS:
-        content = entry.items[-1]
         if entry.kind == DIGESTED or not isinstance(content, bytes):
-            return f"{header.label}({header.count} bytes)"
-        start = content[: 4 * room + 8]
-        return scalar_text(start.decode("utf-8", "replace") if header.label == "str" else start, room)
+            return f"{header.label}({header.count:,} bytes)"
+        if header.label == "bytes":
+            return _cut(content, header.count, "bytes", room)
+        text = content.decode("utf-8", "replace")
+        return _cut(text, len(text), "characters", room)
     name = "array" if header.label == "numpy.ndarray" else short_name(header.label)
-    return f"{name}({shape_text(header.shape)} {header.dtype})"
+    parts = [f"{shape_text(header.shape)} {header.dtype}"]
+    if detail == WHOLE and entry.kind == ARRAY and header.count <= _SHOWN_ELEMENTS and isinstance(content, bytes):
+        elements_text = ", ".join(element_text(header, content, index) for index in range(header.count))
+        return f"{name}({parts[0]}{': ' if elements_text else ''}{elements_text})"
+    if detail != _SHAPE:
+        parts.extend(filter(None, [range_text(entry)]))
+    if detail == WHOLE:
+        parts.append(f"sha256 {content_name(entry)}")
+    return f"{name}({', '.join(parts)})"
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
@@ -291,23 +349,47 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape)) if shape else "0-d"
 
 
-def _frame_text(graph: Graph, entry: Entry) -> str | None:
-    """Frames and arrays of objects by their size; None for other records."""
-    parts = dict(named(entry))
-    items = _entry(graph, parts.get("items"))
-    has_columns = items is not None and items.kind in (MAPPING, ORDERED_MAPPING)
-    if entry.label in ("pandas.DataFrame", "polars.DataFrame") and items is not None and has_columns:
-        keys = [key for key in items.items[::2] if not isinstance(key, Ref)]
-        names = [(key if isinstance(key, str) else repr(key))[:_NAME] for key in keys[:8]]
-        rows = _length(graph, items.items[1]) if items.items else _length(graph, parts.get(".index"))
-        shown = ", ".join(names) + (", …" if len(keys) > 8 else "")
-        return f"DataFrame({rows}×{len(items.items) // 2}{': ' + shown if shown else ''})"
+def frame_size(graph: Graph, entry: Entry) -> str | None:
+    """Rows and columns of a frame, `3×6`; None for anything else."""
+    columns = _columns(graph, entry)
+    if columns is None:
+        return None
+    index = dict(named(entry)).get(".index")
+    rows = _length(graph, columns.items[1]) if columns.items else _length(graph, index)
+    return f"{rows}×{len(columns.items) // 2}"
+
+
+def _columns(graph: Graph, entry: Entry) -> Entry | None:
+    """The columns of a frame; None for anything else."""
+    if entry.label not in ("pandas.DataFrame", "polars.DataFrame") or entry.kind != RECORD:
+        return None
+    items = _entry(graph, dict(named(entry)).get("items"))
+    return items if items is not None and items.kind in (MAPPING, ORDERED_MAPPING) else None
+
+
+def _frame_text(graph: Graph, entry: Entry, room: int) -> str | None:
+    """Frames by their size and as many names of columns as there is room for, arrays of objects by their size.
+
+    None for other records.
+    """
+    size = frame_size(graph, entry)
+    columns = _columns(graph, entry)
+    if size is not None and columns is not None:
+        keys = [key for key in columns.items[::2] if not isinstance(key, Ref)]
+        names = [(key if isinstance(key, str) else repr(key))[:_NAME] for key in keys[:_SHOWN_COLUMNS]]
+        text = f"DataFrame({size})"
+        for count in range(1, len(names) + 1):
+            longer = f"DataFrame({size}: {', '.join(names[:count])}{', …' if count < len(keys) else ''})"
+            if len(longer) <= room:
+                text = longer
+        return text
     if entry.label == "numpy.ndarray":
+        parts = dict(named(entry))
         shape = _entry(graph, parts.get("shape"))
         fields = [step[1:] for step in parts if step.startswith(".")]
         if shape is not None:
-            size = "×".join(str(size) for size in shape.items) or "0-d"
-            return f"array({size} {'{' + ', '.join(fields) + '}' if fields else 'object'})"
+            sizes = "×".join(str(size) for size in shape.items) or "0-d"
+            return f"array({sizes} {'{' + ', '.join(fields) + '}' if fields else 'object'})"
     return None
 
 
