@@ -31,14 +31,16 @@ def install(*, strict: bool | None = None) -> int:
     from mitosis import hook
     from mitosis.git import find_repository
 
-    done = hook.install(find_repository(Path.cwd()), strict=strict)
+    repository = find_repository(Path.cwd())
+    done = hook.install(repository, strict=strict)
     print_line(f"{'installed' if done.changed else 'installed already'}: {done.path}")
     if done.called_by is not None:
         print_line(f"    which {done.called_by} runs, whose hook is in its place")
     if done.chained is not None:
         print_line(f"    runs first: {done.chained}")
     print_line(f"    with: {done.python}")
-    print_line(f"    {_MODES['strict' if done.strict else 'warn']}")
+    # pyproject.toml has a say, too.
+    print_line(f"    {_MODES[hook.status(repository).mode]}")
     return 0
 
 
