@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import itertools
 import os
 import queue
 import re
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -258,6 +260,76 @@ def start_git(*command: str, cwd: Path) -> None:
     _left_alone.append(started)
 
 
+def read_blobs(oids: Sequence[str], limit_bytes: int, *, cwd: Path) -> Iterator[bytes | None]:
+    """The bytes of many blobs, in order, while the git program reads ahead.
+
+    Args:
+        oids: their full ids.
+        limit_bytes: of a larger one nothing is read.
+        cwd: a folder of the repository, which is no partial clone: git would fetch what is missing.
+
+    Yields:
+        The bytes; None for whatever has to be asked for by itself to know what is wrong with it.
+    """
+    done = 0
+    for _ in range(_BATCH_ATTEMPTS):
+        with tempfile.TemporaryFile() as wanted:
+            wanted.write("".join(f"{oid}\n" for oid in oids[done:]).encode())
+            wanted.seek(0)
+            with _reading_git("cat-file", "--batch", "--buffer", cwd=cwd, stdin=wanted) as answers:
+                for oid in oids[done:]:
+                    words = answers.readline(_LONGEST_ANSWER_BYTES).split()
+                    if words == [oid.encode(), b"missing"]:
+                        yield None
+                        done += 1
+                        continue
+                    is_blob = len(words) == 3 and words[:2] == [oid.encode(), b"blob"]
+                    size_bytes = int(words[2]) if is_blob else limit_bytes + 1
+                    data = answers.read(size_bytes + 1) if size_bytes <= limit_bytes else b""
+                    if len(data) != size_bytes + 1:
+                        break
+                    yield data[:-1]
+                    done += 1
+        if done == len(oids):
+            return
+        # git has stopped at what it cannot read, or has begun to give something too large.
+        yield None
+        done += 1
+    yield from itertools.repeat(None, len(oids) - done)
+
+
+_BATCH_ATTEMPTS = 20
+_LONGEST_ANSWER_BYTES = 200
+_READ_AHEAD_BYTES = 2**18
+
+
+@contextlib.contextmanager
+def _reading_git(*command: str, cwd: Path, stdin: IO[bytes]) -> Iterator[IO[bytes]]:
+    """What a git program writes to standard output; it is ended when nobody wants more."""
+    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES}
+    try:
+        process = subprocess.Popen(
+            ["git", *command],
+            cwd=cwd,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=variables,
+            bufsize=_READ_AHEAD_BYTES,
+        )
+    except FileNotFoundError as error:
+        raise GitMissing() from error
+    except OSError as error:
+        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
+    assert process.stdout is not None
+    try:
+        with process.stdout:
+            yield process.stdout
+    finally:
+        process.kill()
+        process.wait()
+
+
 _left_alone: list[subprocess.Popen[bytes]] = []
 """Processes that are not waited for; what forgets a process that runs is warned."""
 
@@ -341,6 +413,12 @@ class Repository:
         if not name.strip():
             raise NoIdentity("the name is empty")
         return Identity(name.strip(), email, int(seconds), offset)
+
+    def is_shallow(self) -> bool:
+        """Whether its history is cut off somewhere: gitrepository-layout(5) names the file that says where."""
+        with contextlib.suppress(FileNotFoundError):
+            return bool((self.common_dir / "shallow").read_bytes())
+        return False
 
     def is_partial(self) -> bool:
         """Whether it leaves out objects until they are needed: a partial clone, with a promisor remote.
@@ -558,8 +636,16 @@ def find_repository(folder: Path) -> Repository:
         UnsupportedRepository: its objects or refs have a format that libgit2 cannot write.
         GitError: git refuses, for instance since somebody else owns the folder.
     """
-    # A path may hold line breaks, so at most one is asked for at the end of each answer.
     facts = ("--is-bare-repository", "--is-inside-work-tree", "--show-object-format")
+    places = ("--absolute-git-dir", "--show-toplevel", "--git-common-dir", "HEAD^{commit}")
+    with contextlib.suppress(GitError):
+        # One process where all is as it should be; each takes milliseconds.
+        lines = _rev_parse(folder, *facts, *places).split("\n")
+        if len(lines) == len(facts) + len(places) and lines[:3] == ["false", "true", "sha1"]:
+            git_dir, root, common_dir = Path(lines[3]), Path(lines[4]), (folder / lines[5]).resolve()
+            _refuse_reftable(root, common_dir)
+            return Repository(root, git_dir, common_dir, lines[6])
+    # A path may hold line breaks, so at most one is asked for at the end of each answer.
     try:
         answer = _rev_parse(folder, *facts, "--absolute-git-dir")
     except GitError as error:
@@ -576,13 +662,17 @@ def find_repository(folder: Path) -> Repository:
         raise UnsupportedRepository(
             root, f"the object format {object_format}", "Use a repository with git's default object format, sha1."
         )
+    _refuse_reftable(root, common_dir)
+    return Repository(root, git_dir, common_dir, _head(root))
+
+
+def _refuse_reftable(root: Path, common_dir: Path) -> None:
     if (common_dir / "reftable").exists():
         raise UnsupportedRepository(
             root,
             "the ref format reftable",
             "Convert it with `git refs migrate --ref-format=files` (git 2.46 or newer).",
         )
-    return Repository(root, git_dir, common_dir, _head(root))
 
 
 def _rev_parse(folder: Path, *words: str) -> str:

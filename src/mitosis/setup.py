@@ -40,9 +40,8 @@ def set_up(repository: Repository, remotes: Sequence[str]) -> tuple[Written, ...
 
     Journal(repository).name_shortly()
     written = [_write_textconv(repository), _write_attributes(repository)]
-    is_shallow = repository.git("rev-parse", "--is-shallow-repository").strip() == "true"
     for remote in remotes:
-        refspecs = fetch_refspecs(remote, with_pins=not is_shallow)
+        refspecs = fetch_refspecs(remote, with_pins=not repository.is_shallow())
         written += [_write_refspec(repository, remote, refspec) for refspec in refspecs]
     return tuple(written)
 

@@ -62,8 +62,6 @@ def main(repetitions: int) -> None:
         repository = find_repository(folder)
         assert repository.head is not None
         build_journal(folder, TRIALS, commit=repository.head)
-        _git(folder, "repack", "-a", "-d", "-f", "--quiet")
-        _git(folder, "gc", "--quiet")
         listing = [*MITOSIS, "list", "-n", "20"]
         _compare(f"mitosis list -n 20 of {TRIALS:,}", listing, "python -c pass", nothing, folder, repetitions)
 

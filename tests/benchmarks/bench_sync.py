@@ -46,10 +46,6 @@ def _measure(folder: Path, trials: int) -> None:
     # Equal seeds: the remote has what the clone has, and more.
     records = build_journal(clone, trials, commit=head)
     build_journal(remote, trials + NEW, commit=head)
-    for repository in (clone, remote):
-        # `gc` alone would keep what fast-import wrote, undeltified, and then git's own part takes many times as long.
-        _git(repository, "repack", "-a", "-d", "-f", "--quiet")
-        _git(repository, "gc", "--quiet")
     journal = Journal(find_repository(clone))
     identity = journal.repository.identity()
     own = records[-1].with_changes(key=secrets.token_hex(6), status="running", ended=None, outputs=())

@@ -9,9 +9,9 @@ import pytest
 
 from mitosis.errors import FormatTooNew, JournalBusy, JournalError, NoteNotWritten, TrialNotFound
 from mitosis.git import Identity, find_repository
-from mitosis.journal import Journal, VariantValue, locking
+from mitosis.journal import Journal, VariantValue, layout, locking
 from mitosis.journal import store as store_module
-from mitosis.records import FORMAT, ParameterRecord, StepRecord, TrialRecord, decode_trial
+from mitosis.records import ParameterRecord, StepRecord, TrialRecord, decode_trial
 
 Git = Callable[..., str]
 MakeRecord = Callable[..., TrialRecord]
@@ -34,20 +34,20 @@ def test_trial_lock_and_environment_are_one_commit(
     assert git("ls-tree", "-r", "--name-only", "refs/mitosis/journal").splitlines() == [
         "environments/abc123.txt",
         "format",
-        "trials/my_exp/2026-03-01/5f/5f2c91d07a3b.msgpack",
+        "trials/my_exp/2026-03-01/5f2c91d07a3b.msgpack",
         f"variants/my_exp/frequency/slow/{slow.digest}.msgpack",
     ]
-    assert git("cat-file", "-p", "refs/mitosis/journal:format") == f"{FORMAT}\n"
+    assert git("cat-file", "-p", "refs/mitosis/journal:format") == f"{layout.FORMAT}\n"
     assert git("cat-file", "-p", "refs/mitosis/journal:environments/abc123.txt") == "numpy==2.0.0\npandas==2.2.0\n"
     assert read_blob(repository_folder, f"variants/my_exp/frequency/slow/{slow.digest}.msgpack") == slow.value
-    data = read_blob(repository_folder, "trials/my_exp/2026-03-01/5f/5f2c91d07a3b.msgpack")
+    data = read_blob(repository_folder, "trials/my_exp/2026-03-01/5f2c91d07a3b.msgpack")
     assert decode_trial(data, "x") == record
 
 
 def test_end_replaces_the_record_by_a_second_commit(git: Git, run_trial: RunTrial, journal: Journal) -> None:
     record = run_trial()
     changed = git("log", "-1", "--format=", "--name-status", "refs/mitosis/journal").split()
-    assert changed == ["M", f"trials/my_exp/2026-03-01/{record.key[:2]}/{record.key}.msgpack"]
+    assert changed == ["M", f"trials/my_exp/2026-03-01/{record.key}.msgpack"]
     assert journal.read_trial(record.key) == record
     assert git("rev-list", "--count", "refs/mitosis/journal").strip() == "2"
 
@@ -222,7 +222,7 @@ def test_locked_journal_is_waited_for(journal: Journal, start_trial: RunTrial, m
 
 def test_journal_of_a_newer_format_is_refused(journal: Journal, start_trial: RunTrial, rewrite: Rewrite) -> None:
     start_trial()
-    rewrite({"format": f"{FORMAT + 1}\n"})
+    rewrite({"format": f"{layout.FORMAT + 1}\n"})
     for use in (start_trial, lambda: list(journal.iter_trials()), lambda: journal.check([]), journal.variant_origins):
         with pytest.raises(FormatTooNew, match="Upgrade mitosis"):
             use()

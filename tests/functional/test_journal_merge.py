@@ -556,11 +556,11 @@ def test_more_files_than_any_journal_has_are_not_taken_in(
 ) -> None:
     run_trial(journal=bob)
     pull(ada, bob)
-    monkeypatch.setattr(sharing, "MOST_CHANGES", 20)
+    monkeypatch.setattr(sharing, "MOST_CHANGES", 12)
     for _ in range(15):
         run_trial(journal=bob)
     tip = ada.tip()
-    with pytest.raises(JournalError, match=r"was not merged: .* more than 20 files and folders"):
+    with pytest.raises(JournalError, match=r"was not merged: .* more than 12 files and folders"):
         pull(ada, bob)
     assert ada.tip() == tip
 

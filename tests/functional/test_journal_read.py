@@ -186,7 +186,7 @@ def test_damaged_records_are_named_and_skipped(
 def test_truncated_object_is_named_and_skipped(journal: Journal, start_trial: RunTrial, git: Git) -> None:
     good = start_trial()
     bad = start_trial(subject="long " * 1000)
-    path = f"trials/my_exp/2026-03-01/{bad.key[:2]}/{bad.key}.msgpack"
+    path = f"trials/my_exp/2026-03-01/{bad.key}.msgpack"
     oid = git("rev-parse", f"refs/mitosis/journal:{path}").strip()
     file = journal.repository.common_dir / "objects" / oid[:2] / oid[2:]
     data = file.read_bytes()
@@ -199,7 +199,7 @@ def test_truncated_object_is_named_and_skipped(journal: Journal, start_trial: Ru
 
 def test_trials_that_are_a_file_are_named(journal: Journal, start_trial: RunTrial, rewrite: Rewrite) -> None:
     record = start_trial()
-    rewrite({f"trials/my_exp/2026-03-01/{record.key[:2]}/{record.key}.msgpack": None, "trials": "hello\n"})
+    rewrite({f"trials/my_exp/2026-03-01/{record.key}.msgpack": None, "trials": "hello\n"})
     problems: list[BadRecord] = []
     assert list(journal.iter_trials(problems=problems)) == []
     with pytest.raises(JournalError, match="trials in the journal is a file"):

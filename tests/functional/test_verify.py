@@ -191,7 +191,8 @@ def test_record_in_a_wrong_place_is_found(
 
 def test_record_in_the_folder_of_another_key_is_found(run: RunTrial, found: Found, rewrite: Rewrite) -> None:
     record = run(key="5f2c91d07a3b")
-    rewrite({path_of(record): None, path_of(record).replace("/5f/", "/aa/"): encode_trial(record)})
+    in_shard = layout.trial_path(record.experiment, record.started, record.key, crowded=True)
+    rewrite({path_of(record): None, in_shard.replace("/5f/", "/aa/"): encode_trial(record)})
     (finding,) = found("path")
     assert "belongs to" in finding.what
 

@@ -11,9 +11,9 @@ from mitosis.journal import layout
 from mitosis.journal.index import TrialIndex
 from mitosis.journal.reading import File, Reader
 from mitosis.journal.store import LockedRef, Store, object_oid
-from mitosis.records import FORMAT, MAX_RECORD_BYTES, TrialRecord, decode_trial
+from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial
 
-_FORMAT_TEXT = f"{FORMAT}\n".encode()
+_FORMAT_TEXT = f"{layout.FORMAT}\n".encode()
 _FORMAT_OID = object_oid(b"blob", _FORMAT_TEXT)
 _FORMAT_LIMIT_BYTES = 100
 _FEW_KEYS = 200
@@ -98,6 +98,31 @@ class Core:
         trials = None if snapshot is None else self.store.find(snapshot.tree, layout.TRIALS)
         return TrialIndex(self.store, trials.oid if trials is not None and trials.is_tree else None)
 
+    def find_record(self, before: Snapshot | None, folder: str, key: str) -> File | None:
+        """The record of a trial in a folder `trials/<experiment>/<day>`; None if it is not there.
+
+        Raises:
+            JournalError: `key` is no whole key, or a folder cannot be read.
+        """
+        for path in layout.record_paths(folder, key):
+            entry = None if before is None else self.store.find(before.tree, path)
+            if entry is not None and not entry.is_tree:
+                return File(path, entry.oid)
+        return None
+
+    def place_for(self, before: Snapshot | None, folder: str, key: str) -> str:
+        """The path for the record of a new trial in a folder `trials/<experiment>/<day>`.
+
+        Raises:
+            JournalError: `key` is no whole key, or the folder cannot be read.
+        """
+        direct, in_shard = layout.record_paths(folder, key)
+        entry = None if before is None else self.store.find(before.tree, folder)
+        if entry is None or not entry.is_tree:
+            return direct
+        records = sum(not below.is_tree for below in self.store.read_tree(entry.oid, folder).values())
+        return direct if records < layout.CROWDED else in_shard
+
     def decode(self, file: File) -> TrialRecord:
         """The record in a file of the journal.
 
@@ -131,5 +156,5 @@ def _refuse_format(what: str, text: bytes) -> None:
     digits = text.strip()
     if not digits.isdigit():
         raise JournalError(f"the format of {what} is {text!r}, where a number should be")
-    if int(digits) > FORMAT:
-        raise FormatTooNew("the journal" if what == layout.JOURNAL_REF else what, int(digits), FORMAT)
+    if int(digits) > layout.FORMAT:
+        raise FormatTooNew("the journal" if what == layout.JOURNAL_REF else what, int(digits), layout.FORMAT)

@@ -32,12 +32,13 @@ def forget(core: Core, record: TrialRecord, identity: Identity) -> None:
     """Take a trial out of the journal's tree; see `Journal.forget`."""
     if record.status == "running" and is_alive(record.process):
         raise TrialStillRuns(record.key, record.process.host, record.process.pid)
-    path = layout.trial_path(record.experiment, record.started, record.key)
+    folder = layout.trial_folder(record.experiment, record.started)
     with core.store.locked(layout.JOURNAL_REF) as ref:
         before = core.snapshot()
-        if before is None or core.store.find(before.tree, path) is None:
-            raise JournalError(f"trial {record.key} is not at its place in the journal, {path}, so it stays")
-        core.append(ref, before, {path: None}, forgotten_message(record), identity)
+        file = core.find_record(before, folder, record.key)
+        if file is None:
+            raise JournalError(f"trial {record.key} is not at its place in the journal, {folder}, so it stays")
+        core.append(ref, before, {file.path: None}, forgotten_message(record), identity)
     try:
         merge_notes(core.store, [TrialChange(record, None)], None, identity, core.read_trials_on)
     except JournalError as error:

@@ -46,8 +46,9 @@ _STATE_CHECKSUM = struct.Struct("<I")
 _STATE_NAME = b"mitosis trial index 1"
 _NO_TREE = "0" * 40
 _IDENTITY_DIGITS = 32
-_FOLDERS_ABOVE_RECORDS = 3
-"""Experiment, day and shard: the levels between the `trials` tree and a record."""
+_FOLDERS_ABOVE_RECORDS = 2
+"""Experiment and day: the levels between the `trials` tree and a record, but for the folders in crowded days."""
+_FOLDERS_OF_CROWDED_DAYS = -1
 
 
 class TrialIndex:
@@ -164,16 +165,16 @@ class TrialIndex:
             # So it is the old tree that cannot be read, and nothing but the index wants that.
             raise Unusable from error
         for name, old, new in changes:
-            is_folder = folders > 0
-            one, two = _oid(old, is_folder), _oid(new, is_folder)
-            if is_folder:
+            one, two = _oid(old, is_folder=True), _oid(new, is_folder=True)
+            if folders > _FOLDERS_OF_CROWDED_DAYS and one != two:
                 yield from self._differences(one, two, f"{path}/{name}", folders - 1)
-            else:
+            one, two = _oid(old, is_folder=False), _oid(new, is_folder=False)
+            if folders <= 0 and one != two:
                 yield f"{path}/{name}", one, two
 
     def _facts_at(self, path: str, oid: str | None, *, is_old: bool) -> set[str]:
         """The facts that the record at `path` tells: only its key if it cannot be read, none for a foreign file."""
-        _, experiment, day, _, name = path.split("/")
+        _, experiment, day, *_, name = path.split("/")
         key = name.removesuffix(layout.RECORD_SUFFIX)
         if oid is None or key == name or not layout.KEY_PATTERN.fullmatch(key) or "\n" in path:
             return set()
@@ -255,7 +256,7 @@ def _identity(record: TrialRecord) -> str:
     return hashlib.sha256(data).hexdigest()[:_IDENTITY_DIGITS]
 
 
-def _oid(entry: Entry | None, is_folder: bool) -> str | None:
+def _oid(entry: Entry | None, *, is_folder: bool) -> str | None:
     return entry.oid if entry is not None and entry.is_tree == is_folder else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from mitosis.errors import (
     JournalError,
     NoteNotWritten,
     TrialNotFound,
+    UnreadableObject,
 )
 from mitosis.git import Identity, Repository
 from mitosis.journal import editing, layout, meanings, sharing
@@ -87,7 +89,7 @@ class Journal:
             FormatTooNew: a newer mitosis has written this journal.
             JournalError: the journal is damaged, or cannot be written. After any error the journal is what it was.
         """
-        record_path = layout.trial_path(record.experiment, record.started, record.key)
+        folder = layout.trial_folder(record.experiment, record.started)
         environment_path = layout.environment_path(record.environment)
         pin = layout.pin_ref(record.commit)
         with self._core.store.locked(layout.JOURNAL_REF) as ref:
@@ -99,6 +101,7 @@ class Journal:
                 if taken is not None:
                     raise JournalError(f"there is already a trial {record.key}, in {taken}")
                 record = record.with_changes(iteration=index.iteration(record))
+                record_path = self._core.place_for(before, folder, record.key)
                 changes: dict[str, bytes | None] = {record_path: encode_trial(record)}
                 for new in locks.missing:
                     _check_digest(new)
@@ -129,14 +132,14 @@ class Journal:
         """
         if record.ended is None:
             raise ValueError(f"the record of trial {record.key} does not say when it ended")
-        path = layout.trial_path(record.experiment, record.started, record.key)
+        folder = layout.trial_folder(record.experiment, record.started)
         with self._core.store.locked(layout.JOURNAL_REF) as ref:
             before = self._core.snapshot()
-            entry = None if before is None else self._core.store.find(before.tree, path)
-            if entry is None or entry.is_tree:
+            file = self._core.find_record(before, folder, record.key)
+            if file is None:
                 raise TrialNotFound(record.key, f"no start of trial {record.key} is recorded, so its end cannot be")
-            had_ended = self._had_ended(path, entry.oid)
-            self._core.append(ref, before, {path: encode_trial(record)}, ended_message(record), identity)
+            had_ended = self._had_ended(file)
+            self._core.append(ref, before, {file.path: encode_trial(record)}, ended_message(record), identity)
         try:
             add_to_note(
                 self._core.store,
@@ -150,9 +153,9 @@ class Journal:
         with self._core.store.sharing():
             keep_up(self.repository)
 
-    def _had_ended(self, path: str, oid: str) -> bool:
+    def _had_ended(self, file: File) -> bool:
         try:
-            return self._core.decode(File(path, oid)).ended is not None
+            return self._core.decode(file).ended is not None
         except BadRecord:
             # Its own trial replaces a damaged record. Whether the note tells of the trial already is not known then.
             return True
@@ -233,6 +236,19 @@ class Journal:
             keep_up(self.repository)
         return merged
 
+    def contains(self, commit: str, notes: str | None) -> bool:
+        """Whether a merge with another journal and its notes would change nothing.
+
+        Args:
+            commit: the other journal's tip.
+            notes: tip of the other repository's notes; None if it has none.
+
+        Raises:
+            JournalError: a ref cannot be read.
+            GitError: git cannot read the histories.
+        """
+        return sharing.contains(self._core, commit, notes)
+
     def name_shortly(self) -> None:
         """Let git understand the short name `refs/mitosis`, if there is a journal.
 
@@ -251,6 +267,14 @@ class Journal:
         """
         commit = self._core.store.read_ref(ref)
         return None if commit is None else self._core.snapshot_of(commit, ref).commit
+
+    def read_commit(self, ref: str) -> str | None:
+        """The commit that a ref points to; None if there is no such ref, or it points to anything else."""
+        with contextlib.suppress(JournalError, UnreadableObject):
+            commit = self._core.store.read_ref(ref)
+            if commit is not None and self.repository.tree_of(commit) is not None:
+                return commit
+        return None
 
     def conflicts(self, limit: int = MOST_CONFLICTS) -> tuple[Conflict, ...]:
         """The variants that have several recorded meanings now, at most `limit` of them."""

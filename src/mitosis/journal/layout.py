@@ -2,7 +2,8 @@
 
 The tree of a journal commit is
 
-    trials/<experiment>/<YYYY-MM-DD>/<key[:2]>/<key>.msgpack
+    trials/<experiment>/<YYYY-MM-DD>/<key>.msgpack               the first records of a day
+    trials/<experiment>/<YYYY-MM-DD>/<key[:2]>/<key>.msgpack     those that a crowded day gets afterwards
     variants/<step>/<parameter>/<variant>/<digest>.msgpack
     environments/<digest>.txt
     format
@@ -30,6 +31,12 @@ TRIALS = "trials"
 VARIANTS = "variants"
 ENVIRONMENTS = "environments"
 FORMAT_FILE = "format"
+FORMAT = 3
+"""Of the tree. Up to 2 it was that of the records as well, and every record was in a folder of two digits."""
+
+CROWDED = 128
+"""From so many records in the folder of a day on, the next go to folders of two digits: an append writes the folder
+anew, and each further level of folders costs a trial some 170 bytes."""
 
 RECORD_SUFFIX = ".msgpack"
 KEY_DIGITS = 12
@@ -112,15 +119,31 @@ def trial_folder(experiment: str, started: str) -> str:
     return f"{TRIALS}/{encode_name(experiment, EXPERIMENT_NAME_LIMIT)}/{day}"
 
 
-def trial_path(experiment: str, started: str, key: str) -> str:
+def trial_path(experiment: str, started: str, key: str, *, crowded: bool = False) -> str:
     """The path of a trial's record.
+
+    Args:
+        experiment: name of the experiment.
+        started: ISO 8601 with an offset.
+        key: of the trial.
+        crowded: whether the day had many trials already when this one started.
 
     Raises:
         JournalError: the key is not 12 hexadecimal digits, or `started` is no time.
     """
+    return record_paths(trial_folder(experiment, started), key)[crowded]
+
+
+def record_paths(folder: str, key: str) -> tuple[str, str]:
+    """The two paths that a trial's record can have: in the folder of a day, and in a crowded one.
+
+    Raises:
+        JournalError: the key is not 12 hexadecimal digits.
+    """
     if not KEY_PATTERN.fullmatch(key):
         raise JournalError(f"{key!r} is no key of a trial: a key has {KEY_DIGITS} hexadecimal digits")
-    return f"{trial_folder(experiment, started)}/{key[:2]}/{key}{RECORD_SUFFIX}"
+    name = f"{key}{RECORD_SUFFIX}"
+    return f"{folder}/{name}", f"{folder}/{key[:2]}/{name}"
 
 
 def variant_folder(step: str, parameter: str, variant: str) -> str:

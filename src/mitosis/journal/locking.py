@@ -15,13 +15,17 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mitosis.errors import JournalBusy, JournalError
 from mitosis.git import Repository
 from mitosis.process import is_alive, this_process
 from mitosis.records import ProcessRecord
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 LOCK_TIMEOUT_S = 10.0
 """How long to wait for one holder of the lock."""
@@ -32,6 +36,7 @@ _LONGEST_PAUSE_S = 0.02
 _ATTEMPTS = 20
 _FIRST_LINE = "locked by mitosis"
 _OWNER_LIMIT_BYTES = 4096
+_SYNCHRONIZERS = 8
 _LEFTOVER_AGE_S = 3600.0
 
 
@@ -84,18 +89,21 @@ class RefLock:
         except OSError as error:
             raise JournalError(f"the lock that a killed process left cannot be removed: {error}") from error
 
-    def replace(self, content: str) -> None:
+    def replace(self, content: str, objects: Sequence[Path] = ()) -> None:
         """Give the ref a new value, at once and whole.
 
         Args:
             content: the id of a commit, or `ref: ` and the name of another ref.
+            objects: files that the ref leads to; they are on the disk before it moves, if it is durable at all.
 
         Raises:
             JournalError: it cannot be written.
         """
         try:
-            new = self._new_file("ref", f"{content}\n", durable=self._durable)
+            new = self._new_file("ref", f"{content}\n")
             try:
+                if self._durable:
+                    sync_files([new, *objects])
                 self._move(new)
             except BaseException:
                 new.unlink(missing_ok=True)
@@ -172,7 +180,7 @@ class RefLock:
                 # git leaves the empty folders of refs that are gone; one with refs in it cannot be removed.
                 self._value.rmdir()
 
-    def _new_file(self, kind: str, text: str, *, durable: bool = False) -> Path:
+    def _new_file(self, kind: str, text: str) -> Path:
         """A new file in the folder of derived data, which is on the same file system as the refs."""
         path = self._folder / f"{kind}-{secrets.token_hex(8)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -190,9 +198,6 @@ class RefLock:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(text.encode("utf-8", "surrogateescape"))
-                file.flush()
-                if durable:
-                    os.fsync(descriptor)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -244,6 +249,38 @@ def describe_holder(path: Path) -> str:
     alive = is_alive(holder)
     state = {True: "which still runs", False: "which is gone", None: "of which nothing can be seen from here"}[alive]
     return f"held{since} by process {holder.pid} on {holder.host}, {state}"
+
+
+def sync_files(paths: Iterable[Path]) -> None:
+    """Have files on the disk. One that is missing is passed by: an object may be in a pack, where it is already.
+
+    All at once, so that the file system writes its journal once: nine files one after the other take four times as
+    long.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    for _ in _synchronizers(os.getpid()).map(_sync_file, paths):
+        pass
+
+
+def _sync_file(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@functools.lru_cache(maxsize=1)
+def _synchronizers(pid: int) -> ThreadPoolExecutor:
+    """Threads of this process: a fork has none of its parent's."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(_SYNCHRONIZERS, thread_name_prefix="mitosis-sync")
 
 
 def sync_folder(folder: Path) -> None:

@@ -26,7 +26,7 @@ from mitosis.records import MAX_RECORD_BYTES, decode_trial
 
 _VARIANT_FOLDER_DEPTH = 4
 """variants, step, parameter, variant."""
-_RECORD_DEPTH = 5
+_RECORD_DEPTHS = (4, 5)
 _BASE_DEPTH_LIMIT = 10
 _FORMAT_LIMIT_BYTES = 100
 _DEPTH_LIMIT = 20
@@ -129,7 +129,7 @@ class _Merge:
         if path == (layout.FORMAT_FILE.encode(),):
             text = self._store.read_blob(entry.oid, where, _FORMAT_LIMIT_BYTES).strip()
             return (int(text) if text.isdigit() else 0, "", entry.oid, entry.mode)
-        if len(path) != _RECORD_DEPTH or path[0] != layout.TRIALS.encode():
+        if len(path) not in _RECORD_DEPTHS or path[0] != layout.TRIALS.encode():
             return (0, "", entry.oid, entry.mode)
         try:
             record = decode_trial(self._store.read_blob(entry.oid, where, MAX_RECORD_BYTES), where)

@@ -26,6 +26,12 @@ end."""
 MAX_PROBLEMS = 10_000
 """So many problems are named in one reading."""
 
+_MANY_RECORDS = 1_000
+"""From so many on it is worth while to start a git program that reads them."""
+_READ_AT_ONCE = 10_000
+"""So many files are found before the first of them is read."""
+_NOT_READ: Iterable[None] = itertools.repeat(None)
+
 _RECORD_NAME = re.compile(layout.KEY_PATTERN.pattern + re.escape(layout.RECORD_SUFFIX))
 _NAME_LENGTH = layout.KEY_DIGITS + len(layout.RECORD_SUFFIX)
 
@@ -44,6 +50,17 @@ def _collection_paused() -> Iterator[None]:
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
+
+
+def _groups(days: Iterable[list[File]]) -> Iterator[list[list[File]]]:
+    """Days, as many at once as have `_READ_AT_ONCE` records or a few more."""
+    group: list[list[File]] = []
+    for files in days:
+        group.append(files)
+        if sum(map(len, group)) >= _READ_AT_ONCE:
+            yield group
+            group = []
+    yield group
 
 
 class File(NamedTuple):
@@ -91,14 +108,24 @@ class Reader:
         days: dict[str, list[File]] = {}
         for day in self._folders(folders, layout.DAY_PATTERN):
             days.setdefault(day.name, []).append(day)
-        given = 0
-        for _, parts in sorted(days.items(), reverse=True):
-            if limit is not None and given >= limit:
-                return
-            files = list(self._records(parts, ""))
-            for record in self._read_day(files, None if limit is None else limit - given, experiment):
-                given += 1
+        newest_first = (list(self._records(parts, "")) for _, parts in sorted(days.items(), reverse=True))
+        if limit is None:
+            for some_days in _groups(newest_first):
+                yield from self._read_days(some_days, experiment)
+            return
+        for files in newest_first:
+            for record in self._read_day(files, limit, experiment):
+                limit -= 1
                 yield record
+            if limit <= 0:
+                return
+
+    def _read_days(self, days: Sequence[list[File]], experiment: str | None) -> Iterator[TrialRecord]:
+        """All trials of some days. The git program reads ahead where there are many of them."""
+        oids = [file.oid for files in days for file in files]
+        blobs = self._store.read_blobs(oids, MAX_RECORD_BYTES) if len(oids) >= _MANY_RECORDS else itertools.repeat(None)
+        for files in days:
+            yield from self._read_day(files, None, experiment, blobs)
 
     def trials_in(self, folder: str) -> Iterator[File]:
         """The records in a folder `trials/<experiment>/<day>`."""
@@ -110,40 +137,43 @@ class Reader:
     def find_trials(self, prefix: str) -> list[File]:
         """The records of all trials whose key begins with `prefix`."""
         days = self._folders(self._experiments(None), layout.DAY_PATTERN)
-        return [file for day in days for file in self._find_in_day(day, prefix)]
+        return list(self._records(days, prefix))
 
-    def _find_in_day(self, day: File, prefix: str) -> Iterator[File]:
-        shard = prefix[:2]
-        if len(shard) < 2:
-            yield from self._records([day], prefix)
-            return
-        try:
-            entry = self._store.find(day.oid, shard)
-        except BadRecord as error:
-            self._tell(BadRecord(day.path, error.reason))
-            return
-        if entry is not None and entry.is_tree:
-            yield from self._records_in_shard(File(f"{day.path}/{shard}", entry.oid), prefix)
+    def read_trials(self, files: Iterable[File], blobs: Iterable[bytes | None] = _NOT_READ) -> Iterator[TrialRecord]:
+        """The records of these files, in the same order.
 
-    def read_trials(self, files: Iterable[File]) -> Iterator[TrialRecord]:
-        """The records of these files, in the same order."""
-        yield from self._each(files, decode_trial)
+        Args:
+            files: where they are.
+            blobs: the bytes of each, where they have been read already.
+        """
+        yield from self._each(files, decode_trial, blobs)
 
-    def _each(self, files: Iterable[File], read: Callable[[bytes, str], _T]) -> Iterator[_T]:
+    def _each(
+        self, files: Iterable[File], read: Callable[[bytes, str], _T], blobs: Iterable[bytes | None] = _NOT_READ
+    ) -> Iterator[_T]:
         """What `read` makes of the bytes and path of each file that it can read."""
-        for file in files:
+        for file, blob in zip(files, blobs, strict=False):
             try:
-                yield read(self._store.read_blob(file.oid, file.path, MAX_RECORD_BYTES), file.path)
+                data = self._store.read_blob(file.oid, file.path, MAX_RECORD_BYTES) if blob is None else blob
+                yield read(data, file.path)
             except BadRecord as error:
                 self._tell(error)
             except FormatTooNew as error:
                 self._tell(BadRecord(file.path, str(error)))
 
-    def _read_day(self, files: list[File], limit: int | None, experiment: str | None) -> Iterator[TrialRecord]:
+    def _read_day(
+        self,
+        files: list[File],
+        limit: int | None,
+        experiment: str | None,
+        blobs: Iterable[bytes | None] = _NOT_READ,
+    ) -> Iterator[TrialRecord]:
         records: Iterable[TrialRecord]
         if limit is None or len(files) <= limit:
             with _collection_paused():
-                records = sorted(self.read_trials(files), key=lambda record: (record.started, record.key), reverse=True)
+                records = sorted(
+                    self.read_trials(files, blobs), key=lambda record: (record.started, record.key), reverse=True
+                )
         else:
             records = self.read_trials(self._newest_first(files))
         # The record has the last word: the folder of a long name is a digest.
@@ -163,18 +193,23 @@ class Reader:
         name = layout.encode_name(experiment, layout.EXPERIMENT_NAME_LIMIT)
         return list(self._folders(trials, re.compile(re.escape(name)), others_belong=True))
 
-    def _records(self, days: Sequence[File], prefix: str) -> Iterator[File]:
-        for shard in self._folders(days, layout.SHARD_PATTERN):
-            if shard.name.startswith(prefix[:2]):
-                yield from self._records_in_shard(shard, prefix)
+    def _records(self, days: Iterable[File], prefix: str) -> Iterator[File]:
+        """The records of some days whose key begins with `prefix`, also those in the folders of crowded days."""
+        for day in days:
+            yield from self._records_in(day, prefix, layout.SHARD_PATTERN)
 
-    def _records_in_shard(self, shard: File, prefix: str) -> Iterator[File]:
-        start = len(shard.path) + 1
-        for file, is_tree in self._entries(shard):
-            if is_tree or not _RECORD_NAME.fullmatch(file.path, start):
+    def _records_in(self, folder: File, prefix: str, below: re.Pattern[str] | None) -> Iterator[File]:
+        """The same in one folder, and in those folders in it whose name matches `below`."""
+        start = len(folder.path) + 1
+        for file, is_tree in self._entries(folder):
+            if not is_tree and _RECORD_NAME.fullmatch(file.path, start):
+                if file.path.startswith(prefix, start):
+                    yield file
+            elif is_tree and below is not None and below.fullmatch(file.path, start):
+                if file.path.startswith(prefix[:2], start) and not self._is_repeated(file):
+                    yield from self._records_in(file, prefix, None)
+            else:
                 self._misplaced(file.path)
-            elif file.path.startswith(prefix, start):
-                yield file
 
     # --- variants ---------------------------------------------------------------------------------
 

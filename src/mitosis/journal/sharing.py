@@ -17,7 +17,7 @@ from mitosis.journal.notes import OtherNotes, TrialChange, merge_notes
 from mitosis.journal.reading import File
 from mitosis.records import TrialRecord, encode_trial
 
-_RECORD_DEPTH = 5
+_RECORD_DEPTHS = (4, 5)
 _REMEMBERED_TIPS = 100
 _COUNTED_CHANGES = 100_000
 """A command that only tells of unmerged records looks at no more."""
@@ -91,6 +91,22 @@ def merge(core: Core, commit: str, identity: Identity, source: str, notes: str |
     )
 
 
+def contains(core: Core, commit: str, notes: str | None) -> bool:
+    """Whether a merge with another journal would change nothing; see `Journal.contains`."""
+    store = core.store
+    ours, our_notes = store.read_ref(layout.JOURNAL_REF), store.read_ref(layout.NOTES_REF)
+    if ours is None or not _holds(core, ours, commit):
+        return False
+    if notes is not None and (our_notes is None or not _holds(core, our_notes, notes)):
+        return False
+    _remember(core, commit)
+    return True
+
+
+def _holds(core: Core, tip: str, commit: str) -> bool:
+    return tip == commit or commit in merge_bases(core.repository, tip, commit)
+
+
 def _united(core: Core, before: Snapshot | None, theirs: Snapshot) -> tuple[str | None, str]:
     """The commit (None: it has yet to be made) and the tree of the two journals together."""
     if before is None:
@@ -127,7 +143,7 @@ def _changed_trials(core: Core, before: Snapshot | None, tree: str, source: str)
 def _is_record(path: str) -> bool:
     parts = path.split("/")
     key = parts[-1].removesuffix(layout.RECORD_SUFFIX)
-    is_in_place = len(parts) == _RECORD_DEPTH and parts[0] == layout.TRIALS and key != parts[-1]
+    is_in_place = len(parts) in _RECORD_DEPTHS and parts[0] == layout.TRIALS and key != parts[-1]
     return is_in_place and layout.KEY_PATTERN.fullmatch(key) is not None
 
 
@@ -253,13 +269,12 @@ def select(core: Core, keys: Sequence[str], onto: str | None, identity: Identity
     changes: dict[str, bytes | None] = {}
     records = []
     for key, folder in folders.items():
-        path = f"{folder}/{key[:2]}/{key}{layout.RECORD_SUFFIX}"
-        entry = None if folder is None else core.store.find(ours.tree, path)
-        if entry is None:
+        file = None if folder is None else core.find_record(ours, folder, key)
+        if file is None:
             raise TrialNotFound(key, f"no trial is recorded with the key `{key}`")
-        record = core.decode(File(path, entry.oid))
+        record = core.decode(file)
         records.append(record)
-        changes[path] = encode_trial(record)
+        changes[file.path] = encode_trial(record)
         for needed in _needed_files(record):
             found = core.store.find(ours.tree, needed)
             if found is not None and not found.is_tree:

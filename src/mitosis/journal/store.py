@@ -16,10 +16,11 @@ import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mitosis.errors import BadRecord, JournalError, UnreadableObject
-from mitosis.git import Identity, Repository
+from mitosis.git import Identity, Repository, read_blobs
 from mitosis.journal.locking import RefLock, remove_stale_lock
 
 if TYPE_CHECKING:
@@ -155,6 +156,21 @@ class Store:
         except UnreadableObject as error:
             raise BadRecord(where, error.reason) from error
 
+    def read_blobs(self, oids: Sequence[str], limit_bytes: int) -> Iterator[bytes | None]:
+        """The bytes of many blobs, in order; None for each that `read_blob` has to be asked for.
+
+        Args:
+            oids: their ids.
+            limit_bytes: of a larger one nothing is read.
+        """
+        if self._is_partial:
+            return itertools.repeat(None, len(oids))
+        return read_blobs(oids, limit_bytes, cwd=self.repository.root)
+
+    @functools.cached_property
+    def _is_partial(self) -> bool:
+        return self.repository.is_partial()
+
     def find(self, tree: str, path: str) -> Entry | None:
         """The entry at a path below a tree; None if there is none.
 
@@ -218,10 +234,9 @@ class Store:
                 if locked.target is not None:
                     if is_durable:
                         # Also what was written before the lock was taken: the ref is going to lead to it.
-                        self._make_durable(self._written)
                         first = 0
                     self._log(locked)
-                    lock.replace(locked.target)
+                    lock.replace(locked.target, [self._loose_file(oid) for oid in self._written])
                     del self._written[first:]
             finally:
                 lock.release()
@@ -235,19 +250,9 @@ class Store:
         except ValueError as error:
             raise JournalError(f"mitosis.fsync in git's configuration is neither true nor false: {error}") from error
 
-    def _make_durable(self, oids: Sequence[str]) -> None:
-        """Have objects on the disk. One that is not in a file of its own was there already, in a pack."""
-        for oid in oids:
-            try:
-                descriptor = os.open(self.repository.common_dir / "objects" / oid[:2] / oid[2:], os.O_RDONLY)
-            except FileNotFoundError:
-                continue
-            try:
-                os.fsync(descriptor)
-            except OSError as error:
-                raise JournalError(f"an object in {self.repository.common_dir} cannot be written: {error}") from error
-            finally:
-                os.close(descriptor)
+    def _loose_file(self, oid: str) -> Path:
+        """The file of an object that is in no pack."""
+        return self.repository.common_dir / "objects" / oid[:2] / oid[2:]
 
     def _log(self, locked: LockedRef) -> None:
         """Write the ref's reflog, if it has one or git is told to keep one of every ref."""
@@ -326,20 +331,26 @@ class Store:
                 files[name] = oid
         present = [] if base is None else self._read_entries(base, where.rstrip("/"))
         entries = {name: (mode, raw) for name, mode, raw in present}
+        # What is replaced stays where it is in the order, which takes a while to make for a folder of all days.
+        is_sorted = all(_raw(name) in entries for name in (*files, *folders))
         for file, oid in files.items():
-            mode, _ = entries.pop(_raw(file), (_BLOB_MODE, b""))
+            mode, _ = entries.get(_raw(file), (_BLOB_MODE, b""))
             if mode == _TREE_MODE:
                 raise JournalError(f"{where}{file} in the journal is a folder, where a file should be")
-            if oid is not None:
+            if oid is None:
+                entries.pop(_raw(file), None)
+            else:
                 entries[_raw(file)] = (_BLOB_MODE, bytes.fromhex(oid))
         for folder, inner in folders.items():
-            mode, raw = entries.pop(_raw(folder), (_TREE_MODE, b""))
+            mode, raw = entries.get(_raw(folder), (_TREE_MODE, b""))
             if mode != _TREE_MODE:
                 raise JournalError(f"{where}{folder} in the journal is a file, where a folder should be")
             tree = self.edit_tree(raw.hex() or None, inner, f"{where}{folder}/")
-            if tree != EMPTY_TREE:
+            if tree == EMPTY_TREE:
+                entries.pop(_raw(folder), None)
+            else:
                 entries[_raw(folder)] = (_TREE_MODE, bytes.fromhex(tree))
-        return self._write_tree(entries)
+        return self._write_tree(entries, is_sorted=is_sorted)
 
     def write_tree(self, entries: Mapping[bytes, RawEntry]) -> str:
         """Write a tree and return its id.
@@ -349,11 +360,13 @@ class Store:
         """
         return self._write_tree({name: (entry.mode, bytes.fromhex(entry.oid)) for name, entry in entries.items()})
 
-    def _write_tree(self, entries: Mapping[bytes, tuple[bytes, bytes]]) -> str:
+    def _write_tree(self, entries: Mapping[bytes, tuple[bytes, bytes]], *, is_sorted: bool = False) -> str:
         import pygit2
 
-        # git sorts folders as if their names ended in a slash.
-        order = sorted(entries, key=lambda name: name + b"/" if entries[name][0] == _TREE_MODE else name)
+        order = list(entries)
+        if not is_sorted:
+            # git sorts folders as if their names ended in a slash.
+            order.sort(key=lambda name: name + b"/" if entries[name][0] == _TREE_MODE else name)
         data = b"".join(b"%s %s\0%s" % (entries[name][0], name, entries[name][1]) for name in order)
         oid = self._write(pygit2.enums.ObjectType.TREE, data)
         self._keep_tree(oid, [(name, *entries[name]) for name in order])
@@ -368,7 +381,7 @@ class Store:
 
     def _clear_damaged(self, oid: str, what: str) -> None:
         """Make way for an object whose file is there and damaged: libgit2 takes it for written."""
-        path = self.repository.common_dir / "objects" / oid[:2] / oid[2:]
+        path = self._loose_file(oid)
         if not path.exists():
             return
         try:

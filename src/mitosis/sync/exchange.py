@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
-from mitosis.errors import GitError, NotFetchedWhole, PushFailed
+from mitosis.errors import NotFetchedWhole, PushFailed
 from mitosis.git import Repository
 from mitosis.journal import Journal, Merged, layout
 from mitosis.sync.remotes import Place, Remote
@@ -147,7 +146,7 @@ def _push_to(
         if tip is None:
             return pushed
         refs = {layout.JOURNAL_REF: tip}
-        notes = _read_ref(journal.repository, layout.NOTES_REF) if with_notes else None
+        notes = journal.read_commit(layout.NOTES_REF) if with_notes else None
         if notes is not None:
             refs[layout.NOTES_REF] = notes
         pins = _pins(journal, keys, cut_off) if with_commits else ()
@@ -156,7 +155,7 @@ def _push_to(
             return _sent(journal, remote, pushed, tip, offered.get(theirs or "", theirs), keys)
         # A remote may take a part even of what is to go all or none: git passes by some refs that it refuses.
         offered[tip] = offered.get(theirs or "", theirs)
-        last, seen = seen, (theirs, _read_ref(journal.repository, layout.remote_notes_ref(remote.ref_name)))
+        last, seen = seen, (theirs, journal.read_commit(layout.remote_notes_ref(remote.ref_name)))
         unmoved = unmoved + 1 if seen == last else 0
         if attempt.shallow_pins:
             # A shallow clone, as machines that test have it, could never send its records otherwise.
@@ -188,7 +187,11 @@ def _merge(journal: Journal, remote: Remote, pulled: Pulled) -> Pulled:
     tip = journal.read_tip(layout.remote_journal_ref(remote.ref_name))
     if tip is None:
         return pulled
-    notes = _read_ref(journal.repository, layout.remote_notes_ref(remote.ref_name))
+    notes = journal.read_commit(layout.remote_notes_ref(remote.ref_name))
+    if journal.contains(tip, notes):
+        journal.name_shortly()
+        journal.adopt_pins(remote.ref_name)
+        return replace(pulled, has_journal=True)
     merged = journal.merge(tip, journal.repository.identity(), remote.name, notes)
     journal.adopt_pins(remote.ref_name)
     return pulled.with_merged(merged)
@@ -221,9 +224,3 @@ def _pins(journal: Journal, keys: Sequence[str], cut_off: Set[str]) -> Sequence[
     pinned = journal.pins()
     wanted = dict.fromkeys(journal.read_trial(key).commit for key in keys) if keys else pinned
     return [commit for commit in wanted if commit in pinned and commit not in cut_off]
-
-
-def _read_ref(repository: Repository, name: str) -> str | None:
-    with contextlib.suppress(GitError):  # there is none
-        return repository.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
-    return None

@@ -48,9 +48,12 @@ def find_remote(repository: Repository, word: str | None, configured: str | None
         NoRemote: nothing is given, and there is no remote.
         UnknownRemote: there is no remote of that name.
     """
-    remotes = list_remotes(repository)
     settings = _read_settings(repository)
-    name = word if word is not None else configured or _default(repository, remotes, settings)
+    name = configured if word is None else word
+    # `git remote` also knows those of old kinds, which are in files of their own.
+    remotes = [name] if name and f"remote.{name}.url" in settings else list_remotes(repository)
+    if name is None:
+        name = _default(repository, remotes, settings)
     if name in remotes:
         return Remote(name, name, name, _push_places(repository, name, settings))
     if name.startswith("-") or not is_place(name):

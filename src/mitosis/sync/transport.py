@@ -128,7 +128,9 @@ class Transport:
         """
         journal = f"+{layout.JOURNAL_REF}*:{layout.remote_journal_ref(remote.ref_name)}*"
         notes = f"+{layout.NOTES_REF}*:{layout.remote_notes_ref(remote.ref_name)}*"
-        pins = () if self._is_shallow() else (f"+{layout.PIN_PREFIX}*:{layout.remote_pins_prefix(remote.ref_name)}*",)
+        pins = [f"+{layout.PIN_PREFIX}*:{layout.remote_pins_prefix(remote.ref_name)}*"]
+        if self._repository.is_shallow():
+            pins.clear()
         if not self._repository.is_partial():
             self._fetch(remote, place, journal, notes, *pins)
             return
@@ -210,9 +212,6 @@ class Transport:
             )
         except GitError as error:
             return Streamed(error.status or 1, "", error.output)
-
-    def _is_shallow(self) -> bool:
-        return self._repository.git("rev-parse", "--is-shallow-repository").strip() == "true"
 
     def _has_pins(self) -> bool:
         return bool(self._repository.git("for-each-ref", "--count=1", layout.PIN_PREFIX))

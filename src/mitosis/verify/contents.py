@@ -137,11 +137,14 @@ class ContentsReader:
     # --- trials -----------------------------------------------------------------------------------
 
     def _read_experiments(self, path: str, oid: str) -> None:
-        for day, day_oid in self._folders(path, oid, None):
-            for shard, shard_oid in self._folders(day, day_oid, layout.DAY_PATTERN):
-                for folder, folder_oid in self._folders(shard, shard_oid, layout.SHARD_PATTERN):
-                    for file, entry in self._entries(folder, folder_oid):
+        for experiment, experiment_oid in self._folders(path, oid, None):
+            for day, day_oid in self._folders(experiment, experiment_oid, layout.DAY_PATTERN):
+                for file, entry in self._entries(day, day_oid):
+                    if not entry.is_tree:
                         self._read_record(file, entry)
+                    elif self._is_folder(file, entry, layout.SHARD_PATTERN):
+                        for below, entry_below in self._entries(file, entry.oid):
+                            self._read_record(below, entry_below)
 
     def _read_record(self, path: str, entry: Entry) -> None:
         name = path.rpartition("/")[2]
@@ -172,14 +175,14 @@ class ContentsReader:
 
     def _is_in_place(self, path: str, key: str, record: TrialRecord) -> bool:
         try:
-            right = layout.trial_path(record.experiment, record.started, record.key)
+            right = layout.record_paths(layout.trial_folder(record.experiment, record.started), record.key)
         except JournalError as error:
             self._findings.error("path", path, str(error), who_wrote(path))
             return False
-        if right != path:
-            what = f"its record says the key {record.key}" if record.key != key else f"its record belongs to {right}"
+        if path not in right:
+            what = f"its record says the key {record.key}" if record.key != key else f"its record belongs to {right[0]}"
             self._findings.error("path", path, what, who_wrote(path))
-        return right == path
+        return path in right
 
     def _note_uses(self, record: TrialRecord) -> None:
         """Note what a record refers to."""
@@ -267,17 +270,22 @@ class ContentsReader:
 
     def _folders(self, path: str, oid: str, pattern: re.Pattern[str] | None) -> Iterator[tuple[str, str]]:
         for file, entry in self._entries(path, oid):
-            if not entry.is_tree or (pattern is not None and not pattern.fullmatch(file.rpartition("/")[2])):
-                self._foreign(file)
-                continue
-            if file.startswith(f"{layout.TRIALS}/"):
-                # A key is in one place only, so a folder of trials is too. Without this check a few trees that
-                # hold each other many times over would be walked for years.
-                first = self._places.setdefault(entry.oid, file)
-                if first != file:
-                    self._findings.error("path", file, f"it is the same folder as {first}", who_wrote(file))
-                    continue
-            yield file, entry.oid
+            if self._is_folder(file, entry, pattern):
+                yield file, entry.oid
+
+    def _is_folder(self, path: str, entry: Entry, pattern: re.Pattern[str] | None) -> bool:
+        """Whether it is a folder that belongs there; if not, it is a finding."""
+        if not entry.is_tree or (pattern is not None and not pattern.fullmatch(path.rpartition("/")[2])):
+            self._foreign(path)
+            return False
+        if path.startswith(f"{layout.TRIALS}/"):
+            # A key is in one place only, so a folder of trials is too. Without this check a few trees that
+            # hold each other many times over would be walked for years.
+            first = self._places.setdefault(entry.oid, path)
+            if first != path:
+                self._findings.error("path", path, f"it is the same folder as {first}", who_wrote(path))
+                return False
+        return True
 
     def _entries(self, path: str, oid: str) -> Iterator[tuple[str, Entry]]:
         try:
