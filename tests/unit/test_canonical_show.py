@@ -249,7 +249,7 @@ AT_LIMITS: dict[str, tuple[Any, str, str, list[str]]] = {
     ),
     "frame": (
         pd.DataFrame({f"column {at}": np.arange(5) * at for at in range(12)}),
-        "DataFrame(5×12: column 0, …)",
+        "DataFrame(5×12: column 0, column 1, column 2, column 3, …)",
         "DataFrame(5×12: column 0, column 1, column 2, column 3, column 4, column 5, column 6, column 7, …)",
         [
             "DataFrame(5×12:",

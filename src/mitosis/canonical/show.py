@@ -121,9 +121,13 @@ class _Line:
             self._arrays[key] = array_text(entry, self._text_room(), self._detail)
         return self._arrays[key]
 
-    def _text_room(self) -> int:
-        """Characters that a text may have: all of the line, or half of it among other items."""
-        return max(_MIN_TEXT, self._room // 2) if self._open else self._room
+    def _text_room(self, opened: int = 0) -> int:
+        """Characters that a text may have: all of the line, or half of it among other items.
+
+        Args:
+            opened: how many of the open entries are the one that the text is for.
+        """
+        return max(_MIN_TEXT, self._room // 2) if len(self._open) > opened else self._room
 
     def text(self, item: Item, depth: int) -> str:
         if not isinstance(item, Ref):
@@ -172,7 +176,7 @@ class _Line:
         parts = dict(named(entry))
         if entry.label == "method" and parts.keys() >= {".__self__", ".__name__"}:
             return f"{self.text(parts['.__self__'], depth - 1)}.{parts['.__name__']!s}"
-        special = _frame_text(self._graph, entry, self._text_room())
+        special = _frame_text(self._graph, entry, self._text_room(opened=1))
         if special is not None:
             self._used += len(special)
             return special
