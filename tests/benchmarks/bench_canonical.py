@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mitosis.canonical import compare, decode, digest, encode, render, summary
+from mitosis.canonical import compare, decode, digest, encode, render, source_digests, sources, summary
 
 _ELEMENTS = 10_000_000
 
@@ -25,6 +25,8 @@ def main() -> None:
     _arrays()
     _plain()
     _small()
+    _sources()
+    _shown()
     _deep()
     _imports()
 
@@ -99,6 +101,26 @@ def _small() -> None:
     }
     for name, work in works.items():
         _print(f"small dictionary with an array: {name}", f"{_best(work, 200) * 1e6:.0f} µs")
+
+
+def _sources() -> None:
+    """Digests of sources, for a value that names a function of mitosis and for one that names none."""
+    named, plain = encode([digest, {"scale": 0.01}]), encode(np.zeros(2**17))
+    sources._known.clear()
+    began = time.perf_counter()
+    source_digests(named)
+    _print("source of a function, file not read before", f"{(time.perf_counter() - began) * 1e3:.1f} ms")
+    _print("source of a function, file read before", f"{_best(lambda: source_digests(named), 200) * 1e6:.0f} µs")
+    _print("sources of an array of 1 MiB", f"{_best(lambda: source_digests(plain), 200) * 1e6:.0f} µs")
+
+
+def _shown() -> None:
+    """Ranges and digests take a look at all of the content, once."""
+    values = {"array of 2 MiB": np.arange(2.0**18), "14 MiB of arrays": [np.arange(2.0**18) + at for at in range(7)]}
+    for name, value in values.items():
+        data = encode(value)
+        for limit in (60, 200):
+            _print(f"{name}: summary of {limit}", f"{_best(lambda: summary(data, limit=limit)) * 1e3:.0f} ms")  # noqa: B023
 
 
 def _deep() -> None:

@@ -906,13 +906,22 @@ def test_distributions_of_the_new_kind_are_the_same_when_copied_and_used() -> No
     assert list(map(str, differences)) == ["_original_parameters.b: float64(2.0) → float64(3.0)"]
 
 
-def test_family_of_the_user_is_its_class_and_what_it_was_made_with() -> None:
-    before, after = (Triangle(b=bound, name="triangle")(1.0) for bound in (2.0, 3.0))
-    assert encode(before) == encode(Triangle(b=2.0, name="triangle")(1.0))
-    (difference,) = compare(encode(before), encode(after)).differences
-    assert str(difference) == "dist.b: 2.0 → 3.0"
-    (family,) = compare(encode(before), encode(scipy.stats.norm(1.0))).differences
-    assert family.path == "dist"
+@pytest.mark.usefixtures("unseeded")
+def test_family_of_the_user_is_an_object_with_its_attributes() -> None:
+    def frozen(bound: float = 2.0, **attributes: Any) -> Any:
+        value = Triangle(b=bound, name="triangle")(1.0)
+        vars(value.dist).update(attributes)
+        return value
+
+    before = encode(frozen())
+    assert encode(frozen()) == encode(copy.deepcopy(frozen())) == before
+    changes = {
+        "dist.b: 2.0 → 3.0": frozen(3.0),
+        "dist.slope: added: 2": frozen(slope=2),
+        "dist._random_state: numpy.random.mtrand._rand → RandomState(state={4 items})": seeded(frozen(), 5),
+    }
+    for text, after in changes.items():
+        assert [str(difference) for difference in compare(before, encode(after)).differences] == [text]
 
 
 class Triangle(scipy.stats.rv_continuous):  # type: ignore[misc]

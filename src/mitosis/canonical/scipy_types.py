@@ -6,7 +6,7 @@ import sys
 from typing import Any, Final
 
 from mitosis.canonical.expansion import Handler, Part, atom, attributes, record
-from mitosis.canonical.names import class_label
+from mitosis.canonical.names import class_label, raw_name
 
 _INFRASTRUCTURE: Final = "scipy.stats._distn_infrastructure"
 
@@ -27,26 +27,33 @@ def expand_frozen(value: Any, limit: int) -> Part:
     """A frozen distribution: its family and arguments, and the generator that it draws from if it has its own."""
     from mitosis.canonical import numpy_types
 
-    parts: dict[str, object] = {".args": value.args, ".dist": _family(value.dist), ".kwds": value.kwds}
-    if not numpy_types.is_common(value.dist._random_state):
-        parts[".random_state"] = value.dist._random_state
+    family = _family(value.dist)
+    parts: dict[str, object] = {".args": value.args, ".dist": value.dist if family is None else family}
+    parts[".kwds"] = value.kwds
+    if family is not None and not numpy_types.is_common(value.random_state):
+        parts[".random_state"] = value.random_state
     parts.update(attributes({name: part for name, part in vars(value).items() if name not in _OF_FROZEN}))
     return record(class_label(type(value)), parts)
 
 
-def _family(family: Any) -> Part:
-    """A family by its name if scipy offers it, else by its class and what its constructor was called with.
+def _family(family: Any) -> Part | None:
+    """A family by its name if scipy offers it, one of another class of scipy by that and what it was made with.
 
-    Freezing makes the family anew from just that.
+    None for one of the user's own: it may have any attributes, and is an object like others.
     """
+    cls = type(family)
+    module, _ = raw_name(cls)
+    if module.partition(".")[0] != "scipy" or not hasattr(family, "_updated_ctor_param"):
+        return None
     made_with = _parameters(family)
     offered: Any = getattr(sys.modules["scipy.stats"], str(family.name), None)
-    if type(offered) is type(family) and _are_same(_parameters(offered), made_with):
+    if type(offered) is cls and _are_same(_parameters(offered), made_with):
         return atom("constant", f"scipy.stats.{family.name}")
-    return record(class_label(type(family)), attributes(made_with))
+    return record(class_label(cls), attributes(made_with))
 
 
 def _parameters(family: Any) -> dict[str, object]:
+    """What scipy makes the family anew from when it freezes it."""
     return {
         name: part
         for name, part in family._updated_ctor_param().items()

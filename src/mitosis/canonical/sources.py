@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _DIGITS: Final = 40
 
-_MARKS: Final = (b"\x00\xa8function", b"\x00\xa5class", b"\x05\xa6method")
-"""How the entries begin, kind and label, of which one must be in the bytes for there to be anything to look for."""
+_MARKS: Final = (b"\xa8function", b"\xa5class", b"\xa6method")
+"""The labels, as msgpack has them, of which one must be in the bytes for there to be anything to look for."""
 
 _MAX_WRAPPERS: Final = 20
 _MAX_FILE_BYTES: Final = 4 * 2**20
