@@ -256,6 +256,21 @@ def test_database_counts_as_a_file_that_is_read(run: Callable[..., Evaluation], 
     assert run(my=code + GOOD).files == {"my.py", "values.db"}
 
 
+def test_end_between_two_modules_keeps_nothing_from_being_evaluated(run: Callable[..., Evaluation]) -> None:
+    code = """\
+import os, sys
+
+class Trap:
+    def __getattribute__(self, name):
+        os._exit(5)
+
+sys.modules["trap"] = Trap()
+"""
+    found = run(bad=code + GOOD, good=GOOD)
+    assert variants(found) == ["bad.p=v", "good.p=v"]
+    assert not found.troubles
+
+
 def test_entries_that_have_no_meaning_are_refused_and_the_others_are_not(run: Callable[..., Evaluation]) -> None:
     code = """\
 class Raising(dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -84,13 +85,14 @@ def test_only_what_the_lookup_modules_need_is_checked_out(
 
 
 def test_libraries_that_look_for_what_is_not_there_need_no_more(
-    large: Callable[..., tuple[Repository, Config]], checkouts: list[int]
+    large: Callable[..., tuple[Repository, Config]], checkouts: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = (
         "import numpy as np\nimport pandas as pd\nimport importlib.util\n"
         "importlib.util.find_spec('no_such_module')\nlookup_dict = {'p': {'v': 1, 'refused': lambda: 1}}\n"
     )
-    repository, config = large({"lab/__init__.py": code})
+    repository, config = large({"lab/__init__.py": code, "src/other.py": ""})
+    monkeypatch.setenv("PYTHONPATH", str(repository.root / "src"), prepend=os.pathsep)
     found = evaluate_staged(repository, config)
     assert value(found) == "1"
     assert [refused.variant for refused in found.refused] == ["refused"]

@@ -105,6 +105,12 @@ def test_the_working_tree_and_the_index_are_left_alone(lab: Path, git: Callable[
     assert sorted(path.relative_to(lab) for path in lab.rglob("*")) == before
 
 
+@pytest.fixture(autouse=True)
+def bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Python write bytecode, as it does for most people."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+
+
 def test_stale_bytecode_is_not_used(lab: Path) -> None:
     subprocess.run([sys.executable, "-c", "import lab"], cwd=lab, check=True)
     source = lab / "lab/__init__.py"
@@ -281,10 +287,20 @@ def test_src_layout_installed_by_a_finder(
         tmp_path / "environment", {"editable_finder.py": finder, "editable.pth": "import editable_finder\n"}
     )
     assert [slow(in_commit(src_lab)), slow(in_index(src_lab)), slow(in_working_tree(src_lab))] == ["1", "2", "3"]
-    write(src_lab, {"src/lab/__init__.py": "from space.inner import lookup_dict\n", "src/space/inner.py": TWO})
+    code = (
+        "import pkgutil, space, space.inner\nnames = [module.name for module in pkgutil.iter_modules(space.__path__)]\n"
+        "lookup_dict = {'frequency': {'slow': [space.inner.VALUE, names]}}\n"
+    )
+    write(src_lab, {"src/lab/__init__.py": code, "src/space/inner.py": "VALUE = 2\n"})
     git("add", ".", cwd=src_lab)
-    write(src_lab, {"src/space/inner.py": ONE})
-    assert slow(in_index(src_lab)) == "2"
+    write(src_lab, {"src/space/inner.py": "VALUE = 1\n", "src/space/unstaged.py": ""})
+    assert slow(in_index(src_lab)) == "[2, ['inner']]"
+    git("mv", "--force", "src/lab/__init__.py", "src/lab.py", cwd=src_lab)
+    write(src_lab, {"src/lab.py": ONE.replace("1", "4")})
+    git("add", ".", cwd=src_lab)
+    write(src_lab, {"src/lab/__init__.py": ONE})
+    (src_lab / "src/lab.py").unlink()
+    assert slow(in_index(src_lab)) == "4"
 
 
 def test_environment_inside_the_repository_is_no_part_of_the_checkout(

@@ -147,11 +147,7 @@ def open_index(repository: Repository, commit: str | None = None) -> Iterator[In
     )
     with temporary_folder() as folder:
         variables = {"GIT_INDEX_FILE": str(folder / "index")}
-        run_git(
-            *("-c", "core.sparseCheckout=false", "read-tree", found.decode().strip()),
-            cwd=repository.root,
-            environment=variables,
-        )
+        run_git("read-tree", found.decode().strip(), cwd=repository.root, environment=variables)
         yield Index(repository, variables, _list_files(repository, variables))
 
 
