@@ -36,6 +36,7 @@ from mitosis.errors.journal import (
     FormatTooNew,
     JournalBusy,
     JournalError,
+    NamingError,
     NoteNotWritten,
     NotesNotUpdated,
     NotRecorded,
@@ -83,10 +84,12 @@ from mitosis.errors.values import (
     Conflict,
     Meaning,
     Redefinition,
+    Retirement,
     UnstableValue,
     UntrackableParameter,
     VariantConflict,
     VariantRedefined,
+    VariantRetired,
 )
 
 __all__ = [
@@ -120,6 +123,7 @@ __all__ = [
     "Meaning",
     "MisdirectedParameter",
     "MitosisError",
+    "NamingError",
     "NoCommit",
     "NoIdentity",
     "NoRemote",
@@ -138,6 +142,7 @@ __all__ = [
     "RepeatedStep",
     "RepositoryError",
     "ResolveError",
+    "Retirement",
     "SignatureMismatch",
     "SyncError",
     "TrialNotFound",
@@ -153,6 +158,7 @@ __all__ = [
     "UsageError",
     "VariantConflict",
     "VariantRedefined",
+    "VariantRetired",
     "bulleted",
     "nearest",
 ]

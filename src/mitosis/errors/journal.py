@@ -74,6 +74,10 @@ class ResolveError(JournalError):
     """A conflict between the meanings of a variant cannot be resolved as asked."""
 
 
+class NamingError(JournalError):
+    """A variant cannot be renamed or retired as asked."""
+
+
 class FormatTooNew(JournalError):
     """A journal or record of a format that this version does not know."""
 

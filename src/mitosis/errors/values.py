@@ -226,3 +226,53 @@ class VariantConflict(MitosisError):
             "Keep one; the other gets a name of its own, or without --rename-other is dropped:\n"
             + "\n".join(f"    {conflict.resolve_command}" for conflict in self.conflicts)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """A variant that may not be used any more."""
+
+    step: str
+    parameter: str
+    variant: str
+    reasons: tuple[str, ...]
+    """Why; those of several people if they retired it apart. A reason may be empty."""
+    new_names: tuple[str, ...] = ()
+    """What it has been renamed to."""
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.step}.{self.parameter}={self.variant}"
+
+    def lines(self) -> list[str]:
+        reason = "; ".join(" ".join(reason.split()) for reason in self.reasons if reason.strip())
+        head = f"variant `{self.variant}` of `{self.step}.{self.parameter}` is retired"
+        lines = [f"{head}: {reason}" if reason else head]
+        lines += [f"    it is called `{name}` now" for name in self.new_names]
+        return lines
+
+
+class VariantRetired(MitosisError):
+    """Variants may not be used any more.
+
+    Attributes:
+        retirements: all of them, in the order in which the variants were given.
+        step, parameter, variant, reasons: those of the first.
+    """
+
+    def __init__(self, retirements: Sequence[Retirement]) -> None:
+        import shlex
+
+        self.retirements = tuple(retirements)
+        first = self.retirements[0]
+        self.step = first.step
+        self.parameter = first.parameter
+        self.variant = first.variant
+        self.reasons = first.reasons
+        lines = [line for retirement in self.retirements for line in retirement.lines()]
+        lines.append("Use another variant. To let it be used again:")
+        lines += [
+            "    " + shlex.join(["mitosis", "variants", "retire", retirement.full_name, "--undo"])
+            for retirement in self.retirements
+        ]
+        super().__init__("\n".join(lines))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mitosis import canonical
+from mitosis.canonical.sources import source_digests
 from mitosis.errors import UnstableValue
 from mitosis.in_kernel import describe_exception, let_interrupts_pass, user_namespace
 from mitosis.in_kernel.results import save
@@ -45,7 +46,8 @@ def describe_parameters(*, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
             to save them to, and the `names` of its parameters.
 
     Returns:
-        For each step `parameters`, a list of `name` with `value` (canonical bytes), `digest` and `summary`, or with
+        For each step `parameters`, a list of `name` with `value` (canonical bytes), `digest`, `summary` and `functions`
+        (digests of the source of those that the value names), or with
         `unstable` (`path` and `reason`) and a `summary` from the object's repr; and `unsaved`, what could not be
         pickled.
     """
@@ -72,6 +74,7 @@ def _describe(name: str, value: Any) -> dict[str, Any]:
         "value": data,
         "digest": canonical.digest(data),
         "summary": canonical.summary(data, limit=SUMMARY_LIMIT),
+        "functions": source_digests(data),
     }
 
 

@@ -7,16 +7,29 @@
 from mitosis.journal.editing import Resolution
 from mitosis.journal.journal import Journal, Started
 from mitosis.journal.layout import experiment_name
-from mitosis.journal.locks import LockedVariant, LockOrigin, PresentMeaning, VariantUse, VariantValue, variant_use
+from mitosis.journal.locks import (
+    ChangedFunctions,
+    LockedVariant,
+    LockOrigin,
+    PresentMeaning,
+    VariantUse,
+    VariantValue,
+    variant_use,
+)
+from mitosis.journal.naming import Locked
+from mitosis.journal.remarks import Remarks
 from mitosis.journal.render import render_blob
 from mitosis.journal.sharing import Merged, Unmerged
 
 __all__ = [
+    "ChangedFunctions",
     "Journal",
     "LockOrigin",
+    "Locked",
     "LockedVariant",
     "Merged",
     "PresentMeaning",
+    "Remarks",
     "Resolution",
     "Started",
     "Unmerged",

@@ -17,10 +17,11 @@ from mitosis.errors import (
     UnreadableObject,
 )
 from mitosis.git import Identity, Repository
-from mitosis.journal import editing, layout, meanings, sharing
+from mitosis.journal import editing, layout, meanings, naming, sharing
 from mitosis.journal.core import Core
 from mitosis.journal.editing import Resolution
 from mitosis.journal.locks import (
+    ChangedFunctions,
     LockedVariant,
     LockOrigin,
     PresentMeaning,
@@ -31,9 +32,11 @@ from mitosis.journal.locks import (
     variant_use,
 )
 from mitosis.journal.messages import ended_message, started_message
+from mitosis.journal.naming import Locked, lock_files
 from mitosis.journal.notes import add_to_note
 from mitosis.journal.origins import read_origins
 from mitosis.journal.reading import File, Reader
+from mitosis.journal.remarks import Remarks, iter_remarks
 from mitosis.journal.sharing import Merged, Unmerged
 from mitosis.journal.upkeep import keep_up
 from mitosis.records import ParameterRecord, TrialRecord, encode_trial
@@ -51,6 +54,8 @@ class Started:
     record: TrialRecord
     """The record as it is in the journal, with its iteration."""
     newly_locked: tuple[VariantValue, ...]
+    changed: tuple[ChangedFunctions, ...] = ()
+    """Functions with other bodies than when their variants were locked, which stops nothing."""
 
 
 class Journal:
@@ -85,6 +90,7 @@ class Journal:
         Raises:
             VariantRedefined: a variant is locked to another value.
             VariantConflict: a variant has several recorded meanings.
+            VariantRetired: a variant may not be used any more.
             JournalBusy: somebody else is writing for too long.
             FormatTooNew: a newer mitosis has written this journal.
             JournalError: the journal is damaged, or cannot be written. After any error the journal is what it was.
@@ -102,10 +108,8 @@ class Journal:
                     raise JournalError(f"there is already a trial {record.key}, in {taken}")
                 record = record.with_changes(iteration=index.iteration(record))
                 record_path = self._core.place_for(before, folder, record.key)
-                changes: dict[str, bytes | None] = {record_path: encode_trial(record)}
-                for new in locks.missing:
-                    _check_digest(new)
-                    changes[layout.variant_path(new.step, new.parameter, new.variant, new.digest)] = new.value
+                changes = lock_files(locks.missing, locks.unknown_sources)
+                changes[record_path] = encode_trial(record)
                 if before is None or self._core.store.find(before.tree, environment_path) is None:
                     changes[environment_path] = environment.encode("utf-8", "surrogatepass")
                 names = [(new.step, new.parameter, new.variant, new.digest) for new in locks.missing]
@@ -114,7 +118,7 @@ class Journal:
         # Saying what is wrong takes longer than finding it out, and nobody should have to wait for that.
         meanings.refuse_violated(self._core, locks)
         self._core.store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
-        return Started(record, locks.missing)
+        return Started(record, locks.missing, locks.changed)
 
     def end(self, record: TrialRecord, identity: Identity) -> None:
         """Record how a trial ended, and let the git note of its commit tell it.
@@ -330,12 +334,85 @@ class Journal:
         Raises:
             VariantRedefined: a variant is locked to another value.
             VariantConflict: a variant has several recorded meanings.
+            VariantRetired: a variant may not be used any more.
             JournalError: the journal cannot be read.
         """
         snapshot = self._core.snapshot()
         locks = check_locks(self._core.store, None if snapshot is None else snapshot.tree, variants)
         meanings.refuse_violated(self._core, locks)
         return locks.missing
+
+    def lock(self, variants: Sequence[VariantValue], commit: str, identity: Identity) -> Locked:
+        """Lock variants without a trial, all or none of them. Those that are locked to the same value stay as they are.
+
+        Args:
+            variants: what each is to mean.
+            commit: the experiment's commit whose dictionaries say so; it is pinned.
+            identity: author and committer of the journal's commit.
+
+        Raises:
+            VariantRedefined, VariantConflict, VariantRetired: as for `start`.
+            JournalError: the journal is damaged, or cannot be written.
+        """
+        locked = naming.lock(self._core, variants, commit, identity)
+        with self._core.store.sharing():
+            keep_up(self.repository)
+        return locked
+
+    def rename(self, step: str, parameter: str, old: str, new: str, identity: Identity) -> LockedVariant:
+        """Record another name for the value of a locked variant. The old name keeps its meaning.
+
+        Args:
+            step: name of the step.
+            parameter: name of the parameter.
+            old: the variant.
+            new: its new name.
+            identity: author and committer of the journal's commit.
+
+        Returns:
+            The old variant, as it is locked.
+
+        Raises:
+            NamingError: it is not locked or in conflict, or the new name means something else.
+            JournalError: the journal is damaged, or cannot be written.
+        """
+        return naming.rename(self._core, step, parameter, old, new, identity)
+
+    def retire(self, step: str, parameter: str, variant: str, reason: str, identity: Identity) -> None:
+        """Let no trial use a locked variant any more. What it means stays recorded.
+
+        Args:
+            step: name of the step.
+            parameter: name of the parameter.
+            variant: its name.
+            reason: why, in a sentence; may be empty.
+            identity: author and committer of the journal's commit.
+
+        Raises:
+            NamingError: it is not locked, or retired already.
+            JournalError: the journal is damaged, or cannot be written.
+        """
+        naming.retire(self._core, step, parameter, variant, reason, identity)
+
+    def unretire(self, step: str, parameter: str, variant: str, identity: Identity) -> None:
+        """Let a retired variant be used again.
+
+        Raises:
+            NamingError: it is not retired.
+            JournalError: the journal is damaged, or cannot be written.
+        """
+        naming.unretire(self._core, step, parameter, variant, identity)
+
+    def remarks(self, *, problems: list[BadRecord] | None = None) -> dict[tuple[str, str, str], Remarks]:
+        """What is recorded of variants beside their values, by step, parameter and variant.
+
+        Args:
+            problems: what cannot be read is appended to it and skipped.
+        """
+        snapshot = self._core.snapshot()
+        if snapshot is None:
+            return {}
+        return dict(iter_remarks(self._core.store, snapshot.tree, [] if problems is None else problems))
 
     def iter_variants(self, *, problems: list[BadRecord] | None = None) -> Iterator[LockedVariant]:
         """All recorded meanings of all variants, by step, parameter, variant and digest.
@@ -439,10 +516,3 @@ class Journal:
         """The journal's newest commit, checked to be of a journal that can be read."""
         snapshot = self._core.snapshot()
         return None if snapshot is None else snapshot.commit
-
-
-def _check_digest(variant: VariantValue) -> None:
-    from mitosis import canonical
-
-    if canonical.digest(variant.value) != variant.digest:
-        raise ValueError(f"{variant.digest} is not the digest of the value of {variant.variant!r}")

@@ -5,6 +5,7 @@ The tree of a journal commit is
     trials/<experiment>/<YYYY-MM-DD>/<key>.msgpack               the first records of a day
     trials/<experiment>/<YYYY-MM-DD>/<key[:2]>/<key>.msgpack     those that a crowded day gets afterwards
     variants/<step>/<parameter>/<variant>/<digest>.msgpack
+    renamed|retired|sources/<step>/<parameter>/<variant>/<digest>.msgpack
     environments/<digest>.txt
     format
 
@@ -29,6 +30,10 @@ REMOTES_PREFIX = "refs/mitosis/remotes/"
 
 TRIALS = "trials"
 VARIANTS = "variants"
+RENAMED = "renamed"
+RETIRED = "retired"
+SOURCES = "sources"
+REMARKS = (RENAMED, RETIRED, SOURCES)
 ENVIRONMENTS = "environments"
 FORMAT_FILE = "format"
 FORMAT = 3
@@ -148,7 +153,12 @@ def record_paths(folder: str, key: str) -> tuple[str, str]:
 
 def variant_folder(step: str, parameter: str, variant: str) -> str:
     """The folder that holds the locked value of a variant: one file, or several if there is a conflict."""
-    return "/".join([VARIANTS, *(encode_name(name, VARIANT_NAME_LIMIT) for name in (step, parameter, variant))])
+    return remark_folder(VARIANTS, step, parameter, variant)
+
+
+def remark_folder(kind: str, step: str, parameter: str, variant: str) -> str:
+    """The folder that holds the remarks of one kind, one of `REMARKS`, on a variant."""
+    return "/".join([kind, *(encode_name(name, VARIANT_NAME_LIMIT) for name in (step, parameter, variant))])
 
 
 def variant_path(step: str, parameter: str, variant: str, digest: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from mitosis.errors import BadRecord, JournalError, MitosisError
 from mitosis.journal import layout
+from mitosis.journal.remarks import Remarks, read_folder
 from mitosis.journal.store import Entry, Store, object_oid
 from mitosis.records import ParameterRecord
 
@@ -32,6 +33,8 @@ class VariantValue:
     """Canonical bytes."""
     source: str = ""
     """Where the value comes from, such as `sine_experiment:lookup_dict`; for messages."""
+    functions: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the source of the functions and classes that the value names; see `mitosis.canonical.sources`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,22 @@ class PresentMeaning:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedFunctions:
+    """A variant whose value names functions, or classes, with other bodies than when it was locked."""
+
+    step: str
+    parameter: str
+    variant: str
+    names: tuple[str, ...]
+    """`module:qualified.name` of each."""
+
+    def __str__(self) -> str:
+        names = ", ".join(f"`{name}`" for name in self.names)
+        has = "has another body" if len(self.names) == 1 else "have other bodies"
+        return f"{names} {has} than when variant `{self.variant}` of `{self.step}.{self.parameter}` was locked"
+
+
+@dataclass(frozen=True, slots=True)
 class Locks:
     """What the locks say to the variants that a trial wants to use."""
 
@@ -100,10 +119,16 @@ class Locks:
     """Locked to another value."""
     in_conflict: tuple[tuple[VariantValue, tuple[LockedVariant, ...]], ...]
     """With several recorded meanings."""
+    retired: tuple[tuple[VariantValue, Remarks], ...]
+    """Not to be used any more."""
+    changed: tuple[ChangedFunctions, ...]
+    """With functions whose bodies have changed."""
+    unknown_sources: tuple[VariantValue, ...]
+    """With functions, and nothing is recorded of their sources yet."""
 
     @property
     def are_violated(self) -> bool:
-        return bool(self.redefined or self.in_conflict)
+        return bool(self.redefined or self.in_conflict or self.retired)
 
 
 def check_locks(store: Store, tree: str | None, variants: Sequence[VariantValue]) -> Locks:
@@ -116,7 +141,8 @@ def check_locks(store: Store, tree: str | None, variants: Sequence[VariantValue]
     redefined: list[tuple[VariantValue, LockedVariant]] = []
     in_conflict: list[tuple[VariantValue, tuple[LockedVariant, ...]]] = []
     folders = _Folders(store, tree)
-    for variant in _distinct(variants):
+    distinct = list(_distinct(variants))
+    for variant in distinct:
         folder, name = layout.variant_folder(variant.step, variant.parameter, variant.variant).rsplit("/", 1)
         entry = folders.read(folder).get(name)
         if entry is None or not entry.is_tree:
@@ -134,7 +160,41 @@ def check_locks(store: Store, tree: str | None, variants: Sequence[VariantValue]
                 raise BadRecord(f"{folder}/{name}", "the locked value does not have the digest that its name says")
         else:
             redefined.append((variant, meanings[0]))
-    return Locks(tuple(missing), tuple(redefined), tuple(in_conflict))
+    retired = [(variant, remarks) for variant, remarks in _remarks(store, folders, layout.RETIRED, distinct)]
+    with_functions = [variant for variant in distinct if variant.functions]
+    known = list(_remarks(store, folders, layout.SOURCES, with_functions))
+    names_known = {_name(variant) for variant, _ in known}
+    changed = [
+        ChangedFunctions(*_name(variant), names)
+        for variant, remarks in known
+        if (names := remarks.changed_functions(variant.functions))
+    ]
+    return Locks(
+        missing=tuple(missing),
+        redefined=tuple(redefined),
+        in_conflict=tuple(in_conflict),
+        retired=tuple(retired),
+        changed=tuple(changed),
+        unknown_sources=tuple(variant for variant in with_functions if _name(variant) not in names_known),
+    )
+
+
+def _remarks(
+    store: Store, folders: _Folders, kind: str, variants: Sequence[VariantValue]
+) -> Iterator[tuple[VariantValue, Remarks]]:
+    """Those of the variants that have remarks of one kind."""
+    for variant in variants:
+        folder, name = layout.remark_folder(kind, *_name(variant)).rsplit("/", 1)
+        entry = folders.read(folder).get(name)
+        if entry is not None and entry.is_tree:
+            remarks = Remarks()
+            for content in read_folder(store, kind, f"{folder}/{name}", entry.oid):
+                remarks.add(kind, content)
+            yield variant, remarks
+
+
+def _name(variant: VariantValue) -> tuple[str, str, str]:
+    return variant.step, variant.parameter, variant.variant
 
 
 def read_meanings(store: Store, folder: str, path: str, names: VariantValue | LockedVariant) -> Iterator[LockedVariant]:

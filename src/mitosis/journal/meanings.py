@@ -6,7 +6,17 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from mitosis.errors import BadRecord, Conflict, Meaning, MitosisError, Redefinition, VariantConflict, VariantRedefined
+from mitosis.errors import (
+    BadRecord,
+    Conflict,
+    Meaning,
+    MitosisError,
+    Redefinition,
+    Retirement,
+    VariantConflict,
+    VariantRedefined,
+    VariantRetired,
+)
 from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
 from mitosis.journal.locks import (
@@ -21,6 +31,7 @@ from mitosis.journal.locks import (
 from mitosis.journal.messages import one_line
 from mitosis.journal.origins import read_origins
 from mitosis.journal.reading import Reader
+from mitosis.journal.remarks import read_remarks
 from mitosis.records import TrialRecord
 
 _AUTHOR_LIMIT = 100
@@ -34,13 +45,23 @@ def refuse_violated(core: Core, locks: Locks) -> None:
     Raises:
         VariantRedefined: a variant is locked to another value.
         VariantConflict: a variant has several recorded meanings.
+        VariantRetired: a variant may not be used any more.
     """
     if not locks.are_violated:
         return
+    if locks.retired:
+        raise VariantRetired([_retirement(core, variant) for variant, _ in locks.retired])
     describer = _Describer(core, core.snapshot())
     if locks.in_conflict:
         raise VariantConflict([describer.conflict(meanings) for _, meanings in locks.in_conflict])
     raise VariantRedefined([describer.redefinition(variant, locked) for variant, locked in locks.redefined])
+
+
+def _retirement(core: Core, variant: VariantValue) -> Retirement:
+    snapshot = core.snapshot()
+    name = (variant.step, variant.parameter, variant.variant)
+    remarks = read_remarks(core.store, None if snapshot is None else snapshot.tree, *name)
+    return Retirement(*name, tuple(remarks.reasons), tuple(remarks.new_names))
 
 
 def find_conflicts(core: Core, limit: int) -> tuple[Conflict, ...]:

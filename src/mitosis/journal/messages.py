@@ -100,6 +100,55 @@ def resolved_message(name: str, kept: str, others: Sequence[tuple[str, str | Non
     return _message(f"resolve {shown}: {', '.join(words)}", trailers)
 
 
+def locked_message(locked: Sequence[tuple[str, str, str, str]], commit: str) -> str:
+    """The message of the commit that locks variants without a trial.
+
+    Args:
+        locked: step, parameter, variant and digest of each.
+        commit: the experiment's commit whose dictionaries they are from.
+    """
+    trailers = [("Commit", commit)]
+    trailers += [("Locked", f"{digest} {step}.{parameter}={variant}") for step, parameter, variant, digest in locked]
+    if not locked:
+        return _message("record the sources of functions", trailers)
+    if len(locked) == 1:
+        step, parameter, variant, _ = locked[0]
+        what = one_line(f"{step}.{parameter}={variant}", _NAME_LIMIT)
+    else:
+        what = (
+            f"{len(locked)} variants of {one_line(', '.join(dict.fromkeys(name[0] for name in locked)), _NAME_LIMIT)}"
+        )
+    return _message(f"lock {what} at {one_line(commit[:_SHORT_COMMIT_DIGITS], _TRAILER_LIMIT)}", trailers)
+
+
+def renamed_message(name: str, old: str, new: str, digest: str) -> str:
+    """The message of the commit that gives the value of a variant another name.
+
+    Args:
+        name: `step.parameter`.
+        old: the variant.
+        new: its new name.
+        digest: of the value.
+    """
+    summary = f"rename {one_line(f'{name}={old}', _NAME_LIMIT)} to {one_line(new, _SUMMARY_VALUE_LIMIT)}"
+    return _message(summary, [("Renamed", f"{name}={old}"), ("Locked", f"{digest} {name}={new}")])
+
+
+def retired_message(name: str, reason: str, *, is_undone: bool) -> str:
+    """The message of the commit that retires a variant, or lets it be used again.
+
+    Args:
+        name: `step.parameter=variant`.
+        reason: why; may be empty.
+        is_undone: whether it may be used again.
+    """
+    shown = one_line(name, _NAME_LIMIT)
+    if is_undone:
+        return _message(f"let {shown} be used again", [("Unretired", name)])
+    summary = f"retire {shown}: {one_line(reason, _FAILURE_LIMIT)}" if reason else f"retire {shown}"
+    return _message(summary, [("Retired", name)])
+
+
 def note_line(record: TrialRecord) -> str:
     """The line of a trial in the git note of its commit, without a line break."""
     key = one_line(record.key[:SHORT_KEY_DIGITS], _TRAILER_LIMIT)

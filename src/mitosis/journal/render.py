@@ -8,6 +8,7 @@ from typing import Any
 
 from mitosis.errors import BadRecord, FormatTooNew, MitosisError
 from mitosis.journal.messages import one_line
+from mitosis.journal.remarks import parse_remark
 from mitosis.records import decode_trial
 
 _TEXT_LIMIT = 10_000
@@ -39,6 +40,9 @@ def render_blob(path: str, data: bytes) -> str:
 def _render_value(path: str, data: bytes, reason: BadRecord) -> str:
     from mitosis import canonical
 
+    remark = parse_remark(data)
+    if remark is not None:
+        return "".join(f"{line}\n" for line in _lines(remark, ""))
     try:
         text = canonical.render(data)
     except MitosisError as error:

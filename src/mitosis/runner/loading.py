@@ -296,6 +296,7 @@ class Loader:
                 value["digest"],
                 value["value"],
                 source=lookups[argument.step],
+                functions=value["functions"],
             )
             for argument, value in values.items()
             if argument.kind == "lookup" and argument.tracked and "digest" in value

@@ -175,6 +175,8 @@ class Trial:
             journal = Journal(self._settled.repository)
             started = journal.start(record, self._loaded.variants, environment.text, self._settled.identity)
             record, newly_locked = started.record, len(started.newly_locked)
+            for changed in started.changed:
+                self._warn(str(changed))
         self._is_recorded = True
         announcement = Announcement(
             experiment=record.experiment,

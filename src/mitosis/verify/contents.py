@@ -14,6 +14,7 @@ from mitosis.git import Repository
 from mitosis.journal import layout
 from mitosis.journal.locks import MAX_VALUE_BYTES, digest_of_file
 from mitosis.journal.messages import note_line
+from mitosis.journal.remarks import MAX_REMARK_BYTES, decode_remark
 from mitosis.journal.store import Entry, Store
 from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial
 from mitosis.verify.findings import Findings
@@ -23,7 +24,7 @@ MAX_VARIANT_FILES = 1_000_000
 """Folders of variants may hold each other many times over, so somebody could make a tree that has no end."""
 _DIGEST_DIGITS = 40
 _ENVIRONMENT_SUFFIX = ".txt"
-_ROOTS = (layout.TRIALS, layout.VARIANTS, layout.ENVIRONMENTS)
+_ROOTS = (layout.TRIALS, layout.VARIANTS, *layout.REMARKS, layout.ENVIRONMENTS)
 _SHORTENED = re.compile(r".*~[0-9a-f]{32}", re.DOTALL)
 UPGRADE = "upgrade mitosis"
 
@@ -113,6 +114,7 @@ class ContentsReader:
             {
                 layout.TRIALS: self._read_experiments,
                 layout.VARIANTS: self._read_variants,
+                **dict.fromkeys(layout.REMARKS, self._read_variants),
                 layout.ENVIRONMENTS: self._read_environments,
             }[name](path, entry.oid)
         contents = self._contents
@@ -210,7 +212,10 @@ class ContentsReader:
                 for variant, variant_oid in self._folders(parameter, parameter_oid, None):
                     self._check_name(variant)
                     for file, entry in self._entries(variant, variant_oid):
-                        self._read_lock(file, entry)
+                        if path == layout.VARIANTS:
+                            self._read_lock(file, entry)
+                        else:
+                            self._read_remark(path, file, entry)
 
     def _read_lock(self, path: str, entry: Entry) -> None:
         digest = None if entry.is_tree else digest_of_file(path.rpartition("/")[2])
@@ -238,6 +243,16 @@ class ContentsReader:
             self._findings.error("lock", path, str(error).partition("\n")[0], UPGRADE)
         except BadRecord as error:
             self._findings.error("lock", path, error.reason, who_wrote(path))
+
+    def _read_remark(self, kind: str, path: str, entry: Entry) -> None:
+        name = path.rpartition("/")[2]
+        if entry.is_tree or digest_of_file(name) is None:
+            self._foreign(path)
+            return
+        try:
+            decode_remark(kind, name, self._store.read_blob(entry.oid, path, MAX_REMARK_BYTES), path)
+        except BadRecord as error:
+            self._unreadable("lock", path, error, who_wrote(path))
 
     def _check_name(self, path: str) -> None:
         name = path.rpartition("/")[2]
@@ -293,7 +308,7 @@ class ContentsReader:
         except BadRecord as error:
             self._unreadable("folder", error.where, error)
             return
-        if path.startswith(layout.VARIANTS):
+        if path.startswith((layout.VARIANTS, *layout.REMARKS)):
             if self._left < 0:
                 return
             self._left -= len(entries) + 1

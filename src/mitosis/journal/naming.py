@@ -1,0 +1,157 @@
+"""Changes to the journal that are about the names of variants: locking without a trial, renaming and retiring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mitosis.errors import NamingError
+from mitosis.git import Identity
+from mitosis.journal import layout, meanings
+from mitosis.journal.core import Core, Snapshot
+from mitosis.journal.locks import (
+    ChangedFunctions,
+    LockedVariant,
+    VariantValue,
+    check_locks,
+    is_whole,
+    read_meanings,
+)
+from mitosis.journal.messages import locked_message, renamed_message, retired_message
+from mitosis.journal.remarks import MAX_REASON_LENGTH, read_remarks, remark_file
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """What `Journal.lock` found and did."""
+
+    newly_locked: tuple[VariantValue, ...]
+    changed: tuple[ChangedFunctions, ...]
+    """Functions with other bodies than when their variants were locked, which stops nothing."""
+
+
+def lock(core: Core, variants: Sequence[VariantValue], commit: str, identity: Identity) -> Locked:
+    """Lock variants without a trial; see `Journal.lock`."""
+    with core.store.locked(layout.JOURNAL_REF) as ref:
+        before = core.snapshot()
+        locks = check_locks(core.store, None if before is None else before.tree, variants)
+        if not locks.are_violated and (locks.missing or locks.unknown_sources):
+            changes = lock_files(locks.missing, locks.unknown_sources)
+            core.store.create_ref(layout.pin_ref(commit), commit)
+            names = [(new.step, new.parameter, new.variant, new.digest) for new in locks.missing]
+            core.append(ref, before, changes, locked_message(names, commit), identity)
+    meanings.refuse_violated(core, locks)
+    core.store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
+    return Locked(locks.missing, locks.changed)
+
+
+def lock_files(missing: Sequence[VariantValue], unknown_sources: Sequence[VariantValue]) -> dict[str, bytes | None]:
+    """The files of the journal that lock variants.
+
+    Args:
+        missing: those that are not locked yet.
+        unknown_sources: those of whose functions the journal says nothing yet.
+    """
+    from mitosis import canonical
+
+    changes: dict[str, bytes | None] = {}
+    for new in missing:
+        if canonical.digest(new.value) != new.digest:
+            raise ValueError(f"{new.digest} is not the digest of the value of {new.variant!r}")
+        changes[layout.variant_path(new.step, new.parameter, new.variant, new.digest)] = new.value
+    for variant in unknown_sources:
+        functions = dict(sorted(variant.functions.items()))
+        path, data = remark_file(layout.SOURCES, variant.step, variant.parameter, variant.variant, functions)
+        changes[path] = data
+    return changes
+
+
+def rename(core: Core, step: str, parameter: str, old: str, new: str, identity: Identity) -> LockedVariant:
+    """Give the locked value of a variant another name; see `Journal.rename`."""
+    name = f"{step}.{parameter}"
+    with core.store.locked(layout.JOURNAL_REF) as ref:
+        before = core.snapshot()
+        locked = _only_meaning(core, before, step, parameter, old, "renamed")
+        assert before is not None
+        if not new:
+            raise NamingError("a variant needs a name")
+        if new == old:
+            raise NamingError(f"`{new}` is the name that the variant has already")
+        others = _meanings(core, before, step, parameter, new)
+        if any(other.digest != locked.digest for other in others):
+            raise NamingError(f"{name} has a variant `{new}` already, with another value\nChoose a new name.")
+        if read_remarks(core.store, before.tree, step, parameter, new).is_retired:
+            raise NamingError(f"{name}={new} is retired\nChoose another name.")
+        remarks = read_remarks(core.store, before.tree, step, parameter, old)
+        if others and new in remarks.new_names:
+            raise NamingError(f"{name}={old} has been renamed to `{new}` already")
+        path, data = remark_file(layout.RENAMED, step, parameter, old, new)
+        changes: dict[str, bytes | None] = {path: data}
+        changes[layout.variant_path(step, parameter, new, locked.digest)] = locked.value
+        for functions in remarks.sources:
+            path, data = remark_file(layout.SOURCES, step, parameter, new, functions)
+            changes[path] = data
+        core.append(ref, before, changes, renamed_message(name, old, new, locked.digest), identity)
+    return locked
+
+
+def retire(core: Core, step: str, parameter: str, variant: str, reason: str, identity: Identity) -> None:
+    """Let nobody use a variant any more; see `Journal.retire`."""
+    name = f"{step}.{parameter}={variant}"
+    if len(reason) > MAX_REASON_LENGTH:
+        raise NamingError(f"the reason has {len(reason)} characters, more than the {MAX_REASON_LENGTH} that are kept")
+    with core.store.locked(layout.JOURNAL_REF) as ref:
+        before = core.snapshot()
+        if not _meanings(core, before, step, parameter, variant):
+            raise NamingError(f"{name} is not locked, so it cannot be retired\nTake it out of the dictionary instead.")
+        assert before is not None
+        if read_remarks(core.store, before.tree, step, parameter, variant).is_retired:
+            raise NamingError(f"{name} is retired already")
+        path, data = remark_file(layout.RETIRED, step, parameter, variant, reason)
+        core.append(ref, before, {path: data}, retired_message(name, reason, is_undone=False), identity)
+
+
+def unretire(core: Core, step: str, parameter: str, variant: str, identity: Identity) -> None:
+    """Let a retired variant be used again; see `Journal.unretire`."""
+    name = f"{step}.{parameter}={variant}"
+    with core.store.locked(layout.JOURNAL_REF) as ref:
+        before = core.snapshot()
+        folder = layout.remark_folder(layout.RETIRED, step, parameter, variant)
+        entry = None if before is None else core.store.find(before.tree, folder)
+        if before is None or entry is None or not entry.is_tree:
+            raise NamingError(f"{name} is not retired")
+        changes: dict[str, bytes | None] = {
+            f"{folder}/{file}": None
+            for file, below in core.store.read_tree(entry.oid, folder).items()
+            if not below.is_tree
+        }
+        core.append(ref, before, changes, retired_message(name, "", is_undone=True), identity)
+
+
+def _meanings(core: Core, before: Snapshot | None, step: str, parameter: str, variant: str) -> list[LockedVariant]:
+    folder = layout.variant_folder(step, parameter, variant)
+    entry = None if before is None else core.store.find(before.tree, folder)
+    if entry is None or not entry.is_tree:
+        return []
+    return list(read_meanings(core.store, entry.oid, folder, LockedVariant(step, parameter, variant, "", b"")))
+
+
+def _only_meaning(
+    core: Core, before: Snapshot | None, step: str, parameter: str, variant: str, done: str
+) -> LockedVariant:
+    """The meaning of a variant that is locked, and that without a conflict."""
+    name = f"{step}.{parameter}={variant}"
+    found = _meanings(core, before, step, parameter, variant)
+    if not found:
+        raise NamingError(
+            f"{name} is not locked, so it cannot be {done}: no trial depends on it yet\n"
+            "Change its name in the dictionary; `mitosis variants` lists what is locked."
+        )
+    if len(found) > 1:
+        raise NamingError(
+            f"{name} has {len(found)} recorded meanings, so it cannot be {done}\n"
+            "Choose one of them first, see `mitosis variants`."
+        )
+    if not is_whole(found[0]):
+        raise NamingError(f"the meaning of {name} cannot be read, so it cannot be {done}; see `mitosis verify`")
+    return found[0]

@@ -1,0 +1,208 @@
+"""What the journal says of a variant beside its value: a newer name, that it is retired, the source of its functions.
+
+Each remark is a file of its own, named by the digest of its content, so that those of two people stand side by side
+when their journals are merged:
+
+    renamed/<step>/<parameter>/<variant>/<digest>.msgpack     {"name": the new variant}
+    retired/<step>/<parameter>/<variant>/<digest>.msgpack     {"reason": why, perhaps empty}
+    sources/<step>/<parameter>/<variant>/<digest>.msgpack     {"functions": digests of their sources by name}
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgpack
+
+from mitosis.errors import BadRecord
+from mitosis.journal import layout
+from mitosis.journal.store import Entry, Store
+
+MAX_REMARK_BYTES = 2**20
+MAX_REASON_LENGTH = 10_000
+"""Of a reason that is given; a longer one that was recorded is read all the same."""
+_MAX_ITEMS = 10_000
+_DIGEST_DIGITS = 40
+_FOLDERS_TO_VARIANT = 3
+_MOST_ENTRIES = 100_000
+"""So many files and folders of remarks are looked at: folders may hold each other many times over."""
+
+_KEYS: Mapping[str, tuple[str, type]] = {
+    layout.RENAMED: ("name", str),
+    layout.RETIRED: ("reason", str),
+    layout.SOURCES: ("functions", dict),
+}
+
+
+@dataclass(slots=True)
+class Remarks:
+    """All remarks on one variant."""
+
+    new_names: list[str] = field(default_factory=list)
+    """Variants that it has been renamed to."""
+    reasons: list[str] = field(default_factory=list)
+    """Why it is retired; it is not while there is none."""
+    sources: list[Mapping[str, str]] = field(default_factory=list)
+    """Digests of the source of the functions that the value names, by name; several if it was locked apart."""
+
+    @property
+    def is_retired(self) -> bool:
+        return bool(self.reasons)
+
+    def add(self, kind: str, content: Any) -> None:
+        lists: dict[str, list[Any]] = {
+            layout.RENAMED: self.new_names,
+            layout.RETIRED: self.reasons,
+            layout.SOURCES: self.sources,
+        }
+        lists[kind].append(content)
+
+    def changed_functions(self, now: Mapping[str, str]) -> tuple[str, ...]:
+        """The functions whose source is not as when the variant was locked; none where nothing is known of that."""
+        from mitosis.canonical.sources import changed_functions
+
+        changes = [changed_functions(recorded, now) for recorded in self.sources]
+        return min(changes, key=len, default=())
+
+
+def remark_file(kind: str, step: str, parameter: str, variant: str, content: object) -> tuple[str, bytes]:
+    """Path and bytes of a remark.
+
+    Args:
+        kind: `layout.RENAMED`, `RETIRED` or `SOURCES`.
+        step: name of the step.
+        parameter: name of the parameter.
+        variant: what the remark is about.
+        content: the new name, the reason, or the digests.
+    """
+    data: bytes = msgpack.packb({_KEYS[kind][0]: content}, unicode_errors="surrogatepass")
+    return f"{layout.remark_folder(kind, step, parameter, variant)}/{_digest(data)}{layout.RECORD_SUFFIX}", data
+
+
+def decode_remark(kind: str, name: str, data: bytes, where: str) -> Any:
+    """What a remark says.
+
+    Args:
+        kind: as in `remark_file`.
+        name: of its file.
+        data: its bytes.
+        where: its path, to name in errors.
+
+    Raises:
+        BadRecord: it is no remark of that kind, or not the one that its name says.
+    """
+    if f"{_digest(data)}{layout.RECORD_SUFFIX}" != name:
+        raise BadRecord(where, "its content does not have the digest that its name says")
+    key = _KEYS[kind][0]
+    fields = parse_remark(data)
+    if fields is None or key not in fields:
+        raise BadRecord(where, f"it does not say its {key}")
+    return fields[key]
+
+
+def parse_remark(data: bytes) -> dict[str, Any] | None:
+    """The one field of a remark of any kind, by name; None if the bytes are no remark."""
+    if len(data) > MAX_REMARK_BYTES:
+        return None
+    try:
+        fields = msgpack.unpackb(data, max_map_len=_MAX_ITEMS, max_array_len=0, unicode_errors="surrogatepass")
+    except Exception:  # msgpack raises several unrelated classes for bytes that are no msgpack
+        return None
+    if not isinstance(fields, dict) or len(fields) != 1:
+        return None
+    for key, expected in _KEYS.values():
+        content = fields.get(key)
+        if isinstance(content, expected) and _is_text(content):
+            return fields
+    return None
+
+
+def _is_text(content: object) -> bool:
+    """Whether it is text, or a mapping of nothing else."""
+    if isinstance(content, dict):
+        return all(isinstance(name, str) and isinstance(text, str) for name, text in content.items())
+    return isinstance(content, str)
+
+
+def read_remarks(store: Store, tree: str | None, step: str, parameter: str, variant: str) -> Remarks:
+    """The remarks on a variant in a journal's tree (None: there is no journal yet).
+
+    Raises:
+        BadRecord: one of them cannot be read.
+    """
+    remarks = Remarks()
+    for kind in _KEYS if tree is not None else ():
+        folder = layout.remark_folder(kind, step, parameter, variant)
+        entry = store.find(tree or "", folder)
+        if entry is not None and entry.is_tree:
+            for content in read_folder(store, kind, folder, entry.oid):
+                remarks.add(kind, content)
+    return remarks
+
+
+def iter_remarks(store: Store, tree: str, problems: list[BadRecord]) -> Iterator[tuple[tuple[str, str, str], Remarks]]:
+    """Step, parameter and variant, and the remarks on it, for every variant that has any.
+
+    Args:
+        store: the repository's objects.
+        tree: of the journal.
+        problems: what cannot be read is appended to it and skipped.
+    """
+    found: dict[tuple[str, str, str], Remarks] = {}
+    entries_left = [_MOST_ENTRIES]
+    for kind in _KEYS:
+        entry = store.find(tree, kind)
+        if entry is None or not entry.is_tree:
+            continue
+        for path, oid in _variant_folders(store, kind, entry.oid, _FOLDERS_TO_VARIANT, entries_left, problems):
+            step, parameter, variant = map(layout.decode_name, path.split("/")[1:])
+            try:
+                contents = list(read_folder(store, kind, path, oid))
+            except BadRecord as error:
+                problems.append(error)
+                continue
+            for content in contents:
+                found.setdefault((step, parameter, variant), Remarks()).add(kind, content)
+    yield from found.items()
+
+
+def _variant_folders(
+    store: Store, path: str, oid: str, depth: int, entries_left: list[int], problems: list[BadRecord]
+) -> Iterator[tuple[str, str]]:
+    if depth == 0:
+        yield path, oid
+        return
+    try:
+        entries: Mapping[str, Entry] = store.read_tree(oid, path)
+    except BadRecord as error:
+        problems.append(error)
+        return
+    entries_left[0] -= len(entries) + 1
+    for name, entry in entries.items():
+        if entries_left[0] <= 0:
+            problems.append(BadRecord(path, "there are too many files before it; no more are read"))
+            return
+        if entry.is_tree:
+            yield from _variant_folders(store, f"{path}/{name}", entry.oid, depth - 1, entries_left, problems)
+        else:
+            problems.append(BadRecord(f"{path}/{name}", "it does not belong there"))
+
+
+def read_folder(store: Store, kind: str, path: str, oid: str) -> Iterator[Any]:
+    """What the remarks of one kind say that are in the folder of a variant.
+
+    Raises:
+        BadRecord: one of them, or the folder, cannot be read.
+    """
+    for name, entry in store.read_tree(oid, path).items():
+        where = f"{path}/{name}"
+        if entry.is_tree:
+            raise BadRecord(where, "it does not belong there")
+        yield decode_remark(kind, name, store.read_blob(entry.oid, where, MAX_REMARK_BYTES), where)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:_DIGEST_DIGITS]

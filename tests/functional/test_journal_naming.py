@@ -1,0 +1,283 @@
+"""Locking without a trial, renaming and retiring variants, and the source of functions in them."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from mitosis import canonical
+from mitosis.errors import BadRecord, NamingError, VariantConflict, VariantRedefined, VariantRetired
+from mitosis.git import Identity
+from mitosis.journal import Journal, VariantValue, layout, render_blob
+from mitosis.journal.remarks import remark_file
+from mitosis.records import TrialRecord
+from mitosis.verify import verify
+
+Git = Callable[..., str]
+MakeVariant = Callable[..., VariantValue]
+RunTrial = Callable[..., TrialRecord]
+Rewrite = Callable[[dict[str, bytes | str | None]], None]
+
+ADA = Identity("Ada Lovelace", "ada@example.org", 1_772_366_400, 60)
+NAME = ("my_exp", "frequency", "slow")
+
+
+def lock(journal: Journal, *variants: VariantValue) -> tuple[VariantValue, ...]:
+    assert journal.repository.head is not None
+    return journal.lock(variants, journal.repository.head, ADA).newly_locked
+
+
+def names_of(journal: Journal) -> list[str]:
+    return [variant.variant for variant in journal.iter_variants()]
+
+
+def problems_of(journal: Journal) -> list[str]:
+    return [finding.what for finding in verify(journal.repository).findings]
+
+
+# --- locking --------------------------------------------------------------------------------------
+
+
+def test_lock_records_all_variants_in_one_commit(journal: Journal, make_variant: MakeVariant, git: Git) -> None:
+    slow, fast = make_variant("slow", 1), make_variant("fast", 10)
+    assert lock(journal, slow, fast) == (slow, fast)
+    assert (
+        git("log", "--format=%s", "refs/mitosis/journal")
+        == f"lock 2 variants of my_exp at {journal.repository.head:.7}\n"
+    )
+    assert git("rev-parse", f"refs/mitosis/commits/{journal.repository.head}").strip() == journal.repository.head
+    assert {origin.commit for origin in journal.variant_origins().values()} == {journal.repository.head}
+    assert lock(journal, slow, fast) == ()
+    assert git("rev-list", "--count", "refs/mitosis/journal").strip() == "1"
+    assert problems_of(journal) == []
+
+
+def test_lock_of_another_value_is_refused_and_locks_none(journal: Journal, make_variant: MakeVariant) -> None:
+    lock(journal, make_variant("slow", 1))
+    with pytest.raises(VariantRedefined, match="is locked to another value"):
+        lock(journal, make_variant("fast", 10), make_variant("slow", 2))
+    assert names_of(journal) == ["slow"]
+
+
+_LOCKER = """
+import sys
+from pathlib import Path
+from mitosis import canonical
+from mitosis.errors import VariantRedefined
+from mitosis.git import find_repository
+from mitosis.journal import Journal, VariantValue
+value = canonical.encode(int(sys.argv[1]))
+journal = Journal(find_repository(Path.cwd()))
+variant = VariantValue("my_exp", "frequency", "slow", canonical.digest(value), value, "sine:lookup_dict")
+sys.stdin.readline()
+try:
+    journal.lock([variant], journal.repository.head, journal.repository.identity())
+except VariantRedefined as error:
+    print("refused", error.locked.summary)
+else:
+    print("locked", sys.argv[1])
+"""
+
+
+def test_of_many_processes_that_lock_one_name_to_two_values_one_value_wins(
+    journal: Journal, repository_folder: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "locker.py"
+    script.write_text(_LOCKER)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(number % 2)],
+            cwd=repository_folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(50)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    said = [process.communicate()[0].split() for process in processes]
+    [locked] = journal.iter_variants()
+    winner = canonical.summary(locked.value)
+    assert sorted(map(tuple, said)) == [("locked", winner)] * 25 + [("refused", winner)] * 25
+
+
+# --- renaming -------------------------------------------------------------------------------------
+
+
+def test_renamed_variant_has_both_names(journal: Journal, make_variant: MakeVariant, git: Git) -> None:
+    slow = make_variant("slow", 1)
+    lock(journal, slow)
+    assert journal.rename(*NAME, "gentle", ADA).digest == slow.digest
+    assert {lock.variant: lock.digest for lock in journal.iter_variants()} == {
+        "slow": slow.digest,
+        "gentle": slow.digest,
+    }
+    assert journal.remarks()[NAME].new_names == ["gentle"]
+    assert git("log", "-1", "--format=%s", "refs/mitosis/journal") == "rename my_exp.frequency=slow to gentle\n"
+    assert journal.check([slow, make_variant("gentle", 1)]) == ()
+    with pytest.raises(VariantRedefined):
+        journal.check([make_variant("gentle", 2)])
+    assert problems_of(journal) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("unknown", "gentle", "is not locked"),
+        ("slow", "fast", "with another value"),
+        ("slow", "slow", "has already"),
+        ("slow", "", "needs a name"),
+        ("slow", "twin", None),
+    ],
+)
+def test_rename_is_refused_where_it_would_mislead(
+    journal: Journal, make_variant: MakeVariant, old: str, new: str, said: str | None
+) -> None:
+    lock(journal, make_variant("slow", 1), make_variant("fast", 10), make_variant("twin", 1))
+    if said is None:
+        journal.rename("my_exp", "frequency", old, new, ADA)
+        said = "already"
+    before = journal.tip()
+    with pytest.raises(NamingError, match=said):
+        journal.rename("my_exp", "frequency", old, new, ADA)
+    assert journal.tip() == before
+
+
+def test_variant_in_conflict_is_neither_renamed_nor_locked(
+    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite
+) -> None:
+    lock(journal, make_variant("slow", 1))
+    other = make_variant("slow", 2)
+    rewrite({layout.variant_path(*NAME, other.digest): other.value})
+    with pytest.raises(NamingError, match="2 recorded meanings"):
+        journal.rename(*NAME, "gentle", ADA)
+    with pytest.raises(VariantConflict):
+        lock(journal, other)
+
+
+# --- retiring -------------------------------------------------------------------------------------
+
+
+def test_retired_variant_is_refused_with_its_reason(
+    journal: Journal, make_variant: MakeVariant, run_trial: RunTrial
+) -> None:
+    slow = make_variant("slow", 1)
+    lock(journal, slow)
+    journal.rename(*NAME, "gentle", ADA)
+    journal.retire(*NAME, "the sensor was\nbroken", ADA)
+    with pytest.raises(VariantRetired) as caught:
+        run_trial(variants=[slow])
+    assert str(caught.value).splitlines() == [
+        "variant `slow` of `my_exp.frequency` is retired: the sensor was broken",
+        "    it is called `gentle` now",
+        "Use another variant. To let it be used again:",
+        "    mitosis variants retire my_exp.frequency=slow --undo",
+    ]
+    assert caught.value.reasons == ("the sensor was\nbroken",)
+    assert list(journal.iter_trials()) == []
+    assert problems_of(journal) == []
+    run_trial(variants=[make_variant("gentle", 1)])
+
+
+def test_retired_variant_can_be_used_again(journal: Journal, make_variant: MakeVariant, run_trial: RunTrial) -> None:
+    slow = make_variant("slow", 1)
+    lock(journal, slow)
+    journal.retire(*NAME, "", ADA)
+    with pytest.raises(NamingError, match="retired already"):
+        journal.retire(*NAME, "", ADA)
+    journal.unretire(*NAME, ADA)
+    run_trial(variants=[slow])
+    with pytest.raises(NamingError, match="is not retired"):
+        journal.unretire(*NAME, ADA)
+    with pytest.raises(NamingError, match="is not locked"):
+        journal.retire("my_exp", "frequency", "unknown", "", ADA)
+
+
+def test_variants_retired_apart_keep_both_reasons(
+    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite
+) -> None:
+    lock(journal, make_variant("slow", 1))
+    journal.retire(*NAME, "too noisy", ADA)
+    path, data = remark_file(layout.RETIRED, *NAME, "not used")
+    rewrite({path: data})
+    assert sorted(journal.remarks()[NAME].reasons) == ["not used", "too noisy"]
+    journal.unretire(*NAME, ADA)
+    assert journal.remarks() == {}
+
+
+# --- functions ------------------------------------------------------------------------------------
+
+
+def with_functions(variant: VariantValue, **functions: str) -> VariantValue:
+    return dataclasses.replace(variant, functions={f"lab:{name}": digit * 40 for name, digit in functions.items()})
+
+
+def test_changed_body_of_a_function_is_told_and_stops_nothing(journal: Journal, make_variant: MakeVariant) -> None:
+    identity, head = journal.repository.identity(), journal.repository.head
+    assert head is not None
+    slow = make_variant("slow", 1)
+    journal.lock([with_functions(slow, kernel="a", window="b")], head, identity)
+    assert journal.lock([with_functions(slow, kernel="a", window="b")], head, identity).changed == ()
+    [changed] = journal.lock([with_functions(slow, kernel="c", window="b")], head, identity).changed
+    assert changed.names == ("lab:kernel",)
+    assert str(changed) == ("`lab:kernel` has another body than when variant `slow` of `my_exp.frequency` was locked")
+
+
+def test_trial_tells_of_changed_bodies(
+    journal: Journal, make_variant: MakeVariant, make_record: Callable[..., TrialRecord]
+) -> None:
+    identity = journal.repository.identity()
+    slow = make_variant("slow", 1)
+    for digit, names in (("a", ()), ("b", ("lab:kernel",)), ("a", ())):
+        record = make_record(commit=journal.repository.head)
+        started = journal.start(record, [with_functions(slow, kernel=digit)], "", identity)
+        assert tuple(name for changed in started.changed for name in changed.names) == names
+
+
+def test_lock_from_before_gets_the_sources_at_its_next_use(journal: Journal, make_variant: MakeVariant) -> None:
+    slow = make_variant("slow", 1)
+    lock(journal, slow)
+    lock(journal, with_functions(slow, kernel="a"))
+    assert journal.remarks()[NAME].sources == [{"lab:kernel": "a" * 40}]
+    journal.rename(*NAME, "gentle", ADA)
+    assert journal.remarks()["my_exp", "frequency", "gentle"].sources == [{"lab:kernel": "a" * 40}]
+
+
+# --- what others write ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xc1", b"", msgpack.packb({"reason": 1}), msgpack.packb(["reason"]), msgpack.packb({"name": "x"})]
+)
+def test_unreadable_remark_is_named_and_lets_nobody_run(
+    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite, content: bytes, run_trial: RunTrial
+) -> None:
+    slow = make_variant("slow", 1)
+    lock(journal, slow)
+    folder = layout.remark_folder(layout.RETIRED, *NAME)
+    rewrite({f"{folder}/{'a' * 40}.msgpack": content})
+    problems: list[BadRecord] = []
+    assert journal.remarks(problems=problems) == {}
+    assert [problem.where for problem in problems] == [f"{folder}/{'a' * 40}.msgpack"]
+    assert any(finding.where == problems[0].where for finding in verify(journal.repository).findings)
+    with pytest.raises(BadRecord):
+        run_trial(variants=[slow])
+
+
+def test_remarks_are_shown_as_text_in_a_log() -> None:
+    for kind, content, shown in (
+        (layout.RETIRED, "too\x1b noisy", "reason: too\\x1b noisy\n"),
+        (layout.RENAMED, "gentle", "name: gentle\n"),
+        (layout.SOURCES, {"lab:kernel": "a" * 40}, f"functions:\n  lab:kernel: {'a' * 40}\n"),
+    ):
+        path, data = remark_file(kind, *NAME, content)
+        assert render_blob(path.rpartition("/")[2], data) == shown
