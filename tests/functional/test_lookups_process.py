@@ -219,6 +219,24 @@ def test_all_is_ended_when_the_asking_process_is(tmp_path: Path, number: int) ->
         until(lambda name=name: not is_running(int((tmp_path / name).read_text())))  # type: ignore[misc]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such locks")
+def test_folders_of_killed_processes_are_removed_and_those_in_use_are_not(
+    run: Callable[..., Evaluation], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    temporary = tmp_path / "temporary"
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    for name in ("abandoned", "new", "used", "foreign"):
+        write(temporary / f"mitosis-{name}", {"owner" if name != "foreign" else "file": "", "tree/file": ""})
+        if name != "new":
+            os.utime(temporary / f"mitosis-{name}", (1, 1))
+    with (temporary / "mitosis-used/owner").open() as owner:
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        run(my=GOOD)
+        assert {path.name for path in temporary.iterdir()} == {"mitosis-new", "mitosis-used", "mitosis-foreign"}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="has no process groups")
 @pytest.mark.parametrize("platform", [sys.platform, "another"])
 @pytest.mark.parametrize("closed", ["before", "after"])

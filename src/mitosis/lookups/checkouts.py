@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import stat
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from mitosis.git import Repository, run_git
+from mitosis.lookups.temporary import temporary_folder
 
 _SUBMODULE_MODE = "160000"
 
@@ -173,25 +171,3 @@ def _link_folder(link: Path, target: Path) -> None:
     # Where links may not be made (Windows without the right to), its modules are missing, and the evaluation says so.
     with contextlib.suppress(OSError):
         link.symlink_to(target, target_is_directory=True)
-
-
-@contextlib.contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """A private folder without symbolic links on the way; gone afterwards, whatever is in it."""
-    folder = os.path.realpath(tempfile.mkdtemp(prefix="mitosis-"))
-    try:
-        yield Path(folder)
-    finally:
-        shutil.rmtree(folder, onerror=_remove_anyway)
-
-
-def _remove_anyway(function: Callable[..., object], path: str, _: object) -> None:
-    """Remove what user code has made read-only; leave what still cannot be removed to the machine's own cleaning."""
-    with contextlib.suppress(OSError):
-        for place in (Path(path).parent, Path(path)):
-            if not place.is_symlink():
-                place.chmod(stat.S_IRWXU)
-        if function in (os.scandir, os.open, os.listdir):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            function(path)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from mitosis.config import Config, StepConfig
-from mitosis.lookups.checkouts import Checkout, temporary_folder
+from mitosis.lookups.checkouts import Checkout
+from mitosis.lookups.temporary import temporary_folder
 
 TIME_LIMIT_S = 30.0
 
