@@ -21,7 +21,7 @@ import polars as pl
 import pytest
 
 from mitosis.canonical import FORMAT, MAX_BYTES, compare, decode, encode, encode_node, render, summary
-from mitosis.errors import BadRecord, FormatTooNew
+from mitosis.errors import BadRecord, FormatTooNew, Meaning, Redefinition
 from support import canonical_samples as samples
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -393,6 +393,32 @@ def test_two_long_texts_are_told_apart_where_they_part() -> None:
     )
     short = encode(["b"])
     assert str(compare(short, after).differences[0]) == f"[0]: 'b' → '{'a' * 41}…' (99 characters)"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        (KERNEL, KERNEL + (KERNEL == 17.0), "value:  array(16×16 float64) differs in 1 element: [1, 1]: 17.0 → 18.0"),
+        ("a" * 100, "a" * 99, "value:  differs from character 99: …'aaaaaaaaaaaaa' → …'aaaaaaaaaaaa'"),
+        (np.zeros(2), np.zeros(3), "locked: array(2 float64: 0.0, 0.0)         by Ada on 2026-03-01, used by 1 trial"),
+    ],
+    ids=["array", "text", "shape"],
+)
+def test_refusal_names_the_place_in_a_value_whose_summaries_differ_too(before: Any, after: Any, line: str) -> None:
+    locked, now = encode(before), encode(after)
+    comparison = compare(locked, now)
+    redefinition = Redefinition(
+        step="fit",
+        parameter="kernel",
+        variant="wide",
+        locked=Meaning("a" * 40, summary(locked), "Ada", "2026-03-01", "", 1),
+        now_digest="b" * 40,
+        now_summary=summary(now),
+        differences=tuple((difference.path, difference.text) for difference in comparison.differences),
+        same_count=comparison.same,
+        source="lab:lookup_dict",
+    )
+    assert redefinition.lines()[1].strip() == line
 
 
 def test_what_was_added_is_shown_with_its_range() -> None:

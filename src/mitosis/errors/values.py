@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from mitosis.errors.base import SHOWN_LIMIT, MitosisError
 
@@ -66,6 +67,10 @@ class Meaning:
         return ", ".join([*parts, f"used by {self.uses}"])
 
 
+_PLACE: Final = re.compile(r"(^| )differs (in|from) ")
+"""How the text of a difference begins to say where in an array or a text it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Redefinition:
     """A variant that is locked to another value than the one at hand."""
@@ -87,8 +92,12 @@ class Redefinition:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the values differ as such, and look different, not in parts of theirs."""
-        return all(not path for path, _ in self.differences) and self.locked.summary != self.now_summary
+        """Whether the values differ as such, and their summaries show how, not in parts of theirs."""
+        # Summaries of two arrays differ in their ranges or digests, those of two long texts in their lengths: where
+        # they part is only in the difference.
+        shows_place = any(_PLACE.search(text) for _, text in self.differences)
+        whole = all(not path for path, _ in self.differences)
+        return whole and not shows_place and self.locked.summary != self.now_summary
 
     def lines(self) -> list[str]:
         head = f"variant `{self.variant}` of `{self.step}.{self.parameter}` is locked to another value"
