@@ -18,6 +18,7 @@ from mitosis.canonical import INLINE_LIMIT, compare, decode, encode, encode_node
 from support.canonical_golden import FOLDER, VALUES
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "values.md"
+EARLIER = sorted((FOLDER.parent / "canonical-earlier").glob("*.msgpack"))
 NAMES = sorted(path.stem for path in FOLDER.glob("*.msgpack"))
 
 
@@ -41,7 +42,7 @@ def test_recorded_bytes_are_read(name: str) -> None:
     assert render(recorded)
 
 
-@pytest.mark.parametrize("path", sorted((FOLDER.parent / "canonical-earlier").glob("*.msgpack")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EARLIER, ids=lambda path: path.stem)
 def test_bytes_that_nothing_is_encoded_to_any_more_are_read(path: Path) -> None:
     """Unreleased builds made them; a journal may have such a lock."""
     recorded = path.read_bytes()
