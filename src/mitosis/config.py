@@ -86,7 +86,21 @@ def read_config(path: Path, *, steps_needed: bool = True) -> Config:
         ConfigError: the file is missing, unreadable or no TOML, or the table does not say what it should.
     """
     path = path.absolute()
-    document = _parse(_read_text(path), path).unwrap()
+    return parse_config(_read_text(path), path, steps_needed=steps_needed)
+
+
+def parse_config(text: str, path: Path, *, steps_needed: bool = True) -> Config:
+    """What a TOML text says in `[tool.mitosis]`; see `read_config`.
+
+    Args:
+        text: the whole file.
+        path: where it is, or would be: folders are relative to that; absolute.
+        steps_needed: whether a file without the table of steps is an error.
+
+    Raises:
+        ConfigError: it is no TOML, or the table does not say what it should.
+    """
+    document = _parse(text, path).unwrap()
     table = _table(path, _table(path, document, "tool", "tool"), "mitosis", "tool.mitosis")
     for key in table:
         if key not in KEYS:

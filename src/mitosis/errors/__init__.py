@@ -57,6 +57,7 @@ from mitosis.errors.repository import (
     ObjectTooLarge,
     RepositoryError,
     UncommittedImports,
+    UnknownRevision,
     UnreadableObject,
     UnsupportedRepository,
 )
@@ -151,6 +152,7 @@ __all__ = [
     "UnknownRemote",
     "UnknownStep",
     "UnknownVariant",
+    "UnknownRevision",
     "UnreadableObject",
     "UnstableValue",
     "UnsupportedRepository",

@@ -113,6 +113,15 @@ class GitError(RepositoryError):
         super().__init__(f"`{' '.join(self.command)}` failed with status {status}\n{bulleted(said.splitlines())}")
 
 
+class UnknownRevision(RepositoryError):
+    """What was given names no commit or range. Attributes: revision (as it was given), reason (a clause)."""
+
+    def __init__(self, revision: str, reason: str) -> None:
+        self.revision = revision
+        self.reason = reason
+        super().__init__(f"cannot check `{revision}`: {reason}\nGive a commit, or a range A..B; see gitrevisions(7).")
+
+
 class UnreadableObject(RepositoryError):
     """An object of the repository is missing, damaged or too large. Attributes: oid, reason (a clause on `it`)."""
 

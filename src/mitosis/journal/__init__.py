@@ -16,6 +16,7 @@ from mitosis.journal.locks import (
     VariantValue,
     variant_use,
 )
+from mitosis.journal.meanings import Uses
 from mitosis.journal.naming import Locked
 from mitosis.journal.remarks import Remarks
 from mitosis.journal.render import render_blob
@@ -33,6 +34,7 @@ __all__ = [
     "Resolution",
     "Started",
     "Unmerged",
+    "Uses",
     "VariantUse",
     "VariantValue",
     "experiment_name",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mitosis.errors import (
@@ -13,6 +13,7 @@ from mitosis.errors import (
     Conflict,
     JournalError,
     NoteNotWritten,
+    Redefinition,
     TrialNotFound,
     UnreadableObject,
 )
@@ -31,6 +32,7 @@ from mitosis.journal.locks import (
     read_present_meaning,
     variant_use,
 )
+from mitosis.journal.meanings import Uses
 from mitosis.journal.messages import ended_message, started_message
 from mitosis.journal.naming import Locked, lock_files
 from mitosis.journal.notes import add_to_note
@@ -421,6 +423,45 @@ class Journal:
             problems: what cannot be read, or does not belong where it is, is appended to it and skipped.
         """
         yield from self._reader(problems).iter_variants()
+
+    def locks(self, *, problems: list[BadRecord] | None = None) -> list[VariantUse]:
+        """All recorded meanings of all variants, in the same order, without their values.
+
+        Args:
+            problems: what does not belong where it is is appended to it and skipped.
+        """
+        return [name for name, _ in self._reader(problems).iter_locks()]
+
+    def read_locks(
+        self, names: Collection[VariantUse], *, problems: list[BadRecord] | None = None
+    ) -> dict[VariantUse, LockedVariant]:
+        """Some recorded meanings with their values.
+
+        Args:
+            names: which; those that are not recorded are left out.
+            problems: what cannot be read is appended to it and skipped.
+        """
+        reader = self._reader(problems)
+        found = {name: reader.read_lock(name, file) for name, file in reader.iter_locks() if name in names}
+        return {name: locked for name, locked in found.items() if locked is not None}
+
+    def uses(self) -> dict[VariantUse, Uses]:
+        """How often each meaning of each variant was used by tracked parameters. All trials are read."""
+        return meanings.read_uses(self._core)
+
+    def describe(
+        self, pairs: Sequence[tuple[VariantValue, LockedVariant]], uses: Mapping[VariantUse, Uses]
+    ) -> list[Redefinition]:
+        """How values differ from what their variants are locked to, in texts for people.
+
+        Args:
+            pairs: the values at hand, each with the meaning that is locked.
+            uses: what `uses` gives.
+
+        Raises:
+            BadRecord: a locked value cannot be read.
+        """
+        return meanings.describe(self._core, pairs, uses)
 
     def present_meanings(self, parameters: Iterable[ParameterRecord]) -> dict[VariantUse, PresentMeaning]:
         """What the variants that trials used mean now; those that are not tracked have no lock, and are left out.

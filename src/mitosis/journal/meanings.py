@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from mitosis.errors import (
     BadRecord,
@@ -23,10 +24,12 @@ from mitosis.journal.locks import (
     ConflictFolder,
     LockedVariant,
     Locks,
+    VariantUse,
     VariantValue,
     is_whole,
     iter_conflicts,
     read_meanings,
+    variant_use,
 )
 from mitosis.journal.messages import one_line
 from mitosis.journal.origins import read_origins
@@ -89,13 +92,42 @@ def count_uses(trials: Iterable[TrialRecord]) -> _Uses:
     )
 
 
+@dataclass(slots=True)
+class Uses:
+    """How often a meaning of a variant was used."""
+
+    trials: int = 0
+    last: str = ""
+    """When the newest of them started, as it was recorded."""
+
+
+def read_uses(core: Core) -> dict[VariantUse, Uses]:
+    """How often each meaning of each variant was used; reads all trials."""
+    snapshot = core.snapshot()
+    uses: dict[VariantUse, Uses] = {}
+    for record in Reader(core.store, None if snapshot is None else snapshot.tree, []).iter_trials(None, None):
+        for use in dict.fromkeys(use for parameter in record.parameters if (use := variant_use(parameter)) is not None):
+            found = uses.setdefault(use, Uses())
+            found.trials += 1
+            found.last = max(found.last, record.started)
+    return uses
+
+
+def describe(
+    core: Core, pairs: Sequence[tuple[VariantValue, LockedVariant]], uses: Mapping[VariantUse, Uses]
+) -> list[Redefinition]:
+    """How values differ from what is locked, for people; see `Journal.describe`."""
+    describer = _Describer(core, core.snapshot(), Counter({name: use.trials for name, use in uses.items()}))
+    return [describer.redefinition(variant, locked) for variant, locked in pairs]
+
+
 class _Describer:
-    def __init__(self, core: Core, snapshot: Snapshot | None) -> None:
+    def __init__(self, core: Core, snapshot: Snapshot | None, uses: _Uses | None = None) -> None:
         self._core = core
         self._snapshot = snapshot
         problems: list[BadRecord] = []
         reader = Reader(core.store, None if snapshot is None else snapshot.tree, problems)
-        self._uses = count_uses(reader.iter_trials(None, None))
+        self._uses = count_uses(reader.iter_trials(None, None)) if uses is None else uses
 
     def conflict(self, meanings: Sequence[LockedVariant]) -> Conflict:
         first = meanings[0]

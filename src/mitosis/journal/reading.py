@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from mitosis.errors import BadRecord, FormatTooNew
 from mitosis.journal import layout
-from mitosis.journal.locks import MAX_VALUE_BYTES, LockedVariant, digest_of_file
+from mitosis.journal.locks import MAX_VALUE_BYTES, LockedVariant, VariantUse, digest_of_file
 from mitosis.journal.store import Store
 from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial, read_started
 
@@ -215,8 +215,13 @@ class Reader:
 
     def iter_variants(self) -> Iterator[LockedVariant]:
         """All recorded meanings of all variants, by name."""
-        from mitosis import canonical
+        for name, file in self.iter_locks():
+            locked = self.read_lock(name, file)
+            if locked is not None:
+                yield locked
 
+    def iter_locks(self) -> Iterator[tuple[VariantUse, File]]:
+        """All recorded meanings of all variants, by name, with the files of their values, which are not read."""
         variants = self._folders(self._root, re.compile(layout.VARIANTS), others_belong=True)
         for folder in self._folders(self._folders(self._folders(variants, None), None), None):
             step, parameter, variant = map(layout.decode_name, folder.path.split("/")[1:])
@@ -224,16 +229,22 @@ class Reader:
                 digest = None if is_tree else digest_of_file(file.name)
                 if digest is None:
                     self._misplaced(file.path)
-                    continue
-                try:
-                    value = self._store.read_blob(file.oid, file.path, MAX_VALUE_BYTES)
-                except BadRecord as error:
-                    self._tell(error)
-                    continue
-                if canonical.digest(value) == digest:
-                    yield LockedVariant(step, parameter, variant, digest, value)
                 else:
-                    self._tell(BadRecord(file.path, "its content does not have the digest that its name says"))
+                    yield VariantUse(step, parameter, variant, digest), file
+
+    def read_lock(self, name: VariantUse, file: File) -> LockedVariant | None:
+        """A meaning with its value; None if that cannot be read, which is a problem."""
+        from mitosis import canonical
+
+        try:
+            value = self._store.read_blob(file.oid, file.path, MAX_VALUE_BYTES)
+        except BadRecord as error:
+            self._tell(error)
+            return None
+        if canonical.digest(value) != name.digest:
+            self._tell(BadRecord(file.path, "its content does not have the digest that its name says"))
+            return None
+        return LockedVariant(*name, value)
 
     # --- trees ------------------------------------------------------------------------------------
 

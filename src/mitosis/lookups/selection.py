@@ -35,7 +35,7 @@ def evaluate_staged(
         GitError: git cannot read the index or write a file.
     """
     with open_index(repository) as index:
-        return _evaluate(index, config, steps, time_limit_s)
+        return evaluate_index(index, config, steps=steps, time_limit_s=time_limit_s)
 
 
 def evaluate_at(
@@ -52,10 +52,13 @@ def evaluate_at(
         GitError: there is no such commit, or git cannot write a file.
     """
     with open_index(repository, commit) as index:
-        return _evaluate(index, config, steps, time_limit_s)
+        return evaluate_index(index, config, steps=steps, time_limit_s=time_limit_s)
 
 
-def _evaluate(index: Index, config: Config, steps: Sequence[str] | None, time_limit_s: float) -> Evaluation:
+def evaluate_index(
+    index: Index, config: Config, *, steps: Sequence[str] | None = None, time_limit_s: float = TIME_LIMIT_S
+) -> Evaluation:
+    """Evaluate the lookup dictionaries of an index that is open; see `evaluate_staged`."""
     names = select_files(index, config) if len(index.files) > SMALL_REPOSITORY else None
     if names is not None:
         with index.checked_out(sorted(names)) as checkout:

@@ -1,0 +1,199 @@
+"""What lookup dictionaries say, compared with the locks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from mitosis.check.places import Place, PlaceFinder
+from mitosis.config import Config
+from mitosis.errors import BadRecord, Redefinition
+from mitosis.journal import Journal, LockedVariant, Remarks, Uses, VariantUse, VariantValue
+
+if TYPE_CHECKING:
+    from mitosis.lookups import Evaluation, Meaning
+
+Kind = Literal["changed", "unlockable", "removed", "function"]
+"""`changed`: the value is another one. `unlockable`: the value cannot be compared, or getting it raises. `removed`: the
+dictionary does not have the variant any more. `function`: the value names a function whose body has changed."""
+
+BREAKING: frozenset[Kind] = frozenset({"changed", "unlockable"})
+"""Kinds of changes after which a trial with the variant is refused, although the name is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A locked variant that a dictionary does not agree with."""
+
+    kind: Kind
+    step: str
+    parameter: str
+    variant: str
+    trials: int
+    """How many trials used what is locked."""
+    redefinition: Redefinition | None = None
+    """What is different, if it has changed."""
+    reason: str = ""
+    """Why it is unlockable."""
+    functions: tuple[str, ...] = ()
+    """`module:qualified.name` of each function or class whose body has changed."""
+    locked: str = ""
+    """The locked value as a short text."""
+    digest: str = ""
+    """Of the value at hand; empty where there is none."""
+    place: Place | None = None
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.step}.{self.parameter}={self.variant}"
+
+    @property
+    def is_breaking(self) -> bool:
+        return self.kind in BREAKING
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What the journal says about variants."""
+
+    meanings: dict[tuple[str, str, str], list[str]]
+    """The digests of the recorded meanings, by step, parameter and variant; several are a conflict."""
+    remarks: Mapping[tuple[str, str, str], Remarks]
+    problems: list[BadRecord]
+    """What could not be read."""
+
+
+def read_recorded(journal: Journal) -> Recorded:
+    """What the journal says about variants; no value is read."""
+    problems: list[BadRecord] = []
+    meanings: dict[tuple[str, str, str], list[str]] = {}
+    for use in journal.locks(problems=problems):
+        meanings.setdefault(use[:3], []).append(use.digest)
+    return Recorded(meanings, journal.remarks(problems=problems), problems)
+
+
+def compare(
+    journal: Journal, recorded: Recorded, evaluation: Evaluation, config: Config, finder: PlaceFinder | None
+) -> tuple[Change, ...]:
+    """The locked variants that the dictionaries do not agree with, by step, parameter and variant.
+
+    Variants of steps that could not be evaluated are left out.
+
+    Args:
+        journal: whose locks.
+        recorded: what `read_recorded` gives of it.
+        evaluation: what the dictionaries say.
+        config: names the steps.
+        finder: tells where the entries are; None to leave that out.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    found = _Found(recorded, evaluation, config)
+    if not found.is_any:
+        return ()
+    return tuple(found.described(journal, finder))
+
+
+class _Found:
+    """What does not agree, by name, before it is described."""
+
+    def __init__(self, recorded: Recorded, evaluation: Evaluation, config: Config) -> None:
+        self._recorded = recorded
+        self.changed: list[tuple[Meaning, str]] = []
+        self.functions: list[tuple[Meaning, tuple[str, ...]]] = []
+        present: set[tuple[str, str, str]] = set()
+        for meaning in evaluation.meanings:
+            name = (meaning.step, meaning.parameter, meaning.variant)
+            present.add(name)
+            digests = recorded.meanings.get(name)
+            if digests is not None and meaning.digest not in digests:
+                self.changed.append((meaning, digests[0]))
+            elif digests is not None and name in recorded.remarks:
+                functions = recorded.remarks[name].changed_functions(meaning.functions)
+                if functions:
+                    self.functions.append((meaning, functions))
+        refused = {(r.step, r.parameter, r.variant): r.reason for r in evaluation.refused}
+        self.unlockable = {
+            name: reason
+            for name in recorded.meanings
+            if (reason := refused.get(name) or refused.get((*name[:2], ""))) and name not in present
+        }
+        sound = sound_steps(evaluation, config)
+        gone = [name for name in recorded.meanings if name[0] in sound and name not in present]
+        self.removed = [name for name in gone if name not in self.unlockable and not self._is_expected(name, present)]
+
+    def _is_expected(self, name: tuple[str, str, str], present: Collection[tuple[str, str, str]]) -> bool:
+        """Whether a variant may be gone, since it is retired or has a newer name that is there."""
+        remarks = self._recorded.remarks.get(name)
+        if remarks is None:
+            return False
+        return remarks.is_retired or any((*name[:2], new) in present for new in remarks.new_names)
+
+    @property
+    def is_any(self) -> bool:
+        return bool(self.changed or self.functions or self.unlockable or self.removed)
+
+    def described(self, journal: Journal, finder: PlaceFinder | None) -> Sequence[Change]:
+        uses = journal.uses()
+        shown = self._shown(journal)
+        problems: list[BadRecord] = []
+        locked = journal.read_locks(
+            {VariantUse(*_name(meaning), digest) for meaning, digest in self.changed}, problems=problems
+        )
+        changes: list[Change] = []
+
+        def add(kind: Kind, name: tuple[str, str, str], **facts: object) -> None:
+            trials = sum(uses.get(VariantUse(*name, digest), Uses()).trials for digest in self._recorded.meanings[name])
+            place = None if finder is None else finder.find(*name)
+            changes.append(Change(kind, *name, trials=trials, place=place, **facts))  # type: ignore[arg-type]
+
+        pairs: list[tuple[VariantValue, LockedVariant]] = []
+        for meaning, digest in self.changed:
+            lock = locked.get(VariantUse(*_name(meaning), digest))
+            if lock is None:
+                add("unlockable", _name(meaning), reason="what it is locked to cannot be read: see `mitosis verify`")
+            else:
+                pairs.append((as_variant(meaning), lock))
+        for redefinition in journal.describe(pairs, uses):
+            name = (redefinition.step, redefinition.parameter, redefinition.variant)
+            summary = redefinition.locked.summary
+            add("changed", name, redefinition=redefinition, locked=summary, digest=redefinition.now_digest)
+        for meaning, functions in self.functions:
+            add("function", _name(meaning), functions=functions, digest=meaning.digest)
+        for name, reason in self.unlockable.items():
+            add("unlockable", name, reason=reason, locked=shown.get(name, ""))
+        for name in self.removed:
+            add("removed", name, locked=shown.get(name, ""))
+        return sorted(changes, key=lambda change: (change.step, change.parameter, change.variant))
+
+    def _shown(self, journal: Journal) -> dict[tuple[str, str, str], str]:
+        """The locked values, as short texts, of what is gone."""
+        from mitosis import canonical
+
+        names = {VariantUse(*name, self._recorded.meanings[name][0]) for name in (*self.unlockable, *self.removed)}
+        found = journal.read_locks(names, problems=[]) if names else {}
+        return {use[:3]: canonical.summary(locked.value, limit=60) for use, locked in found.items()}
+
+
+def sound_steps(evaluation: Evaluation, config: Config) -> frozenset[str]:
+    """The steps whose dictionaries could be evaluated."""
+    return frozenset(config.steps).difference(*(trouble.steps for trouble in evaluation.troubles))
+
+
+def as_variant(meaning: Meaning) -> VariantValue:
+    """What a dictionary says, as the journal takes it."""
+    return VariantValue(
+        meaning.step,
+        meaning.parameter,
+        meaning.variant,
+        meaning.digest,
+        meaning.value,
+        source=meaning.source,
+        functions=meaning.functions,
+    )
+
+
+def _name(meaning: Meaning) -> tuple[str, str, str]:
+    return meaning.step, meaning.parameter, meaning.variant

@@ -1,0 +1,174 @@
+"""Checks of what lookup dictionaries say in some states of a repository."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+
+from mitosis.check.comparing import Change, compare, read_recorded
+from mitosis.check.places import PlaceFinder
+from mitosis.check.states import State, commit_state, staged_state, working_state
+from mitosis.errors import ConfigError, GitError, UnknownRevision
+from mitosis.git import Repository
+from mitosis.journal import Journal
+
+_MOST_COMMITS = 1000
+"""Of a range, so many are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a dictionary could not be checked."""
+
+    state: str
+    steps: tuple[str, ...]
+    reason: str
+    """One line."""
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A change, and where it was first seen."""
+
+    change: Change
+    state: str
+    commit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a check found."""
+
+    states: tuple[str, ...]
+    """What was checked, in words."""
+    found: tuple[Found, ...]
+    problems: tuple[Problem, ...]
+    files: frozenset[str] = frozenset()
+    """What evaluating the dictionaries has read, relative to the top."""
+
+    @property
+    def breaks(self) -> bool:
+        """Whether a trial with some variant would be refused."""
+        return any(found.change.is_breaking for found in self.found)
+
+
+def check_state(journal: Journal, state: State) -> Report:
+    """Check one state."""
+    if state.config is None:
+        return Report((state.label,), (), ())
+    evaluation = state.evaluate(state.config, None)
+    finder = PlaceFinder(state.config, state.names, state.read)
+    changes = compare(journal, read_recorded(journal), evaluation, state.config, finder)
+    problems = tuple(
+        Problem(state.label, trouble.steps, trouble.reason, trouble.details) for trouble in evaluation.troubles
+    )
+    found = tuple(Found(change, state.label, state.commit) for change in changes)
+    return Report((state.label,), found, problems, evaluation.files)
+
+
+def check_staged(repository: Repository) -> Report:
+    """Check what git would commit now.
+
+    Raises:
+        ConfigError: the staged pyproject.toml cannot be used.
+        JournalError: the journal cannot be read.
+        GitError: git cannot read the index.
+    """
+    with staged_state(repository) as state:
+        return check_state(Journal(repository), state)
+
+
+def check_working_tree(repository: Repository) -> Report:
+    """Check the working tree.
+
+    Raises:
+        ConfigError: its pyproject.toml cannot be used.
+        JournalError: the journal cannot be read.
+    """
+    with working_state(repository) as state:
+        return check_state(Journal(repository), state)
+
+
+def check_revisions(repository: Repository, text: str) -> Report:
+    """Check a commit, or what the commits of a range bring.
+
+    Of a range, each change is told once, with the commit that brings it; what its beginning has already is left out.
+
+    Args:
+        repository: that has the commits.
+        text: a commit, or a range `A..B`, as git takes them; `A..` ends at HEAD.
+
+    Raises:
+        UnknownRevision: git does not know it.
+        JournalError: the journal cannot be read.
+        GitError: git cannot read a commit.
+    """
+    journal = Journal(repository)
+    commits, base = _commits(repository, text)
+    known: set[tuple[str, ...]] = set()
+    if base is not None:
+        known.update(_identity(found.change) for found in _check_commit(journal, repository, base).found)
+    label = f"{len(commits)} commit{'' if len(commits) == 1 else 's'} of {text}" if ".." in text else ""
+    total = Report((label,) if label else (), (), ())
+    for commit in commits:
+        touched = _touched(repository, commit) if label and commit != commits[-1] else None
+        report = _check_commit(journal, repository, commit, touched)
+        new = [found for found in report.found if _identity(found.change) not in known]
+        known.update(_identity(found.change) for found in new)
+        total = replace(
+            total,
+            states=total.states or report.states,
+            found=(*total.found, *new),
+            problems=(*total.problems, *report.problems),
+        )
+    return total
+
+
+def _check_commit(
+    journal: Journal, repository: Repository, commit: str, touched: frozenset[str] | None = None
+) -> Report:
+    """Check a commit; without evaluating anything if the files that it touches, unless None, cannot matter."""
+    from mitosis.lookups.selection import select_files
+
+    label = f"commit {commit[:7]}"
+    try:
+        with commit_state(repository, commit) as state:
+            if touched is not None and state.config is not None and state.index is not None:
+                needed = select_files(state.index, state.config)
+                if needed is not None and touched.isdisjoint(needed):
+                    return Report((label,), (), ())
+            return check_state(journal, state)
+    except ConfigError as error:
+        return Report((label,), (), (Problem(label, (), str(error).partition("\n")[0]),))
+
+
+def _identity(change: Change) -> tuple[str, ...]:
+    """What makes two changes that were seen at different commits the same."""
+    return (change.kind, change.step, change.parameter, change.variant, change.digest, *change.functions)
+
+
+def _commits(repository: Repository, text: str) -> tuple[list[str], str | None]:
+    """The commits to check, oldest first, and the one that the range begins at, if that is one."""
+    if ".." not in text:
+        return [_resolve(repository, text)], None
+    start, _, end = text.partition("..")
+    if "..." in text:
+        raise UnknownRevision(text, "a range is written with two dots, A..B")
+    first, last = _resolve(repository, start or "HEAD"), _resolve(repository, end or "HEAD")
+    listed = repository.git("rev-list", "--reverse", "--topo-order", f"{first}..{last}").split()
+    if len(listed) > _MOST_COMMITS:
+        raise UnknownRevision(text, f"it has {len(listed)} commits, more than the {_MOST_COMMITS} checked at once")
+    return listed, first
+
+
+def _resolve(repository: Repository, text: str) -> str:
+    with contextlib.suppress(GitError):
+        return repository.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}").strip()
+    raise UnknownRevision(text, "git knows no commit of that name")
+
+
+def _touched(repository: Repository, commit: str) -> frozenset[str]:
+    """The files that a commit changes, other than by taking what one of its parents has."""
+    command = ("diff-tree", "--no-commit-id", "--name-only", "--no-renames", "-r", "--root", "-c", "-z", commit)
+    return frozenset(name for name in repository.git(*command).split("\0") if name)

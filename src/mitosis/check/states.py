@@ -1,0 +1,131 @@
+"""The states of a repository whose lookup dictionaries can be checked: what is staged, the working tree, commits."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mitosis.config import CONFIG_NAME, Config, parse_config
+from mitosis.errors import ConfigError
+from mitosis.git import Repository
+
+if TYPE_CHECKING:
+    from mitosis.lookups import Evaluation
+    from mitosis.lookups.checkouts import Index
+
+_MAX_CONFIG_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One state of the files of a repository."""
+
+    label: str
+    """What people call it, such as `what is staged`."""
+    commit: str | None
+    """None for what is in no commit."""
+    names: Collection[str]
+    """The files, relative to the top, with `/`."""
+    read: Callable[[str], bytes]
+    """Gives the bytes of one of them; raises OSError or UnreadableObject."""
+    config: Config | None
+    """None where no steps are registered."""
+    evaluate: Callable[[Config, Sequence[str] | None], Evaluation]
+    """Evaluates the dictionaries of the steps of these names, by default of all."""
+    index: Index | None
+    """What the files are from; None for the working tree."""
+
+
+@contextlib.contextmanager
+def staged_state(repository: Repository) -> Iterator[State]:
+    """What git would commit now.
+
+    Raises:
+        ConfigError: the staged pyproject.toml cannot be used.
+        GitError: git cannot read the index.
+    """
+    with _index_state(repository, None, "what is staged") as state:
+        yield state
+
+
+@contextlib.contextmanager
+def commit_state(repository: Repository, commit: str) -> Iterator[State]:
+    """A commit.
+
+    Args:
+        repository: that has it.
+        commit: its full id.
+
+    Raises:
+        ConfigError: its pyproject.toml cannot be used.
+        GitError: git cannot read it.
+    """
+    with _index_state(repository, commit, f"commit {commit[:7]}") as state:
+        yield state
+
+
+@contextlib.contextmanager
+def working_state(repository: Repository) -> Iterator[State]:
+    """The working tree, with what is neither staged nor committed.
+
+    Raises:
+        ConfigError: its pyproject.toml cannot be used.
+    """
+    from mitosis.lookups import evaluate, working_tree
+
+    root = repository.root
+    listed = repository.git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    names = frozenset(name for name in listed.split("\0") if name)
+
+    def read(name: str) -> bytes:
+        return (root / name).read_bytes()
+
+    config = None
+    with contextlib.suppress(FileNotFoundError):
+        config = _parse(read(CONFIG_NAME), root)
+    yield State(
+        "the working tree",
+        None,
+        names,
+        read,
+        config,
+        lambda config, steps: evaluate(working_tree(repository), config, steps=steps),
+        None,
+    )
+
+
+@contextlib.contextmanager
+def _index_state(repository: Repository, commit: str | None, label: str) -> Iterator[State]:
+    from mitosis.lookups.checkouts import open_index
+    from mitosis.lookups.selection import evaluate_index
+
+    with open_index(repository, commit) as index:
+        config = None
+        if CONFIG_NAME in index.files:
+            config = _parse(index.read(CONFIG_NAME), repository.root)
+        yield State(
+            label,
+            commit,
+            index.files.keys(),
+            index.read,
+            config,
+            lambda config, steps: evaluate_index(index, config, steps=steps),
+            index,
+        )
+
+
+def _parse(data: bytes, root: Path) -> Config | None:
+    """The configuration in a pyproject.toml that may not be the one in the working tree; None without steps."""
+    path = Path(os.path.realpath(root)) / CONFIG_NAME
+    if len(data) > _MAX_CONFIG_BYTES:
+        raise ConfigError(path, f"it has {len(data)} bytes")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(path, f"byte {error.start} is not UTF-8, as TOML has to be") from error
+    config = parse_config(text, path, steps_needed=False)
+    return config if config.steps else None

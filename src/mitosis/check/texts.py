@@ -1,0 +1,68 @@
+"""What a check found, in lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mitosis.check.comparing import Change
+
+_INDENT = "    "
+_DIFFERENCES_SHOWN = 6
+
+
+def change_lines(change: Change) -> Iterator[str]:
+    """A change: one line, or one and its differences."""
+    name = change.full_name
+    if change.kind == "removed":
+        yield f"{_INDENT}{name}   {change.locked or 'its value'} → not in the dictionary any more{_used(change)}"
+    elif change.kind == "unlockable":
+        yield f"{_INDENT}{name}   {change.locked or 'its value'} → {change.reason}{_used(change)}"
+    elif change.kind == "function":
+        functions = ", ".join(change.functions)
+        yield f"{_INDENT}{name}   {functions}{_used(change)}"
+    else:
+        yield from _changed_lines(change)
+
+
+def _changed_lines(change: Change) -> Iterator[str]:
+    redefinition = change.redefinition
+    assert redefinition is not None
+    if redefinition.is_whole:
+        value = redefinition.locked.summary
+        values = f"{value} → {redefinition.now_summary}"
+        yield f"{_INDENT}{change.full_name}   {values}{_used(change, value)}"
+        return
+    yield f"{_INDENT}{change.full_name}{_used(change)}"
+    differences = redefinition.differences
+    for path, text in differences[:_DIFFERENCES_SHOWN]:
+        yield f"{_INDENT * 2}{path or 'value'}: {text}"
+    more = redefinition.more_count + max(len(differences) - _DIFFERENCES_SHOWN, 0)
+    if more:
+        yield f"{_INDENT * 2}... and {more} more"
+
+
+def _used(change: Change, value: str = "") -> str:
+    """Such as `   (14 trials used 1)`."""
+    trials = f"{change.trials} trial{'' if change.trials == 1 else 's'}"
+    return f"   ({trials} used {value or 'the locked value'})"
+
+
+def headed(changes: Sequence[Change], subject: str) -> Iterator[str]:
+    """All changes, those of a kind under a line that says what they are.
+
+    Args:
+        changes: what was found.
+        subject: what brings them, such as `this commit`.
+    """
+    breaking = [change for change in changes if change.is_breaking]
+    removed = [change for change in changes if change.kind == "removed"]
+    functions = [change for change in changes if change.kind == "function"]
+    for head, some in (
+        (f"{subject} changes what locked variants mean", breaking),
+        (f"{subject} lacks variants that are locked", removed),
+        (f"{subject} changes functions that locked variants name", functions),
+    ):
+        if some:
+            yield head
+            for change in some:
+                yield from change_lines(change)
