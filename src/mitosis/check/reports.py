@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, replace
 
 from mitosis.check.comparing import Change, compare, read_recorded
 from mitosis.check.places import PlaceFinder
+from mitosis.check.revisions import resolve_commit, resolve_range
 from mitosis.check.states import State, commit_state, staged_state, working_state
-from mitosis.errors import ConfigError, GitError, UnknownRevision
+from mitosis.errors import ConfigError, UnknownRevision
 from mitosis.git import Repository
 from mitosis.journal import Journal
 
@@ -151,21 +151,12 @@ def _identity(change: Change) -> tuple[str, ...]:
 def _commits(repository: Repository, text: str) -> tuple[list[str], str | None]:
     """The commits to check, oldest first, and the one that the range begins at, if that is one."""
     if ".." not in text:
-        return [_resolve(repository, text)], None
-    start, _, end = text.partition("..")
-    if "..." in text:
-        raise UnknownRevision(text, "a range is written with two dots, A..B")
-    first, last = _resolve(repository, start or "HEAD"), _resolve(repository, end or "HEAD")
+        return [resolve_commit(repository, text)], None
+    first, last = resolve_range(repository, text)
     listed = repository.git("rev-list", "--reverse", "--topo-order", f"{first}..{last}").split()
     if len(listed) > _MOST_COMMITS:
         raise UnknownRevision(text, f"it has {len(listed)} commits, more than the {_MOST_COMMITS} checked at once")
     return listed, first
-
-
-def _resolve(repository: Repository, text: str) -> str:
-    with contextlib.suppress(GitError):
-        return repository.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}").strip()
-    raise UnknownRevision(text, "git knows no commit of that name")
 
 
 def _touched(repository: Repository, commit: str) -> frozenset[str]:

@@ -64,7 +64,11 @@ def print_conflicts(conflicts: Sequence[Conflict]) -> None:
 
 
 def print_columns(
-    columns: Sequence[str], rows: Sequence[Mapping[str, str]], *, optional: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, str]],
+    *,
+    optional: Sequence[str] = (),
+    whole: Sequence[str] = (),
 ) -> list[str]:
     """Print a table without lines.
 
@@ -72,6 +76,7 @@ def print_columns(
         columns: the headings, which are also the keys in `rows`; the first holds a mark that colours its row.
         rows: what is missing in a row stays blank.
         optional: columns that a terminal too narrow for all goes without, the last ones first.
+        whole: columns that are never cut, besides those that never are.
 
     Returns:
         The columns that there was no room for.
@@ -81,11 +86,12 @@ def print_columns(
     from rich.table import Table
     from rich.text import Text
 
-    columns, left_out = _fitting(columns, rows, optional)
+    whole = (*_WHOLE, *whole)
+    columns, left_out = _fitting(columns, rows, optional, whole)
     shown = [[plain(clean(row.get(name, "")), sys.stdout) for name in columns] for row in rows]
     headings = [plain(clean(name), sys.stdout) for name in columns]
     widths = [max(map(cell_len, texts)) for texts in zip(headings, *shown, strict=True)]
-    least = [_least_width(name, width) for name, width in zip(columns, widths, strict=True)]
+    least = [_least_width(name, width, whole) for name, width in zip(columns, widths, strict=True)]
     screen = _screen_width()
     widths = _squeeze(widths, least, screen - _GAP * (len(columns) - 1))
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
@@ -110,18 +116,18 @@ def _screen_width() -> int:
     return Console().width if is_terminal() else _PIPE_WIDTH
 
 
-def _least_width(name: str, width: int) -> int:
-    return width if name in _WHOLE else min(width, max(len(name), 1), _LEAST_WIDTH)
+def _least_width(name: str, width: int, whole: Sequence[str]) -> int:
+    return width if name in whole else min(width, max(len(name), 1), _LEAST_WIDTH)
 
 
 def _fitting(
-    columns: Sequence[str], rows: Sequence[Mapping[str, str]], optional: Sequence[str]
+    columns: Sequence[str], rows: Sequence[Mapping[str, str]], optional: Sequence[str], whole: Sequence[str]
 ) -> tuple[Sequence[str], list[str]]:
     """The columns that fit on the screen when they are squeezed, and those left out, in their order."""
     from rich.cells import cell_len
 
     least = {
-        name: _least_width(name, max(cell_len(text) for text in (name, *(row.get(name, "") for row in rows))))
+        name: _least_width(name, max(cell_len(text) for text in (name, *(row.get(name, "") for row in rows))), whole)
         for name in columns
     }
     kept = list(columns)

@@ -1,71 +1,387 @@
-"""`mitosis variants`: what names mean, and what they are to mean where there is a conflict."""
+"""`mitosis variants` and `mitosis lock`: what names mean, and changes to that."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from mitosis.cli.table import print_columns, print_conflicts, print_line, print_problems, print_unmerged
-from mitosis.cli.text import clean, is_terminal, moment
+from mitosis.cli.table import (
+    print_columns,
+    print_conflicts,
+    print_line,
+    print_problems,
+    print_unmerged,
+    print_warning,
+)
+from mitosis.cli.text import clean, is_terminal, moment, result
 
 if TYPE_CHECKING:
-    from mitosis.errors import BadRecord
+    from mitosis.check.states import State
+    from mitosis.check.survey import VariantStatus
+    from mitosis.git import Repository
+    from mitosis.journal import Journal, LockOrigin
+    from mitosis.lookups import Evaluation
 
 _VALUE_WIDTH = 60
+_FULL_VALUE_LINES = 200
 _MOST_LOCKS = 10_000
+_TRIALS_SHOWN = 20
+_DIFFERENCES_SHOWN = 100
 
-app = App(name="variants", help="List locked variants, and when and by whom they were locked.", help_format="plaintext")
+_Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+
+app = App(name="variants", help="List variants, what they mean and whether that has changed.", help_format="plaintext")
 
 
 @app.default
-def variants() -> int:
-    """List all locked variants, with their values, and when and by whom they were locked."""
-    from collections import Counter
+def variants(what: str | None = None, /, *, changed: _Flag = False, locked: _Flag = False) -> int:
+    """List all variants that are locked or in a lookup dictionary, with their states, values and uses.
 
-    from mitosis import canonical
-    from mitosis.errors import MitosisError
+    The dictionaries are those of the working tree; their modules are imported by a process of their own.
+
+    Args:
+        what: STEP or STEP.PARAM, to list those variants alone.
+        changed: Only those with a problem, and what is different; the exit status is 1 if there are any.
+        locked: Look at the locks alone, and import nothing.
+    """
+    from mitosis.check.survey import survey
+    from mitosis.check.texts import change_lines
     from mitosis.git import find_repository
     from mitosis.journal import Journal
 
-    problems: list[BadRecord] = []
-    journal = Journal(find_repository(Path.cwd()))
-    summaries: dict[str, str] = {}
-    names = []
-    # One value at a time: each may have many megabytes.
-    for lock in journal.iter_variants(problems=problems):
-        if lock.digest not in summaries:
-            try:
-                summaries[lock.digest] = canonical.summary(lock.value, limit=_VALUE_WIDTH)
-            except MitosisError as error:
-                summaries[lock.digest] = f"cannot be read: {error}"
-        names.append((lock.step, lock.parameter, lock.variant, lock.digest))
-    meanings = Counter(name[:3] for name in names)
+    step, _, parameter = (what or "").partition(".")
+    repository = find_repository(Path.cwd())
+    journal = Journal(repository)
+    with _working_state(repository) if not locked else contextlib.nullcontext() as state:
+        if what is not None:
+            _check_step(journal, state, step)
+        found = survey(journal, state, step=step or None, parameter=parameter or None)
+    statuses = [status for status in found.statuses if status.is_problem or not changed]
+    if statuses:
+        _print_statuses(journal, statuses)
+    elif changed:
+        print_line(
+            "every locked variant means what it did" if not found.troubles else "nothing is known to have changed"
+        )
+    else:
+        print_line("there are no variants" if state is not None else "no variants are locked in this repository")
+    if changed:
+        for status in statuses:
+            for line in change_lines(status.change) if status.change is not None else ():
+                print_line(line)
+    for trouble in found.troubles:
+        print_warning(trouble.reason)
+    print_problems(found.problems)
+    print_conflicts(journal.conflicts())
+    print_unmerged(journal)
+    return 1 if changed and (statuses or found.troubles) else 0
+
+
+def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None:
     # Nobody locks so many. git would look for where each comes from, and never end.
-    origins = journal.variant_origins() if len(names) + len(problems) <= _MOST_LOCKS else {}
+    origins = journal.variant_origins() if len(statuses) <= _MOST_LOCKS else {}
+    relative = is_terminal()
     rows = []
-    for name in names:
-        step, parameter, variant, digest = name
-        origin = origins.get(name)
+    for status in statuses:
+        origin = origins.get((status.step, status.parameter, status.variant, status.digest))
         rows.append(
             {
-                "": "!" if meanings[name[:3]] > 1 else " ",
-                "variant": clean(f"{step}.{parameter}={variant}"),
-                "value": clean(summaries[digest]),
-                "locked": moment(origin.date.isoformat(), relative=is_terminal()) if origin is not None else "",
+                "": "!" if status.is_problem else " ",
+                "variant": clean(status.full_name),
+                "state": status.state,
+                "value": clean(_short_value(status)),
+                "locked": moment(origin.date.isoformat(), relative=relative) if origin is not None else "",
                 "by": clean(origin.name) if origin is not None else "",
+                "trials": str(status.uses.trials) if status.is_locked else "",
+                "last used": moment(status.uses.last, relative=relative) if status.uses.last else "",
                 "commit": clean((origin.commit or "")[:7]) if origin is not None else "",
             }
         )
-    if rows:
-        print_columns(["", "variant", "value", "locked", "by", "commit"], rows)
-    else:
-        print_line("no variants are locked in this repository")
-    print_problems(problems)
-    print_conflicts(journal.conflicts())
-    print_unmerged(journal)
+    columns = ["", "variant", "state", "value", "locked", "by", "trials", "last used", "commit"]
+    print_columns(
+        columns, rows, optional=["value", "trials", "locked", "by", "last used", "commit"], whole=("variant",)
+    )
+
+
+def _short_value(status: VariantStatus) -> str:
+    if status.value is None:
+        return status.reason or "cannot be read"
+    redefinition = None if status.change is None else status.change.redefinition
+    if redefinition is not None and redefinition.is_whole:
+        return f"{redefinition.locked.summary} → {redefinition.now_summary}"
+    shown = _summary(status.value)
+    return f"{shown}, now called {' or '.join(status.remarks.new_names)}" if status.remarks.new_names else shown
+
+
+@app.command
+def show(variant: str, /) -> int:
+    """Show all of a variant: its value, where it comes from, its history, and the trials that used it.
+
+    Args:
+        variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
+    """
+    from mitosis.check.survey import survey
+    from mitosis.check.texts import change_lines
+    from mitosis.errors import UnknownName
+    from mitosis.git import find_repository
+    from mitosis.journal import Journal
+    from mitosis.parameters import parse_variant
+
+    step, parameter, name = parse_variant(variant)
+    repository = find_repository(Path.cwd())
+    journal = Journal(repository)
+    with _working_state(repository) as state:
+        found = survey(journal, state, step=step, parameter=parameter)
+    statuses = [status for status in found.statuses if status.variant == name]
+    for trouble in found.troubles:
+        print_warning(trouble.reason)
+    print_problems(found.problems)
+    if not statuses:
+        raise UnknownName(
+            variant, "is neither locked nor in a lookup dictionary", [s.full_name for s in found.statuses]
+        )
+    origins = journal.variant_origins()
+    for status in statuses:
+        print_line(f"{clean(status.full_name)}   {status.state}")
+        for line in _facts(status, origins.get((step, parameter, name, status.digest))):
+            print_line(f"    {line}")
+        for line in change_lines(status.change) if status.change is not None else ():
+            print_line(line)
+        print_line("value")
+        for line in _full_value(status):
+            print_line(f"    {line}")
+    history = journal.variant_history(step, parameter, name)
+    if history:
+        print_line("history")
+        for entry in history:
+            when = moment(entry.date, relative=is_terminal())
+            print_line(f"    {entry.commit[:7]}  {when}  {clean(entry.author)}  {clean(entry.summary)}")
+    _print_trials(journal, step, parameter, name)
+    print_conflicts([conflict for conflict in journal.conflicts() if conflict.full_name == statuses[0].full_name])
     return 0
+
+
+def _facts(status: VariantStatus, origin: LockOrigin | None) -> Iterator[str]:
+    if status.digest:
+        yield f"digest {status.digest}"
+    if origin is not None:
+        when = moment(origin.date.isoformat(), relative=is_terminal())
+        at = f", commit {origin.commit[:7]}" if origin.commit else ""
+        by = f", by trial {origin.trial}" if origin.trial else ""
+        yield clean(f"locked {when} by {origin.author}{at}{by}")
+    for new in status.remarks.new_names:
+        yield clean(f"called {new} now")
+    for reason in status.remarks.reasons:
+        yield clean(f"retired: {reason}" if reason else "retired")
+    for functions in status.remarks.sources:
+        yield clean(f"names {', '.join(functions)}")
+
+
+def _full_value(status: VariantStatus) -> list[str]:
+    from mitosis import canonical
+    from mitosis.errors import MitosisError
+
+    if status.value is None:
+        return [clean(status.reason or "it cannot be read: see `mitosis verify`")]
+    try:
+        lines = canonical.render(status.value).splitlines()
+    except MitosisError as error:
+        return [clean(f"it cannot be read: {error}")]
+    shown = [clean(line) for line in lines[:_FULL_VALUE_LINES]]
+    return [*shown, f"... and {len(lines) - len(shown)} more lines"] if len(lines) > len(shown) else shown
+
+
+def _print_trials(journal: Journal, step: str, parameter: str, variant: str) -> None:
+    from mitosis.journal import variant_use
+
+    used = [
+        (trial, use.digest)
+        for trial in journal.iter_trials()
+        for use in map(variant_use, trial.parameters)
+        if use is not None and use[:3] == (step, parameter, variant)
+    ]
+    if not used:
+        print_line("no trial has used it")
+        return
+    print_line(f"used by {len(used)} trial{'' if len(used) == 1 else 's'}")
+    rows = [
+        {
+            "": " ",
+            "key": trial.key[:6],
+            "experiment": clean(trial.experiment),
+            "status": trial.status,
+            "main": result(trial.main),
+            "when": moment(trial.started, relative=is_terminal()),
+            "meaning": (digest or "")[:6],
+        }
+        for trial, digest in used[:_TRIALS_SHOWN]
+    ]
+    columns = ["", "key", "experiment", "status", "main", "when"]
+    if len({digest for _, digest in used}) > 1:
+        columns.append("meaning")
+    print_columns(columns, rows)
+    if len(used) > _TRIALS_SHOWN:
+        print_line(f"  ... and {len(used) - _TRIALS_SHOWN} more")
+
+
+@app.command
+def diff(
+    target: str | None = None, first: str | None = None, second: str | None = None, /, *, rev: str | None = None
+) -> int:
+    """Show how values differ, part by part.
+
+    With two variants, the one from the other. With one, what it is locked to from what the dictionary says now. With
+    --rev, the dictionaries of two commits: what was added, removed and changed.
+
+    Args:
+        target: STEP.PARAM; with --rev also STEP, or nothing for all.
+        first: A variant.
+        second: Another one.
+        rev: A..B, two commits as git names them; B may be left out for HEAD.
+    """
+    from mitosis.errors import UsageError
+    from mitosis.git import find_repository
+    from mitosis.journal import Journal
+
+    repository = find_repository(Path.cwd())
+    step, _, parameter = (target or "").partition(".")
+    if rev is not None:
+        if first is not None:
+            raise UsageError("--rev compares whole dictionaries, so no variant can be named with it")
+        return _diff_revisions(repository, rev, step or None, parameter or None)
+    if not step or not parameter or first is None:
+        raise UsageError("name the parameter and a variant: mitosis variants diff STEP.PARAM VARIANT [VARIANT]")
+    journal = Journal(repository)
+    if second is None:
+        one, other = _locked_and_present(repository, journal, step, parameter, first)
+    else:
+        one = _value_of(repository, journal, step, parameter, first)
+        other = _value_of(repository, journal, step, parameter, second)
+    _print_difference(one, other)
+    return 0
+
+
+def _value_of(repository: Repository, journal: Journal, step: str, parameter: str, variant: str) -> bytes:
+    """What a variant is locked to, or else what the dictionary says."""
+    locked = _locked_values(journal, step, parameter, variant)
+    return locked[0] if len(locked) == 1 else _present_value(repository, step, parameter, variant)
+
+
+def _locked_and_present(
+    repository: Repository, journal: Journal, step: str, parameter: str, variant: str
+) -> tuple[bytes, bytes]:
+    from mitosis.errors import UnknownName
+
+    locked = _locked_values(journal, step, parameter, variant)
+    if not locked:
+        known = [lock.variant for lock in journal.locks() if (lock.step, lock.parameter) == (step, parameter)]
+        raise UnknownName(f"{step}.{parameter}={variant}", "is not locked, so there is nothing to compare", known)
+    if len(locked) == 2:
+        return locked[0], locked[1]
+    return locked[0], _present_value(repository, step, parameter, variant)
+
+
+def _locked_values(journal: Journal, step: str, parameter: str, variant: str) -> list[bytes]:
+    from mitosis.errors import BadRecord
+
+    names = {lock for lock in journal.locks() if lock[:3] == (step, parameter, variant)}
+    problems: list[BadRecord] = []
+    found = journal.read_locks(names, problems=problems) if names else {}
+    for problem in problems:
+        if any(lock.digest in problem.where for lock in names):
+            raise problem
+    return [locked.value for _, locked in sorted(found.items())]
+
+
+def _present_value(repository: Repository, step: str, parameter: str, variant: str) -> bytes:
+    from mitosis.errors import LookupTrouble, UnknownName
+
+    with _working_state(repository) as state:
+        evaluation = None
+        if state is not None and state.config is not None and step in state.config.steps:
+            evaluation = state.evaluate(state.config, [step])
+    if evaluation is None:
+        raise UnknownName(f"{step}.{parameter}={variant}", "is not locked, and its step is not registered", [])
+    for trouble in evaluation.troubles:
+        raise LookupTrouble(trouble.reason, trouble.details)
+    for meaning in evaluation.meanings:
+        if (meaning.parameter, meaning.variant) == (parameter, variant):
+            return meaning.value
+    for refused in evaluation.refused:
+        if (refused.parameter, refused.variant) == (parameter, variant):
+            raise LookupTrouble(f"{step}.{parameter}={variant} has no value that can be compared: {refused.reason}", "")
+    known = [meaning.variant for meaning in evaluation.meanings if meaning.parameter == parameter]
+    raise UnknownName(f"{step}.{parameter}={variant}", "is neither locked nor in the lookup dictionary", known)
+
+
+def _print_difference(one: bytes, other: bytes, indent: str = "") -> None:
+    from mitosis import canonical
+
+    comparison = canonical.compare(one, other)
+    if not comparison.differences:
+        print_line(f"{indent}no difference")
+        return
+    for difference in comparison.differences[:_DIFFERENCES_SHOWN]:
+        print_line(clean(f"{indent}{difference.path or 'value'}: {difference.text}"))
+    more = comparison.more + max(len(comparison.differences) - _DIFFERENCES_SHOWN, 0)
+    if more:
+        print_line(f"{indent}... and {more} more")
+    if comparison.same:
+        same = "1 other leaf is" if comparison.same == 1 else f"{comparison.same} other leaves are"
+        print_line(f"{indent}({same} the same)")
+
+
+def _diff_revisions(repository: Repository, rev: str, step: str | None, parameter: str | None) -> int:
+    from mitosis.check.revisions import resolve_range
+
+    first, last = resolve_range(repository, rev)
+    before, after = _meanings_at(repository, first, step, parameter), _meanings_at(repository, last, step, parameter)
+    names = sorted(before.keys() | after.keys())
+    is_any = False
+    for name in names:
+        full_name = f"{name[0]}.{name[1]}={name[2]}"
+        one, other = before.get(name), after.get(name)
+        if one is None or other is None:
+            word, value = ("added", other) if one is None else ("removed", one)
+            print_line(clean(f"{word:8} {full_name}   {_summary(value or b'')}"))
+        elif one != other:
+            print_line(clean(f"changed  {full_name}"))
+            _print_difference(one, other, "    ")
+        else:
+            continue
+        is_any = True
+    if not is_any:
+        print_line("the dictionaries say the same")
+    return 0
+
+
+def _meanings_at(
+    repository: Repository, commit: str, step: str | None, parameter: str | None
+) -> dict[tuple[str, str, str], bytes]:
+    from mitosis.check.states import commit_state
+
+    with commit_state(repository, commit) as state:
+        if state.config is None or (step is not None and step not in state.config.steps):
+            return {}
+        evaluation = state.evaluate(state.config, None if step is None else [step])
+    _warn_of(evaluation, state.label)
+    return {
+        (meaning.step, meaning.parameter, meaning.variant): meaning.value
+        for meaning in evaluation.meanings
+        if parameter is None or meaning.parameter == parameter
+    }
+
+
+def _warn_of(evaluation: Evaluation, where: str) -> None:
+    for trouble in evaluation.troubles:
+        print_warning(f"{where}: {trouble.reason}")
+    for refused in evaluation.refused:
+        name = f"{refused.step}.{refused.parameter}={refused.variant}" if refused.variant else refused.parameter
+        print_warning(f"{where}: {name}: {refused.reason}")
 
 
 @app.command
@@ -86,7 +402,6 @@ def resolve(
         rename_other: Give the other meaning this name of its own; without it, it is dropped. With several other
             meanings, once for each in the order of their digests.
     """
-    from mitosis import canonical
     from mitosis.git import find_repository
     from mitosis.journal import Journal
     from mitosis.parameters import parse_variant
@@ -96,15 +411,148 @@ def resolve(
     resolution = Journal(repository).resolve(
         step, parameter, name, keep, repository.identity(), rename_others=rename_other
     )
-
-    def shown(value: bytes) -> str:
-        return clean(canonical.summary(value, limit=_VALUE_WIDTH))
-
-    print_line(clean(f"{step}.{parameter}={name}") + f" means {shown(resolution.kept.value)} now")
+    print_line(clean(f"{step}.{parameter}={name}") + f" means {_shown(resolution.kept.value)} now")
     for other, new_name in resolution.others:
         if new_name is None:
-            print_line(f"    {shown(other.value)} is dropped; trials that used it keep saying so")
+            print_line(f"    {_shown(other.value)} is dropped; trials that used it keep saying so")
         else:
-            print_line(f"    {shown(other.value)} is {clean(f'{step}.{parameter}={new_name}')} now")
-    print_line("Let others know: mitosis push")
+            print_line(f"    {_shown(other.value)} is {clean(f'{step}.{parameter}={new_name}')} now")
+    _tell_others()
     return 0
+
+
+@app.command
+def rename(parameter: str, old: str, new: str, /) -> int:
+    """Record a new name for the value of a locked variant. The old name keeps its meaning.
+
+    Args:
+        parameter: STEP.PARAM.
+        old: The variant.
+        new: Its new name.
+    """
+    from mitosis.errors import UsageError
+    from mitosis.git import find_repository
+    from mitosis.journal import Journal
+
+    step, _, name = parameter.partition(".")
+    if not step or not name:
+        raise UsageError(f"`{parameter}` names no parameter: write it as STEP.PARAM")
+    repository = find_repository(Path.cwd())
+    renamed = Journal(repository).rename(step, name, old, new, repository.identity())
+    print_line(clean(f"{parameter}={new} means {_summary(renamed.value)}, as {old} does"))
+    print_line("    Trials keep the name that they were run with, and show both.")
+    print_line(clean(f"    Now change the name in the lookup dictionary: `{old}` to `{new}`."))
+    _tell_others()
+    return 0
+
+
+@app.command
+def retire(variant: str, /, *, reason: str = "", undo: _Flag = False) -> int:
+    """Let no trial use a variant any more, for everybody who shares the repository. Its meaning stays recorded.
+
+    Args:
+        variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
+        reason: Why; whoever tries to use it is told.
+        undo: Let a retired variant be used again.
+    """
+    from mitosis.errors import UsageError
+    from mitosis.git import find_repository
+    from mitosis.journal import Journal
+    from mitosis.parameters import parse_variant
+
+    step, parameter, name = parse_variant(variant)
+    repository = find_repository(Path.cwd())
+    journal = Journal(repository)
+    if undo:
+        if reason:
+            raise UsageError("--reason is for retiring a variant, and --undo lets one be used again")
+        journal.unretire(step, parameter, name, repository.identity())
+        print_line(f"{clean(variant)} can be used again")
+    else:
+        journal.retire(step, parameter, name, reason, repository.identity())
+        print_line(f"{clean(variant)} is retired: no trial can use it any more")
+    _tell_others()
+    return 0
+
+
+def lock(*steps: str) -> int:
+    """Lock all variants of the lookup dictionaries as they are committed, without running a trial.
+
+    Either all of them are locked, or none, if one is locked to another value.
+
+    Args:
+        steps: whose; all registered steps by default.
+    """
+    from mitosis.check.comparing import as_variant
+    from mitosis.check.states import commit_state
+    from mitosis.config import select_steps
+    from mitosis.errors import LookupTrouble, NoCommit, NoStep
+    from mitosis.git import find_repository
+    from mitosis.journal import Journal
+
+    repository = find_repository(Path.cwd())
+    if repository.head is None:
+        raise NoCommit(repository.root)
+    identity = repository.identity()
+    with commit_state(repository, repository.head) as state:
+        if state.config is None:
+            raise NoStep({}, repository.root / "pyproject.toml")
+        chosen = [step.name for step in select_steps(state.config, steps)] if steps else list(state.config.steps)
+        evaluation = state.evaluate(state.config, chosen)
+    for trouble in evaluation.troubles:
+        raise LookupTrouble(f"nothing was locked: {trouble.reason}", trouble.details)
+    done = Journal(repository).lock([as_variant(m) for m in evaluation.meanings], repository.head, identity)
+    for new in done.newly_locked:
+        print_line(clean(f"locked {new.step}.{new.parameter}={new.variant}   {_summary(new.value)}"))
+    before = len(evaluation.meanings) - len(done.newly_locked)
+    already = f"; {before} {'was' if before == 1 else 'were'} locked already" if before else ""
+    count = len(done.newly_locked)
+    print_line(f"{count} variant{'' if count == 1 else 's'} newly locked at commit {repository.head[:7]}{already}")
+    for changed in done.changed:
+        print_warning(str(changed))
+    for refused in evaluation.refused:
+        name = f"{refused.step}.{refused.parameter}{'=' if refused.variant else ''}{refused.variant}"
+        print_warning(f"{name} cannot be locked: {refused.reason}")
+    return 1 if evaluation.refused else 0
+
+
+@contextlib.contextmanager
+def _working_state(repository: Repository) -> Iterator[State | None]:
+    from mitosis.check.states import working_state
+
+    with working_state(repository) as state:
+        yield state
+
+
+def _check_step(journal: Journal, state: State | None, step: str) -> None:
+    """Refuse a step that nobody knows.
+
+    Raises:
+        UnknownName: it is neither registered nor does it have locked variants.
+    """
+    from mitosis.errors import UnknownName
+
+    known = {lock.step for lock in journal.locks()}
+    if state is not None and state.config is not None:
+        known |= state.config.steps.keys()
+    if step not in known:
+        raise UnknownName(step, "is no step that is registered or has locked variants", sorted(known))
+
+
+def _summary(value: bytes) -> str:
+    """A value as a short text; why not where it cannot be read."""
+    from mitosis import canonical
+    from mitosis.errors import MitosisError
+
+    try:
+        return canonical.summary(value, limit=_VALUE_WIDTH)
+    except MitosisError as error:
+        return f"cannot be read: {error}"
+
+
+def _shown(value: bytes) -> str:
+    return clean(_summary(value))
+
+
+def _tell_others() -> None:
+    print_line("Let others know: mitosis push")

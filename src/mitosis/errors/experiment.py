@@ -139,3 +139,12 @@ class LookupFailed(ExperimentError):
         self.variant = variant
         self.error = error
         super().__init__(f"cannot get the value of {parameter}={variant}: {error}")
+
+
+class LookupTrouble(ExperimentError):
+    """A lookup dictionary could not be evaluated. Attributes: reason (one line), details (a traceback, or empty)."""
+
+    def __init__(self, reason: str, details: str) -> None:
+        self.reason = reason
+        self.details = details.strip()
+        super().__init__(f"{reason}\n{self.details}" if self.details else reason)

@@ -49,7 +49,7 @@ class NoCommit(RepositoryError):
     def __init__(self, root: Path) -> None:
         self.root = root
         super().__init__(
-            f"the repository {root} has no commit yet, so there is no code to record a trial of\n"
+            f"the repository {root} has no commit yet, so there is no code to record anything of\n"
             "Commit your experiment first (`git add ... && git commit`), or pass --debug."
         )
 

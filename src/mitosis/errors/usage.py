@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mitosis.errors.base import WINDOW, MitosisError, bulleted, nearest, window
+from mitosis.errors.base import SHOWN_LIMIT, WINDOW, MitosisError, bulleted, nearest, window
 
 
 class ConfigError(MitosisError):
@@ -122,3 +122,19 @@ class BadExpression(UsageError):
             text = expression.splitlines()[line - 1]
             shown[line - 1 : line] = [window(text, column), " " * min(column - 1, WINDOW // 2) + "^"]
         super().__init__(f"the expression of {parameter} is not valid Python: {reason}\n{bulleted(shown)}\n{hint}")
+
+
+class UnknownName(UsageError):
+    """What was given names nothing that is there. Attributes: name (as it was given), known (what there is)."""
+
+    def __init__(self, name: str, reason: str, known: Sequence[str]) -> None:
+        self.name = name
+        self.known = tuple(known)
+        lines = [f"`{name}` {reason}"]
+        near = nearest(name, known)
+        if near:
+            lines.append(f"Did you mean `{near[0]}`?")
+        elif known:
+            lines.append(f"There is: {', '.join(known[:SHOWN_LIMIT])}{', ...' if len(known) > SHOWN_LIMIT else ''}")
+        lines.append("`mitosis variants` lists all of them.")
+        super().__init__("\n".join(lines))

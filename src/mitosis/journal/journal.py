@@ -36,7 +36,7 @@ from mitosis.journal.meanings import Uses
 from mitosis.journal.messages import ended_message, started_message
 from mitosis.journal.naming import Locked, lock_files
 from mitosis.journal.notes import add_to_note
-from mitosis.journal.origins import read_origins
+from mitosis.journal.origins import HistoryEntry, read_history, read_origins
 from mitosis.journal.reading import File, Reader
 from mitosis.journal.remarks import Remarks, iter_remarks
 from mitosis.journal.sharing import Merged, Unmerged
@@ -490,6 +490,14 @@ class Journal:
         if origin is None:
             raise JournalError(f"the journal's history does not tell where {layout.variant_path(*name)} comes from")
         return origin
+
+    def variant_history(self, step: str, parameter: str, variant: str) -> list[HistoryEntry]:
+        """The commits of the journal that are about a variant, newest first.
+
+        Raises:
+            GitError: git cannot read the history.
+        """
+        return read_history(self.repository, self._commit(), step, parameter, variant)
 
     # --- reading ----------------------------------------------------------------------------------
 

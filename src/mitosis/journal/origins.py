@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mitosis.git import Repository
@@ -44,6 +45,43 @@ def read_origins(
         if known is None or (origin.date, origin.author) < (known.date, known.author):
             origins[name] = origin
     return origins
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A commit of the journal."""
+
+    commit: str
+    author: str
+    """The name alone."""
+    date: str
+    """ISO 8601, with an offset."""
+    summary: str
+
+
+def read_history(
+    repository: Repository, commit: str | None, step: str, parameter: str, variant: str
+) -> list[HistoryEntry]:
+    """The commits of a journal that are about a variant, newest first; see `Journal.variant_history`."""
+    if commit is None:
+        return []
+    kinds = (layout.VARIANTS, *layout.REMARKS)
+    output = repository.git(
+        "-c", "log.showRoot=true",
+        "log", "--full-history", "--no-renames", "--no-patch", "-z", "--no-color", "--no-notes", "--no-show-signature",
+        "--no-mailmap", "--encoding=UTF-8", "--format=%H%x1f%an%x1f%aI%x1f%s",
+        commit, "--", *(layout.remark_folder(kind, step, parameter, variant) for kind in kinds),
+    )  # fmt: skip
+    entries = []
+    for line in output.split("\0"):
+        words = line.split("\x1f", 3)
+        if len(words) == 4:
+            entries.append(HistoryEntry(*(_text(word) for word in words)))
+    return entries
+
+
+def _text(word: str) -> str:
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _parse(output: str) -> Iterator[tuple[tuple[str, str, str, str], LockOrigin]]:

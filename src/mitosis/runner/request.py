@@ -14,11 +14,13 @@ from mitosis.records import ParameterRecord, StepRecord, TrialRecord
 
 COMMANDS = frozenset(
     {
+        "check",
         "demo",
         "forget",
         "hook",
         "init",
         "list",
+        "lock",
         "open",
         "pull",
         "push",

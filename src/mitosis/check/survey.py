@@ -1,0 +1,158 @@
+"""All variants, locked or in a dictionary, and the state of each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from mitosis.check.comparing import Change, compare, read_recorded, sound_steps
+from mitosis.config import Config
+from mitosis.errors import BadRecord
+from mitosis.journal import Journal, LockedVariant, Remarks, Uses, VariantUse
+
+if TYPE_CHECKING:
+    from mitosis.check.states import State
+    from mitosis.lookups import Meaning, Trouble
+
+VariantState = Literal[
+    "locked", "not used yet", "conflict", "retired", "renamed", "changed", "unlockable", "removed", "function changed"
+]
+"""`not used yet`: only the dictionary has it. `conflict`: several meanings are recorded. `renamed`: it has a newer
+name, and the dictionary has that one only. `unlockable`: what the dictionary has cannot be compared. The others are the
+kinds of `Change`."""
+
+PROBLEMS: frozenset[VariantState] = frozenset({"conflict", "changed", "unlockable", "removed", "function changed"})
+
+_STATES: dict[str, VariantState] = {
+    "changed": "changed",
+    "unlockable": "unlockable",
+    "removed": "removed",
+    "function": "function changed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VariantStatus:
+    """A variant, or one of several recorded meanings of one."""
+
+    step: str
+    parameter: str
+    variant: str
+    state: VariantState
+    digest: str
+    """Of the locked value; of the present one where none is locked; empty where there is neither."""
+    value: bytes | None
+    """Canonical bytes of that value; None where it cannot be read."""
+    uses: Uses
+    remarks: Remarks
+    change: Change | None = None
+    reason: str = ""
+    """Why a variant that is not locked has no value."""
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.step}.{self.parameter}={self.variant}"
+
+    @property
+    def is_locked(self) -> bool:
+        return self.state != "not used yet" and not self.reason
+
+    @property
+    def is_problem(self) -> bool:
+        return self.state in PROBLEMS
+
+
+@dataclass(slots=True)
+class Survey:
+    """All variants."""
+
+    statuses: list[VariantStatus] = field(default_factory=list)
+    """By step, parameter, variant and digest."""
+    troubles: Sequence[Trouble] = ()
+    """Why dictionaries could not be evaluated; the states of their variants are those that the journal tells."""
+    problems: list[BadRecord] = field(default_factory=list)
+    """What of the journal cannot be read."""
+
+
+def survey(journal: Journal, state: State | None, *, step: str | None = None, parameter: str | None = None) -> Survey:
+    """Look at all variants.
+
+    Args:
+        journal: whose locks.
+        state: whose dictionaries; None to look at the locks alone.
+        step: only the variants of this step.
+        parameter: only those of this parameter of it.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    recorded = read_recorded(journal)
+    config = _scope(state, step)
+    evaluation = None if config is None or state is None else state.evaluate(config, None)
+    changes: dict[tuple[str, str, str], Change] = {}
+    sound: frozenset[str] = frozenset()
+    if config is not None and evaluation is not None:
+        sound = sound_steps(evaluation, config)
+        for change in compare(journal, recorded, evaluation, config, None):
+            changes[change.step, change.parameter, change.variant] = change
+    present: dict[tuple[str, str, str], Meaning] = {}
+    if evaluation is not None:
+        present = {(m.step, m.parameter, m.variant): m for m in evaluation.meanings}
+
+    def is_wanted(name: tuple[str, str, str]) -> bool:
+        return (step is None or name[0] == step) and (parameter is None or name[1] == parameter)
+
+    found = Survey(problems=recorded.problems, troubles=() if evaluation is None else evaluation.troubles)
+    wanted = {VariantUse(*name, d) for name, digests in recorded.meanings.items() if is_wanted(name) for d in digests}
+    values = journal.read_locks(wanted, problems=recorded.problems)
+    uses = journal.uses() if wanted else {}
+    for use in sorted(wanted):
+        name = use[:3]
+        remarks = recorded.remarks.get(name, Remarks())
+        state_of = _state(recorded.meanings[name], remarks, changes.get(name), name[0] in sound and name not in present)
+        locked: LockedVariant | None = values.get(use)
+        value = None if locked is None else locked.value
+        found.statuses.append(
+            VariantStatus(
+                *name, state_of, use.digest, value, uses.get(use, Uses()), remarks, _change(state_of, changes.get(name))
+            )
+        )
+    for name, meaning in present.items():
+        if name not in recorded.meanings and is_wanted(name):
+            remarks = recorded.remarks.get(name, Remarks())
+            found.statuses.append(VariantStatus(*name, "not used yet", meaning.digest, meaning.value, Uses(), remarks))
+    for refused in () if evaluation is None else evaluation.refused:
+        name = (refused.step, refused.parameter, refused.variant)
+        if refused.variant and name not in recorded.meanings and is_wanted(name):
+            found.statuses.append(
+                VariantStatus(*name, "unlockable", "", None, Uses(), Remarks(), reason=refused.reason)
+            )
+    found.statuses.sort(key=lambda status: (status.step, status.parameter, status.variant, status.digest))
+    return found
+
+
+def _scope(state: State | None, step: str | None) -> Config | None:
+    """The steps whose dictionaries are wanted; None where there are none."""
+    if state is None or state.config is None or step is None:
+        return None if state is None else state.config
+    chosen = {name: config for name, config in state.config.steps.items() if name == step}
+    return dataclasses.replace(state.config, steps=chosen) if chosen else None
+
+
+def _state(digests: Sequence[str], remarks: Remarks, change: Change | None, is_gone: bool) -> VariantState:
+    if len(digests) > 1:
+        return "conflict"
+    if remarks.is_retired:
+        return "retired"
+    if change is not None:
+        return _STATES[change.kind]
+    if is_gone and remarks.new_names:
+        return "renamed"
+    return "locked"
+
+
+def _change(state: VariantState, change: Change | None) -> Change | None:
+    """The change, where it is what the state is about."""
+    return change if state in _STATES.values() else None

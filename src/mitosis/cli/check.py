@@ -1,0 +1,143 @@
+"""`mitosis check`: do lookup dictionaries still say what is locked?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from mitosis.cli.table import print_line, print_warning
+from mitosis.cli.text import clean
+
+if TYPE_CHECKING:
+    from mitosis.check.reports import Found, Report
+
+_VERSION = 1
+"""Of the JSON."""
+_NOT_CHECKED = 3
+
+
+def check(
+    revision: str | None = None,
+    /,
+    *,
+    staged: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    format: Literal["text", "json", "github"] = "text",
+) -> int:
+    """Compare lookup dictionaries with the locks: of the working tree, what is staged, a commit, or a range of commits.
+
+    The exit status is 1 if a trial with some variant would be refused, and 3 if a dictionary could not be checked.
+
+    Args:
+        revision: A commit, or a range A..B, of which each change is told with the commit that brings it; the working
+            tree by default.
+        staged: What git would commit now.
+        format: How to print it: `github` makes annotations of a workflow.
+    """
+    from mitosis.check.reports import check_revisions, check_staged, check_working_tree
+    from mitosis.errors import UsageError
+    from mitosis.git import find_repository
+
+    if staged and revision is not None:
+        raise UsageError("--staged is about what is in no commit yet, so no revision can be given with it")
+    repository = find_repository(Path.cwd())
+    if revision is not None:
+        report = check_revisions(repository, revision)
+    elif staged:
+        report = check_staged(repository)
+    else:
+        report = check_working_tree(repository)
+    if format == "json":
+        sys.stdout.write(json.dumps(_as_json(report), indent=2, ensure_ascii=True) + "\n")
+    elif format == "github":
+        for line in _annotations(report):
+            sys.stdout.write(line + "\n")
+    else:
+        _print_text(report)
+    return 1 if report.breaks else _NOT_CHECKED if report.problems else 0
+
+
+def _print_text(report: Report) -> None:
+    from mitosis.check.texts import headed
+
+    for state in dict.fromkeys(found.state for found in report.found):
+        for line in headed([found.change for found in report.found if found.state == state], state):
+            print_line(line)
+    if not report.found and not report.problems:
+        print_line(f"checked {', '.join(report.states)}: every locked variant means what it did")
+    for problem in report.problems:
+        print_warning(f"{problem.state} is not checked: {problem.reason}")
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    return {
+        "version": _VERSION,
+        "checked": list(report.states),
+        "changes": [_change_as_json(found) for found in report.found],
+        "problems": [
+            {"state": problem.state, "steps": list(problem.steps), "reason": problem.reason, "details": problem.details}
+            for problem in report.problems
+        ],
+    }
+
+
+def _change_as_json(found: Found) -> dict[str, Any]:
+    change = found.change
+    redefinition = change.redefinition
+    return {
+        "kind": change.kind,
+        "step": change.step,
+        "parameter": change.parameter,
+        "variant": change.variant,
+        "state": found.state,
+        "commit": found.commit,
+        "trials": change.trials,
+        "locked": None
+        if redefinition is None
+        else {
+            "digest": redefinition.locked.digest,
+            "summary": redefinition.locked.summary,
+            "author": redefinition.locked.author,
+            "date": redefinition.locked.date,
+            "commit": redefinition.locked.commit,
+        },
+        "now": None
+        if redefinition is None
+        else {"digest": redefinition.now_digest, "summary": redefinition.now_summary},
+        "differences": []
+        if redefinition is None
+        else [{"path": path, "text": text} for path, text in redefinition.differences],
+        "more_differences": 0 if redefinition is None else redefinition.more_count,
+        "functions": list(change.functions),
+        "reason": change.reason or None,
+        "file": None if change.place is None else change.place.file,
+        "line": None if change.place is None else change.place.line,
+    }
+
+
+def _annotations(report: Report) -> Iterator[str]:
+    """Workflow commands of GitHub Actions, see its documentation: one annotation for each change and problem."""
+    from mitosis.check.texts import headed
+
+    for found in report.found:
+        change = found.change
+        head, *lines = headed([change], found.state)
+        command = "error" if change.is_breaking else "warning"
+        facts = {"title": change.full_name}
+        if change.place is not None:
+            facts = {"file": change.place.file, "line": str(change.place.line), **facts}
+        properties = ",".join(f"{name}={_escaped(text, in_property=True)}" for name, text in facts.items())
+        message = "\n".join(clean(line.strip()) for line in (head, *lines))
+        yield f"::{command} {properties}::{_escaped(message)}"
+    for problem in report.problems:
+        title = _escaped(f"{problem.state} is not checked", in_property=True)
+        yield f"::warning title={title}::{_escaped(clean(problem.reason))}"
+
+
+def _escaped(text: str, *, in_property: bool = False) -> str:
+    escapes = {"%": "%25", "\r": "%0D", "\n": "%0A"} | ({":": "%3A", ",": "%2C"} if in_property else {})
+    return "".join(escapes.get(letter, letter) for letter in text)
