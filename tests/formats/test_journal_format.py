@@ -15,6 +15,7 @@ import pytest
 
 from mitosis.git import Identity, find_repository
 from mitosis.journal import Journal, LockedVariant, VariantValue, layout, render_blob
+from mitosis.journal.remarks import decode_remark, remark_file
 from mitosis.records import (
     FORMAT,
     Failure,
@@ -176,3 +177,19 @@ def test_record_of_every_format_is_shown_alike(version: int) -> None:
     shown = render_blob(name, (FOLDER / f"trial-{version}.msgpack").read_bytes())
     assert "path: 2026-03-01_5f2c91d07a3b/notebook.ipynb" in shown
     assert shown == render_blob(name, (FOLDER / f"trial-{FORMAT}.msgpack").read_bytes())
+
+
+REMARKS: dict[str, object] = {
+    layout.RENAMED: "gentle",
+    layout.RETIRED: "the sensor was broken",
+    layout.SOURCES: {"lab:kernel": "a" * 40},
+}
+
+
+@pytest.mark.parametrize("kind", REMARKS)
+def test_remark_is_written_and_read_as_ever(kind: str) -> None:
+    path, data = remark_file(kind, "my_exp", "frequency", "slow", REMARKS[kind])
+    assert data == (FOLDER / f"{kind}-3.msgpack").read_bytes()
+    folder, _, name = path.rpartition("/")
+    assert folder == f"{kind}/my_exp/frequency/slow"
+    assert decode_remark(kind, name, data, path) == REMARKS[kind]

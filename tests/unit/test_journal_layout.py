@@ -76,7 +76,9 @@ def test_component_that_encode_never_makes_comes_back_as_it_is() -> None:
 
 def test_trial_path_has_the_day_of_utc() -> None:
     path = layout.trial_path("my_exp", "2026-03-01T00:30:00+02:00", "5f2c91d07a3b")
-    assert path == "trials/my_exp/2026-02-28/5f/5f2c91d07a3b.msgpack"
+    assert path == "trials/my_exp/2026-02-28/5f2c91d07a3b.msgpack"
+    in_shard = layout.trial_path("my_exp", "2026-03-01T00:30:00+02:00", "5f2c91d07a3b", crowded=True)
+    assert in_shard == "trials/my_exp/2026-02-28/5f/5f2c91d07a3b.msgpack"
 
 
 @pytest.mark.parametrize("key", ["", "5f2c", "../../../../x", "5F2C91D07A3B", "5f2c91d07a3b\n", "5f2c91d07a3bff"])
