@@ -120,8 +120,7 @@ class Core:
         entry = None if before is None else self.store.find(before.tree, folder)
         if entry is None or not entry.is_tree:
             return direct
-        records = sum(not below.is_tree for below in self.store.read_tree(entry.oid, folder).values())
-        return direct if records < layout.CROWDED else in_shard
+        return direct if self.store.count_files(entry.oid, folder) < layout.CROWDED else in_shard
 
     def decode(self, file: File) -> TrialRecord:
         """The record in a file of the journal.

@@ -89,7 +89,7 @@ class RefLock:
         except OSError as error:
             raise JournalError(f"the lock that a killed process left cannot be removed: {error}") from error
 
-    def replace(self, content: str, objects: Sequence[Path] = ()) -> None:
+    def replace(self, content: str, objects: Sequence[str] = ()) -> None:
         """Give the ref a new value, at once and whole.
 
         Args:
@@ -251,7 +251,7 @@ def describe_holder(path: Path) -> str:
     return f"held{since} by process {holder.pid} on {holder.host}, {state}"
 
 
-def sync_files(paths: Iterable[Path]) -> None:
+def sync_files(paths: Iterable[Path | str]) -> None:
     """Have files on the disk. One that is missing is passed by: an object may be in a pack, where it is already.
 
     All at once, so that the file system writes its journal once: nine files one after the other take four times as
@@ -264,7 +264,7 @@ def sync_files(paths: Iterable[Path]) -> None:
         pass
 
 
-def _sync_file(path: Path) -> None:
+def _sync_file(path: Path | str) -> None:
     try:
         descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     except FileNotFoundError:
