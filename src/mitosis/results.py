@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mitosis.config import Config, find_config, find_trials_folder
 from mitosis.errors import AmbiguousKey, ConfigError, FileTrouble, MitosisError, RepositoryError, TrialNotFound
+from mitosis.records.naming import belongs_to_trial
 
 if TYPE_CHECKING:
     from mitosis.records import TrialRecord
@@ -165,7 +166,7 @@ def remove_outputs(record: TrialRecord) -> list[Path]:
     removed: list[Path] = []
     for trials_folder in sorted(folders):
         for path in sorted(trials_folder.iterdir()) if trials_folder.is_dir() else ():
-            if not _belongs_to(path.name, record.key):
+            if not belongs_to_trial(path.name, record.key):
                 continue
             try:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
@@ -177,7 +178,7 @@ def remove_outputs(record: TrialRecord) -> list[Path]:
 
 def find_page(record: TrialRecord) -> Path | None:
     """The page of a trial: in the trials folder of the repository at hand, or where it was written."""
-    if record.page is None or not _belongs_to(record.page, record.key):
+    if record.page is None or not belongs_to_trial(record.page, record.key):
         return None
     candidates = (default_trials_folder(Path.cwd()) / record.page, _recorded_place(record, record.page))
     return next((path for path in candidates if path is not None and path.is_file()), None)
@@ -188,20 +189,10 @@ def _recorded_place(record: TrialRecord, name: str | None) -> Path | None:
 
     A record may come from somebody else, who must not choose which files are opened here, or which results unpickled.
     """
-    if name is None or not _belongs_to(name, record.key) or "\0" in record.trials_folder:
+    if name is None or not belongs_to_trial(name, record.key) or "\0" in record.trials_folder:
         return None
     place = Path(record.trials_folder)
     return place / name if place.is_absolute() else None
-
-
-def _belongs_to(name: str, key: str) -> bool:
-    """Whether a file of that name in a trials folder is the folder or the page of a trial."""
-    if name != Path(name).name or "\0" in name:
-        return False
-    folder = _FOLDER_NAME.fullmatch(name)
-    return (folder is not None and folder["key"] == key) or (
-        name.startswith("trial_") and name.endswith(f"_{key}.html")
-    )
 
 
 def _folder_on_record(key: str, looked_in: Path) -> Path:

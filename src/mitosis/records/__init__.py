@@ -8,6 +8,7 @@ values and checks the type of each.
     fields    the dataclasses
     checks    what each field accepts
     rows      the present format
+    naming    the names of what a trial leaves in a trials folder
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ __all__ = [
 ]
 
 FORMAT = 2
-"""The format of records, and of the journal that holds them."""
+"""The format of records; the tree of the journal has one of its own."""
 _MAPPINGS_FORMAT = 1
 """The format in which a record is a mapping, and what it is made of as well."""
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from mitosis.blobs import file_blob_id
-from mitosis.journal import layout
 from mitosis.records import Output, TrialRecord
+from mitosis.records.naming import belongs_to_trial
 from mitosis.verify.findings import Findings
 
 _BACKUP = "restore it from a backup or a copy"
@@ -53,12 +52,12 @@ class OutputsChecker:
 
     @staticmethod
     def _is_there(place: Path, name: str, key: str) -> bool:
-        return belongs_to(name, key) and (place / name).exists()
+        return belongs_to_trial(name, key) and (place / name).exists()
 
     def _compare(self, record: TrialRecord, place: Path) -> Iterator[tuple[Output, str]]:
         for output in record.outputs:
             parts = PurePosixPath(output.path).parts
-            if not parts or ".." in parts or "\0" in output.path or not belongs_to(parts[0], record.key):
+            if not parts or ".." in parts or "\0" in output.path or not belongs_to_trial(parts[0], record.key):
                 yield output, "its record names a file that is not the trial's, so it was not looked at"
                 continue
             path = place.joinpath(*parts)
@@ -74,12 +73,3 @@ class OutputsChecker:
                     yield output, "its content has changed"
             except OSError as error:
                 yield output, f"it cannot be read: {error.strerror}"
-
-
-def belongs_to(name: str, key: str) -> bool:
-    """Whether mitosis gives that name to the folder or the page of the trial of that key."""
-    if not layout.KEY_PATTERN.fullmatch(key):
-        return False
-    return re.fullmatch(rf"\d{{4}}-\d\d-\d\d_{key}", name) is not None or (
-        name.startswith("trial_") and name.endswith(f"_{key}.html") and "/" not in name
-    )
