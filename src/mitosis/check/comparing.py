@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from mitosis.check.places import Place, PlaceFinder
 from mitosis.config import Config
 from mitosis.errors import BadRecord, Redefinition
-from mitosis.journal import Journal, LockedVariant, Remarks, Uses, VariantUse, VariantValue
+from mitosis.journal import Journal, LockedVariant, Remarks, Uses, VariantUse, VariantValue, same_names
 
 if TYPE_CHECKING:
     from mitosis.lookups import Evaluation, Meaning
@@ -121,15 +121,16 @@ class _Found:
             if (reason := refused.get(name) or refused.get((*name[:2], ""))) and name not in present
         }
         sound = sound_steps(evaluation, config)
+        self._other_names = same_names(recorded.remarks)
         gone = [name for name in recorded.meanings if name[0] in sound and name not in present]
         self.removed = [name for name in gone if name not in self.unlockable and not self._is_expected(name, present)]
 
     def _is_expected(self, name: tuple[str, str, str], present: Collection[tuple[str, str, str]]) -> bool:
-        """Whether a variant may be gone, since it is retired or has a newer name that is there."""
+        """Whether a variant may be gone, since it is retired or another of its names is there."""
         remarks = self._recorded.remarks.get(name)
-        if remarks is None:
-            return False
-        return remarks.is_retired or any((*name[:2], new) in present for new in remarks.new_names)
+        if remarks is not None and remarks.is_retired:
+            return True
+        return any((*name[:2], other) in present for other in self._other_names.get(name, ()))
 
     @property
     def is_any(self) -> bool:

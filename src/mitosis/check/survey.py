@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 VariantState = Literal[
     "locked", "not used yet", "conflict", "retired", "renamed", "changed", "unlockable", "removed", "function changed"
 ]
-"""`not used yet`: only the dictionary has it. `conflict`: several meanings are recorded. `renamed`: it has a newer
-name, and the dictionary has that one only. `unlockable`: what the dictionary has cannot be compared. The others are the
+"""`not used yet`: only the dictionary has it. `conflict`: several meanings are recorded. `renamed`: the dictionary has
+it under another of its names only. `unlockable`: what the dictionary has cannot be compared. The others are the
 kinds of `Change`."""
 
 PROBLEMS: frozenset[VariantState] = frozenset({"conflict", "changed", "unlockable", "removed", "function changed"})
@@ -50,6 +50,8 @@ class VariantStatus:
     change: Change | None = None
     reason: str = ""
     """Why a variant that is not locked has no value."""
+    old_names: tuple[str, ...] = ()
+    """The variants that were renamed to this one."""
 
     @property
     def full_name(self) -> str:
@@ -106,17 +108,29 @@ def survey(journal: Journal, state: State | None, *, step: str | None = None, pa
 
     found = Survey(problems=recorded.problems, troubles=() if evaluation is None else evaluation.troubles)
     wanted = {VariantUse(*name, d) for name, digests in recorded.meanings.items() if is_wanted(name) for d in digests}
+    old_names: dict[tuple[str, str, str], list[str]] = {}
+    for old, remarks in recorded.remarks.items():
+        for new in remarks.new_names:
+            old_names.setdefault((*old[:2], new), []).append(old[2])
     values = journal.read_locks(wanted, problems=recorded.problems)
     uses = journal.uses() if wanted else {}
     for use in sorted(wanted):
         name = use[:3]
         remarks = recorded.remarks.get(name, Remarks())
-        state_of = _state(recorded.meanings[name], remarks, changes.get(name), name[0] in sound and name not in present)
+        is_gone = name[0] in sound and name not in present
+        state_of = _state(recorded.meanings[name], remarks, changes.get(name), is_gone=is_gone)
         locked: LockedVariant | None = values.get(use)
         value = None if locked is None else locked.value
         found.statuses.append(
             VariantStatus(
-                *name, state_of, use.digest, value, uses.get(use, Uses()), remarks, _change(state_of, changes.get(name))
+                *name,
+                state_of,
+                use.digest,
+                value,
+                uses.get(use, Uses()),
+                remarks,
+                _change(state_of, changes.get(name)),
+                old_names=tuple(old_names.get(name, ())),
             )
         )
     for name, meaning in present.items():
@@ -141,16 +155,15 @@ def _scope(state: State | None, step: str | None) -> Config | None:
     return dataclasses.replace(state.config, steps=chosen) if chosen else None
 
 
-def _state(digests: Sequence[str], remarks: Remarks, change: Change | None, is_gone: bool) -> VariantState:
+def _state(digests: Sequence[str], remarks: Remarks, change: Change | None, *, is_gone: bool) -> VariantState:
     if len(digests) > 1:
         return "conflict"
     if remarks.is_retired:
         return "retired"
     if change is not None:
         return _STATES[change.kind]
-    if is_gone and remarks.new_names:
-        return "renamed"
-    return "locked"
+    # What is gone, without that being a change, has another name.
+    return "renamed" if is_gone else "locked"
 
 
 def _change(state: VariantState, change: Change | None) -> Change | None:

@@ -130,11 +130,11 @@ def _annotations(report: Report) -> Iterator[str]:
         facts = {"title": change.full_name}
         if change.place is not None:
             facts = {"file": change.place.file, "line": str(change.place.line), **facts}
-        properties = ",".join(f"{name}={_escaped(text, in_property=True)}" for name, text in facts.items())
+        properties = ",".join(f"{name}={_escaped(clean(text), in_property=True)}" for name, text in facts.items())
         message = "\n".join(clean(line.strip()) for line in (head, *lines))
         yield f"::{command} {properties}::{_escaped(message)}"
     for problem in report.problems:
-        title = _escaped(f"{problem.state} is not checked", in_property=True)
+        title = _escaped(clean(f"{problem.state} is not checked"), in_property=True)
         yield f"::warning title={title}::{_escaped(clean(problem.reason))}"
 
 

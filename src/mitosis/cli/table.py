@@ -69,6 +69,7 @@ def print_columns(
     *,
     optional: Sequence[str] = (),
     whole: Sequence[str] = (),
+    least: Mapping[str, int] | None = None,
 ) -> list[str]:
     """Print a table without lines.
 
@@ -77,6 +78,7 @@ def print_columns(
         rows: what is missing in a row stays blank.
         optional: columns that a terminal too narrow for all goes without, the last ones first.
         whole: columns that are never cut, besides those that never are.
+        least: columns that are not cut below this width; optional ones are rather left out.
 
     Returns:
         The columns that there was no room for.
@@ -87,13 +89,14 @@ def print_columns(
     from rich.text import Text
 
     whole = (*_WHOLE, *whole)
-    columns, left_out = _fitting(columns, rows, optional, whole)
+    minimum = least or {}
+    columns, left_out = _fitting(columns, rows, optional, whole, minimum)
     shown = [[plain(clean(row.get(name, "")), sys.stdout) for name in columns] for row in rows]
     headings = [plain(clean(name), sys.stdout) for name in columns]
     widths = [max(map(cell_len, texts)) for texts in zip(headings, *shown, strict=True)]
-    least = [_least_width(name, width, whole) for name, width in zip(columns, widths, strict=True)]
+    narrowest = [_least_width(name, width, whole, minimum) for name, width in zip(columns, widths, strict=True)]
     screen = _screen_width()
-    widths = _squeeze(widths, least, screen - _GAP * (len(columns) - 1))
+    widths = _squeeze(widths, narrowest, screen - _GAP * (len(columns) - 1))
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
     for heading, width in zip(headings, widths, strict=True):
         table.add_column(Text(heading, style="bold"), no_wrap=True, overflow="ellipsis", width=max(width, 1))
@@ -116,18 +119,24 @@ def _screen_width() -> int:
     return Console().width if is_terminal() else _PIPE_WIDTH
 
 
-def _least_width(name: str, width: int, whole: Sequence[str]) -> int:
-    return width if name in whole else min(width, max(len(name), 1), _LEAST_WIDTH)
+def _least_width(name: str, width: int, whole: Sequence[str], least: Mapping[str, int]) -> int:
+    return width if name in whole else min(width, least.get(name, min(max(len(name), 1), _LEAST_WIDTH)))
 
 
 def _fitting(
-    columns: Sequence[str], rows: Sequence[Mapping[str, str]], optional: Sequence[str], whole: Sequence[str]
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, str]],
+    optional: Sequence[str],
+    whole: Sequence[str],
+    minimum: Mapping[str, int],
 ) -> tuple[Sequence[str], list[str]]:
     """The columns that fit on the screen when they are squeezed, and those left out, in their order."""
     from rich.cells import cell_len
 
     least = {
-        name: _least_width(name, max(cell_len(text) for text in (name, *(row.get(name, "") for row in rows))), whole)
+        name: _least_width(
+            name, max(cell_len(text) for text in (name, *(row.get(name, "") for row in rows))), whole, minimum
+        )
         for name in columns
     }
     kept = list(columns)

@@ -202,6 +202,8 @@ def _row(record: TrialRecord, ambiguous: frozenset[str], meanings: Meanings, *, 
         # The name alone would say what it means now, or nothing while it means several things.
         is_plain = meaning is None or (meaning.is_locked and meaning.meanings == 1)
         then = "" if is_plain else f" ({parameter.summary})"
+        if meaning is not None and meaning.new_names:
+            then += f" (now {' or '.join(meaning.new_names)})"
         row[clean(name)] = _cut(mark + clean(parameter.text + then), _PARAMETER_WIDTH)
     row["main"] = result(record.main) if state == "finished" else "–" if state in ("failed", "interrupted") else state
     row["when"] = moment(record.started, relative=relative)
@@ -301,6 +303,11 @@ def _describe_parameters(record: TrialRecord, meanings: Meanings) -> list[str]:
             names = " or ".join(f"`{clean(name)}`" for name in meaning.other_names)
             now = "is not locked any more" if not meaning.meanings else "means another value now"
             remark = f"  (`{clean(parameter.text)}` {now}{f'; this one is {names}' if names else ''})"
+        elif meaning is not None and meaning.new_names:
+            remark = f"  (called {' or '.join(f'`{clean(name)}`' for name in meaning.new_names)} now)"
+        if meaning is not None and meaning.is_retired:
+            reasons = "; ".join(filter(None, map(clean, meaning.reasons)))
+            remark += f"  (`{clean(parameter.text)}` is retired{f': {reasons}' if reasons else ''})"
         lines.append(f"  {clean(parameter.full_name):<{width}}  {clean(value)}{remark}")
     return lines
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mitosis.lookups import Evaluation
 
 _VALUE_WIDTH = 60
+_LEAST_WIDTHS = {"value": 16, "by": 8, "last used": 9}
 _FULL_VALUE_LINES = 200
 _MOST_LOCKS = 10_000
 _TRIALS_SHOWN = 20
@@ -102,9 +103,15 @@ def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None
             }
         )
     columns = ["", "variant", "state", "value", "locked", "by", "trials", "last used", "commit"]
-    print_columns(
-        columns, rows, optional=["value", "trials", "locked", "by", "last used", "commit"], whole=("variant",)
+    left_out = print_columns(
+        columns,
+        rows,
+        optional=["value", "trials", "locked", "by", "last used", "commit"],
+        whole=("variant",),
+        least=_LEAST_WIDTHS,
     )
+    if left_out:
+        print_line(f"No room for {', '.join(left_out)}; `mitosis variants show` has them.")
 
 
 def _short_value(status: VariantStatus) -> str:
@@ -114,7 +121,11 @@ def _short_value(status: VariantStatus) -> str:
     if redefinition is not None and redefinition.is_whole:
         return f"{redefinition.locked.summary} → {redefinition.now_summary}"
     shown = _summary(status.value)
-    return f"{shown}, now called {' or '.join(status.remarks.new_names)}" if status.remarks.new_names else shown
+    if status.remarks.new_names:
+        shown += f", now called {' or '.join(status.remarks.new_names)}"
+    if status.old_names:
+        shown += f", was called {' or '.join(status.old_names)}"
+    return shown
 
 
 @app.command
@@ -175,6 +186,8 @@ def _facts(status: VariantStatus, origin: LockOrigin | None) -> Iterator[str]:
         yield clean(f"locked {when} by {origin.author}{at}{by}")
     for new in status.remarks.new_names:
         yield clean(f"called {new} now")
+    for old in status.old_names:
+        yield clean(f"was called {old}")
     for reason in status.remarks.reasons:
         yield clean(f"retired: {reason}" if reason else "retired")
     for functions in status.remarks.sources:

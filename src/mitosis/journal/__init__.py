@@ -12,13 +12,14 @@ from mitosis.journal.locks import (
     LockedVariant,
     LockOrigin,
     PresentMeaning,
+    RenamedVariant,
     VariantUse,
     VariantValue,
     variant_use,
 )
 from mitosis.journal.meanings import Uses
 from mitosis.journal.naming import Locked
-from mitosis.journal.remarks import Remarks
+from mitosis.journal.remarks import Remarks, same_names
 from mitosis.journal.render import render_blob
 from mitosis.journal.sharing import Merged, Unmerged
 
@@ -31,6 +32,7 @@ __all__ = [
     "Merged",
     "PresentMeaning",
     "Remarks",
+    "RenamedVariant",
     "Resolution",
     "Started",
     "Unmerged",
@@ -39,5 +41,6 @@ __all__ = [
     "VariantValue",
     "experiment_name",
     "render_blob",
+    "same_names",
     "variant_use",
 ]

@@ -26,6 +26,7 @@ from mitosis.journal.locks import (
     LockedVariant,
     LockOrigin,
     PresentMeaning,
+    RenamedVariant,
     VariantUse,
     VariantValue,
     check_locks,
@@ -58,6 +59,8 @@ class Started:
     newly_locked: tuple[VariantValue, ...]
     changed: tuple[ChangedFunctions, ...] = ()
     """Functions with other bodies than when their variants were locked, which stops nothing."""
+    renamed: tuple[RenamedVariant, ...] = ()
+    """Variants that have newer names."""
 
 
 class Journal:
@@ -120,7 +123,7 @@ class Journal:
         # Saying what is wrong takes longer than finding it out, and nobody should have to wait for that.
         meanings.refuse_violated(self._core, locks)
         self._core.store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
-        return Started(record, locks.missing, locks.changed)
+        return Started(record, locks.missing, locks.changed, locks.renamed)
 
     def end(self, record: TrialRecord, identity: Identity) -> None:
         """Record how a trial ended, and let the git note of its commit tell it.
@@ -473,7 +476,11 @@ class Journal:
         if snapshot is None:
             return {}
         uses = dict.fromkeys(use for parameter in parameters if (use := variant_use(parameter)) is not None)
-        return {use: read_present_meaning(self._core.store, snapshot.tree, use) for use in uses}
+        if not uses:
+            return {}
+        kinds = (layout.RENAMED, layout.RETIRED)
+        remarks = dict(iter_remarks(self._core.store, snapshot.tree, [], kinds))
+        return {use: read_present_meaning(self._core.store, snapshot.tree, use, remarks) for use in uses}
 
     def variant_origins(self) -> dict[tuple[str, str, str, str], LockOrigin]:
         """Where each lock comes from, by step, parameter, variant and digest."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 from mitosis.errors import BadRecord, JournalError, MitosisError
 from mitosis.journal import layout
-from mitosis.journal.remarks import Remarks, read_folder
+from mitosis.journal.remarks import Remarks, latest_names, read_folder
 from mitosis.journal.store import Entry, Store, object_oid
 from mitosis.records import ParameterRecord
 
@@ -91,6 +92,12 @@ class PresentMeaning:
     """How many recorded meanings the name has."""
     other_names: tuple[str, ...]
     """Other variants of the parameter that are locked to the value that the trial used."""
+    new_names: tuple[str, ...] = ()
+    """What the name has been renamed to, if the value that the trial used has that name now."""
+    is_retired: bool = False
+    """Whether no trial may use the name any more."""
+    reasons: tuple[str, ...] = ()
+    """Why; a reason may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,20 @@ class ChangedFunctions:
 
 
 @dataclass(frozen=True, slots=True)
+class RenamedVariant:
+    """A variant that has newer names."""
+
+    step: str
+    parameter: str
+    variant: str
+    new_names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        names = " or ".join(f"`{name}`" for name in self.new_names)
+        return f"variant `{self.variant}` of `{self.step}.{self.parameter}` is called {names} now"
+
+
+@dataclass(frozen=True, slots=True)
 class Locks:
     """What the locks say to the variants that a trial wants to use."""
 
@@ -125,6 +146,8 @@ class Locks:
     """With functions whose bodies have changed."""
     unknown_sources: tuple[VariantValue, ...]
     """With functions, and nothing is recorded of their sources yet."""
+    renamed: tuple[RenamedVariant, ...]
+    """With newer names."""
 
     @property
     def are_violated(self) -> bool:
@@ -176,6 +199,10 @@ def check_locks(store: Store, tree: str | None, variants: Sequence[VariantValue]
         retired=tuple(retired),
         changed=tuple(changed),
         unknown_sources=tuple(variant for variant in with_functions if _name(variant) not in names_known),
+        renamed=tuple(
+            RenamedVariant(*_name(variant), latest_names(_renamings(store, folders, variant, remarks), _name(variant)))
+            for variant, remarks in _remarks(store, folders, layout.RENAMED, distinct)
+        ),
     )
 
 
@@ -191,6 +218,23 @@ def _remarks(
             for content in read_folder(store, kind, f"{folder}/{name}", entry.oid):
                 remarks.add(kind, content)
             yield variant, remarks
+
+
+def _renamings(
+    store: Store, folders: _Folders, variant: VariantValue, remarks: Remarks
+) -> dict[tuple[str, str, str], Remarks]:
+    """The renamings of a variant and of all its newer names."""
+    found = {_name(variant): remarks}
+    left = list(remarks.new_names)
+    while left:
+        newer = dataclasses.replace(variant, variant=left.pop())
+        if _name(newer) in found:
+            continue
+        found[_name(newer)] = Remarks()
+        for _, further in _remarks(store, folders, layout.RENAMED, [newer]):
+            found[_name(newer)] = further
+            left += further.new_names
+    return found
 
 
 def _name(variant: VariantValue) -> tuple[str, str, str]:
@@ -210,8 +254,16 @@ def read_meanings(store: Store, folder: str, path: str, names: VariantValue | Lo
             yield LockedVariant(names.step, names.parameter, names.variant, digest, value)
 
 
-def read_present_meaning(store: Store, tree: str, use: VariantUse) -> PresentMeaning:
+def read_present_meaning(
+    store: Store, tree: str, use: VariantUse, remarks: Mapping[tuple[str, str, str], Remarks]
+) -> PresentMeaning:
     """What has become of the value that a variant had for a trial.
+
+    Args:
+        store: the repository's objects.
+        tree: of the journal.
+        use: what the trial used.
+        remarks: the renamings and retirements of all variants, by step, parameter and variant.
 
     Raises:
         BadRecord: a folder of variants cannot be read.
@@ -227,7 +279,15 @@ def read_present_meaning(store: Store, tree: str, use: VariantUse) -> PresentMea
             for other, below in variants.items()
             if other != name and use.digest in _digests_in(store, below, f"{folder}/{other}")
         ]
-    return PresentMeaning(use.digest in digests, len(digests), tuple(others))
+    new_names: list[str] = []
+    for new in latest_names(remarks, use[:3]) if not others else ():
+        file = layout.encode_name(new, layout.VARIANT_NAME_LIMIT)
+        if use.digest in _digests_in(store, variants.get(file), f"{folder}/{file}"):
+            new_names.append(new)
+    reasons = tuple(remarks.get(use[:3], Remarks()).reasons)
+    return PresentMeaning(
+        use.digest in digests, len(digests), tuple(others), tuple(new_names), is_retired=bool(reasons), reasons=reasons
+    )
 
 
 def _digests_in(store: Store, folder: Entry | None, path: str) -> set[str]:

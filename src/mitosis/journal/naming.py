@@ -91,6 +91,9 @@ def rename(core: Core, step: str, parameter: str, old: str, new: str, identity: 
         for functions in remarks.sources:
             path, data = remark_file(layout.SOURCES, step, parameter, new, functions)
             changes[path] = data
+        # A variant that gets a name which it had before is not called anything else any more under that name.
+        for newer in read_remarks(core.store, before.tree, step, parameter, new).new_names:
+            changes[remark_file(layout.RENAMED, step, parameter, new, newer)[0]] = None
         core.append(ref, before, changes, renamed_message(name, old, new, locked.digest), identity)
     return locked
 

@@ -11,7 +11,7 @@ when their journals are merged:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,17 +143,68 @@ def read_remarks(store: Store, tree: str | None, step: str, parameter: str, vari
     return remarks
 
 
-def iter_remarks(store: Store, tree: str, problems: list[BadRecord]) -> Iterator[tuple[tuple[str, str, str], Remarks]]:
+def latest_names(remarks: Mapping[tuple[str, str, str], Remarks], name: tuple[str, str, str]) -> tuple[str, ...]:
+    """What a variant is called now, after all that it and its newer names have been renamed to.
+
+    There are several where it was renamed apart, and none where it was not renamed.
+
+    Args:
+        remarks: those of all variants of the parameter, by step, parameter and variant.
+        name: step, parameter and variant.
+    """
+    step, parameter, variant = name
+    found: dict[str, None] = {}
+    seen = {variant}
+    left = [variant]
+    while left:
+        of_name = remarks.get((step, parameter, left.pop()))
+        for new in () if of_name is None else of_name.new_names:
+            if new in seen:
+                continue
+            seen.add(new)
+            further = remarks.get((step, parameter, new))
+            if further is None or seen.issuperset(further.new_names):
+                found[new] = None
+            left.append(new)
+    return tuple(sorted(found))
+
+
+def same_names(remarks: Mapping[tuple[str, str, str], Remarks]) -> dict[tuple[str, str, str], frozenset[str]]:
+    """The other names that a variant has or had, by step, parameter and variant, for all that were ever renamed."""
+    linked: dict[tuple[str, str, str], set[str]] = {}
+    for (step, parameter, old), of_name in remarks.items():
+        for new in of_name.new_names:
+            linked.setdefault((step, parameter, old), set()).add(new)
+            linked.setdefault((step, parameter, new), set()).add(old)
+    found: dict[tuple[str, str, str], frozenset[str]] = {}
+    for step, parameter, variant in linked:
+        if (step, parameter, variant) in found:
+            continue
+        group = {variant}
+        left = [variant]
+        while left:
+            fresh = linked[step, parameter, left.pop()] - group
+            group |= fresh
+            left += fresh
+        for name in group:
+            found[step, parameter, name] = frozenset(group - {name})
+    return found
+
+
+def iter_remarks(
+    store: Store, tree: str, problems: list[BadRecord], kinds: Sequence[str] = layout.REMARKS
+) -> Iterator[tuple[tuple[str, str, str], Remarks]]:
     """Step, parameter and variant, and the remarks on it, for every variant that has any.
 
     Args:
         store: the repository's objects.
         tree: of the journal.
         problems: what cannot be read is appended to it and skipped.
+        kinds: of remarks, those of `layout.REMARKS`; the others are not read.
     """
     found: dict[tuple[str, str, str], Remarks] = {}
     entries_left = [_MOST_ENTRIES]
-    for kind in _KEYS:
+    for kind in kinds:
         entry = store.find(tree, kind)
         if entry is None or not entry.is_tree:
             continue

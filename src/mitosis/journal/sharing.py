@@ -11,6 +11,7 @@ from mitosis.errors import BadRecord, FormatTooNew, GitError, JournalError, Tria
 from mitosis.git import Identity
 from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
+from mitosis.journal.locks import variant_use
 from mitosis.journal.merge import MOST_CHANGES, iter_changes, merge_bases, merge_trees, refuse_unsafe_name
 from mitosis.journal.messages import merged_message, shared_message
 from mitosis.journal.notes import OtherNotes, TrialChange, merge_notes
@@ -275,7 +276,7 @@ def select(core: Core, keys: Sequence[str], onto: str | None, identity: Identity
         record = core.decode(file)
         records.append(record)
         changes[file.path] = encode_trial(record)
-        for needed in _needed_files(record):
+        for needed in _needed_files(core, ours, record):
             found = core.store.find(ours.tree, needed)
             if found is not None and not found.is_tree:
                 changes[needed] = core.repository.read_blob(found.oid)
@@ -283,12 +284,18 @@ def select(core: Core, keys: Sequence[str], onto: str | None, identity: Identity
     return core.store.write_commit(tree, [] if onto is None else [onto], shared_message(records), identity)
 
 
-def _needed_files(record: TrialRecord) -> Iterator[str]:
+def _needed_files(core: Core, snapshot: Snapshot, record: TrialRecord) -> Iterator[str]:
     """The paths of what a record refers to."""
     yield layout.environment_path(record.environment)
-    for parameter in record.parameters:
-        if parameter.kind == "lookup" and parameter.tracked and parameter.digest is not None:
-            yield layout.variant_path(parameter.step, parameter.name, parameter.text, parameter.digest)
+    for use in map(variant_use, record.parameters):
+        if use is None:
+            continue
+        yield layout.variant_path(*use)
+        # Without these a lock does not tell there what its functions were.
+        folder = layout.remark_folder(layout.SOURCES, *use[:3])
+        found = core.store.find(snapshot.tree, folder)
+        if found is not None and found.is_tree:
+            yield from (f"{folder}/{name}" for name in core.store.read_tree(found.oid, folder))
 
 
 def adopt_pins(core: Core, remote: str) -> int:

@@ -177,6 +177,9 @@ class Trial:
             record, newly_locked = started.record, len(started.newly_locked)
             for changed in started.changed:
                 self._warn(str(changed))
+            for renamed in started.renamed:
+                # The record has no need of it: whatever lists the trial says both names.
+                self._progress.warn(str(renamed))
         self._is_recorded = True
         announcement = Announcement(
             experiment=record.experiment,
