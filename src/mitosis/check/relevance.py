@@ -1,39 +1,89 @@
 """Can what is staged change what a lookup dictionary says? Answered without evaluating any, in milliseconds.
 
-It can if a file is staged that the lookup modules import or read, or pyproject.toml. Which files those are is found by
-reading the modules, and learnt from each evaluation. It is kept in `<common git dir>/mitosis/lookup-files`, which is
-derived: it says the ids of the files that it was found from, and is not believed where one of them is another now.
+A staged file can matter if it is pyproject.toml, a module that the lookup modules import, or lies in one of their
+packages. Of modules that do nothing but import others and compute, this is all, and it is found by reading them. Others
+may read any file, or import by a name that they make up: what those use is learnt when they are evaluated, so as long
+as they have not been, whatever is staged counts.
+
+What was found is kept in `<git dir>/mitosis/lookup-files`, which is derived: it says the ids of the files that it was
+found from, and is not believed where one of them is another now.
 """
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import hashlib
 import os
+import re
 import secrets
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgpack
 
 from mitosis.config import CONFIG_NAME
-from mitosis.errors import ConfigError
+from mitosis.errors import ConfigError, UnreadableObject
 from mitosis.git import Repository, run_git
 
-_FORMAT = 1
-_MAX_BYTES = 16 * 2**20
+if TYPE_CHECKING:
+    from mitosis.check.states import State
+    from mitosis.lookups import Evaluation
+    from mitosis.lookups.checkouts import Index
+
+_FORMAT = 2
+_DIGEST_BYTES = 20
 _MOST_PATHS_ASKED = 500
 """So many paths are named to git; for more it lists all files."""
+_MODULE = ".py"
+_OPAQUE_MODES = frozenset((b"160000", b"120000"))
+"""Of submodules and symbolic links: what is behind them is not in the index, or elsewhere."""
+_ATTRIBUTES = ".gitattributes"
+"""It has a say in which bytes git writes."""
+
+_READING = re.compile(
+    r"(?<!th)(?<!sp)[Rr]ead|[Ll]oad|[Oo]pen|[Ff]etch|import|glob|walk|memmap|resource|subprocess|File|Dataset"
+    r"|listdir|scandir|iterdir|exists|from_?(?:file|txt|csv)"
+    r"|^(?:exec|eval|system|connect|l?stat|is_?(?:file|dir)|[Pp]ath|meta_path|path_hooks|runpy|pkgutil|ctypes)$"
+    r"|^__(?:file|path|loader|spec|builtins)__$"
+)
+"""Names that a module uses, of functions and the like, which say that it may do more than import and compute."""
+_ENDING = re.compile(rb"\.\w+")
+
+
+class Touched(NamedTuple):
+    """What a commit would do to a file."""
+
+    status: str
+    """As git has it: A, D, M or T."""
+    is_opaque: bool
+    """Whether it is a submodule or a symbolic link, before or after."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Files that lookup dictionaries depend on."""
+    """What lookup dictionaries depend on."""
 
-    sources: Mapping[str, str]
-    """The ids of the files that were looked at to find that out, pyproject.toml among them; empty if it is missing."""
+    ids: Mapping[str, str]
+    """The ids of the files that this was found from; empty for those that were looked for and are missing."""
     files: frozenset[str]
-    """The files that matter."""
+    """The files that matter, whether they are there or not."""
+    packages: frozenset[str] = frozenset()
+    """Folders of which every file matters."""
+    listed: frozenset[str] = frozenset()
+    """Folders whose names matter; the top is empty."""
+    found: frozenset[str] = frozenset()
+    """Dotted names of modules that the files may have been imported by."""
+    missing: frozenset[str] = frozenset()
+    """Those of modules that were looked for and not found."""
+    endings: frozenset[str] = frozenset()
+    """Endings of names that modules mention which read files, such as `.npy`: not all reading can be seen."""
+    is_learnt: bool = False
+    """Whether the dictionaries were evaluated with these files."""
+    is_plain: bool = True
+    """Whether the modules only import and compute, so that reading them tells all."""
 
 
 def can_matter(repository: Repository) -> bool:
@@ -42,54 +92,126 @@ def can_matter(repository: Repository) -> bool:
     Raises:
         GitError: git cannot read the index.
     """
-    touched, added = _staged(repository)
+    touched = _staged(repository)
     if not touched:
         return False
-    if CONFIG_NAME in touched:
+    if CONFIG_NAME in touched or any(name.rpartition("/")[2] == _ATTRIBUTES for name in touched):
         return True
     known = _read(repository)
-    is_fresh = known is not None and not _adds_module(added) and _ids(repository, known.sources) == known.sources
-    if known is None or not is_fresh:
-        found = _find(repository)
+    removed = [name for name, facts in touched.items() if facts.status == "D"]
+    adds_module = any(facts.status != "M" and name.endswith(_MODULE) for name, facts in touched.items())
+    if known is None or _ids(repository, known.ids) != known.ids:
+        found = _find(repository, removed)
         if found is None:
             return True
-        learnt = frozenset() if known is None else known.files
-        known = Known(found.sources, found.files | learnt)
+        # What was learnt before is better than nothing, where it is not needed.
+        known = found if known is None else replace(found, files=found.files | known.files)
         _write(repository, known)
-    # A submodule stands for all that is in it.
-    return not touched.isdisjoint(known.files) or not touched.isdisjoint(_folders(known.files))
+    elif adds_module:
+        # It may stand in for one that was imported from elsewhere.
+        found = _find(repository, removed)
+        if found is None:
+            return True
+        known = replace(known, files=known.files | found.files)
+    if not known.is_plain and not known.is_learnt:
+        return True
+    return _is_concerned(repository, known, touched)
 
 
-def learn(repository: Repository, files: Collection[str]) -> None:
-    """Remember the files that an evaluation of what is staged has read.
+def learn(repository: Repository, state: State, evaluation: Evaluation) -> None:
+    """Remember what an evaluation of what is staged has used.
 
     Args:
         repository: whose index it was.
-        files: relative to the top.
+        state: what was evaluated.
+        evaluation: what came of it. One that did not come to its end says nothing.
     """
-    found = _find(repository)
-    if found is not None:
-        _write(repository, Known(found.sources, found.files | frozenset(files)))
+    if evaluation.troubles or not evaluation.seen.is_complete or state.index is None:
+        return
+    seen = evaluation.seen
+    used = evaluation.files | seen.touched
+    known = _find_in(state, state.index, used=used)
+    if known is not None:
+        names = frozenset(name for path in known.files if path.endswith(_MODULE) for name in _module_names(path))
+        _write(repository, replace(known, listed=seen.listed, found=names, missing=seen.missing, is_learnt=True))
 
 
-def _staged(repository: Repository) -> tuple[frozenset[str], frozenset[str]]:
-    """The files that a commit would change, and those of them that it would add."""
+def _is_concerned(repository: Repository, known: Known, touched: Mapping[str, Touched]) -> bool:
+    """Whether any of these files matters."""
+    holders = {folder for name in known.files for folder in _folders(name)}
+    if not known.files.isdisjoint(touched) or not holders.isdisjoint(touched):
+        return True
+    for name, facts in touched.items():
+        if facts.is_opaque and (facts.status != "M" or not known.is_learnt):
+            return True
+        if name.endswith(_MODULE):
+            if facts.status != "M" and _may_be_imported(name, known):
+                return True
+        elif not known.packages.isdisjoint(_folders(name)) or PurePosixPath(name).suffix in known.endings:
+            return True
+    return _changes_names(repository, known, touched)
+
+
+def _may_be_imported(name: str, known: Known) -> bool:
+    """Whether a new module may be what was looked for in vain, or stand in for one that was found."""
+    names = frozenset(_module_names(name))
+    # Its folder may be a package, now that it has a module.
+    folders = {part for folder in _folders(name) for part in _module_names(folder)}
+    return not names.isdisjoint(known.found) or not (names | folders).isdisjoint(known.missing)
+
+
+def _changes_names(repository: Repository, known: Known, touched: Mapping[str, Touched]) -> bool:
+    """Whether a name comes or goes that was asked for, or in a folder whose names were."""
+    changed = {name for name, facts in touched.items() if facts.status != "M"}
+    entries = set()
+    for name in changed:
+        *folders, last = ("", *_folders(name), name)
+        for folder, entry in zip(folders, (*folders[1:], last), strict=True):
+            if folder in known.listed or entry in known.files:
+                entries.add(entry)
+    if entries <= changed:
+        return bool(entries)
+    # A folder comes with its first file, and goes with its last.
+    kept = {
+        folder
+        for name in _listed_names(repository, entries)
+        if name not in touched or touched[name].status != "A"
+        for folder in _folders(name)
+    }
+    return not kept.issuperset(entries)
+
+
+def _staged(repository: Repository) -> dict[str, Touched]:
+    """The files that a commit would change."""
     output = run_git(
-        *("diff", "--cached", "--name-status", "--no-renames", "--no-ext-diff", "--ignore-submodules=none", "-z"),
+        *("diff", "--cached", "--raw", "--no-renames", "--no-ext-diff", "--ignore-submodules=none", "-z"),
         cwd=repository.root,
     )
     words = output.split(b"\0")
-    touched = {os.fsdecode(name): status for status, name in zip(words[::2], words[1::2], strict=False)}
-    return frozenset(touched), frozenset(name for name, status in touched.items() if status == b"A")
+    touched = {}
+    for facts, name in zip(words[::2], words[1::2], strict=False):
+        old_mode, new_mode, *_, status = facts.lstrip(b":").split(b" ")
+        touched[os.fsdecode(name)] = Touched(status.decode("ascii"), not _OPAQUE_MODES.isdisjoint((old_mode, new_mode)))
+    return touched
 
 
-def _folders(names: Collection[str]) -> set[str]:
-    return {name[:at] for name in names for at, letter in enumerate(name) if letter == "/"}
+def _folders(name: str) -> list[str]:
+    """The folders that a file is in, but for the top."""
+    return [name[:at] for at, letter in enumerate(name) if letter == "/"]
 
 
-def _adds_module(added: Collection[str]) -> bool:
-    """Whether a module is new, which may be one that was imported from elsewhere before."""
-    return any(name.endswith(".py") for name in added)
+def _module_names(path: str) -> Iterator[str]:
+    """The dotted names by which a file or folder could be imported, from whatever folder above it."""
+    *folders, last = path.split("/")
+    stem = last.partition(".")[0]
+    parts = folders if stem == "__init__" else [*folders, stem]
+    yield from (".".join(parts[start:]) for start in range(len(parts)))
+
+
+def _listed_names(repository: Repository, asked: Collection[str]) -> list[str]:
+    """The files of the index at or below these paths."""
+    words = [f":(top,literal){name}" for name in asked]
+    return [os.fsdecode(name) for name in run_git("ls-files", "-z", "--", *words, cwd=repository.root).split(b"\0")]
 
 
 def _ids(repository: Repository, names: Collection[str]) -> dict[str, str]:
@@ -105,49 +227,132 @@ def _ids(repository: Repository, names: Collection[str]) -> dict[str, str]:
     return found
 
 
-def _find(repository: Repository) -> Known | None:
-    """What can be found by reading the modules as they are staged; None if every file may matter."""
+def _find(repository: Repository, removed: Collection[str]) -> Known | None:
+    """What can be found by reading the modules as they are staged; None if every file may matter.
+
+    Args:
+        repository: whose index.
+        removed: files that a commit would remove.
+    """
     from mitosis.check.states import staged_state
-    from mitosis.lookups.selection import select_files
 
     try:
         with staged_state(repository) as state:
-            assert state.index is not None
-            config_id = state.index.files[CONFIG_NAME].oid if CONFIG_NAME in state.names else ""
-            if state.config is None:
-                return Known({CONFIG_NAME: config_id}, frozenset({CONFIG_NAME}))
-            files = select_files(state.index, state.config)
-            if files is None:
-                return None
-            sources = {name: state.index.files[name].oid for name in files if name.endswith(".py")}
-            return Known({**sources, CONFIG_NAME: config_id}, files | {CONFIG_NAME})
+            return None if state.index is None else _find_in(state, state.index, removed=removed)
     except ConfigError:
         return None
 
 
+def _find_in(state: State, index: Index, *, used: Collection[str] = (), removed: Collection[str] = ()) -> Known | None:
+    """What can be found by reading the modules; None if every file may matter.
+
+    Args:
+        state: what to read.
+        index: what it is from.
+        used: files that are known to matter; modules among them are read, too.
+        removed: files that are not there any more, and matter if modules import them.
+    """
+    from mitosis.lookups.static import source_folders, static_files
+
+    own = {CONFIG_NAME: index.files[CONFIG_NAME].oid if CONFIG_NAME in index.files else ""}
+    if state.config is None:
+        return Known(own, frozenset(own))
+    tracked = {name for name, file in index.files.items() if not file.is_submodule}
+    try:
+        modules = static_files(
+            tracked.union(removed), lambda name: index.read(name) if name in tracked else b"", state.config
+        )
+        sources = {
+            name: index.read(name) for name in tracked.intersection(modules.union(used)) if name.endswith(_MODULE)
+        }
+    except UnreadableObject:  # in a partial clone git fetches it once the file is checked out
+        return None
+    packages = {path.rpartition("/")[0] for path in modules} - {*source_folders(state.config), ""}
+    is_plain = (
+        _has_all_modules(modules, state)
+        and not any(file.mode.encode() in _OPAQUE_MODES for file in index.files.values())
+        and not any(map(_may_read, sources.values()))
+    )
+    endings = () if is_plain else (os.fsdecode(e) for data in sources.values() for e in _ENDING.findall(data))
+    ids = {}
+    for name in {*modules, *used}:
+        # What is in a submodule changes with the submodule.
+        holder = next((f for f in _folders(name) if f in index.files and index.files[f].is_submodule), name)
+        ids[holder] = index.files[holder].oid if holder in index.files else ""
+    return Known(
+        {**ids, **own},
+        modules.union(used, own),
+        packages=frozenset(packages),
+        endings=frozenset(endings),
+        is_plain=is_plain,
+    )
+
+
+def _has_all_modules(modules: Collection[str], state: State) -> bool:
+    """Whether the lookup modules themselves are among the files that were found."""
+    assert state.config is not None
+    names = {name for path in modules for name in _module_names(path)}
+    return all(step.lookup.partition(":")[0] in names for step in state.config.steps.values())
+
+
+def _may_read(data: bytes) -> bool:
+    """Whether a module may do more than import others by their names and compute."""
+    try:
+        tree = ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
+    return any(_READING.search(name) for node in ast.walk(tree) for name in _names(node))
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    """The names that a node uses."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        yield node.attr
+    elif isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            # A star may import modules that are named as texts.
+            yield "import" if alias.name == "*" else alias.name
+        yield from (node.module or "").split(".")
+    elif isinstance(node, ast.Import):
+        yield from (part for alias in node.names for part in alias.name.split("."))
+
+
 def _path(repository: Repository) -> Path:
-    return repository.common_dir / "mitosis" / "lookup-files"
+    return repository.git_dir / "mitosis" / "lookup-files"
 
 
 def _read(repository: Repository) -> Known | None:
     try:
         data = _path(repository).read_bytes()
-        if len(data) > _MAX_BYTES:
+        digest, data = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+        if digest != _digest(data):
             return None
-        fields = msgpack.unpackb(data, unicode_errors="surrogateescape")
-        if fields["format"] != _FORMAT:
+        fields: dict[str, Any] = msgpack.unpackb(data, unicode_errors="surrogateescape")
+        if fields.pop("format") != _FORMAT:
             return None
-        return Known(dict(fields["sources"]), frozenset(fields["files"]))
+        return Known(**{name: _as_set(value) for name, value in fields.items()})
     except Exception:  # it is derived: whatever is wrong with it, it is made anew
         return None
 
 
+def _as_set(value: Any) -> Any:
+    return frozenset(value) if isinstance(value, list) else value
+
+
+def _digest(data: bytes) -> bytes:
+    """By which a damaged file is told."""
+    return hashlib.sha1(data, usedforsecurity=False).digest()
+
+
 def _write(repository: Repository, known: Known) -> None:
-    fields = {"format": _FORMAT, "sources": dict(known.sources), "files": sorted(known.files)}
+    fields = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in asdict(known).items()}
+    data = msgpack.packb({"format": _FORMAT, **fields}, unicode_errors="surrogateescape")
     path = _path(repository)
     partial = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
     # It only saves time. A repository that cannot be written to has none.
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(msgpack.packb(fields, unicode_errors="surrogateescape"))
+        partial.write_bytes(_digest(data) + data)
         partial.replace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from mitosis.check.comparing import Change, compare, read_recorded
 from mitosis.check.places import PlaceFinder
@@ -11,6 +12,9 @@ from mitosis.check.states import State, commit_state, staged_state, working_stat
 from mitosis.errors import ConfigError, UnknownRevision
 from mitosis.git import Repository
 from mitosis.journal import Journal
+
+if TYPE_CHECKING:
+    from mitosis.lookups import Evaluation
 
 _MOST_COMMITS = 1000
 """Of a range, so many are looked at."""
@@ -44,13 +48,18 @@ class Report:
     """What was checked, in words."""
     found: tuple[Found, ...]
     problems: tuple[Problem, ...]
-    files: frozenset[str] = frozenset()
-    """What evaluating the dictionaries has read, relative to the top."""
+    evaluation: Evaluation | None = None
+    """What the dictionaries of the one state say; None where there are none, or several states."""
 
     @property
     def breaks(self) -> bool:
         """Whether a trial with some variant would be refused."""
         return any(found.change.is_breaking for found in self.found)
+
+    def without(self, other: Report) -> Report:
+        """What was found here, and not there as well."""
+        known = {_identity(found.change) for found in other.found}
+        return replace(self, found=tuple(found for found in self.found if _identity(found.change) not in known))
 
 
 def check_state(journal: Journal, state: State) -> Report:
@@ -59,12 +68,18 @@ def check_state(journal: Journal, state: State) -> Report:
         return Report((state.label,), (), ())
     evaluation = state.evaluate(state.config, None)
     finder = PlaceFinder(state.config, state.names, state.read)
-    changes = compare(journal, read_recorded(journal), evaluation, state.config, finder)
+    recorded = read_recorded(journal)
+    changes = compare(journal, recorded, evaluation, state.config, finder)
     problems = tuple(
         Problem(state.label, trouble.steps, trouble.reason, trouble.details) for trouble in evaluation.troubles
     )
+    if recorded.problems:
+        first = str(recorded.problems[0]).partition("\n")[0]
+        count = len(recorded.problems)
+        reason = first if count == 1 else f"{first} ({count} such records: see `mitosis verify`)"
+        problems += (Problem(state.label, (), reason),)
     found = tuple(Found(change, state.label, state.commit) for change in changes)
-    return Report((state.label,), found, problems, evaluation.files)
+    return Report((state.label,), found, problems, evaluation)
 
 
 def check_staged(repository: Repository) -> Report:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mitosis.config import CONFIG_NAME, Config, parse_config
 from mitosis.errors import ConfigError
 from mitosis.git import Repository
+from mitosis.lookups.evaluation import TIME_LIMIT_S
 
 if TYPE_CHECKING:
     from mitosis.lookups import Evaluation
@@ -41,30 +42,35 @@ class State:
 
 
 @contextlib.contextmanager
-def staged_state(repository: Repository) -> Iterator[State]:
+def staged_state(repository: Repository, *, time_limit_s: float = TIME_LIMIT_S) -> Iterator[State]:
     """What git would commit now.
+
+    Args:
+        repository: whose index.
+        time_limit_s: for evaluating its dictionaries.
 
     Raises:
         ConfigError: the staged pyproject.toml cannot be used.
         GitError: git cannot read the index.
     """
-    with _index_state(repository, None, "what is staged") as state:
+    with _index_state(repository, None, "what is staged", time_limit_s) as state:
         yield state
 
 
 @contextlib.contextmanager
-def commit_state(repository: Repository, commit: str) -> Iterator[State]:
+def commit_state(repository: Repository, commit: str, *, time_limit_s: float = TIME_LIMIT_S) -> Iterator[State]:
     """A commit.
 
     Args:
         repository: that has it.
         commit: its full id.
+        time_limit_s: for evaluating its dictionaries.
 
     Raises:
         ConfigError: its pyproject.toml cannot be used.
         GitError: git cannot read it.
     """
-    with _index_state(repository, commit, f"commit {commit[:7]}") as state:
+    with _index_state(repository, commit, f"commit {commit[:7]}", time_limit_s) as state:
         yield state
 
 
@@ -99,7 +105,7 @@ def working_state(repository: Repository) -> Iterator[State]:
 
 
 @contextlib.contextmanager
-def _index_state(repository: Repository, commit: str | None, label: str) -> Iterator[State]:
+def _index_state(repository: Repository, commit: str | None, label: str, time_limit_s: float) -> Iterator[State]:
     from mitosis.lookups.checkouts import open_index
     from mitosis.lookups.selection import evaluate_index
 
@@ -113,7 +119,7 @@ def _index_state(repository: Repository, commit: str | None, label: str) -> Iter
             index.files.keys(),
             index.read,
             config,
-            lambda config, steps: evaluate_index(index, config, steps=steps),
+            lambda config, steps: evaluate_index(index, config, steps=steps, time_limit_s=time_limit_s),
             index,
         )
 

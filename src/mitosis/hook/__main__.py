@@ -10,11 +10,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mitosis.errors import MitosisError
+from mitosis.errors import GitError, MitosisError
 
+if TYPE_CHECKING:
+    from mitosis.check.reports import Report
+    from mitosis.git import Repository
+    from mitosis.journal import Journal
+
+TIME_LIMIT_KEY = "mitosis.hookTimeLimit"
+"""The key of git's configuration that says how many seconds evaluating the dictionaries may take."""
 _LINE_LIMIT = 500
 _STOPPED = 1
+_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,13 +33,18 @@ def main(arguments: Sequence[str]) -> int:
         arguments: `--strict` to stop a commit that changes a locked variant; anything else is left alone.
 
     Returns:
-        The exit status: 1 stops the commit.
+        The exit status: another than 0 stops the commit.
     """
     try:
         return _check("--strict" in arguments)
     except MitosisError as error:
-        _say([f"mitosis: locked variants are not checked: {_first_line(error)}"])
-        return 0
+        reason = str(error)
+    except OSError as error:  # a full disk, or a folder that cannot be written to
+        reason = str(error)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    _say([f"mitosis: locked variants are not checked: {_first_line(reason)}"])
+    return 0
 
 
 def _check(is_strict: bool) -> int:
@@ -42,21 +56,44 @@ def _check(is_strict: bool) -> int:
         return 0
     from mitosis.check.reports import check_state
     from mitosis.check.states import staged_state
-    from mitosis.check.texts import headed
     from mitosis.journal import Journal
 
     journal = Journal(repository)
     if journal.tip() is None:
         return 0
-    with staged_state(repository) as state:
+    time_limit_s = _time_limit(repository)
+    with staged_state(repository, time_limit_s=time_limit_s) as state:
         if state.config is None or state.config.hook == "off":
             return 0
         is_strict = is_strict or state.config.hook == "strict"
         report = check_state(journal, state)
-    learn(repository, report.files)
+        if report.evaluation is not None:
+            learn(repository, state, report.evaluation)
+    return _tell(_news(journal, report, time_limit_s), is_strict)
+
+
+def _news(journal: Journal, report: Report, time_limit_s: float) -> Report:
+    """What a commit brings: without what is so at HEAD already, which somebody has decided to live with."""
+    from mitosis.check.reports import check_state
+    from mitosis.check.states import commit_state
+    from mitosis.errors import ConfigError
+
+    head = journal.repository.head
+    if not report.found or head is None:
+        return report
+    try:
+        with commit_state(journal.repository, head, time_limit_s=time_limit_s) as state:
+            return report.without(check_state(journal, state))
+    except ConfigError:  # with this commit, it can be used
+        return report
+
+
+def _tell(report: Report, is_strict: bool) -> int:
+    """Say what was found; returns the exit status."""
+    from mitosis.check.texts import headed
+
     changes = [found.change for found in report.found]
-    lines = list(headed(changes, "this commit"))
-    _say(line if line.startswith(" ") else f"mitosis: {line}" for line in lines)
+    _say(line if line.startswith(" ") else f"mitosis: {line}" for line in headed(changes, "this commit"))
     _say(f"mitosis: not checked: {problem.reason}" for problem in report.problems)
     if not report.breaks:
         return 0
@@ -69,8 +106,25 @@ def _check(is_strict: bool) -> int:
     return 0
 
 
-def _first_line(error: MitosisError) -> str:
-    return str(error).partition("\n")[0]
+def _time_limit(repository: Repository) -> float:
+    """How long evaluating the dictionaries may take."""
+    from mitosis.lookups.evaluation import TIME_LIMIT_S
+
+    try:
+        text = repository.git("config", TIME_LIMIT_KEY).strip()
+    except GitError as error:
+        if error.status != 1:  # 1: it is not set
+            raise
+        return TIME_LIMIT_S
+    try:
+        return min(max(float(text), 0.0), 3600.0)
+    except ValueError:
+        _say([f"mitosis: {TIME_LIMIT_KEY} is {text!r}, where a number of seconds should be; it is {TIME_LIMIT_S:g}"])
+        return TIME_LIMIT_S
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 def _say(lines: Iterable[str]) -> None:
