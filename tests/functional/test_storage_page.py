@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
 from mitosis.git import find_repository
 from mitosis.journal import Journal, VariantValue
+from mitosis.journal.messages import locked_message, renamed_message, retired_message
+from mitosis.journal.remarks import remark_file
 from mitosis.records import Output, ParameterRecord, StepRecord, TrialRecord
 
 Git = Callable[..., str]
@@ -51,17 +55,67 @@ def run(command: str, folder: Path) -> list[str]:
 
 def test_commands_of_the_page_tell_what_it_says(clone: Path, repository_folder: Path) -> None:
     said = [run(command, clone) for command in READING]
-    history, one, results, uses, lock, locks, environments, notes, pins = said
+    history, one, results, uses, lock, naming, locks, retired, environments, notes, pins = said
     assert [line.split()[2] for line in history] == ["81aa03000000"] * 2 + ["5f2c91d07a3b"] * 2
     assert sum(line.startswith("commit ") for line in one) == 2
     assert results == ["81aa03000000 3.1706776324915e-05", "5f2c91d07a3b 3.1706776324915e-05"]
     assert [line.split()[2] for line in uses] == ["81aa03000000", "5f2c91d07a3b"]
     assert sum(line.startswith("commit ") for line in lock) == 1
     assert any("5f2c91d07a3b started" in line for line in lock)
+    assert [line.split()[2] for line in naming] == ["5f2c91d07a3b"]
+    assert retired == []
     assert len(locks) == 1 and locks[0].startswith("variants/my_exp/frequency/slow/")
     assert environments[-1].endswith(".txt")
     assert [line.split()[0] for line in notes if "finished" in line] == ["81aa03", "5f2c91"]
     assert len(pins) == 1 and pins[0].endswith(str(find_repository(repository_folder).head))
+
+
+def test_git_tells_how_the_page_says_that_a_variant_was_renamed_and_retired(clone: Path) -> None:
+    repository = find_repository(clone)
+    journal, identity = Journal(repository), repository.identity()
+    journal.rename("my_exp", "frequency", "slow", "one", identity)
+    journal.retire("my_exp", "frequency", "slow", "too slow", identity)
+    naming, _, retired = (run(command, clone) for command in READING[5:8])
+    assert [line.partition(" ")[2] for line in naming[:2]] == [
+        "retire my_exp.frequency=slow: too slow",
+        "rename my_exp.frequency=slow to one",
+    ]
+    assert len(naming) == 3
+    assert [line.rpartition("/")[0] for line in retired] == ["retired/my_exp/frequency/slow"]
+
+
+@pytest.mark.parametrize(("kind", "content"), [("renamed", "one"), ("retired", ""), ("sources", {"lab:f": "00" * 20})])
+def test_remarks_are_written_as_the_page_says(kind: str, content: object) -> None:
+    section = TEXT.partition("### Remarks on variants")[2].partition("###")[0]
+    [entry] = re.findall(rf"^\| `{kind}` \| `(\w+)` \|", section, re.MULTILINE)
+    path, data = remark_file(kind, "my_exp", "frequency", "slow", content)
+    assert msgpack.unpackb(data) == {entry: content}
+    assert path == f"{kind}/my_exp/frequency/slow/{hashlib.sha256(data).hexdigest()[:40]}.msgpack"
+    if kind == "retired":
+        assert f"`{data.hex(' ')}`" in section
+
+
+@pytest.mark.parametrize(
+    ("summary", "message"),
+    [
+        (
+            "lock my_exp.frequency=slow at 8c1d2e0",
+            locked_message([("my_exp", "frequency", "slow", "1f")], "8c1d2e0f3b"),
+        ),
+        ("record the sources of functions", locked_message([], "8c1d2e0f3b")),
+        ("rename my_exp.frequency=slow to one", renamed_message("my_exp.frequency", "slow", "one", "1f")),
+        (
+            "retire my_exp.frequency=slow: too slow",
+            retired_message("my_exp.frequency=slow", "too slow", is_undone=False),
+        ),
+        ("let my_exp.frequency=slow be used again", retired_message("my_exp.frequency=slow", "", is_undone=True)),
+    ],
+)
+def test_commits_that_are_about_names_are_told_with_their_trailers(summary: str, message: str) -> None:
+    [row] = [line for line in TEXT.splitlines() if line.startswith("|") and f"`{summary}`" in line]
+    first, *rest = message.splitlines()
+    assert first == summary
+    assert set(re.findall(r"`(\w+)`", row.split("|")[2])) == {line.partition(":")[0] for line in rest if line}
 
 
 def test_reader_of_the_page_reads_all_trials(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
