@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgpack
 
-from mitosis.config import CONFIG_NAME
+from mitosis.config import CONFIG_NAME, Config
 from mitosis.errors import ConfigError, UnreadableObject
-from mitosis.git import Repository, run_git
+from mitosis.git import Repository, read_blobs, run_git
 
 if TYPE_CHECKING:
     from mitosis.check.states import State
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 _FORMAT = 2
 _DIGEST_BYTES = 20
+_MAX_MODULE_BYTES = 64 * 2**20
+_BATCHES = 4
+"""So often modules are asked for together; each time those before are looked through again."""
 _MOST_PATHS_ASKED = 500
 """So many paths are named to git; for more it lists all files."""
 _MODULE = ".py"
@@ -252,19 +255,13 @@ def _find_in(state: State, index: Index, *, used: Collection[str] = (), removed:
         used: files that are known to matter; modules among them are read, too.
         removed: files that are not there any more, and matter if modules import them.
     """
-    from mitosis.lookups.static import source_folders, static_files
+    from mitosis.lookups.static import source_folders
 
     own = {CONFIG_NAME: index.files[CONFIG_NAME].oid if CONFIG_NAME in index.files else ""}
     if state.config is None:
         return Known(own, frozenset(own))
-    tracked = {name for name, file in index.files.items() if not file.is_submodule}
     try:
-        modules = static_files(
-            tracked.union(removed), lambda name: index.read(name) if name in tracked else b"", state.config
-        )
-        sources = {
-            name: index.read(name) for name in tracked.intersection(modules.union(used)) if name.endswith(_MODULE)
-        }
+        modules, sources = _read_modules(index, state.config, used, removed)
     except UnreadableObject:  # in a partial clone git fetches it once the file is checked out
         return None
     packages = {path.rpartition("/")[0] for path in modules} - {*source_folders(state.config), ""}
@@ -286,6 +283,48 @@ def _find_in(state: State, index: Index, *, used: Collection[str] = (), removed:
         endings=frozenset(endings),
         is_plain=is_plain,
     )
+
+
+def _read_modules(
+    index: Index, config: Config, used: Collection[str], removed: Collection[str]
+) -> tuple[frozenset[str], dict[str, bytes]]:
+    """The modules that the lookup modules import, and the bytes of those that are there and of the modules in `used`.
+
+    Raises:
+        UnreadableObject: one is missing or damaged.
+    """
+    from mitosis.lookups.static import static_files
+
+    tracked = {name for name, file in index.files.items() if not file.is_submodule}
+    names = tracked.union(removed)
+    read: dict[str, bytes] = dict.fromkeys(names - tracked, b"")
+    wanted = {name for name in tracked.intersection(used) if name.endswith(_MODULE)}
+
+    def note(name: str) -> bytes:
+        if name not in read:
+            wanted.add(name)
+        return read.get(name, b"")
+
+    # git gives many at once sooner than libgit2 is imported, but only those that the ones before name.
+    modules = static_files(names, note, config)
+    for _ in range(_BATCHES):
+        if not wanted:
+            break
+        order = sorted(wanted)
+        oids = [index.files[name].oid for name in order]
+        for name, data in zip(order, read_blobs(oids, _MAX_MODULE_BYTES, cwd=index.repository.root), strict=True):
+            read[name] = index.read(name) if data is None else data
+        wanted.clear()
+        modules = static_files(names, note, config)
+    if wanted:
+
+        def read_one(name: str) -> bytes:
+            if name not in read:
+                read[name] = index.read(name)
+            return read[name]
+
+        modules = static_files(names, read_one, config)
+    return modules, {name: data for name, data in read.items() if name in tracked}
 
 
 def _has_all_modules(modules: Collection[str], state: State) -> bool:

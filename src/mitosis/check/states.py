@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mitosis.config import CONFIG_NAME, Config, parse_config
 from mitosis.errors import ConfigError
-from mitosis.git import Repository
+from mitosis.git import Repository, read_blobs
 from mitosis.lookups.evaluation import TIME_LIMIT_S
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _index_state(repository: Repository, commit: str | None, label: str, time_li
     with open_index(repository, commit) as index:
         config = None
         if CONFIG_NAME in index.files:
-            config = _parse(index.read(CONFIG_NAME), repository.root)
+            config = _parse(_read_config(index), repository.root)
         yield State(
             label,
             commit,
@@ -122,6 +122,13 @@ def _index_state(repository: Repository, commit: str | None, label: str, time_li
             lambda config, steps: evaluate_index(index, config, steps=steps, time_limit_s=time_limit_s),
             index,
         )
+
+
+def _read_config(index: Index) -> bytes:
+    """The bytes of pyproject.toml. The git program gives them sooner than libgit2 is imported."""
+    oid = index.files[CONFIG_NAME].oid
+    (data,) = read_blobs([oid], _MAX_CONFIG_BYTES, cwd=index.repository.root)
+    return index.read(CONFIG_NAME) if data is None else data
 
 
 def _parse(data: bytes, root: Path) -> Config | None:

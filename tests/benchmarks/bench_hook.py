@@ -1,0 +1,177 @@
+"""How long a commit takes with the hook, and a check of many locks.
+
+Run as `python tests/benchmarks/bench_hook.py`. The repository has 5,000 files, packed, and 200 locked variants of 20
+steps, whose lookup modules import numpy. Times are of the whole `git commit`, and beside those of `git commit
+--no-verify` and of starting Python, taken in turns. The best and the median are given, since others may use the
+machine.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mitosis import canonical, hook
+from mitosis.git import find_repository
+from mitosis.journal import Journal, VariantValue
+
+FILES = 5_000
+STEPS = 20
+VARIANTS_A_STEP = 10
+REPEATS = 15
+LOCKS = 1_000
+
+_numbers = itertools.count()
+
+
+def main() -> None:
+    # As for those who use mitosis, the modules are compiled already when they are timed.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _set_up(folder)
+        _measure(folder)
+    with tempfile.TemporaryDirectory() as name:
+        _measure_check(Path(name))
+
+
+def _set_up(folder: Path) -> None:
+    _git(folder, "init", "--quiet")
+    for key, value in (("user.name", "Ada Lovelace"), ("user.email", "ada@example.org"), ("gc.auto", "0")):
+        _git(folder, "config", key, value)
+    lines = [f'step_{n} = ["lab.step_{n}:run", "lab.step_{n}:lookup_dict"]\n' for n in range(STEPS)]
+    _write(folder / "pyproject.toml", "[tool.mitosis.steps]\n" + "".join(lines))
+    _write(folder / "lab/__init__.py", "")
+    _write(folder / "lab/common.py", "import numpy as np\n\n\ndef ramp(n):\n    return np.arange(1000) * n\n")
+    for step in range(STEPS):
+        _write(folder / f"lab/step_{step}.py", _module(step, 0))
+    for number in range(FILES - STEPS - 3):
+        _write(folder / f"other/part_{number % 50}/file_{number}.py", f"import os\nx = {number}\n" * 20)
+    _git(folder, "add", ".")
+    _git(folder, "commit", "--quiet", "-m", "first")
+    _git(folder, "gc", "--quiet")
+    repository = find_repository(folder)
+    assert repository.head is not None
+    Journal(repository).lock(
+        [_variant(f"step_{s}", f"v{v}", s * v) for s in range(STEPS) for v in range(VARIANTS_A_STEP)],
+        repository.head,
+        repository.identity(),
+    )
+    hook.install(repository)
+
+
+def _module(step: int, start: int) -> str:
+    entries = "".join(f'    "v{v}": ramp({start if v == 0 else step * v}),\n' for v in range(VARIANTS_A_STEP))
+    return f'from lab.common import ramp\n\nlookup_dict = {{"size": {{\n{entries}}}}}\n\n\ndef run(size): ...\n'
+
+
+def _variant(step: str, name: str, value: int) -> VariantValue:
+    import numpy as np
+
+    data = canonical.encode(np.arange(1000) * value)
+    return VariantValue(step, "size", name, canonical.digest(data), data, f"lab.{step}:lookup_dict")
+
+
+def _measure(folder: Path) -> None:
+    kept = folder / ".git" / "mitosis" / "lookup-files"
+    python = [sys.executable, "-c", "pass"]
+    numpy = [sys.executable, "-c", "import numpy"]
+
+    def bare() -> float:
+        _stage(folder, "other/part_0/file_0.py")
+        return _timed_commit(folder, "--no-verify")
+
+    def irrelevant() -> float:
+        _stage(folder, "other/part_0/file_0.py")
+        return _timed_commit(folder)
+
+    def unknown() -> float:
+        kept.unlink(missing_ok=True)
+        return irrelevant()
+
+    def same() -> float:
+        _stage(folder, "lab/common.py")
+        return _timed_commit(folder)
+
+    def changed() -> float:
+        _write(folder / "lab/step_3.py", _module(3, next(_numbers) + 1))
+        _git(folder, "add", "lab")
+        return _timed_commit(folder)
+
+    cases: dict[str, Callable[[], float]] = {
+        "python -c pass": lambda: _timed(python, folder),
+        "python -c 'import numpy', what the modules import": lambda: _timed(numpy, folder),
+        "git commit --no-verify": bare,
+        "git commit, nothing that matters, first": unknown,
+        "git commit, nothing that matters, later": irrelevant,
+        "git commit, evaluated, nothing changes": same,
+        "git commit, evaluated, a variant changes": changed,
+    }
+    times: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(REPEATS):
+        for name, case in cases.items():
+            times[name].append(case())
+    medians = {name: statistics.median(some) for name, some in times.items()}
+    print(
+        f"{FILES:,} files, {STEPS * VARIANTS_A_STEP} locked variants          best    median   / bare commit  / python"
+    )
+    for name, some in times.items():
+        ratios = [medians[name] / medians[base] for base in ("git commit --no-verify", "python -c pass")]
+        print(f"  {name:50} {min(some):6.3f} s {medians[name]:6.3f} s {ratios[0]:8.1f} {ratios[1]:12.1f}")
+
+
+def _stage(folder: Path, name: str) -> None:
+    with (folder / name).open("a") as file:
+        file.write(f"# {next(_numbers)}\n")
+    _git(folder, "add", name)
+
+
+def _measure_check(folder: Path) -> None:
+    _git(folder, "init", "--quiet")
+    for key, value in (("user.name", "Ada Lovelace"), ("user.email", "ada@example.org"), ("gc.auto", "0")):
+        _git(folder, "config", key, value)
+    _write(folder / "a", "")
+    _git(folder, "add", ".")
+    _git(folder, "commit", "--quiet", "-m", "first")
+    repository = find_repository(folder)
+    assert repository.head is not None
+    variants = [_variant(f"step_{n // 100}", f"v{n % 100}", n) for n in range(LOCKS)]
+    Journal(repository).lock(variants, repository.head, repository.identity())
+    _git(folder, "gc", "--quiet")
+    times = []
+    for _ in range(REPEATS):
+        journal = Journal(find_repository(folder))
+        began = time.perf_counter()
+        assert not journal.check(variants)
+        times.append(time.perf_counter() - began)
+    print(f"  {f'{LOCKS:,} locked variants checked':50} {min(times):6.3f} s {statistics.median(times):6.3f} s")
+
+
+def _timed_commit(folder: Path, *words: str) -> float:
+    return _timed(["git", "commit", "--quiet", "-m", "change", *words], folder)
+
+
+def _timed(command: list[str], folder: Path) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+def _git(folder: Path, *words: str) -> None:
+    subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
