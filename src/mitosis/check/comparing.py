@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from mitosis.check.places import Place, PlaceFinder
 from mitosis.config import Config
 from mitosis.errors import BadRecord, Redefinition
-from mitosis.journal import Journal, LockedVariant, Remarks, Uses, VariantUse, VariantValue, same_names
+from mitosis.journal import Journal, LockedVariant, Remarks, Uses, VariantUse, VariantValue, recorded_name, same_names
 
 if TYPE_CHECKING:
     from mitosis.lookups import Evaluation, Meaning
@@ -105,7 +105,7 @@ class _Found:
         self.functions: list[tuple[Meaning, tuple[str, ...]]] = []
         present: set[tuple[str, str, str]] = set()
         for meaning in evaluation.meanings:
-            name = (meaning.step, meaning.parameter, meaning.variant)
+            name = meaning_name(meaning)
             present.add(name)
             digests = recorded.meanings.get(name)
             if digests is not None and meaning.digest not in digests:
@@ -114,7 +114,7 @@ class _Found:
                 functions = recorded.remarks[name].changed_functions(meaning.functions)
                 if functions:
                     self.functions.append((meaning, functions))
-        refused = {(r.step, r.parameter, r.variant): r.reason for r in evaluation.refused}
+        refused = {recorded_name(r.step, r.parameter, r.variant): r.reason for r in evaluation.refused}
         self.unlockable = {
             name: reason
             for name in recorded.meanings
@@ -141,7 +141,7 @@ class _Found:
         shown = self._shown(journal)
         problems: list[BadRecord] = []
         locked = journal.read_locks(
-            {VariantUse(*_name(meaning), digest) for meaning, digest in self.changed}, problems=problems
+            {VariantUse(*meaning_name(meaning), digest) for meaning, digest in self.changed}, problems=problems
         )
         changes: list[Change] = []
 
@@ -152,17 +152,21 @@ class _Found:
 
         pairs: list[tuple[VariantValue, LockedVariant]] = []
         for meaning, digest in self.changed:
-            lock = locked.get(VariantUse(*_name(meaning), digest))
+            lock = locked.get(VariantUse(*meaning_name(meaning), digest))
             if lock is None:
-                add("unlockable", _name(meaning), reason="what it is locked to cannot be read: see `mitosis verify`")
+                add(
+                    "unlockable",
+                    meaning_name(meaning),
+                    reason="what it is locked to cannot be read: see `mitosis verify`",
+                )
             else:
                 pairs.append((as_variant(meaning), lock))
         for redefinition in journal.describe(pairs, uses):
-            name = (redefinition.step, redefinition.parameter, redefinition.variant)
+            name = recorded_name(redefinition.step, redefinition.parameter, redefinition.variant)
             summary = redefinition.locked.summary
             add("changed", name, redefinition=redefinition, locked=summary, digest=redefinition.now_digest)
         for meaning, functions in self.functions:
-            add("function", _name(meaning), functions=functions, digest=meaning.digest)
+            add("function", meaning_name(meaning), functions=functions, digest=meaning.digest)
         for name, reason in self.unlockable.items():
             add("unlockable", name, reason=reason, locked=shown.get(name, ""))
         for name in self.removed:
@@ -196,5 +200,6 @@ def as_variant(meaning: Meaning) -> VariantValue:
     )
 
 
-def _name(meaning: Meaning) -> tuple[str, str, str]:
-    return meaning.step, meaning.parameter, meaning.variant
+def meaning_name(meaning: Meaning) -> tuple[str, str, str]:
+    """Step, parameter and variant, as the journal says them."""
+    return recorded_name(meaning.step, meaning.parameter, meaning.variant)

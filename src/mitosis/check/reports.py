@@ -48,6 +48,8 @@ class Report:
     """What was checked, in words."""
     found: tuple[Found, ...]
     problems: tuple[Problem, ...]
+    has_steps: bool = True
+    """Whether any step is registered there, without which there is nothing to check."""
     evaluation: Evaluation | None = None
     """What the dictionaries of the one state say; None where there are none, or several states."""
 
@@ -65,7 +67,7 @@ class Report:
 def check_state(journal: Journal, state: State) -> Report:
     """Check one state."""
     if state.config is None:
-        return Report((state.label,), (), ())
+        return Report((state.label,), (), (), has_steps=False)
     evaluation = state.evaluate(state.config, None)
     finder = PlaceFinder(state.config, state.names, state.read)
     recorded = read_recorded(journal)
@@ -79,7 +81,7 @@ def check_state(journal: Journal, state: State) -> Report:
         reason = first if count == 1 else f"{first} ({count} such records: see `mitosis verify`)"
         problems += (Problem(state.label, (), reason),)
     found = tuple(Found(change, state.label, state.commit) for change in changes)
-    return Report((state.label,), found, problems, evaluation)
+    return Report((state.label,), found, problems, evaluation=evaluation)
 
 
 def check_staged(repository: Repository) -> Report:
@@ -136,6 +138,7 @@ def check_revisions(repository: Repository, text: str) -> Report:
             states=total.states or report.states,
             found=(*total.found, *new),
             problems=(*total.problems, *report.problems),
+            has_steps=bool(label) or report.has_steps,
         )
     return total
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from mitosis.check.comparing import Change, compare, read_recorded, sound_steps
+from mitosis.check.comparing import Change, compare, meaning_name, read_recorded, sound_steps
 from mitosis.config import Config
 from mitosis.errors import BadRecord
-from mitosis.journal import Journal, LockedVariant, Remarks, Uses, VariantUse
+from mitosis.journal import Journal, LockedVariant, Remarks, Uses, VariantUse, recorded_name
 
 if TYPE_CHECKING:
     from mitosis.check.states import State
@@ -74,6 +74,8 @@ class Survey:
     """By step, parameter, variant and digest."""
     troubles: Sequence[Trouble] = ()
     """Why dictionaries could not be evaluated; the states of their variants are those that the journal tells."""
+    unlisted: list[str] = field(default_factory=list)
+    """Parameters that have something else than variants, and why, in words."""
     problems: list[BadRecord] = field(default_factory=list)
     """What of the journal cannot be read."""
 
@@ -101,7 +103,7 @@ def survey(journal: Journal, state: State | None, *, step: str | None = None, pa
             changes[change.step, change.parameter, change.variant] = change
     present: dict[tuple[str, str, str], Meaning] = {}
     if evaluation is not None:
-        present = {(m.step, m.parameter, m.variant): m for m in evaluation.meanings}
+        present = {meaning_name(meaning): meaning for meaning in evaluation.meanings}
 
     def is_wanted(name: tuple[str, str, str]) -> bool:
         return (step is None or name[0] == step) and (parameter is None or name[1] == parameter)
@@ -138,7 +140,9 @@ def survey(journal: Journal, state: State | None, *, step: str | None = None, pa
             remarks = recorded.remarks.get(name, Remarks())
             found.statuses.append(VariantStatus(*name, "not used yet", meaning.digest, meaning.value, Uses(), remarks))
     for refused in () if evaluation is None else evaluation.refused:
-        name = (refused.step, refused.parameter, refused.variant)
+        name = recorded_name(refused.step, refused.parameter, refused.variant)
+        if not refused.variant and is_wanted(name):
+            found.unlisted.append(f"{refused.step}.{refused.parameter} has no variants: {refused.reason}")
         if refused.variant and name not in recorded.meanings and is_wanted(name):
             found.statuses.append(
                 VariantStatus(*name, "unlockable", "", None, Uses(), Remarks(), reason=refused.reason)

@@ -67,7 +67,9 @@ def _print_text(report: Report) -> None:
     for state in dict.fromkeys(found.state for found in report.found):
         for line in headed([found.change for found in report.found if found.state == state], state):
             print_line(line)
-    if not report.found and not report.problems:
+    if not report.has_steps:
+        print_line(f"checked {', '.join(report.states)}: no steps are registered there, so there is nothing to compare")
+    elif not report.found and not report.problems:
         print_line(f"checked {', '.join(report.states)}: every locked variant means what it did")
     for problem in report.problems:
         print_warning(f"{problem.state} is not checked: {problem.reason}")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mitosis.lookups import Evaluation
 
 _VALUE_WIDTH = 60
+_NAME_WIDTH = 100
 _LEAST_WIDTHS = {"value": 16, "by": 8, "last used": 9}
 _FULL_VALUE_LINES = 200
 _MOST_LOCKS = 10_000
@@ -76,6 +77,8 @@ def variants(what: str | None = None, /, *, changed: _Flag = False, locked: _Fla
                 print_line(line)
     for trouble in found.troubles:
         print_warning(trouble.reason)
+    for text in found.unlisted:
+        print_warning(text)
     print_problems(found.problems)
     print_conflicts(journal.conflicts())
     print_unmerged(journal)
@@ -92,7 +95,7 @@ def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None
         rows.append(
             {
                 "": "!" if status.is_problem else " ",
-                "variant": clean(status.full_name),
+                "variant": _cut(clean(status.full_name)),
                 "state": status.state,
                 "value": clean(_short_value(status)),
                 "locked": moment(origin.date.isoformat(), relative=relative) if origin is not None else "",
@@ -112,6 +115,10 @@ def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None
     )
     if left_out:
         print_line(f"No room for {', '.join(left_out)}; `mitosis variants show` has them.")
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
 
 
 def _short_value(status: VariantStatus) -> str:
@@ -139,26 +146,26 @@ def show(variant: str, /) -> int:
     from mitosis.check.texts import change_lines
     from mitosis.errors import UnknownName
     from mitosis.git import find_repository
-    from mitosis.journal import Journal
+    from mitosis.journal import Journal, recorded_name
     from mitosis.parameters import parse_variant
 
     step, parameter, name = parse_variant(variant)
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
+    recorded = recorded_name(step, parameter, name)
     with _working_state(repository) as state:
-        found = survey(journal, state, step=step, parameter=parameter)
-    statuses = [status for status in found.statuses if status.variant == name]
+        found = survey(journal, state, step=recorded[0])
+    statuses = [status for status in found.statuses if (status.step, status.parameter, status.variant) == recorded]
     for trouble in found.troubles:
         print_warning(trouble.reason)
     print_problems(found.problems)
     if not statuses:
-        raise UnknownName(
-            variant, "is neither locked nor in a lookup dictionary", [s.full_name for s in found.statuses]
-        )
+        known = [status.full_name for status in found.statuses] or sorted({lock.step for lock in journal.locks()})
+        raise UnknownName(variant, "is neither locked nor in a lookup dictionary", known)
     origins = journal.variant_origins()
     for status in statuses:
         print_line(f"{clean(status.full_name)}   {status.state}")
-        for line in _facts(status, origins.get((step, parameter, name, status.digest))):
+        for line in _facts(status, origins.get((*recorded, status.digest))):
             print_line(f"    {line}")
         for line in change_lines(status.change) if status.change is not None else ():
             print_line(line)
@@ -171,7 +178,7 @@ def show(variant: str, /) -> int:
         for entry in history:
             when = moment(entry.date, relative=is_terminal())
             print_line(f"    {entry.commit[:7]}  {when}  {clean(entry.author)}  {clean(entry.summary)}")
-    _print_trials(journal, step, parameter, name)
+    _print_trials(journal, recorded)
     print_conflicts([conflict for conflict in journal.conflicts() if conflict.full_name == statuses[0].full_name])
     return 0
 
@@ -208,14 +215,14 @@ def _full_value(status: VariantStatus) -> list[str]:
     return [*shown, f"... and {len(lines) - len(shown)} more lines"] if len(lines) > len(shown) else shown
 
 
-def _print_trials(journal: Journal, step: str, parameter: str, variant: str) -> None:
-    from mitosis.journal import variant_use
+def _print_trials(journal: Journal, name: tuple[str, str, str]) -> None:
+    from mitosis.journal import recorded_name, variant_use
 
     used = [
         (trial, use.digest)
         for trial in journal.iter_trials()
         for use in map(variant_use, trial.parameters)
-        if use is not None and use[:3] == (step, parameter, variant)
+        if use is not None and recorded_name(*use[:3]) == name
     ]
     if not used:
         print_line("no trial has used it")
@@ -300,8 +307,10 @@ def _locked_and_present(
 
 def _locked_values(journal: Journal, step: str, parameter: str, variant: str) -> list[bytes]:
     from mitosis.errors import BadRecord
+    from mitosis.journal import recorded_name
 
-    names = {lock for lock in journal.locks() if lock[:3] == (step, parameter, variant)}
+    name = recorded_name(step, parameter, variant)
+    names = {lock for lock in journal.locks() if lock[:3] == name}
     problems: list[BadRecord] = []
     found = journal.read_locks(names, problems=problems) if names else {}
     for problem in problems:
@@ -352,7 +361,8 @@ def _diff_revisions(repository: Repository, rev: str, step: str | None, paramete
     from mitosis.check.revisions import resolve_range
 
     first, last = resolve_range(repository, rev)
-    before, after = _meanings_at(repository, first, step, parameter), _meanings_at(repository, last, step, parameter)
+    before = _meanings_at(repository, first, step, parameter)
+    after = before if last == first else _meanings_at(repository, last, step, parameter)
     names = sorted(before.keys() | after.keys())
     is_any = False
     for name in names:
@@ -381,7 +391,7 @@ def _meanings_at(
         if state.config is None or (step is not None and step not in state.config.steps):
             return {}
         evaluation = state.evaluate(state.config, None if step is None else [step])
-    _warn_of(evaluation, state.label)
+    _warn_of(evaluation, state.label, parameter)
     return {
         (meaning.step, meaning.parameter, meaning.variant): meaning.value
         for meaning in evaluation.meanings
@@ -389,12 +399,13 @@ def _meanings_at(
     }
 
 
-def _warn_of(evaluation: Evaluation, where: str) -> None:
+def _warn_of(evaluation: Evaluation, where: str, parameter: str | None) -> None:
     for trouble in evaluation.troubles:
         print_warning(f"{where}: {trouble.reason}")
     for refused in evaluation.refused:
-        name = f"{refused.step}.{refused.parameter}={refused.variant}" if refused.variant else refused.parameter
-        print_warning(f"{where}: {name}: {refused.reason}")
+        if parameter is None or refused.parameter == parameter:
+            name = f"{refused.step}.{refused.parameter}{'=' if refused.variant else ''}{refused.variant}"
+            print_warning(f"{where}: {name}: {refused.reason}")
 
 
 @app.command
@@ -494,12 +505,12 @@ def lock(*steps: str) -> int:
     Either all of them are locked, or none, if one is locked to another value.
 
     Args:
-        steps: whose; all registered steps by default.
+        steps: Whose variants; by default those of all registered steps.
     """
     from mitosis.check.comparing import as_variant
     from mitosis.check.states import commit_state
     from mitosis.config import select_steps
-    from mitosis.errors import LookupTrouble, NoCommit, NoStep
+    from mitosis.errors import LookupTrouble, NoCommit, UsageError
     from mitosis.git import find_repository
     from mitosis.journal import Journal
 
@@ -509,7 +520,10 @@ def lock(*steps: str) -> int:
     identity = repository.identity()
     with commit_state(repository, repository.head) as state:
         if state.config is None:
-            raise NoStep({}, repository.root / "pyproject.toml")
+            raise UsageError(
+                f"no steps are registered in pyproject.toml as it is in commit {repository.head[:7]}\n"
+                "Register your steps and commit them; `mitosis init` makes the table."
+            )
         chosen = [step.name for step in select_steps(state.config, steps)] if steps else list(state.config.steps)
         evaluation = state.evaluate(state.config, chosen)
     for trouble in evaluation.troubles:
@@ -517,10 +531,12 @@ def lock(*steps: str) -> int:
     done = Journal(repository).lock([as_variant(m) for m in evaluation.meanings], repository.head, identity)
     for new in done.newly_locked:
         print_line(clean(f"locked {new.step}.{new.parameter}={new.variant}   {_summary(new.value)}"))
-    before = len(evaluation.meanings) - len(done.newly_locked)
+    before = len(evaluation.meanings) - len(done.newly_locked) - len(done.retired)
     already = f"; {before} {'was' if before == 1 else 'were'} locked already" if before else ""
     count = len(done.newly_locked)
     print_line(f"{count} variant{'' if count == 1 else 's'} newly locked at commit {repository.head[:7]}{already}")
+    for retired in done.retired:
+        print_line(clean(f"left out {retired.step}.{retired.parameter}={retired.variant}, which is retired"))
     for changed in done.changed:
         print_warning(str(changed))
     for refused in evaluation.refused:

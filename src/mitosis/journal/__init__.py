@@ -6,7 +6,7 @@
 
 from mitosis.journal.editing import Resolution
 from mitosis.journal.journal import Journal, Started
-from mitosis.journal.layout import experiment_name
+from mitosis.journal.layout import experiment_name, recorded_name
 from mitosis.journal.locks import (
     ChangedFunctions,
     LockedVariant,
@@ -40,6 +40,7 @@ __all__ = [
     "VariantUse",
     "VariantValue",
     "experiment_name",
+    "recorded_name",
     "render_blob",
     "same_names",
     "variant_use",

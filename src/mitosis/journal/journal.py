@@ -350,13 +350,15 @@ class Journal:
     def lock(self, variants: Sequence[VariantValue], commit: str, identity: Identity) -> Locked:
         """Lock variants without a trial, all or none of them. Those that are locked to the same value stay as they are.
 
+        So do those that are retired, whatever they would mean.
+
         Args:
             variants: what each is to mean.
             commit: the experiment's commit whose dictionaries say so; it is pinned.
             identity: author and committer of the journal's commit.
 
         Raises:
-            VariantRedefined, VariantConflict, VariantRetired: as for `start`.
+            VariantRedefined, VariantConflict: as for `start`.
             JournalError: the journal is damaged, or cannot be written.
         """
         locked = naming.lock(self._core, variants, commit, identity)

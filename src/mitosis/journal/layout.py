@@ -107,6 +107,16 @@ def decode_name(component: str) -> str:
         return component
 
 
+def recorded_name(step: str, parameter: str, variant: str) -> tuple[str, str, str]:
+    """The names of a variant as they come back from the journal, where very long ones are shortened."""
+    return _recorded(step), _recorded(parameter), _recorded(variant)
+
+
+def _recorded(name: str) -> str:
+    # A character takes at most twelve in a path.
+    return name if len(name) * 12 <= VARIANT_NAME_LIMIT else decode_name(encode_name(name, VARIANT_NAME_LIMIT))
+
+
 def trial_folder(experiment: str, started: str) -> str:
     """The folder of the trials of one experiment that started on one day of UTC.
 

@@ -85,7 +85,7 @@ def find_conflicts(core: Core, limit: int) -> tuple[Conflict, ...]:
 def count_uses(trials: Iterable[TrialRecord]) -> _Uses:
     """How many trials used each meaning of each variant, by step, parameter, variant and digest."""
     return Counter(
-        (parameter.step, parameter.name, parameter.text, parameter.digest or "")
+        (*layout.recorded_name(parameter.step, parameter.name, parameter.text), parameter.digest or "")
         for record in trials
         for parameter in record.parameters
         if parameter.kind == "lookup" and parameter.tracked
@@ -106,7 +106,8 @@ def read_uses(core: Core) -> dict[VariantUse, Uses]:
     snapshot = core.snapshot()
     uses: dict[VariantUse, Uses] = {}
     for record in Reader(core.store, None if snapshot is None else snapshot.tree, []).iter_trials(None, None):
-        for use in dict.fromkeys(use for parameter in record.parameters if (use := variant_use(parameter)) is not None):
+        for use in dict.fromkeys(filter(None, map(variant_use, record.parameters))):
+            use = VariantUse(*layout.recorded_name(*use[:3]), use.digest)
             found = uses.setdefault(use, Uses())
             found.trials += 1
             found.last = max(found.last, record.started)
@@ -162,9 +163,13 @@ class _Describer:
     def _meaning(self, locked: LockedVariant) -> Meaning:
         from mitosis import canonical
 
-        name = (locked.step, locked.parameter, locked.variant, locked.digest)
+        name = (*layout.recorded_name(locked.step, locked.parameter, locked.variant), locked.digest)
         commit = None if self._snapshot is None else self._snapshot.commit
-        origin = read_origins(self._core.repository, commit, layout.variant_path(*name)).get(name)
+        origin = read_origins(
+            self._core.repository,
+            commit,
+            layout.variant_path(locked.step, locked.parameter, locked.variant, locked.digest),
+        ).get(name)
         is_readable = is_whole(locked)
         summary = canonical.summary(locked.value) if is_readable else "(cannot be read)"
         return Meaning(

@@ -28,13 +28,18 @@ class Locked:
     newly_locked: tuple[VariantValue, ...]
     changed: tuple[ChangedFunctions, ...]
     """Functions with other bodies than when their variants were locked, which stops nothing."""
+    retired: tuple[VariantValue, ...] = ()
+    """Variants that were left as they are."""
 
 
 def lock(core: Core, variants: Sequence[VariantValue], commit: str, identity: Identity) -> Locked:
     """Lock variants without a trial; see `Journal.lock`."""
     with core.store.locked(layout.JOURNAL_REF) as ref:
         before = core.snapshot()
-        locks = check_locks(core.store, None if before is None else before.tree, variants)
+        tree = None if before is None else before.tree
+        retired = [variant for variant, _ in check_locks(core.store, tree, variants).retired]
+        # They keep the values that they have. Nobody may use them, so what the dictionary makes of them is its affair.
+        locks = check_locks(core.store, tree, [variant for variant in variants if variant not in retired])
         if not locks.are_violated and (locks.missing or locks.unknown_sources):
             changes = lock_files(locks.missing, locks.unknown_sources)
             core.store.create_ref(layout.pin_ref(commit), commit)
@@ -42,7 +47,7 @@ def lock(core: Core, variants: Sequence[VariantValue], commit: str, identity: Id
             core.append(ref, before, changes, locked_message(names, commit), identity)
     meanings.refuse_violated(core, locks)
     core.store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
-    return Locked(locks.missing, locks.changed)
+    return Locked(locks.missing, locks.changed, tuple(retired))
 
 
 def lock_files(missing: Sequence[VariantValue], unknown_sources: Sequence[VariantValue]) -> dict[str, bytes | None]:
