@@ -1,0 +1,111 @@
+"""What is read of dictionaries and functions without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from mitosis.config import Config
+from mitosis.lookups.reading import Signature, SourceReader
+
+
+def reader(files: Mapping[str, str]) -> SourceReader:
+    root = Path("/project")
+    config = Config(path=root / "pyproject.toml", steps={}, trials_folder=None, pythonpath=(root,))
+    data = {name: text.encode() for name, text in files.items()}
+    return SourceReader(config, data.get)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'lookup = {"noise": {"low": 0.1, "high": [1, 2]}}',
+        "lookup = dict(noise=dict(low=0.1, high=[1, 2]))",
+        'lookup: dict = {"noise": {}}\nlookup["noise"]["low"] = 0.1\nlookup["noise"]["high"] = [1, 2]',
+        'lookup = {}\nlookup["noise"] = {"low": 0.1}\nlookup["noise"]["high"] = [1, 2]',
+        'noise = {"low": 0.1}\nnoise["high"] = [1, 2]\nlookup = {"noise": noise}',
+        'lookup = {"noise": {"low": 0.1} | {"high": [1, 2]}}',
+        'quiet = {"low": 0.1}\nlookup = {"noise": {**quiet, "high": [1, 2]}}',
+        'lookup = {"other": {}}\nlookup = {"noise": {"low": 0.1, "high": [1, 2]}}',
+    ],
+)
+def test_variants_are_read_however_the_dictionary_is_written(source: str) -> None:
+    found = reader({"lab.py": source}).variants("lab:lookup")
+    assert found == {"noise": {"low": "0.1", "high": "[1, 2]"}}
+
+
+def test_variants_are_followed_through_imports() -> None:
+    files = {
+        "src/lab/__init__.py": "from .tables import settings as lookup",
+        "src/lab/tables.py": 'from lab.noise import noise\nsettings = {"noise": noise}',
+        "src/lab/noise.py": 'noise = {"low": 0.1}',
+    }
+    assert reader(files).variants("lab:lookup") == {"noise": {"low": "0.1"}}
+
+
+def test_variants_in_a_class_may_name_what_the_module_has() -> None:
+    source = 'low = {"low": 1}\nclass Fit:\n    lookup_dict = {"noise": low}\n'
+    assert reader({"lab.py": source}).variants("lab:Fit.lookup_dict") == {"noise": {"low": "1"}}
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["lookup = make()", "lookup = lookup", "a = lookup\nlookup = a", "lookup = {", 'lookup = {"noise": make()}', "\0"],
+)
+def test_what_cannot_be_read_has_no_variants(source: str) -> None:
+    found = reader({"lab.py": source}).variants("lab:lookup")
+    assert not any(found.values())
+
+
+def test_a_missing_module_has_no_variants_and_no_signature() -> None:
+    assert reader({}).variants("lab:lookup") == {}
+    assert reader({}).signature("lab:run") is None
+
+
+def test_long_values_are_cut() -> None:
+    found = reader({"lab.py": f'lookup = {{"noise": {{"low": {list(range(500))}}}}}'}).variants("lab:lookup")
+    assert len(found["noise"]["low"]) == 60
+    assert found["noise"]["low"].endswith("…")
+
+
+def test_a_module_that_is_too_large_is_left_alone() -> None:
+    source = 'lookup = {"noise": {"low": 1}}\n' + "#" * 2**18
+    assert reader({"lab.py": source}).variants("lab:lookup") == {}
+
+
+def test_signature_names_what_can_be_given_by_name() -> None:
+    source = '''
+def run(data, /, rate, *rest, size=3, **more):
+    """Fit a line.
+
+    At length.
+    """
+'''
+    assert reader({"lab.py": source}).signature("lab:run") == Signature("Fit a line.", ("rate", "size"), "data")
+
+
+def test_signature_of_methods_is_without_the_instance() -> None:
+    source = """
+class Fit:
+    @staticmethod
+    def plain(rate): ...
+    @classmethod
+    def made(cls, rate): ...
+"""
+    lab = reader({"lab.py": source})
+    assert lab.signature("lab:Fit.plain") == Signature("", ("rate",), "rate")
+    assert lab.signature("lab:Fit.made") == Signature("", ("rate",), "rate")
+
+
+def test_signature_is_followed_through_names_and_imports() -> None:
+    files = {"lab.py": "from tools import go as _go\nrun = _go\n", "tools.py": 'def go(rate):\n    "Go."\n'}
+    assert reader(files).signature("lab:run") == Signature("Go.", ("rate",), "rate")
+
+
+def test_nothing_is_executed(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    source = f'import pathlib\npathlib.Path({str(mark)!r}).touch()\nlookup = {{"noise": {{"low": 1}}}}\n'
+    assert reader({"lab.py": source}).variants("lab:lookup") == {"noise": {"low": "1"}}
+    assert not mark.exists()
