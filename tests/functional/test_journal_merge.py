@@ -531,7 +531,7 @@ def test_notes_that_cannot_be_read_do_not_keep_the_journal_from_merging(
     assert new.key in keys_of(ada)
 
 
-@pytest.mark.parametrize("name", ["..", ".git", ".GIT"])
+@pytest.mark.parametrize("name", ["..", ".git", ".GIT", "GIT~1", ".git. ", ".g\u200cit", ".git::$INDEX_ALLOCATION"])
 def test_names_that_git_would_not_check_out_are_not_taken_in(
     ada: Journal, bob: Journal, run_trial: RunTrial, pull: Pull, git: Git, name: str
 ) -> None:

@@ -16,6 +16,7 @@ both stay, and the variant is in conflict as before.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from mitosis.errors import BadRecord, FormatTooNew, GitError, JournalError
@@ -194,7 +195,18 @@ def refuse_unsafe_name(path: str, source: str) -> None:
     Raises:
         JournalError: it is one.
     """
-    if any(name.lower() in ("", ".", "..", ".git") for name in path.split("/")):
+    if any(name in ("", ".", "..") or _is_git_folder(name) for name in path.split("/")):
         raise JournalError(
             f"the journal of {source} has a file {path!r}, a name that mitosis never writes; nothing of it was merged"
         )
+
+
+_IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+"""Characters that file systems of macOS leave out of account, see `git fsck` on hasDotgit."""
+_GIT_FOLDERS = (".git", "git~1")
+
+
+def _is_git_folder(name: str) -> bool:
+    """Whether a file system may take a name for that of git's own folder."""
+    plain = _IGNORED_BY_HFS.sub("", name).partition(":")[0].rstrip(" .")
+    return plain.lower() in _GIT_FOLDERS
