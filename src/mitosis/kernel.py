@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import queue
 import re
 import shutil
 import signal
@@ -361,8 +362,28 @@ def _make_client(notebook: NotebookNode, manager: Any, listener: OutputListener)
             self.kc = client
             # No heartbeat: that the kernel's process ended is seen at once, and a thread less has to be ended.
             client.start_channels(hb=False)
-            await client.wait_for_ready(timeout=timeout_s)
             client.allow_stdin = False
+            try:
+                await asyncio.wait_for(self._wait_for_ready(client), timeout_s)
+            except TimeoutError as error:
+                raise TimeoutError(f"it did not answer within {timeout_s} s") from error
+
+        async def _wait_for_ready(self, client: Any) -> None:
+            """Ask what kernel it is until the answer comes, and the kernel's broadcast that goes with it.
+
+            jupyter_client's own way of waiting goes on for 0.2 s after that, to see whether more is broadcast. Here
+            that is of no interest: cells pass over whatever is not an answer to them.
+            """
+            asked = set()
+            while True:
+                asked.add(client.kernel_info())
+                with contextlib.suppress(queue.Empty):
+                    while (await client.shell_channel.get_msg(timeout=1))["parent_header"].get("msg_id") not in asked:
+                        pass
+                    # What was broadcast before this subscribed to it is lost: ask again then.
+                    while (await client.iopub_channel.get_msg(timeout=0.2))["parent_header"].get("msg_id") not in asked:
+                        pass
+                    return
 
         async def execute(self, cell: NotebookNode, index: int) -> CellError | None:  # type: ignore[override]
             try:
