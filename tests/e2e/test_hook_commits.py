@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from mitosis import canonical, hook
 from mitosis.git import find_repository
 from mitosis.journal import Journal, VariantValue
-from support.e2e import write
+from support.e2e import Mitosis, write
 
 Git = Callable[..., str]
 
@@ -202,3 +203,445 @@ def test_turned_off_it_says_nothing_even_where_the_clone_is_strict(lab: Lab) -> 
     hook.install(find_repository(lab.folder), strict=True)
     lab.stage({"pyproject.toml": '[tool.mitosis]\nhook = "off"\n' + STEP, "lab/__init__.py": CHANGED})
     assert lab.commit() == Outcome(0, [])
+
+
+# --- merges and other commands --------------------------------------------------------------------
+
+
+def on_branch(lab: Lab, files: Mapping[str, str]) -> None:
+    """Commit files on a branch `theirs`, without the check."""
+    lab.do("checkout", "--quiet", "-b", "theirs")
+    lab.stage(files)
+    assert lab.commit("--no-verify").status == 0
+    lab.do("checkout", "--quiet", "main")
+
+
+def test_a_merge_that_had_a_conflict_is_judged_when_it_is_committed(lab: Lab) -> None:
+    on_branch(lab, {"lab/__init__.py": CHANGED, "README.md": "theirs\n"})
+    lab.stage({"README.md": "ours\n"})
+    assert lab.commit() == Outcome(0, [])
+    assert lab.git("merge", "theirs").status == 1
+    lab.stage({"README.md": "both\n"})
+    assert lab.commit() == Outcome(0, WARNING)
+
+
+MERGE_HOOK = '#!/bin/sh\nexec "$(git rev-parse --git-path hooks)/pre-commit"\n'
+
+
+def test_a_merge_without_conflict_is_judged_where_the_hook_of_merges_calls_this_one(lab: Lab) -> None:
+    on_branch(lab, {"lab/__init__.py": CHANGED})
+    lab.stage({"README.md": "ours\n"})
+    assert lab.commit() == Outcome(0, [])
+    assert lab.git("merge", "--quiet", "-m", "merge", "theirs") == Outcome(0, [])
+    lab.do("reset", "--quiet", "--hard", "HEAD~")
+    file = lab.folder / ".git" / "hooks" / "pre-merge-commit"
+    file.write_text(MERGE_HOOK)
+    file.chmod(0o755)
+    assert lab.git("merge", "--quiet", "-m", "merge", "theirs") == Outcome(0, WARNING)
+    lab.do("reset", "--quiet", "--hard", "HEAD~")
+    hook.install(find_repository(lab.folder), strict=True)
+    assert lab.git("merge", "--quiet", "-m", "merge", "theirs").status == 1
+
+
+def test_git_judges_a_cherry_pick_only_when_it_is_committed_by_hand(lab: Lab) -> None:
+    """As git has it: a pick and a rebase run no pre-commit hook; a commit in the middle of one does."""
+    on_branch(lab, {"lab/__init__.py": CHANGED})
+    assert lab.git("cherry-pick", "theirs").said == []
+    lab.do("reset", "--quiet", "--hard", "HEAD~")
+    lab.do("cherry-pick", "--no-commit", "theirs")
+    assert lab.commit() == Outcome(0, WARNING)
+
+
+def test_a_commit_during_a_rebase_is_judged(lab: Lab) -> None:
+    on_branch(lab, {"README.md": "theirs\n"})
+    lab.stage({"README.md": "ours\n"})
+    assert lab.commit() == Outcome(0, [])
+    lab.do("checkout", "--quiet", "theirs")
+    assert lab.git("rebase", "main").status == 1
+    lab.stage({"README.md": "both\n", "lab/__init__.py": CHANGED})
+    assert lab.commit() == Outcome(0, WARNING)
+
+
+# --- modules that move ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "expected"), [(LAB, []), (CHANGED, WARNING)])
+def test_a_renamed_module_is_followed_by_the_configuration(lab: Lab, text: str, expected: list[str]) -> None:
+    lab.do("mv", "lab/__init__.py", "lab/sine.py")
+    lab.stage({"lab/sine.py": text, "pyproject.toml": STEP.replace("lab:", "lab.sine:")})
+    assert lab.commit() == Outcome(0, expected)
+
+
+def test_a_renamed_module_that_the_configuration_does_not_follow_takes_one_line(lab: Lab) -> None:
+    lab.do("mv", "lab/__init__.py", "lab/sine.py")
+    outcome = lab.commit()
+    assert (outcome.status, len(outcome.said)) == (0, 1)
+    assert outcome.said[0].startswith("mitosis: not checked: step `my_exp`: `lab:lookup_dict`: there is no `lookup_")
+
+
+# --- places ---------------------------------------------------------------------------------------
+
+
+def test_in_a_linked_worktree_its_own_index_counts(lab: Lab, tmp_path: Path) -> None:
+    lab.do("worktree", "add", "--quiet", str(tmp_path / "linked"))
+    linked = Lab(tmp_path / "linked")
+    lab.stage({"README.md": "more\n"})
+    linked.stage({"lab/__init__.py": CHANGED})
+    assert lab.commit() == Outcome(0, [])
+    assert linked.commit() == Outcome(0, WARNING)
+
+
+def test_a_submodule_has_its_own_hook(lab: Lab, tmp_path: Path, git: Git) -> None:
+    outer = make_lab(tmp_path / "outer", git)
+    outer.do("submodule", "--quiet", "add", str(lab.folder), "inner")
+    assert outer.commit() == Outcome(0, [])
+    inner = Lab(outer.folder / "inner")
+    inner.lock(slow=1, fast=10)
+    hook.install(find_repository(inner.folder))
+    inner.stage({"lab/__init__.py": CHANGED})
+    assert inner.commit() == Outcome(0, WARNING)
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_dictionary_that_imports_from_a_submodule_changes_with_its_commit(
+    tmp_path: Path, git: Git, is_known: bool
+) -> None:
+    inner = make_lab(tmp_path / "values", git, {"values.py": "slow = 1\n"})
+    files = {
+        "lab/__init__.py": LAB.replace('"slow": 1', '"slow": inner.values.slow').replace(
+            "lookup", "import inner.values\nlookup", 1
+        )
+    }
+    outer = Lab(tmp_path / "outer")
+    outer.folder.mkdir()
+    git("init", "--quiet", cwd=outer.folder)
+    outer.do("submodule", "--quiet", "add", str(inner.folder), "inner")
+    outer.stage({"pyproject.toml": STEP, **files})
+    assert outer.commit() == Outcome(0, [])
+    outer.lock(slow=1, fast=10)
+    hook.install(find_repository(outer.folder))
+    if is_known:
+        outer.stage({"pyproject.toml": STEP + "# more\n"})
+        assert outer.commit() == Outcome(0, [])
+    Lab(outer.folder / "inner").stage({"values.py": "slow = 2\n"})
+    assert Lab(outer.folder / "inner").commit() == Outcome(0, [])
+    outer.do("add", "inner")
+    assert outer.commit() == Outcome(0, WARNING)
+
+
+def test_in_a_bare_environment_the_python_that_installed_it_is_used(lab: Lab) -> None:
+    lab.stage({"lab/__init__.py": CHANGED})
+    done = subprocess.run(
+        ["env", "-i", "PATH=/usr/bin:/bin", f"HOME={os.environ['HOME']}", "git", "commit", "-q", "-m", "change"],
+        cwd=lab.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.splitlines()) == (0, WARNING)
+
+
+def test_a_hook_that_was_there_runs_first_and_may_stop_the_commit(lab: Lab) -> None:
+    repository = find_repository(lab.folder)
+    hook.uninstall(repository)
+    foreign = lab.folder / ".git" / "hooks" / "pre-commit"
+    foreign.write_text("#!/bin/sh\necho foreign >&2\n[ ! -e stop ]\n")
+    foreign.chmod(0o755)
+    hook.install(repository)
+    lab.stage({"lab/__init__.py": CHANGED})
+    (lab.folder / "stop").touch()
+    assert lab.commit() == Outcome(1, ["foreign"])
+    (lab.folder / "stop").unlink()
+    assert lab.commit() == Outcome(0, ["foreign", *WARNING])
+
+
+def test_where_hooks_are_in_the_working_tree_the_line_to_add_by_hand_works(lab: Lab) -> None:
+    repository = find_repository(lab.folder)
+    hook.uninstall(repository)
+    lab.do("config", "core.hooksPath", "hooks")
+    lab.write({"hooks/pre-commit": f"#!/bin/sh\n{sys.executable} -P -m mitosis.hook || exit\n"})
+    (lab.folder / "hooks" / "pre-commit").chmod(0o755)
+    lab.stage({"lab/__init__.py": CHANGED})
+    assert lab.commit() == Outcome(0, WARNING)
+
+
+def test_a_commit_from_a_folder_further_down_is_judged(lab: Lab) -> None:
+    lab.stage({"lab/__init__.py": CHANGED})
+    assert lab.git("commit", "--quiet", "-m", "change", cwd=lab.folder / "lab") == Outcome(0, WARNING)
+
+
+def test_a_shallow_clone_is_judged(lab: Lab, tmp_path: Path) -> None:
+    lab.stage({"README.md": "more\n"})
+    lab.commit()
+    lab.do("clone", "--quiet", "--depth=1", lab.folder.as_uri(), str(tmp_path / "clone"))
+    clone = Lab(tmp_path / "clone")
+    clone.do("fetch", "--quiet", "origin", "refs/mitosis/*:refs/mitosis/*")
+    hook.install(find_repository(clone.folder))
+    clone.stage({"lab/__init__.py": CHANGED})
+    assert clone.commit() == Outcome(0, WARNING)
+
+
+def test_in_a_sparse_checkout_what_is_there_is_judged(tmp_path: Path, git: Git) -> None:
+    lab = make_lab(tmp_path / "lab", git, {"big/data.txt": "1\n"})
+    lab.do("sparse-checkout", "set", "lab")
+    assert not (lab.folder / "big").exists()
+    lab.stage({"lab/__init__.py": CHANGED})
+    assert lab.commit() == Outcome(0, WARNING)
+    assert not (lab.folder / "big").exists()
+
+
+def test_a_large_repository_is_judged_without_checking_it_all_out(tmp_path: Path, git: Git) -> None:
+    lab = make_lab(tmp_path / "lab", git, {f"other/{n}.txt": "" for n in range(300)})
+    text = CHANGED + "import glob, os\nif glob.glob('other/*'): lookup_dict = {}\n"
+    lab.stage({"lab/__init__.py": text.replace("lookup_dict = {}", "pass")})
+    assert lab.commit() == Outcome(0, WARNING)
+
+
+@pytest.mark.parametrize(
+    "name", ["a b.txt", "it's.txt", 'say "x".txt', "größe.txt", "tab\there.txt", "line\nbreak.txt"]
+)
+def test_any_file_names_pass(lab: Lab, name: str) -> None:
+    lab.stage({name: "1\n", f"lab/{name}": "1\n", "lab/__init__.py": CHANGED})
+    assert lab.commit() == Outcome(0, WARNING)
+
+
+def test_a_file_name_that_is_not_utf8_passes(lab: Lab) -> None:
+    name = os.fsdecode(b"lab/gr\xf6\xdfe.txt")
+    lab.stage({name: "1\n", "lab/__init__.py": CHANGED})
+    assert lab.commit() == Outcome(0, WARNING)
+    lab.stage({name: "2\n"})
+    assert lab.commit() == Outcome(0, [])
+
+
+@pytest.mark.parametrize(
+    "variables", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX", "COLUMNS": "40"}, {"PYTHONIOENCODING": "ascii"}]
+)
+def test_poor_terminals_get_the_warning_without_a_traceback(lab: Lab, variables: dict[str, str]) -> None:
+    lab.stage({"lab/__init__.py": LAB.replace('"slow": 1', '"slow": "größer"')})
+    outcome = lab.commit(variables=variables)
+    assert (outcome.status, len(outcome.said)) == (0, 4)
+    assert (outcome.said[0], outcome.said[2:]) == (HEAD_LINE, END)
+    assert "my_exp.frequency=slow" in outcome.said[1]
+
+
+# --- what dictionaries do -------------------------------------------------------------------------
+
+
+def test_an_import_error_takes_one_line(lab: Lab) -> None:
+    lab.stage({"lab/__init__.py": "import no_such_library\n" + CHANGED})
+    assert lab.commit() == Outcome(
+        0,
+        [
+            "mitosis: not checked: step `my_exp`: `lab` cannot be imported: ModuleNotFoundError: "
+            "No module named 'no_such_library'"
+        ],
+    )
+
+
+@pytest.mark.parametrize("text", ["lookup_dict = {", "raise SystemExit(3)", "import os; os._exit(3)", "1 / 0", "x = 1"])
+def test_whatever_goes_wrong_takes_one_line_even_for_the_strict(lab: Lab, text: str) -> None:
+    hook.install(find_repository(lab.folder), strict=True)
+    lab.stage({"lab/__init__.py": text + "\n"})
+    outcome = lab.commit()
+    assert (outcome.status, len(outcome.said)) == (0, 1)
+    assert outcome.said[0].startswith("mitosis: not checked: step `my_exp`: ")
+
+
+def test_a_dictionary_that_takes_too_long_takes_one_line(lab: Lab) -> None:
+    lab.do("config", "mitosis.hookTimeLimit", "0.5")
+    lab.stage({"lab/__init__.py": "import time; time.sleep(50)\n" + CHANGED})
+    outcome = lab.commit()
+    assert outcome.status == 0
+    assert outcome.said == ["mitosis: not checked: step `my_exp`: importing `lab` took longer than 0.5 s and was ended"]
+
+
+def test_a_time_limit_that_is_none_is_told(lab: Lab) -> None:
+    lab.do("config", "mitosis.hookTimeLimit", "soon")
+    lab.stage({"lab/__init__.py": LAB + "x = 1\n"})
+    assert lab.commit() == Outcome(
+        0, ["mitosis: mitosis.hookTimeLimit is 'soon', where a number of seconds should be; it is 30"]
+    )
+
+
+def test_a_step_that_cannot_be_evaluated_does_not_hide_the_others(lab: Lab) -> None:
+    lab.stage({"pyproject.toml": STEP + 'bad = ["bad:run", "bad:lookup"]\n', "lab/__init__.py": CHANGED})
+    outcome = lab.commit()
+    assert [*outcome.said[:2], *outcome.said[3:]] == WARNING
+    assert outcome.said[2].startswith("mitosis: not checked: step `bad`")
+
+
+def test_what_a_dictionary_prints_is_not_seen(lab: Lab) -> None:
+    noise = "import sys, os\nprint('x')\nprint('y', file=sys.stderr)\nos.system('echo z')\n"
+    lab.stage({"lab/__init__.py": noise + LAB})
+    assert lab.commit() == Outcome(0, [])
+
+
+def test_a_value_that_can_no_longer_be_locked_is_a_change(lab: Lab) -> None:
+    lab.stage({"lab/__init__.py": LAB.replace('"slow": 1', '"slow": lambda: 1')})
+    outcome = lab.commit()
+    assert (outcome.status, outcome.said[0], outcome.said[2:]) == (0, HEAD_LINE, END)
+    assert outcome.said[1].startswith("    my_exp.frequency=slow   1 → ")
+    assert "lambda" in outcome.said[1]
+
+
+def test_a_difference_inside_a_value_is_named(lab: Lab, git: Git) -> None:
+    lab.lock(nested={"noise": {"scale": 0.01, "seed": 3}})
+    lab.stage({"lab/__init__.py": LAB.replace("}}", ', "nested": {"noise": {"scale": 0.05, "seed": 3}}}}')})
+    outcome = lab.commit()
+    assert outcome.said[1:3] == [
+        "    my_exp.frequency=nested   (0 trials used the locked value)",
+        "        noise.scale: 0.01 → 0.05",
+    ]
+
+
+def test_a_data_file_beside_the_module_counts(tmp_path: Path, git: Git) -> None:
+    text = (
+        "from pathlib import Path\n"
+        "slow = int(Path(__file__).with_name('slow.txt').read_text())\n"
+        "lookup_dict = {'frequency': {'slow': slow}}\n"
+    )
+    lab = make_lab(tmp_path / "lab", git, {"lab/__init__.py": text, "lab/slow.txt": "1"})
+    lab.do("commit", "--quiet", "--allow-empty", "-m", "x")
+    lab.stage({"lab/slow.txt": "2"})
+    outcome = lab.commit()
+    assert WARNING[1] in outcome.said
+
+
+def test_a_removed_variant_is_told_once_and_stops_nobody(lab: Lab) -> None:
+    hook.install(find_repository(lab.folder), strict=True)
+    lab.stage({"lab/__init__.py": LAB.replace(', "slow": 1', "")})
+    assert lab.commit() == Outcome(
+        0,
+        [
+            "mitosis: this commit lacks variants that are locked",
+            "    my_exp.frequency=slow   1 → not in the dictionary any more   (0 trials used the locked value)",
+        ],
+    )
+    lab.stage({"lab/__init__.py": LAB.replace(', "slow": 1', "") + "x = 1\n"})
+    assert lab.commit() == Outcome(0, [])
+
+
+def test_what_was_changed_before_does_not_stop_later_commits(lab: Lab) -> None:
+    hook.install(find_repository(lab.folder), strict=True)
+    lab.stage({"lab/__init__.py": CHANGED})
+    assert lab.commit("--no-verify").status == 0
+    lab.stage({"lab/__init__.py": CHANGED + "x = 1\n"})
+    assert lab.commit() == Outcome(0, [])
+    lab.stage({"lab/__init__.py": CHANGED.replace('"slow": 2', '"slow": 3')})
+    assert lab.commit().status == 1
+
+
+def test_retired_and_renamed_variants_may_go(lab: Lab) -> None:
+    repository = find_repository(lab.folder)
+    journal = Journal(repository)
+    journal.retire("my_exp", "frequency", "fast", "wrong unit", repository.identity())
+    journal.rename("my_exp", "frequency", "slow", "gentle", repository.identity())
+    lab.stage({"lab/__init__.py": 'lookup_dict = {"frequency": {"gentle": 1}}\n'})
+    assert lab.commit() == Outcome(0, [])
+    lab.stage({"lab/__init__.py": 'lookup_dict = {"frequency": {"gentle": 5}}\n'})
+    outcome = lab.commit()
+    assert outcome.said[1].startswith("    my_exp.frequency=gentle   1 → 5")
+
+
+def test_a_changed_body_of_a_function_is_told_and_stops_nobody(tmp_path: Path, git: Git, mitosis: Mitosis) -> None:
+    text = (
+        "def half(x):\n    return x / 2\n\n"
+        'lookup_dict = {"frequency": {"kind": half}}\n\n'
+        'def run(frequency):\n    return {"main": 1}\n'
+    )
+    lab = make_lab(tmp_path / "lab", git, {"lab/__init__.py": text, ".gitignore": "trials/\n"})
+    mitosis("my_exp", "-p", "my_exp.frequency=kind", cwd=lab.folder)
+    hook.install(find_repository(lab.folder), strict=True)
+    lab.stage({"lab/__init__.py": text.replace("x / 2", "x  /  2  # a half")})
+    assert [line for line in lab.commit().said if "kind" in line] == []
+    lab.stage({"lab/__init__.py": text.replace("x / 2", "x / 3")})
+    assert lab.commit() == Outcome(
+        0,
+        [
+            "mitosis: this commit changes functions that locked variants name",
+            "    my_exp.frequency=kind   lab:half   (1 trial used the locked value)",
+        ],
+    )
+
+
+# --- what is wrong with the repository ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["[tool.mitosis", '[tool.mitosis]\nhook = "loud"\n', "[tool.mitosis]\nsteps = 3\n"])
+def test_a_broken_configuration_takes_one_line(lab: Lab, text: str) -> None:
+    lab.stage({"pyproject.toml": text, "lab/__init__.py": CHANGED})
+    lab.write({"pyproject.toml": STEP})
+    outcome = lab.commit()
+    assert (outcome.status, len(outcome.said)) == (0, 1)
+    assert outcome.said[0].startswith("mitosis: locked variants are not checked: ")
+
+
+def test_without_a_configuration_nothing_is_said(lab: Lab) -> None:
+    lab.do("rm", "--quiet", "pyproject.toml")
+    lab.stage({"lab/__init__.py": CHANGED})
+    assert lab.commit() == Outcome(0, [])
+
+
+def test_without_a_journal_nothing_is_said(lab: Lab) -> None:
+    lab.do("update-ref", "-d", "refs/mitosis/journal")
+    lab.stage({"lab/__init__.py": CHANGED})
+    assert lab.commit() == Outcome(0, [])
+
+
+def replace_format(lab: Lab, git: Git, text: str) -> None:
+    """Have the journal say another format."""
+    blob = git("hash-object", "-w", "--stdin", cwd=lab.folder, stdin=text).strip()
+    tree = git("mktree", cwd=lab.folder, stdin=f"100644 blob {blob}\tformat\n").strip()
+    commit = git("commit-tree", tree, "-m", "x", cwd=lab.folder).strip()
+    git("update-ref", "refs/mitosis/journal", commit, cwd=lab.folder)
+
+
+@pytest.mark.parametrize("text", ["99\n", "no number\n"])
+def test_a_journal_that_cannot_be_read_takes_one_line(lab: Lab, git: Git, text: str) -> None:
+    hook.install(find_repository(lab.folder), strict=True)
+    replace_format(lab, git, text)
+    lab.stage({"lab/__init__.py": CHANGED})
+    outcome = lab.commit()
+    assert (outcome.status, len(outcome.said)) == (0, 1)
+    assert outcome.said[0].startswith("mitosis: locked variants are not checked: ")
+
+
+def test_of_a_variant_in_conflict_either_meaning_passes(lab: Lab, git: Git) -> None:
+    git("clone", "--quiet", str(lab.folder), "../other", cwd=lab.folder)
+    other = Lab(lab.folder.parent / "other")
+    other.lock(slow=2)
+    lab.do("fetch", "--quiet", str(other.folder), "refs/mitosis/journal")
+    repository = find_repository(lab.folder)
+    journal = Journal(repository)
+    journal.merge(git("rev-parse", "FETCH_HEAD", cwd=lab.folder).strip(), repository.identity(), "other")
+    assert journal.conflicts()
+    lab.stage({"lab/__init__.py": CHANGED})
+    assert lab.commit() == Outcome(0, [])
+    lab.stage({"lab/__init__.py": CHANGED.replace('"slow": 2', '"slow": 3')})
+    outcome = lab.commit()
+    assert (outcome.status, outcome.said[0]) == (0, HEAD_LINE)
+
+
+def test_the_trials_that_used_the_locked_value_are_counted(tmp_path: Path, git: Git, mitosis: Mitosis) -> None:
+    lab = make_lab(tmp_path / "lab", git, {"lab/__init__.py": LAB + "def run(frequency):\n    return {'main': 1}\n"})
+    lab.write({".git/info/exclude": "trials/\n"})
+    mitosis("my_exp", "-p", "my_exp.frequency=slow", cwd=lab.folder)
+    lab.stage({"lab/__init__.py": CHANGED})
+    assert lab.commit().said[1] == "    my_exp.frequency=slow   1 → 2   (1 trial used 1)"
+
+
+def test_index_and_working_tree_are_as_before(lab: Lab) -> None:
+    lab.stage({"lab/__init__.py": "from lab import part\n" + CHANGED, "lab/part.py": ""})
+    lab.write({"lab/part.py": "'changed'\n", "new.py": ""})
+    os.utime(lab.folder / "README.md", (1, 1))
+    index = (lab.folder / ".git" / "index").read_bytes()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [".git/hooks/pre-commit"], cwd=lab.folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.splitlines()) == (0, WARNING)
+    assert (lab.folder / ".git" / "index").read_bytes() == index
+    left = {str(p.relative_to(lab.folder)) for p in lab.folder.rglob("*") if p.is_file() and ".git" not in p.parts}
+    assert left == {"README.md", "pyproject.toml", "lab/__init__.py", "lab/part.py", "new.py"}
+    assert not list((lab.folder / ".git").rglob("*.lock"))
+    assert (lab.folder / "lab" / "part.py").read_text() == "'changed'\n"

@@ -16,6 +16,7 @@ from mitosis.errors import GitError, MitosisError
 
 if TYPE_CHECKING:
     from mitosis.check.reports import Report
+    from mitosis.check.states import State
     from mitosis.git import Repository
     from mitosis.journal import Journal
 
@@ -69,10 +70,10 @@ def _check(is_strict: bool) -> int:
         report = check_state(journal, state)
         if report.evaluation is not None:
             learn(repository, state, report.evaluation)
-    return _tell(_news(journal, report, time_limit_s), is_strict)
+    return _tell(_news(journal, report, state, time_limit_s), is_strict)
 
 
-def _news(journal: Journal, report: Report, time_limit_s: float) -> Report:
+def _news(journal: Journal, report: Report, staged: State, time_limit_s: float) -> Report:
     """What a commit brings: without what is so at HEAD already, which somebody has decided to live with."""
     from mitosis.check.reports import check_state
     from mitosis.check.states import commit_state
@@ -83,9 +84,18 @@ def _news(journal: Journal, report: Report, time_limit_s: float) -> Report:
         return report
     try:
         with commit_state(journal.repository, head, time_limit_s=time_limit_s) as state:
-            return report.without(check_state(journal, state))
+            # What submodules say is what is in the working tree: it is not known what it was before.
+            if _submodules(state) == _submodules(staged):
+                return report.without(check_state(journal, state))
     except ConfigError:  # with this commit, it can be used
-        return report
+        pass
+    return report
+
+
+def _submodules(state: State) -> dict[str, str]:
+    """The commits of the submodules."""
+    assert state.index is not None
+    return {name: file.oid for name, file in state.index.files.items() if file.is_submodule}
 
 
 def _tell(report: Report, is_strict: bool) -> int:
