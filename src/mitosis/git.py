@@ -330,6 +330,33 @@ def _reading_git(*command: str, cwd: Path, stdin: IO[bytes]) -> Iterator[IO[byte
         process.wait()
 
 
+def _start_asking_git(*command: str, cwd: Path) -> subprocess.Popen[bytes]:
+    """A git program that answers on its standard output what it is asked on its standard input."""
+    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, "GIT_NO_LAZY_FETCH": "1"}
+    try:
+        return subprocess.Popen(
+            ["git", *command],
+            cwd=cwd,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=variables,
+        )
+    except FileNotFoundError as error:
+        raise GitMissing() from error
+    except OSError as error:
+        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
+
+
+def _end_asked_git(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+
 _left_alone: list[subprocess.Popen[bytes]] = []
 """Processes that are not waited for; what forgets a process that runs is warned."""
 
@@ -376,8 +403,66 @@ class GitObject(NamedTuple):
     data: bytes
 
 
+class Objects:
+    """Trees and blobs, for whatever can read an object."""
+
+    def read_object(self, oid: str, limit_bytes: int | None = None) -> GitObject:
+        """An object's kind and bytes.
+
+        Args:
+            oid: its full id.
+            limit_bytes: refuse a larger one.
+
+        Raises:
+            UnreadableObject: it is missing, damaged or too large.
+        """
+        raise NotImplementedError
+
+    def read_tree(self, oid: str) -> dict[str, TreeEntry]:
+        """The entries of a tree by name, in git's order.
+
+        Raises:
+            UnreadableObject: it is missing, damaged, or no tree.
+        """
+        return {os.fsdecode(name): TreeEntry(int(mode, 8), raw.hex()) for name, mode, raw in self.read_entries(oid)}
+
+    def read_entries(self, oid: str, limit_bytes: int | None = None) -> list[tuple[bytes, bytes, bytes]]:
+        """Name, mode (octal digits) and id (20 bytes) of each entry of a tree, in git's order.
+
+        Args:
+            oid: its full id.
+            limit_bytes: refuse a larger one; that costs no memory.
+
+        Raises:
+            UnreadableObject: it is missing, damaged, too large, no tree, or has a name with a slash.
+        """
+        data = self._read_kind(oid, "tree", limit_bytes)
+        entries = _TREE_ENTRY.findall(data)
+        if sum(len(mode) + len(name) + _TREE_ENTRY_FIXED_BYTES for mode, name, _ in entries) != len(data):
+            raise UnreadableObject(oid, "it is damaged: its entries do not add up")
+        return [(name, mode, raw) for mode, name, raw in entries]
+
+    def read_blob(self, oid: str, limit_bytes: int | None = None) -> bytes:
+        """The bytes of a blob.
+
+        Args:
+            oid: its full id.
+            limit_bytes: refuse a larger one; that costs no memory.
+
+        Raises:
+            UnreadableObject: it is missing, damaged, too large, or no blob.
+        """
+        return self._read_kind(oid, "blob", limit_bytes)
+
+    def _read_kind(self, oid: str, kind: str, limit_bytes: int | None = None) -> bytes:
+        found = self.read_object(oid, limit_bytes)
+        if found.kind != kind:
+            raise UnreadableObject(oid, f"it is a {found.kind}, where a {kind} should be")
+        return found.data
+
+
 @dataclass(frozen=True)
-class Repository:
+class Repository(Objects):
     """A git repository with a working tree, as seen from one of its worktrees."""
 
     root: Path
@@ -520,47 +605,70 @@ class Repository:
         line, _, _ = self._read_kind(commit, "commit").partition(b"\n")
         return line.removeprefix(b"tree ").decode("ascii")
 
-    def read_tree(self, oid: str) -> dict[str, TreeEntry]:
-        """The entries of a tree by name, in git's order.
 
-        Raises:
-            UnreadableObject: it is missing, damaged, or no tree.
-        """
-        return {os.fsdecode(name): TreeEntry(int(mode, 8), raw.hex()) for name, mode, raw in self.read_entries(oid)}
+class ObjectReader(Objects):
+    """Reads objects through one git program. For a few of them that is done before libgit2 has been loaded.
 
-    def read_entries(self, oid: str, limit_bytes: int | None = None) -> list[tuple[bytes, bytes, bytes]]:
-        """Name, mode (octal digits) and id (20 bytes) of each entry of a tree, in git's order.
+    Args:
+        repository: where they are. It is no partial clone: git would fetch what is missing.
+    """
 
-        Args:
-            oid: its full id.
-            limit_bytes: refuse a larger one; that costs no memory.
+    def __init__(self, repository: Repository) -> None:
+        self._root = repository.root
+        self._process: subprocess.Popen[bytes] | None = None
 
-        Raises:
-            UnreadableObject: it is missing, damaged, too large, no tree, or has a name with a slash.
-        """
-        data = self._read_kind(oid, "tree", limit_bytes)
-        entries = _TREE_ENTRY.findall(data)
-        if sum(len(mode) + len(name) + _TREE_ENTRY_FIXED_BYTES for mode, name, _ in entries) != len(data):
-            raise UnreadableObject(oid, "it is damaged: its entries do not add up")
-        return [(name, mode, raw) for mode, name, raw in entries]
+    def find(self, name: str) -> str | None:
+        """The id of what git calls so, such as a ref; None if there is nothing of that name, or it cannot be read."""
+        words = self._ask(name)
+        if len(words) != 3:
+            self.close()
+            return None
+        # What it is follows.
+        size_bytes = int(words[2])
+        if size_bytes > _READ_AHEAD_BYTES or self._process is None or self._process.stdout is None:
+            self.close()
+        else:
+            self._process.stdout.read(size_bytes + 1)
+        return words[0]
 
-    def read_blob(self, oid: str, limit_bytes: int | None = None) -> bytes:
-        """The bytes of a blob.
+    def read_object(self, oid: str, limit_bytes: int | None = None) -> GitObject:
+        """See `Objects`."""
+        words = self._ask(oid)
+        if words[:1] != [oid] or len(words) != 3:
+            self.close()
+            if words == [oid, "missing"]:
+                raise ObjectMissing(oid, "it is missing")
+            raise UnreadableObject(oid, "git cannot read it")
+        size_bytes = int(words[2])
+        if limit_bytes is not None and size_bytes > limit_bytes:
+            self.close()
+            _check_size(oid, size_bytes, limit_bytes)
+        pipe = None if self._process is None else self._process.stdout
+        data = b"" if pipe is None else pipe.read(size_bytes + 1)
+        if len(data) != size_bytes + 1:
+            self.close()
+            raise UnreadableObject(oid, "it is damaged")
+        return GitObject(words[1], data[:-1])
 
-        Args:
-            oid: its full id.
-            limit_bytes: refuse a larger one; that costs no memory.
+    def _ask(self, name: str) -> list[str]:
+        """What the git program answers to a name: id, kind and size, or that it has nothing."""
+        process = self._process
+        if process is None:
+            process = self._process = _start_asking_git("cat-file", "--batch", cwd=self._root)
+        if process.stdin is None or process.stdout is None:
+            return []
+        try:
+            process.stdin.write(f"{name}\n".encode())
+            process.stdin.flush()
+        except BrokenPipeError:  # it has stopped at what it cannot read
+            return []
+        return process.stdout.readline(_LONGEST_ANSWER_BYTES).decode("ascii", "replace").split()
 
-        Raises:
-            UnreadableObject: it is missing, damaged, too large, or no blob.
-        """
-        return self._read_kind(oid, "blob", limit_bytes)
-
-    def _read_kind(self, oid: str, kind: str, limit_bytes: int | None = None) -> bytes:
-        found = self.read_object(oid, limit_bytes)
-        if found.kind != kind:
-            raise UnreadableObject(oid, f"it is a {found.kind}, where a {kind} should be")
-        return found.data
+    def close(self) -> None:
+        """End the git program. The next object is read by a new one."""
+        if self._process is not None:
+            _end_asked_git(self._process)
+            self._process = None
 
 
 _KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}

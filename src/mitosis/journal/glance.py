@@ -1,0 +1,208 @@
+"""A quick look into the journal: a few names and the newest trials, for completion in the shell.
+
+Somebody waits for it who has not asked for anything yet. So it loads nothing that takes long, looks no further when
+that has taken long, and leaves out what cannot be read: `mitosis verify` is there to name that.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from typing import NamedTuple
+
+from mitosis.errors import GitError, MitosisError, UnreadableObject
+from mitosis.git import ObjectReader, Objects, Repository
+from mitosis.journal import layout
+
+_PATIENCE_S = 0.4
+_TREE_LIMIT_BYTES = 4 * 2**20
+_VALUE_LIMIT_BYTES = 2**16
+"""A larger value is not shown."""
+_MOST_NAMES = 1_000
+_MOST_RECORDS = 400
+"""So many trials of one day are looked at for the newest of them."""
+_SUMMARY_LETTERS = 60
+_TREE_MODE = b"40000"
+
+
+class Seen(NamedTuple):
+    """A trial, as much as is shown of it."""
+
+    key: str
+    experiment: str
+    status: str
+    main: object
+    started: str
+
+
+class Glance:
+    """The journal as it is now. Use it in a `with` statement.
+
+    Args:
+        repository: where the journal is.
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._closing = ExitStack()
+        self._deadline = time.monotonic() + _PATIENCE_S
+        self._objects: Objects = repository
+        self._trees: dict[str, dict[str, tuple[bool, str]]] = {}
+        self._root: str | None = None
+
+    def __enter__(self) -> Glance:
+        name = f"{layout.JOURNAL_REF}^{{tree}}"
+        if self._may_be_partial():
+            with suppress(GitError):
+                self._root = self._repository.git("rev-parse", "--verify", "--quiet", name).strip()
+        else:
+            reader = self._closing.enter_context(closing(ObjectReader(self._repository)))
+            self._objects = reader
+            self._root = reader.find(name)
+        if self._root is not None and not self._is_known():
+            self._root = None
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._closing.close()
+
+    # --- variants ---------------------------------------------------------------------------------
+
+    def steps(self) -> list[str]:
+        """The steps that have locked variants."""
+        return self._names(layout.VARIANTS)
+
+    def parameters(self, step: str) -> list[str]:
+        """The parameters of a step that have locked variants."""
+        return self._names(layout.VARIANTS, step)
+
+    def variants(self, step: str, parameter: str) -> dict[str, tuple[str, ...]]:
+        """The digests of the meanings that are recorded for each variant of a parameter."""
+        found = {}
+        for name in self._names(layout.VARIANTS, step, parameter)[:_MOST_NAMES]:
+            if self._is_late():
+                break
+            files = self._folder(layout.VARIANTS, step, parameter, name)
+            found[name] = tuple(file.removesuffix(layout.RECORD_SUFFIX) for file in files)
+        return found
+
+    def retired(self, step: str, parameter: str) -> set[str]:
+        """The variants of a parameter that may not be used any more."""
+        return set(self._names(layout.RETIRED, step, parameter))
+
+    def summary(self, step: str, parameter: str, variant: str, digest: str) -> str:
+        """What a variant means, in a few words; empty where that cannot be told soon."""
+        from mitosis import canonical
+
+        entry = self._folder(layout.VARIANTS, step, parameter, variant).get(f"{digest}{layout.RECORD_SUFFIX}")
+        if entry is None or entry[0] or self._is_late():
+            return ""
+        try:
+            value = self._objects.read_blob(entry[1], _VALUE_LIMIT_BYTES)
+            return canonical.summary(value, limit=_SUMMARY_LETTERS)
+        except MitosisError:
+            return ""
+
+    # --- trials -----------------------------------------------------------------------------------
+
+    def newest_trials(self, prefix: str, limit: int) -> list[Seen]:
+        """The newest trials whose key begins so.
+
+        Of a day with very many of them, some of the newest may be missing.
+
+        Args:
+            prefix: of the key.
+            limit: how many.
+        """
+        days: dict[str, list[str]] = {}
+        for is_tree, oid in self._folder(layout.TRIALS).values():
+            for day, (is_day, day_oid) in (self._tree(oid) if is_tree else {}).items():
+                if is_day and layout.DAY_PATTERN.fullmatch(day):
+                    days.setdefault(day, []).append(day_oid)
+        found: list[Seen] = []
+        for _, oids in sorted(days.items(), reverse=True):
+            records = [record for oid in oids for record in self._records(oid, prefix)]
+            seen = [trial for key, oid in records[:_MOST_RECORDS] if (trial := self._read(key, oid)) is not None]
+            found += sorted(seen, key=lambda trial: (trial.started, trial.key), reverse=True)
+            if len(found) >= limit or self._is_late():
+                break
+        return found[:limit]
+
+    def _records(self, oid: str, prefix: str, *, is_shard: bool = False) -> Iterator[tuple[str, str]]:
+        """Key and blob of each record in the folder of a day."""
+        for name, (is_tree, entry) in self._tree(oid).items():
+            if is_tree and not is_shard and layout.SHARD_PATTERN.fullmatch(name) and name.startswith(prefix[:2]):
+                yield from self._records(entry, prefix, is_shard=True)
+            elif not is_tree and name.startswith(prefix) and _RECORD_NAME.fullmatch(name):
+                yield name.removesuffix(layout.RECORD_SUFFIX), entry
+
+    def _read(self, key: str, oid: str) -> Seen | None:
+        from mitosis.records import MAX_RECORD_BYTES, decode_trial
+
+        if self._is_late():
+            return None
+        try:
+            record = decode_trial(self._objects.read_blob(oid, MAX_RECORD_BYTES), key)
+        except MitosisError:
+            return None
+        return Seen(key, record.experiment, record.status, record.main, record.started)
+
+    # --- trees ------------------------------------------------------------------------------------
+
+    def _names(self, kind: str, *names: str) -> list[str]:
+        """The names of the folders in `variants/<step>/...` and the like; not those that had to be shortened."""
+        found = []
+        for component, (is_tree, _) in self._folder(kind, *names).items():
+            name = layout.decode_name(component)
+            if is_tree and layout.encode_name(name, layout.VARIANT_NAME_LIMIT) == component:
+                found.append(name)
+        return found
+
+    def _folder(self, kind: str, *names: str) -> dict[str, tuple[bool, str]]:
+        """The entries of `variants/<step>/...` and the like; none where there is no such folder."""
+        oid = self._root
+        for component in (kind, *(layout.encode_name(name, layout.VARIANT_NAME_LIMIT) for name in names)):
+            if oid is None:
+                return {}
+            is_tree, oid = self._tree(oid).get(component, (False, None))
+            if not is_tree:
+                return {}
+        return {} if oid is None else self._tree(oid)
+
+    def _tree(self, oid: str) -> dict[str, tuple[bool, str]]:
+        """The entries of a tree: whether each is a folder, and its id. None where it cannot be read, or it is late."""
+        if oid not in self._trees:
+            if self._is_late():
+                return {}
+            try:
+                entries = self._objects.read_entries(oid, _TREE_LIMIT_BYTES)
+            except UnreadableObject:
+                entries = []
+            self._trees[oid] = {
+                name.decode("utf-8", "surrogateescape"): (mode == _TREE_MODE, raw.hex()) for name, mode, raw in entries
+            }
+        return self._trees[oid]
+
+    def _is_known(self) -> bool:
+        """Whether the journal has a format that this version reads."""
+        is_tree, oid = self._tree(self._root or "").get(layout.FORMAT_FILE, (True, ""))
+        try:
+            text = b"" if is_tree else self._objects.read_blob(oid, 100).strip()
+        except UnreadableObject:
+            return False
+        return text.isdigit() and int(text) <= layout.FORMAT
+
+    def _may_be_partial(self) -> bool:
+        """Whether git may fetch what is not here; libgit2 never does."""
+        try:
+            return b"promisor" in (self._repository.common_dir / "config").read_bytes()
+        except OSError:
+            return True
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._deadline
+
+
+_RECORD_NAME = re.compile(layout.KEY_PATTERN.pattern + re.escape(layout.RECORD_SUFFIX))
