@@ -65,7 +65,12 @@ def call(words: list[str]) -> int:
     try:
         status = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        raise UsageError(f"{error}\nSee mitosis --help.") from error
+        usage = UsageError(f"{error}\nSee mitosis --help.")
+        if "--json" in words and (words[0] == "run" or words[0] not in app):
+            from mitosis.cli.as_json import print_error
+
+            print_error(usage)
+        raise usage from error
     except UnknownStep as error:
         commands = [name for name in app if not name.startswith("-")]
         near = nearest(error.name, commands)

@@ -30,13 +30,20 @@ class TrialProgress(Progress, Protocol):
 
 
 @contextlib.contextmanager
-def make_progress() -> Iterator[TrialProgress]:
-    """The progress for where standard output goes."""
-    if is_terminal():
-        with _live_progress() as progress:
+def make_progress(out: IO[str], *, quiet: bool = False) -> Iterator[TrialProgress]:
+    """The progress for where a trial's lines go.
+
+    Args:
+        out: standard output, or standard error where standard output is for something else.
+        quiet: say nothing but how it ended.
+    """
+    if quiet:
+        yield QuietProgress(out, sys.stderr)
+    elif is_terminal(out):
+        with _live_progress(out) as progress:
             yield progress
     else:
-        yield PlainProgress(sys.stdout, sys.stderr)
+        yield PlainProgress(out, sys.stderr)
 
 
 class PlainProgress:
@@ -99,15 +106,56 @@ class PlainProgress:
             self._broken.append(stream)
 
 
+class QuietProgress:
+    """One line at the end. Warnings go to standard error all the same: they are about what may be lost.
+
+    Args:
+        out: for the line.
+        err: for warnings.
+    """
+
+    def __init__(self, out: IO[str], err: IO[str]) -> None:
+        self._out = out
+        self._err = err
+
+    def phase(self, text: str) -> None:
+        pass
+
+    def announce(self, announcement: Announcement) -> None:
+        pass
+
+    def step_started(self, name: str, number: int, count: int) -> None:
+        pass
+
+    def output(self, stream: Literal["stdout", "stderr"], text: str) -> None:
+        pass
+
+    def step_ended(self, step: StepRecord, error: str | None) -> None:
+        pass
+
+    def warn(self, text: str) -> None:
+        self._write(self._err, f"! {text}\n")
+
+    def finish(self, outcome: Outcome) -> None:
+        self._write(self._out, f"{summary_line(outcome)}\n")
+
+    def _write(self, stream: IO[str], text: str) -> None:
+        with contextlib.suppress(OSError):
+            stream.write(plain(text, stream))
+            stream.flush()
+
+
 class LiveProgress:
     """Lines as they come, above one line that moves.
 
     Args:
         live: the display of rich that keeps the line at the bottom.
+        out: the terminal.
     """
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, out: IO[str]) -> None:
         self._live = live
+        self._out = out
         self._phase = "starting"
         self._phase_begun = time.monotonic()
         self._partial = ""
@@ -162,7 +210,7 @@ class LiveProgress:
     def _say(self, line: str, style: str | None = None) -> None:
         from rich.text import Text
 
-        text = Text(plain(line, sys.stdout), style=style or "")
+        text = Text(plain(line, self._out), style=style or "")
         if style is None:
             text.highlight_regex(r"^[✓+] ", "green")
             text.highlight_regex(r"^[✗x] ", "red")
@@ -179,9 +227,9 @@ class LiveProgress:
         from rich.text import Text
 
         elapsed = time.monotonic() - self._phase_begun
-        marks = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if can_show_unicode(sys.stdout) else "|/-\\"
+        marks = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if can_show_unicode(self._out) else "|/-\\"
         mark = marks[int(elapsed * _REFRESHES_PER_S) % len(marks)]
-        line = Text(f"{mark} {plain(self._phase, sys.stdout)}  {duration(elapsed)}", style="cyan", no_wrap=True)
+        line = Text(f"{mark} {plain(self._phase, self._out)}  {duration(elapsed)}", style="cyan", no_wrap=True)
         partial = self._partial.rstrip("\r").rpartition("\r")[2]
         if partial:
             return Group(Text.from_ansi(partial), line)
@@ -189,11 +237,11 @@ class LiveProgress:
 
 
 @contextlib.contextmanager
-def _live_progress() -> Iterator[TrialProgress]:
+def _live_progress(out: IO[str]) -> Iterator[TrialProgress]:
     from rich.console import Console
     from rich.live import Live
 
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = Console(file=out, highlight=False, markup=False, emoji=False)
     live = Live(
         console=console,
         transient=True,
@@ -201,7 +249,7 @@ def _live_progress() -> Iterator[TrialProgress]:
         redirect_stdout=False,
         redirect_stderr=False,
     )
-    progress = LiveProgress(live)
+    progress = LiveProgress(live, out)
     live.update(progress)  # type: ignore[arg-type]
     with live:
         yield progress
@@ -270,6 +318,20 @@ def ending(outcome: Outcome) -> Iterator[str]:
     key = record.key[:KEY_DIGITS]
     how = "" if record.status == "finished" else f" as {record.status}"
     yield status_line("✓", "recorded", f"{key}{how} · {where}")
+
+
+def summary_line(outcome: Outcome) -> str:
+    """All of a trial in one line: how it ended, what came of it, how long it took, and where its page is."""
+    record = outcome.record
+    if record.failure is not None:
+        what = record.failure.summary
+    else:
+        metrics = record.steps[-1].metrics.items() if record.steps else ()
+        what = ", ".join(f"{name} = {result(value)}" for name, value in (("main", record.main), *metrics))
+    mark = "✓" if record.status == "finished" else "✗"
+    how = f"debug, {record.status}" if outcome.debug else record.status
+    head = f"{mark} {record.experiment} {record.key[:KEY_DIGITS]} {how}: {what} ({duration(record.duration_s)})"
+    return f"{clean(head)} · {clean(_shown_path(outcome))}"
 
 
 def _shown_path(outcome: Outcome) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -66,14 +67,32 @@ def run(
         str | None,
         Parameter(help="Configuration file in place of pyproject.toml, relative to the top of the repository."),
     ] = None,
+    quiet: Annotated[
+        bool,
+        Parameter(
+            name=["--quiet", "-q"],
+            negative=(),
+            show_default=False,
+            help="Print one line at the end, and warnings, but nothing that the experiment prints.",
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool,
+        Parameter(
+            name="--json",
+            negative=(),
+            show_default=False,
+            help="Print how it ended as one JSON object on standard output, and all else on standard error.",
+        ),
+    ] = False,
 ) -> int:
     """Run a trial of the experiment that consists of these steps, and record it."""
+    if not steps and module is None and not (param or eval_param or debug):
+        return _say_what_to_do()
     from mitosis.cli.progress import make_progress
     from mitosis.runner import Request
     from mitosis.runner import run as run_trial
 
-    if not steps and module is None and not (param or eval_param or debug):
-        return _say_what_to_do()
     request = Request(
         folder=Path.cwd(),
         steps=steps,
@@ -84,20 +103,33 @@ def run(
         trials_folder=trials_folder,
         config=config,
     )
-    with make_progress() as progress:
-        outcome = run_trial(request, progress)
-        progress.finish(outcome)
+    out = sys.stderr if as_json else sys.stdout
+    try:
+        with make_progress(out, quiet=quiet) as progress:
+            outcome = run_trial(request, progress)
+            if not (quiet and as_json):
+                progress.finish(outcome)
+    except BaseException as error:
+        if as_json:  # whatever it is, the reader of standard output gets an object
+            from mitosis.cli.as_json import print_error
+
+            print_error(error)
+        raise
+    if as_json:
+        from mitosis.cli.as_json import print_outcome
+
+        print_outcome(outcome)
     if outcome.recorded_in is not None:
-        _share(outcome.recorded_in, outcome)
+        _share(outcome.recorded_in, outcome, None if quiet else out)
     return outcome.exit_status
 
 
-def _share(repository: Repository, outcome: Outcome) -> None:
+def _share(repository: Repository, outcome: Outcome, out: IO[str] | None) -> None:
     """Push what was recorded if that is wanted, and say what others have recorded."""
     if outcome.is_to_be_pushed:
         from mitosis.cli.sync import push_after_trial
 
-        push_after_trial(repository, outcome.remote)
+        push_after_trial(repository, outcome.remote, out)
     elif outcome.signal is None:
         from mitosis.cli.table import print_unmerged
         from mitosis.journal import Journal

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -76,8 +76,14 @@ def sync(remote: str | None = None, /, *, commits: _Commits = True) -> int:
     return 0
 
 
-def push_after_trial(repository: Repository, configured: str | None) -> None:
-    """Send what was just recorded, if that can be done without a question and soon; say it otherwise, and no more."""
+def push_after_trial(repository: Repository, configured: str | None, out: IO[str] | None) -> None:
+    """Send what was just recorded, if that can be done without a question and soon; say it otherwise, and no more.
+
+    Args:
+        repository: whose records to send.
+        configured: the remote that the configuration names.
+        out: where to say that it was done; None for nowhere.
+    """
     import time
 
     from mitosis.errors import FetchFailed, MitosisError, NoRemote, PushFailed
@@ -105,7 +111,8 @@ def push_after_trial(repository: Repository, configured: str | None) -> None:
         print_warning(f"not pushed to {clean(place)}: {clean(reason)}; `mitosis push` sends it later")
         return
     _print_warnings((*pushed.pulled.warnings, *pushed.warnings))
-    print_line(f"pushed to {clean(place)}")
+    if out is not None:
+        print_line(f"pushed to {clean(place)}", out)
     print_conflicts(Journal(repository).conflicts())
 
 

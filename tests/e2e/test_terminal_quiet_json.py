@@ -1,0 +1,190 @@
+"""A trial for scripts: one line, or one JSON object."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mitosis.records import TrialRecord
+from support.e2e import Mitosis, command
+
+Commit = Callable[[Mapping[str, str]], str]
+SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+FAILING = "import sys\nlookup_dict = {}\ndef run():\n    print('noise')\n    raise ValueError('bad shape')\n"
+
+
+def read_object(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The one line of standard output."""
+    (line,) = done.stdout.splitlines()
+    fields: dict[str, Any] = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert fields["exit_status"] == done.returncode
+    return fields
+
+
+def test_quiet_trial_prints_one_line(mitosis: Mitosis, only_record: Callable[[], TrialRecord]) -> None:
+    done = mitosis(*SLOW, "-q")
+    record = only_record()
+    assert re.fullmatch(
+        rf"✓ my_exp {record.key[:6]} finished: main = 4 \(\d\.\d s\) · trials/{re.escape(str(record.page))}\n",
+        done.stdout,
+    )
+    assert done.stderr == ""
+
+
+def test_quiet_failure_says_why_in_its_one_line(
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit({"lab/__init__.py": FAILING})
+    done = mitosis("my_exp", "--quiet", status=1)
+    assert done.stdout.startswith(f"✗ my_exp {only_record().key[:6]} failed: ValueError: bad shape (")
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
+
+
+def test_quiet_keeps_warnings_and_refusals(mitosis: Mitosis, commit: Commit) -> None:
+    commit({"lab/__init__.py": "lookup_dict = {}\ndef run():\n    return {'main': 1, 'data': iter([1])}\n"})
+    assert mitosis("my_exp", "-q").stderr == ""
+    commit({"lab/__init__.py": "lookup_dict = {}\ndef run():\n    return {'main': 1, 'f': (x for x in [1])}\n"})
+    assert "could not be saved" in mitosis("my_exp", "-q").stderr
+    refused = mitosis("my_exp", "-q", "-e", "my_exp.nothing=1", status=2)
+    assert refused.stdout == ""
+    assert "takes no `nothing`" in refused.stderr
+
+
+def test_json_of_a_finished_trial_agrees_with_its_record(
+    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    done = mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum", "-e", "+data.length=2", "--json")
+    found = read_object(done)
+
+    record = only_record()
+    assert found["format"] == 1
+    assert (found["status"], found["recorded"], found["debug"], found["failure"]) == ("finished", True, False, None)
+    assert (found["key"], found["experiment"], found["commit"]) == (record.key, "data+fit", record.commit)
+    assert found["main"] == 0.02
+    assert found["metrics"] == {"size.count": 2, "name": "fit"}
+    assert [step["name"] for step in found["steps"]] == ["data", "fit"]
+    assert found["steps"][0]["metrics"] == {"length": 2}
+    assert {"step": "data", "name": "length", "kind": "eval", "text": "2", "value": "2", "tracked": False} in found[
+        "parameters"
+    ]
+    assert found["page"] == str(project / "trials" / str(record.page))
+    assert found["folder"] == str(project / "trials" / str(record.folder))
+    assert (found["started"], found["ended"], found["duration_s"]) == (
+        record.started,
+        record.ended,
+        record.duration_s,
+    )
+
+
+def test_json_leaves_everything_else_to_standard_error(mitosis: Mitosis) -> None:
+    done = mitosis(*SLOW, "--json")
+    read_object(done)
+    assert "multiplying" in done.stderr
+    assert "main = 4" in done.stderr
+    assert "recorded" in done.stderr
+
+
+def test_quiet_json_is_the_object_alone(mitosis: Mitosis) -> None:
+    done = mitosis(*SLOW, "--json", "-q")
+    assert read_object(done)["main"] == 4
+    assert done.stderr == ""
+
+
+def test_json_of_a_failure_has_its_place(mitosis: Mitosis, commit: Commit) -> None:
+    commit({"lab/__init__.py": FAILING})
+    found = read_object(mitosis("my_exp", "--json", status=1))
+    assert (found["status"], found["main"], found["metrics"]) == ("failed", None, {})
+    assert found["failure"] == {
+        "kind": "exception",
+        "type": "ValueError",
+        "message": "bad shape",
+        "step": "my_exp",
+        "location": "lab/__init__.py:5 in run",
+    }
+    assert Path(found["page"]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "told"),
+    [
+        (("nothing",), "UnknownStep", "there is no step `nothing`"),
+        (("my_exp", "-e", "my_exp.amplitude=("), "BadExpression", "is not valid Python"),
+        (("my_exp",), "SignatureMismatch", "step `my_exp` needs `amplitude`, `frequency`"),
+        (("my_exp", "--no-such-option"), "UsageError", "Unknown option"),
+    ],
+)
+def test_json_of_a_refusal_says_what_standard_error_says(
+    mitosis: Mitosis, words: tuple[str, ...], kind: str, told: str
+) -> None:
+    done = mitosis(*words, "--json", status=2)
+    found = read_object(done)
+    assert (found["status"], found["recorded"], found["key"]) == ("refused", False, None)
+    assert (found["failure"]["kind"], found["failure"]["type"]) == ("refusal", kind)
+    assert told in found["failure"]["message"]
+    assert told in done.stderr
+
+
+def test_json_has_the_same_fields_however_it_ends(mitosis: Mitosis) -> None:
+    finished = read_object(mitosis(*SLOW, "--json"))
+    refused = read_object(mitosis("nothing", "--json", status=2))
+    assert list(finished) == list(refused)
+
+
+def test_json_of_what_json_has_no_word_for(mitosis: Mitosis, commit: Commit) -> None:
+    commit(
+        {
+            "lab/__init__.py": "lookup_dict = {}\ndef run():\n"
+            "    return {'main': float('nan'), 'metrics': {'up': float('inf'), 'text': 'é\\x1b[1m\\ud800'}}\n"
+        }
+    )
+    done = mitosis("my_exp", "--json", environment={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    found = read_object(done)
+    assert found["main"] == "nan"
+    assert found["metrics"] == {"up": "inf", "text": "é\x1b[1m\\ud800"}
+    assert done.stdout.isascii() and "\x1b" not in done.stdout
+
+
+def test_json_of_a_debug_trial_is_not_recorded(mitosis: Mitosis) -> None:
+    found = read_object(mitosis(*SLOW, "--debug", "--json"))
+    assert (found["debug"], found["recorded"], found["main"]) == (True, False, 4)
+
+
+def test_json_of_an_interrupted_trial(commit: Commit, project: Path) -> None:
+    commit(
+        {
+            "lab/__init__.py": "import pathlib, time\nlookup_dict = {}\n"
+            "def run():\n    pathlib.Path('begun').touch()\n    time.sleep(60)\n"
+        }
+    )
+    process = subprocess.Popen(
+        command("my_exp", "--json"), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    while not list(project.glob("trials/*/begun")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    found = read_object(subprocess.CompletedProcess([], process.returncode, out))
+    assert (found["status"], found["exit_status"], found["recorded"]) == ("interrupted", 143, True)
+
+
+def test_json_of_a_trial_that_could_not_be_recorded(mitosis: Mitosis, commit: Commit, project: Path) -> None:
+    lock = project / ".git" / "refs" / "mitosis" / "journal.lock"
+    commit(
+        {
+            "lab/__init__.py": "import pathlib\nlookup_dict = {}\n"
+            f"def run():\n    pathlib.Path({str(lock)!r}).touch()\n    return {{'main': 1}}\n"
+        }
+    )
+    found = read_object(mitosis("my_exp", "--json", status=3))
+    assert (found["status"], found["recorded"]) == ("error", False)
+    assert Path(found["folder"], "results_0.dill").is_file()
+    assert found["key"] in found["folder"]
