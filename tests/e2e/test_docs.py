@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
 from mitosis.cli import app
 from support.documented import Command, File, Ids, Session, Transcript, is_as_shown, read_examples
@@ -137,17 +138,26 @@ def test_session_keeps_its_folder_and_its_home_is_adas(session: Session) -> None
 def test_every_command_and_option_is_told_of() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in (README, *TUTORIALS, *GUIDES))
     missing = []
-    for name in (None, *(name for name in app if not name.startswith("-"))):
-        command = app if name is None else app[name]
-        if name is not None and not re.search(rf"mitosis {name}\b", text):
+    commands = dict(all_commands(app))
+    assert {"", "check", "variants retire", "hook install"} <= commands.keys()
+    for name, command in commands.items():
+        if name and not re.search(rf"mitosis {name}\b", text):
             missing.append(f"mitosis {name}")
         for argument in command.assemble_argument_collection():
             if argument.index is not None:  # `show KEY` is how it is told of, not `show --key`
                 continue
             options = [option for option in argument.names if option.startswith("-")]
             if options and not any(re.search(rf"(?<![\w-]){option}(?![\w-])", text) for option in options):
-                missing.append(f"{name or ''} {'/'.join(options)}")
+                missing.append(f"{name} {'/'.join(options)}")
     assert missing == []
+
+
+def all_commands(parent: App, name: str = "") -> Iterator[tuple[str, App]]:
+    """Every command with its words, the program itself among them."""
+    yield name, parent
+    for word in parent:
+        if not word.startswith("-"):
+            yield from all_commands(parent[word], f"{name} {word}".lstrip())
 
 
 def documents() -> list[Path]:
