@@ -306,7 +306,8 @@ _READ_AHEAD_BYTES = 2**18
 @contextlib.contextmanager
 def _reading_git(*command: str, cwd: Path, stdin: IO[bytes]) -> Iterator[IO[bytes]]:
     """What a git program writes to standard output; it is ended when nobody wants more."""
-    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES}
+    # Objects are read by their ids, as libgit2 does, whatever `git replace` has put in their places.
+    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, "GIT_NO_REPLACE_OBJECTS": "1"}
     try:
         process = subprocess.Popen(
             ["git", *command],

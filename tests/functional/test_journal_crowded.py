@@ -99,3 +99,9 @@ def test_blobs_are_read_in_order_and_what_is_odd_is_left_to_be_asked_for(reposit
 def test_more_odd_blobs_than_git_is_started_for_are_all_left(repository_folder: Path, git: Git) -> None:
     large = git("hash-object", "-w", "--stdin", stdin="x" * 1000).strip()
     assert list(read_blobs([large] * 100, 100, cwd=repository_folder)) == [None] * 100
+
+
+def test_blob_that_git_replaces_is_read_as_it_was_written(repository_folder: Path, git: Git) -> None:
+    one, other = (git("hash-object", "-w", "--stdin", stdin=text).strip() for text in ("one", "other"))
+    git("replace", one, other)
+    assert list(read_blobs([one, other], 100, cwd=repository_folder)) == [b"one", b"other"]
