@@ -392,9 +392,10 @@ def test_in_a_sparse_checkout_what_is_there_is_judged(tmp_path: Path, git: Git) 
 
 def test_a_large_repository_is_judged_without_checking_it_all_out(tmp_path: Path, git: Git) -> None:
     lab = make_lab(tmp_path / "lab", git, {f"other/{n}.txt": "" for n in range(300)})
-    text = CHANGED + "import glob, os\nif glob.glob('other/*'): lookup_dict = {}\n"
-    lab.stage({"lab/__init__.py": text.replace("lookup_dict = {}", "pass")})
-    assert lab.commit() == Outcome(0, WARNING)
+    # What a shell sees is not noticed, so this counts what was checked out.
+    count = "int(os.popen('ls other 2>/dev/null | wc -l').read())"
+    lab.stage({"lab/__init__.py": "import os\n" + LAB.replace('"slow": 1', f'"slow": {count}')})
+    assert lab.commit() == Outcome(0, [HEAD_LINE, WARNING[1].replace("2", "0", 1), *END])
 
 
 @pytest.mark.parametrize(
@@ -468,6 +469,22 @@ def test_a_step_that_cannot_be_evaluated_does_not_hide_the_others(lab: Lab) -> N
     outcome = lab.commit()
     assert [*outcome.said[:2], *outcome.said[3:]] == WARNING
     assert outcome.said[2].startswith("mitosis: not checked: step `bad`")
+
+
+def test_of_many_changes_some_are_shown_and_the_rest_counted(lab: Lab) -> None:
+    lab.lock(**{f"v{n:02}": 0 for n in range(30)})
+    entries = ", ".join(f'"v{n:02}": 1' for n in range(30))
+    lab.stage({"lab/__init__.py": 'lookup_dict = {"frequency": {"fast": 10, ' + entries + "}}\n"})
+    outcome = lab.commit()
+    assert [line[4:25] for line in outcome.said[1:21]] == [f"my_exp.frequency=v{n:02} " for n in range(20)]
+    assert outcome.said[21] == "mitosis: and 11 more; `mitosis check --staged` shows them all"
+    assert outcome.said[-1] == END[-1]
+
+
+def test_what_python_warns_of_in_a_module_is_not_seen(lab: Lab) -> None:
+    """Reading a module may warn as importing it does: of this, Python 3.12 does."""
+    lab.stage({"lab/__init__.py": "x = '\\d'\n" + CHANGED})
+    assert lab.commit(variables={"PYTHONWARNINGS": "default"}) == Outcome(0, WARNING)
 
 
 def test_what_a_dictionary_prints_is_not_seen(lab: Lab) -> None:

@@ -8,6 +8,7 @@ most commits touch nothing that matters.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 TIME_LIMIT_KEY = "mitosis.hookTimeLimit"
 """The key of git's configuration that says how many seconds evaluating the dictionaries may take."""
 _LINE_LIMIT = 500
+_MOST_SHOWN = 20
+"""Of the changes, so many are shown."""
 _STOPPED = 1
 _INTERRUPTED = 130
 
@@ -36,6 +39,8 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit status: another than 0 stops the commit.
     """
+    # What Python would like to say of the user's modules while they are read, it says where they are imported.
+    warnings.simplefilter("ignore")
     try:
         return _check("--strict" in arguments)
     except MitosisError as error:
@@ -102,8 +107,12 @@ def _tell(report: Report, is_strict: bool) -> int:
     """Say what was found; returns the exit status."""
     from mitosis.check.texts import headed
 
-    changes = [found.change for found in report.found]
-    _say(line if line.startswith(" ") else f"mitosis: {line}" for line in headed(changes, "this commit"))
+    # Those that break trials first: they must not be among what is left out.
+    changes = sorted((found.change for found in report.found), key=lambda change: not change.is_breaking)
+    lines = headed(changes[:_MOST_SHOWN], "this commit")
+    _say(line if line.startswith(" ") else f"mitosis: {line}" for line in lines)
+    if len(changes) > _MOST_SHOWN:
+        _say([f"mitosis: and {len(changes) - _MOST_SHOWN} more; `mitosis check --staged` shows them all"])
     _say(f"mitosis: not checked: {problem.reason}" for problem in report.problems)
     if not report.breaks:
         return 0
