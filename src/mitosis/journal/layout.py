@@ -65,6 +65,7 @@ _ESCAPE = re.compile(rb"%([0-9A-F]{2})")
 _EMPTY_NAME = "%"
 _SHORTENED_MARK = "~"
 _SHORTENED_DIGEST_DIGITS = 32
+_SHORTENED = re.compile(rf"{_SHORTENED_MARK}[0-9a-f]{{{_SHORTENED_DIGEST_DIGITS}}}\Z")
 
 
 def experiment_name(steps: Iterable[str]) -> str:
@@ -108,13 +109,18 @@ def decode_name(component: str) -> str:
 
 
 def recorded_name(step: str, parameter: str, variant: str) -> tuple[str, str, str]:
-    """The names of a variant as they come back from the journal, where very long ones are shortened."""
+    """The names of a variant as they come back from the journal, where very long ones are shortened.
+
+    What comes back from the journal stays as it is.
+    """
     return _recorded(step), _recorded(parameter), _recorded(variant)
 
 
 def _recorded(name: str) -> str:
     # A character takes at most twelve in a path.
-    return name if len(name) * 12 <= VARIANT_NAME_LIMIT else decode_name(encode_name(name, VARIANT_NAME_LIMIT))
+    if len(name) * 12 <= VARIANT_NAME_LIMIT or _SHORTENED.search(name):
+        return name
+    return decode_name(encode_name(name, VARIANT_NAME_LIMIT))
 
 
 def trial_folder(experiment: str, started: str) -> str:

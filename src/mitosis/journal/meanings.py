@@ -165,11 +165,11 @@ class _Describer:
 
         name = (*layout.recorded_name(locked.step, locked.parameter, locked.variant), locked.digest)
         commit = None if self._snapshot is None else self._snapshot.commit
-        origin = read_origins(
-            self._core.repository,
-            commit,
-            layout.variant_path(locked.step, locked.parameter, locked.variant, locked.digest),
-        ).get(name)
+        names = (locked.step, locked.parameter, locked.variant)
+        # The path cannot be told from a name that the journal has shortened.
+        is_shortened = any("~" in part for part in names)
+        path = layout.VARIANTS if is_shortened else layout.variant_path(*names, locked.digest)
+        origin = read_origins(self._core.repository, commit, path).get(name)
         is_readable = is_whole(locked)
         summary = canonical.summary(locked.value) if is_readable else "(cannot be read)"
         return Meaning(
