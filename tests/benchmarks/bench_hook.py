@@ -103,7 +103,17 @@ def _measure(folder: Path) -> None:
     def changed() -> float:
         _write(folder / "lab/step_3.py", _module(3, next(_numbers) + 1))
         _git(folder, "add", "lab")
-        return _timed_commit(folder)
+        took_s = _timed_commit(folder)
+        _git(folder, "reset", "--quiet", "--hard", "HEAD~")
+        return took_s
+
+    def all_changed() -> float:
+        common = folder / "lab/common.py"
+        common.write_text(common.read_text().replace(" * n", f" * (n + {next(_numbers) + 1})"))
+        _git(folder, "add", "lab")
+        took_s = _timed_commit(folder)
+        _git(folder, "reset", "--quiet", "--hard", "HEAD~")
+        return took_s
 
     cases: dict[str, Callable[[], float]] = {
         "python -c pass": lambda: _timed(python, folder),
@@ -113,6 +123,7 @@ def _measure(folder: Path) -> None:
         "git commit, nothing that matters, later": irrelevant,
         "git commit, evaluated, nothing changes": same,
         "git commit, evaluated, a variant changes": changed,
+        "git commit, evaluated, all variants change": all_changed,
     }
     times: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(REPEATS):
