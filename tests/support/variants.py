@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ lookup_dict = {
 def run(frequency, noise=None):
     return {"main": frequency}
 """
+ENVIRONMENT = "numpy==2\n"
 ADA = Identity("Ada Lovelace", "ada@example.org", 1_772_366_400, 60)
 
 MakeRecord = Callable[..., TrialRecord]
@@ -112,6 +114,7 @@ class Lab:
         used = variant(name, value, parameter)
         record = self.make_record(
             commit=journal.repository.head,
+            environment=hashlib.sha256(ENVIRONMENT.encode()).hexdigest()[:40],
             started=started,
             parameters=(
                 ParameterRecord(
@@ -119,7 +122,7 @@ class Lab:
                 ),
             ),
         )
-        record = journal.start(record, [used], "numpy==2\n", ADA).record
+        record = journal.start(record, [used], ENVIRONMENT, ADA).record
         journal.end(record.with_changes(status="finished", main=1, duration_s=0.5, ended=started), ADA)
         return record.key
 

@@ -202,9 +202,10 @@ def _row(record: TrialRecord, ambiguous: frozenset[str], meanings: Meanings, *, 
         # The name alone would say what it means now, or nothing while it means several things.
         is_plain = meaning is None or (meaning.is_locked and meaning.meanings == 1)
         then = "" if is_plain else f" ({parameter.summary})"
+        shown = _cut(mark + clean(parameter.text + then), _PARAMETER_WIDTH)
         if meaning is not None and meaning.new_names:
-            then += f" (now {' or '.join(meaning.new_names)})"
-        row[clean(name)] = _cut(mark + clean(parameter.text + then), _PARAMETER_WIDTH)
+            shown += f" (now {_cut(clean(' or '.join(meaning.new_names)), _PARAMETER_WIDTH)})"
+        row[clean(name)] = shown
     row["main"] = result(record.main) if state == "finished" else "–" if state in ("failed", "interrupted") else state
     row["when"] = moment(record.started, relative=relative)
     row["took"] = duration(record.duration_s) if record.duration_s is not None else ""

@@ -129,9 +129,9 @@ def _short_value(status: VariantStatus) -> str:
         return f"{redefinition.locked.summary} → {redefinition.now_summary}"
     shown = _summary(status.value)
     if status.remarks.new_names:
-        shown += f", now called {' or '.join(status.remarks.new_names)}"
+        shown += f", now called {' or '.join(sorted(status.remarks.new_names))}"
     if status.old_names:
-        shown += f", was called {' or '.join(status.old_names)}"
+        shown += f", was called {' or '.join(sorted(status.old_names))}"
     return shown
 
 
@@ -160,7 +160,7 @@ def show(variant: str, /) -> int:
         print_warning(trouble.reason)
     print_problems(found.problems)
     if not statuses:
-        known = [status.full_name for status in found.statuses] or sorted({lock.step for lock in journal.locks()})
+        known = [status.full_name for status in found.statuses] or _locked_names(journal)
         raise UnknownName(variant, "is neither locked nor in a lookup dictionary", known)
     origins = journal.variant_origins()
     for status in statuses:
@@ -298,11 +298,17 @@ def _locked_and_present(
 
     locked = _locked_values(journal, step, parameter, variant)
     if not locked:
-        known = [lock.variant for lock in journal.locks() if (lock.step, lock.parameter) == (step, parameter)]
-        raise UnknownName(f"{step}.{parameter}={variant}", "is not locked, so there is nothing to compare", known)
+        reason = "is not locked, so there is nothing to compare"
+        raise UnknownName(f"{step}.{parameter}={variant}", reason, _locked_names(journal, step, parameter))
     if len(locked) == 2:
         return locked[0], locked[1]
     return locked[0], _present_value(repository, step, parameter, variant)
+
+
+def _locked_names(journal: Journal, step: str | None = None, parameter: str | None = None) -> list[str]:
+    locks = journal.locks()
+    chosen = [lock for lock in locks if (lock.step, lock.parameter) == (step, parameter)] or locks
+    return list(dict.fromkeys(f"{lock.step}.{lock.parameter}={lock.variant}" for lock in chosen))
 
 
 def _locked_values(journal: Journal, step: str, parameter: str, variant: str) -> list[bytes]:
@@ -336,7 +342,7 @@ def _present_value(repository: Repository, step: str, parameter: str, variant: s
     for refused in evaluation.refused:
         if (refused.parameter, refused.variant) == (parameter, variant):
             raise LookupTrouble(f"{step}.{parameter}={variant} has no value that can be compared: {refused.reason}", "")
-    known = [meaning.variant for meaning in evaluation.meanings if meaning.parameter == parameter]
+    known = [f"{step}.{parameter}={m.variant}" for m in evaluation.meanings if m.parameter == parameter]
     raise UnknownName(f"{step}.{parameter}={variant}", "is neither locked nor in the lookup dictionary", known)
 
 

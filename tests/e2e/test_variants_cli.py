@@ -1,0 +1,566 @@
+"""`mitosis variants` and what is below it, as a user calls it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from mitosis.records import TrialRecord
+from mitosis.verify import verify
+from support.e2e import TIMEOUT_S, Mitosis, command
+from support.variants import ADA, Lab, clone, make_lab, variant
+
+MakeRecord = Callable[..., TrialRecord]
+SLOW = ("my_exp", "frequency", "slow")
+
+
+@pytest.fixture
+def lab(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    make_record: MakeRecord,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Lab:
+    """A lab that nothing is locked in yet, as the working directory."""
+    made = make_lab(tmp_path / "lab", capsys, make_record)
+    monkeypatch.chdir(made.folder)
+    return made
+
+
+@pytest.fixture
+def locked(lab: Lab) -> Lab:
+    """The same with `slow` and `fast` locked, and a trial that used `slow`."""
+    lab.lock({"fast": 10})
+    lab.use("slow", 1)
+    return lab
+
+
+def on_terminal(
+    folder: Path, columns: int, *words: str, variables: Mapping[str, str] | None = None
+) -> tuple[list[str], str]:
+    """The lines that a command writes to a terminal of so many columns, without colours, and all that it writes."""
+    terminal, other_end = pty.openpty()
+    fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
+    process = subprocess.Popen(
+        command(*words),
+        cwd=folder,
+        env={**os.environ, "TERM": "xterm", **(variables or {})},
+        stdin=other_end,
+        stdout=other_end,
+        stderr=other_end,
+        start_new_session=True,
+    )
+    os.close(other_end)
+    data = b""
+    try:
+        # Linux raises an error when nobody has the other end any more, others give nothing.
+        with contextlib.suppress(OSError):
+            while piece := os.read(terminal, 2**16):
+                data += piece
+        assert process.wait(TIMEOUT_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+    text = data.decode()
+    return re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines(), text
+
+
+# --- the listing ----------------------------------------------------------------------------------
+
+
+def test_listing_tells_state_value_origin_and_uses(locked: Lab) -> None:
+    locked.edit(('"slow": 1', '"slow": 2'))
+    said = locked.mitosis("variants")
+    head = locked.git("rev-parse", "--short=7", "HEAD").strip()
+    moment = "2026-03-01T12:00:00+00:00"
+    assert said.lines[0].split() == ["variant", "state", "value", "locked", "by", "trials", "last", "used", "commit"]
+    assert said.rows == {
+        "my_exp.frequency=fast": f"locked 10 {moment} Ada Lovelace 0 {head}",
+        "my_exp.frequency=slow": f"changed 1 → 2 {moment} Ada Lovelace 1 {moment} {head}",
+        "my_exp.noise=low": "not used yet {'kernel': [1, 2], 'scale': 0.01}",
+    }
+    assert [line[0] for line in said.lines[1:]] == [" ", "!", " "]
+    assert said.err == ""
+
+
+@pytest.mark.parametrize(
+    ("what", "shown"),
+    [
+        ("my_exp", {"my_exp.frequency=fast", "my_exp.frequency=slow", "my_exp.noise=low"}),
+        ("my_exp.noise", {"my_exp.noise=low"}),
+        ("my_exp.nothing", set()),
+    ],
+)
+def test_listing_is_of_a_step_or_a_parameter(locked: Lab, what: str, shown: set[str]) -> None:
+    assert locked.mitosis("variants", what).rows.keys() == shown
+
+
+def test_step_that_nobody_knows_is_refused_with_the_nearest(locked: Lab) -> None:
+    assert "Did you mean `my_exp`?" in locked.mitosis("variants", "my_ex", status=2).err
+
+
+def test_changed_lists_problems_alone_and_says_what_is_different(locked: Lab) -> None:
+    locked.lock({"low": {"scale": 0.01, "kernel": [1, 2]}}, "noise")
+    assert locked.mitosis("variants", "--changed").lines == ["every locked variant means what it did"]
+    locked.edit(("0.01", "0.05"), ('"slow": 1', '"slow": 2'), ('"fast": 10, ', ""))
+    said = locked.mitosis("variants", "--changed", status=1)
+    assert said.rows.keys() == {"my_exp.frequency=fast", "my_exp.frequency=slow", "my_exp.noise=low"}
+    assert said.lines[4:] == [
+        "    my_exp.frequency=fast   10 → not in the dictionary any more   (0 trials used the locked value)",
+        "    my_exp.frequency=slow   1 → 2   (1 trial used 1)",
+        "    my_exp.noise=low   (0 trials used the locked value)",
+        "        scale: 0.01 → 0.05",
+    ]
+    assert locked.mitosis("variants", "my_exp.noise", "--changed", status=1).rows.keys() == {"my_exp.noise=low"}
+
+
+def test_dictionary_that_cannot_be_imported_leaves_the_locks_and_one_line(locked: Lab) -> None:
+    locked.write({"lab.py": "import nothing_of_that_name\n"})
+    said = locked.mitosis("variants")
+    assert {name: row.split()[0] for name, row in said.rows.items()} == {
+        "my_exp.frequency=fast": "locked",
+        "my_exp.frequency=slow": "locked",
+    }
+    assert len(said.err.splitlines()) == 1
+    assert "nothing_of_that_name" in said.err
+    unknown = locked.mitosis("variants", "--changed", status=1)
+    assert unknown.lines == ["nothing is known to have changed"]
+    assert "nothing_of_that_name" in unknown.err
+
+
+def test_locks_are_listed_without_importing_anything(locked: Lab) -> None:
+    locked.write({"lab.py": "open('imported', 'w')\n"})
+    assert locked.mitosis("variants", "--locked").rows.keys() == {"my_exp.frequency=fast", "my_exp.frequency=slow"}
+    assert not (locked.folder / "imported").exists()
+
+
+def test_repository_without_steps_or_journal_has_no_variants(lab: Lab) -> None:
+    lab.commit({"pyproject.toml": ""})
+    assert lab.mitosis("variants").lines == ["there are no variants"]
+    assert lab.mitosis("variants", "--locked").lines == ["no variants are locked in this repository"]
+    (lab.folder / "pyproject.toml").unlink()
+    assert lab.mitosis("variants").lines == ["there are no variants"]
+    lab.lock({"slow": 1})
+    assert lab.mitosis("variants").rows["my_exp.frequency=slow"].startswith("locked 1 ")
+
+
+def test_working_tree_is_as_it_was(locked: Lab) -> None:
+    before = locked.git("status", "--porcelain", "--ignored"), locked.git("for-each-ref")
+    locked.mitosis("variants")
+    locked.mitosis("variants", "diff", "--rev", "HEAD~0..")
+    locked.mitosis("check", "HEAD")
+    assert (locked.git("status", "--porcelain", "--ignored"), locked.git("for-each-ref")) == before
+
+
+HOSTILE = {"\x1b[31mred": "\x1b]0;title\x07", "a\nb": 2, "a=b": 3, "": 5, "-x": 6, "\u202erev": 7, "n" * 3000: 8}
+
+
+def test_names_and_values_do_not_steer_the_terminal(lab: Lab) -> None:
+    lab.lock(HOSTILE)
+    lab.journal.retire("my_exp", "frequency", "a\nb", "\x1b[2J\nbecause", ADA)
+    lab.journal.rename("my_exp", "frequency", "a=b", "\x1b[32mnew", ADA)
+    lab.write({"lab.py": f"lookup_dict = {{'frequency': {dict.fromkeys(HOSTILE, 0)!r}}}\n"})
+    said = [
+        lab.mitosis("variants"),
+        lab.mitosis("variants", "--changed", status=1),
+        lab.mitosis("check", status=1),
+        lab.mitosis("check", "--format", "github", status=1),
+        lab.mitosis("check", "--format", "json", status=1),
+        *(lab.mitosis("variants", "show", f"my_exp.frequency={name}") for name in HOSTILE),
+        *(lab.mitosis("variants", "diff", "my_exp.frequency", "--", name) for name in HOSTILE),
+        lab.mitosis("variants", "show", "my_exp.frequency=\x1b[1mx", status=2),
+        lab.mitosis("variants", "retire", "my_exp.frequency=\x1b[31mred", "--reason", "\x1b"),
+        lab.mitosis("variants", "rename", "my_exp.frequency", "--", "-x", "\x1b[35m"),
+    ]
+    for text in (part for some in said for part in (some.out, some.err)):
+        assert all(letter.isprintable() or letter == "\n" for letter in text), repr(text[:300])
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name != "-x"])
+def test_any_name_can_be_shown_and_retired(lab: Lab, name: str) -> None:
+    lab.lock({name: 4})
+    word = f"my_exp.frequency={name}"
+    assert "    4" in lab.mitosis("variants", "show", word).lines
+    lab.mitosis("variants", "retire", word)
+    assert "retired" in lab.mitosis("variants", "show", word).lines[0]
+    assert len(lab.mitosis("variants", "show", word).out.split("history")[1].splitlines()) == 4
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_table_fits_the_terminal(locked: Lab, columns: int) -> None:
+    locked.lock({"v": "long text " * 20}, "text")
+    locked.edit(('"slow": 1', '"slow": 2'))
+    lines, text = on_terminal(locked.folder, columns, "variants")
+    names = [re.split(r" {2,}", line.lstrip("! "))[0] for line in lines[1:5]]
+    assert names == ["my_exp.frequency=fast", "my_exp.frequency=slow", "my_exp.noise=low", "my_exp.text=v"]
+    assert "1 → 2" in lines[2]
+    assert "'long text long" in lines[4]
+    assert ("No room for" in lines[5]) if columns == 80 else ("ago" in lines[1])
+    assert "\x1b[33m!" in text
+    assert max(map(len, lines)) <= columns
+
+
+def test_no_colour_and_ascii_where_asked(locked: Lab) -> None:
+    locked.edit(('"slow": 1', '"slow": 2'))
+    lines, text = on_terminal(
+        locked.folder, 120, "variants", variables={"NO_COLOR": "1", "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    )
+    assert "\x1b[33m" not in text
+    assert text.isascii()
+    assert "1 > 2" in lines[2]
+
+
+# --- one variant ----------------------------------------------------------------------------------
+
+
+def test_show_tells_value_origin_history_trials_and_difference(locked: Lab) -> None:
+    key = locked.use("slow", 1, started="2026-03-02T12:00:00+00:00")
+    locked.mitosis("variants", "retire", "my_exp.frequency=slow", "--reason", "too noisy")
+    locked.mitosis("variants", "retire", "my_exp.frequency=slow", "--undo")
+    locked.edit(('"slow": 1', '"slow": 2'))
+    said = locked.mitosis("variants", "show", "my_exp.frequency=slow")
+    assert said.lines[:4] == [
+        "my_exp.frequency=slow   changed",
+        f"    digest {variant('slow', 1).digest}",
+        said.lines[2],
+        "    my_exp.frequency=slow   1 → 2   (2 trials used 1)",
+    ]
+    assert re.fullmatch(
+        r"    locked 2026-03-01T12:00:00\+00:00 by Ada Lovelace <ada@example.org>"
+        r", commit [0-9a-f]{7}, by trial [0-9a-f]{12}",
+        said.lines[2],
+    )
+    assert said.lines[4:6] == ["value", "    1"]
+    history = [line.split("  ", 3)[-1].split("Lovelace  ")[1] for line in said.lines[7:10]]
+    assert history[:2] == [
+        "let my_exp.frequency=slow be used again",
+        "retire my_exp.frequency=slow: too noisy",
+    ]
+    assert "used by 2 trials" in said.lines
+    assert key[:6] in said.out
+
+
+def test_show_gives_the_full_value(lab: Lab) -> None:
+    lab.lock({"low": {"scale": 0.01, "kernel": list(range(50)), "name": "x" * 100}}, "noise")
+    said = lab.mitosis("variants", "show", "my_exp.noise=low")
+    assert "x" * 100 in said.out
+    assert "49" in said.out
+    assert "…" not in said.out
+
+
+def test_show_of_what_is_only_in_the_dictionary(lab: Lab) -> None:
+    said = lab.mitosis("variants", "show", "my_exp.frequency=slow")
+    assert said.lines[0] == "my_exp.frequency=slow   not used yet"
+    assert said.lines[-1] == "no trial has used it"
+    assert "history" not in said.lines
+
+
+def test_show_of_an_unknown_name_suggests_the_nearest(locked: Lab) -> None:
+    said = locked.mitosis("variants", "show", "my_exp.frequency=slwo", status=2)
+    assert "Did you mean `my_exp.frequency=slow`?" in said.err
+    assert (
+        "Did you mean `my_exp.frequency=slow`?"
+        in locked.mitosis("variants", "show", "my_exb.frequency=slow", status=2).err
+    )
+
+
+def test_show_of_a_conflict_gives_both_meanings_and_the_command_that_resolves(locked: Lab) -> None:
+    other = locked.give_meaning("slow", 3)
+    said = locked.mitosis("variants", "show", "my_exp.frequency=slow")
+    assert said.lines.count("my_exp.frequency=slow   conflict") == 2
+    assert {"    1", "    3"} <= set(said.lines)
+    assert "mitosis variants resolve my_exp.frequency=slow --keep" in said.err
+    locked.mitosis("variants", "resolve", "my_exp.frequency=slow", "--keep", other.digest[:6])
+    assert locked.mitosis("variants", "show", "my_exp.frequency=slow").lines[0].endswith("   changed")
+
+
+# --- differences ----------------------------------------------------------------------------------
+
+
+def test_difference_of_two_variants(lab: Lab) -> None:
+    lab.lock({"low": {"scale": 0.01, "kernel": [1, 2]}, "high": {"scale": 1.0, "kernel": [1, 2]}}, "noise")
+    assert lab.mitosis("variants", "diff", "my_exp.noise", "low", "high").lines == [
+        "scale: 0.01 → 1.0",
+        "(2 other leaves are the same)",
+    ]
+
+
+def test_variants_that_are_not_locked_are_taken_from_the_dictionary(locked: Lab) -> None:
+    locked.edit(('"slow": 1', '"slow": 2, "new": 7'))
+    assert locked.mitosis("variants", "diff", "my_exp.frequency", "slow", "new").lines == ["value: 1 → 7"]
+
+
+def test_difference_of_the_locked_and_the_present_meaning(locked: Lab) -> None:
+    assert locked.mitosis("variants", "diff", "my_exp.frequency", "slow").lines == ["no difference"]
+    locked.edit(('"slow": 1', '"slow": 2'))
+    assert locked.mitosis("variants", "diff", "my_exp.frequency", "slow").lines == ["value: 1 → 2"]
+
+
+def test_difference_of_the_meanings_of_a_conflict(locked: Lab) -> None:
+    locked.give_meaning("slow", 3)
+    [line] = locked.mitosis("variants", "diff", "my_exp.frequency", "slow").lines
+    assert line in ("value: 1 → 3", "value: 3 → 1")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("my_exp.frequency", "slwo"), "Did you mean `my_exp.frequency=slow`?"),
+        (("my_exp.frequency", "slow", "fats"), "Did you mean `my_exp.frequency=fast`?"),
+        (("my_exp.frequency", "gone", "fast"), "neither locked nor in the lookup dictionary"),
+        (("other.frequency", "slow", "fast"), "its step is not registered"),
+        (("my_exp", "slow"), "STEP.PARAM VARIANT"),
+        ((), "STEP.PARAM VARIANT"),
+        (("my_exp.frequency", "slow", "--rev", "HEAD.."), "no variant can be named"),
+        (("--rev", "HEAD"), "two dots"),
+        (("--rev", "nowhere.."), "git knows no commit"),
+    ],
+)
+def test_difference_of_what_is_not_there_is_refused(locked: Lab, words: tuple[str, ...], said: str) -> None:
+    assert said in locked.mitosis("variants", "diff", *words, status=2).err
+
+
+def test_difference_of_the_dictionaries_of_two_commits(lab: Lab) -> None:
+    first = lab.git("rev-parse", "HEAD").strip()
+    lab.edit(('"slow": 1', '"slower": 1'), ("0.01", "0.05"))
+    lab.commit({})
+    lab.edit(("0.05", "0.07"))
+    assert lab.mitosis("variants", "diff", "--rev", f"{first}..HEAD").lines == [
+        "removed  my_exp.frequency=slow   1",
+        "added    my_exp.frequency=slower   1",
+        "changed  my_exp.noise=low",
+        "    scale: 0.01 → 0.05",
+        "    (2 other leaves are the same)",
+    ]
+    assert (
+        lab.mitosis("variants", "diff", "my_exp.noise", "--rev", f"{first}..").lines[0] == "changed  my_exp.noise=low"
+    )
+    assert lab.mitosis("variants", "diff", "--rev", "HEAD..HEAD").lines == ["the dictionaries say the same"]
+
+
+# --- renaming -------------------------------------------------------------------------------------
+
+
+def test_rename_says_what_to_do_and_the_listing_both_names(locked: Lab) -> None:
+    said = locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
+    assert said.lines == [
+        "my_exp.frequency=gentle means 1, as slow does",
+        "    Trials keep the name that they were run with, and show both.",
+        "    Now change the name in the lookup dictionary: `slow` to `gentle`.",
+        "Let others know: mitosis push",
+    ]
+    rows = locked.mitosis("variants").rows
+    assert rows["my_exp.frequency=slow"].startswith("locked 1, now called gentle ")
+    assert rows["my_exp.frequency=gentle"].startswith("renamed 1, was called slow ")
+    locked.edit(('"slow"', '"gentle"'))
+    rows = locked.mitosis("variants", "--changed").rows
+    assert rows == {}
+    assert locked.mitosis("check").lines == ["checked the working tree: every locked variant means what it did"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("my_exp", "slow", "gentle"), "STEP.PARAM"),
+        (("my_exp.frequency", "slwo", "gentle"), "is not locked"),
+        (("my_exp.frequency", "slow", "fast"), "with another value"),
+        (("my_exp.frequency", "slow", ""), "needs a name"),
+    ],
+)
+def test_rename_that_would_mislead_is_refused(locked: Lab, words: tuple[str, ...], said: str) -> None:
+    assert said in locked.mitosis("variants", "rename", *words, status=2).err
+
+
+def test_trials_show_both_names_of_a_renamed_variant(locked: Lab) -> None:
+    key = locked.use("slow", 1)
+    locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
+    locked.mitosis("variants", "rename", "my_exp.frequency", "gentle", "soft")
+    assert "slow (now soft)" in locked.mitosis("list").out
+    assert "  my_exp.frequency  slow = 1  (called `soft` now)" in locked.mitosis("show", key).lines
+    used = locked.use("soft", 1)
+    assert "  my_exp.frequency  soft = 1" in locked.mitosis("show", used).lines
+
+
+def test_variant_that_gets_its_name_back_is_called_nothing_else(locked: Lab) -> None:
+    locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
+    locked.mitosis("variants", "rename", "my_exp.frequency", "gentle", "slow")
+    assert "now" not in locked.mitosis("list").out
+    rows = locked.mitosis("variants").rows
+    assert rows["my_exp.frequency=slow"].startswith("locked 1, was called gentle ")
+    assert rows["my_exp.frequency=gentle"].startswith("renamed 1, now called slow ")
+    assert verify(locked.journal.repository).findings == ()
+
+
+def test_trial_with_an_old_name_runs_and_says_the_new_one_once(lab: Lab, mitosis: Mitosis) -> None:
+    lab.mitosis("lock")
+    lab.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
+    done = mitosis("my_exp", "-p", "my_exp.frequency=slow", cwd=lab.folder)
+    assert done.stderr.splitlines() == ["! variant `slow` of `my_exp.frequency` is called `gentle` now"]
+    assert lab.mitosis("list").out.count("slow (now gentle)") == 1
+    # What trials are listed with says it already.
+    assert "is called" not in lab.mitosis("list").out
+
+
+# --- retiring -------------------------------------------------------------------------------------
+
+
+def test_retired_variant_is_refused_with_its_reason_until_that_is_undone(lab: Lab, mitosis: Mitosis) -> None:
+    lab.use("slow", 1)
+    [key] = [record.key for record in lab.journal.iter_trials()]
+    assert lab.mitosis("variants", "retire", "my_exp.frequency=slow", "--reason", "too noisy").lines == [
+        "my_exp.frequency=slow is retired: no trial can use it any more",
+        "Let others know: mitosis push",
+    ]
+    assert lab.mitosis("variants").rows["my_exp.frequency=slow"].startswith("retired 1 ")
+    assert "    retired: too noisy" in lab.mitosis("variants", "show", "my_exp.frequency=slow").lines
+    assert "  my_exp.frequency  slow = 1  (`slow` is retired: too noisy)" in lab.mitosis("show", key).lines
+    words = ("my_exp", "-p", "my_exp.frequency=slow")
+    refused = mitosis(*words, cwd=lab.folder, status=2)
+    assert "variant `slow` of `my_exp.frequency` is retired: too noisy" in refused.stderr
+    assert len(list(lab.journal.iter_trials())) == 1
+    lab.mitosis("variants", "retire", "my_exp.frequency=slow", "--undo")
+    mitosis(*words, cwd=lab.folder)
+
+
+def test_retired_variant_may_be_anything_in_the_dictionary(locked: Lab) -> None:
+    locked.mitosis("variants", "retire", "my_exp.frequency=slow")
+    for pair in (('"slow": 1', '"slow": 2'), (', "slow": 2', "")):
+        locked.edit(pair)
+        assert locked.mitosis("variants", "--changed").rows == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("my_exp.frequency=gone",), "is not locked"),
+        (("my_exp.frequency=slow", "--undo"), "is not retired"),
+        (("my_exp.frequency=slow", "--undo", "--reason", "x"), "--reason is for"),
+        (("my_exp.frequency=slow", "--reason", "x" * 20_000), "characters"),
+        (("slow",), "step.param=variant"),
+    ],
+)
+def test_retiring_what_cannot_be_is_refused(locked: Lab, words: tuple[str, ...], said: str) -> None:
+    assert said in locked.mitosis("variants", "retire", *words, status=2).err
+
+
+# --- two clones -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clones(locked: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Lab]:
+    """Two clones of one repository that have the same locks; calling it goes to the one of `ada` or `bob`."""
+    hub = tmp_path / "hub.git"
+    locked.git("clone", "--quiet", "--bare", str(locked.folder), str(hub))
+    locked.git("remote", "add", "origin", str(hub))
+    locked.mitosis("push")
+    labs = {"ada": locked, "bob": clone(locked, tmp_path / "bob", hub)}
+
+    def go(name: str) -> Lab:
+        monkeypatch.chdir(labs[name].folder)
+        return labs[name]
+
+    go("bob").mitosis("pull")
+    go("ada")
+    return go
+
+
+def test_names_that_were_changed_travel(clones: Callable[[str], Lab]) -> None:
+    ada = clones("ada")
+    ada.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
+    ada.mitosis("variants", "retire", "my_exp.frequency=fast", "--reason", "too noisy")
+    ada.mitosis("lock", "my_exp")
+    ada.mitosis("push")
+    bob = clones("bob")
+    bob.mitosis("pull")
+    rows = bob.mitosis("variants").rows
+    assert rows["my_exp.frequency=slow"].startswith("locked 1, now called gentle ")
+    assert rows["my_exp.frequency=fast"].startswith("retired 10 ")
+    assert rows["my_exp.noise=low"].startswith("locked ")
+    assert "slow (now gentle)" in bob.mitosis("list").out
+    bob.mitosis("variants", "retire", "my_exp.frequency=fast", "--undo")
+    bob.mitosis("push")
+    ada = clones("ada")
+    ada.mitosis("pull")
+    assert ada.mitosis("variants").rows["my_exp.frequency=fast"].startswith("locked 10 ")
+
+
+def test_names_that_were_changed_apart_are_all_kept(clones: Callable[[str], Lab]) -> None:
+    for name, new in (("ada", "gentle"), ("bob", "soft")):
+        lab = clones(name)
+        lab.mitosis("variants", "rename", "my_exp.frequency", "slow", new)
+        lab.mitosis("variants", "retire", "my_exp.frequency=fast", "--reason", f"says {name}")
+        lab.mitosis("lock")
+    clones("ada").mitosis("sync")
+    clones("bob").mitosis("sync")
+    clones("ada").mitosis("sync")
+    for name in ("ada", "bob"):
+        lab = clones(name)
+        said = lab.mitosis("variants")
+        assert said.err == ""
+        assert said.rows["my_exp.frequency=slow"].startswith("locked 1, now called gentle or soft ")
+        shown = lab.mitosis("variants", "show", "my_exp.frequency=fast").lines
+        assert {"    retired: says ada", "    retired: says bob"} <= set(shown)
+        assert "slow (now gentle or soft)" in lab.mitosis("list").out
+        assert verify(lab.journal.repository).findings == ()
+        lab.edit(('"slow"', '"gentle"'))
+        assert lab.mitosis("variants", "--changed").rows == {}
+    assert clones("ada").git("rev-parse", "refs/mitosis/journal^{tree}") == clones("bob").git(
+        "rev-parse", "refs/mitosis/journal^{tree}"
+    )
+
+
+def test_trial_that_is_pushed_alone_takes_along_what_its_functions_were(
+    clones: Callable[[str], Lab], mitosis: Mitosis
+) -> None:
+    ada = clones("ada")
+    ada.commit({"lab.py": "def low(): return 1\nlookup_dict = {'f': {'low': low}}\ndef run(f): return {'main': 1}\n"})
+    ada.git("push", "--quiet", "origin", "HEAD")
+    mitosis("my_exp", "-p", "my_exp.f=low", cwd=ada.folder)
+    key = next(iter(ada.journal.iter_trials())).key
+    ada.use("slow", 1)
+    ada.mitosis("push", key)
+    bob = clones("bob")
+    bob.mitosis("pull")
+    assert {record.key for record in bob.journal.iter_trials()} >= {key}
+    name = ("my_exp", "f", "low")
+    assert bob.journal.remarks()[name].sources == ada.journal.remarks()[name].sources != []
+    bob.git("pull", "--quiet", "origin", "HEAD")
+    bob.edit(("return 1\n", "return 2\n"))
+    assert bob.mitosis("variants").rows["my_exp.f=low"].startswith("function changed ")
+
+
+# --- help -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("variants",),
+        ("variants", "show"),
+        ("variants", "diff"),
+        ("variants", "rename"),
+        ("variants", "retire"),
+        ("variants", "resolve"),
+        ("lock",),
+        ("check",),
+    ],
+)
+def test_help_fits_a_terminal(lab: Lab, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    said = lab.mitosis(*words, "--help")
+    assert said.lines[0].startswith(f"Usage: mitosis {' '.join(words)}")
+    assert max(map(len, said.lines)) <= 80
+    assert not re.search(r"^ *-{2,}$", said.out, re.MULTILINE)
+    assert sys.executable not in said.out
