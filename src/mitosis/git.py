@@ -333,7 +333,7 @@ def _reading_git(*command: str, cwd: Path, stdin: IO[bytes]) -> Iterator[IO[byte
 
 def _start_asking_git(*command: str, cwd: Path) -> subprocess.Popen[bytes]:
     """A git program that answers on its standard output what it is asked on its standard input."""
-    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, "GIT_NO_LAZY_FETCH": "1"}
+    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, "GIT_NO_REPLACE_OBJECTS": "1"}
     try:
         return subprocess.Popen(
             ["git", *command],

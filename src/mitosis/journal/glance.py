@@ -10,11 +10,14 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mitosis.errors import GitError, MitosisError, UnreadableObject
 from mitosis.git import ObjectReader, Objects, Repository
 from mitosis.journal import layout
+
+if TYPE_CHECKING:
+    from mitosis.records import MainResult
 
 _PATIENCE_S = 0.4
 _TREE_LIMIT_BYTES = 4 * 2**20
@@ -33,7 +36,7 @@ class Seen(NamedTuple):
     key: str
     experiment: str
     status: str
-    main: object
+    main: MainResult
     started: str
 
 
@@ -107,6 +110,10 @@ class Glance:
 
     # --- trials -----------------------------------------------------------------------------------
 
+    def experiments(self) -> list[str]:
+        """The names of experiments that have trials; not those that had to be shortened."""
+        return self._names(layout.TRIALS, limit=layout.EXPERIMENT_NAME_LIMIT)
+
     def newest_trials(self, prefix: str, limit: int) -> list[Seen]:
         """The newest trials whose key begins so.
 
@@ -151,12 +158,12 @@ class Glance:
 
     # --- trees ------------------------------------------------------------------------------------
 
-    def _names(self, kind: str, *names: str) -> list[str]:
+    def _names(self, kind: str, *names: str, limit: int = layout.VARIANT_NAME_LIMIT) -> list[str]:
         """The names of the folders in `variants/<step>/...` and the like; not those that had to be shortened."""
         found = []
         for component, (is_tree, _) in self._folder(kind, *names).items():
             name = layout.decode_name(component)
-            if is_tree and layout.encode_name(name, layout.VARIANT_NAME_LIMIT) == component:
+            if is_tree and layout.encode_name(name, limit) == component:
                 found.append(name)
         return found
 
