@@ -10,6 +10,7 @@ from mitosis.check.places import Place, PlaceFinder
 from mitosis.config import Config
 from mitosis.errors import BadRecord, Redefinition
 from mitosis.journal import Journal, LockedVariant, Remarks, Uses, VariantUse, VariantValue, recorded_name, same_names
+from mitosis.journal.locks import is_whole
 
 if TYPE_CHECKING:
     from mitosis.lookups import Evaluation, Meaning
@@ -153,7 +154,7 @@ class _Found:
         pairs: list[tuple[VariantValue, LockedVariant]] = []
         for meaning, digest in self.changed:
             lock = locked.get(VariantUse(*meaning_name(meaning), digest))
-            if lock is None:
+            if lock is None or not is_whole(lock):
                 add(
                     "unlockable",
                     meaning_name(meaning),
@@ -179,7 +180,7 @@ class _Found:
 
         names = {VariantUse(*name, self._recorded.meanings[name][0]) for name in (*self.unlockable, *self.removed)}
         found = journal.read_locks(names, problems=[]) if names else {}
-        return {use[:3]: canonical.summary(locked.value, limit=60) for use, locked in found.items()}
+        return {use[:3]: canonical.summary(locked.value, limit=60) for use, locked in found.items() if is_whole(locked)}
 
 
 def sound_steps(evaluation: Evaluation, config: Config) -> frozenset[str]:

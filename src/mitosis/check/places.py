@@ -47,6 +47,8 @@ class PlaceFinder:
 
     def find(self, step: str, parameter: str, variant: str) -> Place | None:
         """Where an entry is; the nearest thing around it that can be found, and None if not even the module can."""
+        if step not in self._config.steps:  # the journal shortens long names
+            return None
         module, _, qualified = self._config.steps[step].lookup.partition(":")
         found = self._module(module)
         if found is None:

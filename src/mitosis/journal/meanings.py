@@ -23,6 +23,7 @@ from mitosis.journal.core import Core, Snapshot
 from mitosis.journal.locks import (
     ConflictFolder,
     LockedVariant,
+    LockOrigin,
     Locks,
     VariantUse,
     VariantValue,
@@ -119,6 +120,8 @@ def describe(
 ) -> list[Redefinition]:
     """How values differ from what is locked, for people; see `Journal.describe`."""
     describer = _Describer(core, core.snapshot(), Counter({name: use.trials for name, use in uses.items()}))
+    if len(pairs) > 1:
+        describer.read_all_origins()
     return [describer.redefinition(variant, locked) for variant, locked in pairs]
 
 
@@ -129,6 +132,11 @@ class _Describer:
         problems: list[BadRecord] = []
         reader = Reader(core.store, None if snapshot is None else snapshot.tree, problems)
         self._uses = count_uses(reader.iter_trials(None, None)) if uses is None else uses
+        self._origins: dict[tuple[str, str, str, str], LockOrigin] | None = None
+
+    def read_all_origins(self) -> None:
+        """Look through the history once, and not for each variant again."""
+        self._origins = read_origins(self._core.repository, None if self._snapshot is None else self._snapshot.commit)
 
     def conflict(self, meanings: Sequence[LockedVariant]) -> Conflict:
         first = meanings[0]
@@ -169,7 +177,8 @@ class _Describer:
         # The path cannot be told from a name that the journal has shortened.
         is_shortened = any("~" in part for part in names)
         path = layout.VARIANTS if is_shortened else layout.variant_path(*names, locked.digest)
-        origin = read_origins(self._core.repository, commit, path).get(name)
+        origins = self._origins
+        origin = (read_origins(self._core.repository, commit, path) if origins is None else origins).get(name)
         is_readable = is_whole(locked)
         summary = canonical.summary(locked.value) if is_readable else "(cannot be read)"
         return Meaning(
