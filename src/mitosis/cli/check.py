@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from mitosis.cli import completers
 from mitosis.cli.table import print_line, print_warning
 from mitosis.cli.text import clean
 
@@ -22,7 +23,7 @@ _NOT_CHECKED = 3
 
 
 def check(
-    revision: str | None = None,
+    revision: Annotated[str | None, Parameter(completer=completers.revisions)] = None,
     /,
     *,
     staged: Annotated[bool, Parameter(negative=(), show_default=False)] = False,

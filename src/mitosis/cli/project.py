@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
+
+from mitosis.cli import completers
 from mitosis.cli.table import print_line
 
 
@@ -39,7 +43,7 @@ def init(*, config: str | None = None) -> int:
     return 0
 
 
-def setup(remote: str | None = None, /) -> int:
+def setup(remote: Annotated[str | None, Parameter(completer=completers.remotes)] = None, /) -> int:
     """Have plain git show records and locks as text in this clone, and fetch those of its remotes.
 
     Args:

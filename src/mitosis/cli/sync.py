@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from mitosis.cli import completers
 from mitosis.cli.table import print_conflicts, print_line, print_warning
 from mitosis.cli.text import clean, is_terminal
 
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from mitosis.sync import Pulled, Pushed, Remote
     from mitosis.sync.transport import Transport
 
+_Remote = Annotated[str | None, Parameter(completer=completers.remotes)]
 _Commits = Annotated[bool, Parameter(name="--commits", negative="--no-commits")]
 _AFTER_TRIAL_LIMIT_S = 30.0
 
 
-def push(*words: str, commits: _Commits = True) -> int:
+def push(*words: Annotated[str, Parameter(completer=completers.remote_and_keys)], commits: _Commits = True) -> int:
     """Send records to a remote, after fetching and merging those that it has.
 
     Args:
@@ -39,7 +41,7 @@ def push(*words: str, commits: _Commits = True) -> int:
     return 0
 
 
-def pull(remote: str | None = None, /, *, fetch: Annotated[bool, Parameter(negative="--no-fetch")] = True) -> int:
+def pull(remote: _Remote = None, /, *, fetch: Annotated[bool, Parameter(negative="--no-fetch")] = True) -> int:
     """Fetch the records of a remote and merge them into those here.
 
     Args:
@@ -59,7 +61,7 @@ def pull(remote: str | None = None, /, *, fetch: Annotated[bool, Parameter(negat
     return 0
 
 
-def sync(remote: str | None = None, /, *, commits: _Commits = True) -> int:
+def sync(remote: _Remote = None, /, *, commits: _Commits = True) -> int:
     """Pull and push: afterwards both sides have all records.
 
     Args:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from mitosis.cli import completers
 from mitosis.cli.table import print_columns, print_line, print_problems, print_unmerged, print_warning
 from mitosis.cli.text import KEY_DIGITS, clean, duration, is_terminal, moment, result
 from mitosis.records import TrialRecord
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     Meanings = Mapping[VariantUse, PresentMeaning]
 
+_Key = Annotated[str, Parameter(completer=completers.keys)]
+_Experiment = Annotated[str | None, Parameter(completer=completers.experiments)]
+
 _PARAMETER_WIDTH = 24
 _NOTE_WIDTH = 48
 _NAME_WIDTH = 13
@@ -27,7 +31,7 @@ _DEFAULT_COUNT = 20
 
 
 def list_trials(
-    *, number: Annotated[int, Parameter(name=["--number", "-n"])] = _DEFAULT_COUNT, experiment: str | None = None
+    *, number: Annotated[int, Parameter(name=["--number", "-n"])] = _DEFAULT_COUNT, experiment: _Experiment = None
 ) -> int:
     """List trials, newest first.
 
@@ -54,7 +58,7 @@ def list_trials(
     return 0
 
 
-def show(key: str) -> int:
+def show(key: _Key) -> int:
     """Show everything that is recorded about a trial.
 
     Args:
@@ -70,7 +74,7 @@ def show(key: str) -> int:
     return 0
 
 
-def forget(*keys: str, outputs: Annotated[bool, Parameter(negative=(), show_default=False)] = False) -> int:
+def forget(*keys: _Key, outputs: Annotated[bool, Parameter(negative=(), show_default=False)] = False) -> int:
     """Take trials out of the listing by a new commit. The history of the journal keeps their records.
 
     Args:
@@ -111,7 +115,7 @@ def _has_remote(journal: Journal) -> bool:
     return bool(list_remotes(journal.repository))
 
 
-def open_page(key: str) -> int:
+def open_page(key: _Key) -> int:
     """Open a trial's page in the browser, or print its path where there is no browser.
 
     Args:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from mitosis.cli import completers
 from mitosis.cli.table import (
     print_columns,
     print_conflicts,
@@ -34,13 +35,20 @@ _MOST_LOCKS = 10_000
 _TRIALS_SHOWN = 20
 _DIFFERENCES_SHOWN = 100
 
+_OptionalVariant = Annotated[str | None, Parameter(completer=completers.variants_of_parameter)]
 _Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 
 app = App(name="variants", help="List variants, what they mean and whether that has changed.", help_format="plaintext")
 
 
 @app.default
-def variants(what: str | None = None, /, *, changed: _Flag = False, locked: _Flag = False) -> int:
+def variants(
+    what: Annotated[str | None, Parameter(completer=completers.steps_and_parameters)] = None,
+    /,
+    *,
+    changed: _Flag = False,
+    locked: _Flag = False,
+) -> int:
     """List all variants that are locked or in a lookup dictionary, with their states, values and uses.
 
     The dictionaries are those of the working tree; their modules are imported by a process of their own.
@@ -136,7 +144,7 @@ def _short_value(status: VariantStatus) -> str:
 
 
 @app.command
-def show(variant: str, /) -> int:
+def show(variant: Annotated[str, Parameter(completer=completers.full_variants)], /) -> int:
     """Show all of a variant: its value, where it comes from, its history, and the trials that used it.
 
     Args:
@@ -250,7 +258,12 @@ def _print_trials(journal: Journal, name: tuple[str, str, str]) -> None:
 
 @app.command
 def diff(
-    target: str | None = None, first: str | None = None, second: str | None = None, /, *, rev: str | None = None
+    target: Annotated[str | None, Parameter(completer=completers.parameter_names)] = None,
+    first: _OptionalVariant = None,
+    second: _OptionalVariant = None,
+    /,
+    *,
+    rev: str | None = None,
 ) -> int:
     """Show how values differ, part by part.
 
@@ -416,10 +429,10 @@ def _warn_of(evaluation: Evaluation, where: str, parameter: str | None) -> None:
 
 @app.command
 def resolve(
-    variant: str,
+    variant: Annotated[str, Parameter(completer=completers.conflicting_variants)],
     /,
     *,
-    keep: str,
+    keep: Annotated[str, Parameter(completer=completers.meanings)],
     rename_other: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
 ) -> int:
     """Choose one of several recorded meanings of a variant, for everybody who shares the repository.
@@ -452,7 +465,12 @@ def resolve(
 
 
 @app.command
-def rename(parameter: str, old: str, new: str, /) -> int:
+def rename(
+    parameter: Annotated[str, Parameter(completer=completers.parameter_names)],
+    old: Annotated[str, Parameter(completer=completers.variants_of_parameter)],
+    new: str,
+    /,
+) -> int:
     """Record a new name for the value of a locked variant. The old name keeps its meaning.
 
     Args:
@@ -477,7 +495,13 @@ def rename(parameter: str, old: str, new: str, /) -> int:
 
 
 @app.command
-def retire(variant: str, /, *, reason: str = "", undo: _Flag = False) -> int:
+def retire(
+    variant: Annotated[str, Parameter(completer=completers.usable_variants)],
+    /,
+    *,
+    reason: str = "",
+    undo: _Flag = False,
+) -> int:
     """Let no trial use a variant any more, for everybody who shares the repository. Its meaning stays recorded.
 
     Args:
@@ -505,7 +529,7 @@ def retire(variant: str, /, *, reason: str = "", undo: _Flag = False) -> int:
     return 0
 
 
-def lock(*steps: str) -> int:
+def lock(*steps: Annotated[str, Parameter(completer=completers.steps)]) -> int:
     """Lock all variants of the lookup dictionaries as they are committed, without running a trial.
 
     Either all of them are locked, or none, if one is locked to another value.
