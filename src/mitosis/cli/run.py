@@ -8,6 +8,8 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from mitosis.cli import completers
+
 if TYPE_CHECKING:
     from mitosis.git import Repository
     from mitosis.runner import Outcome
@@ -17,6 +19,7 @@ def run(
     *steps: Annotated[
         str,
         Parameter(
+            completer=completers.steps,
             help="Steps to run, in order, as they are registered in [tool.mitosis.steps]. "
             "Each gets the data of the one before it.",
         ),
@@ -25,6 +28,7 @@ def run(
         tuple[str, ...],
         Parameter(
             name=["--param", "-p"],
+            completer=completers.lookup_parameters,
             negative=(),
             show_default=False,
             help="STEP.PARAM=VARIANT: look the value up by its variant's name. The name is locked to the value from "
@@ -35,6 +39,7 @@ def run(
         tuple[str, ...],
         Parameter(
             name=["--eval-param", "-e"],
+            completer=completers.eval_parameters,
             negative=(),
             show_default=False,
             help="STEP.PARAM=EXPR: a Python expression, quoted for the shell. A + before the step records without "
