@@ -1,0 +1,175 @@
+"""Checks of what is staged, the working tree and commits, against a real journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from mitosis import canonical
+from mitosis.check.reports import Report, check_revisions, check_staged, check_working_tree
+from mitosis.errors import ConfigError, UnknownRevision
+from mitosis.git import find_repository
+from mitosis.journal import Journal, VariantValue
+from mitosis.journal.layout import variant_path
+from support.e2e import write
+
+Git = Callable[..., str]
+Rewrite = Callable[[dict[str, bytes | str | None]], None]
+
+STEP = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n'
+
+
+def dictionary(**variants: object) -> dict[str, str]:
+    return {"lab.py": f"lookup_dict = {{'frequency': {variants!r}}}\n"}
+
+
+@pytest.fixture
+def lab(repository_folder: Path, git: Git) -> Path:
+    """A repository whose variants `slow` and `fast` are locked."""
+    write(repository_folder, {"pyproject.toml": STEP, "README.md": "", **dictionary(slow=1, fast=10)})
+    git("add", ".")
+    git("commit", "--quiet", "-m", "lab")
+    lock(repository_folder, slow=1, fast=10)
+    return repository_folder
+
+
+def lock(folder: Path, **values: object) -> None:
+    repository = find_repository(folder)
+    variants = []
+    for name, value in values.items():
+        data = canonical.encode(value)
+        variants.append(VariantValue("my_exp", "frequency", name, canonical.digest(data), data, "lab:lookup_dict"))
+    assert repository.head is not None
+    Journal(repository).lock(variants, repository.head, repository.identity())
+
+
+def commit(folder: Path, git: Git, files: Mapping[str, str]) -> str:
+    write(folder, files)
+    git("add", ".")
+    git("commit", "--quiet", "-m", "change")
+    return git("rev-parse", "HEAD").strip()
+
+
+def shown(report: Report) -> list[tuple[str, str, str | None]]:
+    return [(found.change.kind, found.change.variant, found.commit) for found in report.found]
+
+
+def staged(folder: Path) -> Report:
+    return check_staged(find_repository(folder))
+
+
+def in_range(folder: Path, text: str) -> Report:
+    return check_revisions(find_repository(folder), text)
+
+
+def test_each_state_is_checked_by_itself(lab: Path, git: Git) -> None:
+    head = commit(lab, git, dictionary(slow=2, fast=10))
+    write(lab, dictionary(slow=1, fast=11))
+    git("add", ".")
+    write(lab, dictionary(slow=1))
+    assert shown(in_range(lab, "HEAD")) == [("changed", "slow", head)]
+    assert shown(staged(lab)) == [("changed", "fast", None)]
+    assert shown(check_working_tree(find_repository(lab))) == [("removed", "fast", None)]
+
+
+def test_a_change_says_what_is_different_and_where(lab: Path) -> None:
+    write(lab, {"lab.py": "lookup_dict = {'frequency': {\n    'fast': 10,\n    'slow': 2,\n}}\n"})
+    report = check_working_tree(find_repository(lab))
+    [change] = [found.change for found in report.found]
+    assert (change.full_name, change.locked, str(change.place)) == ("my_exp.frequency=slow", "1", "lab.py:3")
+    assert change.redefinition is not None
+    assert change.redefinition.now_summary == "2"
+    assert report.breaks
+    assert report.evaluation is not None
+
+
+def test_of_a_range_each_change_is_told_with_the_commit_that_brings_it(lab: Path, git: Git) -> None:
+    before = commit(lab, git, dictionary(slow=1, fast=11))
+    commit(lab, git, {"README.md": "more\n"})
+    second = commit(lab, git, dictionary(slow=2, fast=11))
+    commit(lab, git, {"README.md": "still more\n"})
+    third = commit(lab, git, dictionary(slow=3, fast=11))
+    commit(lab, git, {"README.md": "yet more\n"})
+    report = in_range(lab, f"{before}..")
+    assert shown(report) == [("changed", "slow", second), ("changed", "slow", third)]
+    assert report.states == (f"5 commits of {before}..",)
+    assert shown(in_range(lab, f"{before}~..{before}")) == [("changed", "fast", before)]
+
+
+def test_what_is_brought_by_a_branch_and_undone_is_told(lab: Path, git: Git) -> None:
+    before = git("rev-parse", "HEAD").strip()
+    bad = commit(lab, git, dictionary(slow=2, fast=10))
+    commit(lab, git, dictionary(slow=1, fast=10))
+    assert shown(in_range(lab, f"{before}..HEAD")) == [("changed", "slow", bad)]
+    assert shown(in_range(lab, "HEAD")) == []
+
+
+def test_a_commit_whose_configuration_is_broken_is_a_problem_of_a_range_alone(lab: Path, git: Git) -> None:
+    before = git("rev-parse", "HEAD").strip()
+    commit(lab, git, {"pyproject.toml": "[tool.mitosis"})
+    last = commit(lab, git, {"pyproject.toml": STEP, **dictionary(slow=2, fast=10)})
+    report = in_range(lab, f"{before}..")
+    assert shown(report) == [("changed", "slow", last)]
+    assert len(report.problems) == 1
+    write(lab, {"pyproject.toml": "[tool.mitosis"})
+    git("add", ".")
+    with pytest.raises(ConfigError):
+        staged(lab)
+
+
+@pytest.mark.parametrize("text", ["nothing", "HEAD...HEAD", "nothing..HEAD", "HEAD..--help", ""])
+def test_revisions_that_git_does_not_know_are_refused(lab: Path, text: str) -> None:
+    with pytest.raises(UnknownRevision):
+        in_range(lab, text)
+
+
+def test_nothing_is_found_where_no_steps_or_locks_are(lab: Path, git: Git) -> None:
+    write(lab, {"pyproject.toml": "", **dictionary(slow=2)})
+    assert shown(check_working_tree(find_repository(lab))) == []
+    write(lab, {"pyproject.toml": STEP})
+    git("update-ref", "-d", "refs/mitosis/journal")
+    assert shown(check_working_tree(find_repository(lab))) == []
+
+
+def test_a_damaged_lock_does_not_hide_what_is_changed_besides(lab: Path, rewrite: Rewrite) -> None:
+    digest = canonical.digest(canonical.encode(1))
+    rewrite({variant_path("my_exp", "frequency", "slow", digest): b"\xc1 no value"})
+    write(lab, dictionary(slow=2, fast=11))
+    report = check_working_tree(find_repository(lab))
+    assert shown(report) == [("changed", "fast", None), ("unlockable", "slow", None)]
+    assert "mitosis verify" in report.found[1].change.reason
+
+
+def test_a_damaged_lock_of_what_is_gone_is_told_without_its_value(lab: Path, rewrite: Rewrite) -> None:
+    digest = canonical.digest(canonical.encode(1))
+    rewrite({variant_path("my_exp", "frequency", "slow", digest): b"\xc1 no value"})
+    write(lab, dictionary(fast=10))
+    report = check_working_tree(find_repository(lab))
+    assert [(found.change.kind, found.change.locked) for found in report.found] == [("removed", "")]
+
+
+def test_remarks_that_cannot_be_read_are_a_problem(lab: Path, rewrite: Rewrite) -> None:
+    rewrite({"retired/my_exp/frequency/slow/0123456789012345678901234567890123456789.msgpack": b"\xc1"})
+    write(lab, dictionary(slow=2, fast=10))
+    report = check_working_tree(find_repository(lab))
+    assert shown(report) == [("changed", "slow", None)]
+    assert len(report.problems) == 1
+
+
+def test_a_removed_parameter_and_one_that_is_no_dictionary_are_told(lab: Path) -> None:
+    write(lab, {"lab.py": "lookup_dict = {}\n"})
+    assert [f.change.kind for f in check_working_tree(find_repository(lab)).found] == ["removed", "removed"]
+    write(lab, {"lab.py": "lookup_dict = {'frequency': 3}\n"})
+    assert [f.change.kind for f in check_working_tree(find_repository(lab)).found] == ["unlockable", "unlockable"]
+
+
+def test_what_another_report_has_found_can_be_left_out(lab: Path, git: Git) -> None:
+    commit(lab, git, dictionary(slow=2, fast=10))
+    write(lab, dictionary(slow=2, fast=11))
+    git("add", ".")
+    assert shown(staged(lab).without(in_range(lab, "HEAD"))) == [("changed", "fast", None)]
+    write(lab, dictionary(slow=3, fast=10))
+    git("add", ".")
+    assert shown(staged(lab).without(in_range(lab, "HEAD"))) == [("changed", "slow", None)]
