@@ -72,6 +72,13 @@ def run(
         str | None,
         Parameter(help="Configuration file in place of pyproject.toml, relative to the top of the repository."),
     ] = None,
+    timeout: Annotated[
+        float | None,
+        Parameter(
+            help="Seconds that the steps may take together. Then they are interrupted, and killed if they do not end "
+            "within as long again, or 10 seconds if that is less. The trial is recorded as interrupted.",
+        ),
+    ] = None,
     quiet: Annotated[
         bool,
         Parameter(
@@ -107,6 +114,7 @@ def run(
         debug=debug,
         trials_folder=trials_folder,
         config=config,
+        timeout_s=timeout,
     )
     out = sys.stderr if as_json else sys.stdout
     try:

@@ -60,7 +60,8 @@ class Failure:
     """Why a trial did not finish."""
 
     kind: str
-    """`exception`, `result` (a step returned what it may not), `kernel` (it died), `interrupt`, `mitosis`."""
+    """`exception`, `result` (a step returned what it may not), `kernel` (it died), `interrupt` (by a signal),
+    `timeout`, `mitosis`."""
     message: str
     type: str | None = None
     """Class of the exception, as the traceback shows it."""

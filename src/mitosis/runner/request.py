@@ -15,6 +15,7 @@ from mitosis.records import ParameterRecord, StepRecord, TrialRecord
 COMMANDS = frozenset(
     {
         "check",
+        "completion",
         "demo",
         "forget",
         "hook",
@@ -35,6 +36,9 @@ COMMANDS = frozenset(
 )
 """What the command line takes for a command where a step could stand."""
 
+EXIT_TIMEOUT = 124
+"""The status that coreutils' `timeout` gives a command that it ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -54,6 +58,8 @@ class Request:
     """Relative to `folder`; None for the configured one."""
     config: str | None = None
     """Relative to the top of the working tree; None for pyproject.toml."""
+    timeout_s: float | None = None
+    """How long the steps may take together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +102,11 @@ class Outcome:
 
     @property
     def exit_status(self) -> int:
-        """0 finished, 1 failed, 128 + the number of the signal that interrupted it."""
+        """0 finished, 1 failed, 124 timed out, 128 + the number of the signal that interrupted it."""
         if self.record.status == "finished":
             return 0
+        if self.record.failure is not None and self.record.failure.kind == "timeout":
+            return EXIT_TIMEOUT
         if self.record.status == "interrupted":
             return 128 + (self.signal or signal.SIGINT)
         return 1
@@ -149,7 +157,8 @@ def rerun_command(request: Request) -> Sequence[str]:
     for flag, values in (("-p", request.lookups), ("-e", request.evaluated)):
         for value in values:
             words += [flag, value]
-    for flag, option in (("--config", request.config), ("-F", request.trials_folder)):
+    timeout = None if request.timeout_s is None else f"{request.timeout_s:.15g}"
+    for flag, option in (("--config", request.config), ("-F", request.trials_folder), ("--timeout", timeout)):
         if option is not None:
             words += [flag, option]
     return words

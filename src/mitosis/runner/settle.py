@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,10 @@ def settle(request: Request) -> Settled:
         raise UsageError(
             f"both -m {request.module} and steps ({', '.join(request.steps)}) were given\n"
             "Give the steps that are registered, or one module."
+        )
+    if request.timeout_s is not None and not 0 < request.timeout_s < math.inf:
+        raise UsageError(
+            f"--timeout {request.timeout_s:g} is no time that steps could take\nGive seconds, such as --timeout 3600."
         )
     repository = _find_repository(request)
     root = repository.root if repository is not None else _config_folder(request.folder)

@@ -61,6 +61,8 @@ class Trial:
         self._context: tuple[tuple[int, str], ...] = ()
         self._failed_line: int | None = None
         self._signal: int | None = None
+        self._has_timed_out = False
+        self._is_killed = False
         self._is_recorded = False
         self._kernel: Kernel | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -124,15 +126,51 @@ class Trial:
         again = self._signal is not None
         self._signal = number
         if again:
-            if self._kernel is not None:
-                self._kernel.kill()
+            self._kill()
         elif not self._is_recorded:
             assert self._task is not None
             self._task.cancel()
         elif self._kernel is not None:
             self._progress.warn("interrupting; once more to kill the experiment at once")
             self._kernel.interrupt()
-            asyncio.get_running_loop().call_later(INTERRUPT_GRACE_S, self._kernel.kill)
+            asyncio.get_running_loop().call_later(INTERRUPT_GRACE_S, self._kill)
+
+    def _on_timeout(self, timeout_s: float) -> None:
+        if self._signal is not None or self._kernel is None:
+            return
+        self._has_timed_out = True
+        grace_s = min(timeout_s, INTERRUPT_GRACE_S)
+        self._progress.warn(f"the timeout of {timeout_s:g} s is over; interrupting, and killing in {grace_s:g} s")
+        self._kernel.interrupt()
+        asyncio.get_running_loop().call_later(grace_s, self._kill)
+
+    def _kill(self) -> None:
+        self._is_killed = True
+        if self._kernel is not None:
+            self._kernel.kill()
+
+    @contextlib.contextmanager
+    def _time_limited(self) -> Iterator[None]:
+        """Have the steps end when they have taken as long as they may."""
+        timeout_s = self._settled.request.timeout_s
+        if timeout_s is None:
+            yield
+            return
+        timer = asyncio.get_running_loop().call_later(timeout_s, self._on_timeout, timeout_s)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _interruption(self, step: str) -> Failure | None:
+        """Why the trial ends although nothing in it failed; None if it goes on."""
+        if self._signal is not None:
+            kind, text = "interrupt", f"interrupted by {signal.Signals(self._signal).name}"
+        elif self._has_timed_out:
+            kind, text = "timeout", f"timed out after {self._settled.request.timeout_s:g} s"
+        else:
+            return None
+        return Failure(kind, f"{text}, and killed" if self._is_killed else text, step=step)
 
     # --- before the steps -------------------------------------------------------------------------
 
@@ -231,24 +269,26 @@ class Trial:
         failure: Failure | None = None
         pass_data = False
         index = 0
-        for index, planned in enumerate(self._loaded.plan.steps):
-            previous = self._loaded.plan.steps[index - 1] if pass_data else None
-            self._progress.step_started(planned.step.name, index + 1, len(self._loaded.plan.steps))
-            try:
-                failure, pass_data = await self._run_step(kernel, index, planned, previous)
-            except KernelDied as death:
-                failure = Failure("kernel", str(death), step=planned.step.name)
-            except AnswerFailed as error:
-                failure = Failure("mitosis", f"mitosis failed to look at it: {error.reason}", step=planned.step.name)
-            if self._signal is not None:
-                status = "interrupted"
-                name = signal.Signals(self._signal).name
-                failure = Failure("interrupt", f"interrupted by {name}", step=planned.step.name)
-            elif failure is not None:
-                status = "failed"
-            self._progress.step_ended(self._steps[index], None if failure is None else failure.summary)
-            if failure is not None:
-                break
+        with self._time_limited():
+            for index, planned in enumerate(self._loaded.plan.steps):
+                previous = self._loaded.plan.steps[index - 1] if pass_data else None
+                self._progress.step_started(planned.step.name, index + 1, len(self._loaded.plan.steps))
+                try:
+                    failure, pass_data = await self._run_step(kernel, index, planned, previous)
+                except KernelDied as death:
+                    failure = Failure("kernel", str(death), step=planned.step.name)
+                except AnswerFailed as error:
+                    failure = Failure(
+                        "mitosis", f"mitosis failed to look at it: {error.reason}", step=planned.step.name
+                    )
+                interruption = self._interruption(planned.step.name)
+                if interruption is not None:
+                    status, failure = "interrupted", interruption
+                elif failure is not None:
+                    status = "failed"
+                self._progress.step_ended(self._steps[index], None if failure is None else failure.summary)
+                if failure is not None:
+                    break
         if status == "finished":
             await self._show_results(kernel)
         await self._measure(kernel)
