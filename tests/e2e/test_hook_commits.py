@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -456,12 +458,28 @@ def test_a_dictionary_that_takes_too_long_takes_one_line(lab: Lab) -> None:
     assert outcome.said == ["mitosis: not checked: step `my_exp`: importing `lab` took longer than 0.5 s and was ended"]
 
 
-def test_a_time_limit_that_is_none_is_told(lab: Lab) -> None:
-    lab.do("config", "mitosis.hookTimeLimit", "soon")
+@pytest.mark.parametrize("text", ["soon", "nan", "0", "-1"])
+def test_a_time_limit_that_is_none_is_told(lab: Lab, text: str) -> None:
+    lab.do("config", "mitosis.hookTimeLimit", text)
     lab.stage({"lab/__init__.py": LAB + "x = 1\n"})
     assert lab.commit() == Outcome(
-        0, ["mitosis: mitosis.hookTimeLimit is 'soon', where a number of seconds should be; it is 30"]
+        0, [f"mitosis: mitosis.hookTimeLimit is '{text}', where a number of seconds should be; it is 30"]
     )
+
+
+def test_an_interrupted_check_stops_the_commit_without_a_traceback(lab: Lab, tmp_path: Path) -> None:
+    marker = tmp_path / "started"
+    lab.stage({"lab/__init__.py": f"import time; open({str(marker)!r}, 'w'); time.sleep(50)\n"})
+    with subprocess.Popen(
+        [".git/hooks/pre-commit"], cwd=lab.folder, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + 30
+        while not marker.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode not in (0, 1)
+    assert said == ""
 
 
 def test_a_step_that_cannot_be_evaluated_does_not_hide_the_others(lab: Lab) -> None:

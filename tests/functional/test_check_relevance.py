@@ -82,6 +82,19 @@ def test_modules_that_only_import_and_compute_are_not_evaluated_to_know(plain: C
     assert [plain.can_matter(), plain.can_matter()] == [False, False]
 
 
+def test_ordinary_dictionaries_need_no_evaluation_to_know(tmp_path: Path) -> None:
+    text = (
+        "import functools, math\nfrom dataclasses import dataclass\nimport numpy as np\nimport pandas as pd\n"
+        "from scipy import stats\nfrom sklearn.linear_model import Ridge\n\n"
+        "@dataclass\nclass Noise:\n    scale: float\n    spread: float = 1.0\n\n"
+        "lookup_dict = {'frequency': {'a': Noise(1), 'b': stats.norm(0, 1), 'c': np.random.default_rng(0),\n"
+        "    'd': functools.partial(math.pow, 2), 'e': pd.DataFrame({'x': [1]}), 'f': Ridge(alpha=1)}}\n"
+    )
+    clone = Clone(tmp_path / "clone", {"lab.py": text, "README.md": ""})
+    clone.stage({"README.md": "more\n", "data/new.csv": "", "run.py": "import lab"})
+    assert not clone.can_matter()
+
+
 @pytest.mark.parametrize("name", ["lab/__init__.py", "helper.py", "pyproject.toml", "lab/table.csv", ".gitattributes"])
 def test_what_the_lookup_modules_use_matters(plain: Clone, name: str) -> None:
     for _ in range(2):

@@ -7,6 +7,7 @@ most commits touch nothing that matters.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 TIME_LIMIT_KEY = "mitosis.hookTimeLimit"
 """The key of git's configuration that says how many seconds evaluating the dictionaries may take."""
+_LONGEST_LIMIT_S = 3600.0
 _LINE_LIMIT = 500
 _MOST_SHOWN = 20
 """Of the changes, so many are shown."""
@@ -135,11 +137,11 @@ def _time_limit(repository: Repository) -> float:
         if error.status != 1:  # 1: it is not set
             raise
         return TIME_LIMIT_S
-    try:
-        return min(max(float(text), 0.0), 3600.0)
-    except ValueError:
-        _say([f"mitosis: {TIME_LIMIT_KEY} is {text!r}, where a number of seconds should be; it is {TIME_LIMIT_S:g}"])
-        return TIME_LIMIT_S
+    with contextlib.suppress(ValueError):
+        if float(text) > 0:  # which "nan" is not
+            return min(float(text), _LONGEST_LIMIT_S)
+    _say([f"mitosis: {TIME_LIMIT_KEY} is {text!r}, where a number of seconds should be; it is {TIME_LIMIT_S:g}"])
+    return TIME_LIMIT_S
 
 
 def _first_line(text: str) -> str:
