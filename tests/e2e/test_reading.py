@@ -46,7 +46,7 @@ def test_list_says_once_what_is_the_same_in_all_rows(mitosis: Mitosis) -> None:
 
 def test_reading_commands_without_any_trial(mitosis: Mitosis) -> None:
     assert "no trials" in mitosis("list").stdout
-    assert "no variants" in mitosis("variants").stdout
+    assert "no variants" in mitosis("variants", "--locked").stdout
     assert "no trial is recorded" in mitosis("show", "abc", status=2).stderr
 
 

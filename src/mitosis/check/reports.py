@@ -110,7 +110,8 @@ def check_working_tree(repository: Repository) -> Report:
 def check_revisions(repository: Repository, text: str) -> Report:
     """Check a commit, or what the commits of a range bring.
 
-    Of a range, each change is told once, with the commit that brings it; what its beginning has already is left out.
+    Of a range, a change is told with the commit that brings it: one whose parents do not have it. So what the commits
+    begin from has already is left out, and what a merge takes from one of its sides is told once.
 
     Args:
         repository: that has the commits.
@@ -122,40 +123,87 @@ def check_revisions(repository: Repository, text: str) -> Report:
         GitError: git cannot read a commit.
     """
     journal = Journal(repository)
-    commits, base = _commits(repository, text)
-    known: set[tuple[str, ...]] = set()
-    if base is not None:
-        known.update(_identity(found.change) for found in _check_commit(journal, repository, base).found)
-    label = f"{len(commits)} commit{'' if len(commits) == 1 else 's'} of {text}" if ".." in text else ""
-    total = Report((label,) if label else (), (), ())
-    for commit in commits:
-        touched = _touched(repository, commit) if label and commit != commits[-1] else None
-        report = _check_commit(journal, repository, commit, touched)
-        new = [found for found in report.found if _identity(found.change) not in known]
-        known.update(_identity(found.change) for found in new)
-        total = replace(
-            total,
-            states=total.states or report.states,
-            found=(*total.found, *new),
-            problems=(*total.problems, *report.problems),
-            has_steps=bool(label) or report.has_steps,
-        )
+    if ".." not in text:
+        return _check_commit(journal, repository, resolve_commit(repository, text))
+    history = _History(journal, repository, _commits(repository, text))
+    count = len(history.commits)
+    total = Report((f"{count} commit{'' if count == 1 else 's'} of {text}",), (), ())
+    for commit in history.commits:
+        report = history.check(commit)
+        if report is not None:
+            found, problems = (*total.found, *report.found), (*total.problems, *report.problems)
+            total = replace(total, found=found, problems=problems)
     return total
 
 
-def _check_commit(
-    journal: Journal, repository: Repository, commit: str, touched: frozenset[str] | None = None
-) -> Report:
-    """Check a commit; without evaluating anything if the files that it touches, unless None, cannot matter."""
+class _History:
+    """Commits, what each has, and so what each brings.
+
+    Args:
+        journal: whose locks.
+        repository: that has the commits.
+        commits: the parents of each commit to check, from the oldest commit on.
+    """
+
+    def __init__(self, journal: Journal, repository: Repository, commits: dict[str, list[str]]) -> None:
+        self._journal = journal
+        self._repository = repository
+        self.commits = commits
+        self._last = next(reversed(commits), None)
+        self._known: dict[str, frozenset[tuple[str, ...]]] = {}
+        """What was found at the commits that were evaluated."""
+
+    def check(self, commit: str) -> Report | None:
+        """What a commit brings; None if it touches no file that can matter."""
+        if commit != self._last and not _can_matter(self._repository, commit):
+            return None
+        report = _check_commit(self._journal, self._repository, commit)
+        identities = frozenset(_identity(found.change) for found in report.found)
+        if report.found or report.problems:
+            before = frozenset[tuple[str, ...]]().union(*map(self._at, self.commits[commit]))
+            # What could not be looked at is taken to be as it was.
+            self._known[commit] = identities | before if report.problems else identities
+            new = tuple(found for found in report.found if _identity(found.change) not in before)
+            return replace(report, found=new)
+        self._known[commit] = identities
+        return report
+
+    def _at(self, commit: str) -> frozenset[tuple[str, ...]]:
+        """What is found at a commit that was checked, or that the commits begin from."""
+        found: set[tuple[str, ...]] = set()
+        left, seen = [commit], {commit}
+        while left:
+            current = left.pop()
+            if current not in self._known and current not in self.commits:
+                report = _check_commit(self._journal, self._repository, current)
+                self._known[current] = frozenset(_identity(found.change) for found in report.found)
+            if current in self._known:
+                found |= self._known[current]
+                continue
+            fresh = [parent for parent in self.commits[current] if parent not in seen]
+            seen.update(fresh)
+            left += fresh
+        return frozenset(found)
+
+
+def _can_matter(repository: Repository, commit: str) -> bool:
+    """Whether a commit touches a file that can change what a dictionary says, so that evaluating it is worth while."""
     from mitosis.lookups.selection import select_files
 
+    try:
+        with commit_state(repository, commit) as state:
+            if state.config is None or state.index is None:
+                return True
+            needed = select_files(state.index, state.config)
+    except ConfigError:
+        return True
+    return needed is None or not needed.isdisjoint(_touched(repository, commit))
+
+
+def _check_commit(journal: Journal, repository: Repository, commit: str) -> Report:
     label = f"commit {commit[:7]}"
     try:
         with commit_state(repository, commit) as state:
-            if touched is not None and state.config is not None and state.index is not None:
-                needed = select_files(state.index, state.config)
-                if needed is not None and touched.isdisjoint(needed):
-                    return Report((label,), (), ())
             return check_state(journal, state)
     except ConfigError as error:
         return Report((label,), (), (Problem(label, (), str(error).partition("\n")[0]),))
@@ -166,15 +214,13 @@ def _identity(change: Change) -> tuple[str, ...]:
     return (change.kind, change.step, change.parameter, change.variant, change.digest, *change.functions)
 
 
-def _commits(repository: Repository, text: str) -> tuple[list[str], str | None]:
-    """The commits to check, oldest first, and the one that the range begins at, if that is one."""
-    if ".." not in text:
-        return [resolve_commit(repository, text)], None
+def _commits(repository: Repository, text: str) -> dict[str, list[str]]:
+    """The commits of a range, parents first, with the parents of each."""
     first, last = resolve_range(repository, text)
-    listed = repository.git("rev-list", "--reverse", "--topo-order", f"{first}..{last}").split()
-    if len(listed) > _MOST_COMMITS:
-        raise UnknownRevision(text, f"it has {len(listed)} commits, more than the {_MOST_COMMITS} checked at once")
-    return listed, first
+    lines = repository.git("rev-list", "--reverse", "--topo-order", "--parents", f"{first}..{last}").splitlines()
+    if len(lines) > _MOST_COMMITS:
+        raise UnknownRevision(text, f"it has {len(lines)} commits, more than the {_MOST_COMMITS} checked at once")
+    return {commit: parents for commit, *parents in map(str.split, lines)}
 
 
 def _touched(repository: Repository, commit: str) -> frozenset[str]:

@@ -1,0 +1,369 @@
+"""`mitosis check`: which states it looks at, what it says in each format, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mitosis.records import TrialRecord
+from support.variants import Lab, make_lab, variant
+
+SOUND = "every locked variant means what it did"
+
+
+@pytest.fixture
+def lab(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    make_record: Callable[..., TrialRecord],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Lab:
+    """A lab in which all variants are locked, as the working directory; one trial used `slow`."""
+    made = make_lab(tmp_path / "lab", capsys, make_record)
+    monkeypatch.chdir(made.folder)
+    made.lock({"fast": 10})
+    made.lock({"low": {"scale": 0.01, "kernel": [1, 2]}}, "noise")
+    made.use("slow", 1)
+    return made
+
+
+def check_json(lab: Lab, *words: str, status: int) -> dict[str, Any]:
+    out = lab.mitosis("check", "--format", "json", *words, status=status).out
+    assert out.isascii()
+    fields: dict[str, Any] = json.loads(out)
+    return fields
+
+
+def set_slow(lab: Lab, value: int) -> str:
+    """Commit another value of `slow`; returns the beginning of the commit's id."""
+    path = lab.folder / "lab.py"
+    path.write_text(re.sub(r'"slow": \d+', f'"slow": {value}', path.read_text()))
+    return lab.commit({}, f"slow is {value}")[:7]
+
+
+# --- states ---------------------------------------------------------------------------------------
+
+
+def test_states_are_told_apart(lab: Lab) -> None:
+    lab.edit(('"slow": 1', '"slow": 2'))
+    lab.git("add", "lab.py")
+    lab.edit(('"slow": 2', '"slow": 3'), ('"fast": 10', '"fast": 11'))
+    head = lab.git("rev-parse", "HEAD")[:7]
+    assert lab.mitosis("check", status=1).lines == [
+        "the working tree changes what locked variants mean",
+        "    my_exp.frequency=fast   10 → 11   (0 trials used 10)",
+        "    my_exp.frequency=slow   1 → 3   (1 trial used 1)",
+    ]
+    assert lab.mitosis("check", "--staged", status=1).lines == [
+        "what is staged changes what locked variants mean",
+        "    my_exp.frequency=slow   1 → 2   (1 trial used 1)",
+    ]
+    assert lab.mitosis("check", "HEAD").lines == [f"checked commit {head}: {SOUND}"]
+    assert lab.git("status", "--porcelain") == "MM lab.py\n"
+
+
+def test_what_only_lacks_variants_or_changes_functions_does_not_fail(lab: Lab) -> None:
+    lab.commit({"lab.py": "def low(): return 1\nlookup_dict = {'f': {'low': low}, 'frequency': {'slow': 1}}\n"})
+    lab.mitosis("lock")
+    lab.edit(("return 1", "return 2"))
+    said = lab.mitosis("check")
+    assert said.lines[:2] == [
+        "the working tree lacks variants that are locked",
+        "    my_exp.frequency=fast   10 → not in the dictionary any more   (0 trials used the locked value)",
+    ]
+    assert "the working tree changes functions that locked variants name" in said.lines
+    assert any(line.startswith("    my_exp.f=low   lab:low") for line in said.lines)
+
+
+def test_unlockable_value_fails(lab: Lab) -> None:
+    lab.edit(('"slow": 1', '"slow": lambda: 1'))
+    said = lab.mitosis("check", status=1)
+    assert said.lines[1].startswith("    my_exp.frequency=slow   1 → a lambda has no name")
+
+
+def test_dictionary_that_cannot_be_imported_is_told_with_a_status_of_its_own(lab: Lab) -> None:
+    lab.write({"lab.py": "import nothing_of_that_name\n"})
+    said = lab.mitosis("check", status=3)
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert said.err.startswith("! the working tree is not checked: step `my_exp`: ")
+    assert "nothing_of_that_name" in said.err
+
+
+def test_what_breaks_counts_more_than_what_could_not_be_checked(lab: Lab) -> None:
+    steps = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\nother = ["broken:run", "broken:d"]\n'
+    lab.write({"pyproject.toml": steps, "broken.py": "1 / 0\n"})
+    assert lab.mitosis("check", status=3).err.startswith("! the working tree is not checked: step `other`")
+    lab.edit(('"slow": 1', '"slow": 2'))
+    lab.mitosis("check", status=1)
+
+
+def test_state_without_steps_is_said_to_have_none(lab: Lab) -> None:
+    lab.write({"pyproject.toml": ""})
+    assert lab.mitosis("check").lines == [
+        "checked the working tree: no steps are registered there, so there is nothing to compare"
+    ]
+
+
+def test_repository_without_a_journal_is_sound(tmp_path: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = make_lab(tmp_path / "other", lab.capsys, lab.make_record)
+    monkeypatch.chdir(other.folder)
+    assert other.mitosis("check").lines == [f"checked the working tree: {SOUND}"]
+
+
+def test_check_works_below_the_top_and_outside_refuses(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.edit(('"slow": 1', '"slow": 2'))
+    below = lab.folder / "notes"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    lab.mitosis("check", status=1)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    monkeypatch.chdir(outside)
+    assert "not inside a git repository" in lab.mitosis("check", status=2).err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nothing",), "git knows no commit of that name"),
+        (("nothing..HEAD",), "git knows no commit of that name"),
+        (("HEAD...HEAD",), "two dots"),
+        (("HEAD:lab.py",), "git knows no commit"),
+        (("--", "--help"), "git knows no commit"),
+        (("--staged", "HEAD"), "no revision can be given"),
+        (("--format", "xml"), "Choose from"),
+    ],
+)
+def test_what_cannot_be_checked_is_refused(lab: Lab, words: tuple[str, ...], said: str) -> None:
+    assert said in lab.mitosis("check", *words, status=2).err
+
+
+# --- ranges ---------------------------------------------------------------------------------------
+
+
+def test_range_tells_each_change_with_the_commit_that_brings_it(lab: Lab) -> None:
+    first = lab.git("rev-parse", "HEAD").strip()
+    two = set_slow(lab, 2)
+    lab.commit({"README": "text"})
+    three = set_slow(lab, 3)
+    lab.edit(('"fast": 10', '"fast": 11'))
+    fast = lab.commit({})[:7]
+    assert lab.mitosis("check", f"{first}..", status=1).lines == [
+        f"commit {two} changes what locked variants mean",
+        "    my_exp.frequency=slow   1 → 2   (1 trial used 1)",
+        f"commit {three} changes what locked variants mean",
+        "    my_exp.frequency=slow   1 → 3   (1 trial used 1)",
+        f"commit {fast} changes what locked variants mean",
+        "    my_exp.frequency=fast   10 → 11   (0 trials used 10)",
+    ]
+
+
+def test_range_leaves_out_what_it_begins_from(lab: Lab) -> None:
+    base = set_slow(lab, 2)
+    lab.commit({"README": "text"})
+    lab.edit(("def run", "# A comment.\ndef run"))
+    lab.commit({})
+    assert lab.mitosis("check", f"{base}..HEAD").lines == [
+        f"checked 2 commits of {base}..HEAD: none changes what a locked variant means"
+    ]
+    assert lab.mitosis("check", "HEAD..HEAD").lines[0].startswith("checked 0 commits")
+    lab.mitosis("check", "HEAD", status=1)
+
+
+def test_range_tells_again_what_was_restored_and_is_brought_back(lab: Lab) -> None:
+    base = set_slow(lab, 2)
+    set_slow(lab, 1)
+    again = set_slow(lab, 2)
+    assert lab.mitosis("check", f"{base}..", status=1).lines == [
+        f"commit {again} changes what locked variants mean",
+        "    my_exp.frequency=slow   1 → 2   (1 trial used 1)",
+    ]
+
+
+def test_merge_brings_only_what_neither_side_has(lab: Lab) -> None:
+    first = lab.git("rev-parse", "HEAD").strip()
+    main = lab.git("branch", "--show-current").strip()
+    lab.git("checkout", "--quiet", "-b", "side")
+    two = set_slow(lab, 2)
+    lab.git("checkout", "--quiet", main)
+    lab.commit({"README": "text"})
+    lab.git("merge", "--quiet", "side", "-m", "merge")
+    assert lab.mitosis("check", f"{first}..", status=1).lines == [
+        f"commit {two} changes what locked variants mean",
+        "    my_exp.frequency=slow   1 → 2   (1 trial used 1)",
+    ]
+    assert lab.mitosis("check", "side..").lines[0].endswith("none changes what a locked variant means")
+    # What the other side brings is what a range along the first parents is about.
+    lab.mitosis("check", "HEAD^1..HEAD", status=1)
+    lab.git("checkout", "--quiet", "-b", "evil", first)
+    lab.commit({"NEWS": "text"})
+    lab.git("merge", "--quiet", "--no-commit", "--no-ff", main)
+    evil = set_slow(lab, 7)
+    assert lab.mitosis("check", f"{main}..", status=1).lines == [
+        f"commit {evil} changes what locked variants mean",
+        "    my_exp.frequency=slow   1 → 7   (1 trial used 1)",
+    ]
+
+
+def test_branch_that_began_before_the_range_does_not_bring_what_it_inherits(lab: Lab) -> None:
+    set_slow(lab, 2)
+    main = lab.git("branch", "--show-current").strip()
+    lab.git("branch", "side")
+    base = set_slow(lab, 1)
+    lab.git("checkout", "--quiet", "side")
+    lab.edit(("def run", "# A comment.\ndef run"))
+    lab.commit({})
+    lab.git("checkout", "--quiet", main)
+    lab.git("merge", "--quiet", "side", "-m", "merge")
+    assert lab.mitosis("check", f"{base}..").lines == [
+        f"checked 2 commits of {base}..: none changes what a locked variant means"
+    ]
+
+
+def test_commit_in_a_range_that_cannot_be_checked_is_named_and_hides_nothing(lab: Lab) -> None:
+    first = lab.git("rev-parse", "HEAD").strip()
+    two = set_slow(lab, 2)
+    text = (lab.folder / "lab.py").read_text()
+    broken = lab.commit({"lab.py": f"import nothing_of_that_name\n{text}"})[:7]
+    config = lab.commit({"pyproject.toml": "not toml ["})[:7]
+    lab.commit({"pyproject.toml": '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n', "lab.py": text})
+    said = lab.mitosis("check", f"{first}..", status=1)
+    assert said.lines == [
+        f"commit {two} changes what locked variants mean",
+        "    my_exp.frequency=slow   1 → 2   (1 trial used 1)",
+    ]
+    assert [line.split(" is not checked")[0] for line in said.err.splitlines()] == [
+        f"! commit {broken}",
+        f"! commit {config}",
+    ]
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+def test_json_tells_everything_of_a_change(lab: Lab) -> None:
+    lab.edit(("0.01", "0.05"), ('"slow": 1', '"slow": 2'))
+    commit = lab.commit({})
+    lock_commit = lab.git("rev-parse", "HEAD^").strip()
+    fields = check_json(lab, "HEAD", status=1)
+    assert fields.keys() == {"version", "checked", "changes", "problems"}
+    assert (fields["version"], fields["checked"], fields["problems"]) == (1, [f"commit {commit[:7]}"], [])
+    slow, low = fields["changes"]
+    assert slow == {
+        "kind": "changed",
+        "step": "my_exp",
+        "parameter": "frequency",
+        "variant": "slow",
+        "state": f"commit {commit[:7]}",
+        "commit": commit,
+        "trials": 1,
+        "locked": {
+            "digest": variant("slow", 1).digest,
+            "summary": "1",
+            "author": "Ada Lovelace",
+            "date": "2026-03-01",
+            "commit": lock_commit,
+        },
+        "now": {"digest": variant("slow", 2).digest, "summary": "2"},
+        "differences": [{"path": "", "text": "1 → 2"}],
+        "more_differences": 0,
+        "functions": [],
+        "reason": None,
+        "file": "lab.py",
+        "line": 2,
+    }
+    assert low["differences"] == [{"path": "scale", "text": "0.01 → 0.05"}]
+    assert low["line"] == 3
+    assert check_json(lab, "HEAD", status=1) == fields
+
+
+def test_json_tells_what_could_not_be_checked(lab: Lab) -> None:
+    lab.write({"lab.py": "1 / 0\n"})
+    [problem] = check_json(lab, status=3)["problems"]
+    assert problem["state"] == "the working tree"
+    assert problem["steps"] == ["my_exp"]
+    assert "ZeroDivisionError" in problem["reason"]
+    assert "1 / 0" in problem["details"]
+
+
+def test_json_of_nothing_is_whole(lab: Lab) -> None:
+    assert check_json(lab, status=0) == {
+        "version": 1,
+        "checked": ["the working tree"],
+        "changes": [],
+        "problems": [],
+    }
+
+
+def test_json_of_each_kind_of_change_has_the_same_fields(lab: Lab) -> None:
+    lab.lock({"lambda": 1, "changed": 1})
+    lab.write({"lab.py": "lookup_dict = {'frequency': {'lambda': lambda: 1, 'changed': 2}}\n"})
+    changes = check_json(lab, status=1)["changes"]
+    assert {change["kind"] for change in changes} == {"removed", "unlockable", "changed"}
+    assert len({tuple(change) for change in changes}) == 1
+
+
+# --- annotations ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("lookup_dict = {\n    'frequency': {\n        'fast': 10,\n        'slow': 2,\n    },\n}\n", 4),
+        ("lookup_dict = dict(\n    frequency=dict(\n        slow=2,\n    ),\n)\n", 3),
+        ("lookup_dict = {'frequency': {'slow': 1}}\n\nlookup_dict['frequency']['slow'] = 2\n", 3),
+        ("lookup_dict = {}\nlookup_dict['frequency'] = {\n    'slow': 2,\n}\n", 3),
+        ("frequencies = {\n    'slow': 2,\n}\nlookup_dict = {'frequency': frequencies}\n", 2),
+        ("a = 1\nlookup_dict: dict[str, object] = {\n    'frequency': {'slow': 2},\n}\n", 3),
+        ("a = 1\nlookup_dict = {'frequency': {f'{n}': 2 for n in ['slow']}}\n", 2),
+    ],
+)
+def test_annotation_is_at_the_entry(lab: Lab, module: str, line: int) -> None:
+    lab.write({"lab.py": module})
+    lines = lab.mitosis("check", "--format", "github", status=1).lines
+    [slow] = [text for text in lines if "title=my_exp.frequency=slow::" in text]
+    assert slow.startswith(f"::error file=lab.py,line={line},title=my_exp.frequency=slow::the working tree changes")
+    assert slow.endswith("%0Amy_exp.frequency=slow   1 → 2   (1 trial used 1)")
+
+
+def test_annotation_of_an_attribute_of_a_class_is_in_the_class(lab: Lab) -> None:
+    lab.write(
+        {
+            "pyproject.toml": '[tool.mitosis.steps]\nmy_exp = ["pack.chain:Fit.run", "pack.chain:Fit.lookups"]\n',
+            "pack/__init__.py": "",
+            "pack/chain.py": "lookups = {'frequency': {'slow': 1}}\n\n\nclass Fit:\n"
+            "    lookups = {\n        'frequency': {'slow': 2},\n    }\n",
+        }
+    )
+    lines = lab.mitosis("check", "--format", "github", status=1).lines
+    assert any(text.startswith("::error file=pack/chain.py,line=6,title=my_exp.frequency=slow::") for text in lines)
+
+
+def test_annotations_are_escaped_and_of_their_kinds(lab: Lab) -> None:
+    name = "50%,a:b\n\x1b[31m::error::"
+    lab.lock({name: "x\ny"})
+    lab.write({"lab.py": f"lookup_dict = {{'frequency': {{{name!r}: '%', 'slow': 1}}}}\n"})
+    said = lab.mitosis("check", "--format", "github", status=1)
+    error, warning, low = said.lines
+    assert error.startswith(
+        "::error file=lab.py,line=1,title=my_exp.frequency=50%25%2Ca%3Ab \\x1b[31m%3A%3Aerror%3A%3A::"
+    )
+    assert "50%25,a:b \\x1b[31m::error::" in error
+    assert warning.startswith("::warning file=lab.py,line=1,title=my_exp.frequency=fast::the working tree lacks")
+    assert low.startswith("::warning ")
+    lab.write({"lab.py": "raise ValueError('a%b\\n::error::c')\n"})
+    [problem] = lab.mitosis("check", "--format", "github", status=3).lines
+    assert problem.startswith("::warning title=the working tree is not checked::step `my_exp`: ")
+    assert "a%25b" in problem
+
+
+def test_nothing_to_annotate_prints_nothing(lab: Lab) -> None:
+    assert lab.mitosis("check", "--format", "github").out == ""
