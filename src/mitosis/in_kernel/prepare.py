@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from mitosis.in_kernel.imports import watch_imports
+from mitosis.in_kernel.no_input import close_input
 
 LOG_FORMAT = "{levelname}:{asctime}:{module}:{lineno}:{message}"
 
@@ -24,6 +25,7 @@ def prepare(*, root: str, pythonpath: list[str], log: str, debug: bool) -> None:
     """
     _die_with_runner()
     atexit.register(_end)
+    close_input()
     watch_imports(Path(root))
     sys.path.extend(folder for folder in pythonpath if folder not in sys.path)
     root_logger = logging.getLogger()

@@ -1,0 +1,63 @@
+"""An experiment gets no input, whatever the terminal or the pipe that mitosis was started with holds."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from mitosis.records import TrialRecord
+from support.e2e import Mitosis, command
+
+Commit = Callable[[Mapping[str, str]], str]
+
+
+def step(body: str) -> dict[str, str]:
+    return {"lab/__init__.py": f"import getpass, subprocess, sys\nlookup_dict = {{}}\ndef run():\n{body}"}
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ("input('How many? ')", "input('How many?'): a trial gets no input"),
+        ("input()", "input(): a trial gets no input"),
+        ("getpass.getpass()", "getpass(): a trial gets no input"),
+    ],
+)
+def test_asking_fails_at_once_and_names_the_remedy(
+    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord], call: str, told: str
+) -> None:
+    commit(step(f"    {call}\n    return {{'main': 1}}\n"))
+    done = mitosis("my_exp", "--timeout", "20", status=1)
+    assert told in done.stdout
+    assert "Make it a parameter of the step: -e STEP.PARAM=VALUE" in done.stdout
+    record = only_record()
+    assert record.failure is not None
+    assert (record.failure.kind, record.failure.location) == ("exception", "lab/__init__.py:4 in run")
+    page = (project / "trials" / str(record.page)).read_text()
+    assert "a trial gets no input" in page
+    assert "no_input.py" not in page
+
+
+def test_code_that_copes_without_input_goes_on(
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(step("    try:\n        input()\n    except EOFError:\n        return {'main': 'default'}\n"))
+    mitosis("my_exp")
+    assert only_record().main == "default"
+
+
+def test_standard_input_is_at_its_end_also_for_programs_that_the_experiment_starts(
+    commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(
+        step(
+            "    done = subprocess.run(['cat'], capture_output=True, timeout=20)\n"
+            "    return {'main': sys.stdin.read() + done.stdout.decode()}\n"
+        )
+    )
+    words = command("my_exp", "--timeout", "20")
+    subprocess.run(words, cwd=project, input="secret\n", text=True, capture_output=True, check=True, timeout=60)
+    assert only_record().main == ""
