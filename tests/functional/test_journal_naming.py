@@ -243,6 +243,19 @@ def test_trial_tells_of_changed_bodies(
         assert tuple(name for changed in started.changed for name in changed.names) == names
 
 
+def test_changed_bodies_can_be_accepted(journal: Journal, make_variant: MakeVariant) -> None:
+    identity, head = journal.repository.identity(), journal.repository.head
+    assert head is not None
+    before, now = (with_functions(make_variant("slow", 1), kernel=digit) for digit in "ab")
+    journal.lock([before], head, identity)
+    [changed] = journal.lock([now], head, identity, accept_functions=True).changed
+    assert changed.names == ("lab:kernel",)
+    # A clone or branch that has the other body still means the same.
+    assert journal.lock([now], head, identity).changed == journal.lock([before], head, identity).changed == ()
+    [changed] = journal.lock([with_functions(before, kernel="c")], head, identity).changed
+    assert changed.names == ("lab:kernel",)
+
+
 def test_lock_from_before_gets_the_sources_at_its_next_use(journal: Journal, make_variant: MakeVariant) -> None:
     slow = make_variant("slow", 1)
     lock(journal, slow)
@@ -281,3 +294,14 @@ def test_remarks_are_shown_as_text_in_a_log() -> None:
     ):
         path, data = remark_file(kind, *NAME, content)
         assert render_blob(path.rpartition("/")[2], data) == shown
+
+
+def test_foreign_file_beside_remarks_is_left_alone(
+    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite, run_trial: RunTrial
+) -> None:
+    slow = make_variant("slow", 1)
+    lock(journal, slow)
+    folder = layout.remark_folder(layout.RETIRED, *NAME)
+    rewrite({f"{folder}/README": "hello\n"})
+    run_trial(variants=[slow])
+    assert journal.remarks() == {}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mitosis.__main__ import run_command
-from mitosis.errors import FetchFailed, NoRemote, PushFailed, UnknownRemote
+from mitosis.errors import FetchFailed, NoIdentity, NoRemote, PushFailed, UnknownRemote
 from mitosis.git import find_repository
 from mitosis.journal import Journal, VariantValue
 from mitosis.journal.notes import note_of
@@ -596,3 +596,29 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+def test_records_reach_a_clone_that_knows_no_identity(
+    ada: Journal, bob: Journal, run_trial: RunTrial, git: Git, home: Path
+) -> None:
+    run_trial(journal=ada)
+    do_push(ada)
+    git("config", "--unset", "user.name", cwd=bob.repository.root)
+    with (home / ".gitconfig").open("a") as file:
+        file.write("[user]\n    useConfigOnly = true\n    name =\n    email =\n")
+    assert do_pull(bob).received == 1
+    assert do_pull(bob).received == 0
+    assert keys_of(bob) == keys_of(ada)
+
+
+def test_merge_needs_an_identity(ada: Journal, bob: Journal, run_trial: RunTrial, git: Git, home: Path) -> None:
+    run_trial(journal=ada)
+    do_push(ada)
+    run_trial(journal=bob)
+    tip = bob.tip()
+    git("config", "--unset", "user.name", cwd=bob.repository.root)
+    with (home / ".gitconfig").open("a") as file:
+        file.write("[user]\n    useConfigOnly = true\n    name =\n    email =\n")
+    with pytest.raises(NoIdentity):
+        do_pull(bob)
+    assert bob.tip() == tip

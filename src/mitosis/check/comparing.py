@@ -104,11 +104,17 @@ class _Found:
         self._recorded = recorded
         self.changed: list[tuple[Meaning, str]] = []
         self.functions: list[tuple[Meaning, tuple[str, ...]]] = []
+        # Nobody may use what is retired, so what a dictionary makes of it is its affair.
+        in_use = {
+            name: digests
+            for name, digests in recorded.meanings.items()
+            if name not in recorded.remarks or not recorded.remarks[name].is_retired
+        }
         present: set[tuple[str, str, str]] = set()
         for meaning in evaluation.meanings:
             name = meaning_name(meaning)
             present.add(name)
-            digests = recorded.meanings.get(name)
+            digests = in_use.get(name)
             if digests is not None and meaning.digest not in digests:
                 self.changed.append((meaning, digests[0]))
             elif digests is not None and name in recorded.remarks:
@@ -118,19 +124,16 @@ class _Found:
         refused = {recorded_name(r.step, r.parameter, r.variant): r.reason for r in evaluation.refused}
         self.unlockable = {
             name: reason
-            for name in recorded.meanings
+            for name in in_use
             if (reason := refused.get(name) or refused.get((*name[:2], ""))) and name not in present
         }
         sound = sound_steps(evaluation, config)
         self._other_names = same_names(recorded.remarks)
-        gone = [name for name in recorded.meanings if name[0] in sound and name not in present]
+        gone = [name for name in in_use if name[0] in sound and name not in present]
         self.removed = [name for name in gone if name not in self.unlockable and not self._is_expected(name, present)]
 
     def _is_expected(self, name: tuple[str, str, str], present: Collection[tuple[str, str, str]]) -> bool:
-        """Whether a variant may be gone, since it is retired or another of its names is there."""
-        remarks = self._recorded.remarks.get(name)
-        if remarks is not None and remarks.is_retired:
-            return True
+        """Whether a variant may be gone, since another of its names is there."""
         return any((*name[:2], other) in present for other in self._other_names.get(name, ()))
 
     @property

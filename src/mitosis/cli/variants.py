@@ -529,13 +529,15 @@ def retire(
     return 0
 
 
-def lock(*steps: Annotated[str, Parameter(completer=completers.steps)]) -> int:
+def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_functions: _Flag = False) -> int:
     """Lock all variants of the lookup dictionaries as they are committed, without running a trial.
 
     Either all of them are locked, or none, if one is locked to another value.
 
     Args:
         steps: Whose variants; by default those of all registered steps.
+        accept_functions: Functions whose bodies have changed since they were locked are meant as they are now: nobody
+            is warned of it any more.
     """
     from mitosis.check.comparing import as_variant
     from mitosis.check.states import commit_state
@@ -558,7 +560,12 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)]) -> int:
         evaluation = state.evaluate(state.config, chosen)
     for trouble in evaluation.troubles:
         raise LookupTrouble(f"nothing was locked: {trouble.reason}", trouble.details)
-    done = Journal(repository).lock([as_variant(m) for m in evaluation.meanings], repository.head, identity)
+    done = Journal(repository).lock(
+        [as_variant(meaning) for meaning in evaluation.meanings],
+        repository.head,
+        identity,
+        accept_functions=accept_functions,
+    )
     for new in done.newly_locked:
         print_line(clean(f"locked {new.step}.{new.parameter}={new.variant}   {_summary(new.value)}"))
     before = len(evaluation.meanings) - len(done.newly_locked) - len(done.retired)
@@ -568,7 +575,11 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)]) -> int:
     for retired in done.retired:
         print_line(clean(f"left out {retired.step}.{retired.parameter}={retired.variant}, which is retired"))
     for changed in done.changed:
-        print_warning(str(changed))
+        if accept_functions:
+            name = f"{changed.step}.{changed.parameter}={changed.variant}"
+            print_line(clean(f"accepted {', '.join(changed.names)} in {name}"))
+        else:
+            print_warning(str(changed))
     for refused in evaluation.refused:
         name = f"{refused.step}.{refused.parameter}{'=' if refused.variant else ''}{refused.variant}"
         print_warning(f"{name} cannot be locked: {refused.reason}")

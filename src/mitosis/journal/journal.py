@@ -222,14 +222,14 @@ class Journal:
 
     # --- sharing ----------------------------------------------------------------------------------
 
-    def merge(self, commit: str, identity: Identity, source: str, notes: str | None = None) -> Merged:
+    def merge(self, commit: str, identity: Identity | None, source: str, notes: str | None = None) -> Merged:
         """Unite another journal with this one: by a fast-forward if that will do, else by a merge commit.
 
         Then the notes of the commits whose trials changed are made anew.
 
         Args:
             commit: the other journal's tip; its objects have been fetched.
-            identity: author and committer of the merge commit.
+            identity: author and committer of the merge commit; None to ask git, if one has to be made.
             source: what to call the other journal, such as the name of a remote.
             notes: tip of the other repository's notes. It becomes part of the history of these, so that pushing them
                 there is a fast-forward.
@@ -239,6 +239,7 @@ class Journal:
             FormatTooNew: a newer mitosis has written one of the journals.
             JournalError: one of them is damaged, or this one cannot be written. After any error it is what it was.
             GitError: git cannot read the histories.
+            NoIdentity: git was asked who it is, and does not know.
         """
         merged = sharing.merge(self._core, commit, identity, source, notes)
         with self._core.store.sharing():
@@ -347,7 +348,9 @@ class Journal:
         meanings.refuse_violated(self._core, locks)
         return locks.missing
 
-    def lock(self, variants: Sequence[VariantValue], commit: str, identity: Identity) -> Locked:
+    def lock(
+        self, variants: Sequence[VariantValue], commit: str, identity: Identity, *, accept_functions: bool = False
+    ) -> Locked:
         """Lock variants without a trial, all or none of them. Those that are locked to the same value stay as they are.
 
         So do those that are retired, whatever they would mean.
@@ -356,12 +359,14 @@ class Journal:
             variants: what each is to mean.
             commit: the experiment's commit whose dictionaries say so; it is pinned.
             identity: author and committer of the journal's commit.
+            accept_functions: whether functions whose bodies have changed are meant as they are now, so that nobody is
+                told of it any more.
 
         Raises:
             VariantRedefined, VariantConflict: as for `start`.
             JournalError: the journal is damaged, or cannot be written.
         """
-        locked = naming.lock(self._core, variants, commit, identity)
+        locked = naming.lock(self._core, variants, commit, identity, accept_functions=accept_functions)
         with self._core.store.sharing():
             keep_up(self.repository)
         return locked

@@ -37,6 +37,11 @@ class VariantValue:
     functions: Mapping[str, str] = field(default_factory=dict)
     """Digests of the source of the functions and classes that the value names; see `mitosis.canonical.sources`."""
 
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """Step, parameter and variant."""
+        return self.step, self.parameter, self.variant
+
 
 @dataclass(frozen=True, slots=True)
 class LockedVariant:
@@ -109,6 +114,11 @@ class ChangedFunctions:
     variant: str
     names: tuple[str, ...]
     """`module:qualified.name` of each."""
+
+    @property
+    def variant_name(self) -> tuple[str, str, str]:
+        """Step, parameter and variant."""
+        return self.step, self.parameter, self.variant
 
     def __str__(self) -> str:
         names = ", ".join(f"`{name}`" for name in self.names)
@@ -186,9 +196,9 @@ def check_locks(store: Store, tree: str | None, variants: Sequence[VariantValue]
     retired = [(variant, remarks) for variant, remarks in _remarks(store, folders, layout.RETIRED, distinct)]
     with_functions = [variant for variant in distinct if variant.functions]
     known = list(_remarks(store, folders, layout.SOURCES, with_functions))
-    names_known = {_name(variant) for variant, _ in known}
+    names_known = {variant.name for variant, _ in known}
     changed = [
-        ChangedFunctions(*_name(variant), names)
+        ChangedFunctions(*variant.name, names)
         for variant, remarks in known
         if (names := remarks.changed_functions(variant.functions))
     ]
@@ -198,9 +208,9 @@ def check_locks(store: Store, tree: str | None, variants: Sequence[VariantValue]
         in_conflict=tuple(in_conflict),
         retired=tuple(retired),
         changed=tuple(changed),
-        unknown_sources=tuple(variant for variant in with_functions if _name(variant) not in names_known),
+        unknown_sources=tuple(variant for variant in with_functions if variant.name not in names_known),
         renamed=tuple(
-            RenamedVariant(*_name(variant), latest_names(_renamings(store, folders, variant, remarks), _name(variant)))
+            RenamedVariant(*variant.name, latest_names(_renamings(store, folders, variant, remarks), variant.name))
             for variant, remarks in _remarks(store, folders, layout.RENAMED, distinct)
         ),
     )
@@ -211,34 +221,31 @@ def _remarks(
 ) -> Iterator[tuple[VariantValue, Remarks]]:
     """Those of the variants that have remarks of one kind."""
     for variant in variants:
-        folder, name = layout.remark_folder(kind, *_name(variant)).rsplit("/", 1)
+        folder, name = layout.remark_folder(kind, *variant.name).rsplit("/", 1)
         entry = folders.read(folder).get(name)
         if entry is not None and entry.is_tree:
             remarks = Remarks()
             for content in read_folder(store, kind, f"{folder}/{name}", entry.oid):
                 remarks.add(kind, content)
-            yield variant, remarks
+            if remarks != Remarks():
+                yield variant, remarks
 
 
 def _renamings(
     store: Store, folders: _Folders, variant: VariantValue, remarks: Remarks
 ) -> dict[tuple[str, str, str], Remarks]:
     """The renamings of a variant and of all its newer names."""
-    found = {_name(variant): remarks}
+    found = {variant.name: remarks}
     left = list(remarks.new_names)
     while left:
         newer = dataclasses.replace(variant, variant=left.pop())
-        if _name(newer) in found:
+        if newer.name in found:
             continue
-        found[_name(newer)] = Remarks()
+        found[newer.name] = Remarks()
         for _, further in _remarks(store, folders, layout.RENAMED, [newer]):
-            found[_name(newer)] = further
+            found[newer.name] = further
             left += further.new_names
     return found
-
-
-def _name(variant: VariantValue) -> tuple[str, str, str]:
-    return variant.step, variant.parameter, variant.variant
 
 
 def read_meanings(store: Store, folder: str, path: str, names: VariantValue | LockedVariant) -> Iterator[LockedVariant]:

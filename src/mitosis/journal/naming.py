@@ -32,7 +32,9 @@ class Locked:
     """Variants that were left as they are."""
 
 
-def lock(core: Core, variants: Sequence[VariantValue], commit: str, identity: Identity) -> Locked:
+def lock(
+    core: Core, variants: Sequence[VariantValue], commit: str, identity: Identity, *, accept_functions: bool
+) -> Locked:
     """Lock variants without a trial; see `Journal.lock`."""
     with core.store.locked(layout.JOURNAL_REF) as ref:
         before = core.snapshot()
@@ -40,8 +42,12 @@ def lock(core: Core, variants: Sequence[VariantValue], commit: str, identity: Id
         retired = [variant for variant, _ in check_locks(core.store, tree, variants).retired]
         # They keep the values that they have. Nobody may use them, so what the dictionary makes of them is its affair.
         locks = check_locks(core.store, tree, [variant for variant in variants if variant not in retired])
-        if not locks.are_violated and (locks.missing or locks.unknown_sources):
-            changes = lock_files(locks.missing, locks.unknown_sources)
+        sources = list(locks.unknown_sources)
+        if accept_functions:
+            accepted = {changed.variant_name for changed in locks.changed}
+            sources += [variant for variant in variants if variant.name in accepted]
+        if not locks.are_violated and (locks.missing or sources):
+            changes = lock_files(locks.missing, sources)
             core.store.create_ref(layout.pin_ref(commit), commit)
             names = [(new.step, new.parameter, new.variant, new.digest) for new in locks.missing]
             core.append(ref, before, changes, locked_message(names, commit), identity)
@@ -50,12 +56,12 @@ def lock(core: Core, variants: Sequence[VariantValue], commit: str, identity: Id
     return Locked(locks.missing, locks.changed, tuple(retired))
 
 
-def lock_files(missing: Sequence[VariantValue], unknown_sources: Sequence[VariantValue]) -> dict[str, bytes | None]:
+def lock_files(missing: Sequence[VariantValue], sources: Sequence[VariantValue]) -> dict[str, bytes | None]:
     """The files of the journal that lock variants.
 
     Args:
         missing: those that are not locked yet.
-        unknown_sources: those of whose functions the journal says nothing yet.
+        sources: those of whose functions the sources are to be recorded.
     """
     from mitosis import canonical
 
@@ -64,7 +70,7 @@ def lock_files(missing: Sequence[VariantValue], unknown_sources: Sequence[Varian
         if canonical.digest(new.value) != new.digest:
             raise ValueError(f"{new.digest} is not the digest of the value of {new.variant!r}")
         changes[layout.variant_path(new.step, new.parameter, new.variant, new.digest)] = new.value
-    for variant in unknown_sources:
+    for variant in sources:
         functions = dict(sorted(variant.functions.items()))
         path, data = remark_file(layout.SOURCES, variant.step, variant.parameter, variant.variant, functions)
         changes[path] = data

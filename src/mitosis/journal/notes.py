@@ -132,7 +132,7 @@ def merge_notes(
     store: Store,
     changes: Sequence[TrialChange],
     theirs: OtherNotes | None,
-    identity: Identity,
+    identity: Identity | None,
     read_trials: TrialReader,
 ) -> None:
     """Bring the notes up to date with trials that have changed otherwise than by their own end.
@@ -145,12 +145,13 @@ def merge_notes(
         store: the repository's objects.
         changes: what is different in the journal now.
         theirs: the notes of the repository that the journal was merged with; None if it has none.
-        identity: who writes the notes.
+        identity: who writes the notes; None to ask git, if a commit has to be made.
         read_trials: reads trials of the journal; called while the lock of the notes is held.
 
     Raises:
         JournalError: the notes cannot be read or written.
         GitError: git cannot read the notes' history.
+        NoIdentity: git was asked who it is, and does not know.
     """
     affected: dict[str, list[TrialChange]] = {}
     for change in changes:
@@ -176,6 +177,7 @@ def merge_notes(
         elif not parents and tree == EMPTY_TREE:
             return
         else:
+            identity = identity or store.repository.identity()
             target = store.write_commit(tree, parents, _MERGE_MESSAGE, identity)
         if target != tip:
             ref.set_target(target, "merge", identity)

@@ -243,15 +243,15 @@ def _variant_folders(
 
 
 def read_folder(store: Store, kind: str, path: str, oid: str) -> Iterator[Any]:
-    """What the remarks of one kind say that are in the folder of a variant.
+    """What the remarks of one kind say that are in the folder of a variant; foreign files are left out.
 
     Raises:
         BadRecord: one of them, or the folder, cannot be read.
     """
     for name, entry in store.read_tree(oid, path).items():
         where = f"{path}/{name}"
-        if entry.is_tree:
-            raise BadRecord(where, "it does not belong there")
+        if entry.is_tree or not layout.DIGEST_PATTERN.fullmatch(name.removesuffix(layout.RECORD_SUFFIX)):
+            continue
         yield decode_remark(kind, name, store.read_blob(entry.oid, where, MAX_REMARK_BYTES), where)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitosis.errors import BadRecord, FormatTooNew, GitError, JournalError, TrialNotFound
+from mitosis.errors import BadRecord, FormatTooNew, GitError, JournalError, NoIdentity, TrialNotFound
 from mitosis.git import Identity
 from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
@@ -58,7 +58,7 @@ class Unmerged:
     """How many trials this journal does not have; 0 if it lacks something else."""
 
 
-def merge(core: Core, commit: str, identity: Identity, source: str, notes: str | None) -> Merged:
+def merge(core: Core, commit: str, identity: Identity | None, source: str, notes: str | None) -> Merged:
     """Merge another journal into this one; see `Journal.merge`."""
     store = core.store
     theirs = core.snapshot_of(commit, f"the journal of {source}")
@@ -71,6 +71,7 @@ def merge(core: Core, commit: str, identity: Identity, source: str, notes: str |
         if tip is None:
             assert before is not None
             message = merged_message(source, received)
+            identity = identity or core.repository.identity()
             tip = store.write_commit(tree, [before.commit, theirs.commit], message, identity)
         if before is None or tip != before.commit:
             ref.set_target(tip, f"merge {source}", identity)
@@ -80,7 +81,7 @@ def merge(core: Core, commit: str, identity: Identity, source: str, notes: str |
     try:
         others = None if notes is None else OtherNotes(notes, tell_all=tip == theirs.commit)
         merge_notes(store, list(_trial_changes(core, trials)), others, identity, core.read_trials_on)
-    except (JournalError, GitError) as error:
+    except (JournalError, GitError, NoIdentity) as error:
         notes_problem = str(error)
     return Merged(
         before=None if before is None else before.commit,

@@ -477,12 +477,17 @@ class LockedRef:
         """The ref's present target."""
         return self._store.read_ref(self.name)
 
-    def set_target(self, commit: str, message: str, identity: Identity) -> None:
-        """Let the ref point to `commit` when the lock is released; the rest is for the reflog, if there is one."""
+    def set_target(self, commit: str, message: str, identity: Identity | None) -> None:
+        """Let the ref point to `commit` when the lock is released; the rest is for the reflog, if there is one.
+
+        Without an identity, nothing is written to that.
+        """
+        self.target = commit
+        if identity is None:
+            return
         sign = "-" if identity.offset_minutes < 0 else "+"
         hours, minutes = divmod(abs(identity.offset_minutes), 60)
         when = f"{identity.time_s} {sign}{hours:02}{minutes:02}"
-        self.target = commit
         self.entry = f"{self.read() or _NO_COMMIT} {commit} {identity} {when}\t{message.strip()}\n"
 
 

@@ -192,7 +192,7 @@ def _merge(journal: Journal, remote: Remote, pulled: Pulled) -> Pulled:
         journal.name_shortly()
         journal.adopt_pins(remote.ref_name)
         return replace(pulled, has_journal=True)
-    merged = journal.merge(tip, journal.repository.identity(), remote.name, notes)
+    merged = journal.merge(tip, None, remote.name, notes)
     journal.adopt_pins(remote.ref_name)
     return pulled.with_merged(merged)
 
@@ -213,7 +213,7 @@ def _sent(
     missing = journal.missing_keys(theirs)
     sent = len(missing.intersection(keys)) if keys else len(missing)
     if keys:
-        journal.merge(tip, journal.repository.identity(), remote.name)
+        journal.merge(tip, None, remote.name)
     return replace(pushed, sent=max(sent, pushed.sent), is_changed=pushed.is_changed or tip != theirs)
 
 
