@@ -134,7 +134,7 @@ def test_unknown_step_is_refused_with_the_nearest(lab: Lab) -> None:
 def test_import_error_locks_nothing(lab: Lab) -> None:
     steps = TWO_STEPS.replace('other = ["lab:run", "lab:lookup_dict"]', 'other = ["broken:run", "broken:lookup_dict"]')
     lab.commit({"pyproject.toml": steps, "broken.py": "1 / 0\n"})
-    said = lab.mitosis("lock", status=1)
+    said = lab.mitosis("lock", status=2)
     assert said.err.startswith("mitosis: nothing was locked: step `other`: ")
     assert "ZeroDivisionError" in said.err
     assert lab.journal.tip() is None
