@@ -31,6 +31,17 @@ _ABOUT = Group("About", sort_key=9)
 app["--help"].group = _ABOUT
 app["--version"].group = _ABOUT
 
+# The list of commands has the first line alone.
+_CHECK = """\
+Compare lookup dictionaries with the locks: staged, a commit, a range.
+
+The exit status is 1 if a trial with some variant would be refused, and 3 if a dictionary could not be checked."""
+_LOCK = """\
+Lock all variants of the lookup dictionaries, without a trial.
+
+What is committed counts. Either all are locked, or none, if one of them is locked to another value. What can never be
+locked is named, and then the exit status is 1."""
+
 app.default(run)
 app.command(run, name="run", help="Run a trial: for steps that are named like a command.", group=_RUNNING)
 for _name, _function, _group, _help in (
@@ -38,8 +49,8 @@ for _name, _function, _group, _help in (
     ("show", "trials:show", _READING, "Show everything that is recorded about a trial."),
     ("open", "trials:open_page", _READING, "Open a trial's page in the browser."),
     ("variants", "variants:app", _READING, "List variants, what they mean, and whether that has changed."),
-    ("lock", "variants:lock", _RUNNING, "Lock all variants of the lookup dictionaries, without a trial."),
-    ("check", "check:check", _READING, "Compare lookup dictionaries with the locks: staged, a commit, a range."),
+    ("lock", "variants:lock", _RUNNING, _LOCK),
+    ("check", "check:check", _READING, _CHECK),
     ("forget", "trials:forget", _READING, "Take trials out of the listing; git keeps their records."),
     ("verify", "verify:verify", _READING, "Check that everything recorded is there, can be read, and agrees."),
     ("push", "sync:push", _SHARING, "Send records to a remote."),

@@ -34,8 +34,7 @@ def check(
     The exit status is 1 if a trial with some variant would be refused, and 3 if a dictionary could not be checked.
 
     Args:
-        revision: A commit, or a range A..B, of which each change is told with the commit that brings it; the working
-            tree by default.
+        revision: A commit, or a range A..B to learn which commits bring what; by default the working tree.
         staged: What git would commit now.
         format: How to print it: `github` makes annotations of a workflow.
     """

@@ -267,8 +267,9 @@ def diff(
 ) -> int:
     """Show how values differ, part by part.
 
-    With two variants, the one from the other. With one, what it is locked to from what the dictionary says now. With
-    --rev, the dictionaries of two commits: what was added, removed and changed.
+    With two variants, the one from the other. With one, what it is locked to from what the dictionary says now.
+
+    With --rev, the dictionaries of two commits: what was added, removed and changed.
 
     Args:
         target: STEP.PARAM; with --rev also STEP, or nothing for all.
@@ -442,8 +443,7 @@ def resolve(
     Args:
         variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
         keep: Digest of the meaning that the name keeps, or any unique beginning of it.
-        rename_other: Give the other meaning this name of its own; without it, it is dropped. With several other
-            meanings, once for each in the order of their digests.
+        rename_other: A new name for the other meaning, which is dropped without one; for several, in order of digests.
     """
     from mitosis.git import find_repository
     from mitosis.journal import Journal
