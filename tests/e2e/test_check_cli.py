@@ -113,7 +113,9 @@ def test_state_without_steps_is_said_to_have_none(lab: Lab) -> None:
 def test_repository_without_a_journal_is_sound(tmp_path: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     other = make_lab(tmp_path / "other", lab.capsys, lab.make_record)
     monkeypatch.chdir(other.folder)
-    assert other.mitosis("check").lines == [f"checked the working tree: {SOUND}"]
+    said = other.mitosis("check")
+    assert said.lines == [f"checked the working tree: {SOUND}"]
+    assert "nothing is locked in this repository" in said.err
 
 
 def test_check_works_below_the_top_and_outside_refuses(

@@ -41,6 +41,7 @@ def check(
     from mitosis.check.reports import check_revisions, check_staged, check_working_tree
     from mitosis.errors import UsageError
     from mitosis.git import find_repository
+    from mitosis.journal import Journal
 
     if staged and revision is not None:
         raise UsageError("--staged is about what is in no commit yet, so no revision can be given with it")
@@ -58,6 +59,8 @@ def check(
             sys.stdout.write(line + "\n")
     else:
         _print_text(report, is_range=revision is not None and ".." in revision)
+    if Journal(repository).tip() is None:
+        print_warning("nothing is locked in this repository; a clone gets the locks of others by `mitosis pull`")
     return 1 if report.breaks else _NOT_CHECKED if report.problems else 0
 
 
