@@ -39,8 +39,9 @@ The exit status is 1 if a trial with some variant would be refused, and 3 if a d
 _LOCK = """\
 Lock all variants of the lookup dictionaries, without a trial.
 
-What is committed counts. Either all are locked, or none, if one of them is locked to another value. What can never be
-locked is named, and then the exit status is 1."""
+All are locked as they are committed, or none, if one of them is locked to another value.
+
+The exit status is 1 if something is in them that can never be locked; it is named."""
 
 app.default(run)
 app.command(run, name="run", help="Run a trial: for steps that are named like a command.", group=_RUNNING)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mitosis.check.survey import VariantStatus
     from mitosis.git import Repository
     from mitosis.journal import Journal, LockOrigin
-    from mitosis.lookups import Evaluation
+    from mitosis.lookups import Evaluation, Trouble
 
 _VALUE_WIDTH = 60
 _NAME_WIDTH = 100
@@ -60,9 +60,12 @@ def variants(
     """
     from mitosis.check.survey import survey
     from mitosis.check.texts import change_lines
+    from mitosis.errors import UsageError
     from mitosis.git import find_repository
     from mitosis.journal import Journal
 
+    if changed and locked:
+        raise UsageError("--changed compares the dictionaries with the locks, and --locked leaves the dictionaries out")
     step, _, parameter = (what or "").partition(".")
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
@@ -74,9 +77,7 @@ def variants(
     if statuses:
         _print_statuses(journal, statuses)
     elif changed:
-        print_line(
-            "every locked variant means what it did" if not found.troubles else "nothing is known to have changed"
-        )
+        print_line(_nothing_changed(found.troubles, state))
     else:
         print_line("there are no variants" if state is not None else "no variants are locked in this repository")
     if changed:
@@ -88,9 +89,16 @@ def variants(
     for text in found.unlisted:
         print_warning(text)
     print_problems(found.problems)
-    print_conflicts(journal.conflicts())
+    conflicts = journal.conflicts()
+    print_conflicts([c for c in conflicts if step in ("", c.step) and parameter in ("", c.parameter)])
     print_unmerged(journal)
     return 1 if changed and (statuses or found.troubles) else 0
+
+
+def _nothing_changed(troubles: Sequence[Trouble], state: State | None) -> str:
+    if state is None or state.config is None:
+        return "no steps are registered in pyproject.toml, so there is nothing to compare"
+    return "nothing is known to have changed" if troubles else "every locked variant means what it did"
 
 
 def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None:
