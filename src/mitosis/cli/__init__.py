@@ -59,6 +59,7 @@ for _name, _function, _group, _help in (
     ("sync", "sync:sync", _SHARING, "Pull and push."),
     ("init", "project:init", _SETTING_UP, "Add an empty table of steps to pyproject.toml."),
     ("setup", "project:setup", _SETTING_UP, "Have plain git show records and locks as text."),
+    ("completion", "completion:completion", _SETTING_UP, "Have bash, zsh or fish complete steps, variants and keys."),
     ("hook", "hook:app", _SETTING_UP, "Warn before a commit that changes what a locked variant means."),
     ("demo", "project:demo", _SETTING_UP, "Write a small experiment as a new repository, and run a trial."),
 ):

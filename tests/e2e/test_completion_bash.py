@@ -1,0 +1,228 @@
+"""Completion in a real bash: through its line editor, and by the function that it calls."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mitosis import canonical
+from mitosis.git import find_repository
+from mitosis.journal import Journal, VariantValue
+from mitosis.records import TrialRecord
+from support.e2e import Mitosis
+from support.shells import TAB, Terminal, in_terminal, shell_environment
+
+pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+
+MARK = "<<line:"
+END = ":line>>"
+HOSTILE = (
+    "$(touch ran)",
+    "`touch ran`",
+    "'; touch ran; '",
+    '"; touch ran; "',
+    ";touch ran",
+    "&touch ran&",
+    "|touch ran",
+    ">ran",
+    "<(touch ran)",
+    "\\$(touch ran)",
+    "*",
+    "~",
+    "!!",
+    " two words",
+    "=equal=",
+    ":colon:",
+    "#hash",
+    "{x,y}",
+    "${IFS}",
+    "naïve",
+    "@host",
+    "-v",
+)
+"""Names of variants, which get a number of their own before them."""
+UNPRINTABLE = ("\ntouch ran", "\x1b]0;title\x07", "\ttab", "\x1fend")
+
+
+class Bash:
+    """An interactive bash."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+
+    def complete(self, line: str) -> str:
+        """What the line is after it was typed, and the key for completion."""
+        self._terminal.type(line + TAB + "\x14")
+        self._terminal.wait_for(MARK)
+        completed = self._terminal.wait_for(END)
+        self._terminal.type("\x15")
+        return completed
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return shell_environment(tmp_path / "bin")
+
+
+@pytest.fixture
+def bash(project: Path, mitosis: Mitosis, tmp_path: Path, environment: dict[str, str]) -> Iterator[Bash]:
+    script = tmp_path / "completion.bash"
+    script.write_text(mitosis("completion", "bash").stdout)
+    setup = tmp_path / "bashrc"
+    # The key shows the line as bash has it; what is on the screen may be folded.
+    setup.write_text(
+        f"PS1='$ '\nset +H\nbind 'set bell-style none'\nbind 'set enable-bracketed-paste off'\nsource {script}\n"
+        f'bind -x \'"\\C-t": printf "%s%s%s" "{MARK[:2]}" "{MARK[2:]}$READLINE_LINE" "{END}"\'\n'
+        "printf 'rea%s' dy\n"
+    )
+    with in_terminal(["bash", "--noprofile", "--rcfile", str(setup), "-i"], project, environment) as terminal:
+        terminal.wait_for("ready")
+        yield Bash(terminal)
+
+
+@pytest.fixture
+def journal(project: Path) -> Journal:
+    return Journal(find_repository(project))
+
+
+@pytest.fixture
+def lock(journal: Journal, make_record: Callable[..., TrialRecord]) -> Callable[..., None]:
+    """Lock variants of `my_exp.frequency` in the journal."""
+
+    def write(*names: str) -> None:
+        variants = []
+        for number, name in enumerate(names):
+            value = canonical.encode(number)
+            variants.append(VariantValue("my_exp", "frequency", name, canonical.digest(value), value))
+        record = make_record(key=secrets.token_hex(6), commit=journal.repository.head)
+        journal.start(record, variants, "", journal.repository.identity())
+
+    return write
+
+
+def words_of(line: str, environment: dict[str, str], cwd: Path) -> list[str]:
+    """The words that bash makes of a line."""
+    script = f'show() {{ printf "%s\\0" "$@"; }}\nmitosis() {{ show "$@"; }}\n{line}'
+    done = subprocess.run(["bash", "-c", script], cwd=cwd, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.split("\0")[:-1]
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("mitosis my", "mitosis my_exp "),
+        ("mitosis dat", "mitosis data "),
+        ("mitosis data fi", "mitosis data fit "),
+        ("mitosis variants retire", "mitosis variants retire "),
+        ("mitosis my_exp --eval", "mitosis my_exp --eval-param "),
+        ("mitosis my_exp -p my", "mitosis my_exp -p my_exp.frequency="),
+        ("mitosis my_exp -p my_exp.frequency=s", "mitosis my_exp -p my_exp.frequency=slow "),
+        ("mitosis my_exp -p +my", "mitosis my_exp -p +my_exp.frequency="),
+        ("mitosis my_exp -p +my_exp.frequency=s", "mitosis my_exp -p +my_exp.frequency=slow "),
+        ("mitosis my_exp --param=my", "mitosis my_exp --param=my_exp.frequency="),
+        ("mitosis my_exp --param=my_exp.frequency=s", "mitosis my_exp --param=my_exp.frequency=slow "),
+        ("mitosis my_exp --param my_exp.frequency=s", "mitosis my_exp --param my_exp.frequency=slow "),
+        ("mitosis my_exp -p 'my_exp.frequency=s", "mitosis my_exp -p 'my_exp.frequency=slow' "),
+        ('mitosis my_exp -p "my_exp.frequency=s', 'mitosis my_exp -p "my_exp.frequency=slow" '),
+        ("mitosis my_exp -p my_exp.frequency='s", "mitosis my_exp -p my_exp.frequency='slow' "),
+        ("mitosis 'my_exp' -p my_exp.f", "mitosis 'my_exp' -p my_exp.frequency="),
+        ("mitosis data fit -p d", "mitosis data fit -p data.noise="),
+        ("mitosis data fit -p data.noise=low -p ", "mitosis data fit -p data.noise=low -p fit.kind="),
+        ("mitosis my_exp -e my_exp.a", "mitosis my_exp -e my_exp.amplitude="),
+        ("mitosis data fit -e fit.", "mitosis data fit -e fit.kind="),
+        ("mitosis -m lab -p f", "mitosis -m lab -p frequency="),
+        ("mitosis -m lab -p frequency=s", "mitosis -m lab -p frequency=slow "),
+        ("mitosis run my_exp -p my_exp.frequency=s", "mitosis run my_exp -p my_exp.frequency=slow "),
+        ("mitosis lock my", "mitosis lock my_exp "),
+        ("mitosis check mai", "mitosis check main "),
+        ("mitosis check main..mai", "mitosis check main..main "),
+        ("mitosis variants my_exp.", "mitosis variants my_exp.frequency "),
+        ("mitosis variants show my_exp.frequency=s", "mitosis variants show my_exp.frequency=slow "),
+        ("mitosis variants diff my_exp.frequency s", "mitosis variants diff my_exp.frequency slow "),
+        ("mitosis --config pyproj", "mitosis --config pyproject.toml "),
+    ],
+)
+def test_lines_are_completed_in_the_line_editor(bash: Bash, typed: str, completed: str) -> None:
+    assert bash.complete(typed) == completed
+
+
+def test_keys_are_completed_and_not_twice(bash: Bash, lock: Callable[..., None], journal: Journal) -> None:
+    lock("slow")
+    (record,) = journal.iter_trials()
+    assert bash.complete(f"mitosis show {record.key[:3]}") == f"mitosis show {record.key} "
+    line = f"mitosis forget {record.key} {record.key[:3]}"
+    assert bash.complete(line) == line
+
+
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+def test_hostile_names_are_typed_as_they_are_and_never_run(
+    bash: Bash, lock: Callable[..., None], project: Path, environment: dict[str, str], quote: str
+) -> None:
+    names = {str(number): f"{number}{name}" for number, name in enumerate((*HOSTILE, *UNPRINTABLE), start=10)}
+    lock(*names.values())
+    offered = []
+    for number, name in names.items():
+        start = f"mitosis my_exp -p {quote}my_exp.frequency={number}"
+        line = bash.complete(start)
+        if line != start:
+            assert words_of(line, environment, project) == ["my_exp", "-p", f"my_exp.frequency={name}"]
+            offered.append(name.removeprefix(number))
+    assert not (project / "ran").exists()
+    plain = ["~", "=equal=", ":colon:", "#hash", "naïve", "@host", "-v"]
+    # In quotes, a name is offered only if it needs none.
+    assert offered == (plain if quote else list(HOSTILE))
+
+
+@pytest.mark.parametrize("name", ["$(touch ran)", "-v", "~", "#", "`touch ran`"])
+def test_hostile_names_alone_are_never_run(
+    bash: Bash, lock: Callable[..., None], project: Path, environment: dict[str, str], name: str
+) -> None:
+    lock(name)
+    line = bash.complete("mitosis variants rename my_exp.frequency " + {"-v": "-"}.get(name, ""))
+    words_of(line, environment, project)
+    assert not (project / "ran").exists()
+
+
+def test_a_quoted_beginning_goes_on(bash: Bash, lock: Callable[..., None]) -> None:
+    lock("two words", "two worlds")
+    line = bash.complete("mitosis my_exp -p my_exp.frequency=tw")
+    assert line == r"mitosis my_exp -p my_exp.frequency=two\ wor"
+    assert shlex.split(bash.complete(line + "l"))[-1] == "my_exp.frequency=two worlds"
+
+
+def test_hostile_names_on_the_line_are_not_run(bash: Bash, project: Path) -> None:
+    line = "mitosis '$(touch ran)' `touch ran` $(touch ran) -p "
+    bash.complete(line)
+    assert not (project / "ran").exists()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_install_says_what_it_did_and_how_to_take_it_away(mitosis: Mitosis, home: Path, shell: str) -> None:
+    startup = {"bash": home / ".bashrc", "zsh": home / ".zshrc"}.get(shell)
+    if startup is not None:
+        startup.write_text("echo mine\n")
+    said = mitosis("completion", shell, "--install").stdout
+    script = Path(said.splitlines()[0].removeprefix("installed: "))
+    assert script.is_relative_to(home)
+    assert script.read_text() == mitosis("completion", shell).stdout
+    if startup is not None:
+        added = [line for line in startup.read_text().splitlines() if line != "echo mine"]
+        assert added
+        assert all(f"    {line}\n" in said for line in added)
+        # Once is enough.
+        before = startup.read_text()
+        mitosis("completion", shell, "--install")
+        assert startup.read_text() == before
+
+
+def test_a_home_that_cannot_be_written_is_an_error_with_its_path(mitosis: Mitosis, home: Path) -> None:
+    (home / ".local").write_text("a file")
+    done = mitosis("completion", "bash", "--install", status=2)
+    assert str(home / ".local") in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,87 @@
+"""Real shells, typed to through a pseudo-terminal."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+TIMEOUT_S = 30.0
+TAB = "\t"
+
+
+class Terminal:
+    """What is typed into a program, and what it writes."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._seen = ""
+
+    def type(self, text: str) -> None:
+        """Press keys."""
+        os.write(self._descriptor, text.encode())
+
+    def wait_for(self, text: str) -> str:
+        """What the program wrote up to and without this text, which has to come."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while text not in self._seen:
+            left_s = deadline - time.monotonic()
+            ready, _, _ = select.select([self._descriptor], [], [], max(left_s, 0))
+            if not ready:
+                raise AssertionError(f"{text!r} did not come: {self._seen!r}")
+            try:
+                data = os.read(self._descriptor, 65536)
+            except OSError:  # the program has ended
+                data = b""
+            if not data:
+                raise AssertionError(f"{text!r} did not come before the end: {self._seen!r}")
+            self._seen += data.decode(errors="replace")
+        before, _, self._seen = self._seen.partition(text)
+        return before
+
+
+@contextmanager
+def in_terminal(words: list[str], cwd: Path, environment: Mapping[str, str]) -> Iterator[Terminal]:
+    """Run a program in a pseudo-terminal of its own, and end it afterwards."""
+    ours, theirs = os.openpty()
+    # The first terminal that the leader of a session opens becomes the one that controls it.
+    process = subprocess.Popen(
+        ["sh", "-c", 'terminal=$1; shift; exec "$@" <"$terminal" >"$terminal" 2>&1', "sh", os.ttyname(theirs), *words],
+        cwd=cwd,
+        env=dict(environment),
+        start_new_session=True,
+    )
+    try:
+        yield Terminal(ours)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(theirs)
+        os.close(ours)
+
+
+def shell_environment(folder: Path) -> dict[str, str]:
+    """The variables of a shell that finds `mitosis`, which is the one under test.
+
+    Args:
+        folder: where to put a program of that name.
+    """
+    folder.mkdir(exist_ok=True)
+    program = folder / "mitosis"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mitosis "$@"\n')
+    program.chmod(0o755)
+    kept = {name: os.environ[name] for name in os.environ if name not in ("BASH_ENV", "ENV", "ZDOTDIR", "PS1")}
+    return {
+        **kept,
+        "PATH": f"{folder}:{os.environ['PATH']}",
+        "TERM": "xterm",
+        "LC_ALL": "C.UTF-8",
+        "COLUMNS": "200",
+        "INPUTRC": os.devnull,
+        "HISTFILE": os.devnull,
+    }
