@@ -322,16 +322,21 @@ def ending(outcome: Outcome) -> Iterator[str]:
 
 def summary_line(outcome: Outcome) -> str:
     """All of a trial in one line: how it ended, what came of it, how long it took, and where its page is."""
+    mark = "✓" if outcome.record.status == "finished" else "✗"
+    title, what = notification(outcome)
+    return f"{mark} {clean(title)}: {clean(what)} · {clean(_shown_path(outcome))}"
+
+
+def notification(outcome: Outcome) -> tuple[str, str]:
+    """How a trial ended, and what came of it, each in a few words."""
     record = outcome.record
     if record.failure is not None:
         what = record.failure.summary
     else:
         metrics = record.steps[-1].metrics.items() if record.steps else ()
         what = ", ".join(f"{name} = {result(value)}" for name, value in (("main", record.main), *metrics))
-    mark = "✓" if record.status == "finished" else "✗"
     how = f"debug, {record.status}" if outcome.debug else record.status
-    head = f"{mark} {record.experiment} {record.key[:KEY_DIGITS]} {how}: {what} ({duration(record.duration_s)})"
-    return f"{clean(head)} · {clean(_shown_path(outcome))}"
+    return f"{record.experiment} {record.key[:KEY_DIGITS]} {how}", f"{what} ({duration(record.duration_s)})"
 
 
 def _shown_path(outcome: Outcome) -> str:

@@ -79,6 +79,23 @@ def run(
             "within as long again, or 10 seconds if that is less. The trial is recorded as interrupted.",
         ),
     ] = None,
+    open_page: Annotated[
+        bool,
+        Parameter(
+            name="--open",
+            negative=(),
+            show_default=False,
+            help="Open the page in the browser afterwards, unless the trial was interrupted by hand.",
+        ),
+    ] = False,
+    notify: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            show_default=False,
+            help="Say that it ended by a notification of the desktop, or else by the bell of the terminal.",
+        ),
+    ] = False,
     quiet: Annotated[
         bool,
         Parameter(
@@ -101,7 +118,8 @@ def run(
     """Run a trial of the experiment that consists of these steps, and record it."""
     if not steps and module is None and not (param or eval_param or debug):
         return _say_what_to_do()
-    from mitosis.cli.progress import make_progress
+    from mitosis.cli import desktop
+    from mitosis.cli.progress import make_progress, notification
     from mitosis.runner import Request
     from mitosis.runner import run as run_trial
 
@@ -127,14 +145,28 @@ def run(
             from mitosis.cli.as_json import print_error
 
             print_error(error)
+        if notify and isinstance(error, Exception):
+            desktop.notify("mitosis", str(error).partition("\n")[0])
         raise
     if as_json:
         from mitosis.cli.as_json import print_outcome
 
         print_outcome(outcome)
+    if notify:
+        desktop.notify(*notification(outcome))
+    if open_page and outcome.signal is None:
+        _open(outcome)
     if outcome.recorded_in is not None:
         _share(outcome.recorded_in, outcome, None if quiet else out)
     return outcome.exit_status
+
+
+def _open(outcome: Outcome) -> None:
+    from mitosis.cli.desktop import open_in_browser
+    from mitosis.cli.table import print_warning
+
+    if outcome.page is not None and not open_in_browser(outcome.page):
+        print_warning("there is no browser here to open the page in")
 
 
 def _share(repository: Repository, outcome: Outcome, out: IO[str] | None) -> None:

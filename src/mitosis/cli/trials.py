@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -121,8 +120,7 @@ def open_page(key: _Key) -> int:
     Args:
         key: The trial's key, or any unique beginning of it.
     """
-    import webbrowser
-
+    from mitosis.cli.desktop import open_in_browser
     from mitosis.errors import TrialNotFound
     from mitosis.results import find_page
 
@@ -134,23 +132,9 @@ def open_page(key: _Key) -> int:
             key,
             f"the page of trial {record.key} is not here\n    it was written on {record.process.host}, to {where}",
         )
-    if not (is_terminal() and _has_browser() and webbrowser.open(page.as_uri())):
+    if not (is_terminal() and open_in_browser(page)):
         print_line(str(page))
     return 0
-
-
-def _has_browser() -> bool:
-    """Whether there is a browser that has a window of its own; one in the terminal would cover it."""
-    import os
-    import webbrowser
-
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return "BROWSER" in os.environ
-    try:
-        webbrowser.get()
-    except webbrowser.Error:
-        return False
-    return True
 
 
 def _open_journal() -> Journal:

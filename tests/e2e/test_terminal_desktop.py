@@ -1,0 +1,118 @@
+"""--open and --notify: who looks elsewhere is called back, and no trial fails for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from mitosis.records import TrialRecord
+from support.e2e import Mitosis, command
+
+Commit = Callable[[Mapping[str, str]], str]
+SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+
+
+def program(folder: Path, name: str, *, status: int = 0) -> tuple[Path, Path]:
+    """A program that writes its words to a file, one a line, and the file."""
+    folder.mkdir(exist_ok=True)
+    path, called = folder / name, folder / f"{name}.called"
+    path.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {called}\nexit {status}\n')
+    path.chmod(0o755)
+    return path, called
+
+
+@pytest.fixture
+def desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for programs, first on the search path, and no desktop."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "programs"
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder
+
+
+def test_page_is_opened_afterwards(
+    mitosis: Mitosis, desktop: Path, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    browser, called = program(desktop, "browser")
+    mitosis(*SLOW, "--open", "-q", environment={"BROWSER": f"{browser} %s"})
+    assert called.read_text().strip() == (project / "trials" / str(only_record().page)).as_uri()
+
+
+def test_missing_browser_is_a_warning(mitosis: Mitosis, desktop: Path) -> None:
+    assert "there is no browser here" in mitosis(*SLOW, "--open").stderr
+
+
+def test_page_of_a_failure_is_opened_too(mitosis: Mitosis, desktop: Path, commit: Commit) -> None:
+    browser, called = program(desktop, "browser")
+    commit({"lab/__init__.py": "lookup_dict = {}\ndef run():\n    raise ValueError\n"})
+    mitosis("my_exp", "--open", status=1, environment={"BROWSER": f"{browser} %s"})
+    assert called.exists()
+
+
+def test_desktop_shows_how_it_ended(
+    mitosis: Mitosis, desktop: Path, only_record: Callable[[], TrialRecord], commit: Commit
+) -> None:
+    commit({"lab/__init__.py": "lookup_dict = {}\ndef run():\n    raise ValueError('a < b')\n"})
+    _, called = program(desktop, "notify-send")
+    done = mitosis("my_exp", "--notify", status=1, environment={"DISPLAY": ":9"})
+    words = called.read_text().splitlines()
+    assert words[:3] == ["--app-name=mitosis", "--", f"my_exp {only_record().key[:6]} failed"]
+    assert words[3].startswith("ValueError: a &lt; b (")
+    assert "\a" not in done.stdout + done.stderr
+
+
+def test_refusal_calls_back_as_well(mitosis: Mitosis, desktop: Path) -> None:
+    _, called = program(desktop, "notify-send")
+    mitosis("nothing", "--notify", status=2, environment={"DISPLAY": ":9"})
+    assert "there is no step `nothing`" in called.read_text()
+
+
+def test_notification_that_fails_fails_no_trial(mitosis: Mitosis, desktop: Path) -> None:
+    _, called = program(desktop, "notify-send", status=1)
+    done = mitosis(*SLOW, "--notify", environment={"DISPLAY": ":9"})
+    assert called.exists()
+    assert "\a" not in done.stdout + done.stderr
+
+
+def test_bell_rings_on_a_terminal_without_a_desktop(desktop: Path, project: Path) -> None:
+    child = pexpect.spawn(*split(command(*SLOW, "-q", "--notify")), cwd=str(project), encoding="utf-8", timeout=60)
+    child.expect(pexpect.EOF)
+    assert child.before is not None and child.before.count("\a") == 1
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_no_bell_without_being_asked(desktop: Path, project: Path) -> None:
+    child = pexpect.spawn(*split(command(*SLOW, "-q")), cwd=str(project), encoding="utf-8", timeout=60)
+    child.expect(pexpect.EOF)
+    assert child.before is not None and "\a" not in child.before
+    child.close()
+
+
+def split(words: list[str]) -> tuple[str, list[str]]:
+    return words[0], words[1:]
+
+
+def test_open_shows_pages_by_the_same_browser(
+    mitosis: Mitosis, desktop: Path, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    mitosis(*SLOW)
+    browser, called = program(desktop, "browser")
+    child = pexpect.spawn(
+        *split(command("open", only_record().key[:6])),
+        cwd=str(project),
+        env={**os.environ, "BROWSER": f"{browser} %s"},
+        timeout=60,
+    )
+    child.expect(pexpect.EOF)
+    assert called.read_text().strip().endswith(".html")
+    piped = subprocess.run(
+        command("open", only_record().key[:6]), cwd=project, capture_output=True, text=True, check=True
+    )
+    assert piped.stdout.strip() == str(project / "trials" / str(only_record().page))
