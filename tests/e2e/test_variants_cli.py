@@ -156,6 +156,23 @@ def test_repository_without_steps_or_journal_has_no_variants(lab: Lab) -> None:
     assert lab.mitosis("variants").rows["my_exp.frequency=slow"].startswith("locked 1 ")
 
 
+def test_conflict_is_a_problem_that_is_named_with_what_it_belongs_to(locked: Lab) -> None:
+    locked.give_meaning("slow", 3)
+    said = locked.mitosis("variants", "--changed", status=1)
+    assert [line.split()[2] for line in said.lines[1:]] == ["conflict", "conflict"]
+    assert "mitosis variants resolve my_exp.frequency=slow" in said.err
+    assert locked.mitosis("variants", "my_exp.noise").err == ""
+    assert locked.mitosis("variants", "my_exp.noise", "--changed").err == ""
+
+
+def test_what_is_not_compared_is_not_said_to_be_the_same(locked: Lab) -> None:
+    assert "leaves the dictionaries out" in locked.mitosis("variants", "--changed", "--locked", status=2).err
+    locked.write({"pyproject.toml": ""})
+    assert locked.mitosis("variants", "--changed").lines == [
+        "no steps are registered in pyproject.toml, so there is nothing to compare"
+    ]
+
+
 def test_working_tree_is_as_it_was(locked: Lab) -> None:
     before = locked.git("status", "--porcelain", "--ignored"), locked.git("for-each-ref")
     locked.mitosis("variants")
