@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shlex
 import shutil
 import subprocess
@@ -11,58 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical
-from mitosis.git import find_repository
-from mitosis.journal import Journal, VariantValue
 from mitosis.records import TrialRecord
 from support.e2e import Mitosis
-from support.shells import TAB, Terminal, in_terminal, shell_environment
+from support.shells import HOSTILE, UNPRINTABLE, LineEditor, in_terminal, lock_variants, shell_environment
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
-
-MARK = "<<line:"
-END = ":line>>"
-HOSTILE = (
-    "$(touch ran)",
-    "`touch ran`",
-    "'; touch ran; '",
-    '"; touch ran; "',
-    ";touch ran",
-    "&touch ran&",
-    "|touch ran",
-    ">ran",
-    "<(touch ran)",
-    "\\$(touch ran)",
-    "*",
-    "~",
-    "!!",
-    " two words",
-    "=equal=",
-    ":colon:",
-    "#hash",
-    "{x,y}",
-    "${IFS}",
-    "naïve",
-    "@host",
-    "-v",
-)
-"""Names of variants, which get a number of their own before them."""
-UNPRINTABLE = ("\ntouch ran", "\x1b]0;title\x07", "\ttab", "\x1fend")
-
-
-class Bash:
-    """An interactive bash."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
-
-    def complete(self, line: str) -> str:
-        """What the line is after it was typed, and the key for completion."""
-        self._terminal.type(line + TAB + "\x14")
-        self._terminal.wait_for(MARK)
-        completed = self._terminal.wait_for(END)
-        self._terminal.type("\x15")
-        return completed
 
 
 @pytest.fixture
@@ -71,39 +23,23 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def bash(project: Path, mitosis: Mitosis, tmp_path: Path, environment: dict[str, str]) -> Iterator[Bash]:
+def bash(project: Path, mitosis: Mitosis, tmp_path: Path, environment: dict[str, str]) -> Iterator[LineEditor]:
     script = tmp_path / "completion.bash"
     script.write_text(mitosis("completion", "bash").stdout)
     setup = tmp_path / "bashrc"
-    # The key shows the line as bash has it; what is on the screen may be folded.
     setup.write_text(
         f"PS1='$ '\nset +H\nbind 'set bell-style none'\nbind 'set enable-bracketed-paste off'\nsource {script}\n"
-        f'bind -x \'"\\C-t": printf "%s%s%s" "{MARK[:2]}" "{MARK[2:]}$READLINE_LINE" "{END}"\'\n'
-        "printf 'rea%s' dy\n"
+        f'bind -x \'"\\C-t": printf "{LineEditor.FORM}" "$READLINE_LINE"\'\nprintf "rea%s" dy\n'
     )
     with in_terminal(["bash", "--noprofile", "--rcfile", str(setup), "-i"], project, environment) as terminal:
         terminal.wait_for("ready")
-        yield Bash(terminal)
+        yield LineEditor(terminal)
 
 
 @pytest.fixture
-def journal(project: Path) -> Journal:
-    return Journal(find_repository(project))
-
-
-@pytest.fixture
-def lock(journal: Journal, make_record: Callable[..., TrialRecord]) -> Callable[..., None]:
-    """Lock variants of `my_exp.frequency` in the journal."""
-
-    def write(*names: str) -> None:
-        variants = []
-        for number, name in enumerate(names):
-            value = canonical.encode(number)
-            variants.append(VariantValue("my_exp", "frequency", name, canonical.digest(value), value))
-        record = make_record(key=secrets.token_hex(6), commit=journal.repository.head)
-        journal.start(record, variants, "", journal.repository.identity())
-
-    return write
+def lock(project: Path, make_record: Callable[..., TrialRecord]) -> Callable[..., str]:
+    """Start a trial that locks variants of `my_exp.frequency`; returns its key."""
+    return lambda *names: lock_variants(project, make_record, names)
 
 
 def words_of(line: str, environment: dict[str, str], cwd: Path) -> list[str]:
@@ -148,21 +84,20 @@ def words_of(line: str, environment: dict[str, str], cwd: Path) -> list[str]:
         ("mitosis --config pyproj", "mitosis --config pyproject.toml "),
     ],
 )
-def test_lines_are_completed_in_the_line_editor(bash: Bash, typed: str, completed: str) -> None:
+def test_lines_are_completed_in_the_line_editor(bash: LineEditor, typed: str, completed: str) -> None:
     assert bash.complete(typed) == completed
 
 
-def test_keys_are_completed_and_not_twice(bash: Bash, lock: Callable[..., None], journal: Journal) -> None:
-    lock("slow")
-    (record,) = journal.iter_trials()
-    assert bash.complete(f"mitosis show {record.key[:3]}") == f"mitosis show {record.key} "
-    line = f"mitosis forget {record.key} {record.key[:3]}"
+def test_keys_are_completed_and_not_twice(bash: LineEditor, lock: Callable[..., str]) -> None:
+    key = lock("slow")
+    assert bash.complete(f"mitosis show {key[:3]}") == f"mitosis show {key} "
+    line = f"mitosis forget {key} {key[:3]}"
     assert bash.complete(line) == line
 
 
 @pytest.mark.parametrize("quote", ["", "'", '"'])
 def test_hostile_names_are_typed_as_they_are_and_never_run(
-    bash: Bash, lock: Callable[..., None], project: Path, environment: dict[str, str], quote: str
+    bash: LineEditor, lock: Callable[..., str], project: Path, environment: dict[str, str], quote: str
 ) -> None:
     names = {str(number): f"{number}{name}" for number, name in enumerate((*HOSTILE, *UNPRINTABLE), start=10)}
     lock(*names.values())
@@ -181,7 +116,7 @@ def test_hostile_names_are_typed_as_they_are_and_never_run(
 
 @pytest.mark.parametrize("name", ["$(touch ran)", "-v", "~", "#", "`touch ran`"])
 def test_hostile_names_alone_are_never_run(
-    bash: Bash, lock: Callable[..., None], project: Path, environment: dict[str, str], name: str
+    bash: LineEditor, lock: Callable[..., str], project: Path, environment: dict[str, str], name: str
 ) -> None:
     lock(name)
     line = bash.complete("mitosis variants rename my_exp.frequency " + {"-v": "-"}.get(name, ""))
@@ -189,14 +124,14 @@ def test_hostile_names_alone_are_never_run(
     assert not (project / "ran").exists()
 
 
-def test_a_quoted_beginning_goes_on(bash: Bash, lock: Callable[..., None]) -> None:
+def test_a_quoted_beginning_goes_on(bash: LineEditor, lock: Callable[..., str]) -> None:
     lock("two words", "two worlds")
     line = bash.complete("mitosis my_exp -p my_exp.frequency=tw")
     assert line == r"mitosis my_exp -p my_exp.frequency=two\ wor"
     assert shlex.split(bash.complete(line + "l"))[-1] == "my_exp.frequency=two worlds"
 
 
-def test_hostile_names_on_the_line_are_not_run(bash: Bash, project: Path) -> None:
+def test_hostile_names_on_the_line_are_not_run(bash: LineEditor, project: Path) -> None:
     line = "mitosis '$(touch ran)' `touch ran` $(touch ran) -p "
     bash.complete(line)
     assert not (project / "ran").exists()

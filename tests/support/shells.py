@@ -7,12 +7,43 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from mitosis import canonical
+from mitosis.git import find_repository
+from mitosis.journal import Journal, VariantValue
+from mitosis.records import TrialRecord
+
 TIMEOUT_S = 30.0
 TAB = "\t"
+HOSTILE = (
+    "$(touch ran)",
+    "`touch ran`",
+    "'; touch ran; '",
+    '"; touch ran; "',
+    ";touch ran",
+    "&touch ran&",
+    "|touch ran",
+    ">ran",
+    "<(touch ran)",
+    "\\$(touch ran)",
+    "*",
+    "~",
+    "!!",
+    " two words",
+    "=equal=",
+    ":colon:",
+    "#hash",
+    "{x,y}",
+    "${IFS}",
+    "naïve",
+    "@host",
+    "-v",
+)
+"""Names of variants, which get a number of their own before them."""
+UNPRINTABLE = ("\ntouch ran", "\x1b]0;title\x07", "\ttab", "\x1fend")
 
 
 class Terminal:
@@ -65,6 +96,28 @@ def in_terminal(words: list[str], cwd: Path, environment: Mapping[str, str]) -> 
         os.close(ours)
 
 
+class LineEditor:
+    """An interactive shell in which a key (Control-T) shows the line as the shell has it, between two marks.
+
+    What is on the screen may be folded, coloured and redrawn.
+    """
+
+    FORM = "<<line:%s:line>>"
+    """How the key prints it."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+
+    def complete(self, line: str) -> str:
+        """What the line is after it was typed, and the key for completion."""
+        before, _, after = self.FORM.partition("%s")
+        self._terminal.type(line + TAB + "\x14")
+        self._terminal.wait_for(before)
+        completed = self._terminal.wait_for(after)
+        self._terminal.type("\x15")
+        return completed
+
+
 def shell_environment(folder: Path) -> dict[str, str]:
     """The variables of a shell that finds `mitosis`, which is the one under test.
 
@@ -85,3 +138,15 @@ def shell_environment(folder: Path) -> dict[str, str]:
         "INPUTRC": os.devnull,
         "HISTFILE": os.devnull,
     }
+
+
+def lock_variants(project: Path, make_record: Callable[..., TrialRecord], names: Sequence[str]) -> str:
+    """Start a trial in a project's journal that locks variants of `my_exp.frequency`; returns its key."""
+    journal = Journal(find_repository(project))
+    values = [canonical.encode(number) for number in range(len(names))]
+    variants = [
+        VariantValue("my_exp", "frequency", name, canonical.digest(value), value)
+        for name, value in zip(names, values, strict=True)
+    ]
+    record = make_record(commit=journal.repository.head)
+    return journal.start(record, variants, "", journal.repository.identity()).record.key
