@@ -100,8 +100,7 @@ def parse_config(text: str, path: Path, *, steps_needed: bool = True) -> Config:
     Raises:
         ConfigError: it is no TOML, or the table does not say what it should.
     """
-    document = _parse(text, path).unwrap()
-    table = _table(path, _table(path, document, "tool", "tool"), "mitosis", "tool.mitosis")
+    table = _table(path, _table(path, _read_toml(text, path), "tool", "tool"), "mitosis", "tool.mitosis")
     for key in table:
         if key not in KEYS:
             near = nearest(key, KEYS)
@@ -237,6 +236,16 @@ def _read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(path, f"line {line} is not UTF-8, as TOML has to be") from error
+
+
+def _read_toml(text: str, path: Path) -> Mapping[str, Any]:
+    """What a TOML text says. The standard library reads it sooner than tomlkit, which says better what is wrong."""
+    import tomllib
+
+    try:
+        return tomllib.loads(text.removeprefix("\ufeff"))
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return _parse(text, path).unwrap()
 
 
 def _parse(text: str, path: Path) -> tomlkit.TOMLDocument:

@@ -105,7 +105,7 @@ def keys(context: CompletionContext) -> Candidates:
     from mitosis.cli.text import moment, result
 
     given = _typed(context, context.argument.field_info.name)
-    with _here(context) as here:
+    with _here(context, is_registered=False) as here:
         trials = here.glance.newest_trials(context.incomplete, _MOST_TRIALS)
     found = []
     for trial in trials:
@@ -118,7 +118,7 @@ def keys(context: CompletionContext) -> Candidates:
 
 def experiments(context: CompletionContext) -> Candidates:
     """Names of experiments that have trials."""
-    with _here(context) as here:
+    with _here(context, is_registered=False) as here:
         return _offered((name, "") for name in here.glance.experiments())
 
 
@@ -161,7 +161,7 @@ def _full_variants(context: CompletionContext, variants: Callable[[_Here, str, s
 def meanings(context: CompletionContext) -> Candidates:
     """Digests of the meanings of the variant on the line, each with the value."""
     step, parameter, variant = _split(next(iter(_typed(context, "variant")), ""))
-    with _here(context) as here:
+    with _here(context, is_registered=False) as here:
         digests = here.glance.variants(step, parameter).get(variant, ())
         return _offered((digest, here.glance.summary(step, parameter, variant, digest)) for digest in digests)
 
@@ -196,7 +196,7 @@ def remotes(context: CompletionContext) -> Candidates:
     """Names of git's remotes, with their places."""
     from mitosis.git import without_password
 
-    with _here(context) as here:
+    with _here(context, is_registered=False) as here:
         lines = here.repository.git("remote", "-v").splitlines()
     pairs = (line.removesuffix(" (fetch)").split("\t", 1) for line in lines if line.endswith(" (fetch)"))
     return _offered((pair[0], without_password(pair[-1])) for pair in pairs)
@@ -210,7 +210,7 @@ def remote_and_keys(context: CompletionContext) -> Candidates:
 def revisions(context: CompletionContext) -> Candidates:
     """Branches and tags, also after the `..` of a range."""
     first, dots, _ = context.incomplete.rpartition("..")
-    with _here(context) as here:
+    with _here(context, is_registered=False) as here:
         form = "--format=%(refname:lstrip=2)%09%(subject)"
         text = here.repository.git("for-each-ref", f"--count={_MOST_REFS}", form, "refs/heads", "refs/tags")
     lines = (line.partition("\t") for line in text.splitlines())
@@ -221,12 +221,13 @@ def revisions(context: CompletionContext) -> Candidates:
 
 
 @contextlib.contextmanager
-def _here(context: CompletionContext, module: str | None = None) -> Iterator[_Here]:
+def _here(context: CompletionContext, module: str | None = None, *, is_registered: bool = True) -> Iterator[_Here]:
     """Where the shell is.
 
     Args:
         context: of the completion.
         module: what `-m` runs; it becomes a step of that name.
+        is_registered: whether the registered steps are wanted: it takes time to read them.
 
     Raises:
         MitosisError: it is in no repository. cyclopts gives no candidates then.
@@ -242,10 +243,11 @@ def _here(context: CompletionContext, module: str | None = None) -> Iterator[_He
 
     repository = find_repository(Path.cwd())
     root = repository.root
-    try:
-        config = find_config(root, next(iter(_typed(context, "config")), None), steps_needed=False)
-    except MitosisError:  # the journal may know all the same
-        config = Config(root / CONFIG_NAME, {}, None, (root,))
+    config = Config(root / CONFIG_NAME, {}, None, (root,))
+    if is_registered:
+        # Without it, the journal may know all the same.
+        with contextlib.suppress(MitosisError):
+            config = find_config(root, next(iter(_typed(context, "config")), None), steps_needed=False)
     registered = dict(config.steps)
     if module is not None:
         with contextlib.suppress(MitosisError):
