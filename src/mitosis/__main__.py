@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -14,9 +15,16 @@ EXIT_BUG = 3
 EXIT_INTERRUPTED = 130
 
 
+_COLLECT_EVERY = 50_000
+"""So many new objects, and Python looks for garbage: importing makes a hundred thousand that stay."""
+
+
 def main() -> None:
     """Entry point of the installed command."""
-    sys.exit(run_command(sys.argv[1:]))
+    gc.set_threshold(_COLLECT_EVERY)
+    status = run_command(sys.argv[1:])
+    gc.freeze()  # or Python would look at every object several times before it ends
+    sys.exit(status)
 
 
 def run_command(words: list[str]) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import stat
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,17 @@ from mitosis.kernel import AnswerFailed, Kernel, KernelDied, KernelNotStarted
 Told = list[tuple[str, str]]
 
 
-def with_kernel(cwd: Path, use: Callable[[Kernel], Awaitable[Any]]) -> tuple[Any, Told, Kernel]:
+def with_kernel(
+    cwd: Path, use: Callable[[Kernel], Awaitable[Any]], setup: Mapping[str, Any] | None = None
+) -> tuple[Any, Told, Kernel]:
     """Start a kernel, use it, and close it; returns what `use` did, what was printed, and the closed kernel."""
     told: Told = []
 
     async def run() -> tuple[Any, Kernel]:
-        kernel = Kernel(notebook.new_notebook(), lambda stream, text: told.append((stream, text)))
+        kernel = Kernel(lambda stream, text: told.append((stream, text)))
         try:
-            await kernel.start(cwd)
+            kernel.launch(cwd, setup)
+            await kernel.connect(notebook.new_notebook())
             return await use(kernel), kernel
         finally:
             await kernel.close()
@@ -48,6 +51,22 @@ def test_cells_run_in_the_folder_and_tell_what_they_print(tmp_path: Path) -> Non
     assert ("stdout", f"{tmp_path}\n") in told
     assert ("stderr", "oh\n") in told
     assert cell.outputs[-1].data["text/plain"] == repr(sys.executable)
+
+
+def test_output_of_forked_processes_is_told(tmp_path: Path) -> None:
+    async def use(kernel: Kernel) -> Any:
+        source = (
+            "import multiprocessing, time\n"
+            "child = multiprocessing.get_context('fork').Process(target=print, args=('child',))\n"
+            "child.start()\nchild.join()\ntime.sleep(0.3)\nchild.exitcode"
+        )
+        cell = notebook.code_cell(source, "step")
+        await kernel.run_cell(cell)
+        return cell
+
+    cell, told, _ = with_kernel(tmp_path, use)
+    assert cell.outputs[-1].data["text/plain"] == "0"
+    assert "child" in "".join(text for stream, text in told if stream == "stdout")
 
 
 def test_error_of_a_cell_is_returned(tmp_path: Path) -> None:
@@ -86,21 +105,6 @@ def test_failing_operation_says_what_it_was(tmp_path: Path) -> None:
     assert "\x1b" not in str(error)
 
 
-def test_kernel_is_private_and_leaves_nothing(tmp_path: Path) -> None:
-    async def use(kernel: Kernel) -> Any:
-        folder = kernel._folder
-        sockets = [path.name for path in folder.iterdir() if stat.S_ISSOCK(path.stat().st_mode)]
-        return folder, stat.S_IMODE(folder.stat().st_mode), sockets, kernel.group
-
-    (folder, mode, sockets, group), _, _ = with_kernel(tmp_path, use)
-    assert mode & 0o777 == 0o700
-    assert len(sockets) == 5
-    assert not folder.exists()
-    with pytest.raises(ProcessLookupError):
-        os.killpg(group, 0)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_profile_of_the_user_is_not_read(tmp_path: Path, home: Path) -> None:
     startup = home / ".ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
@@ -124,11 +128,10 @@ def test_input_fails_at_once(tmp_path: Path) -> None:
 
 def test_exit_functions_of_the_experiment_run(tmp_path: Path) -> None:
     async def use(kernel: Kernel) -> Any:
-        await kernel.ask("prepare", root=str(tmp_path), pythonpath=[], log=str(tmp_path / "log"), debug=False)
         code = f"import atexit, pathlib\natexit.register(pathlib.Path({str(tmp_path / 'left')!r}).touch)"
         return await kernel.run_cell(notebook.code_cell(code, "step"))
 
-    with_kernel(tmp_path, use)
+    with_kernel(tmp_path, use, {"root": str(tmp_path), "pythonpath": [], "log": str(tmp_path / "log"), "debug": False})
     assert (tmp_path / "left").exists()
 
 
@@ -170,27 +173,35 @@ def test_death_in_a_cell_is_noticed_at_once(tmp_path: Path) -> None:
 
 
 def test_kernel_that_cannot_start_says_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "ipykernel_launcher.py"
+    package = tmp_path / "ipykernel" / "__init__.py"
+    package.parent.mkdir()
     package.write_text("raise SystemExit('broken on purpose')\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     with pytest.raises(KernelNotStarted) as caught:
         with_kernel(tmp_path, lambda kernel: asyncio.sleep(0))
     assert "broken on purpose" in str(caught.value)
 
 
-def test_folders_of_killed_runners_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "_short_temporary_folder", lambda: str(tmp_path))
-    abandoned = tmp_path / "mitosis-abandoned"
-    foreign = tmp_path / "mitosis-demo"
-    for folder in (abandoned, foreign):
-        folder.mkdir()
-    (abandoned / "owner").touch()
-    os.utime(abandoned, (0, 0))
-    folder, ownership = kernels._make_private_folder()
-    os.utime(folder, (0, 0))
-    other, other_ownership = kernels._make_private_folder()
-    assert not abandoned.exists()
-    assert foreign.exists()
-    assert folder.exists() and other.exists()
-    ownership.close()
-    other_ownership.close()
+def test_experiment_finds_python_as_it_is(tmp_path: Path) -> None:
+    """What is left out or at rest while the kernel starts is there for the experiment."""
+
+    async def use(kernel: Kernel) -> Any:
+        source = "import debugpy, gc, sys\ngc.isenabled(), gc.get_threshold(), debugpy.__name__, sys.path.count('')"
+        cell = notebook.code_cell(source, "step")
+        return await kernel.run_cell(cell), cell
+
+    (error, cell), _, _ = with_kernel(tmp_path, use)
+    assert error is None
+    fresh = subprocess.run(
+        [sys.executable, "-c", "import gc; print(gc.get_threshold())"], capture_output=True, text=True, check=True
+    )
+    assert cell.outputs[0].data["text/plain"] == f"(True, {fresh.stdout.strip()}, 'debugpy', 1)"
+
+
+def test_several_operations_are_answered_in_order(tmp_path: Path) -> None:
+    async def use(kernel: Kernel) -> Any:
+        return await kernel.ask_all(("list_imports", {"root": str(tmp_path)}), ("measure_usage", {}))
+
+    (imports, used), _, _ = with_kernel(tmp_path, use)
+    assert imports["files"] == []
+    assert used["cpu_s"] > 0

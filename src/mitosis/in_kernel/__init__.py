@@ -1,8 +1,8 @@
 """What runs inside the experiment's kernel.
 
-The runner asks by executing one hidden line, `answer(operation, request, reply)`, and reads the reply from a
-file in a folder that only this user can read. Only plain values cross over: the runner never sees, imports or
-unpickles the user's objects.
+`launch` starts the process. The runner asks by executing one hidden line, `answer(request, reply)`, and reads the
+reply from a file in a folder that only this user can read. Only plain values cross over: the runner never sees, imports
+or unpickles the user's objects.
 
 Nothing of this appears in the notebook, whose cells are the experiment alone.
 """
@@ -10,13 +10,13 @@ Nothing of this appears in the notebook, whose cells are the experiment alone.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgpack
 
 _OPERATIONS = {
-    "prepare": "mitosis.in_kernel.prepare:prepare",
     "check_steps": "mitosis.in_kernel.steps:check_steps",
     "has_variant": "mitosis.in_kernel.steps:has_variant",
     "find_failed_parameter": "mitosis.in_kernel.parameters:find_failed_parameter",
@@ -28,21 +28,32 @@ _OPERATIONS = {
 }
 
 
-def answer(operation: str, request: str, reply: str) -> None:
-    """Carry out one operation of the runner's.
+def answer(request: str, reply: str) -> None:
+    """Carry out operations of the runner's, in order; the first that raises ends it.
 
     Args:
-        operation: a name in the table above.
-        request: path of a msgpack file with the operation's keyword arguments.
-        reply: path to write the answer to, as msgpack. It appears whole or not at all.
+        request: path of a msgpack file with a list of names in the table above and keyword arguments.
+        reply: path to write the list of the answers to, as msgpack. It appears whole or not at all.
     """
-    module, _, name = _OPERATIONS[operation].partition(":")
-    function = getattr(importlib.import_module(module), name)
-    arguments = msgpack.unpackb(Path(request).read_bytes(), raw=False, unicode_errors="surrogatepass")
-    result: Any = function(**arguments)
+    operations = msgpack.unpackb(Path(request).read_bytes(), raw=False, unicode_errors="surrogatepass")
+    results: list[Any] = [_function(name)(**arguments) for name, arguments in operations]
     partial = Path(reply + ".partial")
-    partial.write_bytes(msgpack.packb(result, use_bin_type=True, unicode_errors="surrogatepass"))
+    partial.write_bytes(msgpack.packb(results, use_bin_type=True, unicode_errors="surrogatepass"))
     partial.replace(reply)
+
+
+def import_operations() -> None:
+    """Import what the operations need, so that none of them has to."""
+    import dill  # noqa: F401
+
+    for name in _OPERATIONS:
+        _function(name)
+
+
+def _function(operation: str) -> Callable[..., Any]:
+    module, _, name = _OPERATIONS[operation].partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
 
 
 def user_namespace() -> dict[str, Any]:

@@ -23,7 +23,6 @@ def prepare(*, root: str, pythonpath: list[str], log: str, debug: bool) -> None:
         log: file for the root logger's records.
         debug: whether to log from DEBUG instead of INFO.
     """
-    _die_with_runner()
     atexit.register(_end)
     close_input()
     watch_imports(Path(root))
@@ -43,19 +42,3 @@ def _end() -> None:
     """
     logging.shutdown()
     os._exit(0)
-
-
-def _die_with_runner() -> None:
-    """On Linux, have the kernel of the machine end this process as soon as the runner is gone.
-
-    Elsewhere ipykernel's own look at its parent, once a second, does it.
-    """
-    if sys.platform != "linux":
-        return
-    import ctypes
-    import signal
-
-    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
-    ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() == 1 and os.environ.get("JPY_PARENT_PID") != "1":
-        os._exit(1)

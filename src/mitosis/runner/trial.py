@@ -54,7 +54,6 @@ class Trial:
         self._debug = settled.request.debug
         self._begun = time.monotonic()
         self._started = datetime.now(UTC)
-        self._notebook = notebooks.new_notebook()
         self._steps: list[StepRecord] = []
         self._warnings: list[str] = []
         self._usage: dict[str, Any] = {}
@@ -74,7 +73,7 @@ class Trial:
         with self._signals_handled():
             self._folder = TrialFolder(self._settled.trials_folder, self._settled.key, debug=self._debug)
             try:
-                kernel = self._kernel = Kernel(self._notebook, self._progress.output)
+                kernel = self._kernel = Kernel(self._progress.output)
                 try:
                     environment = await self._start(kernel)
                     record, journal, announcement = await self._check_and_record(kernel, environment)
@@ -176,22 +175,25 @@ class Trial:
 
     async def _start(self, kernel: Kernel) -> provenance.Environment:
         """Start the kernel, and do meanwhile what does not need it."""
+        settled = self._settled
+        kernel.launch(
+            self._folder.path,
+            {
+                "root": str(settled.root.resolve()),
+                "pythonpath": [str(folder) for folder in settled.config.pythonpath],
+                "log": str(self._folder.path / outputs.LOG),
+                "debug": self._debug,
+            },
+        )
         from mitosis import report
 
-        settled = self._settled
         preparing = asyncio.gather(
             asyncio.to_thread(provenance.read_environment, settled.repository),
             asyncio.to_thread(report.prepare),
         )
-        await kernel.start(self._folder.path)
+        self._notebook = notebooks.new_notebook()
+        await kernel.connect(self._notebook)
         environment, _ = await preparing
-        await kernel.ask(
-            "prepare",
-            root=str(settled.root.resolve()),
-            pythonpath=[str(folder) for folder in settled.config.pythonpath],
-            log=str(self._folder.path / outputs.LOG),
-            debug=self._debug,
-        )
         self._folder.write(outputs.REQUIREMENTS, environment.text)
         return environment
 

@@ -1,0 +1,110 @@
+"""The process of the kernel: IPython's kernel as Jupyter starts it, without what no trial needs.
+
+Run as `python -m mitosis.in_kernel.launch CONNECTION_FILE [SETUP_FILE]`.
+
+Python's garbage collector rests while some thousand modules and classes are made that stay, and they are set aside
+from what it looks at later. The debugger of the Jupyter protocol is left out: nobody can attach one to a trial.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from mitosis.in_kernel import import_operations
+
+_WITHOUT = "debugpy"
+_FORKS = "forks"
+"""Name of the socket for what forked processes print."""
+_FORK_LINGER_MS = 3000
+"""How long a forked process that ends waits for that to be sent."""
+
+
+def main(connection: str, setup: str | None) -> None:
+    """Run a kernel until it is asked to end.
+
+    Args:
+        connection: path of the connection file.
+        setup: path of a msgpack file with the arguments of `prepare`; None to leave it out.
+    """
+    die_with_runner()
+    gc.disable()
+    _leave_out_working_folder()
+    # None makes the import fail as if it were not installed, which ipykernel is prepared for.
+    sys.modules[_WITHOUT] = None  # type: ignore[assignment]
+    from ipykernel.kernelapp import IPKernelApp
+
+    if os.name == "posix":
+        _keep_output_of_forks_private(Path(connection).with_name(_FORKS))
+    app: Any = IPKernelApp.instance()
+    app.initialize(["-f", connection, "--HistoryManager.enabled=False", "--IPKernelApp.quiet=True"])
+    del sys.modules[_WITHOUT]
+    if setup is not None:
+        from mitosis.in_kernel.prepare import prepare
+
+        prepare(**msgpack.unpackb(Path(setup).read_bytes(), raw=False, unicode_errors="surrogatepass"))
+    import_operations()
+    gc.freeze()
+    gc.enable()
+    app.start()
+
+
+def die_with_runner() -> None:
+    """On Linux, have the kernel of the machine end this process as soon as the runner is gone.
+
+    Elsewhere ipykernel's own look at its parent, once a second, does it.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+    import signal
+
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
+    ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() == 1 and os.environ.get("JPY_PARENT_PID") != "1":
+        os._exit(1)
+
+
+def _leave_out_working_folder() -> None:
+    """Import nothing of Jupyter's from the working folder, which `python -m` puts first. ipykernel puts it back."""
+    if sys.path[0] == "" or Path(sys.path[0]) == Path.cwd():
+        del sys.path[0]
+
+
+def _keep_output_of_forks_private(path: Path) -> None:
+    """Have processes that the experiment forks send what they print through a socket in the private folder.
+
+    ipykernel listens for it on a TCP port of the machine's, where anybody may try to send something.
+    """
+    import zmq
+    from ipykernel.iostream import IOPubThread
+    from zmq.eventloop.zmqstream import ZMQStream
+
+    address = f"ipc://{path}"
+
+    def set_up_receiver(self: Any) -> None:
+        self._pipe_uuid = os.urandom(16)
+        socket = self.socket.context.socket(zmq.PULL)
+        socket.linger = 0
+        socket.bind(address)
+        self._pipe_in = ZMQStream(socket, self.io_loop)
+        self._pipe_in.on_recv(self._handle_pipe_msg)
+
+    def set_up_sender(self: Any) -> tuple[Any, Any]:
+        context: Any = zmq.Context()  # a forked process must not use that of its parent
+        socket = context.socket(zmq.PUSH)
+        socket.linger = _FORK_LINGER_MS
+        socket.connect(address)
+        return context, socket
+
+    IOPubThread._setup_pipe_in = set_up_receiver  # type: ignore[method-assign]
+    IOPubThread._setup_pipe_out = set_up_sender  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)

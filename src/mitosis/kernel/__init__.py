@@ -1,0 +1,23 @@
+"""Drive the one Jupyter kernel that a trial runs in.
+
+The kernel is this interpreter, whatever kernelspecs are installed; it talks over sockets in a folder that only this
+user can open (on Windows over TCP); it reads no profile of IPython's and keeps no history; and it ends when the runner
+does, however that ends.
+
+`folder` makes the private folder, `process` starts the kernel's process, `client` speaks to it, and `kernel` is the
+whole as the runner sees it. The process is started before anything of Jupyter's is imported here, so that both go on
+at the same time.
+"""
+
+from mitosis.kernel.endings import AnswerFailed, CellError, KernelDied, KernelNotStarted, describe_death
+from mitosis.kernel.kernel import Kernel, OutputListener
+
+__all__ = [
+    "AnswerFailed",
+    "CellError",
+    "Kernel",
+    "KernelDied",
+    "KernelNotStarted",
+    "OutputListener",
+    "describe_death",
+]

@@ -1,0 +1,153 @@
+"""The kernel's process. Nothing of Jupyter's is imported here, except on Windows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from mitosis.kernel.folder import PrivateFolder
+
+if TYPE_CHECKING:
+    from jupyter_client.connect import KernelConnectionInfo
+
+_CONNECTION = "kernel.json"
+_STDERR = "stderr"
+_KEY_BYTES = 32
+
+
+class KernelProcess:
+    """A kernel that runs, or ran.
+
+    Args:
+        folder: where its sockets are to be; what it writes to standard error is kept there.
+        cwd: its working directory.
+        setup: arguments for `mitosis.in_kernel.prepare.prepare`, as msgpack; None to leave that out.
+
+    Attributes:
+        connection: what a client has to know to speak to it, in the manner of Jupyter's connection files
+            (https://jupyter-client.readthedocs.io/en/stable/kernels.html#connection-files).
+        group: its process group, on POSIX.
+        death: has its return code as soon as it ended.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+
+    def __init__(self, folder: PrivateFolder, cwd: Path, setup: bytes | None) -> None:
+        self._stderr = folder.path / _STDERR
+        self.connection = _write_connection(folder)
+        command = [sys.executable, "-m", "mitosis.in_kernel.launch", str(folder.path / _CONNECTION)]
+        if setup is not None:
+            command.append(str(folder.write("setup", setup)))
+        # What chooses a backend of matplotlib's for the terminal is not meant for a notebook.
+        variables = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+        variables["IPYTHONDIR"] = str(folder.path / "ipython")
+        with self._stderr.open("wb") as said:
+            self._popen = _start(command, cwd, variables, said)
+        self.group = self._popen.pid if os.name == "posix" else None
+        self.death = _when_ended(self._popen)
+
+    @property
+    def is_alive(self) -> bool:
+        return not self.death.done()
+
+    @property
+    def said(self) -> str:
+        """What it wrote to standard error before its streams were redirected, or went around that."""
+        try:
+            return self._stderr.read_text(errors="replace")
+        except OSError:
+            return ""
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in the kernel, as Ctrl-C does; also in the processes that it started."""
+        if sys.platform == "win32":
+            from jupyter_client.win_interrupt import send_interrupt
+
+            send_interrupt(self._popen.win32_interrupt_event)
+        else:
+            self._signal_group(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the kernel and the processes that it started, at once."""
+        if sys.platform == "win32":
+            self._popen.terminate()
+        else:
+            self._signal_group(signal.SIGKILL)
+
+    def _signal_group(self, number: int) -> None:
+        assert self.group is not None
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.group, number)
+
+
+def _write_connection(folder: PrivateFolder) -> KernelConnectionInfo:
+    """Choose a key and sockets, and write both to the file that the kernel reads them from."""
+    key = secrets.token_hex(_KEY_BYTES)
+    if sys.platform == "win32":
+        from jupyter_client.connect import write_connection_file
+
+        _, connection = write_connection_file(str(folder.path / _CONNECTION), key=key.encode())
+        return connection
+    connection: KernelConnectionInfo = {
+        "transport": "ipc",
+        "ip": folder.socket_path,
+        "signature_scheme": "hmac-sha256",
+        "key": key,
+        "shell_port": 1,
+        "iopub_port": 2,
+        "stdin_port": 3,
+        "control_port": 4,
+        "hb_port": 5,
+    }
+    folder.write(_CONNECTION, json.dumps(connection).encode())
+    return connection
+
+
+def _start(command: list[str], cwd: Path, variables: dict[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+    if sys.platform == "win32":
+        # It passes on the handles by which the kernel is interrupted and sees the end of this process.
+        from jupyter_client.launcher import launch_kernel
+
+        return launch_kernel(command, stdout=output, stderr=output, cwd=str(cwd), env=variables)
+    # By this ipykernel looks whether this process is there, once a second.
+    variables["JPY_PARENT_PID"] = str(os.getpid())
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        cwd=cwd,
+        env=variables,
+        start_new_session=True,
+    )
+
+
+def _when_ended(process: subprocess.Popen[bytes]) -> asyncio.Future[int | None]:
+    """A future that has the process's return code as soon as it ended.
+
+    A thread waits for it, so that nothing has to poll; a daemon, so that it never keeps the runner alive.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[int | None] = loop.create_future()
+
+    def tell(returncode: int | None) -> None:
+        if not ended.done():
+            ended.set_result(returncode)
+
+    def wait() -> None:
+        returncode = process.wait()
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(tell, returncode)
+
+    threading.Thread(target=wait, name="mitosis-kernel-watch", daemon=True).start()
+    return ended
