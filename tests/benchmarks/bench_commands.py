@@ -64,6 +64,9 @@ def main(repetitions: int) -> None:
         build_journal(folder, TRIALS, commit=repository.head)
         listing = [*MITOSIS, "list", "-n", "20"]
         _compare(f"mitosis list -n 20 of {TRIALS:,}", listing, "python -c pass", nothing, folder, repetitions)
+        for what, words in [("variants", ["number", "-p", "number.frequency="]), ("keys", ["show", ""])]:
+            asked = [*MITOSIS, "__complete", *words]
+            _compare(f"completion of {what}", asked, "python -c pass", nothing, folder, repetitions)
 
 
 def _make_repository(folder: Path) -> None:
