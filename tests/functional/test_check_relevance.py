@@ -173,7 +173,8 @@ def test_a_changed_byte_in_what_is_kept_is_noticed(plain: Clone) -> None:
     plain.stage({"helper.py": "one = 2\n"})
     data = plain.kept.read_bytes()
     assert b"helper.py" in data
-    plain.kept.write_bytes(data.replace(b"helper.py", b"holper.py"))
+    start, _, end = data.rpartition(b"helper.py")  # the ids, which stand before, are left as they are
+    plain.kept.write_bytes(start + b"holper.py" + end)
     assert plain.can_matter()
 
 
@@ -198,6 +199,77 @@ def test_each_worktree_has_its_own_knowledge(reading: Clone, tmp_path: Path) -> 
     (linked / "README.md").write_text("more\n")
     subprocess.run(["git", "add", "."], cwd=linked, check=True)
     assert can_matter(find_repository(linked))
+
+
+@pytest.mark.parametrize(
+    ("change", "matters"),
+    [
+        ({"data/new": ""}, True),
+        ({"data/fresh/new": ""}, True),
+        ({"data/sub/one": None}, True),
+        ({"data/one": None}, True),
+        ({"data/one": "more"}, False),
+        ({"data/sub/two": ""}, False),
+        ({"other/new": ""}, False),
+    ],
+)
+def test_names_in_a_folder_that_was_listed_matter(tmp_path: Path, change: dict[str, str | None], matters: bool) -> None:
+    lab = "import os\nlookup_dict = {'frequency': {name: 1 for name in os.listdir('data')}}\n"
+    clone = Clone(tmp_path / "clone", {"lab.py": lab, "data/one": "", "data/sub/one": "", "other/one": ""})
+    clone.meanings(is_learnt=True)
+    clone.stage(change)
+    assert clone.can_matter() == matters
+
+
+def try_to(line: str) -> str:
+    return f"try:\n    {line}\nexcept Exception: pass\nlookup_dict = {{}}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "new"),
+    [
+        ("__import__('ext' + 'ra')", "extra.py"),
+        ("__import__('ext' + 'ra')", "src/extra/part.py"),
+        ("__import__('hel' + 'per')", "src/helper.py"),
+        ("open('data/' + 'extra')", "data/extra"),
+    ],
+)
+def test_what_was_looked_for_and_not_found_matters(tmp_path: Path, line: str, new: str) -> None:
+    clone = Clone(tmp_path / "clone", {"lab.py": try_to(line), "helper.py": ""})
+    clone.meanings(is_learnt=True)
+    clone.stage({"unrelated.py": "", "data/unrelated": ""})
+    assert not clone.can_matter()
+    clone.stage({new: ""})
+    assert clone.can_matter()
+
+
+def test_an_evaluation_that_went_wrong_is_not_learnt_from(reading: Clone) -> None:
+    reading.meanings(is_learnt=True)  # there is nothing in the file to load
+    reading.stage({"README.md": "more\n"})
+    assert reading.can_matter()
+
+
+def test_links_are_not_seen_through(plain: Clone) -> None:
+    (plain.folder / "shared").symlink_to("elsewhere")
+    plain.stage({})
+    assert plain.can_matter()
+    plain.stage({"lab/__init__.py": "import shared.part\nlookup_dict = {}\n", "elsewhere/part.py": "one = 1\n"})
+    plain.commit()
+    plain.stage({"elsewhere/part.py": "one = 2\n"})
+    assert plain.can_matter()
+    plain.commit()
+    plain.meanings(is_learnt=True)
+    plain.stage({"README.md": "more\n"})
+    assert not plain.can_matter()
+    plain.stage({"elsewhere/part.py": "one = 3\n"})
+    assert plain.can_matter()
+
+
+def test_modules_that_are_not_in_the_repository_are_evaluated_once(tmp_path: Path) -> None:
+    step = '[tool.mitosis.steps]\nmy_exp = ["fractions:run", "fractions:_operator.__dict__"]\n'
+    clone = Clone(tmp_path / "clone", {"pyproject.toml": step, "README.md": ""})
+    clone.stage({"README.md": "more\n"})
+    assert clone.can_matter()
 
 
 # --- nothing that matters is missed ---------------------------------------------------------------
