@@ -170,11 +170,10 @@ def test_damaged_knowledge_is_found_anew(plain: Clone, damage: bytes) -> None:
 def test_a_changed_byte_in_what_is_kept_is_noticed(plain: Clone) -> None:
     plain.stage({"README.md": "more\n"})
     assert not plain.can_matter()
-    plain.stage({"helper.py": "one = 2\n"})
+    plain.stage({"lab/table.csv": ""})
     data = plain.kept.read_bytes()
-    assert b"helper.py" in data
-    start, _, end = data.rpartition(b"helper.py")  # the ids, which stand before, are left as they are
-    plain.kept.write_bytes(start + b"holper.py" + end)
+    start, _, end = data.rpartition(b"lab")  # the folder of the package
+    plain.kept.write_bytes(start + b"lob" + end)
     assert plain.can_matter()
 
 
@@ -250,6 +249,8 @@ def test_an_evaluation_that_went_wrong_is_not_learnt_from(reading: Clone) -> Non
 
 
 def test_links_are_not_seen_through(plain: Clone) -> None:
+    plain.stage({"README.md": "more\n"})
+    assert not plain.can_matter()
     (plain.folder / "shared").symlink_to("elsewhere")
     plain.stage({})
     assert plain.can_matter()
@@ -259,7 +260,7 @@ def test_links_are_not_seen_through(plain: Clone) -> None:
     assert plain.can_matter()
     plain.commit()
     plain.meanings(is_learnt=True)
-    plain.stage({"README.md": "more\n"})
+    plain.stage({"README.md": "still more\n"})
     assert not plain.can_matter()
     plain.stage({"elsewhere/part.py": "one = 3\n"})
     assert plain.can_matter()
