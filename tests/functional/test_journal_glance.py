@@ -61,6 +61,15 @@ def test_newest_trials_come_first(journal: Journal, run_trial: Callable[..., Tri
         assert seen.newest_trials("", 1)[0].main == pytest.approx(3.1706776324915e-05)
 
 
+def test_the_newest_of_many_on_one_day_are_found(
+    journal: Journal, run_trial: Callable[..., TrialRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [run_trial(key=f"{second:012x}", started=NOON.format(second)).key for second in range(10)]
+    monkeypatch.setattr("mitosis.journal.glance._MOST_RECORDS", 5)
+    with glance(journal) as seen:
+        assert [trial.key for trial in seen.newest_trials("", 2)] == keys[:-3:-1]
+
+
 def test_packed_trials_are_seen(
     journal: Journal, run_trial: Callable[..., TrialRecord], git: Callable[..., str]
 ) -> None:

@@ -24,8 +24,10 @@ _TREE_LIMIT_BYTES = 4 * 2**20
 _VALUE_LIMIT_BYTES = 2**16
 """A larger value is not shown."""
 _MOST_NAMES = 1_000
-_MOST_RECORDS = 400
-"""So many trials of one day are looked at for the newest of them."""
+_MOST_RECORDS = 200
+"""Of a day with no more trials, all are read for the newest of them."""
+_MOST_COMMITS = 400
+"""So many commits are looked at for the newest trials, each of which made two, or more if it was merged."""
 _SUMMARY_LETTERS = 60
 _TREE_MODE = b"40000"
 
@@ -117,8 +119,6 @@ class Glance:
     def newest_trials(self, prefix: str, limit: int) -> list[Seen]:
         """The newest trials whose key begins so.
 
-        Of a day with very many of them, some of the newest may be missing.
-
         Args:
             prefix: of the key.
             limit: how many.
@@ -130,12 +130,26 @@ class Glance:
                     days.setdefault(day, []).append(day_oid)
         found: list[Seen] = []
         for _, oids in sorted(days.items(), reverse=True):
-            records = [record for oid in oids for record in self._records(oid, prefix)]
-            seen = [trial for key, oid in records[:_MOST_RECORDS] if (trial := self._read(key, oid)) is not None]
+            records = dict(record for oid in oids for record in self._records(oid, prefix))
+            if len(records) > _MOST_RECORDS:
+                # Which of so many are the newest is told sooner by the journal's history than by reading them all.
+                recent = [key for key in self._recent_keys() if key in records]
+                records = {key: records[key] for key in [*recent, *records][: 2 * limit]}
+            seen = [trial for key, oid in records.items() if (trial := self._read(key, oid)) is not None]
             found += sorted(seen, key=lambda trial: (trial.started, trial.key), reverse=True)
             if len(found) >= limit or self._is_late():
                 break
         return found[:limit]
+
+    def _recent_keys(self) -> list[str]:
+        """The keys in the messages of the journal's newest commits, those of the newest first, each once."""
+        form = "--format=%(trailers:key=Trial,valueonly)"
+        number = f"--max-count={_MOST_COMMITS}"
+        try:
+            text = self._repository.git("log", "--no-show-signature", number, form, layout.JOURNAL_REF, "--")
+        except GitError:
+            return []
+        return list(dict.fromkeys(line for line in text.split("\n") if layout.KEY_PATTERN.fullmatch(line)))
 
     def _records(self, oid: str, prefix: str, *, is_shard: bool = False) -> Iterator[tuple[str, str]]:
         """Key and blob of each record in the folder of a day."""
