@@ -75,9 +75,9 @@ class Loader:
         """
         try:
             await self._import()
-            values = await self._evaluate()
+            values, imports = await self._evaluate()
             parameters = tuple(self._parameter_record(a, values[a]) for a in self._settled.arguments)
-            await self.check_imports()
+            self.check_imports(imports)
         except KernelDied as death:
             raise ExperimentError(f"{death}\nIt was about to evaluate the parameters; no step ran.") from death
         except AnswerFailed as failure:
@@ -91,7 +91,8 @@ class Loader:
         """Execute the imports, and check that the steps are there and can be called so."""
         cell = notebooks.code_cell(self._plan.imports, "imports")
         await self._run_import_cell(cell)
-        answer = await self._kernel.ask("check_steps", steps=[self._step_facts(step) for step in self._plan.steps])
+        steps = [self._step_facts(step) for step in self._plan.steps]
+        answer, imports = await self._kernel.ask_all(("check_steps", {"steps": steps}), self.list_imports())
         if answer["problems"]:
             raise self._refusal(answer["problems"][0])
         if answer["shadowed"] or answer["wrapped"]:
@@ -104,10 +105,9 @@ class Loader:
             )
             cell.source = self._plan.imports
             await self._run_import_cell(cell, again=True)
-        folders = (await self._kernel.ask("list_imports", root=str(self._settled.root.resolve())))["folders"]
         for index, described in enumerate(answer["steps"]):
             self._docs[described["name"]] = described["doc"] or ""
-            source = self._source_of(described, self._settled.steps[index].action, folders)
+            source = self._source_of(described, self._settled.steps[index].action, imports["folders"])
             self._steps[index] = dataclasses.replace(self._steps[index], source=source)
 
     async def _run_import_cell(self, cell: Any, *, again: bool = False) -> None:
@@ -205,8 +205,8 @@ class Loader:
                 folders.append("" if name == "." else name)
         return list(dict.fromkeys(folders))
 
-    async def _evaluate(self) -> dict[ParameterArgument, dict[str, Any]]:
-        """Execute the cells of parameters; returns what the kernel tells of each value."""
+    async def _evaluate(self) -> tuple[dict[ParameterArgument, dict[str, Any]], dict[str, Any]]:
+        """Execute the cells of parameters; returns what the kernel tells of each value, and what is imported then."""
         cells = {}
         for planned in self._plan.steps:
             if planned.parameters_variable is not None:
@@ -215,17 +215,15 @@ class Loader:
                 error = await self._kernel.run_cell(cell)
                 if error is not None:
                     raise await self._parameter_refusal(planned)
-        described = await self._kernel.ask(
-            "describe_parameters",
-            steps=[
-                {
-                    "variable": planned.parameters_variable,
-                    "file": str(self._folder.parameters(index)),
-                    "names": [parameter.argument.name for parameter in planned.parameters],
-                }
-                for index, planned in enumerate(self._plan.steps)
-            ],
-        )
+        steps = [
+            {
+                "variable": planned.parameters_variable,
+                "file": str(self._folder.parameters(index)),
+                "names": [parameter.argument.name for parameter in planned.parameters],
+            }
+            for index, planned in enumerate(self._plan.steps)
+        ]
+        described, imports = await self._kernel.ask_all(("describe_parameters", {"steps": steps}), self.list_imports())
         values: dict[ParameterArgument, dict[str, Any]] = {}
         for planned, answer in zip(self._plan.steps, described, strict=True):
             for parameter, value in zip(planned.parameters, answer["parameters"], strict=True):
@@ -239,7 +237,7 @@ class Loader:
                     if p.argument.kind == "lookup"
                 }
                 cells[planned.step.name].source = notebooks.parameters_source(planned, comments)
-        return values
+        return values, imports
 
     async def _parameter_refusal(self, planned: notebooks.PlannedStep) -> MitosisError:
         found = await self._kernel.ask("find_failed_parameter")
@@ -302,8 +300,15 @@ class Loader:
             if argument.kind == "lookup" and argument.tracked and "digest" in value
         ]
 
-    async def check_imports(self) -> None:
+    def list_imports(self) -> tuple[str, dict[str, Any]]:
+        """The operation whose answer `check_imports` takes."""
+        return "list_imports", {"root": str(self._settled.root.resolve())}
+
+    def check_imports(self, listed: dict[str, Any]) -> None:
         """Check that everything imported from the working tree so far is as in the commit.
+
+        Args:
+            listed: the kernel's answer to `list_imports`.
 
         Raises:
             UncommittedImports: something is not.
@@ -311,9 +316,8 @@ class Loader:
         repository, head = self._settled.repository, self._settled.head
         if self._debug or repository is None or head is None:
             return
-        answer = await self._kernel.ask("list_imports", root=str(repository.root.resolve()))
-        files = [provenance.ImportedFile(module, path, oid) for module, path, oid in answer["files"]]
-        provenance.check_imports(repository, head.commit, files, answer["folders"])
+        files = [provenance.ImportedFile(module, path, oid) for module, path, oid in listed["files"]]
+        provenance.check_imports(repository, head.commit, files, listed["folders"])
 
 
 def _distribution_of(module: str) -> str | None:

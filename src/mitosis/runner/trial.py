@@ -23,6 +23,7 @@ from mitosis.errors import (
 from mitosis.kernel import AnswerFailed, CellError, Kernel, KernelDied
 from mitosis.records import Failure, ParameterRecord, Status, StepRecord, TrialRecord
 from mitosis.runner import outputs
+from mitosis.runner.ahead import Ahead
 from mitosis.runner.loading import Loader
 from mitosis.runner.outputs import TrialFolder
 from mitosis.runner.request import Announcement, Interrupted, Outcome, Progress, rerun_command
@@ -64,6 +65,7 @@ class Trial:
         self._is_killed = False
         self._is_recorded = False
         self._kernel: Kernel | None = None
+        self._ahead: Ahead | None = None
         self._task: asyncio.Task[Any] | None = None
 
     async def run(self) -> Outcome:
@@ -75,9 +77,11 @@ class Trial:
             try:
                 kernel = self._kernel = Kernel(self._progress.output)
                 try:
-                    environment = await self._start(kernel)
-                    record, journal, announcement = await self._check_and_record(kernel, environment)
+                    await self._start(kernel)
+                    environment, record, journal, announcement = await self._check_and_record(kernel)
                 except BaseException:
+                    if self._ahead is not None:
+                        self._ahead.stop()
                     await kernel.close()
                     self._folder.remove()
                     raise
@@ -173,8 +177,8 @@ class Trial:
 
     # --- before the steps -------------------------------------------------------------------------
 
-    async def _start(self, kernel: Kernel) -> provenance.Environment:
-        """Start the kernel, and do meanwhile what does not need it."""
+    async def _start(self, kernel: Kernel) -> None:
+        """Start the kernel, and import meanwhile what speaks to it."""
         settled = self._settled
         kernel.launch(
             self._folder.path,
@@ -185,26 +189,21 @@ class Trial:
                 "debug": self._debug,
             },
         )
-        from mitosis import report
-
-        preparing = asyncio.gather(
-            asyncio.to_thread(provenance.read_environment, settled.repository),
-            asyncio.to_thread(report.prepare),
-        )
         self._notebook = notebooks.new_notebook()
         await kernel.connect(self._notebook)
-        environment, _ = await preparing
-        self._folder.write(outputs.REQUIREMENTS, environment.text)
-        return environment
+        self._ahead = Ahead(settled.repository)
 
     async def _check_and_record(
-        self, kernel: Kernel, environment: provenance.Environment
-    ) -> tuple[TrialRecord, Journal | None, Announcement]:
+        self, kernel: Kernel
+    ) -> tuple[provenance.Environment, TrialRecord, Journal | None, Announcement]:
         """Import the user's code, resolve the parameters, check all of it, and record the start."""
         self._progress.phase("checking")
         self._loader = Loader(self._settled, kernel, self._folder, self._warn)
         self._loaded = await self._loader.load()
         self._steps = list(self._loaded.steps)
+        assert self._ahead is not None
+        environment = await self._ahead.environment()
+        self._folder.write(outputs.REQUIREMENTS, environment.text)
         record = self._new_record(environment, self._loaded.parameters)
         journal: Journal | None = None
         newly_locked = 0
@@ -231,7 +230,7 @@ class Trial:
             untracked_files=self._settled.untracked_files,
             checked_s=time.monotonic() - self._begun,
         )
-        return record, journal, announcement
+        return environment, record, journal, announcement
 
     def _new_record(self, environment: provenance.Environment, parameters: tuple[ParameterRecord, ...]) -> TrialRecord:
         from mitosis.journal import experiment_name
@@ -311,6 +310,7 @@ class Trial:
         name = planned.step.name
         cell = notebooks.code_cell(notebooks.call_source(planned, previous), "step", name)
         cell.metadata["mitosis"]["doc"] = self._loaded.docs.get(name) or None
+        self._usage = {}
         begun = time.monotonic()
         try:
             error = await kernel.run_cell(cell)
@@ -321,18 +321,18 @@ class Trial:
         if error is not None:
             return await self._failure(kernel, name, error), False
         successor = self._loaded.plan.steps[index + 1] if index + 1 < len(self._loaded.plan.steps) else None
-        answer = await kernel.ask(
-            "take_result",
-            variable=planned.variable,
-            file=str(self._folder.results(index)),
-            successor=None
+        take = {
+            "variable": planned.variable,
+            "file": str(self._folder.results(index)),
+            "successor": None
             if successor is None
             else {
                 "name": successor.step.name,
                 "action": successor.step.action,
                 "given": [parameter.argument.name for parameter in successor.parameters],
             },
-        )
+        }
+        answer, imports = await kernel.ask_all(("take_result", take), self._loader.list_imports())
         self._usage = answer["usage"]
         self._steps[index] = _changed(self._steps[index], main=answer["main"], metrics=answer["metrics"])
         for unsaved in answer["unsaved"]:
@@ -341,7 +341,7 @@ class Trial:
             self._warn(f"step `{name}`: {warning}")
         if answer["problem"] is not None:
             return Failure("result", answer["problem"], step=name), False
-        await self._check_late_imports(name)
+        self._check_late_imports(name, imports)
         if answer["has_metrics"]:
             await self._show(kernel, f'{planned.variable}["metrics"]', "metrics", name)
         return None, answer["pass_data"]
@@ -353,10 +353,10 @@ class Trial:
         message = facts["message"] or error.message
         return Failure("exception", message, facts["type"] or error.type, step, facts["location"])
 
-    async def _check_late_imports(self, step: str) -> None:
+    def _check_late_imports(self, step: str, imports: dict[str, Any]) -> None:
         """What a step imported while it ran is checked too, but then it is too late to refuse."""
         try:
-            await self._loader.check_imports()
+            self._loader.check_imports(imports)
         except MitosisError as error:
             self._warn(f"while step `{step}` ran, {error}")
 
@@ -375,7 +375,8 @@ class Trial:
             self._warn(f"step `{step}`: {source} cannot be shown: {error.type}: {error.message}")
 
     async def _measure(self, kernel: Kernel) -> None:
-        if kernel.is_alive:
+        """Ask what the kernel used, unless the last step's result came with it."""
+        if kernel.is_alive and not self._usage:
             with contextlib.suppress(KernelDied, AnswerFailed):
                 self._usage = await kernel.ask("measure_usage")
 

@@ -1,0 +1,51 @@
+"""What a trial needs later, done in a thread while the kernel is at work."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from mitosis import provenance
+from mitosis.git import Repository
+
+_SWITCH_INTERVAL_S = 0.0005
+"""How long the thread may go on when an answer of the kernel waits: with Python's own 5 ms, each answer would."""
+
+
+class Ahead:
+    """Reads the environment, opens the journal's repository and imports what makes the page, in this order.
+
+    What fails here fails again, and is told, where it is needed.
+
+    Args:
+        repository: that of the trial; None outside one, in debug.
+    """
+
+    def __init__(self, repository: Repository | None) -> None:
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        self._executor = ThreadPoolExecutor(1, "mitosis-ahead")
+        self._environment = self._executor.submit(provenance.read_environment, repository)
+        self._executor.submit(_open_journal, repository)
+        self._executor.submit(_prepare_page)
+
+    async def environment(self) -> provenance.Environment:
+        """The environment of the trial, as soon as it is known."""
+        return await asyncio.wrap_future(self._environment)
+
+    def stop(self) -> None:
+        """Begin nothing more: the trial ends without."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _open_journal(repository: Repository | None) -> None:
+    if repository is not None:
+        import mitosis.journal  # noqa: F401
+
+        _ = repository.objects
+
+
+def _prepare_page() -> None:
+    from mitosis import report
+
+    report.prepare()

@@ -1,0 +1,40 @@
+"""What is done while the kernel works."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+
+from mitosis import provenance
+from mitosis.runner.ahead import Ahead
+
+IMPORTED_AFTER = """\
+import asyncio, sys
+from mitosis.runner.ahead import Ahead
+async def run():
+    ahead = Ahead(None)
+    {then}
+    await ahead.environment()
+asyncio.run(run())
+ahead = None
+import concurrent.futures.thread
+concurrent.futures.thread._python_exit()
+print("nbconvert" in sys.modules)
+"""
+
+
+def test_environment_is_read() -> None:
+    async def run() -> provenance.Environment:
+        return await Ahead(None).environment()
+
+    assert asyncio.run(run()) == provenance.read_environment(None)
+
+
+@pytest.mark.parametrize(("then", "imported"), [("pass", "True"), ("ahead.stop()", "False")])
+def test_page_is_prepared_unless_the_trial_was_refused(then: str, imported: str) -> None:
+    code = IMPORTED_AFTER.format(then=then)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == imported
