@@ -29,7 +29,7 @@ _MOST_TRIALS = 50
 _MOST_REFS = 500
 _DESCRIPTION_LETTERS = 80
 _SUMMARIES_S = 0.05
-"""So long the first lines of docstrings are looked for."""
+"""So much time of the processor goes into the first lines of docstrings."""
 
 
 class _Here(NamedTuple):
@@ -258,9 +258,9 @@ def _here(context: CompletionContext, module: str | None = None, *, is_registere
 
 
 def _with_summaries(here: _Here, names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    deadline = time.monotonic() + _SUMMARIES_S
+    deadline = time.process_time() + _SUMMARIES_S
     for name in names:
-        yield name, here.names.summary(name) if time.monotonic() < deadline else ""
+        yield name, here.names.summary(name) if time.process_time() < deadline else ""
 
 
 def _full_names(here: _Here) -> Iterator[tuple[str, str]]:

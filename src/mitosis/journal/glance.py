@@ -19,7 +19,7 @@ from mitosis.journal import layout
 if TYPE_CHECKING:
     from mitosis.records import MainResult
 
-_PATIENCE_S = 0.4
+_PATIENCE_S = 1.5
 _TREE_LIMIT_BYTES = 4 * 2**20
 _VALUE_LIMIT_BYTES = 2**16
 """A larger value is not shown."""
