@@ -7,18 +7,29 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
-from mitosis.cli.text import KEY_DIGITS, can_show_unicode, clean, duration, is_terminal, plain, result
+from mitosis.cli.screen import Screen, without_colour
+from mitosis.cli.text import (
+    KEY_DIGITS,
+    can_link,
+    can_move,
+    can_show_unicode,
+    clean,
+    duration,
+    has_colour,
+    plain,
+    result,
+)
 from mitosis.records import StepRecord
-from mitosis.runner import Announcement, Outcome, Progress
+from mitosis.runner import Announcement, Outcome, OutputStream, Progress
 
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
 
 _NAME_WIDTH = 11
-_LINE_WIDTH = 72
+LINE_WIDTH = 72
 _REFRESHES_PER_S = 8
 
 
@@ -39,7 +50,7 @@ def make_progress(out: IO[str], *, quiet: bool = False) -> Iterator[TrialProgres
     """
     if quiet:
         yield QuietProgress(out, sys.stderr)
-    elif is_terminal(out):
+    elif can_move(out):
         with _live_progress(out) as progress:
             yield progress
     else:
@@ -47,17 +58,19 @@ def make_progress(out: IO[str], *, quiet: bool = False) -> Iterator[TrialProgres
 
 
 class PlainProgress:
-    """Lines one by one, flushed, without control characters of ours.
+    """Lines one by one, flushed, without control characters. There are colours only where FORCE_COLOR asks for them.
 
     Args:
         out: for mitosis's own lines and what the experiment prints to standard output.
-        err: for warnings and what the experiment prints to standard error.
+        err: for warnings and what the experiment prints to standard error or logs.
     """
 
     def __init__(self, out: IO[str], err: IO[str]) -> None:
         self._out = out
         self._err = err
-        self._at_line_start = True
+        self._screens: dict[OutputStream, Screen] = {"stdout": Screen(), "stderr": Screen(), "log": Screen()}
+        self._begun: IO[str] | None = None
+        """Where there is a line that has not ended."""
         self._broken: list[IO[str]] = []
 
     def phase(self, text: str) -> None:
@@ -70,30 +83,53 @@ class PlainProgress:
     def step_started(self, name: str, number: int, count: int) -> None:
         pass
 
-    def output(self, stream: Literal["stdout", "stderr"], text: str) -> None:
-        self._write(self._out if stream == "stdout" else self._err, text)
-        self._at_line_start = text.endswith("\n")
+    def output(self, stream: OutputStream, text: str) -> None:
+        screen = self._screens[stream]
+        for other, settled in self._screens.items():
+            if other != stream:
+                self._write_lines(other, settled.settle())
+        self._write_lines(stream, screen.feed(text))
+        begun = screen.take_begun()
+        if begun:
+            self._write_output(stream, begun)
 
     def step_ended(self, step: StepRecord, error: str | None) -> None:
+        self._drain()
         for line in step_lines(step, error):
             self._say(line)
 
     def warn(self, text: str) -> None:
         self._end_line()
-        self._write(self._err, plain(f"! {text}\n", self._err))
+        self._write(self._err, _coloured(plain(f"! {clean(text)}\n", self._err), self._err))
 
     def finish(self, outcome: Outcome) -> None:
+        self._drain()
         for line in ending(outcome):
             self._say(line)
 
+    def _drain(self) -> None:
+        for stream, screen in self._screens.items():
+            self._write_lines(stream, screen.drain())
+
+    def _write_lines(self, stream: OutputStream, lines: list[str]) -> None:
+        for line in lines:
+            self._write_output(stream, line + "\n")
+
+    def _write_output(self, stream: OutputStream, text: str) -> None:
+        to = self._out if stream == "stdout" else self._err
+        if self._begun is not to:
+            self._end_line()
+        self._write(to, text if has_colour(to) else without_colour(text))
+        self._begun = None if text.endswith("\n") else to
+
     def _end_line(self) -> None:
-        if not self._at_line_start:
-            self._write(self._out, "\n")
-            self._at_line_start = True
+        if self._begun is not None:
+            begun, self._begun = self._begun, None
+            self._write(begun, "\n")
 
     def _say(self, line: str) -> None:
         self._end_line()
-        self._write(self._out, plain(line, self._out) + "\n")
+        self._write(self._out, _coloured(plain(line, self._out), self._out) + "\n")
 
     def _write(self, stream: IO[str], text: str) -> None:
         """Write, unless the stream failed before: a trial goes on when nobody reads any more."""
@@ -102,8 +138,17 @@ class PlainProgress:
         try:
             stream.write(text)
             stream.flush()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: it was closed
             self._broken.append(stream)
+
+
+_MARK_COLOURS = {"✓": 32, "+": 32, "✗": 31, "x": 31, "!": 33}
+
+
+def _coloured(line: str, stream: IO[str]) -> str:
+    """One of mitosis's own lines with a colour for its mark, where there are colours."""
+    colour = _MARK_COLOURS.get(line[:1]) if line[1:2] == " " and has_colour(stream) else None
+    return line if colour is None else f"\x1b[{colour}m{line[0]}\x1b[0m{line[1:]}"
 
 
 class QuietProgress:
@@ -127,7 +172,7 @@ class QuietProgress:
     def step_started(self, name: str, number: int, count: int) -> None:
         pass
 
-    def output(self, stream: Literal["stdout", "stderr"], text: str) -> None:
+    def output(self, stream: OutputStream, text: str) -> None:
         pass
 
     def step_ended(self, step: StepRecord, error: str | None) -> None:
@@ -158,7 +203,8 @@ class LiveProgress:
         self._out = out
         self._phase = "starting"
         self._phase_begun = time.monotonic()
-        self._partial = ""
+        self._screen = Screen()
+        self._log = Screen()
         self._step_named = True
         self._step = ""
 
@@ -168,72 +214,110 @@ class LiveProgress:
 
     def announce(self, announcement: Announcement) -> None:
         self._say(heading(announcement), style="bold")
-        self._say(status_line("✓", "checked", checks(announcement), announcement.checked_s))
+        self._say(status_line("✓", "checked", checks(announcement), announcement.checked_s, self._width))
 
     def step_started(self, name: str, number: int, count: int) -> None:
         self.phase(f"{name} · step {number} of {count}" if count > 1 else name)
         self._step = name
         self._step_named = False
 
-    def output(self, stream: Literal["stdout", "stderr"], text: str) -> None:
+    def output(self, stream: OutputStream, text: str) -> None:
         if not self._step_named:
             self._step_named = True
-            self._say(f"▸ {self._step}", style="dim")
-        *lines, self._partial = (self._partial + text).split("\n")
-        for line in lines:
-            self._print_output(line)
+            self._say(f"▸ {clean(self._step)}", style="dim")
+        if stream == "log":  # above a bar that is still drawn, not after it
+            self._print_output(self._log.feed(text), style="dim")
+        else:
+            self._print_output(self._screen.feed(text))
 
     def step_ended(self, step: StepRecord, error: str | None) -> None:
-        self._flush_partial()
-        for line in step_lines(step, error):
+        self._drain()
+        for line in step_lines(step, error, self._width):
             self._say(line, style="red" if error else None)
 
     def warn(self, text: str) -> None:
-        self._flush_partial()
-        self._say(f"! {text}", style="yellow")
+        self._say(f"! {clean(text)}", style="yellow")
 
     def finish(self, outcome: Outcome) -> None:
-        for line in ending(outcome):
-            self._say(line)
-
-    def _flush_partial(self) -> None:
-        if self._partial:
-            self._print_output(self._partial)
-            self._partial = ""
-
-    def _print_output(self, line: str) -> None:
+        from rich.style import Style
         from rich.text import Text
 
-        shown = line.rstrip("\r").rpartition("\r")[2]
-        self._print(Text.from_ansi(shown))
+        self._drain()
+        *lines, last = ending(outcome, self._width)
+        for line in lines:
+            self._say(line)
+        path = shown_path(outcome)
+        text = self._own(last.removesuffix(path))
+        if last.endswith(path):
+            link = _page_url(outcome) if can_link(self._out) else None
+            text.append_text(Text(plain(path, self._out), style=Style(link=link)))
+        self._print(text)
+
+    @property
+    def _width(self) -> int:
+        """Of a line that has the time at its end."""
+        return min(LINE_WIDTH, self._live.console.width)
+
+    def _drain(self) -> None:
+        self._print_output(self._log.drain(), style="dim")
+        self._print_output(self._screen.drain())
+
+    def _print_output(self, lines: list[str], style: str = "") -> None:
+        from rich.text import Text
+
+        if lines:
+            text = Text.from_ansi("\n".join(lines), style=style)
+            self._print(text)
 
     def _say(self, line: str, style: str | None = None) -> None:
+        self._print(self._own(line, style))
+
+    def _own(self, line: str, style: str | None = None) -> Text:
         from rich.text import Text
 
         text = Text(plain(line, self._out), style=style or "")
         if style is None:
             text.highlight_regex(r"^[✓+] ", "green")
             text.highlight_regex(r"^[✗x] ", "red")
-        self._print(text)
+        return text
 
     def _print(self, text: Text) -> None:
-        """Print above the line that moves. A trial goes on when its terminal is gone."""
-        with contextlib.suppress(OSError):
-            self._live.console.print(text, soft_wrap=True)
+        """Print above the line that moves."""
+        self._live.console.print(text, soft_wrap=True)
 
     def __rich__(self) -> object:
-        """The line that moves: what is printed and not ended yet, what goes on, and since when."""
+        """What moves: what is printed and can still change, and a line that says what goes on, and since when."""
         from rich.console import Group
         from rich.text import Text
 
         elapsed = time.monotonic() - self._phase_begun
         marks = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if can_show_unicode(self._out) else "|/-\\"
         mark = marks[int(elapsed * _REFRESHES_PER_S) % len(marks)]
-        line = Text(f"{mark} {plain(self._phase, self._out)}  {duration(elapsed)}", style="cyan", no_wrap=True)
-        partial = self._partial.rstrip("\r").rpartition("\r")[2]
-        if partial:
-            return Group(Text.from_ansi(partial), line)
-        return line
+        phase = plain(clean(self._phase), self._out)
+        line = Text(f"{mark} {phase}  {duration(elapsed)}", style="cyan", no_wrap=True, overflow="crop")
+        rows = [Text.from_ansi(row, no_wrap=True, overflow="crop") for row in self._screen.rows]
+        while rows and not rows[-1].plain.strip():
+            rows.pop()
+        return Group(*rows, line)
+
+
+class _Terminal:
+    """A terminal that may go away: then what is written to it is lost, and nothing else."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 @contextlib.contextmanager
@@ -241,7 +325,9 @@ def _live_progress(out: IO[str]) -> Iterator[TrialProgress]:
     from rich.console import Console
     from rich.live import Live
 
-    console = Console(file=out, highlight=False, markup=False, emoji=False)
+    console = Console(
+        file=cast("IO[str]", _Terminal(out)), force_terminal=True, highlight=False, markup=False, emoji=False
+    )
     live = Live(
         console=console,
         transient=True,
@@ -286,32 +372,32 @@ def checks(announcement: Announcement) -> str:
     return ", ".join(parts)
 
 
-def status_line(mark: str, name: str, text: str, seconds: float | None = None) -> str:
+def status_line(mark: str, name: str, text: str, seconds: float | None = None, width: int = LINE_WIDTH) -> str:
     """One of the lines with a mark, the time at its end."""
     line = f"{mark} {name:<{_NAME_WIDTH}} {text}"
-    return line if seconds is None else f"{line:<{_LINE_WIDTH - 8}} {duration(seconds):>7}"
+    return line if seconds is None else f"{line:<{width - 8}} {duration(seconds):>7}"
 
 
-def step_lines(step: StepRecord, error: str | None) -> Iterator[str]:
+def step_lines(step: StepRecord, error: str | None, width: int = LINE_WIDTH) -> Iterator[str]:
     """How a step ended, and its metrics."""
     if error is not None:
-        yield status_line("✗", clean(step.name), clean(error), step.duration_s)
+        yield status_line("✗", clean(step.name), clean(error), step.duration_s, width)
     else:
-        yield status_line("✓", clean(step.name), f"main = {result(step.main)}", step.duration_s)
+        yield status_line("✓", clean(step.name), f"main = {result(step.main)}", step.duration_s, width)
     for name, value in step.metrics.items():
         yield status_line(" ", "", f"{clean(name)} = {result(value)}")
 
 
-def ending(outcome: Outcome) -> Iterator[str]:
-    """The last lines of a trial: where it failed, and where its page is."""
+def ending(outcome: Outcome, width: int = LINE_WIDTH) -> Iterator[str]:
+    """The last lines of a trial: where it failed, how long its steps took together, and where its page is."""
     record = outcome.record
     if record.failure is not None and record.failure.location is not None:
         yield f"  {clean(record.failure.location)}"
-        width = max((len(str(number)) for number, _ in outcome.context), default=1)
+        digits = max((len(str(number)) for number, _ in outcome.context), default=1)
         for number, text in outcome.context:
             pointer = "❱" if number == outcome.failed_line else " "
-            yield f"    {pointer} {number:>{width}} │ {clean(text)}"
-    where = _shown_path(outcome)
+            yield f"    {pointer} {number:>{digits}} │ {clean(text)}"
+    where = shown_path(outcome)
     if outcome.debug:
         yield status_line("✓", "written", f"debug, not recorded · {where}")
         return
@@ -324,7 +410,7 @@ def summary_line(outcome: Outcome) -> str:
     """All of a trial in one line: how it ended, what came of it, how long it took, and where its page is."""
     mark = "✓" if outcome.record.status == "finished" else "✗"
     title, what = notification(outcome)
-    return f"{mark} {clean(title)}: {clean(what)} · {clean(_shown_path(outcome))}"
+    return f"{mark} {clean(title)}: {clean(what)} · {shown_path(outcome)}"
 
 
 def notification(outcome: Outcome) -> tuple[str, str]:
@@ -339,11 +425,19 @@ def notification(outcome: Outcome) -> tuple[str, str]:
     return f"{record.experiment} {record.key[:KEY_DIGITS]} {how}", f"{what} ({duration(record.duration_s)})"
 
 
-def _shown_path(outcome: Outcome) -> str:
-    """The page, relative to the working directory where that is shorter."""
+def shown_path(outcome: Outcome) -> str:
+    """The page, relative to the working directory where that is shorter, without control characters."""
     path = outcome.page if outcome.page is not None else outcome.folder
     try:
         relative = os.path.relpath(path)
     except ValueError:  # another drive, on Windows
-        return str(path)
-    return relative if len(relative) < len(str(path)) else str(path)
+        return clean(str(path))
+    return clean(relative if len(relative) < len(str(path)) else str(path))
+
+
+def _page_url(outcome: Outcome) -> str:
+    """The address of the page for a hyperlink: with the host, for a terminal on another one."""
+    import platform
+
+    path = outcome.page if outcome.page is not None else outcome.folder
+    return path.absolute().as_uri().replace("file://", f"file://{platform.node()}", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from datetime import UTC, datetime
 from typing import IO
@@ -10,6 +11,8 @@ from typing import IO
 from mitosis.records import MainResult, three_digits
 
 KEY_DIGITS = 6
+_DUMB = ("", "dumb", "unknown")
+_WITHOUT_LINKS = ("linux", "eterm", "vt", "ansi", "cons25", "sun")
 _ASCII = str.maketrans(
     {"✓": "+", "✗": "x", "…": "~", "·": "-", "–": "-", "❱": ">", "│": "|", "→": ">", "×": "x", "▸": ">"}
 )
@@ -78,6 +81,35 @@ def moment(iso: str, *, relative: bool) -> str:
         if seconds >= unit:
             return f"{int(seconds // unit)} {name} ago"
     return "just now" if seconds > -60 else local.isoformat(timespec="seconds")
+
+
+def has_colour(stream: IO[str]) -> bool:
+    """Whether to write colours: NO_COLOR forbids them, FORCE_COLOR asks for them, and a terminal has them."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or can_move(stream)
+
+
+def can_move(stream: IO[str]) -> bool:
+    """Whether the stream is a terminal where the cursor can go back over what was written."""
+    return is_terminal(stream) and os.environ.get("TERM", "") not in _DUMB
+
+
+def can_link(stream: IO[str]) -> bool:
+    """Whether the stream is a terminal that shows hyperlinks, or at least hides what they are made of.
+
+    FORCE_HYPERLINK decides, where it is set: 0 is no.
+    """
+    forced = os.environ.get("FORCE_HYPERLINK")
+    if forced:
+        return forced != "0" and can_move(stream)
+    # Old terminals of the GNOME family print the address (fixed in VTE 0.50).
+    is_old = 0 < _number(os.environ.get("VTE_VERSION")) < 5000
+    return can_move(stream) and not is_old and not os.environ.get("TERM", "").startswith(_WITHOUT_LINKS)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text is not None and text.isascii() and text.isdigit() else 0
 
 
 def is_terminal(stream: IO[str] | None = None) -> bool:

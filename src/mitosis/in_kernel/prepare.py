@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mitosis.in_kernel.imports import watch_imports
 from mitosis.in_kernel.no_input import close_input
+from mitosis.in_kernel.streams import send_in_order
 
 LOG_FORMAT = "{levelname}:{asctime}:{module}:{lineno}:{message}"
 
@@ -32,6 +33,7 @@ def prepare(*, root: str, pythonpath: list[str], log: str, debug: bool) -> None:
     handler = logging.FileHandler(log, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter(LOG_FORMAT, style="{"))
     root_logger.addHandler(handler)
+    send_in_order()
 
 
 def _end() -> None:

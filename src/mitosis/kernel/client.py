@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 
 from mitosis.kernel.endings import CellError
 
-OutputListener = Callable[[Literal["stdout", "stderr"], str], None]
+OutputListener = Callable[[Literal["stdout", "stderr", "log"], str], None]
 
 _RECONNECT_MS = 5
 """How often to look whether the kernel has its sockets by now. ZeroMQ would wait 100 ms each time."""
@@ -99,6 +99,8 @@ class Client(NotebookClient):
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> Any:
         if msg["msg_type"] == "stream":
             self._listener(msg["content"]["name"], msg["content"]["text"])
+            if msg["content"]["name"] == "log":
+                return None  # it is no output of the cell: the log is a file of its own
         return super().process_message(msg, cell, cell_index)
 
     def request_shutdown(self) -> None:

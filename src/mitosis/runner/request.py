@@ -36,6 +36,7 @@ COMMANDS = frozenset(
 )
 """What the command line takes for a command where a step could stand."""
 
+OutputStream = Literal["stdout", "stderr", "log"]
 EXIT_TIMEOUT = 124
 """The status that coreutils' `timeout` gives a command that it ended."""
 
@@ -136,8 +137,8 @@ class Progress(Protocol):
     def step_started(self, name: str, number: int, count: int) -> None:
         """A step begins, the `number`th (from 1) of `count`."""
 
-    def output(self, stream: Literal["stdout", "stderr"], text: str) -> None:
-        """The experiment's code printed something."""
+    def output(self, stream: OutputStream, text: str) -> None:
+        """The experiment's code printed or logged something."""
 
     def step_ended(self, step: StepRecord, error: str | None) -> None:
         """A step ended; `error` says why if it did not finish."""

@@ -1,0 +1,150 @@
+"""Text that an experiment wrote for a terminal, as lines: what is drawn over is one line that changes."""
+
+from __future__ import annotations
+
+import re
+
+LINE_LIMIT = 8192
+"""Characters after which a line that does not end is taken for one."""
+
+_TOKEN = re.compile(
+    r"(?P<newline>\r*\n)|(?P<start>\r+)|(?P<back>\x08+)"
+    r"|\x1b\[(?P<codes>[0-?]*)[ -/]*(?P<final>[@-~])"  # control sequence; a final `m` is colour
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # operating system command: titles and hyperlinks
+    r"|\x1b[PX^_][^\x1b]*\x1b\\"  # device control and other strings
+    r"|\x1b[ -/]*[0-Z\\`-~]?"
+    r"|(?P<text>[^\x00-\x08\x0a-\x1f\x7f-\x9f]+)"
+    r"|[\x00-\x1f\x7f-\x9f]"
+)
+_CUT_OFF = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,2000}\x1b?|[PX^_][^\x1b]{0,2000}\x1b?|[ -/]*)\Z|\r+\Z")
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+_DEPTH_LIMIT = 40
+
+
+class _Row:
+    """A line that can still change."""
+
+    __slots__ = ("is_afresh", "is_begun", "is_redrawn", "text")
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.is_afresh = False
+        """Whether the next text replaces it."""
+        self.is_redrawn = False
+        self.is_begun = False
+        """Whether text of it was taken by `take_begun`."""
+
+
+class Screen:
+    """The last lines of what was written, which carriage returns and cursor movements can still change.
+
+    A terminal overwrites character by character, which is not done here: what redraws a line draws all of it.
+    """
+
+    def __init__(self) -> None:
+        self._rows = [_Row()]
+        self._row = 0
+        self._depth = 0
+        self._rest = ""
+        self._ended: list[str] = []
+
+    def feed(self, text: str) -> list[str]:
+        """Write text; returns the lines that this ended, without control characters but colours."""
+        text = self._rest + text
+        cut = _CUT_OFF.search(text)
+        self._rest = "" if cut is None else cut[0]
+        for token in _TOKEN.finditer(text, 0, len(text) if cut is None else cut.start()):
+            if token["text"] is not None:
+                self._put(token["text"])
+            elif token["newline"] is not None:
+                self._end_row()
+            elif token["start"] is not None:
+                self._rows[self._row].is_afresh = True
+            elif token["back"] is not None:
+                row = self._rows[self._row]
+                row.text = row.text[: -len(token["back"])]
+            elif token["final"] == "m":
+                self._put(token[0])
+            elif token["final"] is not None:
+                self._move(token["final"], token["codes"])
+        ended, self._ended = self._ended, []
+        return ended
+
+    @property
+    def rows(self) -> list[str]:
+        """The lines that can still change."""
+        return [row.text for row in self._rows]
+
+    def take_begun(self) -> str:
+        """What there is of a line that has not ended, and that nothing has drawn over so far."""
+        row = self._rows[0]
+        if len(self._rows) > 1 or row.is_redrawn or row.is_afresh or not row.text:
+            return ""
+        text, row.text, row.is_begun = row.text, "", True
+        return text
+
+    def settle(self) -> list[str]:
+        """End the lines above the last one, if that is a new one; returns them.
+
+        For when something else is written: what drew on them has moved on.
+        """
+        row = self._rows[-1]
+        if self._row != len(self._rows) - 1 or row.text or row.is_afresh or self._row == 0:
+            return []
+        ended = [above.text.rstrip(" ") for above in self._rows[:-1]]
+        self._rows, self._row = [row], 0
+        return ended
+
+    def drain(self) -> list[str]:
+        """End all lines, and begin afresh; returns those that hold anything."""
+        rows, self._rows, self._row, self._rest = self._rows, [_Row()], 0, ""
+        while rows and not rows[-1].is_begun and not rows[-1].text.strip():
+            rows.pop()
+        return [row.text.rstrip(" ") for row in rows]
+
+    def _put(self, text: str) -> None:
+        row = self._rows[self._row]
+        if row.is_afresh:
+            if row.is_begun:
+                self._ended.append("")
+                row.is_begun = False
+            row.text, row.is_afresh, row.is_redrawn = text, False, True
+            return
+        row.text += text
+        if len(row.text) > LINE_LIMIT and self._row == 0:
+            self._ended.append(row.text)
+            row.text = ""
+
+    def _end_row(self) -> None:
+        self._row += 1
+        if self._row == len(self._rows):
+            self._rows.append(_Row())
+        else:
+            self._rows[self._row].is_afresh = True
+        # A bar below another one goes up again, and then draws over the line above.
+        kept = self._depth or int(self._rows[self._row - 1].is_redrawn)
+        while self._row > kept:
+            self._ended.append(self._rows.pop(0).text.rstrip(" "))
+            self._row -= 1
+
+    def _move(self, final: str, codes: str) -> None:
+        count = int(codes) if codes.isascii() and codes.isdigit() else 1
+        if final in "AF":
+            self._depth = min(max(self._depth, count), _DEPTH_LIMIT)
+            self._row = max(self._row - count, 0)
+            self._rows[self._row].is_afresh = True
+        elif final in "BE":
+            self._row = min(self._row + count, len(self._rows) - 1)
+            self._rows[self._row].is_afresh = True
+        elif final == "G":
+            self._rows[self._row].is_afresh = True
+        elif final == "J" and codes in ("", "0"):
+            del self._rows[self._row + 1 :]
+        elif final == "K" and (codes == "2" or self._rows[self._row].is_afresh):
+            self._put("")
+            self._rows[self._row].text = ""
+
+
+def without_colour(text: str) -> str:
+    """A line of `Screen` without its colours."""
+    return _COLOUR.sub("", text)

@@ -1,0 +1,260 @@
+"""What a trial shows while it runs and in the end: on terminals of several widths and kinds, and on pipes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyte
+import pytest
+
+from mitosis.records import TrialRecord
+from support.e2e import Mitosis, command
+from support.terminal import on_terminal
+
+Commit = Callable[[Mapping[str, str]], str]
+SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+MIXED = """\
+import logging, sys, time
+lookup_dict = {}
+log = logging.getLogger("lab")
+def run():
+    print("out 1")
+    print("err 1", file=sys.stderr)
+    log.info("log 1")
+    print("out 2")
+    log.warning("log 2")
+    print("err 2", file=sys.stderr)
+    print("out 3")
+    return {"main": 1.5, "metrics": {"error": 0.25}}
+"""
+IN_ORDER = ["out 1", "err 1", "INFO lab: log 1", "out 2", "WARNING lab: log 2", "err 2", "out 3"]
+
+BARS = """\
+import sys, time
+lookup_dict = {}
+def run():
+    write = sys.stderr.write
+    def draw(text):
+        write(text)
+        sys.stderr.flush()
+    for i in range(4):
+        draw(f"\\r\\x1b[32mouter {i}\\x1b[0m")
+        for j in range(3):
+            draw("\\n")
+            draw(f"\\rinner {j}")
+            draw("\\x1b[A")
+            time.sleep(0.05)
+        if i == 1:
+            print("between")
+    draw("\\n\\n")
+    print("\\x1b[31mred\\x1b[0m \\x1b]0;title\\x07after")
+    print("no end", end="", flush=True)
+    return {"main": 2}
+"""
+
+
+def between(lines: list[str]) -> list[str]:
+    """The lines of the experiment: those after `checked` and the step's name, before the step's result."""
+    first = next(i for i, line in enumerate(lines) if re.match(r"[✓+] checked", line)) + 1
+    last = next(i for i, line in enumerate(lines) if re.match(r"[✓✗+x] my_exp", line))
+    return [line for line in lines[first:last] if not re.match(r"[▸>] my_exp", line)]
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120, 300])
+def test_terminal_of_any_width_shows_all_in_order(
+    project: Path, commit: Commit, only_record: Callable[[], TrialRecord], columns: int
+) -> None:
+    commit({"lab/__init__.py": MIXED})
+    seen = on_terminal(project, "my_exp", columns=columns)
+
+    record = only_record()
+    assert seen.status == 0
+    assert between(seen.lines) == IN_ORDER
+    result = next(line for line in seen.lines if line.startswith("✓ my_exp"))
+    assert re.fullmatch(r"✓ my_exp      main = 1\.5 +\d\.\d s", result)
+    assert len(result) == min(columns, 72)
+    assert "              error = 0.25" in seen.lines
+    unwrapped = "".join(line.ljust(columns) if len(line) == columns else f"{line}\n" for line in seen.lines)
+    assert f"✓ recorded    {record.key[:6]} · trials/{record.page}" in unwrapped
+    assert not any("saving" in line for line in seen.lines)
+
+
+def test_phases_move_at_the_bottom_with_their_time(project: Path, commit: Commit) -> None:
+    commit(
+        {"lab/__init__.py": "import time\nlookup_dict = {}\ndef run():\n    time.sleep(0.6)\n    return {'main': 1}\n"}
+    )
+    seen = on_terminal(project, "my_exp")
+    last_lines = [frame[-1] for frame in seen.frames if frame]
+    for phase in ("starting", "checking", "my_exp"):
+        assert any(re.fullmatch(rf"\S {phase}  \d\.\d s", line) for line in last_lines), phase
+    assert {line for line in last_lines if line.endswith("my_exp  0.5 s")}
+    assert seen.raw.count("\x1b[?25l") == seen.raw.count("\x1b[?25h"), "the cursor is left hidden"
+
+
+@pytest.mark.parametrize("columns", [40, 120])
+def test_bars_are_live_on_a_terminal(project: Path, commit: Commit, columns: int) -> None:
+    commit({"lab/__init__.py": BARS})
+    seen = on_terminal(project, "my_exp", columns=columns)
+    assert between(seen.lines) == ["between", "outer 3", "inner 2", "red after", "no end"]
+    states = {tuple(frame[-3:-1]) for frame in seen.frames if len(frame) > 3}
+    assert sum(outer.startswith("outer") and inner.startswith("inner") for outer, inner in states) >= 4
+    assert "title" not in seen.raw
+
+
+def test_bars_are_lines_on_a_pipe(mitosis: Mitosis, commit: Commit) -> None:
+    commit({"lab/__init__.py": BARS})
+    done = mitosis("my_exp")
+    assert done.stderr.splitlines() == ["outer 3", "inner 2"]
+    assert between(done.stdout.splitlines()) == ["between", "red after", "no end"]
+    assert not CONTROL.search(done.stdout + done.stderr)
+
+
+def test_pipe_for_both_streams_keeps_their_order(commit: Commit, project: Path) -> None:
+    commit({"lab/__init__.py": MIXED})
+    done = subprocess.run(
+        command("my_exp"), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
+    )
+    assert between(done.stdout.splitlines()) == IN_ORDER
+    assert not CONTROL.search(done.stdout)
+
+
+def test_pipe_has_a_line_as_soon_as_it_is_printed(commit: Commit, project: Path) -> None:
+    commit(
+        {
+            "lab/__init__.py": "import time\nlookup_dict = {}\ndef run():\n    print('first')\n    time.sleep(0.3)\n"
+            "    print('half a', end='')\n    time.sleep(60)\n"
+        }
+    )
+    process = subprocess.Popen(command("my_exp"), cwd=project, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    read = b""
+    while not read.endswith(b"first\nhalf a"):
+        piece = os.read(process.stdout.fileno(), 4096)
+        assert piece, read
+        read += piece
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "\n✗ my_exp      interrupted by SIGINT" in out.decode()
+
+
+def test_log_lines_are_in_the_notebook_only_once(
+    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit({"lab/__init__.py": MIXED})
+    done = mitosis("my_exp")
+    assert done.stderr.splitlines() == ["err 1", "INFO lab: log 1", "WARNING lab: log 2", "err 2"]
+    folder = project / "trials" / str(only_record().folder)
+    assert "log 1" not in (folder / "notebook.ipynb").read_text()
+    assert "log 1" in (folder / "experiment.log").read_text()
+
+
+def test_log_that_the_experiment_shows_itself_is_shown_once(mitosis: Mitosis, commit: Commit) -> None:
+    commit(
+        {
+            "lab/__init__.py": "import logging, sys\nlookup_dict = {}\nlog = logging.getLogger('lab')\n"
+            "def run():\n    handler = logging.StreamHandler(sys.stdout)\n    log.addHandler(handler)\n"
+            "    log.info('hello')\n    log.removeHandler(handler)\n    return {'main': 1}\n"
+        }
+    )
+    done = mitosis("my_exp")
+    assert (done.stdout + done.stderr).count("hello") == 1
+
+
+def test_forced_colour_and_no_colour(mitosis: Mitosis, commit: Commit, project: Path) -> None:
+    commit({"lab/__init__.py": BARS})
+    forced = mitosis("my_exp", environment={"FORCE_COLOR": "1"})
+    assert "\x1b[32m✓\x1b[0m my_exp" in forced.stdout
+    assert "\x1b[31mred\x1b[0m after" in forced.stdout
+    assert not CONTROL.search(re.sub(r"\x1b\[[0-9;]*m", "", forced.stdout + forced.stderr))
+    neither = mitosis("my_exp", environment={"FORCE_COLOR": "1", "NO_COLOR": "1"})
+    assert "\x1b" not in neither.stdout
+    grey = on_terminal(project, "my_exp", environment={"NO_COLOR": "1"})
+    assert not re.search(r"\x1b\[(?:\d+;)*(?:3\d|9\d)(?:;\d+)*m", grey.raw)
+    assert "\x1b]8;" in grey.raw
+
+
+def test_path_is_a_hyperlink_where_the_terminal_can(
+    project: Path, mitosis: Mitosis, records: Callable[[], list[TrialRecord]]
+) -> None:
+    seen = on_terminal(project, *SLOW, columns=40)
+    page = str(records()[0].page)
+    link = re.search(r"\x1b\]8;[^;]*;file://[^/]*(?P<path>/[^\x1b]*)\x1b\\(?P<text>[^\x1b]*)\x1b\]8;;\x1b\\", seen.raw)
+    assert link is not None
+    assert (link["path"], link["text"]) == (str(project / "trials" / page), f"trials/{page}")
+    for environment in ({"TERM": "linux"}, {"VTE_VERSION": "4600"}, {"FORCE_HYPERLINK": "0"}, {"TERM": "dumb"}):
+        assert "\x1b]8;" not in on_terminal(project, *SLOW, environment=environment).raw
+    assert "\x1b" not in mitosis(*SLOW).stdout
+
+
+def test_dumb_terminal_gets_plain_lines(project: Path) -> None:
+    seen = on_terminal(project, *SLOW, environment={"TERM": "dumb"})
+    assert not CONTROL.search(seen.raw.replace("\r\n", "\n"))
+    assert between(seen.lines) == ["multiplying", "INFO lab: told to multiply"]
+
+
+def test_terminal_without_unicode_gets_ascii(project: Path) -> None:
+    environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    seen = on_terminal(project, *SLOW, environment=environment)
+    assert seen.raw.isascii()
+    assert re.search(r"^\+ my_exp      main = 4 +\d\.\d s$", seen.text, flags=re.MULTILINE)
+    assert re.search(r"^\+ recorded    \w{6} - trials/", seen.text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_failure_on_a_terminal_shows_its_place(project: Path, commit: Commit, columns: int) -> None:
+    commit({"lab/__init__.py": "lookup_dict = {}\ndef run():\n    raise ValueError('bad shape')\n"})
+    seen = on_terminal(project, "my_exp", columns=columns)
+    assert seen.status == 1
+    assert re.search(r"^✗ my_exp      ValueError: bad shape", seen.text, flags=re.MULTILINE)
+    assert "  lab/__init__.py:3 in run" in seen.lines
+    assert "    ❱ 3 │     raise ValueError(" in seen.text
+
+
+def test_interrupt_from_the_keyboard(project: Path, commit: Commit, only_record: Callable[[], TrialRecord]) -> None:
+    commit(
+        {
+            "lab/__init__.py": "import time\nlookup_dict = {}\ndef run():\n"
+            "    print('begun', flush=True)\n    time.sleep(60)\n"
+        }
+    )
+    pressed: list[bool] = []
+
+    def press(child: Any, raw: str) -> None:
+        if "begun" in raw and not pressed:
+            pressed.append(True)
+            child.sendintr()
+
+    seen = on_terminal(project, "my_exp", meanwhile=press)
+    assert seen.status == 130
+    assert "✗ my_exp      interrupted by SIGINT" in seen.text
+    assert only_record().status == "interrupted"
+    assert seen.raw.rstrip().endswith("\x1b[2K") or "\x1b[?25h" in seen.raw
+
+
+def test_quiet_on_a_terminal_is_one_line(project: Path) -> None:
+    seen = on_terminal(project, *SLOW, "-q", columns=200)
+    assert len(seen.lines) == 1
+    assert seen.lines[0].startswith("✓ my_exp ")
+
+
+def test_json_on_a_terminal_leaves_the_live_lines_to_standard_error(project: Path) -> None:
+    words = " ".join(f"'{word}'" for word in command(*SLOW, "--json"))
+    import pexpect
+
+    child = pexpect.spawn(
+        "/bin/sh", ["-c", f"{words} > out.json"], cwd=str(project), encoding="utf-8", timeout=60, dimensions=(50, 80)
+    )
+    child.expect(pexpect.EOF)
+    screen = pyte.Screen(80, 50)
+    pyte.Stream(screen).feed(re.sub(r"\x1b\]8;[^\x1b]*\x1b\\", "", str(child.before)))
+    assert any(line.startswith("✓ my_exp      main = 4") for line in screen.display)
+    assert (project / "out.json").read_text().startswith('{"format": 1, "status": "finished"')

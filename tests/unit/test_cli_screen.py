@@ -1,0 +1,83 @@
+"""What was drawn on a terminal, as lines."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mitosis.cli.screen import LINE_LIMIT, Screen, without_colour
+
+
+def lines_of(*chunks: str) -> list[str]:
+    screen = Screen()
+    return [line for chunk in chunks for line in screen.feed(chunk)] + screen.drain()
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("one\ntwo\n", ["one", "two"]),
+        ("one\r\ntwo", ["one", "two"]),
+        ("a\n\nb\n", ["a", "", "b"]),
+        (" 10%\r 50%\r100%\ndone\n", ["100%", "done"]),
+        ("\r 10%\r 50%", [" 50%"]),
+        ("abc\x08\x08d\n", ["ad"]),
+        ("\x1b]0;title\x07one\x1b[?25l\x1b(B\a\n", ["one"]),
+        ("\x1b[31mred\x1b[0m\n", ["\x1b[31mred\x1b[0m"]),
+        ("old text\r\x1b[Knew\n", ["new"]),
+        ("one\r\x1b[2K\n", []),
+        ("\router 0\n\rinner 0\x1b[A\router 1\n\rinner 1\x1b[A", ["outer 1", "inner 1"]),
+        ("x\ty\x9b\n", ["x\ty"]),
+    ],
+)
+def test_lines_are_what_a_terminal_shows_in_the_end(text: str, lines: list[str]) -> None:
+    assert lines_of(text) == lines
+
+
+def test_nested_bars_that_come_piece_by_piece_are_drawn_once() -> None:
+    chunks = ["\router 0"]
+    for outer in range(3):
+        for inner in range(3):
+            chunks += ["\n", f"\rinner {inner}", "\x1b[A"]
+        chunks.append(f"\router {outer + 1}")
+    assert lines_of(*chunks, "\n\n") == ["outer 3", "inner 2"]
+
+
+@given(st.lists(st.sampled_from(["a", "bc", "\n", "\r", "\x1b[31m", "\x1b[A", "\x1b]0;t\x07", "\x08", "\x1b[K", "é"])))
+def test_where_the_text_is_cut_makes_no_difference(parts: list[str]) -> None:
+    text = "".join(parts)
+    assert lines_of(text) == lines_of(*text)
+
+
+@given(st.text())
+def test_nothing_that_steers_a_terminal_is_left(text: str) -> None:
+    for line in lines_of(text):
+        assert all(c == "\t" or not (ord(c) < 32 or 127 <= ord(c) < 160) for c in without_colour(line))
+
+
+def test_line_that_has_begun_is_not_told_twice() -> None:
+    screen = Screen()
+    assert screen.feed("loading") == []
+    assert screen.take_begun() == "loading"
+    assert screen.feed("... done\nnext") == ["... done"]
+    assert screen.take_begun() == "next"
+    assert screen.feed("\rover it") == [""]
+    assert screen.take_begun() == ""
+    assert screen.drain() == ["over it"]
+
+
+def test_line_without_an_end_is_ended() -> None:
+    screen = Screen()
+    ended = [line for _ in range(100) for line in screen.feed("x" * 1000)]
+    assert len(ended) >= 10
+    assert all(len(line) <= LINE_LIMIT + 1000 for line in ended)
+    assert sum(map(len, [*ended, *screen.drain()])) == 100_000
+
+
+def test_bars_are_settled_when_they_are_through() -> None:
+    screen = Screen()
+    screen.feed("\router\n\rinner\x1b[A")
+    assert screen.settle() == []
+    assert screen.feed("\n\n") + screen.settle() == ["outer", "inner"]
+    assert screen.drain() == []
