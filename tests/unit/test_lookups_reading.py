@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from mitosis.config import Config
+from mitosis.lookups.names import reader_of_files
 from mitosis.lookups.reading import Signature, SourceReader
+from mitosis.lookups.syntax import Modules
 
 
 def reader(files: Mapping[str, str]) -> SourceReader:
     root = Path("/project")
     config = Config(path=root / "pyproject.toml", steps={}, trials_folder=None, pythonpath=(root,))
     data = {name: text.encode() for name, text in files.items()}
-    return SourceReader(config, data.get)
+    return SourceReader(Modules(config, data.get))
 
 
 @pytest.mark.parametrize(
@@ -70,9 +73,33 @@ def test_long_values_are_cut() -> None:
     assert found["noise"]["low"].endswith("…")
 
 
-def test_a_module_that_is_too_large_is_left_alone() -> None:
-    source = 'lookup = {"noise": {"low": 1}}\n' + "#" * 2**18
-    assert reader({"lab.py": source}).variants("lab:lookup") == {}
+@pytest.mark.parametrize(
+    "source",
+    [
+        'if True:\n    lookup = {"noise": {"low": 1}}',
+        'try:\n    from fast import noise\nexcept ImportError:\n    noise = {"low": 1}\nlookup = {"noise": noise}',
+        'from types import MappingProxyType\nlookup = MappingProxyType({"noise": {"low": 1}})',
+    ],
+)
+def test_branches_and_calls_are_looked_into(source: str) -> None:
+    assert reader({"lab.py": source}).variants("lab:lookup") == {"noise": {"low": "1"}}
+
+
+def test_variants_keep_the_order_of_the_source() -> None:
+    source = 'lookup = {"noise": {"b": 1, "a": 2, **{"d": 3, "c": 4}} | {"f": 5, "e": 6, "a": 7}}'
+    found = reader({"lab.py": source}).variants("lab:lookup")["noise"]
+    assert found == {"b": "1", "a": "7", "d": "3", "c": "4", "f": "5", "e": "6"}
+
+
+def test_files_that_are_too_large_or_no_files_are_left_alone(tmp_path: Path) -> None:
+    read = reader_of_files(tmp_path)
+    (tmp_path / "large.py").write_bytes(bytes(2**18 + 1))
+    (tmp_path / "small.py").write_bytes(b"x = 1\n")
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "folder.py").mkdir()
+    assert read("large.py") == b""
+    assert read("small.py") == b"x = 1\n"
+    assert read("pipe.py") is read("folder.py") is read("missing.py") is None
 
 
 def test_signature_names_what_can_be_given_by_name() -> None:

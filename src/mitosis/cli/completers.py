@@ -240,6 +240,7 @@ def _here(context: CompletionContext, module: str | None = None, *, is_registere
     from mitosis.journal import Glance
     from mitosis.lookups.names import Names, reader_of_files
     from mitosis.lookups.reading import SourceReader
+    from mitosis.lookups.syntax import Modules
 
     repository = find_repository(Path.cwd())
     root = repository.root
@@ -253,7 +254,7 @@ def _here(context: CompletionContext, module: str | None = None, *, is_registere
         with contextlib.suppress(MitosisError):
             registered[module] = module_step(module)
     with Glance(repository) as glance:
-        names = Names(registered, SourceReader(config, reader_of_files(root)), glance)
+        names = Names(registered, SourceReader(Modules(config, reader_of_files(root))), glance)
         yield _Here(repository, registered, glance, names)
 
 

@@ -12,6 +12,8 @@ from mitosis.lookups.reading import Signature, SourceReader
 _MOST_SUMMARIES = 100
 """So many values of locked variants are read for what they mean."""
 _SHOWN_VARIANTS = 8
+_MOST_BYTES = 2**18
+"""Of a module. Whoever waits for the names in it would wait too long for more."""
 
 
 class Names:
@@ -90,7 +92,7 @@ class Names:
 
 
 def reader_of_files(root: Path) -> Callable[[str], bytes | None]:
-    """What reads files of a working tree for a `SourceReader`.
+    """What reads files of a working tree for `Modules`; those that are too large are empty.
 
     Args:
         root: the top of the working tree.
@@ -99,7 +101,9 @@ def reader_of_files(root: Path) -> Callable[[str], bytes | None]:
     def read(name: str) -> bytes | None:
         path = root / name
         try:
-            return path.read_bytes() if path.is_file() else None
+            if not path.is_file():
+                return None
+            return path.read_bytes() if path.stat().st_size <= _MOST_BYTES else b""
         except OSError:
             return None
 
