@@ -141,6 +141,17 @@ def test_import_error_locks_nothing(lab: Lab) -> None:
     lab.mitosis("lock", "my_exp")
 
 
+def test_module_that_a_trial_would_not_find_locks_nothing(lab: Lab) -> None:
+    wave = "lookup_dict = {'frequency': {'slow': 1}}\n\n\ndef run(frequency):\n    return {'main': frequency}\n"
+    pyproject = '[tool.mitosis.steps]\nmy_exp = ["wave.model:run", "wave.model:lookup_dict"]\n'
+    lab.commit({"wave/__init__.py": "", "wave/model.py": wave, "pyproject.toml": pyproject})
+    said = lab.mitosis("lock", status=2)
+    assert "trials import `wave` from " in said.err
+    assert "wave.py, and not from this repository" in said.err
+    assert locked(lab) == {}
+    assert "trials import `wave` from " in lab.mitosis("check", "HEAD").err
+
+
 def test_repository_without_steps_is_refused(lab: Lab) -> None:
     lab.commit({"pyproject.toml": ""})
     said = lab.mitosis("lock", status=2)

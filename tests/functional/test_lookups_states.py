@@ -330,7 +330,9 @@ def test_installed_copy_does_not_stand_for_what_is_staged(
     make_environment(tmp_path / "environment", {"lab/__init__.py": ONE})
     write(lab, {"lab/__init__.py": TWO})
     git("add", ".", cwd=lab)
-    assert slow(in_index(lab)) == "2"
+    found = in_index(lab)
+    assert slow(found) == "2"
+    assert list(found.elsewhere) == ["lab"]
     # As a trial, which imports the installed copy, and says so.
     assert slow(in_working_tree(lab)) == "1"
 

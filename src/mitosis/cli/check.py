@@ -59,6 +59,8 @@ def check(
             sys.stdout.write(line + "\n")
     else:
         _print_text(report, is_range=revision is not None and ".." in revision)
+    for name, path in report.evaluation.elsewhere.items() if report.evaluation is not None else ():
+        print_warning(f"trials import `{name}` from {path}, and not from this repository, which was checked")
     if Journal(repository).tip() is None:
         print_warning("nothing is locked in this repository; a clone gets the locks of others by `mitosis pull`")
     return 1 if report.breaks else _NOT_CHECKED if report.problems else 0

@@ -568,6 +568,13 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
         evaluation = state.evaluate(state.config, chosen)
     for trouble in evaluation.troubles:
         raise LookupTrouble(f"nothing was locked: {trouble.reason}", trouble.details)
+    for name, path in evaluation.elsewhere.items():
+        raise LookupTrouble(
+            f"nothing was locked: trials import `{name}` from {path}, and not from this repository\n"
+            "Install the repository in editable mode (pip install -e .), uninstall the other copy, or give the package "
+            "a name of its own.",
+            "",
+        )
     done = Journal(repository).lock(
         [as_variant(meaning) for meaning in evaluation.meanings],
         repository.head,

@@ -96,6 +96,9 @@ class Evaluation:
     """The modules that were imported and the files that were read, relative to the top, with `/`."""
     import_s: float
     """Seconds that importing the user's modules took."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Packages of lookup modules that are imported from the repository, though a trial would import them from this
+    path: another copy of them is installed, or something else has their name."""
     seen: Seen = field(default_factory=lambda: Seen(), repr=False)
 
 
@@ -301,6 +304,7 @@ class _Collected:
         self._listed: set[str] = set()
         self._missing: set[str] = set()
         self._is_complete = True
+        self._elsewhere: dict[str, str] = {}
         self._import_s = 0.0
 
     def take(
@@ -332,6 +336,7 @@ class _Collected:
                 self._touched.update(reply["touched"])
                 self._listed.update(reply["listed"])
                 self._missing.update(reply["missing"])
+                self._elsewhere.update(reply["elsewhere"])
         if has_ended:
             return done | {step.name for step in steps}
         self._is_complete = False
@@ -367,6 +372,7 @@ class _Collected:
             troubles=tuple(self._troubles),
             files=frozenset(self._files),
             import_s=self._import_s,
+            elsewhere=self._elsewhere,
             seen=seen,
         )
 

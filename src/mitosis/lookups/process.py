@@ -80,7 +80,7 @@ def main(request_path: str, replies_path: str) -> None:
     places = Places(request["root"], request["top"])
     for folder in dict.fromkeys((places.root, places.top)):
         watch_imports(Path(folder))
-    missing = relocate_imports(places, request["own"], request["folders"])
+    imports = relocate_imports(places, request["own"], request["folders"])
     sys.path.extend(folder for folder in request["pythonpath"] if folder not in sys.path)
     watch = Watch()
     watch.start(asking=request["asking"])
@@ -91,7 +91,8 @@ def main(request_path: str, replies_path: str) -> None:
         "end",
         touched=sorted(_inside(places, watch.read | watch.asked)),
         listed=sorted(_inside(places, watch.listed)),
-        missing=sorted(missing - sys.modules.keys()),
+        missing=sorted(imports.missing - sys.modules.keys()),
+        elsewhere=imports.elsewhere,
     )
     # Threads, exit functions and what they hold are no longer of use, and might keep the process for ever.
     os._exit(0)

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
@@ -63,6 +64,16 @@ class Places:
         if not is_below or (real + os.sep).startswith((self._root_prefix, *self._installed)):
             return None
         return real[len(self._top_prefix) :]
+
+
+@dataclass(slots=True)
+class Imports:
+    """What is noticed about the modules that are looked for. It fills as they are."""
+
+    missing: set[str] = field(default_factory=set)
+    """Those that were not found on the search path."""
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    """Packages of lookup modules that are imported from the checkout, though a trial would find them at this path."""
 
 
 class _Moved:
@@ -121,12 +132,14 @@ class _OwnModules:
         names: of the packages, top level.
         folders: of the checkout, to look for them in.
         places: where the checkout is.
+        elsewhere: is told of those copies.
     """
 
-    def __init__(self, names: Iterable[str], folders: Sequence[str], places: Places) -> None:
+    def __init__(self, names: Iterable[str], folders: Sequence[str], places: Places, elsewhere: dict[str, str]) -> None:
         self._names = frozenset(names)
         self._folders = list(folders)
         self._places = places
+        self._elsewhere = elsewhere
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -142,14 +155,17 @@ class _OwnModules:
         if found is None or self._is_ours(found):
             return found
         ours = PathFinder.find_spec(name, self._folders)
-        return ours if ours is not None and ours.has_location else found
+        if ours is None or not ours.has_location:
+            return found
+        self._elsewhere[name] = str(found.origin if found.has_location else found.submodule_search_locations)
+        return ours
 
     def _is_ours(self, spec: ModuleSpec) -> bool:
         paths = [spec.origin] if spec.has_location else list(spec.submodule_search_locations or ())
         return any(isinstance(path, str) and self._places.inside(path) is not None for path in paths)
 
 
-def relocate_imports(places: Places, own: Iterable[str], folders: Sequence[str]) -> set[str]:
+def relocate_imports(places: Places, own: Iterable[str], folders: Sequence[str]) -> Imports:
     """From now on, import from the checkout what would be imported from the working tree.
 
     Args:
@@ -158,11 +174,11 @@ def relocate_imports(places: Places, own: Iterable[str], folders: Sequence[str])
         folders: of the checkout, where they may be.
 
     Returns:
-        The names of modules that were looked for and not found on the search path. It fills as they are.
+        What will be noticed.
     """
-    missing: set[str] = set()
+    imports = Imports()
     keep = (BuiltinImporter, FrozenImporter)
-    sys.meta_path[:] = [f if f in keep else _Moved(f, places, missing) for f in sys.meta_path]
+    sys.meta_path[:] = [f if f in keep else _Moved(f, places, imports.missing) for f in sys.meta_path]
     if places.root != places.top:
-        sys.meta_path.insert(0, _OwnModules(own, folders, places))
-    return missing
+        sys.meta_path.insert(0, _OwnModules(own, folders, places, imports.elsewhere))
+    return imports
