@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import re
@@ -22,9 +23,43 @@ _COLLECT_EVERY = 50_000
 def main() -> None:
     """Entry point of the installed command."""
     gc.set_threshold(_COLLECT_EVERY)
+    _open_standard_streams()
     status = run_command(sys.argv[1:])
+    _flush_or_drop_output()
     gc.freeze()  # or Python would look at every object several times before it ends
     sys.exit(status)
+
+
+def _open_standard_streams() -> None:
+    """Have the null device in place of a standard stream that is closed, as services and some schedulers leave them.
+
+    The next file that is opened would get its number, and what is written to it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # It gets the lowest number that is free, which is this one. Programs that are started have it, too.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            # It stays open for as long as the process is there.
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
+
+
+def _flush_or_drop_output() -> None:
+    """Write what is buffered; where nobody can have it, keep Python from complaining when it closes the streams."""
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except (OSError, ValueError):
+            setattr(sys, name, None)
+
+
+def _complain(text: str) -> None:
+    """Write to standard error, if anybody can still have it: the exit status is to be right in any case."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def run_command(words: list[str]) -> int:
@@ -60,23 +95,19 @@ def run_command(words: list[str]) -> int:
 
         status = call(words)
     except MitosisError as error:
-        sys.stderr.write(f"mitosis: {_for_stream(error, sys.stderr)}\n")
+        _complain(f"mitosis: {_for_stream(error, sys.stderr)}\n")
         return error.exit_status
     except KeyboardInterrupt:
-        sys.stderr.write("mitosis: interrupted\n")
+        _complain("mitosis: interrupted\n")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         status = 0  # whoever reads our output has enough
     except Exception:
         import traceback
 
-        traceback.print_exc()
-        sys.stderr.write("mitosis: this is an error in mitosis itself, not in your experiment. Please report it.\n")
+        _complain(traceback.format_exc())
+        _complain("mitosis: this is an error in mitosis itself, not in your experiment. Please report it.\n")
         return EXIT_BUG
-    try:
-        sys.stdout.flush()
-    except OSError:
-        sys.stdout = None  # or Python complains once more when it closes the stream
     return status
 
 

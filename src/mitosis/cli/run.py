@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
@@ -157,7 +158,8 @@ def run(
     if open_page and outcome.signal is None:
         _open(outcome)
     if outcome.recorded_in is not None:
-        _share(outcome.recorded_in, outcome, None if quiet else out)
+        with contextlib.suppress(BrokenPipeError):  # it must not hide how the trial ended
+            _share(outcome.recorded_in, outcome, None if quiet else out)
     return outcome.exit_status
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from mitosis.in_kernel.ending import leave_signals_to_runner
 from mitosis.in_kernel.imports import watch_imports
 from mitosis.in_kernel.no_input import close_input
 from mitosis.in_kernel.streams import send_in_order
@@ -25,6 +26,7 @@ def prepare(*, root: str, pythonpath: list[str], log: str, debug: bool) -> None:
         debug: whether to log from DEBUG instead of INFO.
     """
     atexit.register(_end)
+    leave_signals_to_runner()
     close_input()
     watch_imports(Path(root))
     sys.path.extend(folder for folder in pythonpath if folder not in sys.path)

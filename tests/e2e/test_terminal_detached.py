@@ -1,0 +1,188 @@
+"""Trials that nobody watches: in the background, without a terminal, as a service, as a job that is told to end."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pexpect
+import psutil
+import pytest
+
+from mitosis.records import TrialRecord
+from support.e2e import TIMEOUT_S, Mitosis, command
+
+Commit = Callable[[Mapping[str, str]], str]
+SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+WAITING = """\
+import pathlib, time
+lookup_dict = {}
+def run(seconds=60):
+    print("begun", flush=True)
+    pathlib.Path("begun").touch()
+    try:
+        time.sleep(seconds)
+    except KeyboardInterrupt:
+        pathlib.Path("checkpoint").write_text("saved")
+        raise
+    return {"main": 1}
+"""
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = TIMEOUT_S) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def waiting(commit: Commit, project: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A trial in the background whose step has begun and waits."""
+    commit({"lab/__init__.py": WAITING})
+    process = subprocess.Popen(
+        command("my_exp"),
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_until(lambda: list(project.glob("trials/*/begun")) or process.poll() is not None)
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+def test_hangup_does_not_end_a_trial_under_nohup(
+    commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit({"lab/__init__.py": WAITING})
+    process = subprocess.Popen(
+        ["nohup", *command("my_exp", "-e", "my_exp.seconds=1")],
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_until(lambda: list(project.glob("trials/*/begun")))
+    os.killpg(process.pid, signal.SIGHUP)
+    for child in psutil.Process(process.pid).children(recursive=True):
+        child.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0
+    assert only_record().status == "finished"
+    assert "✓ my_exp" in out.decode()
+
+
+def test_terminal_that_goes_away_interrupts_the_trial(
+    commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    """As when ssh drops: SIGHUP, and a terminal that takes nothing more."""
+    commit({"lab/__init__.py": WAITING})
+    program, *rest = command("my_exp")
+    child = pexpect.spawn(program, rest, cwd=str(project), encoding="utf-8", timeout=TIMEOUT_S)
+    child.expect("begun")
+    kernels = psutil.Process(child.pid).children()
+    os.close(child.fileno())
+    child.fileobj = None
+    _, status = os.waitpid(child.pid, 0)
+    child.closed = True
+    child.terminated = True
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+    record = only_record()
+    assert (record.status, record.failure and record.failure.message) == ("interrupted", "interrupted by SIGHUP")
+    assert (project / "trials" / str(record.page)).is_file()
+    assert (project / "trials" / str(record.folder) / "checkpoint").read_text() == "saved"
+    assert kernels and not any(kernel.is_running() for kernel in kernels)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_do_no_harm(
+    commit: Commit, project: Path, only_record: Callable[[], TrialRecord], git: Callable[..., str], closed: str
+) -> None:
+    words = f"{shlex.join(command(*SLOW))} {closed}"
+    done = subprocess.run(words, shell=True, cwd=project, capture_output=True, check=False, timeout=TIMEOUT_S)
+    assert done.returncode == 0
+    assert only_record().status == "finished"
+    assert git("fsck", "--strict", cwd=project) == ""
+
+
+def test_closed_standard_streams_leave_the_exit_status_right(project: Path) -> None:
+    words = f"{shlex.join(command('nothing'))} >&- 2>&-"
+    done = subprocess.run(words, shell=True, cwd=project, capture_output=True, check=False, timeout=TIMEOUT_S)
+    assert done.returncode == 2
+
+
+def test_trial_needs_neither_home_nor_terminal(
+    project: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
+) -> None:
+    """As from cron or a service: next to nothing in the environment."""
+    git("config", "user.name", "Ada Lovelace", cwd=project)
+    git("config", "user.email", "ada@example.org", cwd=project)
+    done = subprocess.run(
+        command(*SLOW),
+        cwd=project,
+        env={"PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=TIMEOUT_S,
+    )
+    assert done.returncode == 0, done.stderr
+    assert only_record().status == "finished"
+
+
+def test_job_whose_processes_are_all_told_to_end(
+    waiting: subprocess.Popen[bytes], project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    """As SLURM and systemd do it: SIGTERM to every process of the job, the kernel before the runner."""
+    for process in psutil.Process(waiting.pid).children(recursive=True):
+        process.terminate()
+    time.sleep(0.2)
+    waiting.terminate()
+    assert waiting.wait(TIMEOUT_S) == 143
+    record = only_record()
+    assert (record.status, record.failure and record.failure.message) == ("interrupted", "interrupted by SIGTERM")
+    assert (project / "trials" / str(record.folder) / "checkpoint").read_text() == "saved"
+
+
+def test_job_that_is_killed_after_its_grace_is_lost(
+    waiting: subprocess.Popen[bytes], project: Path, mitosis: Mitosis, only_record: Callable[[], TrialRecord]
+) -> None:
+    """SIGKILL to all: nothing can be recorded, and what is there says so."""
+    processes = psutil.Process(waiting.pid).children(recursive=True)
+    for process in [*processes, waiting]:
+        process.kill()
+    waiting.wait(TIMEOUT_S)
+    assert only_record().status == "running"
+    assert "lost" in mitosis("list").stdout
+    assert mitosis("verify", status=None).returncode in (0, 1)
+
+
+def test_processes_of_the_experiment_can_still_be_told_to_end(
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(
+        {
+            "lab/__init__.py": "import multiprocessing, subprocess, time\nlookup_dict = {}\n"
+            "def run():\n"
+            "    forked = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,))\n"
+            "    forked.start()\n"
+            "    started = subprocess.Popen(['sleep', '60'])\n"
+            "    time.sleep(0.2)\n"
+            "    forked.terminate()\n"
+            "    started.terminate()\n"
+            "    forked.join(10)\n"
+            "    return {'main': str([forked.exitcode, started.wait(10)])}\n"
+        }
+    )
+    mitosis("my_exp", "--timeout", "30")
+    assert only_record().main == "[-15, -15]"
