@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mitosis.config import Config
 from mitosis.errors import UnreadableObject
-from mitosis.lookups.static import source_folders
+from mitosis.lookups.syntax import Modules, Scope, assignments, flat, items, target_path
 
 _MOST_NAMES = 20
 """So many names are followed from one to the next: they may go round."""
@@ -26,21 +25,6 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """Where names are looked up."""
-
-    file: str
-    package: tuple[str, ...]
-    """What relative imports start from."""
-    module: tuple[ast.stmt, ...]
-    body: tuple[ast.stmt, ...]
-    """Of the module, or of a class in it."""
-
-    def at(self, node: ast.stmt | ast.expr | ast.keyword) -> Place:
-        return Place(self.file, node.lineno)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +52,7 @@ class PlaceFinder:
         self._config = config
         self._names = names
         self._read = read
-        self._modules: dict[str, _Scope | None] = {}
+        self._modules = Modules(config, self._bytes)
         self._names_left = 0
 
     def find(self, step: str, parameter: str, variant: str) -> Place | None:
@@ -76,82 +60,65 @@ class PlaceFinder:
         if step not in self._config.steps:  # the journal shortens long names
             return None
         module, _, qualified = self._config.steps[step].lookup.partition(":")
-        scope = self._module(module)
+        scope = self._modules.find(module)
         if scope is None:
             return None
         self._names_left = _MOST_NAMES
         place = Place(scope.file, 1)
         *classes, name = qualified.split(".")
         for class_name in classes:
-            nodes = [node for node in scope.body if isinstance(node, ast.ClassDef) and node.name == class_name]
-            if not nodes:
+            node = scope.find_class(class_name)
+            if node is None:
                 return place
-            scope, place = replace(scope, body=tuple(nodes[-1].body)), scope.at(nodes[-1])
+            scope, place = scope.inside(node), _at(scope, node)
         try:
             return self._in_variable(scope, name, [parameter, variant], place).place
         except RecursionError:
             return place
 
-    def _module(self, module: str) -> _Scope | None:
-        if module not in self._modules:
-            self._modules[module] = self._parse(module)
-        return self._modules[module]
-
-    def _parse(self, module: str) -> _Scope | None:
-        parts = tuple(module.split("."))
-        for folder in source_folders(self._config):
-            stem = "/".join((folder, *parts)) if folder else "/".join(parts)
-            for name, package in ((f"{stem}/__init__.py", parts), (f"{stem}.py", parts[:-1])):
-                if name in self._names:
-                    body = tuple(self._statements(name))
-                    return _Scope(name, package, body, body)
-        return None
-
-    def _statements(self, name: str) -> list[ast.stmt]:
+    def _bytes(self, name: str) -> bytes | None:
+        if name not in self._names:
+            return None
         try:
-            # What Python would warn of, it does where the module is imported.
-            with warnings.catch_warnings(action="ignore"):
-                return ast.parse(self._read(name)).body
-        except (SyntaxError, ValueError, RecursionError, MemoryError, OSError, UnreadableObject):
-            return []
+            return self._read(name)
+        except (OSError, UnreadableObject):
+            return b""
 
-    def _in_variable(self, scope: _Scope, name: str, keys: list[str], place: Place) -> _Found:
+    def _in_variable(self, scope: Scope, name: str, keys: list[str], place: Place) -> _Found:
         """Follow keys into a variable; as far as `place` if there is no such variable."""
         best = _Found(len(keys) + 1, place)
         self._names_left -= 1
         if self._names_left < 0:
             return best
         # What is set last counts.
-        for node in reversed(list(_flat(scope.body))):
+        for node in reversed(list(flat(scope.body))):
             for found in self._in_statement(scope, node, name, keys):
                 if found.left < best.left:
                     best = found
-        if best.left > len(keys) and scope.body is not scope.module:
-            return self._in_variable(replace(scope, body=scope.module), name, keys, place)
+        if best.left > len(keys) and scope.is_class:
+            return self._in_variable(scope.outside(), name, keys, place)
         return best
 
-    def _in_statement(self, scope: _Scope, node: ast.stmt, name: str, keys: list[str]) -> Iterator[_Found]:
+    def _in_statement(self, scope: Scope, node: ast.stmt, name: str, keys: list[str]) -> Iterator[_Found]:
         """What a statement gives the keys of a variable."""
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                if (alias.asname or alias.name) == name:
-                    source = self._module(_imported_from(node, scope.package))
-                    near = _Found(len(keys), scope.at(node))
-                    yield near if source is None else self._in_variable(source, alias.name, keys, near.place)
-            return
-        for target, value in _assignments(node):
-            path = _path(target)
+        imported = self._modules.imported(scope, node, name)
+        if imported is not None:
+            source, its_name = imported
+            near = _Found(len(keys), _at(scope, node))
+            yield near if source is None else self._in_variable(source, its_name, keys, near.place)
+        for target, value in assignments(node):
+            path = target_path(target)
             if path is not None and path[0] == name and path[1:] == keys[: len(path) - 1]:
-                yield self._in_value(scope, value, keys[len(path) - 1 :], scope.at(node))
+                yield self._in_value(scope, value, keys[len(path) - 1 :], _at(scope, node))
 
-    def _in_value(self, scope: _Scope, value: ast.expr, keys: list[str], place: Place) -> _Found:
+    def _in_value(self, scope: Scope, value: ast.expr, keys: list[str], place: Place) -> _Found:
         """Follow keys into an expression."""
         if not keys:
             return _Found(0, place)
         if isinstance(value, ast.Name):
             found = self._in_variable(scope, value.id, keys, place)
             return found if found.left <= len(keys) else _Found(len(keys), place)
-        for key, item in _items(value):
+        for key, item in items(value):
             if key is None:
                 found = self._in_value(scope, item, keys, place)
                 if found.left < len(keys):
@@ -161,61 +128,5 @@ class PlaceFinder:
         return _Found(len(keys), place)
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    name: str
-    line: int
-
-
-def _flat(body: Collection[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements and those in the branches of them, in order."""
-    for node in body:
-        yield node
-        if isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While):
-            for field in ("body", "handlers", "orelse", "finalbody"):
-                for part in getattr(node, field, ()):
-                    yield from _flat(part.body if isinstance(part, ast.ExceptHandler) else [part])
-
-
-def _imported_from(node: ast.ImportFrom, package: tuple[str, ...]) -> str:
-    """The module that an import names."""
-    if not node.level:
-        return node.module or ""
-    above = package[: len(package) - node.level + 1]
-    return ".".join((*above, node.module) if node.module else above)
-
-
-def _assignments(node: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """Each target that a statement assigns to, with the value."""
-    if isinstance(node, ast.Assign):
-        yield from ((target, node.value) for target in node.targets)
-    elif isinstance(node, ast.AnnAssign) and node.value is not None:
-        yield node.target, node.value
-
-
-def _path(target: ast.expr) -> list[str] | None:
-    """The name of a variable and the keys that an item of it is set by; None for anything else."""
-    keys: list[str] = []
-    while isinstance(target, ast.Subscript):
-        if not isinstance(target.slice, ast.Constant) or not isinstance(target.slice.value, str):
-            return None
-        keys.insert(0, target.slice.value)
-        target = target.value
-    return [target.id, *keys] if isinstance(target, ast.Name) else None
-
-
-def _items(value: ast.expr) -> Iterator[tuple[_Key | None, ast.expr]]:
-    """The items of a dictionary with constant keys, and without a key the dictionaries in it; what counts first."""
-    if isinstance(value, ast.Dict):
-        for key, item in reversed(list(zip(value.keys, value.values, strict=True))):
-            if key is None:
-                yield None, item
-            elif isinstance(key, ast.Constant) and isinstance(key.value, str):
-                yield _Key(key.value, key.lineno), item
-    elif isinstance(value, ast.Call):
-        for word in reversed(value.keywords):
-            yield None if word.arg is None else _Key(word.arg, word.lineno), word.value
-        yield from ((None, argument) for argument in value.args[:1])
-    elif isinstance(value, ast.BinOp) and isinstance(value.op, ast.BitOr):
-        yield None, value.right
-        yield None, value.left
+def _at(scope: Scope, node: ast.stmt | ast.expr | ast.keyword) -> Place:
+    return Place(scope.file, node.lineno)
