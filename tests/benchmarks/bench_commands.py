@@ -1,7 +1,8 @@
 """How long whole commands take. Run as `python tests/benchmarks/bench_commands.py [REPETITIONS]`.
 
-Each figure is the median of whole processes, and where there is another command to compare with, the median of the
-ratios of pairs that ran one after the other.
+Each time is the median of whole processes, and each comparison with another command the median of the ratios (or the
+differences) of pairs that ran one after the other. Behind it stand the same of the shortest times, which other work of
+the machine disturbs least, and what is aimed at.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from journal_builder import build_journal
@@ -29,47 +30,126 @@ number = ["number:run", "number:lookup_dict"]
 figure = ["figure:run", "figure:lookup_dict"]
 """
 MITOSIS = (sys.executable, "-m", "mitosis")
+NOTHING = (sys.executable, "-c", "pass")
+JUPYTER_RUN = "from jupyter_client.runapp import RunApp; RunApp.launch_instance()"
+EMPTY_NOTEBOOK = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+PEAK_MEMORY = (
+    "import resource, sys\nfrom mitosis.__main__ import run_command\nstatus = run_command(sys.argv[1:])\n"
+    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\nsys.exit(status)"
+)
+"""A runner that says at its end how many KiB it took."""
 TRIALS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command to time."""
+
+    name: str
+    words: tuple[str, ...]
+    status: int = 0
+
+
+BARE = Command("python -c pass", NOTHING)
 
 
 def main(repetitions: int) -> None:
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = Path(name, "experiments")
         _make_repository(folder)
-        nothing = [sys.executable, "-c", "pass"]
-        _compare("mitosis --version", [*MITOSIS, "--version"], "python -c pass", nothing, folder, repetitions)
-        _compare("mitosis --help", [*MITOSIS, "--help"], "python -c pass", nothing, folder, repetitions)
+        bench = Bench(folder, repetitions)
+        bench.ratio(Command("mitosis --version", (*MITOSIS, "--version")), BARE, 6)
+        bench.ratio(Command("mitosis --help", (*MITOSIS, "--help")), BARE, 12)
         (folder / "number.py").write_text(f"{EXPERIMENT}# changed\n")
-        refused = [*MITOSIS, "number", "-p", "number.frequency=slow"]
-        _compare("refusal of a changed tree", refused, "python -c pass", nothing, folder, repetitions, status=2)
+        refused = (*MITOSIS, "number", "-p", "number.frequency=slow")
+        bench.ratio(Command("refusal of a changed tree", refused, status=2), BARE)
         (folder / "number.py").write_text(EXPERIMENT)
-        for step in ("number", "figure"):
-            trial = [*MITOSIS, step, "-p", f"{step}.frequency=slow"]
-            _run(trial, folder)
+        for step, aim in (("number", 0.6), ("figure", 0.7)):
+            trial = Command(f"trial: a {step}", (*MITOSIS, step, "-p", f"{step}.frequency=slow"))
+            bench.run(trial)
             notebook = max(folder.glob("trials/*/notebook.ipynb"), key=lambda path: path.stat().st_mtime)
             (folder / f"{step}.ipynb").write_bytes(notebook.read_bytes())
-            convert = [
-                sys.executable,
-                "-m",
-                "nbconvert",
-                "--to",
-                "html",
-                "--execute",
-                f"{step}.ipynb",
-                "--log-level=50",
-            ]
-            _compare(f"trial: a {step}", trial, "nbconvert --execute", convert, folder, repetitions)
-        repository = find_repository(folder)
-        assert repository.head is not None
-        build_journal(folder, TRIALS, commit=repository.head)
-        listing = [*MITOSIS, "list", "-n", "20"]
-        _compare(f"mitosis list -n 20 of {TRIALS:,}", listing, "python -c pass", nothing, folder, repetitions)
-        for what, words in [("variants", ["number", "-p", "number.frequency="]), ("keys", ["show", ""])]:
-            asked = [*MITOSIS, "__complete", *words]
-            _compare(f"completion of {what}", asked, "python -c pass", nothing, folder, repetitions)
+            options = ("--to", "html", "--execute", f"{step}.ipynb", "--log-level=50")
+            bench.ratio(trial, Command("nbconvert --execute", (sys.executable, "-m", "nbconvert", *options)), aim)
+        trial = Command("trial: a number", (*MITOSIS, "number", "-p", "number.frequency=slow"))
+        (folder / "empty.ipynb").write_text(EMPTY_NOTEBOOK)
+        bench.difference(trial, Command("jupyter run", (sys.executable, "-c", JUPYTER_RUN, "empty.ipynb")), 0.35)
+        bench.peak_memory(trial, 120)
+        aims: dict[int, float | None] = {1_000: 20, TRIALS: None}
+        for trials, most in aims.items():
+            large = Path(name, str(trials))
+            _make_repository(large)
+            head = find_repository(large).head
+            assert head is not None
+            build_journal(large, trials, commit=head)
+            bench = Bench(large, repetitions)
+            listing = Command(f"mitosis list -n 20 of {trials:,}", (*MITOSIS, "list", "-n", "20"))
+            bench.ratio(listing, BARE, most)
+        for what, words in (("variants", ("number", "-p", "number.frequency=")), ("keys", ("show", ""))):
+            bench.ratio(Command(f"completion of {what}", (*MITOSIS, "__complete", *words)), BARE)
+
+
+class Bench:
+    """Times commands in a folder, so many times each."""
+
+    def __init__(self, folder: Path, repetitions: int) -> None:
+        self._folder = folder
+        self._repetitions = repetitions
+
+    def ratio(self, command: Command, other: Command, aim: float | None = None) -> None:
+        """Print how many times as long as another one a command takes."""
+        pairs = self._pairs(command, other)
+        least = min(ours for ours, _ in pairs) / min(theirs for _, theirs in pairs)
+        aimed = "" if aim is None else f"aim {aim:g} x"
+        self._print(
+            command, other, pairs, statistics.median(ours / theirs for ours, theirs in pairs), least, "x", aimed
+        )
+
+    def difference(self, command: Command, other: Command, aim_s: float) -> None:
+        """Print how much longer than another one a command takes."""
+        pairs = self._pairs(command, other)
+        least_s = min(ours for ours, _ in pairs) - min(theirs for _, theirs in pairs)
+        median_s = statistics.median(ours - theirs for ours, theirs in pairs)
+        self._print(command, other, pairs, median_s, least_s, "s", f"aim {aim_s:g} s")
+
+    def peak_memory(self, trial: Command, aim_mb: int) -> None:
+        """Print how much memory the runner of a trial takes at most, without its kernel."""
+        words = (sys.executable, "-c", PEAK_MEMORY, *trial.words[len(MITOSIS) :])
+        said = [self.run(Command(trial.name, words))[1] for _ in range(self._repetitions)]
+        peak_mb = statistics.median(int(text.split()[-1]) * 1024 / 1e6 for text in said)
+        print(f"{trial.name + ', its runner':<32} {peak_mb:7.0f} MB   {'':<74} aim {aim_mb} MB", flush=True)
+
+    def run(self, command: Command) -> tuple[float, str]:
+        """Seconds that one run takes, and what it writes to standard error."""
+        began = time.perf_counter()
+        done = subprocess.run(command.words, cwd=self._folder, capture_output=True, text=True, check=False)
+        duration_s = time.perf_counter() - began
+        if done.returncode != command.status:
+            raise SystemExit(f"{' '.join(command.words)} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+        return duration_s, done.stderr
+
+    def _pairs(self, command: Command, other: Command) -> list[tuple[float, float]]:
+        """Durations of two commands in turn, after both ran once."""
+        pairs = [(self.run(command)[0], self.run(other)[0]) for _ in range(self._repetitions + 1)]
+        return pairs[1:]
+
+    def _print(
+        self,
+        command: Command,
+        other: Command,
+        pairs: list[tuple[float, float]],
+        median: float,
+        least: float,
+        unit: str,
+        aim: str,
+    ) -> None:
+        ours, theirs = (statistics.median(times) for times in zip(*pairs, strict=True))
+        compared = f"{median:6.2f} {unit} (shortest {least:6.2f} {unit})"
+        print(f"{command.name:<32} {ours:7.3f} s    {other.name:<20} {theirs:7.3f} s   {compared}   {aim}", flush=True)
 
 
 def _make_repository(folder: Path) -> None:
+    folder.mkdir()
     _git(folder, "init", "--quiet")
     for name, value in [("user.name", "Ada Lovelace"), ("user.email", "ada@example.org"), ("gc.auto", "0")]:
         _git(folder, "config", name, value)
@@ -81,35 +161,6 @@ def _make_repository(folder: Path) -> None:
 
 def _git(folder: Path, *words: str) -> None:
     subprocess.run(["git", *words], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-
-
-def _compare(
-    name: str,
-    command: Sequence[str],
-    other_name: str,
-    other: Sequence[str],
-    folder: Path,
-    repetitions: int,
-    *,
-    status: int = 0,
-) -> None:
-    """Time two commands in turn and print the medians, and the median of the ratios pair by pair."""
-    _run(command, folder, status)
-    _run(other, folder)
-    pairs = [(_run(command, folder, status), _run(other, folder)) for _ in range(repetitions)]
-    ours, theirs = (statistics.median(times) for times in zip(*pairs, strict=True))
-    ratio = statistics.median(a / b for a, b in pairs)
-    print(f"{name:<32} {ours:7.3f} s   {other_name:<20} {theirs:7.3f} s   ratio {ratio:6.2f}", flush=True)
-
-
-def _run(command: Sequence[str], folder: Path, status: int = 0) -> float:
-    """Seconds that one run takes."""
-    began = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    duration_s = time.perf_counter() - began
-    if done.returncode != status:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}\n{done.stdout}{done.stderr}")
-    return duration_s
 
 
 if __name__ == "__main__":
