@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import git as git_module
+from mitosis.git import program as git_module
 from mitosis.git import find_repository
 from mitosis.journal import Journal
 from mitosis.records import TrialRecord

@@ -31,7 +31,8 @@ from mitosis import canonical
 from mitosis.cli.text import clean
 from mitosis.cli.trials import describe_trial
 from mitosis.errors import BadRecord, MitosisError, UnreadableObject
-from mitosis.git import GitObject, Repository, _inflate
+from mitosis.git import GitObject, Repository
+from mitosis.git.objects import inflate
 from mitosis.journal import layout, render_blob
 from mitosis.journal.messages import ended_message, note_line, started_message
 from mitosis.journal.notes import note_of, parse_note
@@ -366,8 +367,8 @@ def read_tree(data: bytes) -> None:
 
 def read_loose(data: bytes) -> None:
     with contextlib.suppress(UnreadableObject):
-        _inflate(data, LOOSE_OID, 10**6)
-    found = _inflate(data, LOOSE_OID, None)
+        inflate(data, LOOSE_OID, 10**6)
+    found = inflate(data, LOOSE_OID, None)
     demand(found.data == LOOSE_CONTENT, "an object that nobody wrote")
 
 

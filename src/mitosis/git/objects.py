@@ -1,0 +1,199 @@
+"""Git objects: what they are, and reading many of them or those in files of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import itertools
+import os
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from mitosis.errors import (
+    ObjectTooLarge,
+    UnreadableObject,
+)
+from mitosis.git.program import LONGEST_ANSWER_BYTES, reading_git
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """One entry of a tree: a file, a symbolic link, a folder or the commit of a submodule."""
+
+    mode: int
+    """As git has it: 0o100644, 0o100755, 0o120000, 0o040000 or 0o160000."""
+    oid: str
+
+
+class GitObject(NamedTuple):
+    """An object as git stores it."""
+
+    kind: str
+    """`commit`, `tree`, `blob` or `tag`."""
+    data: bytes
+
+
+class Objects:
+    """Trees and blobs, for whatever can read an object."""
+
+    def read_object(self, oid: str, limit_bytes: int | None = None) -> GitObject:
+        """An object's kind and bytes.
+
+        Args:
+            oid: its full id.
+            limit_bytes: refuse a larger one.
+
+        Raises:
+            UnreadableObject: it is missing, damaged or too large.
+        """
+        raise NotImplementedError
+
+    def read_tree(self, oid: str) -> dict[str, TreeEntry]:
+        """The entries of a tree by name, in git's order.
+
+        Raises:
+            UnreadableObject: it is missing, damaged, or no tree.
+        """
+        return {os.fsdecode(name): TreeEntry(int(mode, 8), raw.hex()) for name, mode, raw in self.read_entries(oid)}
+
+    def read_entries(self, oid: str, limit_bytes: int | None = None) -> list[tuple[bytes, bytes, bytes]]:
+        """Name, mode (octal digits) and id (20 bytes) of each entry of a tree, in git's order.
+
+        Args:
+            oid: its full id.
+            limit_bytes: refuse a larger one; that costs no memory.
+
+        Raises:
+            UnreadableObject: it is missing, damaged, too large, no tree, or has a name with a slash.
+        """
+        data = self._read_kind(oid, "tree", limit_bytes)
+        entries = _TREE_ENTRY.findall(data)
+        if sum(len(mode) + len(name) + _TREE_ENTRY_FIXED_BYTES for mode, name, _ in entries) != len(data):
+            raise UnreadableObject(oid, "it is damaged: its entries do not add up")
+        return [(name, mode, raw) for mode, name, raw in entries]
+
+    def read_blob(self, oid: str, limit_bytes: int | None = None) -> bytes:
+        """The bytes of a blob.
+
+        Args:
+            oid: its full id.
+            limit_bytes: refuse a larger one; that costs no memory.
+
+        Raises:
+            UnreadableObject: it is missing, damaged, too large, or no blob.
+        """
+        return self._read_kind(oid, "blob", limit_bytes)
+
+    def _read_kind(self, oid: str, kind: str, limit_bytes: int | None = None) -> bytes:
+        found = self.read_object(oid, limit_bytes)
+        if found.kind != kind:
+            raise UnreadableObject(oid, f"it is a {found.kind}, where a {kind} should be")
+        return found.data
+
+
+KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
+
+_TREE_ENTRY = re.compile(rb"([0-7]{5,6}) ([^\0/]+)\0(.{20})", re.DOTALL)
+
+_TREE_ENTRY_FIXED_BYTES = 22
+"""A space, a NUL and the id."""
+
+_LOOSE_HEADER = re.compile(rb"(commit|tree|blob|tag) ([0-9]{1,19})\0")
+
+_LONGEST_LOOSE_HEADER_BYTES = 28
+
+
+class LooseFolder:
+    """A folder of loose objects. What is in it is looked up once: opening a file that is not there takes longer than
+    reading a packed object."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    @functools.cached_property
+    def names(self) -> frozenset[str]:
+        """The files in it when it was first asked for one."""
+        # If it cannot be listed, libgit2 says what it makes of that.
+        with contextlib.suppress(OSError), os.scandir(self.path) as entries:
+            return frozenset(entry.name for entry in entries)
+        return frozenset()
+
+
+def read_file(path: str) -> bytes:
+    with os.fdopen(os.open(path, os.O_RDONLY), "rb") as file:
+        return file.read()
+
+
+def inflate(compressed: bytes, oid: str, limit_bytes: int | None) -> GitObject:
+    """The object in the file of a loose one."""
+    inflating = zlib.decompressobj()
+    try:
+        start = inflating.decompress(compressed, _LONGEST_LOOSE_HEADER_BYTES)
+        header = _LOOSE_HEADER.match(start)
+        if header is None:
+            raise UnreadableObject(oid, "it is damaged: it does not say what it is")
+        size_bytes = int(header[2])
+        if limit_bytes is not None:
+            check_size(oid, size_bytes, limit_bytes)
+        # One byte more than there should be, so that the end of the stream is reached, or an excess noticed.
+        left_bytes = max(header.end() + size_bytes - len(start), 0) + 1
+        whole = start + inflating.decompress(inflating.unconsumed_tail, left_bytes)
+    except zlib.error as error:
+        raise UnreadableObject(oid, f"it is damaged ({error})") from error
+    is_whole = inflating.eof and not inflating.unused_data and len(whole) == header.end() + size_bytes
+    if not is_whole or hashlib.sha1(whole, usedforsecurity=False).hexdigest() != oid:
+        raise UnreadableObject(oid, "it is damaged: its file is cut off or changed")
+    return GitObject(header[1].decode(), whole[header.end() :])
+
+
+def check_size(oid: str, size_bytes: int, limit_bytes: int) -> None:
+    if size_bytes > limit_bytes:
+        raise ObjectTooLarge(oid, f"it has {size_bytes} bytes, more than the {limit_bytes} that are read")
+
+
+def read_blobs(oids: Sequence[str], limit_bytes: int, *, cwd: Path) -> Iterator[bytes | None]:
+    """The bytes of many blobs, in order, while the git program reads ahead.
+
+    Args:
+        oids: their full ids.
+        limit_bytes: of a larger one nothing is read.
+        cwd: a folder of the repository, which is no partial clone: git would fetch what is missing.
+
+    Yields:
+        The bytes; None for whatever has to be asked for by itself to know what is wrong with it.
+    """
+    import tempfile
+
+    done = 0
+    for _ in range(_BATCH_ATTEMPTS):
+        with tempfile.TemporaryFile() as wanted:
+            wanted.write("".join(f"{oid}\n" for oid in oids[done:]).encode())
+            wanted.seek(0)
+            with reading_git("cat-file", "--batch", "--buffer", cwd=cwd, stdin=wanted) as answers:
+                for oid in oids[done:]:
+                    words = answers.readline(LONGEST_ANSWER_BYTES).split()
+                    if words == [oid.encode(), b"missing"]:
+                        yield None
+                        done += 1
+                        continue
+                    is_blob = len(words) == 3 and words[:2] == [oid.encode(), b"blob"]
+                    size_bytes = int(words[2]) if is_blob else limit_bytes + 1
+                    data = answers.read(size_bytes + 1) if size_bytes <= limit_bytes else b""
+                    if len(data) != size_bytes + 1:
+                        break
+                    yield data[:-1]
+                    done += 1
+        if done == len(oids):
+            return
+        # git has stopped at what it cannot read, or has begun to give something too large.
+        yield None
+        done += 1
+    yield from itertools.repeat(None, len(oids) - done)
+
+
+_BATCH_ATTEMPTS = 20

@@ -1,0 +1,321 @@
+"""The git program. It is started nowhere else.
+
+Everything that must obey the user's own set-up of git (filters, submodules, credentials, hooks, identity) goes through
+it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from mitosis.errors import (
+    GitError,
+    GitMissing,
+    NotARepository,
+)
+
+
+def without_password(url: str) -> str:
+    """The name of a remote, or a URL without what it says before the host, which may be a password."""
+    return re.sub(r"(?<=://)[^/@]*@", "", url)
+
+
+def run_git(
+    *command: str,
+    cwd: Path,
+    stdin: bytes | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run the git program and return what it wrote to standard output.
+
+    Args:
+        command: the words after `git`.
+        cwd: the folder to run in.
+        stdin: bytes for its standard input; nothing by default.
+        environment: variables to set on top of the present ones.
+
+    Raises:
+        GitMissing: there is no git program.
+        GitError: it ended with another status than 0.
+    """
+    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, **(environment or {})}
+    try:
+        done = subprocess.run(
+            ["git", *command],
+            cwd=cwd,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            env=variables,
+            check=False,
+        )
+    except OSError as error:
+        if not os.access(cwd, os.X_OK) or not cwd.is_dir():
+            raise NotARepository(cwd) from error
+        if isinstance(error, FileNotFoundError):
+            raise GitMissing() from error
+        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
+    if done.returncode != 0:
+        raise GitError(["git", *command], done.returncode, done.stderr.decode(errors="replace"))
+    return done.stdout
+
+
+class Streamed(NamedTuple):
+    """How a git program ended whose messages were handed on while it ran."""
+
+    status: int
+    output: str
+    """What it wrote to standard output."""
+    messages: str
+    """What it wrote to standard error."""
+
+
+def stream_git(
+    *command: str,
+    cwd: Path,
+    tell: Callable[[bytes], None],
+    tell_output: Callable[[bytes], None] | None = None,
+    unattended: bool = False,
+    timeout_s: float | None = None,
+) -> Streamed:
+    """Run the git program, and hand on what it says to people while it says it.
+
+    It may ask for a password on the terminal, unless it runs unattended.
+
+    Args:
+        command: the words after `git`.
+        cwd: the folder to run in.
+        tell: is given what git writes to standard error, as it comes.
+        tell_output: is given what git and its hooks write to standard output, as it comes.
+        unattended: whether nobody is there to answer: git then has no terminal and no input, so that it fails instead
+            of asking.
+        timeout_s: after so long git and what it started are ended.
+
+    Raises:
+        GitMissing: there is no git program.
+        GitError: it could not be started, or took longer than `timeout_s`.
+    """
+    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES}
+    if unattended:
+        variables["GIT_TERMINAL_PROMPT"] = "0"
+        # Windows that ask would wait for somebody. Whoever has set these has a program that answers by itself.
+        for name, value in (("GIT_ASKPASS", ""), ("SSH_ASKPASS_REQUIRE", "never"), ("GCM_INTERACTIVE", "never")):
+            variables.setdefault(name, value)
+    try:
+        process = subprocess.Popen(
+            ["git", *command],
+            cwd=cwd,
+            stdin=subprocess.DEVNULL if unattended else None,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=variables,
+            start_new_session=unattended,
+        )
+    except FileNotFoundError as error:
+        raise GitMissing() from error
+    except OSError as error:
+        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
+    assert process.stdout is not None and process.stderr is not None
+    output, messages = bytearray(), bytearray()
+    said: queue.SimpleQueue[_Part] = queue.SimpleQueue()
+    began = time.monotonic()
+    try:
+        _read_in_background(process.stdout, said, is_message=False)
+        _read_in_background(process.stderr, said, is_message=True)
+        for part in _until_ended(process, said, None if timeout_s is None else began + timeout_s):
+            if part.is_message:
+                messages += part.data
+                tell(part.data)
+            else:
+                output += part.data
+                if tell_output is not None:
+                    tell_output(part.data)
+        is_late = process.poll() is None
+    except BaseException:
+        _end(process, unattended)
+        raise
+    if is_late:
+        _end(process, unattended)
+        raise GitError(["git", *command], process.returncode, f"it took longer than {timeout_s:.0f} s and was ended")
+    return Streamed(process.returncode, output.decode(errors="surrogateescape"), messages.decode(errors="replace"))
+
+
+_TICK_S = 0.2
+
+_LEFT_OPEN_S = 1.0
+"""How long to wait for the rest of what git has said when it has ended: what it left running may hold the pipe open."""
+
+_END_S = 2.0
+"""How long a program may take to end in good order."""
+
+
+class _Part(NamedTuple):
+    """Something that a program wrote."""
+
+    is_message: bool
+    """Whether to standard error."""
+    data: bytes
+    """Empty at the end."""
+
+
+def _read_in_background(pipe: IO[bytes], said: queue.SimpleQueue[_Part], *, is_message: bool) -> None:
+    """Read a pipe to its end in a thread of its own."""
+
+    def read() -> None:
+        with pipe:
+            while data := os.read(pipe.fileno(), 65536):
+                said.put(_Part(is_message, data))
+        said.put(_Part(is_message, b""))
+
+    threading.Thread(target=read, daemon=True).start()
+
+
+def _until_ended(
+    process: subprocess.Popen[bytes], said: queue.SimpleQueue[_Part], deadline: float | None
+) -> Iterator[_Part]:
+    """What a program says in its two pipes, until it has ended, or it is later than `deadline`."""
+    ended: float | None = None
+    open_pipes = 2
+    while True:
+        now = time.monotonic()
+        if ended is not None and (not open_pipes or now - ended > _LEFT_OPEN_S):
+            return
+        if ended is None and deadline is not None and now > deadline:
+            return
+        try:
+            if open_pipes:
+                part = said.get(timeout=_TICK_S)
+                open_pipes -= not part.data
+                yield part
+            else:
+                process.wait(_TICK_S)
+        except (queue.Empty, subprocess.TimeoutExpired):
+            pass
+        if ended is None and process.poll() is not None:
+            ended = time.monotonic()
+
+
+def _end(process: subprocess.Popen[bytes], has_session: bool) -> None:
+    """End a program and, if they are in a session of their own, what it started."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses where only zombies are left
+            if has_session and hasattr(os, "killpg"):
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_END_S)
+
+
+def start_git(*command: str, cwd: Path) -> None:
+    """Start the git program in the background, and leave it alone: it may outlive this process, and nobody is told.
+
+    Args:
+        command: the words after `git`.
+        cwd: the folder to run in.
+
+    Raises:
+        GitMissing: there is no git program.
+        GitError: it could not be started.
+    """
+    variables = {**os.environ, **_absolute_locations(), "GIT_TERMINAL_PROMPT": "0"}
+    try:
+        started = subprocess.Popen(
+            ["git", *command],
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=variables,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise GitMissing() from error
+    except OSError as error:
+        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
+    _left_alone.append(started)
+
+
+_left_alone: list[subprocess.Popen[bytes]] = []
+"""Processes that are not waited for; what forgets a process that runs is warned."""
+
+
+LONGEST_ANSWER_BYTES = 200
+"""Of a line in which `git cat-file` says what follows."""
+READ_AHEAD_BYTES = 2**18
+
+
+@contextlib.contextmanager
+def reading_git(*command: str, cwd: Path, stdin: IO[bytes]) -> Iterator[IO[bytes]]:
+    """What a git program writes to standard output; it is ended when nobody wants more."""
+    # Objects are read by their ids, as libgit2 does, whatever `git replace` has put in their places.
+    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, "GIT_NO_REPLACE_OBJECTS": "1"}
+    try:
+        process = subprocess.Popen(
+            ["git", *command],
+            cwd=cwd,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=variables,
+            bufsize=READ_AHEAD_BYTES,
+        )
+    except FileNotFoundError as error:
+        raise GitMissing() from error
+    except OSError as error:
+        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
+    assert process.stdout is not None
+    try:
+        with process.stdout:
+            yield process.stdout
+    finally:
+        process.kill()
+        process.wait()
+
+
+def start_asking_git(*command: str, cwd: Path) -> subprocess.Popen[bytes]:
+    """A git program that answers on its standard output what it is asked on its standard input."""
+    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, "GIT_NO_REPLACE_OBJECTS": "1"}
+    try:
+        return subprocess.Popen(
+            ["git", *command],
+            cwd=cwd,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=variables,
+        )
+    except FileNotFoundError as error:
+        raise GitMissing() from error
+    except OSError as error:
+        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
+
+
+def end_asked_git(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+
+# LANGUAGE would still choose the language of messages, some of which are recognised.
+_FIXED_VARIABLES = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8", "LANGUAGE": "C"}
+
+_LOCATIONS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
+
+
+def _absolute_locations() -> dict[str, str]:
+    """Where git is told to look, made absolute: inside a hook it is relative to the folder that this process is in."""
+    return {name: str(Path(os.environ[name]).absolute()) for name in _LOCATIONS if os.environ.get(name)}
