@@ -199,6 +199,7 @@ def test_dumb_terminal_gets_plain_lines(project: Path) -> None:
     seen = on_terminal(project, *SLOW, environment={"TERM": "dumb"})
     assert not CONTROL.search(seen.raw.replace("\r\n", "\n"))
     assert between(seen.lines) == ["multiplying", "INFO lab: told to multiply"]
+    assert "▸ my_exp" in seen.lines
 
 
 def test_terminal_without_unicode_gets_ascii(project: Path) -> None:

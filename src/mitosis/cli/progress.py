@@ -18,6 +18,7 @@ from mitosis.cli.text import (
     clean,
     duration,
     has_colour,
+    is_terminal,
     plain,
     result,
 )
@@ -71,6 +72,8 @@ class PlainProgress:
         self._screens: dict[OutputStream, Screen] = {"stdout": Screen(), "stderr": Screen(), "log": Screen()}
         self._begun: IO[str] | None = None
         """Where there is a line that has not ended."""
+        self._step = ""
+        """The step that is to be named before what it prints: on a terminal, where nothing moves that says it."""
         self._broken: list[IO[str]] = []
 
     def phase(self, text: str) -> None:
@@ -81,9 +84,12 @@ class PlainProgress:
         self._say(status_line("✓", "checked", checks(announcement), announcement.checked_s))
 
     def step_started(self, name: str, number: int, count: int) -> None:
-        pass
+        self._step = name if is_terminal(self._out) else ""
 
     def output(self, stream: OutputStream, text: str) -> None:
+        if self._step:
+            self._say(f"▸ {clean(self._step)}")
+            self._step = ""
         screen = self._screens[stream]
         for other, settled in self._screens.items():
             if other != stream:
