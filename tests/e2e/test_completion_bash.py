@@ -10,11 +10,46 @@ from pathlib import Path
 
 import pytest
 
+from mitosis.cli.completion import make_script
 from mitosis.records import TrialRecord
 from support.e2e import Mitosis
 from support.shells import HOSTILE, UNPRINTABLE, LineEditor, in_terminal, lock_variants, shell_environment
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+
+
+LINES = [
+    ("mitosis my", "mitosis my_exp "),
+    ("mitosis dat", "mitosis data "),
+    ("mitosis data fi", "mitosis data fit "),
+    ("mitosis variants retire", "mitosis variants retire "),
+    ("mitosis my_exp --eval", "mitosis my_exp --eval-param "),
+    ("mitosis my_exp -p my", "mitosis my_exp -p my_exp.frequency="),
+    ("mitosis my_exp -p my_exp.frequency=s", "mitosis my_exp -p my_exp.frequency=slow "),
+    ("mitosis my_exp -p +my", "mitosis my_exp -p +my_exp.frequency="),
+    ("mitosis my_exp -p +my_exp.frequency=s", "mitosis my_exp -p +my_exp.frequency=slow "),
+    ("mitosis my_exp --param=my", "mitosis my_exp --param=my_exp.frequency="),
+    ("mitosis my_exp --param=my_exp.frequency=s", "mitosis my_exp --param=my_exp.frequency=slow "),
+    ("mitosis my_exp --param my_exp.frequency=s", "mitosis my_exp --param my_exp.frequency=slow "),
+    ("mitosis my_exp -p 'my_exp.frequency=s", "mitosis my_exp -p 'my_exp.frequency=slow' "),
+    ('mitosis my_exp -p "my_exp.frequency=s', 'mitosis my_exp -p "my_exp.frequency=slow" '),
+    ("mitosis my_exp -p my_exp.frequency='s", "mitosis my_exp -p my_exp.frequency='slow' "),
+    ("mitosis 'my_exp' -p my_exp.f", "mitosis 'my_exp' -p my_exp.frequency="),
+    ("mitosis data fit -p d", "mitosis data fit -p data.noise="),
+    ("mitosis data fit -p data.noise=low -p ", "mitosis data fit -p data.noise=low -p fit.kind="),
+    ("mitosis my_exp -e my_exp.a", "mitosis my_exp -e my_exp.amplitude="),
+    ("mitosis data fit -e fit.", "mitosis data fit -e fit.kind="),
+    ("mitosis -m lab -p f", "mitosis -m lab -p frequency="),
+    ("mitosis -m lab -p frequency=s", "mitosis -m lab -p frequency=slow "),
+    ("mitosis run my_exp -p my_exp.frequency=s", "mitosis run my_exp -p my_exp.frequency=slow "),
+    ("mitosis lock my", "mitosis lock my_exp "),
+    ("mitosis check mai", "mitosis check main "),
+    ("mitosis check main..mai", "mitosis check main..main "),
+    ("mitosis variants my_exp.", "mitosis variants my_exp.frequency "),
+    ("mitosis variants show my_exp.frequency=s", "mitosis variants show my_exp.frequency=slow "),
+    ("mitosis variants diff my_exp.frequency s", "mitosis variants diff my_exp.frequency slow "),
+    ("mitosis --config pyproj", "mitosis --config pyproject.toml "),
+]
 
 
 @pytest.fixture
@@ -23,9 +58,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def bash(project: Path, mitosis: Mitosis, tmp_path: Path, environment: dict[str, str]) -> Iterator[LineEditor]:
+def bash(project: Path, tmp_path: Path, environment: dict[str, str]) -> Iterator[LineEditor]:
     script = tmp_path / "completion.bash"
-    script.write_text(mitosis("completion", "bash").stdout)
+    script.write_text(make_script("bash"))
     setup = tmp_path / "bashrc"
     setup.write_text(
         f"PS1='$ '\nset +H\nbind 'set bell-style none'\nbind 'set enable-bracketed-paste off'\nsource {script}\n"
@@ -49,43 +84,8 @@ def words_of(line: str, environment: dict[str, str], cwd: Path) -> list[str]:
     return done.stdout.split("\0")[:-1]
 
 
-@pytest.mark.parametrize(
-    ("typed", "completed"),
-    [
-        ("mitosis my", "mitosis my_exp "),
-        ("mitosis dat", "mitosis data "),
-        ("mitosis data fi", "mitosis data fit "),
-        ("mitosis variants retire", "mitosis variants retire "),
-        ("mitosis my_exp --eval", "mitosis my_exp --eval-param "),
-        ("mitosis my_exp -p my", "mitosis my_exp -p my_exp.frequency="),
-        ("mitosis my_exp -p my_exp.frequency=s", "mitosis my_exp -p my_exp.frequency=slow "),
-        ("mitosis my_exp -p +my", "mitosis my_exp -p +my_exp.frequency="),
-        ("mitosis my_exp -p +my_exp.frequency=s", "mitosis my_exp -p +my_exp.frequency=slow "),
-        ("mitosis my_exp --param=my", "mitosis my_exp --param=my_exp.frequency="),
-        ("mitosis my_exp --param=my_exp.frequency=s", "mitosis my_exp --param=my_exp.frequency=slow "),
-        ("mitosis my_exp --param my_exp.frequency=s", "mitosis my_exp --param my_exp.frequency=slow "),
-        ("mitosis my_exp -p 'my_exp.frequency=s", "mitosis my_exp -p 'my_exp.frequency=slow' "),
-        ('mitosis my_exp -p "my_exp.frequency=s', 'mitosis my_exp -p "my_exp.frequency=slow" '),
-        ("mitosis my_exp -p my_exp.frequency='s", "mitosis my_exp -p my_exp.frequency='slow' "),
-        ("mitosis 'my_exp' -p my_exp.f", "mitosis 'my_exp' -p my_exp.frequency="),
-        ("mitosis data fit -p d", "mitosis data fit -p data.noise="),
-        ("mitosis data fit -p data.noise=low -p ", "mitosis data fit -p data.noise=low -p fit.kind="),
-        ("mitosis my_exp -e my_exp.a", "mitosis my_exp -e my_exp.amplitude="),
-        ("mitosis data fit -e fit.", "mitosis data fit -e fit.kind="),
-        ("mitosis -m lab -p f", "mitosis -m lab -p frequency="),
-        ("mitosis -m lab -p frequency=s", "mitosis -m lab -p frequency=slow "),
-        ("mitosis run my_exp -p my_exp.frequency=s", "mitosis run my_exp -p my_exp.frequency=slow "),
-        ("mitosis lock my", "mitosis lock my_exp "),
-        ("mitosis check mai", "mitosis check main "),
-        ("mitosis check main..mai", "mitosis check main..main "),
-        ("mitosis variants my_exp.", "mitosis variants my_exp.frequency "),
-        ("mitosis variants show my_exp.frequency=s", "mitosis variants show my_exp.frequency=slow "),
-        ("mitosis variants diff my_exp.frequency s", "mitosis variants diff my_exp.frequency slow "),
-        ("mitosis --config pyproj", "mitosis --config pyproject.toml "),
-    ],
-)
-def test_lines_are_completed_in_the_line_editor(bash: LineEditor, typed: str, completed: str) -> None:
-    assert bash.complete(typed) == completed
+def test_lines_are_completed_in_the_line_editor(bash: LineEditor) -> None:
+    assert [(typed, bash.complete(typed)) for typed, _ in LINES] == LINES
 
 
 def test_keys_are_completed_and_not_twice(bash: LineEditor, lock: Callable[..., str]) -> None:
@@ -95,23 +95,36 @@ def test_keys_are_completed_and_not_twice(bash: LineEditor, lock: Callable[..., 
     assert bash.complete(line) == line
 
 
-@pytest.mark.parametrize("quote", ["", "'", '"'])
+@pytest.mark.parametrize(
+    ("quote", "names", "expected"),
+    [
+        ("", (*HOSTILE, *UNPRINTABLE), HOSTILE),
+        # In quotes, a name is offered only if it needs none.
+        ("'", ("'; touch ran; '", "$(touch ran)", "naïve", ":colon:"), ("naïve", ":colon:")),
+        ('"', ('"; touch ran; "', "$(touch ran)", "`touch ran`", "naïve", "=equal="), ("naïve", "=equal=")),
+    ],
+    ids=["plain", "single quotes", "double quotes"],
+)
 def test_hostile_names_are_typed_as_they_are_and_never_run(
-    bash: LineEditor, lock: Callable[..., str], project: Path, environment: dict[str, str], quote: str
+    bash: LineEditor,
+    lock: Callable[..., str],
+    project: Path,
+    environment: dict[str, str],
+    quote: str,
+    names: tuple[str, ...],
+    expected: tuple[str, ...],
 ) -> None:
-    names = {str(number): f"{number}{name}" for number, name in enumerate((*HOSTILE, *UNPRINTABLE), start=10)}
-    lock(*names.values())
+    numbered = {str(number): f"{number}{name}" for number, name in enumerate(names, start=10)}
+    lock(*numbered.values())
     offered = []
-    for number, name in names.items():
+    for number, name in numbered.items():
         start = f"mitosis my_exp -p {quote}my_exp.frequency={number}"
         line = bash.complete(start)
         if line != start:
             assert words_of(line, environment, project) == ["my_exp", "-p", f"my_exp.frequency={name}"]
             offered.append(name.removeprefix(number))
     assert not (project / "ran").exists()
-    plain = ["~", "=equal=", ":colon:", "#hash", "naïve", "@host", "-v"]
-    # In quotes, a name is offered only if it needs none.
-    assert offered == (plain if quote else list(HOSTILE))
+    assert offered == list(expected)
 
 
 @pytest.mark.parametrize("name", ["$(touch ran)", "-v", "~", "#", "`touch ran`"])
