@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from mitosis.records import TrialRecord
-from support.variants import Lab, make_lab, variant
+from support.variants import ADA, Lab, make_lab, variant
 
 SOUND = "every locked variant means what it did"
+THE_RANGE_IS_SOUND = "none changes what a locked variant means"
 
 
 @pytest.fixture
@@ -37,6 +38,10 @@ def check_json(lab: Lab, *words: str, status: int) -> dict[str, Any]:
     assert out.isascii()
     fields: dict[str, Any] = json.loads(out)
     return fields
+
+
+def head(lab: Lab) -> str:
+    return lab.git("rev-parse", "HEAD").strip()
 
 
 def set_slow(lab: Lab, value: int) -> str:
@@ -84,6 +89,58 @@ def test_unlockable_value_fails(lab: Lab) -> None:
     lab.edit(('"slow": 1', '"slow": lambda: 1'))
     said = lab.mitosis("check", status=1)
     assert said.lines[1].startswith("    my_exp.frequency=slow   1 → a lambda has no name")
+
+
+def test_conflict_fails_and_is_told_with_the_command_that_resolves_it(lab: Lab) -> None:
+    other = lab.give_meaning("slow", 3)
+    digests = sorted((variant("slow", 1).digest, other.digest))
+    said = lab.mitosis("check", status=1)
+    assert said.lines[0] == "the working tree has variants of which several meanings are recorded"
+    assert re.fullmatch(r"    my_exp\.frequency=slow   [13] or [13]   \(1 trial used one of them\)", said.lines[1])
+    assert said.lines[2].startswith("        mitosis variants resolve my_exp.frequency=slow --keep ")
+    [change] = check_json(lab, status=1)["changes"]
+    assert change["kind"] == "conflict"
+    assert [meaning["digest"] for meaning in change["meanings"]] == digests
+    assert change["resolve"] == said.lines[2].strip()
+    [line] = lab.mitosis("check", "--format", "github", status=1).lines
+    assert line.startswith("::error file=lab.py,line=2,title=my_exp.frequency=slow::the working tree has variants of")
+    assert line.endswith(said.lines[2].strip())
+    lab.mitosis("variants", "resolve", "my_exp.frequency=slow", "--keep", variant("slow", 1).digest[:8])
+    assert lab.mitosis("check").lines == [f"checked the working tree: {SOUND}"]
+
+
+def test_conflict_is_no_more_than_a_missing_entry_where_no_trial_could_use_it(lab: Lab) -> None:
+    lab.give_meaning("slow", 3)
+    lab.edit(('"slow": 1', '"gentle": 1'))
+    assert [change["kind"] for change in check_json(lab, status=0)["changes"]] == ["removed"]
+
+
+def test_commit_that_matches_no_meaning_of_a_conflict_is_told_of_in_a_range(lab: Lab) -> None:
+    lab.give_meaning("slow", 3)
+    three = set_slow(lab, 3)
+    four = set_slow(lab, 4)
+    assert f"checked 1 commit of HEAD~2..HEAD~1: {THE_RANGE_IS_SOUND}" in lab.mitosis("check", "HEAD~2..HEAD~1").out
+    said = lab.mitosis("check", "HEAD~2..", status=1)
+    assert said.lines[0] == f"commit {four} changes what locked variants mean"
+    assert three not in said.out
+
+
+def test_step_that_is_registered_no_more_has_its_variants_told(lab: Lab) -> None:
+    lab.lock({"gone": 1})
+    lab.journal.lock([variant("grid", 3, step="gone"), variant("grid", 3, step="pack.lab")], head(lab), ADA)
+    lab.write({"pyproject.toml": '[tool.mitosis.steps]\nnew = ["lab:run", "lab:lookup_dict"]\n'})
+    said = lab.mitosis("check")
+    assert said.lines[0] == "the working tree lacks variants that are locked"
+    names = [
+        "gone.frequency=grid",
+        *(f"my_exp.frequency={name}" for name in ("fast", "gone", "slow")),
+        "my_exp.noise=low",
+    ]
+    assert [line.split()[0] for line in said.lines[1:6]] == names
+    assert said.lines[4].endswith("   1 → its step is not registered any more   (1 trial used the locked value)")
+    assert {change["reason"] for change in check_json(lab, status=0)["changes"]} == {
+        "its step is not registered any more"
+    }
 
 
 def test_dictionary_that_cannot_be_imported_is_told_with_a_status_of_its_own(lab: Lab) -> None:
@@ -275,6 +332,8 @@ def test_json_tells_everything_of_a_change(lab: Lab) -> None:
             "commit": lock_commit,
         },
         "now": {"digest": variant("slow", 2).digest, "summary": "2"},
+        "meanings": [],
+        "resolve": None,
         "differences": [{"path": "", "text": "1 → 2"}],
         "more_differences": 0,
         "functions": [],

@@ -652,9 +652,28 @@ def test_of_a_variant_in_conflict_either_meaning_passes(lab: Lab, git: Git) -> N
     assert journal.conflicts()
     lab.stage({"lab/__init__.py": CHANGED})
     assert lab.commit() == Outcome(0, [])
+    lab.stage({"lab/__init__.py": CHANGED.replace(', "slow": 2', "")})
+    assert lab.commit().status == 0
+    lab.stage({"lab/__init__.py": CHANGED})
+    assert lab.commit() == Outcome(0, [])
     lab.stage({"lab/__init__.py": CHANGED.replace('"slow": 2', '"slow": 3')})
     outcome = lab.commit()
     assert (outcome.status, outcome.said[0]) == (0, HEAD_LINE)
+    assert not any("several meanings" in line for line in outcome.said)
+
+
+def test_a_step_that_is_registered_no_more_is_told_once_and_stops_nobody(lab: Lab) -> None:
+    hook.install(find_repository(lab.folder), strict=True)
+    lab.stage({"pyproject.toml": STEP.replace("my_exp", "new_exp")})
+    outcome = lab.commit()
+    assert outcome.status == 0
+    assert outcome.said[:3] == [
+        "mitosis: this commit lacks variants that are locked",
+        "    my_exp.frequency=fast   10 → its step is not registered any more   (0 trials used the locked value)",
+        "    my_exp.frequency=slow   1 → its step is not registered any more   (0 trials used the locked value)",
+    ]
+    lab.stage({"lab/__init__.py": LAB + "x = 1\n"})
+    assert lab.commit() == Outcome(0, [])
 
 
 def test_the_trials_that_used_the_locked_value_are_counted(tmp_path: Path, git: Git, mitosis: Mitosis) -> None:

@@ -207,3 +207,19 @@ def test_listing_thousands_of_locks_takes_no_more_than_seconds(lab: Lab, monkeyp
     assert time.perf_counter() - began < 5.0
     assert len(said.rows) == MANY_LOCKS
     assert {row.split()[0] for row in said.rows.values()} == {"locked"}
+
+
+def test_variants_of_a_step_that_is_registered_no_more_are_removed(lab: Lab) -> None:
+    journal = lab.journal
+    assert journal.repository.head is not None
+    lab.lock({"slow": 1})
+    others = [variant("slow", 2, step=step) for step in ("gone", "pack.lab", "pack:Lab")]
+    journal.lock(others, journal.repository.head, ADA)
+    assert {s.step: s.state for s in survey_of(lab).statuses if s.variant == "slow"} == {
+        "gone": "removed",
+        "my_exp": "locked",
+        "pack.lab": "locked",
+        "pack:Lab": "locked",
+    }
+    assert [status.state for status in survey_of(lab, "gone").statuses] == ["removed"]
+    assert [status.state for status in survey_of(lab, locked=True).statuses] == ["locked"] * 4

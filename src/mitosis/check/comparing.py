@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Literal
 
 from mitosis.check.places import Place, PlaceFinder
 from mitosis.config import Config
-from mitosis.errors import BadRecord, Redefinition
+from mitosis.errors import BadRecord, Conflict, Redefinition
 from mitosis.journal import Journal, LockedVariant, Remarks, Uses, VariantUse, VariantValue, recorded_name, same_names
 from mitosis.journal.locks import is_whole
 
 if TYPE_CHECKING:
     from mitosis.lookups import Evaluation, Meaning
 
-Kind = Literal["changed", "unlockable", "removed", "function"]
-"""`changed`: the value is another one. `unlockable`: the value cannot be compared, or getting it raises. `removed`: the
-dictionary does not have the variant any more. `function`: the value names a function whose body has changed."""
+Kind = Literal["changed", "unlockable", "conflict", "removed", "function"]
+"""`changed`: the value is another one. `unlockable`: the value cannot be compared, or getting it raises. `conflict`:
+the dictionary has the variant, and several meanings of it are recorded. `removed`: the dictionary does not have the
+variant any more, or its step is not registered any more. `function`: the value names a function whose body has
+changed."""
 
-BREAKING: frozenset[Kind] = frozenset({"changed", "unlockable"})
+BREAKING: frozenset[Kind] = frozenset({"changed", "unlockable", "conflict"})
 """Kinds of changes after which a trial with the variant is refused, although the name is there."""
 
 
@@ -32,11 +34,13 @@ class Change:
     parameter: str
     variant: str
     trials: int
-    """How many trials used what is locked."""
+    """How many trials used what is locked; if several meanings are recorded, one of them."""
     redefinition: Redefinition | None = None
     """What is different, if it has changed."""
+    conflict: Conflict | None = None
+    """The recorded meanings, if there are several."""
     reason: str = ""
-    """Why it is unlockable."""
+    """Why it is unlockable, or removed where it is not the dictionary that lacks it."""
     functions: tuple[str, ...] = ()
     """`module:qualified.name` of each function or class whose body has changed."""
     locked: str = ""
@@ -75,23 +79,31 @@ def read_recorded(journal: Journal) -> Recorded:
 
 
 def compare(
-    journal: Journal, recorded: Recorded, evaluation: Evaluation, config: Config, finder: PlaceFinder | None
+    journal: Journal,
+    recorded: Recorded,
+    evaluation: Evaluation,
+    config: Config,
+    finder: PlaceFinder | None,
+    *,
+    registered: Collection[str] | None = None,
 ) -> tuple[Change, ...]:
     """The locked variants that the dictionaries do not agree with, by step, parameter and variant.
 
-    Variants of steps that could not be evaluated are left out.
+    Variants of steps that could not be evaluated are left out, and so are those of modules that were run by `-m`, which
+    are registered nowhere.
 
     Args:
         journal: whose locks.
         recorded: what `read_recorded` gives of it.
         evaluation: what the dictionaries say.
-        config: names the steps.
+        config: names the steps that were evaluated.
         finder: tells where the entries are; None to leave that out.
+        registered: the names of all registered steps, if more of them are than were evaluated.
 
     Raises:
         JournalError: the journal cannot be read.
     """
-    found = _Found(recorded, evaluation, config)
+    found = _Found(recorded, evaluation, config, config.steps if registered is None else registered)
     if not found.is_any:
         return ()
     return tuple(found.described(journal, finder))
@@ -100,7 +112,7 @@ def compare(
 class _Found:
     """What does not agree, by name, before it is described."""
 
-    def __init__(self, recorded: Recorded, evaluation: Evaluation, config: Config) -> None:
+    def __init__(self, recorded: Recorded, evaluation: Evaluation, config: Config, registered: Collection[str]) -> None:
         self._recorded = recorded
         self.changed: list[tuple[Meaning, str]] = []
         self.functions: list[tuple[Meaning, tuple[str, ...]]] = []
@@ -131,6 +143,8 @@ class _Found:
         self._other_names = same_names(recorded.remarks)
         gone = [name for name in in_use if name[0] in sound and name not in present]
         self.removed = [name for name in gone if name not in self.unlockable and not self._is_expected(name, present)]
+        self.unregistered = [name for name in in_use if name[0] not in registered and not _is_of_module(name[0])]
+        self.conflicts = [name for name, digests in in_use.items() if len(digests) > 1 and name in present]
 
     def _is_expected(self, name: tuple[str, str, str], present: Collection[tuple[str, str, str]]) -> bool:
         """Whether a variant may be gone, since another of its names is there."""
@@ -138,7 +152,9 @@ class _Found:
 
     @property
     def is_any(self) -> bool:
-        return bool(self.changed or self.functions or self.unlockable or self.removed)
+        return bool(
+            self.changed or self.functions or self.unlockable or self.conflicts or self.removed or self.unregistered
+        )
 
     def described(self, journal: Journal, finder: PlaceFinder | None) -> Sequence[Change]:
         uses = journal.uses()
@@ -173,17 +189,34 @@ class _Found:
             add("function", meaning_name(meaning), functions=functions, digest=meaning.digest)
         for name, reason in self.unlockable.items():
             add("unlockable", name, reason=reason, locked=shown.get(name, ""))
+        conflicts = self._described_conflicts(journal)
+        for name in self.conflicts:
+            add("conflict", name, conflict=conflicts.get(name))
         for name in self.removed:
             add("removed", name, locked=shown.get(name, ""))
+        for name in self.unregistered:
+            add("removed", name, locked=shown.get(name, ""), reason="its step is not registered any more")
         return sorted(changes, key=lambda change: (change.step, change.parameter, change.variant))
+
+    def _described_conflicts(self, journal: Journal) -> dict[tuple[str, str, str], Conflict]:
+        if not self.conflicts:
+            return {}
+        count = sum(len(digests) > 1 for digests in self._recorded.meanings.values())
+        return {(found.step, found.parameter, found.variant): found for found in journal.conflicts(count)}
 
     def _shown(self, journal: Journal) -> dict[tuple[str, str, str], str]:
         """The locked values, as short texts, of what is gone."""
         from mitosis import canonical
 
-        names = {VariantUse(*name, self._recorded.meanings[name][0]) for name in (*self.unlockable, *self.removed)}
+        gone = (*self.unlockable, *self.removed, *self.unregistered)
+        names = {VariantUse(*name, self._recorded.meanings[name][0]) for name in gone}
         found = journal.read_locks(names, problems=[]) if names else {}
         return {use[:3]: canonical.summary(locked.value, limit=60) for use, locked in found.items() if is_whole(locked)}
+
+
+def _is_of_module(step: str) -> bool:
+    """Whether trials have this step by `-m`, which names a module: no registered step has such a name."""
+    return "." in step or ":" in step
 
 
 def sound_steps(evaluation: Evaluation, config: Config) -> frozenset[str]:

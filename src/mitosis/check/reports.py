@@ -63,6 +63,10 @@ class Report:
         known = {_identity(found.change) for found in other.found}
         return replace(self, found=tuple(found for found in self.found if _identity(found.change) not in known))
 
+    def without_conflicts(self) -> Report:
+        """What was found, but for what comes of the journal and not of the dictionaries."""
+        return replace(self, found=tuple(found for found in self.found if found.change.kind != "conflict"))
+
 
 def check_state(journal: Journal, state: State) -> Report:
     """Check one state."""

@@ -99,7 +99,8 @@ def survey(journal: Journal, state: State | None, *, step: str | None = None, pa
     sound: frozenset[str] = frozenset()
     if config is not None and evaluation is not None:
         sound = sound_steps(evaluation, config)
-        for change in compare(journal, recorded, evaluation, config, None):
+        assert state is not None and state.config is not None
+        for change in compare(journal, recorded, evaluation, config, None, registered=state.config.steps):
             changes[change.step, change.parameter, change.variant] = change
     present: dict[tuple[str, str, str], Meaning] = {}
     if evaluation is not None:
@@ -152,11 +153,11 @@ def survey(journal: Journal, state: State | None, *, step: str | None = None, pa
 
 
 def _scope(state: State | None, step: str | None) -> Config | None:
-    """The steps whose dictionaries are wanted; None where there are none."""
+    """The steps whose dictionaries are wanted; None where none are registered at all."""
     if state is None or state.config is None or step is None:
         return None if state is None else state.config
     chosen = {name: config for name, config in state.config.steps.items() if name == step}
-    return dataclasses.replace(state.config, steps=chosen) if chosen else None
+    return dataclasses.replace(state.config, steps=chosen)
 
 
 def _state(digests: Sequence[str], remarks: Remarks, change: Change | None, *, is_gone: bool) -> VariantState:

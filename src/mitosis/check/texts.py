@@ -14,14 +14,25 @@ def change_lines(change: Change) -> Iterator[str]:
     """A change: one line, or one and its differences."""
     name = change.full_name
     if change.kind == "removed":
-        yield f"{_INDENT}{name}   {change.locked or 'its value'} → not in the dictionary any more{_used(change)}"
+        reason = change.reason or "not in the dictionary any more"
+        yield f"{_INDENT}{name}   {change.locked or 'its value'} → {reason}{_used(change)}"
     elif change.kind == "unlockable":
         yield f"{_INDENT}{name}   {change.locked or 'its value'} → {change.reason}{_used(change)}"
+    elif change.kind == "conflict":
+        yield from _conflict_lines(change)
     elif change.kind == "function":
         functions = ", ".join(change.functions)
         yield f"{_INDENT}{name}   {functions}{_used(change)}"
     else:
         yield from _changed_lines(change)
+
+
+def _conflict_lines(change: Change) -> Iterator[str]:
+    conflict = change.conflict
+    meanings = () if conflict is None else conflict.meanings
+    values = " or ".join(meaning.summary for meaning in meanings) or "several values"
+    yield f"{_INDENT}{change.full_name}   {values}{_used(change, 'one of them')}"
+    yield f"{_INDENT * 2}{'`mitosis variants` shows them' if conflict is None else conflict.resolve_command}"
 
 
 def _changed_lines(change: Change) -> Iterator[str]:
@@ -54,11 +65,13 @@ def headed(changes: Sequence[Change], subject: str) -> Iterator[str]:
         changes: what was found.
         subject: what brings them, such as `this commit`.
     """
-    breaking = [change for change in changes if change.is_breaking]
+    breaking = [change for change in changes if change.kind in ("changed", "unlockable")]
+    conflicts = [change for change in changes if change.kind == "conflict"]
     removed = [change for change in changes if change.kind == "removed"]
     functions = [change for change in changes if change.kind == "function"]
     for head, some in (
         (f"{subject} changes what locked variants mean", breaking),
+        (f"{subject} has variants of which several meanings are recorded", conflicts),
         (f"{subject} lacks variants that are locked", removed),
         (f"{subject} changes functions that locked variants name", functions),
     ):

@@ -117,6 +117,19 @@ def _change_as_json(found: Found) -> dict[str, Any]:
         "now": None
         if redefinition is None
         else {"digest": redefinition.now_digest, "summary": redefinition.now_summary},
+        "meanings": []
+        if change.conflict is None
+        else [
+            {
+                "digest": meaning.digest,
+                "summary": meaning.summary,
+                "author": meaning.author,
+                "date": meaning.date,
+                "commit": meaning.commit,
+            }
+            for meaning in change.conflict.meanings
+        ],
+        "resolve": None if change.conflict is None else change.conflict.resolve_command,
         "differences": []
         if redefinition is None
         else [{"path": path, "text": text} for path, text in redefinition.differences],

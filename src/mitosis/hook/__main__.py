@@ -74,7 +74,8 @@ def _check(is_strict: bool) -> int:
         if state.config is None or state.config.hook == "off":
             return 0
         is_strict = is_strict or state.config.hook == "strict"
-        report = check_state(journal, state)
+        # Merging journals brings conflicts, and no commit of the dictionaries does.
+        report = check_state(journal, state).without_conflicts()
         if report.evaluation is not None:
             learn(repository, state, report.evaluation)
     return _tell(_news(journal, report, state, time_limit_s), is_strict)
