@@ -120,10 +120,11 @@ def _for_stream(error: MitosisError, stream: TextIO) -> str:
     Tracebacks of experiments keep their colours on a terminal. Whatever else steers a terminal is escaped, since a
     message may repeat what somebody else has recorded.
     """
+    from mitosis.cli.text import has_colour
     from mitosis.errors import ExperimentError
 
-    keeps_colours = isinstance(error, ExperimentError) and stream.isatty() and not os.environ.get("NO_COLOR")
     is_coloured = isinstance(error, ExperimentError)
+    keeps_colours = is_coloured and has_colour(stream)
     parts = _COLOUR.split(str(error)) if is_coloured else [str(error)]
     shown = []
     for number, part in enumerate(parts):

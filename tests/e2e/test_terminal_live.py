@@ -241,6 +241,29 @@ def test_interrupt_from_the_keyboard(project: Path, commit: Commit, only_record:
     assert seen.raw.rstrip().endswith("\x1b[2K") or "\x1b[?25h" in seen.raw
 
 
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_chain_says_how_long_all_of_it_took(project: Path, mitosis: Mitosis, commit: Commit, columns: int) -> None:
+    seen = on_terminal(project, "data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum", columns=columns)
+    at = next(i for i, line in enumerate(seen.lines) if line.startswith("✓ finished"))
+    assert re.fullmatch(r"✓ finished    2 steps +\d\.\d s", seen.lines[at])
+    assert len(seen.lines[at]) == min(columns, 72)
+    assert re.match(r"✓ data +main = 4 +\d\.\d s", next(line for line in seen.lines if line.startswith("✓ data")))
+    assert seen.lines[at - 1].strip() == "name = fit"
+    assert seen.lines[at + 1].startswith("✓ recorded")
+
+
+def test_chain_that_fails_says_in_which_step(mitosis: Mitosis, commit: Commit) -> None:
+    commit(
+        {
+            "lab/chain.py": "lookups = {}\ndef make():\n    return {'main': 1, 'data': 1}\n"
+            "class Fit:\n    lookups = {}\n    @staticmethod\n    def run(data):\n        raise ValueError('no')\n"
+        }
+    )
+    done = mitosis("data", "fit", status=1)
+    assert re.search(r"^✗ fit         ValueError: no", done.stdout, flags=re.MULTILINE)
+    assert re.search(r"^✗ failed      in step 2 of 2 +\d\.\d s$", done.stdout, flags=re.MULTILINE)
+
+
 def test_quiet_on_a_terminal_is_one_line(project: Path) -> None:
     seen = on_terminal(project, *SLOW, "-q", columns=200)
     assert len(seen.lines) == 1

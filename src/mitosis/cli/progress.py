@@ -22,7 +22,7 @@ from mitosis.cli.text import (
     plain,
     result,
 )
-from mitosis.records import StepRecord
+from mitosis.records import StepRecord, TrialRecord
 from mitosis.runner import Announcement, Outcome, OutputStream, Progress
 
 if TYPE_CHECKING:
@@ -403,6 +403,10 @@ def ending(outcome: Outcome, width: int = LINE_WIDTH) -> Iterator[str]:
         for number, text in outcome.context:
             pointer = "❱" if number == outcome.failed_line else " "
             yield f"    {pointer} {number:>{digits}} │ {clean(text)}"
+    count = len(record.steps)
+    if count > 1:  # one step has said all of it
+        mark, text = ("✓", f"{count} steps") if record.status == "finished" else ("✗", _place_in_chain(record))
+        yield status_line(mark, record.status, text, record.duration_s, width)
     where = shown_path(outcome)
     if outcome.debug:
         yield status_line("✓", "written", f"debug, not recorded · {where}")
@@ -410,6 +414,10 @@ def ending(outcome: Outcome, width: int = LINE_WIDTH) -> Iterator[str]:
     key = record.key[:KEY_DIGITS]
     how = "" if record.status == "finished" else f" as {record.status}"
     yield status_line("✓", "recorded", f"{key}{how} · {where}")
+
+
+def _place_in_chain(record: TrialRecord) -> str:
+    return f"in step {(record.step or 0) + 1} of {len(record.steps)}"
 
 
 def summary_line(outcome: Outcome) -> str:
