@@ -95,6 +95,16 @@ def test_ordinary_dictionaries_need_no_evaluation_to_know(tmp_path: Path) -> Non
     assert not clone.can_matter()
 
 
+def test_what_python_would_warn_of_in_a_module_is_not_said_while_it_is_read(
+    plain: Clone, recwarn: pytest.WarningsRecorder
+) -> None:
+    plain.stage({"helper.py": "one = 1\npattern = '\\d'\n"})
+    plain.commit()
+    plain.stage({"README.md": "more\n"})
+    assert not plain.can_matter()
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("name", ["lab/__init__.py", "helper.py", "pyproject.toml", "lab/table.csv", ".gitattributes"])
 def test_what_the_lookup_modules_use_matters(plain: Clone, name: str) -> None:
     for _ in range(2):

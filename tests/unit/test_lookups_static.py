@@ -87,3 +87,8 @@ def test_circles_and_what_is_no_python_are_survived() -> None:
 def test_step_without_a_file_here_imports_nothing() -> None:
     assert found({"lab.py": "import numpy"}, "numpy", "lab") == {"lab.py"}
     assert found({}, "lab") == set()
+
+
+def test_what_python_would_warn_of_in_a_module_is_not_said_while_it_is_read(recwarn: pytest.WarningsRecorder) -> None:
+    assert "part.py" in found({"lab.py": "import part\npattern = '\\d'\n", "part.py": ""})
+    assert not recwarn.list

@@ -27,6 +27,8 @@ import msgpack
 from mitosis.config import CONFIG_NAME, Config
 from mitosis.errors import ConfigError, UnreadableObject
 from mitosis.git import Repository, read_blobs, run_git
+from mitosis.lookups.parsing import parse_module
+from mitosis.lookups.paths import folders, module_names
 
 if TYPE_CHECKING:
     from mitosis.check.states import State
@@ -135,13 +137,13 @@ def learn(repository: Repository, state: State, evaluation: Evaluation) -> None:
     used = evaluation.files | seen.touched
     known = _find_in(state, state.index, used=used)
     if known is not None:
-        names = frozenset(name for path in known.files if path.endswith(_MODULE) for name in _module_names(path))
+        names = frozenset(name for path in known.files if path.endswith(_MODULE) for name in module_names(path))
         _write(repository, replace(known, listed=seen.listed, found=names, missing=seen.missing, is_learnt=True))
 
 
 def _is_concerned(repository: Repository, known: Known, touched: Mapping[str, Touched]) -> bool:
     """Whether any of these files matters."""
-    holders = {folder for name in known.files for folder in _folders(name)}
+    holders = {folder for name in known.files for folder in folders(name)}
     if not known.files.isdisjoint(touched) or not holders.isdisjoint(touched):
         return True
     for name, facts in touched.items():
@@ -150,17 +152,17 @@ def _is_concerned(repository: Repository, known: Known, touched: Mapping[str, To
         if name.endswith(_MODULE):
             if facts.status != "M" and _may_be_imported(name, known):
                 return True
-        elif not known.packages.isdisjoint(_folders(name)) or PurePosixPath(name).suffix in known.endings:
+        elif not known.packages.isdisjoint(folders(name)) or PurePosixPath(name).suffix in known.endings:
             return True
     return _changes_names(repository, known, touched)
 
 
 def _may_be_imported(name: str, known: Known) -> bool:
     """Whether a new module may be what was looked for in vain, or stand in for one that was found."""
-    names = frozenset(_module_names(name))
+    names = frozenset(module_names(name))
     # Its folder may be a package, now that it has a module.
-    folders = {part for folder in _folders(name) for part in _module_names(folder)}
-    return not names.isdisjoint(known.found) or not (names | folders).isdisjoint(known.missing)
+    packages = {part for folder in folders(name) for part in module_names(folder)}
+    return not names.isdisjoint(known.found) or not (names | packages).isdisjoint(known.missing)
 
 
 def _changes_names(repository: Repository, known: Known, touched: Mapping[str, Touched]) -> bool:
@@ -168,8 +170,8 @@ def _changes_names(repository: Repository, known: Known, touched: Mapping[str, T
     changed = {name for name, facts in touched.items() if facts.status != "M"}
     entries = set()
     for name in changed:
-        *folders, last = ("", *_folders(name), name)
-        for folder, entry in zip(folders, (*folders[1:], last), strict=True):
+        above = ["", *folders(name)]
+        for folder, entry in zip(above, (*above[1:], name), strict=True):
             if folder in known.listed or entry in known.files:
                 entries.add(entry)
     if entries <= changed:
@@ -179,7 +181,7 @@ def _changes_names(repository: Repository, known: Known, touched: Mapping[str, T
         folder
         for name in _listed_names(repository, entries)
         if name not in touched or touched[name].status != "A"
-        for folder in _folders(name)
+        for folder in folders(name)
     }
     return not kept.issuperset(entries)
 
@@ -196,19 +198,6 @@ def _staged(repository: Repository) -> dict[str, Touched]:
         old_mode, new_mode, *_, status = facts.lstrip(b":").split(b" ")
         touched[os.fsdecode(name)] = Touched(status.decode("ascii"), not _OPAQUE_MODES.isdisjoint((old_mode, new_mode)))
     return touched
-
-
-def _folders(name: str) -> list[str]:
-    """The folders that a file is in, but for the top."""
-    return [name[:at] for at, letter in enumerate(name) if letter == "/"]
-
-
-def _module_names(path: str) -> Iterator[str]:
-    """The dotted names by which a file or folder could be imported, from whatever folder above it."""
-    *folders, last = path.split("/")
-    stem = last.partition(".")[0]
-    parts = folders if stem == "__init__" else [*folders, stem]
-    yield from (".".join(parts[start:]) for start in range(len(parts)))
 
 
 def _listed_names(repository: Repository, asked: Collection[str]) -> list[str]:
@@ -274,7 +263,7 @@ def _find_in(state: State, index: Index, *, used: Collection[str] = (), removed:
     ids = {}
     for name in {*modules, *used}:
         # What is in a submodule changes with the submodule.
-        holder = next((f for f in _folders(name) if f in index.files and index.files[f].is_submodule), name)
+        holder = next((f for f in folders(name) if f in index.files and index.files[f].is_submodule), name)
         ids[holder] = index.files[holder].oid if holder in index.files else ""
     return Known(
         {**ids, **own},
@@ -330,17 +319,14 @@ def _read_modules(
 def _has_all_modules(modules: Collection[str], state: State) -> bool:
     """Whether the lookup modules themselves are among the files that were found."""
     assert state.config is not None
-    names = {name for path in modules for name in _module_names(path)}
+    names = {name for path in modules for name in module_names(path)}
     return all(step.lookup.partition(":")[0] in names for step in state.config.steps.values())
 
 
 def _may_read(data: bytes) -> bool:
     """Whether a module may do more than import others by their names and compute."""
-    try:
-        tree = ast.parse(data)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return True
-    return any(_READING.search(name) for node in ast.walk(tree) for name in _names(node))
+    tree = parse_module(data)
+    return tree is None or any(_READING.search(name) for node in ast.walk(tree) for name in _names(node))
 
 
 def _names(node: ast.AST) -> Iterator[str]:

@@ -10,6 +10,7 @@ from mitosis.errors import UnreadableObject
 from mitosis.git import Repository
 from mitosis.lookups.checkouts import Index, open_index
 from mitosis.lookups.evaluation import TIME_LIMIT_S, Evaluation, Seen, evaluate
+from mitosis.lookups.paths import folders, module_names
 from mitosis.lookups.static import source_folders, static_files
 
 SMALL_REPOSITORY = 200
@@ -82,7 +83,7 @@ def select_files(index: Index, config: Config) -> frozenset[str] | None:
         return None
     packages = _package_folders(found, source_folders(config))
     data = (
-        name for name in tracked if not name.endswith(".py") and any(folder in packages for folder in _folders(name))
+        name for name in tracked if not name.endswith(".py") and any(folder in packages for folder in folders(name))
     )
     return found.union(data, {CONFIG_NAME} & tracked)
 
@@ -90,12 +91,6 @@ def select_files(index: Index, config: Config) -> frozenset[str] | None:
 def _package_folders(files: Collection[str], source_folders: Collection[str]) -> frozenset[str]:
     """The folders of the files, but for those that modules are imported from, which may hold everything else too."""
     return frozenset(name.rpartition("/")[0] for name in files) - frozenset(source_folders) - {""}
-
-
-def _folders(name: str) -> list[str]:
-    """The folders that a file is in, the innermost last."""
-    parts = name.split("/")
-    return ["/".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def needs_more(found: Evaluation, selected: Collection[str], tracked: Collection[str]) -> bool:
@@ -121,13 +116,13 @@ def _saw_gap(seen: Seen, selected: Collection[str], left_out: Sequence[str]) -> 
         selected: the files that were there.
         left_out: the others, sorted.
     """
-    missing_paths = {*left_out, *(folder for name in left_out for folder in _folders(name))}
-    missing_paths.difference_update(folder for name in selected for folder in _folders(name))
+    missing_paths = {*left_out, *(folder for name in left_out for folder in folders(name))}
+    missing_paths.difference_update(folder for name in selected for folder in folders(name))
     if not seen.touched.isdisjoint(missing_paths):
         return True
     if any(_has_below(left_out, folder) for folder in seen.listed):
         return True
-    return bool(seen.missing) and not seen.missing.isdisjoint(_module_names(missing_paths))
+    return bool(seen.missing) and any(not seen.missing.isdisjoint(module_names(path)) for path in missing_paths)
 
 
 def _has_below(names: Sequence[str], folder: str) -> bool:
@@ -135,16 +130,3 @@ def _has_below(names: Sequence[str], folder: str) -> bool:
     prefix = f"{folder}/" if folder else ""
     place = bisect.bisect_left(names, prefix)
     return place < len(names) and names[place].startswith(prefix)
-
-
-def _module_names(paths: Collection[str]) -> set[str]:
-    """The dotted names by which files and folders could be imported, from whatever folder above them."""
-    found: set[str] = set()
-    for path in paths:
-        folder, _, last = path.rpartition("/")
-        stem = last.partition(".")[0]
-        parts = [*folder.split("/"), stem] if folder else [stem]
-        if stem == "__init__":
-            parts.pop()
-        found.update(".".join(parts[start:]) for start in range(len(parts)))
-    return found

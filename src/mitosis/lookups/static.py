@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from mitosis.config import Config
+from mitosis.lookups.parsing import parse_module
 
 _EXTENSION = ".py"
 
@@ -79,9 +80,8 @@ class _Finder:
 
 def _imported(data: bytes, package: str) -> Iterator[str]:
     """Dotted names of modules that a file imports, or may."""
-    try:
-        tree = ast.parse(data)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parse_module(data)
+    if tree is None:
         return  # importing it fails too
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -6,11 +6,11 @@ Nothing is executed.
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 from mitosis.config import Config
+from mitosis.lookups.parsing import parse_module
 from mitosis.lookups.static import source_folders
 
 
@@ -88,7 +88,8 @@ class Modules:
             for file, package in ((f"{stem}/__init__.py", parts), (f"{stem}.py", parts[:-1])):
                 data = self._read(file)
                 if data is not None:
-                    body = tuple(_statements(data))
+                    tree = parse_module(data)
+                    body = () if tree is None else tuple(tree.body)
                     return Scope(file, package, body, body)
         return None
 
@@ -154,12 +155,3 @@ def _imported_from(node: ast.ImportFrom, package: tuple[str, ...]) -> str:
         return node.module or ""
     above = package[: len(package) - node.level + 1]
     return ".".join((*above, node.module) if node.module else above)
-
-
-def _statements(data: bytes) -> list[ast.stmt]:
-    try:
-        # What Python would warn of, it does where the module is imported.
-        with warnings.catch_warnings(action="ignore"):
-            return ast.parse(data).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
