@@ -100,7 +100,6 @@ def test_listing_tells_state_value_origin_and_uses(locked: Lab) -> None:
     [
         ("my_exp", {"my_exp.frequency=fast", "my_exp.frequency=slow", "my_exp.noise=low"}),
         ("my_exp.noise", {"my_exp.noise=low"}),
-        ("my_exp.nothing", set()),
     ],
 )
 def test_listing_is_of_a_step_or_a_parameter(locked: Lab, what: str, shown: set[str]) -> None:
@@ -109,6 +108,25 @@ def test_listing_is_of_a_step_or_a_parameter(locked: Lab, what: str, shown: set[
 
 def test_step_that_nobody_knows_is_refused_with_the_nearest(locked: Lab) -> None:
     assert "Did you mean `my_exp`?" in locked.mitosis("variants", "my_ex", status=2).err
+
+
+@pytest.mark.parametrize("flag", [(), ("--changed",), ("--locked",)])
+def test_parameter_that_nobody_knows_is_refused_with_the_nearest(locked: Lab, flag: tuple[str, ...]) -> None:
+    assert "Did you mean `my_exp.frequency`?" in locked.mitosis("variants", "my_exp.frequenzy", *flag, status=2).err
+
+
+def test_listing_of_one_variant_points_to_the_command_that_shows_it(locked: Lab) -> None:
+    said = locked.mitosis("variants", "my_exp.frequency=slow", status=2)
+    assert "mitosis variants show my_exp.frequency=slow" in said.err
+
+
+@pytest.mark.parametrize("what", [(), ("my_exp",), ("my_exp.frequency",)])
+def test_dictionary_that_cannot_be_imported_is_not_said_to_have_no_variants(lab: Lab, what: tuple[str, ...]) -> None:
+    lab.write({"lab.py": "import nothing_of_that_name\n"})
+    said = lab.mitosis("variants", *what)
+    assert said.out.startswith("no variants")
+    assert said.out.endswith("are locked, and what the dictionaries have could not be found out\n")
+    assert "nothing_of_that_name" in said.err
 
 
 def test_changed_lists_problems_alone_and_says_what_is_different(locked: Lab) -> None:
@@ -341,7 +359,7 @@ def test_difference_of_the_meanings_of_a_conflict(locked: Lab) -> None:
         (("my_exp", "slow"), "STEP.PARAM VARIANT"),
         ((), "STEP.PARAM VARIANT"),
         (("my_exp.frequency", "slow", "--rev", "HEAD.."), "no variant can be named"),
-        (("--rev", "HEAD"), "two dots"),
+        (("my_exp.frequency=slow", "fast"), "STEP.PARAM VARIANT, in two words"),
         (("--rev", "nowhere.."), "git knows no commit"),
     ],
 )
@@ -365,6 +383,75 @@ def test_difference_of_the_dictionaries_of_two_commits(lab: Lab) -> None:
         lab.mitosis("variants", "diff", "my_exp.noise", "--rev", f"{first}..").lines[0] == "changed  my_exp.noise=low"
     )
     assert lab.mitosis("variants", "diff", "--rev", "HEAD..HEAD").lines == ["the dictionaries say the same"]
+
+
+def test_what_is_no_range_is_said_in_one_line(locked: Lab) -> None:
+    assert locked.mitosis("variants", "diff", "--rev", "HEAD", status=2).err == (
+        "mitosis: `HEAD` is no range of commits: a range is written with two dots, A..B\n"
+    )
+
+
+def test_steps_that_cannot_be_evaluated_are_left_out_of_the_difference_of_commits(lab: Lab) -> None:
+    two = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\nother = ["other:run", "other:lookup_dict"]\n'
+    other = "lookup_dict = {'grid': {'fine': 1}}\n"
+    lab.commit({"pyproject.toml": two, "other.py": other})
+    lab.edit(('"slow": 1', '"slow": 2'))
+    lab.commit({"other.py": f"import nothing_of_that_name\n{other}"})
+    for rev in ("HEAD~1..HEAD", "HEAD..HEAD~1"):
+        said = lab.mitosis("variants", "diff", "--rev", rev, status=1)
+        assert said.lines[0] == "changed  my_exp.frequency=slow"
+        assert "other.grid" not in said.out
+        assert "nothing_of_that_name" in said.err
+        assert said.err.endswith("! not compared: other\n")
+    said = lab.mitosis("variants", "diff", "other", "--rev", "HEAD~1..", status=1)
+    assert said.out == ""
+    assert lab.mitosis("variants", "diff", "my_exp", "--rev", "HEAD~1..").err == ""
+
+
+def test_value_that_cannot_be_compared_is_neither_added_nor_removed(lab: Lab) -> None:
+    lab.edit(('"slow": 1', '"slow": lambda: 1'))
+    lab.commit({})
+    said = lab.mitosis("variants", "diff", "--rev", "HEAD~1..")
+    assert said.lines == ["the dictionaries say the same"]
+    assert "my_exp.frequency=slow: a lambda" in said.err
+
+
+def test_locked_variant_that_the_dictionary_lacks_is_told_from_one_that_is_not_there(locked: Lab) -> None:
+    locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
+    locked.edit(('"slow": 1', '"gentle": 1'))
+    said = locked.mitosis("variants", "diff", "my_exp.frequency", "slow", status=2)
+    assert "`my_exp.frequency=slow` is locked, but the lookup dictionary does not have it any more" in said.err
+    assert "it has been called `gentle`, too" in said.err
+    locked.write({"pyproject.toml": ""})
+    said = locked.mitosis("variants", "diff", "my_exp.frequency", "slow", status=2)
+    assert "is locked, but its step is not registered" in said.err
+
+
+FUNCTION = "def low(): return 1\nlookup_dict = {'f': {'low': low}}\n\n\ndef run(f):\n    return {'main': f()}\n"
+
+
+def test_difference_names_functions_that_have_changed(lab: Lab) -> None:
+    lab.commit({"lab.py": FUNCTION})
+    lab.mitosis("lock")
+    assert lab.mitosis("variants", "diff", "my_exp.f", "low").lines == ["no difference"]
+    lab.edit(("return 1", "return 2"))
+    changed = ["lab:low has another body", "(the value is the same)"]
+    assert lab.mitosis("variants", "diff", "my_exp.f", "low").lines == changed
+    lab.commit({})
+    assert lab.mitosis("variants", "diff", "--rev", "HEAD~1..").lines == [
+        "changed  my_exp.f=low",
+        *(f"    {line}" for line in changed),
+    ]
+
+
+def test_show_names_functions_once(lab: Lab) -> None:
+    lab.commit({"lab.py": FUNCTION})
+    lab.mitosis("lock")
+    lab.edit(("return 1", "return 2"))
+    lab.commit({})
+    lab.mitosis("lock", "--accept-functions")
+    lines = lab.mitosis("variants", "show", "my_exp.f=low").lines
+    assert [line for line in lines if line.startswith("    names ")] == ["    names lab:low"]
 
 
 # --- renaming -------------------------------------------------------------------------------------
@@ -391,6 +478,7 @@ def test_rename_says_what_to_do_and_the_listing_both_names(locked: Lab) -> None:
     ("words", "said"),
     [
         (("my_exp", "slow", "gentle"), "STEP.PARAM"),
+        (("my_exp.frequency=slow", "x", "y"), "STEP.PARAM VARIANT, in two words"),
         (("my_exp.frequency", "slwo", "gentle"), "is not locked"),
         (("my_exp.frequency", "slow", "fast"), "with another value"),
         (("my_exp.frequency", "slow", ""), "needs a name"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from mitosis.errors import GitError, UnknownRevision
+from mitosis.errors import GitError, UnknownRevision, UsageError
 from mitosis.git import Repository
 
 
@@ -23,9 +23,10 @@ def resolve_range(repository: Repository, text: str) -> tuple[str, str]:
     """The full ids of the commits at both ends of `A..B`; either may be left out for HEAD.
 
     Raises:
-        UnknownRevision: it is no range, or git does not know an end of it.
+        UsageError: it is no range.
+        UnknownRevision: git does not know an end of it.
     """
     start, dots, end = text.partition("..")
     if not dots or end.startswith("."):
-        raise UnknownRevision(text, "a range is written with two dots, A..B")
+        raise UsageError(f"`{text}` is no range of commits: a range is written with two dots, A..B")
     return resolve_commit(repository, start or "HEAD"), resolve_commit(repository, end or "HEAD")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from mitosis.check.survey import VariantStatus
     from mitosis.git import Repository
     from mitosis.journal import Journal, LockOrigin
-    from mitosis.lookups import Evaluation, Trouble
+    from mitosis.lookups import Evaluation, Meaning, Trouble
 
 _VALUE_WIDTH = 60
 _NAME_WIDTH = 100
@@ -66,6 +68,11 @@ def variants(
 
     if changed and locked:
         raise UsageError("--changed compares the dictionaries with the locks, and --locked leaves the dictionaries out")
+    if what is not None and "=" in what:
+        raise UsageError(
+            f"`{what}` names one variant, and those of a step or parameter are listed\n"
+            f"Show that one: mitosis variants show {shlex.quote(what)}"
+        )
     step, _, parameter = (what or "").partition(".")
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
@@ -73,13 +80,15 @@ def variants(
         if what is not None:
             _check_step(journal, state, step)
         found = survey(journal, state, step=step or None, parameter=parameter or None)
+        if what is not None and not (found.statuses or found.unlisted or found.troubles):
+            _refuse_unknown(what, survey(journal, state, step=step or None).statuses)
     statuses = [status for status in found.statuses if status.is_problem or not changed]
     if statuses:
         _print_statuses(journal, statuses)
     elif changed:
         print_line(_nothing_changed(found.troubles, state))
     else:
-        print_line("there are no variants" if state is not None else "no variants are locked in this repository")
+        print_line(_nothing_found(what, found.troubles, state))
     if changed:
         for status in statuses:
             for line in change_lines(status.change) if status.change is not None else ():
@@ -93,6 +102,28 @@ def variants(
     print_conflicts([c for c in conflicts if step in ("", c.step) and parameter in ("", c.parameter)])
     print_unmerged(journal)
     return 1 if changed and (statuses or found.troubles) else 0
+
+
+def _refuse_unknown(what: str, statuses: Sequence[VariantStatus]) -> None:
+    """Refuse a parameter that has no variants, if others of its step have.
+
+    Raises:
+        UnknownName: naming those.
+    """
+    from mitosis.errors import UnknownName
+
+    known = list(dict.fromkeys(f"{status.step}.{status.parameter}" for status in statuses))
+    if known:
+        raise UnknownName(what, "is no parameter that has variants", known)
+
+
+def _nothing_found(what: str | None, troubles: Sequence[Trouble], state: State | None) -> str:
+    of = "" if what is None else f" of {clean(what)}"
+    if state is None:
+        return f"no variants{of} are locked in this repository"
+    if troubles:
+        return f"no variants{of} are locked, and what the dictionaries have could not be found out"
+    return f"there are no variants{of}"
 
 
 def _nothing_changed(troubles: Sequence[Trouble], state: State | None) -> str:
@@ -213,7 +244,8 @@ def _facts(status: VariantStatus, origin: LockOrigin | None) -> Iterator[str]:
         yield clean(f"was called {old}")
     for reason in status.remarks.reasons:
         yield clean(f"retired: {reason}" if reason else "retired")
-    for functions in status.remarks.sources:
+    functions = dict.fromkeys(name for source in status.remarks.sources for name in source)
+    if functions:
         yield clean(f"names {', '.join(functions)}")
 
 
@@ -290,7 +322,7 @@ def diff(
     from mitosis.journal import Journal
 
     repository = find_repository(Path.cwd())
-    step, _, parameter = (target or "").partition(".")
+    step, parameter = ("", "") if target is None else _parameter_name(target, needs_parameter=rev is None)
     if rev is not None:
         if first is not None:
             raise UsageError("--rev compares whole dictionaries, so no variant can be named with it")
@@ -298,33 +330,55 @@ def diff(
     if not step or not parameter or first is None:
         raise UsageError("name the parameter and a variant: mitosis variants diff STEP.PARAM VARIANT [VARIANT]")
     journal = Journal(repository)
+    functions: tuple[str, ...] = ()
     if second is None:
-        one, other = _locked_and_present(repository, journal, step, parameter, first)
+        one, other, functions = _locked_and_present(repository, journal, step, parameter, first)
     else:
         one = _value_of(repository, journal, step, parameter, first)
         other = _value_of(repository, journal, step, parameter, second)
-    _print_difference(one, other)
+    _print_difference(one, other, functions)
     return 0
+
+
+def _parameter_name(text: str, *, needs_parameter: bool = True) -> tuple[str, str]:
+    """The step and the parameter that a word names; the latter may be empty if it is not needed.
+
+    Raises:
+        UsageError: it names neither.
+    """
+    from mitosis.errors import UsageError
+
+    step, _, parameter = text.partition(".")
+    if not step or "=" in text or (needs_parameter and not parameter):
+        words = "STEP.PARAM VARIANT, in two words" if needs_parameter else "STEP.PARAM"
+        raise UsageError(f"`{text}` names no parameter: write {words}")
+    return step, parameter
 
 
 def _value_of(repository: Repository, journal: Journal, step: str, parameter: str, variant: str) -> bytes:
     """What a variant is locked to, or else what the dictionary says."""
     locked = _locked_values(journal, step, parameter, variant)
-    return locked[0] if len(locked) == 1 else _present_value(repository, step, parameter, variant)
+    return locked[0] if len(locked) == 1 else _present_meaning(repository, step, parameter, variant).value
 
 
 def _locked_and_present(
     repository: Repository, journal: Journal, step: str, parameter: str, variant: str
-) -> tuple[bytes, bytes]:
+) -> tuple[bytes, bytes, tuple[str, ...]]:
+    """What a variant is locked to, what the dictionary says, and the functions of it that have changed since."""
     from mitosis.errors import UnknownName
+    from mitosis.journal import Remarks, recorded_name, same_names
 
     locked = _locked_values(journal, step, parameter, variant)
     if not locked:
         reason = "is not locked, so there is nothing to compare"
         raise UnknownName(f"{step}.{parameter}={variant}", reason, _locked_names(journal, step, parameter))
     if len(locked) == 2:
-        return locked[0], locked[1]
-    return locked[0], _present_value(repository, step, parameter, variant)
+        return locked[0], locked[1], ()
+    name = recorded_name(step, parameter, variant)
+    remarks = journal.remarks()
+    others = sorted(same_names(remarks).get(name, ()))
+    present = _present_meaning(repository, step, parameter, variant, is_locked=True, other_names=others)
+    return locked[0], present.value, remarks.get(name, Remarks()).changed_functions(present.functions)
 
 
 def _locked_names(journal: Journal, step: str | None = None, parameter: str | None = None) -> list[str]:
@@ -347,33 +401,62 @@ def _locked_values(journal: Journal, step: str, parameter: str, variant: str) ->
     return [locked.value for _, locked in sorted(found.items())]
 
 
-def _present_value(repository: Repository, step: str, parameter: str, variant: str) -> bytes:
+def _present_meaning(
+    repository: Repository,
+    step: str,
+    parameter: str,
+    variant: str,
+    *,
+    is_locked: bool = False,
+    other_names: Sequence[str] = (),
+) -> Meaning:
+    """What the dictionary of the working tree says.
+
+    Args:
+        repository: whose.
+        step: name of the step.
+        parameter: name of the parameter.
+        variant: which.
+        is_locked: whether it is locked, for messages.
+        other_names: what it is or was called besides, for messages.
+
+    Raises:
+        LookupTrouble: the dictionary cannot be evaluated, or not the value.
+        UnknownName: it is not there.
+    """
     from mitosis.errors import LookupTrouble, UnknownName
 
+    name = f"{step}.{parameter}={variant}"
     with _working_state(repository) as state:
         evaluation = None
         if state is not None and state.config is not None and step in state.config.steps:
             evaluation = state.evaluate(state.config, [step])
     if evaluation is None:
-        raise UnknownName(f"{step}.{parameter}={variant}", "is not locked, and its step is not registered", [])
+        reason = "is locked, but its step is not registered" if is_locked else ""
+        raise UnknownName(name, reason or "is not locked, and its step is not registered", [])
     for trouble in evaluation.troubles:
         raise LookupTrouble(trouble.reason, trouble.details)
     for meaning in evaluation.meanings:
         if (meaning.parameter, meaning.variant) == (parameter, variant):
-            return meaning.value
+            return meaning
     for refused in evaluation.refused:
-        if (refused.parameter, refused.variant) == (parameter, variant):
-            raise LookupTrouble(f"{step}.{parameter}={variant} has no value that can be compared: {refused.reason}", "")
+        if refused.parameter == parameter and refused.variant in ("", variant):
+            raise LookupTrouble(f"{name} has no value that can be compared: {refused.reason}", "")
     known = [f"{step}.{parameter}={m.variant}" for m in evaluation.meanings if m.parameter == parameter]
-    raise UnknownName(f"{step}.{parameter}={variant}", "is neither locked nor in the lookup dictionary", known)
+    if not is_locked:
+        raise UnknownName(name, "is neither locked nor in the lookup dictionary", known)
+    other = f"; it has been called {' and '.join(f'`{name}`' for name in other_names)}, too" if other_names else ""
+    raise UnknownName(name, f"is locked, but the lookup dictionary does not have it any more{other}", known)
 
 
-def _print_difference(one: bytes, other: bytes, indent: str = "") -> None:
+def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), indent: str = "") -> None:
     from mitosis import canonical
 
     comparison = canonical.compare(one, other)
+    for function in functions:
+        print_line(clean(f"{indent}{function} has another body"))
     if not comparison.differences:
-        print_line(f"{indent}no difference")
+        print_line(f"{indent}(the value is the same)" if functions else f"{indent}no difference")
         return
     for difference in comparison.differences[:_DIFFERENCES_SHOWN]:
         print_line(clean(f"{indent}{difference.path or 'value'}: {difference.text}"))
@@ -386,45 +469,67 @@ def _print_difference(one: bytes, other: bytes, indent: str = "") -> None:
 
 
 def _diff_revisions(repository: Repository, rev: str, step: str | None, parameter: str | None) -> int:
+    from mitosis.canonical.sources import changed_functions
     from mitosis.check.revisions import resolve_range
 
     first, last = resolve_range(repository, rev)
-    before = _meanings_at(repository, first, step, parameter)
-    after = before if last == first else _meanings_at(repository, last, step, parameter)
-    names = sorted(before.keys() | after.keys())
+    before = _dictionaries_at(repository, first, step, parameter)
+    after = before if last == first else _dictionaries_at(repository, last, step, parameter)
+    unknown = before.unknown_steps | after.unknown_steps
+    refused = before.refused | after.refused
     is_any = False
-    for name in names:
-        full_name = f"{name[0]}.{name[1]}={name[2]}"
-        one, other = before.get(name), after.get(name)
-        if one is None or other is None:
-            word, value = ("added", other) if one is None else ("removed", one)
-            print_line(clean(f"{word:8} {full_name}   {_summary(value or b'')}"))
-        elif one != other:
-            print_line(clean(f"changed  {full_name}"))
-            _print_difference(one, other, "    ")
-        else:
+    for name in sorted(before.meanings.keys() | after.meanings.keys()):
+        if name[0] in unknown or not refused.isdisjoint((name, (*name[:2], ""))):
             continue
-        is_any = True
-    if not is_any:
+        full_name = f"{name[0]}.{name[1]}={name[2]}"
+        one, other = before.meanings.get(name), after.meanings.get(name)
+        if one is None or other is None:
+            word = "added" if one is None else "removed"
+            meaning = one or other
+            assert meaning is not None
+            print_line(clean(f"{word:8} {full_name}   {_summary(meaning.value)}"))
+            is_any = True
+            continue
+        functions = changed_functions(one.functions, other.functions)
+        if one.value != other.value or functions:
+            print_line(clean(f"changed  {full_name}"))
+            _print_difference(one.value, other.value, functions, "    ")
+            is_any = True
+    if unknown:
+        print_warning(f"not compared: {', '.join(sorted(unknown))}")
+    elif not is_any:
         print_line("the dictionaries say the same")
-    return 0
+    return 1 if unknown else 0
 
 
-def _meanings_at(
-    repository: Repository, commit: str, step: str | None, parameter: str | None
-) -> dict[tuple[str, str, str], bytes]:
+@dataclass(frozen=True, slots=True)
+class _Dictionaries:
+    """What the lookup dictionaries of a commit say."""
+
+    meanings: Mapping[tuple[str, str, str], Meaning]
+    refused: frozenset[tuple[str, str, str]]
+    """Names whose values cannot be compared, without a variant for whole parameters."""
+    unknown_steps: frozenset[str]
+    """Steps that could not be evaluated."""
+
+
+def _dictionaries_at(repository: Repository, commit: str, step: str | None, parameter: str | None) -> _Dictionaries:
     from mitosis.check.states import commit_state
 
     with commit_state(repository, commit) as state:
         if state.config is None or (step is not None and step not in state.config.steps):
-            return {}
+            return _Dictionaries({}, frozenset(), frozenset())
         evaluation = state.evaluate(state.config, None if step is None else [step])
     _warn_of(evaluation, state.label, parameter)
-    return {
-        (meaning.step, meaning.parameter, meaning.variant): meaning.value
-        for meaning in evaluation.meanings
-        if parameter is None or meaning.parameter == parameter
-    }
+    return _Dictionaries(
+        {
+            (meaning.step, meaning.parameter, meaning.variant): meaning
+            for meaning in evaluation.meanings
+            if parameter is None or meaning.parameter == parameter
+        },
+        frozenset((refused.step, refused.parameter, refused.variant) for refused in evaluation.refused),
+        frozenset(name for trouble in evaluation.troubles for name in trouble.steps),
+    )
 
 
 def _warn_of(evaluation: Evaluation, where: str, parameter: str | None) -> None:
@@ -486,13 +591,10 @@ def rename(
         old: The variant.
         new: Its new name.
     """
-    from mitosis.errors import UsageError
     from mitosis.git import find_repository
     from mitosis.journal import Journal
 
-    step, _, name = parameter.partition(".")
-    if not step or not name:
-        raise UsageError(f"`{parameter}` names no parameter: write it as STEP.PARAM")
+    step, name = _parameter_name(parameter)
     repository = find_repository(Path.cwd())
     renamed = Journal(repository).rename(step, name, old, new, repository.identity())
     print_line(clean(f"{parameter}={new} means {_summary(renamed.value)}, as {old} does"))
