@@ -22,7 +22,7 @@ from mitosis.errors import (
     UnreadableObject,
     UnsupportedRepository,
 )
-from mitosis.git import Repository, find_repository, run_git
+from mitosis.git import Repository, find_repository, run_git, without_password
 
 Git = Callable[..., str]
 
@@ -403,3 +403,16 @@ def test_object_that_is_too_large_costs_no_memory(repository_folder: Path, git: 
     finally:
         tracemalloc.stop()
     assert peak_bytes < 2**20
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://ada:secret@example.org/x.git", "https://example.org/x.git"),
+        ("https://ada:se@cret@example.org/x.git", "https://example.org/x.git"),
+        ("https://example.org/a@b.git", "https://example.org/a@b.git"),
+        ("origin", "origin"),
+    ],
+)
+def test_no_part_of_a_password_is_shown(url: str, shown: str) -> None:
+    assert without_password(url) == shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,9 +13,10 @@ import msgpack
 import pytest
 
 from mitosis import canonical
-from mitosis.errors import BadRecord, NamingError, VariantConflict, VariantRedefined, VariantRetired
+from mitosis.errors import BadRecord, NamingError, ResolveError, VariantConflict, VariantRedefined, VariantRetired
 from mitosis.git import Identity
-from mitosis.journal import Journal, VariantValue, layout, render_blob
+from mitosis.journal import Journal, Remarks, VariantValue, layout, render_blob
+from mitosis.journal import remarks as remarks_module
 from mitosis.journal.remarks import remark_file
 from mitosis.records import TrialRecord
 from mitosis.verify import verify
@@ -305,3 +307,78 @@ def test_foreign_file_beside_remarks_is_left_alone(
     rewrite({f"{folder}/README": "hello\n"})
     run_trial(variants=[slow])
     assert journal.remarks() == {}
+
+
+def test_names_of_retired_variants_are_neither_given_nor_left(
+    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite
+) -> None:
+    lock(journal, make_variant("slow", 1), make_variant("fast", 1))
+    journal.retire("my_exp", "frequency", "fast", "", ADA)
+    with pytest.raises(NamingError, match="fast is retired"):
+        journal.rename(*NAME, "fast", ADA)
+    with pytest.raises(NamingError, match="fast is retired"):
+        journal.rename("my_exp", "frequency", "fast", "swift", ADA)
+    other = make_variant("slow", 2)
+    rewrite({layout.variant_path(*NAME, other.digest): other.value})
+    with pytest.raises(ResolveError, match="fast is retired"):
+        journal.resolve(*NAME, make_variant("slow", 1).digest, ADA, rename_others=["fast"])
+
+
+@pytest.mark.parametrize("kind", [layout.RENAMED, layout.SOURCES])
+def test_advice_that_cannot_be_read_stops_no_trial(
+    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite, run_trial: RunTrial, kind: str
+) -> None:
+    slow = with_functions(make_variant("slow", 1), kernel="a")
+    lock(journal, slow)
+    rewrite({f"{layout.remark_folder(kind, *NAME)}/{'a' * 40}.msgpack": b"\xc1"})
+    run_trial(variants=[slow])
+    lock(journal, slow)
+
+
+def test_remark_with_fields_of_a_later_version_is_read(
+    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite, run_trial: RunTrial
+) -> None:
+    slow = make_variant("slow", 1)
+    lock(journal, slow)
+    data = msgpack.packb({"reason": "broken", "since": [2026, 1]})
+    digest = hashlib.sha256(data).hexdigest()[:40]
+    rewrite({f"{layout.remark_folder(layout.RETIRED, *NAME)}/{digest}.msgpack": data})
+    with pytest.raises(VariantRetired, match="broken"):
+        run_trial(variants=[slow])
+
+
+def test_too_many_and_too_large_remarks_are_not_read(
+    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock(journal, make_variant("slow", 1))
+    large = msgpack.packb({"reason": "x" * remarks_module.MAX_REMARK_BYTES})
+    names = [(large, "slow")] + [(msgpack.packb({"reason": str(number)}), f"v{number}") for number in range(4)]
+    rewrite(
+        {
+            f"{layout.remark_folder(layout.RETIRED, 'my_exp', 'frequency', name)}/"
+            f"{hashlib.sha256(data).hexdigest()[:40]}.msgpack": data
+            for data, name in names
+        }
+    )
+    problems: list[BadRecord] = []
+    assert {name[2] for name in journal.remarks(problems=problems)} == {"v0", "v1", "v2", "v3"}
+    assert ["slow" in problem.where for problem in problems] == [True]
+    monkeypatch.setattr(remarks_module, "_MOST_KEPT", 2)
+    assert len(journal.remarks(problems=problems)) == 2
+    monkeypatch.setattr(remarks_module, "_MOST_ENTRIES", 5)
+    assert len(journal.remarks(problems=problems)) < 2
+
+
+@pytest.mark.parametrize(
+    ("renamings", "latest"),
+    [
+        ({"fast": ["a10", "c0x"], "a10": ["c0x"]}, ("c0x",)),
+        ({"fast": ["c0x", "a10"], "a10": ["c0x"]}, ("c0x",)),
+        ({"fast": ["a"], "a": ["b", "c"]}, ("b", "c")),
+        ({"fast": ["a"], "a": ["fast"]}, ("a",)),
+        ({}, ()),
+    ],
+)
+def test_latest_names_are_those_without_newer_ones(renamings: dict[str, list[str]], latest: tuple[str, ...]) -> None:
+    remarks = {("s", "p", name): Remarks(new_names=list(names)) for name, names in renamings.items()}
+    assert remarks_module.latest_names(remarks, ("s", "p", "fast")) == latest

@@ -488,10 +488,21 @@ lookup_dict = {
     "generator": {"v": np.random.default_rng(3)},
     "kind": {"v": Kind.FAST},
     "nested": {"v": {"noise": [Noise(0.1), Noise], "power": functools.partial(square, x=2)}},
+    "place": {"v": str(Path(__file__).parent).encode()},
     "plain": {"v": (1, 1.0, "é", None, b"b", {1, 2})},
     "wrapped": {"v": Parameter("v", "wrapped", {"values": [1]})},
 }
 """
+
+
+@pytest.mark.parametrize("value", ["here * 2000", "np.array([here])", "{'x': [here.encode() * 2000]}"])
+def test_place_of_a_checkout_is_never_a_meaning(lab: Path, git: Callable[..., str], value: str) -> None:
+    text = f"import numpy as np\nhere = __file__\nlookup_dict = {{'frequency': {{'slow': {value}}}}}\n"
+    write(lab, {"lab/__init__.py": text})
+    git("add", ".", cwd=lab)
+    found = in_index(lab)
+    assert not found.meanings
+    assert ["holds the path of the working tree" in refused.reason for refused in found.refused] == [True]
 
 
 def test_meanings_are_those_that_a_trial_locks(lab: Path, git: Callable[..., str]) -> None:
@@ -505,7 +516,7 @@ def test_meanings_are_those_that_a_trial_locks(lab: Path, git: Callable[..., str
     assert done.returncode == 0, done.stderr
     (record,) = Journal(find_repository(lab)).iter_trials()
     locked = {parameter.name: parameter.digest for parameter in record.parameters}
-    assert len(locked) == 11
+    assert len(locked) == 12
     assert {meaning.parameter: meaning.digest for meaning in found.meanings} == locked
     for other in (in_index(lab), in_working_tree(lab)):
         assert {meaning.parameter: meaning.digest for meaning in other.meanings} == locked

@@ -155,6 +155,17 @@ def test_comments_docstrings_and_layout_make_no_difference(load: Load, name: str
     assert digest_of(load, SAME[name]) == digest_of(load, PLAIN)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("def f(*, x): pass", "def f(*, x=None): pass"),
+        ("def f(a): return {**a}", "def f(a): return {None: a}"),
+    ],
+)
+def test_what_is_left_out_is_not_none(one: str, other: str) -> None:
+    assert sources.normal_form(ast.parse(one)) != sources.normal_form(ast.parse(other))
+
+
 @pytest.mark.parametrize("name", OTHER)
 def test_changed_body_has_another_digest(load: Load, name: str) -> None:
     assert digest_of(load, OTHER[name]) != digest_of(load, PLAIN)

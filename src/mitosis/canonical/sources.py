@@ -284,7 +284,8 @@ def normal_form(node: ast.AST) -> str:
             written.append(f"({type(item).__name__}")
         elif isinstance(item, list):
             waiting.append(_Text("]"))
-            waiting.extend(reversed(item))
+            # A list may lack something at a place, such as a default; that is not the constant None.
+            waiting.extend(_Text("-") if part is None else part for part in reversed(item))
             written.append("[")
         else:
             written.append(_constant_form(item))

@@ -91,8 +91,12 @@ def working_state(repository: Repository) -> Iterator[State]:
         return (root / name).read_bytes()
 
     config = None
-    with contextlib.suppress(FileNotFoundError):
+    try:
         config = _parse(read(CONFIG_NAME), root)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise ConfigError(root / CONFIG_NAME, f"it cannot be read: {error.strerror}") from error
     yield State(
         "the working tree",
         None,

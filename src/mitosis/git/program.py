@@ -27,7 +27,7 @@ from mitosis.errors import (
 
 def without_password(url: str) -> str:
     """The name of a remote, or a URL without what it says before the host, which may be a password."""
-    return re.sub(r"(?<=://)[^/@]*@", "", url)
+    return re.sub(r"(?<=://)[^/]*@", "", url)
 
 
 def run_git(

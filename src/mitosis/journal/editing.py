@@ -12,6 +12,7 @@ from mitosis.journal.core import Core
 from mitosis.journal.locks import LockedVariant, is_whole, read_meanings
 from mitosis.journal.messages import forgotten_message, resolved_message
 from mitosis.journal.notes import TrialChange, merge_notes
+from mitosis.journal.remarks import read_remarks
 from mitosis.process import is_alive
 from mitosis.records import TrialRecord
 
@@ -119,6 +120,8 @@ def _check_new_name(core: Core, tree: str, other: LockedVariant, new_name: str) 
         raise ResolveError("--rename-other needs a name; leave it out to drop the other meaning")
     if new_name == other.variant:
         raise ResolveError(f"`{new_name}` is the name that is in conflict; give the other meaning another one")
+    if read_remarks(core.store, tree, other.step, other.parameter, new_name).is_retired:
+        raise ResolveError(f"{other.step}.{other.parameter}={new_name} is retired\nChoose another name.")
     if entry is None or not entry.is_tree:
         return
     names = LockedVariant(other.step, other.parameter, new_name, "", b"")

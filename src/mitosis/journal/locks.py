@@ -219,13 +219,17 @@ def check_locks(store: Store, tree: str | None, variants: Sequence[VariantValue]
 def _remarks(
     store: Store, folders: _Folders, kind: str, variants: Sequence[VariantValue]
 ) -> Iterator[tuple[VariantValue, Remarks]]:
-    """Those of the variants that have remarks of one kind."""
+    """Those of the variants that have remarks of one kind.
+
+    One that cannot be read might say that a variant is retired, so that is an error; other kinds are advice.
+    """
+    problems: list[BadRecord] | None = None if kind == layout.RETIRED else []
     for variant in variants:
         folder, name = layout.remark_folder(kind, *variant.name).rsplit("/", 1)
         entry = folders.read(folder).get(name)
         if entry is not None and entry.is_tree:
             remarks = Remarks()
-            for content in read_folder(store, kind, f"{folder}/{name}", entry.oid):
+            for content in read_folder(store, kind, f"{folder}/{name}", entry.oid, problems=problems):
                 remarks.add(kind, content)
             if remarks != Remarks():
                 yield variant, remarks

@@ -94,6 +94,10 @@ def rename(core: Core, step: str, parameter: str, old: str, new: str, identity: 
         if read_remarks(core.store, before.tree, step, parameter, new).is_retired:
             raise NamingError(f"{name}={new} is retired\nChoose another name.")
         remarks = read_remarks(core.store, before.tree, step, parameter, old)
+        if remarks.is_retired:
+            raise NamingError(
+                f"{name}={old} is retired, and would not be under a new name\nLet it be used again first."
+            )
         if others and new in remarks.new_names:
             raise NamingError(f"{name}={old} has been renamed to `{new}` already")
         path, data = remark_file(layout.RENAMED, step, parameter, old, new)

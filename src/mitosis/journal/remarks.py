@@ -27,6 +27,8 @@ MAX_REASON_LENGTH = 10_000
 _MAX_ITEMS = 10_000
 _DIGEST_DIGITS = 40
 _FOLDERS_TO_VARIANT = 3
+_MOST_KEPT = 10_000
+"""So many different remarks are read at once, each of at most `MAX_REMARK_BYTES`."""
 _MOST_ENTRIES = 100_000
 """So many files and folders of remarks are looked at: folders may hold each other many times over."""
 
@@ -104,14 +106,14 @@ def decode_remark(kind: str, name: str, data: bytes, where: str) -> Any:
 
 
 def parse_remark(data: bytes) -> dict[str, Any] | None:
-    """The one field of a remark of any kind, by name; None if the bytes are no remark."""
+    """The fields of a remark of any kind, by name; None if the bytes are no remark. A later version may add some."""
     if len(data) > MAX_REMARK_BYTES:
         return None
     try:
-        fields = msgpack.unpackb(data, max_map_len=_MAX_ITEMS, max_array_len=0, unicode_errors="surrogatepass")
+        fields = msgpack.unpackb(data, max_map_len=_MAX_ITEMS, max_array_len=_MAX_ITEMS, unicode_errors="surrogatepass")
     except Exception:  # msgpack raises several unrelated classes for bytes that are no msgpack
         return None
-    if not isinstance(fields, dict) or len(fields) != 1:
+    if not isinstance(fields, dict):
         return None
     for key, expected in _KEYS.values():
         content = fields.get(key)
@@ -153,20 +155,17 @@ def latest_names(remarks: Mapping[tuple[str, str, str], Remarks], name: tuple[st
         name: step, parameter and variant.
     """
     step, parameter, variant = name
-    found: dict[str, None] = {}
-    seen = {variant}
+    newer: dict[str, list[str]] = {}
     left = [variant]
     while left:
-        of_name = remarks.get((step, parameter, left.pop()))
-        for new in () if of_name is None else of_name.new_names:
-            if new in seen:
-                continue
-            seen.add(new)
-            further = remarks.get((step, parameter, new))
-            if further is None or seen.issuperset(further.new_names):
-                found[new] = None
-            left.append(new)
-    return tuple(sorted(found))
+        reached = left.pop()
+        if reached not in newer:
+            of_name = remarks.get((step, parameter, reached))
+            newer[reached] = [] if of_name is None else of_name.new_names
+            left += newer[reached]
+    latest = [reached for reached, names in newer.items() if not names]
+    # Where names lead back to each other, none is the latest.
+    return tuple(sorted(set(latest or newer) - {variant}))
 
 
 def same_names(remarks: Mapping[tuple[str, str, str], Remarks]) -> dict[tuple[str, str, str], frozenset[str]]:
@@ -204,6 +203,8 @@ def iter_remarks(
     """
     found: dict[tuple[str, str, str], Remarks] = {}
     entries_left = [_MOST_ENTRIES]
+    # Many paths may lead to one file: it is read once, and kept once.
+    known: dict[tuple[str, str], Any] = {}
     for kind in kinds:
         entry = store.find(tree, kind)
         if entry is None or not entry.is_tree:
@@ -211,10 +212,11 @@ def iter_remarks(
         for path, oid in _variant_folders(store, kind, entry.oid, _FOLDERS_TO_VARIANT, entries_left, problems):
             step, parameter, variant = map(layout.decode_name, path.split("/")[1:])
             try:
-                contents = list(read_folder(store, kind, path, oid))
+                contents = list(read_folder(store, kind, path, oid, known=known, problems=problems))
             except BadRecord as error:
                 problems.append(error)
                 continue
+            entries_left[0] -= len(contents)
             for content in contents:
                 found.setdefault((step, parameter, variant), Remarks()).add(kind, content)
     yield from found.items()
@@ -242,17 +244,46 @@ def _variant_folders(
             problems.append(BadRecord(f"{path}/{name}", "it does not belong there"))
 
 
-def read_folder(store: Store, kind: str, path: str, oid: str) -> Iterator[Any]:
+def read_folder(
+    store: Store,
+    kind: str,
+    path: str,
+    oid: str,
+    *,
+    known: dict[tuple[str, str], Any] | None = None,
+    problems: list[BadRecord] | None = None,
+) -> Iterator[Any]:
     """What the remarks of one kind say that are in the folder of a variant; foreign files are left out.
 
+    Args:
+        store: the repository's objects.
+        kind: of the remarks.
+        path: of the folder.
+        oid: its tree.
+        known: what remarks say that were read before, by the id and the name of their files; what is read is added.
+        problems: what cannot be read is appended to it and skipped; None to be told by an error.
+
     Raises:
-        BadRecord: one of them, or the folder, cannot be read.
+        BadRecord: the folder cannot be read, or without `problems` a remark.
     """
+    known = {} if known is None else known
     for name, entry in store.read_tree(oid, path).items():
         where = f"{path}/{name}"
         if entry.is_tree or not layout.DIGEST_PATTERN.fullmatch(name.removesuffix(layout.RECORD_SUFFIX)):
             continue
-        yield decode_remark(kind, name, store.read_blob(entry.oid, where, MAX_REMARK_BYTES), where)
+        file = (entry.oid, name)
+        try:
+            if file not in known:
+                if len(known) >= _MOST_KEPT:
+                    raise BadRecord(where, "there are too many remarks before it; it is not read")
+                data = store.read_blob(entry.oid, where, MAX_REMARK_BYTES)
+                known[file] = decode_remark(kind, name, data, where)
+        except BadRecord as error:
+            if problems is None:
+                raise
+            problems.append(error)
+        else:
+            yield known[file]
 
 
 def _digest(data: bytes) -> str:

@@ -257,16 +257,28 @@ def _without_root(data: bytes, places: Places) -> bytes:
 
     So a path that a module makes from its `__file__` is the one that a trial locks.
     """
-    if places.root == places.top or os.fsencode(places.root) not in data:
+    if places.root == places.top or not _says(data, places.root):
         return data
     node = canonical.decode(data)
+    root, top = os.fsencode(places.root), os.fsencode(places.top)
 
     def replaced(item: Any) -> Any:
-        return item.replace(places.root, places.top) if type(item) is str else item
+        if type(item) is str:
+            return item.replace(places.root, places.top)
+        return item.replace(root, top) if type(item) is bytes else item
 
     for entry in node.graph.entries:
         entry.items[:] = [replaced(item) for item in entry.items]
-    return canonical.encode_node(canonical.Node(node.graph, replaced(node.item)))
+    moved = canonical.encode_node(canonical.Node(node.graph, replaced(node.item)))
+    if _says(moved, places.root):
+        # What is long, or an array, is held by its digest, which cannot be made anew.
+        raise UnstableValue("", "it holds the path of the working tree in a long text or an array")
+    return moved
+
+
+def _says(data: bytes, path: str) -> bool:
+    """Whether a path is somewhere in canonical bytes: as text, or as numpy holds text."""
+    return os.fsencode(path) in data or any(path.encode(form, "replace") in data for form in ("utf-32-le", "utf-32-be"))
 
 
 def _files(places: Places, watch: Watch) -> set[str]:
