@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
@@ -16,8 +15,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from mitosis.kernel.endings import CellError
-
-OutputListener = Callable[[Literal["stdout", "stderr", "log"], str], None]
+from mitosis.kernel.kernel import OutputListener
 
 _RECONNECT_MS = 5
 """How often to look whether the kernel has its sockets by now. ZeroMQ would wait 100 ms each time."""
