@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from mitosis.canonical.graph import ARRAY, DIGESTED, ArrayHeader, Entry, Scalar, array_header
+from mitosis.errors import UnstableValue
 
 TEXT_LABELS: Final = ("bytes", "str")
 """Labels of long scalars that are kept as arrays of bytes; a text is its UTF-8, lone surrogates passing through."""
@@ -82,8 +83,30 @@ def chunk_elements(header: ArrayHeader) -> int:
     return max(1, size // max(1, header.item_size))
 
 
+_refused: dict[bytes, str] = {}
+
+
+def refuse_contents(words: Iterable[bytes], reason: str) -> None:
+    """From now on, in this process, refuse content that is kept as a digest and holds any of these words.
+
+    Args:
+        words: what content may not hold.
+        reason: why, for the error.
+    """
+    _refused.update(dict.fromkeys(words, reason))
+
+
 def digest_chunk(chunk: bytes | memoryview) -> bytes:
-    """The digest of one chunk's bytes."""
+    """The digest of one chunk's bytes.
+
+    Raises:
+        UnstableValue: it holds what `refuse_contents` was told of.
+    """
+    if _refused:
+        data = bytes(chunk)
+        for word, reason in _refused.items():
+            if word in data:
+                raise UnstableValue("", reason)
     return hashlib.sha256(chunk).digest()[:DIGEST_SIZE]
 
 

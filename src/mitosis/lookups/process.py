@@ -19,6 +19,8 @@ from typing import Any
 import msgpack
 
 from mitosis import canonical
+from mitosis.canonical.content import refuse_contents
+from mitosis.canonical.graph import ARRAY, DIGESTED
 from mitosis.canonical.sources import source_digests
 from mitosis.errors import UnstableValue
 from mitosis.in_kernel.imports import list_imports, watch_imports
@@ -32,6 +34,7 @@ _NAMES_LIMIT = 1_000_000
 """Parameters of a dictionary, and variants of a parameter."""
 _TEXT_LIMIT = 300
 _DETAILS_LIMIT = 20_000
+_HOLDS_PLACE = "it holds the path of the working tree in a long text or an array"
 
 
 class _Trouble(Exception):
@@ -78,6 +81,8 @@ def main(request_path: str, replies_path: str) -> None:
     sys.argv[:] = [""]
     replies = Replies(replies_path)
     places = Places(request["root"], request["top"])
+    if places.root != places.top:
+        refuse_contents(_spellings(places.root), _HOLDS_PLACE)
     for folder in dict.fromkeys((places.root, places.top)):
         watch_imports(Path(folder))
     imports = relocate_imports(places, request["own"], request["folders"])
@@ -268,17 +273,22 @@ def _without_root(data: bytes, places: Places) -> bytes:
         return item.replace(root, top) if type(item) is bytes else item
 
     for entry in node.graph.entries:
-        entry.items[:] = [replaced(item) for item in entry.items]
+        if entry.kind not in (ARRAY, DIGESTED):
+            entry.items[:] = [replaced(item) for item in entry.items]
     moved = canonical.encode_node(canonical.Node(node.graph, replaced(node.item)))
     if _says(moved, places.root):
-        # What is long, or an array, is held by its digest, which cannot be made anew.
-        raise UnstableValue("", "it holds the path of the working tree in a long text or an array")
+        raise UnstableValue("", _HOLDS_PLACE)
     return moved
 
 
 def _says(data: bytes, path: str) -> bool:
-    """Whether a path is somewhere in canonical bytes: as text, or as numpy holds text."""
-    return os.fsencode(path) in data or any(path.encode(form, "replace") in data for form in ("utf-32-le", "utf-32-be"))
+    """Whether a path is somewhere in canonical bytes."""
+    return any(word in data for word in _spellings(path))
+
+
+def _spellings(path: str) -> list[bytes]:
+    """A path as text, and as numpy holds text."""
+    return [os.fsencode(path), *(path.encode(form, "replace") for form in ("utf-32-le", "utf-32-be"))]
 
 
 def _files(places: Places, watch: Watch) -> set[str]:
