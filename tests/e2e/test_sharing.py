@@ -90,12 +90,12 @@ def test_trial_says_that_fetched_records_are_not_merged(
     mitosis("setup")
     git("fetch", "--quiet", "origin", cwd=project)
     notice = "! origin has 1 trial that is not merged yet: mitosis pull origin --no-fetch\n"
-    assert mitosis(*RUN).stderr == notice
+    assert mitosis(*RUN, "-q").stderr == notice
     assert notice not in mitosis(*RUN, "--debug").stderr
     key = git("log", "-1", "--format=%(trailers:key=Trial,valueonly)", "refs/mitosis", cwd=project).strip()
     assert mitosis("show", key).stderr == notice
     assert mitosis("pull", "--no-fetch").stdout == "origin: 1 trial received\n"
-    assert mitosis(*RUN).stderr == ""
+    assert mitosis(*RUN, "-q").stderr == ""
 
 
 def test_interrupt_of_what_comes_after_a_trial_does_not_change_how_it_ended(
