@@ -145,6 +145,49 @@ def test_where_modules_may_read_files_everything_matters_until_it_was_seen_what(
     assert not reading.can_matter()
 
 
+@pytest.mark.parametrize(
+    "lab",
+    [
+        "import xml.etree.ElementTree as ET\nv = ET.parse('params.xml')",
+        "from xml.etree import ElementTree as ET\nv = ET.parse('params.xml')",
+        "import linecache\nv = linecache.getline('params.txt', 1)",
+        "import numpy as np\nv = np.fromregex('params.txt', 'v', [])",
+        "import scipy.stats\nv = scipy.io.netcdf_file('params.nc')",
+        "import pandas as pd\nv = pd.HDFStore('params.h5')",
+        "import numpy as np\nv = getattr(np, 'lo' + 'ad')('params.npy')",
+        "from Bio import SeqIO\nv = SeqIO.parse('params.fasta', 'fasta')",
+        "import helper.part\nv = helper.part.values('params.txt')",
+        "from tests import helpers\nv = helpers.values('params.txt')",
+    ],
+)
+def test_modules_that_import_what_is_not_known_to_read_nothing_are_evaluated_to_know(tmp_path: Path, lab: str) -> None:
+    files = {"lab.py": f"{lab}\nlookup_dict = {{}}\n", "helper/__init__.py": "", "other/tests/helpers.py": ""}
+    clone = Clone(tmp_path / "clone", {**files, "README.md": ""})
+    clone.stage({"README.md": "more\n"})
+    assert clone.can_matter()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import lab.part, lab.common as c",
+        "from lab import part, CONSTANT",
+        "from lab.part import value",
+        "from . import part",
+        "from .part import value",
+        "from collections import abc",
+        "from scipy.stats import norm",
+        "from names import value",
+        "from space import part",
+    ],
+)
+def test_modules_that_import_those_of_the_repository_need_no_evaluation(tmp_path: Path, line: str) -> None:
+    files = dict.fromkeys(("lab/__init__.py", "lab/part.py", "lab/common.py", "src/names.py", "space/part.py"), "")
+    clone = Clone(tmp_path / "clone", {**files, "lab/__init__.py": f"{line}\nlookup_dict = {{}}\n"})
+    clone.stage({"README.md": "more\n"})
+    assert not clone.can_matter()
+
+
 def test_what_was_read_matters_afterwards(tmp_path: Path) -> None:
     lab = "lookup_dict = {'frequency': {'slow': open('data/slow').read()}}\n"
     clone = Clone(tmp_path / "clone", {"lab.py": lab, "data/slow": "1", "data/fast": "2"})
@@ -297,6 +340,9 @@ LINES = (
     "import importlib\nv += importlib.import_module('{name}').v",
     "v += int(open('{data}').read())",
     "import pathlib\nv += pathlib.Path('{data}').exists()",
+    "import linecache\nv += int(linecache.getline('{data}', 1))",
+    "import fileinput\nv += int(next(fileinput.input('{data}')))",
+    "import numpy as np\nv += int(np.genfromtxt('{data}'))",
     "import os\nv += len(os.listdir('data'))",
     "import os\nv += len(os.listdir('.'))",
     "import pathlib, lab\nv += len(list(pathlib.Path(lab.__file__).parent.glob('*')))",

@@ -1,9 +1,10 @@
 """Can what is staged change what a lookup dictionary says? Answered without evaluating any, in milliseconds.
 
 A staged file can matter if it is pyproject.toml, a module that the lookup modules import, or lies in one of their
-packages. Of modules that do nothing but import others and compute, this is all, and it is found by reading them. Others
-may read any file, or import by a name that they make up: what those use is learnt when they are evaluated, so as long
-as they have not been, whatever is staged counts.
+packages. Of plain modules, this is all, and it is found by reading them: those import modules of the repository and
+some that are known to compute or declare, and use no name of what reads. Any other may read any file, or import by a
+name that it makes up: what those use is learnt when they are evaluated, so as long as they have not been, whatever is
+staged counts.
 
 What was found is kept in `<git dir>/mitosis/lookup-files`, which is derived: it says the ids of the files that it was
 found from, and is not believed where one of them is another now.
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from mitosis.lookups import Evaluation
     from mitosis.lookups.checkouts import Index
 
-_FORMAT = 2
+_FORMAT = 3
 _DIGEST_BYTES = 20
 _MAX_MODULE_BYTES = 64 * 2**20
 _BATCHES = 4
@@ -48,13 +49,31 @@ _OPAQUE_MODES = frozenset((b"160000", b"120000"))
 _ATTRIBUTES = ".gitattributes"
 """It has a say in which bytes git writes."""
 
+_COMPUTING = """
+    __future__ abc array attr attrs bisect calendar cmath collections collections.abc contextlib copy dataclasses
+    datetime decimal enum fractions functools heapq itertools logging math mitosis.typing numbers operator pprint random
+    re statistics string struct textwrap time types typing typing_extensions warnings
+    numpy numpy.fft numpy.linalg numpy.ma numpy.polynomial numpy.random numpy.typing pandas pandas.api.types
+    scipy.constants scipy.fft scipy.integrate scipy.interpolate scipy.linalg scipy.ndimage scipy.optimize scipy.signal
+    scipy.sparse scipy.spatial scipy.spatial.distance scipy.spatial.transform scipy.special scipy.stats
+    sklearn.base sklearn.cluster sklearn.decomposition sklearn.ensemble sklearn.gaussian_process
+    sklearn.gaussian_process.kernels sklearn.kernel_ridge sklearn.linear_model sklearn.metrics sklearn.model_selection
+    sklearn.naive_bayes sklearn.neighbors sklearn.neural_network sklearn.pipeline sklearn.preprocessing sklearn.svm
+    sklearn.tree
+"""
+"""Modules that compute or declare, and read nothing but by what `_READING` names. A module that is not here may be as
+harmless; that importing it is taken for reading costs one evaluation."""
+_COMPUTING_NAMES = frozenset(_COMPUTING.split())
 _READING = re.compile(
-    r"(?<!th)(?<!sp)[Rr]ead|[Ll]oad|[Oo]pen|[Ff]etch|import|glob|walk|memmap|resource|subprocess|File|Dataset"
-    r"|listdir|scandir|iterdir|exists|from_?(?:file|txt|csv)"
-    r"|^(?:exec|eval|system|connect|l?stat|is_?(?:file|dir)|[Pp]ath|meta_path|path_hooks|runpy|pkgutil|ctypes)$"
-    r"|^__(?:file|path|loader|spec|builtins)__$"
+    r"(?<!th)(?<!sp)[Rr]ead|[Ll]oad|[Oo]pen|[Ff]etch|import|glob|walk|memmap|resource|subprocess|(?<!pro)[Ff]ile|Dataset"
+    r"|listdir|scandir|iterdir|exists|from_?(?:txt|csv|regex)|DataSource|HDFStore"
+    r"|^(?:exec|eval|system|connect|l?stat|is_?dir|[Pp]ath|meta_path|path_hooks|runpy|pkgutil|ctypes(?:lib)?)$"
+    r"|^(?:builtins|datasets|f2py|io|lib|os|sys|testing|_?core)$"
+    r"|^(?:getattr|vars|locals|attrgetter|methodcaller)$"
+    r"|^__(?:builtins|dict|getattribute|loader|path|spec|subclasses)__$"
 )
-"""Names that a module uses, of functions and the like, which say that it may do more than import and compute."""
+"""Names that a module uses, of functions and the like, which say that it may do more than import and compute, or that
+it may use any name."""
 _ENDING = re.compile(rb"\.\w+")
 
 
@@ -88,7 +107,7 @@ class Known:
     is_learnt: bool = False
     """Whether the dictionaries were evaluated with these files."""
     is_plain: bool = True
-    """Whether the modules only import and compute, so that reading them tells all."""
+    """Whether the modules only import others such and compute, so that reading them tells all."""
 
 
 def can_matter(repository: Repository) -> bool:
@@ -253,11 +272,13 @@ def _find_in(state: State, index: Index, *, used: Collection[str] = (), removed:
         modules, sources = _read_modules(index, state.config, used, removed)
     except UnreadableObject:  # in a partial clone git fetches it once the file is checked out
         return None
-    packages = {path.rpartition("/")[0] for path in modules} - {*source_folders(state.config), ""}
+    sources_at = source_folders(state.config)
+    packages = {path.rpartition("/")[0] for path in modules} - {*sources_at, ""}
+    own_names = {name for path in modules.intersection(index.files) for name in _names_from(path, sources_at)}
     is_plain = (
         _has_all_modules(modules, state)
         and not any(file.mode.encode() in _OPAQUE_MODES for file in index.files.values())
-        and not any(map(_may_read, sources.values()))
+        and not any(_may_read(data, own_names) for data in sources.values())
     )
     endings = () if is_plain else (os.fsdecode(e) for data in sources.values() for e in _ENDING.findall(data))
     ids = {}
@@ -323,14 +344,46 @@ def _has_all_modules(modules: Collection[str], state: State) -> bool:
     return all(step.lookup.partition(":")[0] in names for step in state.config.steps.values())
 
 
-def _may_read(data: bytes) -> bool:
-    """Whether a module may do more than import others by their names and compute."""
+def _names_from(path: str, source_folders: Collection[str]) -> Iterator[str]:
+    """The dotted names by which a module is imported from these folders."""
+    for folder in source_folders:
+        prefix = f"{folder}/" if folder else ""
+        if path.startswith(prefix):
+            yield path.removeprefix(prefix).removesuffix(_MODULE).removesuffix("/__init__").replace("/", ".")
+
+
+def _may_read(data: bytes, own_names: Collection[str]) -> bool:
+    """Whether a module may do more than import others by their names and compute.
+
+    Args:
+        data: its source.
+        own_names: of the modules of the repository that are looked through as well.
+    """
     tree = parse_module(data)
-    return tree is None or any(_READING.search(name) for node in ast.walk(tree) for name in _names(node))
+    if tree is None:
+        return True
+    for node in ast.walk(tree):
+        if any(_READING.search(name) for name in _names(node)):
+            return True
+        if any(name not in own_names and name not in _COMPUTING_NAMES for name in _modules_of(node, own_names)):
+            return True
+    return False
+
+
+def _modules_of(node: ast.AST, own_names: Collection[str]) -> Iterator[str]:
+    """The modules that a statement imports; relative ones are of the repository in any case."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and not node.level:
+        module = node.module or ""
+        if module in own_names or module in _COMPUTING_NAMES:
+            yield module
+        else:
+            yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
 def _names(node: ast.AST) -> Iterator[str]:
-    """The names that a node uses."""
+    """The names that a node uses, but for those of modules."""
     if isinstance(node, ast.Name):
         yield node.id
     elif isinstance(node, ast.Attribute):
@@ -339,9 +392,6 @@ def _names(node: ast.AST) -> Iterator[str]:
         for alias in node.names:
             # A star may import modules that are named as texts.
             yield "import" if alias.name == "*" else alias.name
-        yield from (node.module or "").split(".")
-    elif isinstance(node, ast.Import):
-        yield from (part for alias in node.names for part in alias.name.split("."))
 
 
 def _path(repository: Repository) -> Path:
