@@ -83,6 +83,10 @@ def test_what_only_lacks_variants_or_changes_functions_does_not_fail(lab: Lab) -
     ]
     assert "the working tree changes functions that locked variants name" in said.lines
     assert any(line.startswith("    my_exp.f=low   lab:low") for line in said.lines)
+    assert [line.rpartition(": ")[2] for line in said.lines[-2:]] == [
+        "mitosis variants rename, or retire",
+        "mitosis lock --accept-functions",
+    ]
 
 
 def test_unlockable_value_fails(lab: Lab) -> None:
@@ -187,6 +191,13 @@ def test_check_works_below_the_top_and_outside_refuses(
     outside.mkdir()
     monkeypatch.chdir(outside)
     assert "not inside a git repository" in lab.mitosis("check", status=2).err
+
+
+def test_words_that_are_too_many_point_to_the_help_of_the_command(lab: Lab) -> None:
+    assert lab.mitosis("check", "HEAD", "HEAD", status=2).err.endswith("\nSee mitosis check --help.\n")
+    assert lab.mitosis("variants", "rename", "my_exp.f", status=2).err.endswith(
+        "\nSee mitosis variants rename --help.\n"
+    )
 
 
 @pytest.mark.parametrize(

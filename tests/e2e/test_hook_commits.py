@@ -24,9 +24,12 @@ STEP = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n'
 LAB = 'lookup_dict = {"frequency": {"fast": 10, "slow": 1}}\n'
 CHANGED = LAB.replace('"slow": 1', '"slow": 2')
 HEAD_LINE = "mitosis: this commit changes what locked variants mean"
+END_OF_WARNING = "This is only a warning: the commit goes on."
+ACCEPT = "If the variants still mean the same with these functions: mitosis lock --accept-functions"
+RESTORE = "Restore the variants, or give them a newer name or retire them: mitosis variants rename, or retire"
 END = [
-    "Trials with `slow` will be refused. Give the new value its own name, or restore the locked one.",
-    "This is only a warning: the commit goes on.",
+    "Trials with `my_exp.frequency=slow` will be refused. Give the new value its own name, or restore the locked one.",
+    END_OF_WARNING,
 ]
 WARNING = [HEAD_LINE, "    my_exp.frequency=slow   1 → 2   (0 trials used 1)", *END]
 
@@ -550,6 +553,8 @@ def test_a_removed_variant_is_told_once_and_stops_nobody(lab: Lab) -> None:
         [
             "mitosis: this commit lacks variants that are locked",
             "    my_exp.frequency=slow   1 → not in the dictionary any more   (0 trials used the locked value)",
+            RESTORE,
+            END_OF_WARNING,
         ],
     )
     lab.stage({"lab/__init__.py": LAB.replace(', "slow": 1', "") + "x = 1\n"})
@@ -595,8 +600,15 @@ def test_a_changed_body_of_a_function_is_told_and_stops_nobody(tmp_path: Path, g
         [
             "mitosis: this commit changes functions that locked variants name",
             "    my_exp.frequency=kind   lab:half   (1 trial used the locked value)",
+            ACCEPT,
+            END_OF_WARNING,
         ],
     )
+    done = mitosis("my_exp", "-p", "my_exp.frequency=kind", cwd=lab.folder)
+    assert done.stderr.splitlines() == [
+        "! `lab:half` has another body than when variant `kind` of `my_exp.frequency` was locked",
+        f"! {ACCEPT}",
+    ]
 
 
 # --- what is wrong with the repository ------------------------------------------------------------

@@ -112,7 +112,13 @@ def test_changed_function_is_told_and_stops_nothing(lab: Lab) -> None:
     lab.edit(("return 1", "return 2"))
     lab.commit({})
     said = lab.mitosis("lock")
-    assert said.err == "! `lab:low` has another body than when variant `low` of `my_exp.f` was locked\n"
+    assert said.err.splitlines() == [
+        "! `lab:low` has another body than when variant `low` of `my_exp.f` was locked",
+        "! If the variants still mean the same with these functions: mitosis lock --accept-functions",
+    ]
+    assert "accepted lab:low in my_exp.f=low" in lab.mitosis("lock", "--accept-functions").lines
+    assert lab.git("log", "-1", "--format=%s", "refs/mitosis/journal") == "accept the functions of my_exp.f=low\n"
+    assert lab.mitosis("lock").err == ""
 
 
 def test_steps_choose_and_may_share_a_dictionary(lab: Lab) -> None:
@@ -139,6 +145,14 @@ def test_import_error_locks_nothing(lab: Lab) -> None:
     assert "ZeroDivisionError" in said.err
     assert lab.journal.tip() is None
     lab.mitosis("lock", "my_exp")
+
+
+def test_syntax_error_is_shown_with_files_of_the_user_alone(lab: Lab) -> None:
+    lab.commit({"lab.py": "import other\nlookup_dict = {}\n", "other.py": "x = (\n"})
+    for words in (["lock"], ["variants", "diff", "my_exp.f", "low", "high"]):
+        lines = lab.mitosis(*words, status=2).err.splitlines()
+        files = [line.split('"')[1] for line in lines if line.startswith("  File ")]
+        assert [Path(file).name for file in files] == ["lab.py", "other.py"]
 
 
 def test_module_that_a_trial_would_not_find_locks_nothing(lab: Lab) -> None:

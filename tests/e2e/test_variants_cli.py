@@ -140,8 +140,17 @@ def test_changed_lists_problems_alone_and_says_what_is_different(locked: Lab) ->
         "    my_exp.frequency=slow   1 → 2   (1 trial used 1)",
         "    my_exp.noise=low   (0 trials used the locked value)",
         "        scale: 0.01 → 0.05",
+        "Restore the variants, or give them a newer name or retire them: mitosis variants rename, or retire",
     ]
     assert locked.mitosis("variants", "my_exp.noise", "--changed", status=1).rows.keys() == {"my_exp.noise=low"}
+
+
+def test_value_that_can_never_be_locked_is_no_problem_until_its_name_is_locked(locked: Lab) -> None:
+    locked.edit(('"slow": 1', '"slow": 1, "odd": lambda: 1'))
+    assert locked.mitosis("variants").rows["my_exp.frequency=odd"].startswith("unlockable")
+    assert locked.mitosis("variants", "--changed").lines == ["every locked variant means what it did"]
+    locked.lock({"odd": 3})
+    assert locked.mitosis("variants", "--changed", status=1).rows.keys() == {"my_exp.frequency=odd"}
 
 
 def test_dictionary_that_cannot_be_imported_leaves_the_locks_and_one_line(locked: Lab) -> None:
@@ -488,6 +497,13 @@ def test_rename_that_would_mislead_is_refused(locked: Lab, words: tuple[str, ...
     assert said in locked.mitosis("variants", "rename", *words, status=2).err
 
 
+def test_name_gets_no_second_newer_one(locked: Lab) -> None:
+    locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
+    said = locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "soft", status=2)
+    assert said.err.startswith("mitosis: my_exp.frequency=slow has been renamed to `gentle` already\n")
+    locked.mitosis("variants", "rename", "my_exp.frequency", "gentle", "soft")
+
+
 def test_trials_show_both_names_of_a_renamed_variant(locked: Lab) -> None:
     key = locked.use("slow", 1)
     locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
@@ -516,6 +532,12 @@ def test_trial_with_an_old_name_runs_and_says_the_new_one_once(lab: Lab, mitosis
     assert lab.mitosis("list").out.count("slow (now gentle)") == 1
     # What trials are listed with says it already.
     assert "is called" not in lab.mitosis("list").out
+    lab.mitosis("variants", "rename", "my_exp.frequency", "gentle", "soft")
+    lab.edit(('"slow"', '"soft"'))
+    lab.commit({})
+    refused = mitosis("my_exp", "-p", "my_exp.frequency=slow", cwd=lab.folder, status=2)
+    assert "`frequency` has no variant `slow` in lab:lookup_dict" in refused.stderr
+    assert "It is called `soft` now." in refused.stderr
 
 
 # --- retiring -------------------------------------------------------------------------------------

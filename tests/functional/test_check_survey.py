@@ -88,7 +88,6 @@ def test_each_state_of_a_variant_is_told(lab: Lab, monkeypatch: pytest.MonkeyPat
         "gone",
         "lambda",
         "torn",
-        "unlockable",
     }
     assert [status.variant for status in found.statuses].count("torn") == 2
     assert not only(found, "unlockable").is_locked

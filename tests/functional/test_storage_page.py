@@ -103,6 +103,10 @@ def test_remarks_are_written_as_the_page_says(kind: str, content: object) -> Non
             locked_message([("my_exp", "frequency", "slow", "1f")], "8c1d2e0f3b"),
         ),
         ("record the sources of functions", locked_message([], "8c1d2e0f3b")),
+        (
+            "accept the functions of smooth.window=late",
+            locked_message([], "8c1d2e0f3b", [("smooth", "window", "late")]),
+        ),
         ("rename my_exp.frequency=slow to one", renamed_message("my_exp.frequency", "slow", "one", "1f")),
         (
             "retire my_exp.frequency=slow: too slow",

@@ -142,6 +142,29 @@ def can_matter(repository: Repository) -> bool:
     return _is_concerned(repository, known, touched)
 
 
+def commit_can_matter(state: State, touched: Collection[str]) -> bool:
+    """Whether a commit can change what a lookup dictionary says, as far as reading its modules tells.
+
+    Args:
+        state: of the commit.
+        touched: the files that it changes, adds or removes.
+    """
+    if state.config is None or state.index is None:
+        return True
+    removed = [name for name in touched if name not in state.index.files]
+    known = _find_in(state, state.index, removed=removed)
+    if known is None or not known.is_plain:
+        return True
+    holders = {folder for name in known.files for folder in folders(name)}
+    return any(
+        name in known.files
+        or name in holders
+        or name.rpartition("/")[2] == _ATTRIBUTES
+        or (not name.endswith(_MODULE) and not known.packages.isdisjoint(folders(name)))
+        for name in touched
+    )
+
+
 def learn(repository: Repository, state: State, evaluation: Evaluation) -> None:
     """Remember what an evaluation of what is staged has used.
 

@@ -192,16 +192,13 @@ class _History:
 
 def _can_matter(repository: Repository, commit: str) -> bool:
     """Whether a commit touches a file that can change what a dictionary says, so that evaluating it is worth while."""
-    from mitosis.lookups.selection import select_files
+    from mitosis.check.relevance import commit_can_matter
 
     try:
         with commit_state(repository, commit) as state:
-            if state.config is None or state.index is None:
-                return True
-            needed = select_files(state.index, state.config)
+            return commit_can_matter(state, _touched(repository, commit))
     except ConfigError:
         return True
-    return needed is None or not needed.isdisjoint(_touched(repository, commit))
 
 
 def _check_commit(journal: Journal, repository: Repository, commit: str) -> Report:

@@ -24,6 +24,7 @@ it under another of its names only. `unlockable`: what the dictionary has cannot
 kinds of `Change`."""
 
 PROBLEMS: frozenset[VariantState] = frozenset({"conflict", "changed", "unlockable", "removed", "function changed"})
+"""But `unlockable` only where the variant is locked."""
 
 _STATES: dict[str, VariantState] = {
     "changed": "changed",
@@ -63,7 +64,8 @@ class VariantStatus:
 
     @property
     def is_problem(self) -> bool:
-        return self.state in PROBLEMS
+        # What is in a dictionary that nobody can lock is untracked for good, and harms nobody.
+        return self.state in PROBLEMS and (self.is_locked or self.state != "unlockable")
 
 
 @dataclass(slots=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mitosis.check.comparing import Change
+from mitosis.journal.locks import ACCEPT_FUNCTIONS
+
+_REMOVED = "Restore the variants, or give them a newer name or retire them: mitosis variants rename, or retire"
 
 _INDENT = "    "
 _DIFFERENCES_SHOWN = 6
@@ -25,6 +28,15 @@ def change_lines(change: Change) -> Iterator[str]:
         yield f"{_INDENT}{name}   {functions}{_used(change)}"
     else:
         yield from _changed_lines(change)
+
+
+def remedies(changes: Sequence[Change]) -> Iterator[str]:
+    """What to do about changes that break nothing, a line for each kind of them that is there."""
+    kinds = {change.kind for change in changes}
+    if "removed" in kinds:
+        yield _REMOVED
+    if "function" in kinds:
+        yield ACCEPT_FUNCTIONS
 
 
 def _conflict_lines(change: Change) -> Iterator[str]:

@@ -78,7 +78,7 @@ def call(words: list[str]) -> int:
     try:
         status = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        usage = UsageError(f"{error}\nSee mitosis --help.")
+        usage = UsageError(f"{error}\nSee {_helpful(words)} --help.")
         if "--json" in words and (words[0] == "run" or words[0] not in app):
             from mitosis.cli.as_json import print_error
 
@@ -90,3 +90,14 @@ def call(words: list[str]) -> int:
         hint = f"\nOr did you mean the command `mitosis {near[0]}`?" if near else ""
         raise UsageError(f"{error}{hint}") from error
     return status if isinstance(status, int) else 0
+
+
+def _helpful(words: list[str]) -> str:
+    """The command whose help is about these words."""
+    command, found = app, ["mitosis"]
+    for word in words:
+        if word.startswith("-") or word not in command:
+            break
+        command = command[word]
+        found.append(word)
+    return " ".join(found)

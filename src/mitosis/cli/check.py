@@ -67,11 +67,13 @@ def check(
 
 
 def _print_text(report: Report, *, is_range: bool) -> None:
-    from mitosis.check.texts import headed
+    from mitosis.check.texts import headed, remedies
 
     for state in dict.fromkeys(found.state for found in report.found):
         for line in headed([found.change for found in report.found if found.state == state], state):
             print_line(line)
+    for line in remedies([found.change for found in report.found]):
+        print_line(line)
     if not report.has_steps:
         print_line(f"checked {', '.join(report.states)}: no steps are registered there, so there is nothing to compare")
     elif not report.found and not report.problems:

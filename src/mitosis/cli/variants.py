@@ -61,7 +61,7 @@ def variants(
         locked: Look at the locks alone, and import nothing.
     """
     from mitosis.check.survey import survey
-    from mitosis.check.texts import change_lines
+    from mitosis.check.texts import change_lines, remedies
     from mitosis.errors import UsageError
     from mitosis.git import find_repository
     from mitosis.journal import Journal
@@ -93,6 +93,8 @@ def variants(
         for status in statuses:
             for line in change_lines(status.change) if status.change is not None else ():
                 print_line(line)
+        for line in remedies([status.change for status in statuses if status.change is not None]):
+            print_line(line)
     for trouble in found.troubles:
         print_warning(trouble.reason)
     for text in found.unlisted:
@@ -655,6 +657,7 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
     from mitosis.errors import LookupTrouble, NoCommit, UsageError
     from mitosis.git import find_repository
     from mitosis.journal import Journal
+    from mitosis.journal.locks import ACCEPT_FUNCTIONS
 
     repository = find_repository(Path.cwd())
     if repository.head is None:
@@ -697,6 +700,8 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
             print_line(clean(f"accepted {', '.join(changed.names)} in {name}"))
         else:
             print_warning(str(changed))
+    if done.changed and not accept_functions:
+        print_warning(ACCEPT_FUNCTIONS)
     for refused in evaluation.refused:
         name = f"{refused.step}.{refused.parameter}{'=' if refused.variant else ''}{refused.variant}"
         print_warning(f"{name} cannot be locked: {refused.reason}")

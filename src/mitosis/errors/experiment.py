@@ -81,12 +81,20 @@ class SignatureMismatch(ExperimentError):
         super().__init__("\n".join(lines))
 
 
+def _or(names: Sequence[str]) -> str:
+    return " or ".join(f"`{name}`" for name in names)
+
+
 def _named(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
 class UnknownVariant(ExperimentError):
-    """A lookup dictionary has no such parameter or variant. Attributes: step, parameter, variant, lookup, known."""
+    """A lookup dictionary has no such parameter or variant.
+
+    Attributes: step, parameter, variant, lookup, known (what there is instead), new_names (what the journal says that
+    the variant is called now).
+    """
 
     def __init__(
         self,
@@ -99,12 +107,14 @@ class UnknownVariant(ExperimentError):
         parameter_known: bool,
         error: str | None = None,
         instead: str | None = None,
+        new_names: Sequence[str] = (),
     ) -> None:
         self.step = step
         self.parameter = parameter
         self.variant = variant
         self.lookup = lookup
         self.known = list(known)
+        self.new_names = tuple(new_names)
         if error is not None:
             message = f"looking up `{parameter}` = `{variant}` in {lookup} failed: {error}"
         elif parameter_known:
@@ -115,6 +125,8 @@ class UnknownVariant(ExperimentError):
         near = nearest(variant if parameter_known else parameter, self.known)
         if instead is not None:
             message += f"\nTo give the value itself, write an expression: {instead}"
+        elif self.new_names:
+            message += f"\nIt is called {_or(self.new_names)} now."
         elif near:
             message += f"\nDid you mean {' or '.join(f'`{name}`' for name in near)}?"
         super().__init__(message)

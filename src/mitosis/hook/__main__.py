@@ -108,7 +108,7 @@ def _submodules(state: State) -> dict[str, str]:
 
 def _tell(report: Report, is_strict: bool) -> int:
     """Say what was found; returns the exit status."""
-    from mitosis.check.texts import headed
+    from mitosis.check.texts import headed, remedies
 
     # Those that break trials first: they must not be among what is left out.
     changes = sorted((found.change for found in report.found), key=lambda change: not change.is_breaking)
@@ -117,11 +117,13 @@ def _tell(report: Report, is_strict: bool) -> int:
     if len(changes) > _MOST_SHOWN:
         _say([f"mitosis: and {len(changes) - _MOST_SHOWN} more; `mitosis check --staged` shows them all"])
     _say(f"mitosis: not checked: {problem.reason}" for problem in report.problems)
-    if not report.breaks:
+    if not changes:
         return 0
-    names = ", ".join(dict.fromkeys(f"`{change.variant}`" for change in changes if change.is_breaking))
-    _say([f"Trials with {names} will be refused. Give the new value its own name, or restore the locked one."])
-    if is_strict:
+    _say(remedies(changes))
+    if report.breaks:
+        names = ", ".join(f"`{change.full_name}`" for change in changes if change.is_breaking)
+        _say([f"Trials with {names} will be refused. Give the new value its own name, or restore the locked one."])
+    if report.breaks and is_strict:
         _say(["The commit is stopped, for the hook is strict; `git commit --no-verify` goes on without it."])
         return _STOPPED
     _say(["This is only a warning: the commit goes on."])

@@ -16,6 +16,8 @@ from mitosis.records import ParameterRecord
 
 MAX_VALUE_BYTES = 64 * 2**20
 """A larger canonical value is neither locked nor read."""
+ACCEPT_FUNCTIONS = "If the variants still mean the same with these functions: mitosis lock --accept-functions"
+"""What to do about `ChangedFunctions`."""
 _FOLDERS_TO_VARIANT = 3
 """Step, parameter and variant."""
 _MAX_ENTRIES = 1_000_000

@@ -100,25 +100,33 @@ def resolved_message(name: str, kept: str, others: Sequence[tuple[str, str | Non
     return _message(f"resolve {shown}: {', '.join(words)}", trailers)
 
 
-def locked_message(locked: Sequence[tuple[str, str, str, str]], commit: str) -> str:
+def locked_message(
+    locked: Sequence[tuple[str, str, str, str]], commit: str, accepted: Sequence[tuple[str, str, str]] = ()
+) -> str:
     """The message of the commit that locks variants without a trial.
 
     Args:
         locked: step, parameter, variant and digest of each.
         commit: the experiment's commit whose dictionaries they are from.
+        accepted: step, parameter and variant of each that is locked already, and whose functions may be as they are.
     """
     trailers = [("Commit", commit)]
     trailers += [("Locked", f"{digest} {step}.{parameter}={variant}") for step, parameter, variant, digest in locked]
+    trailers += [("Accepted", f"{step}.{parameter}={variant}") for step, parameter, variant in accepted]
+    if not locked and accepted:
+        return _message(f"accept the functions of {_counted(accepted)}", trailers)
     if not locked:
         return _message("record the sources of functions", trailers)
-    if len(locked) == 1:
-        step, parameter, variant, _ = locked[0]
-        what = one_line(f"{step}.{parameter}={variant}", _NAME_LIMIT)
-    else:
-        what = (
-            f"{len(locked)} variants of {one_line(', '.join(dict.fromkeys(name[0] for name in locked)), _NAME_LIMIT)}"
-        )
+    what = _counted([name[:3] for name in locked])
     return _message(f"lock {what} at {one_line(commit[:_SHORT_COMMIT_DIGITS], _TRAILER_LIMIT)}", trailers)
+
+
+def _counted(names: Sequence[tuple[str, str, str]]) -> str:
+    """The name of a variant; of several, how many there are of which steps."""
+    if len(names) == 1:
+        step, parameter, variant = names[0]
+        return one_line(f"{step}.{parameter}={variant}", _NAME_LIMIT)
+    return f"{len(names)} variants of {one_line(', '.join(dict.fromkeys(name[0] for name in names)), _NAME_LIMIT)}"
 
 
 def renamed_message(name: str, old: str, new: str, digest: str) -> str:

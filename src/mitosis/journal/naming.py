@@ -43,6 +43,7 @@ def lock(
         # They keep the values that they have. Nobody may use them, so what the dictionary makes of them is its affair.
         locks = check_locks(core.store, tree, [variant for variant in variants if variant not in retired])
         sources = list(locks.unknown_sources)
+        accepted: set[tuple[str, str, str]] = set()
         if accept_functions:
             accepted = {changed.variant_name for changed in locks.changed}
             sources += [variant for variant in variants if variant.name in accepted]
@@ -50,7 +51,7 @@ def lock(
             changes = lock_files(locks.missing, sources)
             core.store.create_ref(layout.pin_ref(commit), commit)
             names = [(new.step, new.parameter, new.variant, new.digest) for new in locks.missing]
-            core.append(ref, before, changes, locked_message(names, commit), identity)
+            core.append(ref, before, changes, locked_message(names, commit, sorted(accepted)), identity)
     meanings.refuse_violated(core, locks)
     core.store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
     return Locked(locks.missing, locks.changed, tuple(retired))
@@ -100,6 +101,9 @@ def rename(core: Core, step: str, parameter: str, old: str, new: str, identity: 
             )
         if others and new in remarks.new_names:
             raise NamingError(f"{name}={old} has been renamed to `{new}` already")
+        if remarks.new_names and new not in remarks.new_names:
+            newer = " and ".join(f"`{newer}`" for newer in sorted(remarks.new_names))
+            raise NamingError(f"{name}={old} has been renamed to {newer} already\nRename that one, if anything.")
         path, data = remark_file(layout.RENAMED, step, parameter, old, new)
         changes: dict[str, bytes | None] = {path: data}
         changes[layout.variant_path(step, parameter, new, locked.digest)] = locked.value

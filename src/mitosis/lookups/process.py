@@ -329,11 +329,15 @@ def _details(error: BaseException) -> str:
     while position is not None and _is_not_users(position.tb_frame.f_code.co_filename):
         position = position.tb_next
     try:
-        text = "".join(traceback.format_exception(type(error), error, position))
+        shown = traceback.TracebackException(type(error), error, position)
+        # What stands between user code and what it imports is not theirs, either.
+        shown.stack = traceback.StackSummary.from_list([f for f in shown.stack if not _is_not_users(f.filename)])
+        text = "".join(shown.format())
     except BaseException:  # formatting asks the exception, which may do anything
         text = describe(error)
     return text if len(text) <= _DETAILS_LIMIT else f"…{text[-_DETAILS_LIMIT:]}"
 
 
 def _is_not_users(file: str) -> bool:
-    return file.startswith("<frozen importlib") or file in (__file__, importlib.__file__)
+    own = (__file__, watch_imports.__code__.co_filename, importlib.__file__)
+    return file.startswith("<frozen importlib") or file in own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from mitosis.errors import (
     ExperimentError,
     ExpressionFailed,
     ImportFailed,
+    JournalError,
     LookupFailed,
     MitosisError,
     SignatureMismatch,
@@ -161,7 +162,21 @@ class Loader:
             parameter_known=problem["found"] == "parameter",
             error=problem["error"],
             instead=f"-e {self._prefix(step)}{problem['parameter']}=..." if problem["takes"] else None,
+            new_names=self._new_names(step, problem["parameter"], problem["variant"]),
         )
+
+    def _new_names(self, step: str, parameter: str, variant: str) -> Sequence[str]:
+        """What the journal says that a variant is called now; none if it was not renamed."""
+        from mitosis.journal import Journal, recorded_name
+        from mitosis.journal.remarks import latest_names
+
+        if self._settled.repository is None:
+            return ()
+        try:
+            remarks = Journal(self._settled.repository).remarks()
+        except JournalError:  # this is only for a hint: a trial that is recorded says what is wrong with the journal
+            return ()
+        return latest_names(remarks, recorded_name(step, parameter, variant))
 
     def _prefix(self, step: str) -> str:
         """What stands before a parameter of the step on the command line."""

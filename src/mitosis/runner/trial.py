@@ -216,6 +216,10 @@ class Trial:
             record, newly_locked = started.record, len(started.newly_locked)
             for changed in started.changed:
                 self._warn(str(changed))
+            if started.changed:
+                from mitosis.journal.locks import ACCEPT_FUNCTIONS
+
+                self._progress.warn(ACCEPT_FUNCTIONS)
             for renamed in started.renamed:
                 # The record has no need of it: whatever lists the trial says both names.
                 self._progress.warn(str(renamed))
