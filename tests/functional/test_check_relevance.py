@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mitosis.check.relevance import can_matter, learn
-from mitosis.check.states import staged_state
+from mitosis.check.relevance import can_matter, commit_can_matter, learn
+from mitosis.check.states import commit_state, staged_state
 from mitosis.git import find_repository
 from support.e2e import write
 
@@ -49,6 +49,13 @@ class Clone:
 
     def can_matter(self) -> bool:
         return can_matter(find_repository(self.folder))
+
+    def commit_can_matter(self, touched: Collection[str]) -> bool:
+        """Whether HEAD can matter, which touches these files."""
+        repository = find_repository(self.folder)
+        assert repository.head is not None
+        with commit_state(repository, repository.head) as state:
+            return commit_can_matter(state, touched)
 
     def meanings(self, *, is_learnt: bool) -> object:
         """What the staged dictionary says, or that it cannot be evaluated."""
@@ -324,6 +331,31 @@ def test_modules_that_are_not_in_the_repository_are_evaluated_once(tmp_path: Pat
     clone = Clone(tmp_path / "clone", {"pyproject.toml": step, "README.md": ""})
     clone.stage({"README.md": "more\n"})
     assert clone.can_matter()
+
+
+@pytest.mark.parametrize(
+    ("change", "matters"),
+    [
+        ({"README.md": "more\n", "data/new.csv": "", "run.py": "import lab"}, False),
+        ({"helper.py": "one = 2\n"}, True),
+        ({"helper.py": None}, True),
+        ({"lab/table.csv": ""}, True),
+        ({"pyproject.toml": STEP + "# more\n"}, True),
+        ({".gitattributes": "* text\n"}, True),
+    ],
+)
+def test_a_commit_that_touches_nothing_of_plain_modules_needs_no_evaluation(
+    plain: Clone, change: dict[str, str | None], matters: bool
+) -> None:
+    plain.stage(change)
+    plain.commit()
+    assert plain.commit_can_matter(change) == matters
+
+
+def test_any_commit_of_modules_that_may_read_files_is_evaluated(reading: Clone) -> None:
+    reading.stage({"README.md": "more\n"})
+    reading.commit()
+    assert reading.commit_can_matter(["README.md"])
 
 
 # --- nothing that matters is missed ---------------------------------------------------------------

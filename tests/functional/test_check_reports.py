@@ -106,6 +106,16 @@ def test_what_is_brought_by_a_branch_and_undone_is_told(lab: Path, git: Git) -> 
     assert shown(in_range(lab, "HEAD")) == []
 
 
+def test_of_a_range_what_data_files_bring_is_told_with_their_commits(lab: Path, git: Git) -> None:
+    text = "import json\nlookup_dict = {'frequency': json.loads(open('params.json').read())}\n"
+    before = commit(lab, git, {"lab.py": text, "params.json": '{"slow": 1, "fast": 10}'})
+    bad = commit(lab, git, {"params.json": '{"slow": 2, "fast": 10}'})
+    commit(lab, git, {"README.md": "more\n"})
+    commit(lab, git, {"params.json": '{"slow": 1, "fast": 10}'})
+    commit(lab, git, {"README.md": "still more\n"})
+    assert shown(in_range(lab, f"{before}..")) == [("changed", "slow", bad)]
+
+
 def test_a_commit_whose_configuration_is_broken_is_a_problem_of_a_range_alone(lab: Path, git: Git) -> None:
     before = git("rev-parse", "HEAD").strip()
     commit(lab, git, {"pyproject.toml": "[tool.mitosis"})
