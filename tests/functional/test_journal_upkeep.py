@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.git import program as git_module
 from mitosis.git import find_repository
+from mitosis.git import program as git_module
 from mitosis.journal import Journal
 from mitosis.records import TrialRecord
 

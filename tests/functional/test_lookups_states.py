@@ -495,7 +495,9 @@ lookup_dict = {
 """
 
 
-@pytest.mark.parametrize("value", ["here * 2000", "np.array([here])", "{'x': [here.encode() * 2000]}", "here * 100_000"])
+@pytest.mark.parametrize(
+    "value", ["here * 2000", "np.array([here])", "{'x': [here.encode() * 2000]}", "here * 100_000"]
+)
 def test_place_of_a_checkout_is_never_a_meaning(lab: Path, git: Callable[..., str], value: str) -> None:
     text = f"import numpy as np\nhere = __file__\nlookup_dict = {{'frequency': {{'slow': {value}}}}}\n"
     write(lab, {"lab/__init__.py": text})
