@@ -396,7 +396,7 @@ def test_difference_of_the_dictionaries_of_two_commits(lab: Lab) -> None:
 
 def test_what_is_no_range_is_said_in_one_line(locked: Lab) -> None:
     assert locked.mitosis("variants", "diff", "--rev", "HEAD", status=2).err == (
-        "mitosis: `HEAD` is no range of commits: a range is written with two dots, A..B\n"
+        "mitosis: cannot check `HEAD`: a range is written with two dots, A..B\n"
     )
 
 

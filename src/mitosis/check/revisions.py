@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from mitosis.errors import GitError, UnknownRevision, UsageError
+from mitosis.errors import GitError, NoRange, UnknownRevision
 from mitosis.git import Repository
 
 
@@ -23,10 +23,10 @@ def resolve_range(repository: Repository, text: str) -> tuple[str, str]:
     """The full ids of the commits at both ends of `A..B`; either may be left out for HEAD.
 
     Raises:
-        UsageError: it is no range.
+        NoRange: it is none.
         UnknownRevision: git does not know an end of it.
     """
     start, dots, end = text.partition("..")
     if not dots or end.startswith("."):
-        raise UsageError(f"`{text}` is no range of commits: a range is written with two dots, A..B")
+        raise NoRange(text)
     return resolve_commit(repository, start or "HEAD"), resolve_commit(repository, end or "HEAD")
