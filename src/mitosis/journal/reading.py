@@ -137,7 +137,23 @@ class Reader:
     def find_trials(self, prefix: str) -> list[File]:
         """The records of all trials whose key begins with `prefix`."""
         days = self._folders(self._experiments(None), layout.DAY_PATTERN)
-        return list(self._records(days, prefix))
+        if not prefix:
+            return list(self._records(days, ""))
+        return [file for day in days for file in self._find_in_day(day, prefix)]
+
+    def _find_in_day(self, day: File, prefix: str) -> Iterator[File]:
+        """The records of a day whose key begins with `prefix`, without looking at the others."""
+        try:
+            entries = self._store.read_tree_like(day.oid, day.path, prefix)
+        except BadRecord as error:
+            self._tell(error)
+            return
+        for name, entry in entries.items():
+            file = File(f"{day.path}/{name}", entry.oid)
+            if not entry.is_tree and _RECORD_NAME.fullmatch(name):
+                yield file
+            elif entry.is_tree and layout.SHARD_PATTERN.fullmatch(name) and not self._is_repeated(file):
+                yield from self._records_in(file, prefix, None)
 
     def read_trials(self, files: Iterable[File], blobs: Iterable[bytes | None] = _NOT_READ) -> Iterator[TrialRecord]:
         """The records of these files, in the same order.

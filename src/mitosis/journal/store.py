@@ -123,6 +123,19 @@ class Store:
         """
         return {_text(name): _entry(mode, raw) for name, mode, raw in self._read_entries(oid, where)}
 
+    def read_tree_like(self, oid: str, where: str, prefix: str) -> dict[str, Entry]:
+        """The entries of a tree whose names begin with `prefix`, and the folders whose names `prefix` begins with.
+
+        Raises:
+            BadRecord: it is missing, damaged, or no tree.
+        """
+        start = _raw(prefix)
+        return {
+            _text(name): _entry(mode, raw)
+            for name, mode, raw in self._read_entries(oid, where)
+            if name.startswith(start) or (mode == _TREE_MODE and start.startswith(name))
+        }
+
     def count_files(self, oid: str, where: str) -> int:
         """How many entries of a tree are no folders.
 
