@@ -76,7 +76,9 @@ def test_each_state_is_checked_by_itself(lab: Path, git: Git) -> None:
 
 def test_a_change_says_what_is_different_and_where(lab: Path) -> None:
     write(lab, {"lab.py": "lookup_dict = {'frequency': {\n    'fast': 10,\n    'slow': 2,\n}}\n"})
-    report = check_working_tree(find_repository(lab))
+    [unplaced] = [found.change for found in check_working_tree(find_repository(lab)).found]
+    assert unplaced.place is None
+    report = check_working_tree(find_repository(lab), with_places=True)
     [change] = [found.change for found in report.found]
     assert (change.full_name, change.locked, str(change.place)) == ("my_exp.frequency=slow", "1", "lab.py:3")
     assert change.redefinition is not None

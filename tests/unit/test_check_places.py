@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from pathlib import Path
 
@@ -46,6 +47,25 @@ def place(files: dict[str, str], *, lookup: str = "lab:lookup_dict", keys: tuple
 )
 def test_entry_is_found(text: str, line: int) -> None:
     assert place({"lab.py": text}) == f"lab.py:{line}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lookup_dict = {'p': {}}\n" + "".join(f"lookup_dict['p']['v{n}'] = {n}\n" for n in range(2000)),
+        "lookup_dict = {'p': {\n" + "".join(f"'v{n}': {n},\n" for n in range(2000)) + "}}",
+    ],
+)
+def test_many_entries_are_found_in_little_time(text: str) -> None:
+    config = parse_config(
+        '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n', Path("/top/pyproject.toml")
+    )
+    finder = PlaceFinder(config, ["lab.py"], lambda name: text.encode())
+    finder.find("my_exp", "p", "v0")
+    began = time.process_time()
+    places = [str(finder.find("my_exp", "p", f"v{n}")) for n in range(2000)]
+    assert time.process_time() - began < 0.5
+    assert places == [f"lab.py:{n + 2}" for n in range(2000)]
 
 
 def test_dictionary_of_a_class_is_found_with_names_of_the_module() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mitosis.config import Config
 from mitosis.errors import UnreadableObject
@@ -36,6 +37,15 @@ class _Found:
     place: Place
 
 
+class _Items(NamedTuple):
+    """The items of an expression, those that count first in front."""
+
+    by_name: dict[str, tuple[int, int, ast.expr]]
+    """The position, the line and the value of each key."""
+    spread: list[tuple[int, ast.expr]]
+    """The position of each dictionary that is taken in whole."""
+
+
 class PlaceFinder:
     """Finds entries of lookup dictionaries in one state of the repository.
 
@@ -53,6 +63,9 @@ class PlaceFinder:
         self._names = names
         self._read = read
         self._modules = Modules(config, self._bytes)
+        self._statements: dict[ast.stmt, dict[tuple[str, ...], list[tuple[int, ast.stmt]]]] = {}
+        """Of each scope, by its first statement, the statements that set names and items; last comes what is last."""
+        self._items: dict[ast.expr, _Items] = {}
         self._names_left = 0
 
     def find(self, step: str, parameter: str, variant: str) -> Place | None:
@@ -90,14 +103,24 @@ class PlaceFinder:
         self._names_left -= 1
         if self._names_left < 0:
             return best
-        # What is set last counts.
-        for node in reversed(list(flat(scope.body))):
+        for node in self._setting(scope, name, keys):
             for found in self._in_statement(scope, node, name, keys):
                 if found.left < best.left:
                     best = found
         if best.left > len(keys) and scope.is_class:
             return self._in_variable(scope.outside(), name, keys, place)
         return best
+
+    def _setting(self, scope: Scope, name: str, keys: list[str]) -> Iterator[ast.stmt]:
+        """The statements that set a variable or an item on the way to the keys, the last first, since it counts."""
+        if not scope.body:
+            return
+        by_path = self._statements.get(scope.body[0])
+        if by_path is None:
+            by_path = self._statements[scope.body[0]] = _by_path(scope)
+        path = (name, *keys)
+        found = {at: node for count in range(1, len(path) + 1) for at, node in by_path.get(path[:count], ())}
+        yield from (found[at] for at in sorted(found, reverse=True))
 
     def _in_statement(self, scope: Scope, node: ast.stmt, name: str, keys: list[str]) -> Iterator[_Found]:
         """What a statement gives the keys of a variable."""
@@ -118,14 +141,42 @@ class PlaceFinder:
         if isinstance(value, ast.Name):
             found = self._in_variable(scope, value.id, keys, place)
             return found if found.left <= len(keys) else _Found(len(keys), place)
-        for key, item in items(value):
-            if key is None:
-                found = self._in_value(scope, item, keys, place)
-                if found.left < len(keys):
-                    return found
-            elif key.name == keys[0]:
-                return self._in_value(scope, item, keys[1:], Place(scope.file, key.line))
-        return _Found(len(keys), place)
+        if value not in self._items:
+            self._items[value] = _indexed(value)
+        known = self._items[value]
+        at, line, item = known.by_name.get(keys[0], (None, 0, value))
+        for spread_at, spread in known.spread:
+            if at is not None and spread_at > at:
+                break
+            found = self._in_value(scope, spread, keys, place)
+            if found.left < len(keys):
+                return found
+        return (
+            _Found(len(keys), place) if at is None else self._in_value(scope, item, keys[1:], Place(scope.file, line))
+        )
+
+
+def _by_path(scope: Scope) -> dict[tuple[str, ...], list[tuple[int, ast.stmt]]]:
+    """The statements of a scope by the variable, and the keys of an item of it, that they set."""
+    found: dict[tuple[str, ...], list[tuple[int, ast.stmt]]] = {}
+    for at, node in enumerate(flat(scope.body)):
+        paths: set[tuple[str, ...]] = set()
+        if isinstance(node, ast.ImportFrom):
+            paths.update((alias.asname or alias.name,) for alias in node.names)
+        paths.update(tuple(target_path(target) or ()) for target, _ in assignments(node))
+        for path in paths:
+            found.setdefault(path, []).append((at, node))
+    return found
+
+
+def _indexed(value: ast.expr) -> _Items:
+    known = _Items({}, [])
+    for at, (key, item) in enumerate(items(value)):
+        if key is None:
+            known.spread.append((at, item))
+        else:
+            known.by_name.setdefault(key.name, (at, key.line, item))
+    return known
 
 
 def _at(scope: Scope, node: ast.stmt | ast.expr | ast.keyword) -> Place:

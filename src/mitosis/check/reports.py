@@ -68,12 +68,21 @@ class Report:
         return replace(self, found=tuple(found for found in self.found if found.change.kind != "conflict"))
 
 
-def check_state(journal: Journal, state: State) -> Report:
-    """Check one state."""
+def check_state(journal: Journal, state: State, *, with_places: bool = False) -> Report:
+    """Check one state.
+
+    Args:
+        journal: whose locks.
+        state: what to check.
+        with_places: find out where in the source the changes are, which takes time.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
     if state.config is None:
         return Report((state.label,), (), (), has_steps=False)
     evaluation = state.evaluate(state.config, None)
-    finder = PlaceFinder(state.config, state.names, state.read)
+    finder = PlaceFinder(state.config, state.names, state.read) if with_places else None
     recorded = read_recorded(journal)
     changes = compare(journal, recorded, evaluation, state.config, finder)
     problems = tuple(
@@ -88,8 +97,8 @@ def check_state(journal: Journal, state: State) -> Report:
     return Report((state.label,), found, problems, evaluation=evaluation)
 
 
-def check_staged(repository: Repository) -> Report:
-    """Check what git would commit now.
+def check_staged(repository: Repository, *, with_places: bool = False) -> Report:
+    """Check what git would commit now; see `check_state`.
 
     Raises:
         ConfigError: the staged pyproject.toml cannot be used.
@@ -97,21 +106,21 @@ def check_staged(repository: Repository) -> Report:
         GitError: git cannot read the index.
     """
     with staged_state(repository) as state:
-        return check_state(Journal(repository), state)
+        return check_state(Journal(repository), state, with_places=with_places)
 
 
-def check_working_tree(repository: Repository) -> Report:
-    """Check the working tree.
+def check_working_tree(repository: Repository, *, with_places: bool = False) -> Report:
+    """Check the working tree; see `check_state`.
 
     Raises:
         ConfigError: its pyproject.toml cannot be used.
         JournalError: the journal cannot be read.
     """
     with working_state(repository) as state:
-        return check_state(Journal(repository), state)
+        return check_state(Journal(repository), state, with_places=with_places)
 
 
-def check_revisions(repository: Repository, text: str) -> Report:
+def check_revisions(repository: Repository, text: str, *, with_places: bool = False) -> Report:
     """Check a commit, or what the commits of a range bring.
 
     Of a range, a change is told with the commit that brings it: one whose parents do not have it. So what the commits
@@ -120,6 +129,7 @@ def check_revisions(repository: Repository, text: str) -> Report:
     Args:
         repository: that has the commits.
         text: a commit, or a range `A..B`, as git takes them; `A..` ends at HEAD.
+        with_places: as for `check_state`.
 
     Raises:
         UnknownRevision: git does not know it.
@@ -128,8 +138,8 @@ def check_revisions(repository: Repository, text: str) -> Report:
     """
     journal = Journal(repository)
     if ".." not in text:
-        return _check_commit(journal, repository, resolve_commit(repository, text))
-    history = _History(journal, repository, _commits(repository, text))
+        return _check_commit(journal, repository, resolve_commit(repository, text), with_places)
+    history = _History(journal, repository, _commits(repository, text), with_places)
     count = len(history.commits)
     total = Report((f"{count} commit{'' if count == 1 else 's'} of {text}",), (), ())
     for commit in history.commits:
@@ -147,12 +157,16 @@ class _History:
         journal: whose locks.
         repository: that has the commits.
         commits: the parents of each commit to check, from the oldest commit on.
+        with_places: as for `check_state`.
     """
 
-    def __init__(self, journal: Journal, repository: Repository, commits: dict[str, list[str]]) -> None:
+    def __init__(
+        self, journal: Journal, repository: Repository, commits: dict[str, list[str]], with_places: bool
+    ) -> None:
         self._journal = journal
         self._repository = repository
         self.commits = commits
+        self._with_places = with_places
         self._last = next(reversed(commits), None)
         self._known: dict[str, frozenset[tuple[str, ...]]] = {}
         """What was found at the commits that were evaluated."""
@@ -161,7 +175,7 @@ class _History:
         """What a commit brings; None if it touches no file that can matter."""
         if commit != self._last and not _can_matter(self._repository, commit):
             return None
-        report = _check_commit(self._journal, self._repository, commit)
+        report = _check_commit(self._journal, self._repository, commit, self._with_places)
         identities = frozenset(_identity(found.change) for found in report.found)
         if report.found or report.problems:
             before = frozenset[tuple[str, ...]]().union(*map(self._at, self.commits[commit]))
@@ -179,7 +193,7 @@ class _History:
         while left:
             current = left.pop()
             if current not in self._known and current not in self.commits:
-                report = _check_commit(self._journal, self._repository, current)
+                report = _check_commit(self._journal, self._repository, current, with_places=False)
                 self._known[current] = frozenset(_identity(found.change) for found in report.found)
             if current in self._known:
                 found |= self._known[current]
@@ -201,11 +215,11 @@ def _can_matter(repository: Repository, commit: str) -> bool:
         return True
 
 
-def _check_commit(journal: Journal, repository: Repository, commit: str) -> Report:
+def _check_commit(journal: Journal, repository: Repository, commit: str, with_places: bool) -> Report:
     label = f"commit {commit[:7]}"
     try:
         with commit_state(repository, commit) as state:
-            return check_state(journal, state)
+            return check_state(journal, state, with_places=with_places)
     except ConfigError as error:
         return Report((label,), (), (Problem(label, (), str(error).partition("\n")[0]),))
 

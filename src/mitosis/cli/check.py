@@ -46,12 +46,13 @@ def check(
     if staged and revision is not None:
         raise UsageError("--staged is about what is in no commit yet, so no revision can be given with it")
     repository = find_repository(Path.cwd())
+    with_places = format in ("json", "github")  # text names none
     if revision is not None:
-        report = check_revisions(repository, revision)
+        report = check_revisions(repository, revision, with_places=with_places)
     elif staged:
-        report = check_staged(repository)
+        report = check_staged(repository, with_places=with_places)
     else:
-        report = check_working_tree(repository)
+        report = check_working_tree(repository, with_places=with_places)
     if format == "json":
         sys.stdout.write(json.dumps(_as_json(report), indent=2, ensure_ascii=True) + "\n")
     elif format == "github":
