@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def test_each_state_of_a_variant_is_told(lab: Lab, monkeypatch: pytest.MonkeyPat
     assert [status.variant for status in found.statuses].count("torn") == 2
     assert not only(found, "unlockable").is_locked
     assert only(found, "lambda").is_locked
-    assert only(found, "fresh").value == variant("fresh", [1]).value
+    assert only(found, "fresh").summary == "[1]"
     assert only(found, "old").remarks.new_names == ["new"]
     assert only(found, "new").old_names == ("old",)
 
@@ -191,7 +192,7 @@ def test_unreadable_value_is_a_problem_and_the_others_are_told(lab: Lab) -> None
     digest = variant("slow", 1).digest
     lab.in_journal({f"variants/my_exp/frequency/slow/{digest}.msgpack": b"\xc1"})
     found = survey_of(lab)
-    assert only(found, "slow").value is None
+    assert only(found, "slow").summary is None
     assert only(found, "fast").state == "locked"
     assert any(digest in problem.where for problem in found.problems)
 
@@ -222,3 +223,30 @@ def test_variants_of_a_step_that_is_registered_no_more_are_removed(lab: Lab) -> 
     }
     assert [status.state for status in survey_of(lab, "gone").statuses] == ["removed"]
     assert [status.state for status in survey_of(lab, locked=True).statuses] == ["locked"] * 4
+
+
+def test_large_values_are_held_one_at_a_time(lab: Lab) -> None:
+    size_bytes = 2_000_000
+    lab.lock({f"v{n}": bytes([n]) * size_bytes for n in range(12)})
+    tracemalloc.start()
+    try:
+        found = survey_of(lab, locked=True)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found.statuses) >= 12
+    assert peak_bytes < 6 * size_bytes
+
+
+def test_a_misplaced_file_is_named_once(
+    repository_folder: Path, git: Callable[..., str], rewrite: Callable[[dict[str, bytes | str | None]], None]
+) -> None:
+    git("commit", "--quiet", "--allow-empty", "-m", "start")
+    repository = find_repository(repository_folder)
+    journal = Journal(repository)
+    assert repository.head is not None
+    journal.lock([variant("slow", 1)], repository.head, ADA)
+    rewrite({"variants/my_exp/frequency/slow/README": "not a value"})
+    found = survey(journal, None)
+    assert [status.summary for status in found.statuses] == ["1"]
+    assert len(found.problems) == 1

@@ -160,9 +160,8 @@ class _Found:
         uses = journal.uses()
         shown = self._shown(journal)
         problems: list[BadRecord] = []
-        locked = journal.read_locks(
-            {VariantUse(*meaning_name(meaning), digest) for meaning, digest in self.changed}, problems=problems
-        )
+        names = {VariantUse(*meaning_name(meaning), digest) for meaning, digest in self.changed}
+        locked = dict(journal.read_locks(names, problems=problems))
         changes: list[Change] = []
 
         def add(kind: Kind, name: tuple[str, str, str], **facts: object) -> None:
@@ -210,8 +209,8 @@ class _Found:
 
         gone = (*self.unlockable, *self.removed, *self.unregistered)
         names = {VariantUse(*name, self._recorded.meanings[name][0]) for name in gone}
-        found = journal.read_locks(names, problems=[]) if names else {}
-        return {use[:3]: canonical.summary(locked.value, limit=60) for use, locked in found.items() if is_whole(locked)}
+        found = journal.read_locks(names, problems=[]) if names else ()
+        return {use[:3]: canonical.summary(locked.value, limit=60) for use, locked in found if is_whole(locked)}
 
 
 def _is_of_module(step: str) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from mitosis.check.comparing import Change, compare, meaning_name, read_recorded, sound_steps
 from mitosis.config import Config
-from mitosis.errors import BadRecord
-from mitosis.journal import Journal, LockedVariant, Remarks, Uses, VariantUse, recorded_name
+from mitosis.errors import BadRecord, MitosisError
+from mitosis.journal import Journal, Remarks, Uses, VariantUse, recorded_name
 
 if TYPE_CHECKING:
     from mitosis.check.states import State
@@ -25,6 +25,8 @@ kinds of `Change`."""
 
 PROBLEMS: frozenset[VariantState] = frozenset({"conflict", "changed", "unlockable", "removed", "function changed"})
 """But `unlockable` only where the variant is locked."""
+
+_SUMMARY_LETTERS = 60
 
 _STATES: dict[str, VariantState] = {
     "changed": "changed",
@@ -44,8 +46,8 @@ class VariantStatus:
     state: VariantState
     digest: str
     """Of the locked value; of the present one where none is locked; empty where there is neither."""
-    value: bytes | None
-    """Canonical bytes of that value; None where it cannot be read."""
+    summary: str | None
+    """That value as a short text, or why it has none; None where it cannot be read."""
     uses: Uses
     remarks: Remarks
     change: Change | None = None
@@ -80,6 +82,8 @@ class Survey:
     """Parameters that have something else than variants, and why, in words."""
     problems: list[BadRecord] = field(default_factory=list)
     """What of the journal cannot be read."""
+    present: Mapping[tuple[str, str, str], Meaning] = field(default_factory=dict)
+    """What the dictionaries say, by step, parameter and variant."""
 
 
 def survey(journal: Journal, state: State | None, *, step: str | None = None, parameter: str | None = None) -> Survey:
@@ -111,27 +115,27 @@ def survey(journal: Journal, state: State | None, *, step: str | None = None, pa
     def is_wanted(name: tuple[str, str, str]) -> bool:
         return (step is None or name[0] == step) and (parameter is None or name[1] == parameter)
 
-    found = Survey(problems=recorded.problems, troubles=() if evaluation is None else evaluation.troubles)
+    troubles = () if evaluation is None else evaluation.troubles
+    found = Survey(problems=recorded.problems, troubles=troubles, present=present)
     wanted = {VariantUse(*name, d) for name, digests in recorded.meanings.items() if is_wanted(name) for d in digests}
     old_names: dict[tuple[str, str, str], list[str]] = {}
     for old, remarks in recorded.remarks.items():
         for new in remarks.new_names:
             old_names.setdefault((*old[:2], new), []).append(old[2])
-    values = journal.read_locks(wanted, problems=recorded.problems)
+    locked = journal.read_locks(wanted, problems=recorded.problems) if wanted else ()
+    summaries = {use: _summary(variant.value) for use, variant in locked}
     uses = journal.uses() if wanted else {}
     for use in sorted(wanted):
         name = use[:3]
         remarks = recorded.remarks.get(name, Remarks())
         is_gone = name[0] in sound and name not in present
         state_of = _state(recorded.meanings[name], remarks, changes.get(name), is_gone=is_gone)
-        locked: LockedVariant | None = values.get(use)
-        value = None if locked is None else locked.value
         found.statuses.append(
             VariantStatus(
                 *name,
                 state_of,
                 use.digest,
-                value,
+                summaries.get(use),
                 uses.get(use, Uses()),
                 remarks,
                 _change(state_of, changes.get(name)),
@@ -141,7 +145,8 @@ def survey(journal: Journal, state: State | None, *, step: str | None = None, pa
     for name, meaning in present.items():
         if name not in recorded.meanings and is_wanted(name):
             remarks = recorded.remarks.get(name, Remarks())
-            found.statuses.append(VariantStatus(*name, "not used yet", meaning.digest, meaning.value, Uses(), remarks))
+            summary = _summary(meaning.value)
+            found.statuses.append(VariantStatus(*name, "not used yet", meaning.digest, summary, Uses(), remarks))
     for refused in () if evaluation is None else evaluation.refused:
         name = recorded_name(refused.step, refused.parameter, refused.variant)
         if not refused.variant and is_wanted(name):
@@ -152,6 +157,16 @@ def survey(journal: Journal, state: State | None, *, step: str | None = None, pa
             )
     found.statuses.sort(key=lambda status: (status.step, status.parameter, status.variant, status.digest))
     return found
+
+
+def _summary(value: bytes) -> str:
+    """A value as a short text; why not where it cannot be read."""
+    from mitosis import canonical
+
+    try:
+        return canonical.summary(value, limit=_SUMMARY_LETTERS)
+    except MitosisError as error:
+        return f"cannot be read: {error}"
 
 
 def _scope(state: State | None, step: str | None) -> Config | None:

@@ -24,7 +24,7 @@ from mitosis.cli.text import clean, is_terminal, moment, result
 
 if TYPE_CHECKING:
     from mitosis.check.states import State
-    from mitosis.check.survey import VariantStatus
+    from mitosis.check.survey import Survey, VariantStatus
     from mitosis.git import Repository
     from mitosis.journal import Journal, LockOrigin
     from mitosis.lookups import Evaluation, Meaning, Trouble
@@ -171,12 +171,12 @@ def _cut(name: str) -> str:
 
 
 def _short_value(status: VariantStatus) -> str:
-    if status.value is None:
+    if status.summary is None:
         return status.reason or "cannot be read"
     redefinition = None if status.change is None else status.change.redefinition
     if redefinition is not None and redefinition.is_whole:
         return f"{redefinition.locked.summary} → {redefinition.now_summary}"
-    shown = _summary(status.value)
+    shown = status.summary
     if status.remarks.new_names:
         shown += f", now called {' or '.join(sorted(status.remarks.new_names))}"
     if status.old_names:
@@ -219,7 +219,7 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
         for line in change_lines(status.change) if status.change is not None else ():
             print_line(line)
         print_line("value")
-        for line in _full_value(status):
+        for line in _full_value(journal, found, status):
             print_line(f"    {line}")
     history = journal.variant_history(step, parameter, name)
     if history:
@@ -251,14 +251,20 @@ def _facts(status: VariantStatus, origin: LockOrigin | None) -> Iterator[str]:
         yield clean(f"names {', '.join(functions)}")
 
 
-def _full_value(status: VariantStatus) -> list[str]:
+def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[str]:
     from mitosis import canonical
     from mitosis.errors import MitosisError
+    from mitosis.journal import VariantUse
 
-    if status.value is None:
+    name = (status.step, status.parameter, status.variant)
+    if status.is_locked:
+        values = [locked.value for _, locked in journal.read_locks({VariantUse(*name, status.digest)}, problems=[])]
+    else:
+        values = [found.present[name].value] if name in found.present else []
+    if not values:
         return [clean(status.reason or "it cannot be read: see `mitosis verify`")]
     try:
-        lines = canonical.render(status.value).splitlines()
+        lines = canonical.render(values[0]).splitlines()
     except MitosisError as error:
         return [clean(f"it cannot be read: {error}")]
     shown = [clean(line) for line in lines[:_FULL_VALUE_LINES]]
@@ -396,7 +402,7 @@ def _locked_values(journal: Journal, step: str, parameter: str, variant: str) ->
     name = recorded_name(step, parameter, variant)
     names = {lock for lock in journal.locks() if lock[:3] == name}
     problems: list[BadRecord] = []
-    found = journal.read_locks(names, problems=problems) if names else {}
+    found = dict(journal.read_locks(names, problems=problems)) if names else {}
     for problem in problems:
         if any(lock.digest in problem.where for lock in names):
             raise problem

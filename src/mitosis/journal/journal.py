@@ -444,16 +444,20 @@ class Journal:
 
     def read_locks(
         self, names: Collection[VariantUse], *, problems: list[BadRecord] | None = None
-    ) -> dict[VariantUse, LockedVariant]:
-        """Some recorded meanings with their values.
+    ) -> Iterator[tuple[VariantUse, LockedVariant]]:
+        """Some recorded meanings with their values, one at a time, since values may be large; ordered as `locks`.
 
         Args:
             names: which; those that are not recorded are left out.
-            problems: what cannot be read is appended to it and skipped.
+            problems: values that cannot be read are appended to it and skipped. What does not belong where it is is
+                told by `locks` alone.
         """
         reader = self._reader(problems)
-        found = {name: reader.read_lock(name, file) for name, file in reader.iter_locks() if name in names}
-        return {name: locked for name, locked in found.items() if locked is not None}
+        for name, file in self._reader(None).iter_locks():
+            if name in names:
+                locked = reader.read_lock(name, file)
+                if locked is not None:
+                    yield name, locked
 
     def uses(self) -> dict[VariantUse, Uses]:
         """How often each meaning of each variant was used by tracked parameters. All trials are read."""
