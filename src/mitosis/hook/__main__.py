@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mitosis.errors import GitError, MitosisError
+from mitosis.errors import MitosisError
 
 if TYPE_CHECKING:
     from mitosis.check.reports import Report
@@ -132,14 +132,13 @@ def _tell(report: Report, is_strict: bool) -> int:
 
 def _time_limit(repository: Repository) -> float:
     """How long evaluating the dictionaries may take."""
+    from mitosis.hook.place import read_setting
     from mitosis.lookups.evaluation import TIME_LIMIT_S
 
-    try:
-        text = repository.git("config", TIME_LIMIT_KEY).strip()
-    except GitError as error:
-        if error.status != 1:  # 1: it is not set
-            raise
+    setting = read_setting(repository, TIME_LIMIT_KEY)
+    if setting is None:
         return TIME_LIMIT_S
+    text = setting.strip()
     with contextlib.suppress(ValueError):
         if float(text) > 0:  # which "nan" is not
             return min(float(text), _LONGEST_LIMIT_S)
