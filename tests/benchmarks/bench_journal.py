@@ -27,6 +27,7 @@ from mitosis.records import TrialRecord
 
 MITOSIS = (sys.executable, "-m", "mitosis")
 SIZES = (1_000, 10_000, 100_000)
+_MEASURE = "--measure"
 
 
 def main(sizes: list[int]) -> None:
@@ -46,15 +47,24 @@ def _measure(folder: Path, trials: int) -> None:
     repository = find_repository(folder)
     assert repository.head is not None
     began = time.perf_counter()
-    records = build_journal(folder, trials, commit=repository.head)
-    print(f"{trials:,} trials, built and packed in {time.perf_counter() - began:.1f} s")
-    _measure_reading(folder, records)
-    _measure_writing(folder, records[-1])
+    build_journal(folder, trials, commit=repository.head)
+    print(f"{trials:,} trials, built and packed in {time.perf_counter() - began:.1f} s", flush=True)
+    # What was built is still being written out, and its records would fill the memory of this process.
+    os.sync()
+    subprocess.run([sys.executable, __file__, _MEASURE, str(folder)], check=True)
 
 
-def _measure_reading(folder: Path, records: list[TrialRecord]) -> None:
-    some_key = records[len(records) // 2].key
-    print(f"  {'.git after gc, a trial':44}  {_size_bytes(folder) / len(records):9.0f} bytes")
+def _measure_journal(folder: Path) -> None:
+    """Measure a journal that is there already. It is written to."""
+    records = list(Journal(find_repository(folder)).iter_trials())
+    newest, some_key, count = records[0], records[len(records) // 2].key, len(records)
+    del records
+    print(f"  {'.git after gc, a trial':44}  {_size_bytes(folder) / count:9.0f} bytes", flush=True)
+    _measure_reading(folder, some_key)
+    _measure_writing(folder, newest)
+
+
+def _measure_reading(folder: Path, some_key: str) -> None:
     _report("mitosis list -n 20, whole process", 9, lambda: _run(folder, *MITOSIS, "list", "-n", "20"))
     _report("python -c pass, whole process", 9, lambda: _run(folder, sys.executable, "-c", "pass"))
     journal = Journal(find_repository(folder))
@@ -77,7 +87,6 @@ def _measure_writing(folder: Path, newest: TrialRecord) -> None:
     meaning = canonical.encode(VARIANTS[lookup.text])
     variant = VariantValue(lookup.step, lookup.name, lookup.text, lookup.digest or "", meaning)
     _report("first start, which makes the index", 1, lambda: journal.start(fresh(), [variant], "", identity))
-    # Whoever runs a trial has not ten thousand records of the builder for the garbage collector to look at.
     gc.collect()
     gc.freeze()
 
@@ -140,4 +149,7 @@ def _size_bytes(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    main([int(word.replace(",", "")) for word in sys.argv[1:]] or list(SIZES))
+    if sys.argv[1:2] == [_MEASURE]:
+        _measure_journal(Path(sys.argv[2]))
+    else:
+        main([int(word.replace(",", "")) for word in sys.argv[1:]] or list(SIZES))
