@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from mitosis import kernel as kernels
 from mitosis import notebook
 from mitosis.kernel import AnswerFailed, Kernel, KernelDied, KernelNotStarted
+from mitosis.omission import find_omissions
 
 Told = list[tuple[str, str]]
 
@@ -205,3 +207,69 @@ def test_several_operations_are_answered_in_order(tmp_path: Path) -> None:
     (imports, used), _, _ = with_kernel(tmp_path, use)
     assert imports["files"] == []
     assert used["cpu_s"] > 0
+
+
+def test_what_a_cell_prints_too_much_of_goes_to_its_file_before_and_after_a_figure(tmp_path: Path) -> None:
+    source = (
+        "for number in range(300_000):\n    print('line', number)\n"
+        "display('a picture')\n"
+        "for number in range(100_000):\n    print('line', number)\n"
+        "1 / 0"
+    )
+
+    async def use(kernel: Kernel) -> Any:
+        cell = notebook.code_cell(source, "step")
+        await kernel.run_cell(cell, tmp_path / "output_0.txt")
+        return cell
+
+    cell, told, _ = with_kernel(tmp_path, use)
+    expected = "".join(f"line {number}\n" for count in (300_000, 100_000) for number in range(count))
+    assert (tmp_path / "output_0.txt").read_text() == expected
+    assert "".join(text for _, text in told) == expected, "the terminal has all of it"
+    assert [output.output_type for output in cell.outputs] == ["stream"] * (len(cell.outputs) - 3) + [
+        "display_data",
+        "stream",
+        "error",
+    ]
+    before = "".join(output.text for output in cell.outputs[:-3])
+    assert before.startswith("line 0\nline 1\n") and before.endswith("line 299999\n")
+    assert cell.outputs[-2].text.endswith("line 99999\n")
+    assert len(before) + len(cell.outputs[-2].text) < 1_100_000
+    assert len(list(find_omissions(before))) == len(list(find_omissions(cell.outputs[-2].text))) == 1
+
+
+def test_much_that_is_printed_at_once_comes_in_pieces(tmp_path: Path) -> None:
+    async def use(kernel: Kernel) -> Any:
+        await kernel.run_cell(notebook.code_cell("for _ in range(300): print('x' * 99_999)", "step"))
+
+    _, told, _ = with_kernel(
+        tmp_path,
+        use,
+        {"root": str(tmp_path), "pythonpath": [], "log": str(tmp_path / "experiment.log"), "debug": False},
+    )
+    assert sum(len(text) for _, text in told) == 30_000_000
+    assert max(len(text) for _, text in told) < 3_000_000
+
+
+def test_output_that_comes_long_after_the_cell_is_through_is_not_lost(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    def slow_reader(stream: str, text: str) -> None:
+        # ZeroMQ drops messages when too many wait, and nbclient gives up 4 s after the cell is through.
+        time.sleep(0.0004 if begun else 5)
+        begun.append(text)
+
+    async def run() -> Any:
+        kernel = Kernel(slow_reader)
+        try:
+            kernel.launch(tmp_path)
+            await kernel.connect(notebook.new_notebook())
+            source = "import sys\nfor number in range(10_000):\n    print(number)\n    sys.stdout.flush()"
+            cell = notebook.code_cell(source, "step")
+            await asyncio.wait_for(kernel.run_cell(cell), 60)
+            return cell
+        finally:
+            await kernel.close()
+
+    cell = asyncio.run(run())
+    assert "".join(output.text for output in cell.outputs) == "".join(f"{number}\n" for number in range(10_000))

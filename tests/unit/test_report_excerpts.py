@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
+from mitosis.omission import Omission
 from mitosis.report.excerpts import describe_length, describe_size, excerpt, share
 from mitosis.report.terminal import STDERR_BEGIN, STDERR_END
 
@@ -87,3 +88,12 @@ def test_sizes_have_a_unit(size_bytes: float, text: str) -> None:
 def test_lengths_count_lines() -> None:
     assert describe_length(1, 20) == "1 line (20 bytes)"
     assert describe_length(1204, 56_000) == "1,204 lines (56 kB)"
+
+
+def test_what_the_notebook_leaves_out_counts_as_left_out() -> None:
+    omission = Omission(lines=1_000_000, size_bytes=200_000_000, file="output_0.txt")
+    shown = excerpt("a line\n" * 500 + f"\n{omission}\n" + "a line\n" * 500, 700)
+    assert shown.length == "1,001,002 lines (200 MB)"
+    assert shown.left_out == "1,000,902 lines (200 MB)"
+    assert shown.whole_file == "output_0.txt"
+    assert excerpt("a line\n" * 500, 700).whole_file == ""

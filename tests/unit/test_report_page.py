@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from mitosis.omission import Omission
 from mitosis.records import Failure, ParameterRecord, ProcessRecord, Status, StepRecord, TrialRecord
 from mitosis.report import PageFacts, prepare, render_page
 from mitosis.report.exporter import PageExporter, prepared_exporter
@@ -558,3 +559,11 @@ def test_preparing_may_happen_in_many_threads_at_once() -> None:
 )
 def test_durations_are_in_units_that_people_use(seconds: float | None, text: str) -> None:
     assert describe_duration(seconds) == text
+
+
+def test_where_the_notebook_lacks_output_the_page_leads_to_the_file_that_has_it() -> None:
+    omission = Omission(lines=9, size_bytes=90, file="output_0.txt")
+    page = rendered(cell("f()", stream("a line\n" * 5000 + f"\n{omission}\n" + "a line\n" * 3000)))
+    link = BeautifulSoup(page, "html.parser").select_one(".cut a")
+    assert link is not None
+    assert link["href"] == "2026-03-01_5f2c91d07a3b/output_0.txt"

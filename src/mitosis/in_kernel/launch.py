@@ -41,6 +41,7 @@ def main(connection: str, setup: str | None) -> None:
 
     if os.name == "posix":
         _keep_output_of_forks_private(Path(connection).with_name(_FORKS))
+    _lose_no_output()
     app: Any = IPKernelApp.instance()
     app.initialize(["-f", connection, "--HistoryManager.enabled=False", "--IPKernelApp.quiet=True"])
     del sys.modules[_WITHOUT]
@@ -74,6 +75,20 @@ def _leave_out_working_folder() -> None:
     """Import nothing of Jupyter's from the working folder, which `python -m` puts first. ipykernel puts it back."""
     if sys.path[0] == "" or Path(sys.path[0]) == Path.cwd():
         del sys.path[0]
+
+
+def _lose_no_output() -> None:
+    """Have the socket for output hold what the runner has not read yet, however much: it would drop messages."""
+    import zmq
+    from ipykernel.kernelapp import IPKernelApp
+
+    init_iopub: Any = IPKernelApp.init_iopub
+
+    def init_without_limit(self: Any, context: Any) -> None:
+        context.setsockopt(zmq.SNDHWM, 0)
+        init_iopub(self, context)
+
+    IPKernelApp.init_iopub = init_without_limit  # type: ignore[method-assign]
 
 
 def _keep_output_of_forks_private(path: Path) -> None:

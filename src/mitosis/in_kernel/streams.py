@@ -20,11 +20,14 @@ from mitosis.installed import is_installed
 LOG_STREAM = "log"
 """The name of the stream of log lines, which the runner shows and does not put into the notebook: it has the log."""
 
+_MESSAGE_CHARACTERS = 2_000_000
+"""So much is sent at once at most, as far as it was not written at once: the runner has to hold a message thrice."""
+
 _FORMAT = "{levelname} {name}: {message}"
 
 
 class _Order:
-    """Has each stream sent before another one takes over.
+    """Has each stream sent before another one takes over, and before it has gathered very much.
 
     Args:
         streams: those that take part.
@@ -33,6 +36,7 @@ class _Order:
     def __init__(self, streams: Sequence[Any]) -> None:
         self._streams = streams
         self._last: Any = None
+        self._gathered = 0
         self._pid = os.getpid()
         self._written: set[Any] = set()
 
@@ -47,10 +51,12 @@ class _Order:
     def _in_order(self, stream: Any, write: Callable[..., Any]) -> Callable[..., Any]:
         def write_in_order(text: str) -> Any:
             # A forked process has no thread that sends: there, what its parent has not sent must not be sent again.
-            if self._last is not stream and os.getpid() == self._pid:
+            if (self._last is not stream or self._gathered > _MESSAGE_CHARACTERS) and os.getpid() == self._pid:
                 last, self._last = self._last, stream
+                self._gathered = 0
                 if last is not None:
                     last.flush()
+            self._gathered += len(text)
             return write(text)
 
         return write_in_order

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
+from pathlib import Path
 from typing import Any
 
 import zmq.asyncio
@@ -16,12 +17,17 @@ from nbformat import NotebookNode
 
 from mitosis.kernel.endings import CellError
 from mitosis.kernel.kernel import OutputListener
+from mitosis.kernel.printed import Printed
 
 _RECONNECT_MS = 5
 """How often to look whether the kernel has its sockets by now. ZeroMQ would wait 100 ms each time."""
+_LATE_OUTPUT_S = 3600
+"""How long what a cell printed may come after the answer that it is through. nbclient would pass over it after 4 s."""
 _ASK_AGAIN_S = 1.0
 _BROADCAST_S = 0.1
 """How long after an answer the broadcast that goes with it is waited for."""
+
+_OUTPUTS = ("display_data", "execute_result", "error")
 
 
 class Client(NotebookClient):
@@ -38,9 +44,12 @@ class Client(NotebookClient):
     def __init__(self, notebook: NotebookNode, connection: KernelConnectionInfo, listener: OutputListener) -> None:
         super().__init__(notebook)
         self._listener = listener
+        self._printed: Printed | None = None
         self.allow_errors = False
         self.coalesce_streams = False
         self.record_timing = True
+        # What a fast printer printed may still be on its way long after the cell is through: none of it may be lost.
+        self.iopub_timeout = _LATE_OUTPUT_S
         context = zmq.asyncio.Context()
         context.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
         self.kc = AsyncKernelClient(context=context)
@@ -76,14 +85,31 @@ class Client(NotebookClient):
                     pass
                 return
 
-    async def execute_cell_at(self, index: int) -> CellError | None:
-        """Execute a cell of the notebook, and give it its outputs; returns what it raised."""
+    async def execute_cell_at(self, index: int, printed_file: Path | None = None) -> CellError | None:
+        """Execute a cell of the notebook, and give it its outputs; returns what it raised.
+
+        Args:
+            index: of the cell.
+            printed_file: what to write all that it prints to if that is too much for the notebook, which then has
+                its beginning and its end. None to have all of it in the notebook.
+        """
         cell = self.nb.cells[index]
+        self._printed = None if printed_file is None else Printed(cell, printed_file)
         try:
             await self.async_execute_cell(cell, index)
         except CellExecutionError as error:
             return CellError(error.ename, error.evalue, tuple(_error_lines(cell)))
+        finally:
+            if self._printed is not None:
+                self._printed.close()
+            # Of widgets, the notebook shows the state that it holds.
+            self.set_widgets_metadata()
         return None
+
+    @property
+    def print_trouble(self) -> OSError | None:
+        """Why the file of the last cell does not have all that it printed."""
+        return self._printed.trouble if self._printed is not None else None
 
     async def execute_hidden(self, code: str) -> dict[str, Any]:
         """Execute a line that leaves no trace; returns the content of the kernel's answer."""
@@ -99,6 +125,13 @@ class Client(NotebookClient):
             self._listener(msg["content"]["name"], msg["content"]["text"])
             if msg["content"]["name"] == "log":
                 return None  # it is no output of the cell: the log is a file of its own
+            if self._printed is not None and self._printed.takes(msg["content"]["name"], msg["content"]["text"]):
+                return None
+        elif self._printed is not None:
+            if msg["msg_type"] == "clear_output":
+                self._printed.clear()
+            elif msg["msg_type"] in _OUTPUTS:
+                self._printed.flush()
         return super().process_message(msg, cell, cell_index)
 
     def request_shutdown(self) -> None:

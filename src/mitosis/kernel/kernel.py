@@ -94,21 +94,31 @@ class Kernel:
         except TimeoutError as error:
             raise KernelNotStarted(str(error), process.said) from error
 
-    async def run_cell(self, cell: NotebookNode) -> CellError | None:
+    async def run_cell(self, cell: NotebookNode, printed_file: Path | None = None) -> CellError | None:
         """Append a cell to the notebook and execute it; returns what it raised.
+
+        Args:
+            cell: to execute.
+            printed_file: where all that it prints goes if that is more than a notebook should hold; None to have it
+                in the notebook whatever it is.
 
         Raises:
             KernelDied: the kernel did, before the cell was through. What it had output until then is kept.
         """
         self.notebook.cells.append(cell)
-        return await self.run_cell_again(cell)
+        return await self.run_cell_again(cell, printed_file)
 
-    async def run_cell_again(self, cell: NotebookNode) -> CellError | None:
+    async def run_cell_again(self, cell: NotebookNode, printed_file: Path | None = None) -> CellError | None:
         """Execute a cell of the notebook once more, forgetting its outputs."""
         index = next(i for i, known in enumerate(self.notebook.cells) if known is cell)
         assert self._client is not None
-        error: CellError | None = await self._unless_dead(self._client.execute_cell_at(index))
+        error: CellError | None = await self._unless_dead(self._client.execute_cell_at(index, printed_file))
         return error
+
+    @property
+    def print_trouble(self) -> OSError | None:
+        """Why not all that the last cell printed is in its file; None if it is, or needed none."""
+        return self._client.print_trouble if self._client is not None else None
 
     async def ask(self, operation: str, **arguments: Any) -> Any:
         """Have the kernel carry out an operation of `mitosis.in_kernel`, unseen by the notebook.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from mitosis.omission import find_omissions
 from mitosis.report.terminal import STDERR_BEGIN, STDERR_END, showable, terminal_html, without_escapes
 
 FOLD_LINES = 25
@@ -25,13 +26,15 @@ class Excerpt:
     tail: Markup
     """Its end; empty where all of it is shown."""
     lines: int
-    """Of the whole text."""
+    """Of the whole text, with what the notebook leaves out of it."""
     size_bytes: int
-    """Of the whole text, in UTF-8."""
+    """Of the same, in UTF-8."""
     left_out: str
     """How much is not shown, such as `1,204 lines (56 kB)`; empty where all is."""
     last_line: str
     """The last line with anything on it, cut to a bearable length, without colours."""
+    whole_file: str = ""
+    """Name of the file of the trial's folder that has all of it, where the notebook has not."""
 
     @property
     def length(self) -> str:
@@ -89,26 +92,32 @@ def excerpt(
         markup: turns text into HTML.
     """
     text = text.strip("\n")
-    lines = text.count("\n") + 1 if text else 0
-    size_bytes = _size_bytes(text)
+    omissions = list(find_omissions(text))
+    lines = text.count("\n") + 1 + sum(omission.lines for omission in omissions) if text else 0
+    size_bytes = _size_bytes(text) + sum(omission.size_bytes for omission in omissions)
+    whole_file = omissions[-1].file if omissions else ""
     last_line = without_escapes(text[-4000:]).rstrip().rpartition("\n")[2].strip()
     last_line = cut(showable(last_line), _LAST_LINE_CHARACTERS)
     if len(text) <= room:
         whole = markup(text)
         if len(whole) <= room:
-            return Excerpt(whole, Markup(""), lines, size_bytes, "", last_line)
+            return Excerpt(whole, Markup(""), lines, size_bytes, "", last_line, whole_file)
     head_room = round(room * from_head)
     head = _fitting(text, head_room, markup, from_end=False)
     tail = _fitting(text[len(head) :], room - head_room, markup, from_end=True)
     between = text[len(head) : len(text) - len(tail)]
     if not between:
-        return Excerpt(markup(text), Markup(""), lines, size_bytes, "", last_line)
-    left_out = describe_length(max(between.strip("\n").count("\n") + 1, 1), _size_bytes(between))
+        return Excerpt(markup(text), Markup(""), lines, size_bytes, "", last_line, whole_file)
+    omitted = list(find_omissions(between))
+    left_out = describe_length(
+        max(between.strip("\n").count("\n") + 1, 1) + sum(omission.lines for omission in omitted),
+        _size_bytes(between) + sum(omission.size_bytes for omission in omitted),
+    )
     cut_at = len(text) - len(tail)
     tail = tail.lstrip("\n")
     if text.rfind(STDERR_BEGIN, 0, cut_at) > text.rfind(STDERR_END, 0, cut_at):
         tail = STDERR_BEGIN + tail
-    return Excerpt(markup(head.rstrip("\n")), markup(tail), lines, size_bytes, left_out, last_line)
+    return Excerpt(markup(head.rstrip("\n")), markup(tail), lines, size_bytes, left_out, last_line, whole_file)
 
 
 def _fitting(text: str, room: int, markup: Callable[[str], Markup], *, from_end: bool) -> str:

@@ -107,6 +107,8 @@ class Page:
     rerun: str
     links: tuple[tuple[str, str], ...]
     notebook_link: str
+    folder: str
+    """URL of the trial's folder, relative to the page; empty where that is no safe link."""
     sections: tuple[Section, ...]
     interpreter: str
     variables: tuple[tuple[str, str], ...]
@@ -166,6 +168,7 @@ def lay_out(notebook: NotebookNode, facts: PageFacts) -> tuple[NotebookNode, Pag
         rerun=facts.rerun,
         links=links,
         notebook_link=next((url for _, url in links if url.endswith(".ipynb")), ""),
+        folder=facts.folder if _is_safe(facts.folder) else "",
         sections=tuple(sections),
         interpreter=", ".join(part for part in (record.interpreter, record.platform) if part),
         variables=tuple(sorted(record.variables.items())),

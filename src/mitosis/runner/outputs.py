@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mitosis.blobs import file_blob_id
 from mitosis.errors import FolderNotWritable
+from mitosis.omission import output_file
 from mitosis.records import Output
 
 NOTEBOOK = "notebook.ipynb"
@@ -49,6 +50,9 @@ class TrialFolder:
 
     def parameters(self, number: int) -> Path:
         return self.path / f"parameters_{number}.dill"
+
+    def printed(self, number: int) -> Path:
+        return self.path / output_file(number)
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the trial's folder, so that it appears whole or not at all.

@@ -317,8 +317,10 @@ class Trial:
         self._usage = {}
         begun = time.monotonic()
         try:
-            error = await kernel.run_cell(cell)
+            error = await kernel.run_cell(cell, self._folder.printed(index))
         finally:
+            if kernel.print_trouble is not None:
+                self._warn(f"step `{name}` printed much, and not all of it could be kept: {kernel.print_trouble}")
             duration_s = time.monotonic() - begun
             cell.metadata["mitosis"]["duration_s"] = duration_s
             self._steps[index] = _changed(self._steps[index], duration_s=duration_s)

@@ -1,0 +1,127 @@
+"""What a cell prints, as far as the notebook keeps it."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import IO
+
+from nbformat import NotebookNode, v4
+
+from mitosis.omission import Omission
+
+HEAD_CHARACTERS = 1_000_000
+"""Of what a cell prints, so much is kept as it comes."""
+TAIL_CHARACTERS = 20_000
+"""After that, so much is kept before each figure or table, and at the end."""
+
+
+class Printed:
+    """Keeps a cell's output small, and writes all that it prints to a file where that is too much.
+
+    Args:
+        cell: gets the outputs.
+        path: the file to write to then; its folder may be gone by that time.
+    """
+
+    def __init__(self, cell: NotebookNode, path: Path) -> None:
+        self._cell = cell
+        self._path = path
+        self._kept = 0
+        self._is_full = False
+        self._waiting: deque[tuple[str, str]] = deque()
+        self._waiting_characters = 0
+        self._left_out_lines = 0
+        self._left_out_bytes = 0
+        self._file: IO[str] | None = None
+        self.trouble: OSError | None = None
+        """Why the file does not have all."""
+
+    def takes(self, stream: str, text: str) -> bool:
+        """Take text off the notebook's hands; False if the notebook is to keep it as it comes."""
+        room = HEAD_CHARACTERS - self._kept
+        if not self._is_full and len(text) <= room:
+            self._kept += len(text)
+            if self._file is not None:
+                self._write(text)
+            return False
+        self._write(text)
+        if not self._is_full:
+            self._is_full = True
+            self._append(stream, text[:room])
+            text = text[room:]
+        self._waiting.append((stream, text))
+        self._waiting_characters += len(text)
+        self._leave_out()
+        return True
+
+    def flush(self) -> None:
+        """Put the end of what waits into the cell's outputs, and before it how much is left out."""
+        if self._left_out_bytes:
+            stream, text = self._waiting.popleft()
+            # The end begins with a whole line, unless all of it is one.
+            broken, newline, kept = text.partition("\n")
+            if kept or (newline and self._waiting):
+                self._count(broken + newline)
+                text = kept
+            self._waiting.appendleft((stream, text))
+            omission = Omission(max(self._left_out_lines, 1), self._left_out_bytes, self._path.name)
+            self._append("stdout", f"\n{omission}\n")
+        for stream, text in self._waiting:
+            self._append(stream, text)
+        self._forget_waiting()
+
+    def clear(self) -> None:
+        """The cell's outputs are cleared; the file keeps what it has."""
+        self._is_full = False
+        self._kept = 0
+        self._forget_waiting()
+
+    def close(self) -> None:
+        """The cell is through."""
+        self.flush()
+        if self._file is not None:
+            try:
+                self._file.close()
+            except OSError as error:
+                self.trouble = error
+
+    def _forget_waiting(self) -> None:
+        self._waiting.clear()
+        self._waiting_characters = self._left_out_lines = self._left_out_bytes = 0
+
+    def _leave_out(self) -> None:
+        """Have no more wait than is kept."""
+        while self._waiting_characters > TAIL_CHARACTERS:
+            stream, text = self._waiting.popleft()
+            cut = min(len(text), self._waiting_characters - TAIL_CHARACTERS)
+            self._count(text[:cut])
+            self._waiting_characters -= cut
+            if cut < len(text):
+                self._waiting.appendleft((stream, text[cut:]))
+
+    def _count(self, text: str) -> None:
+        self._left_out_lines += text.count("\n")
+        self._left_out_bytes += len(text.encode("utf-8", "replace"))
+
+    def _append(self, stream: str, text: str) -> None:
+        if not text:
+            return
+        outputs = self._cell.outputs
+        if outputs and outputs[-1].output_type == "stream" and outputs[-1].name == stream:
+            outputs[-1].text += text
+        else:
+            outputs.append(v4.new_output("stream", name=stream, text=text))
+
+    def _write(self, text: str) -> None:
+        if self.trouble is not None:
+            return
+        try:
+            if self._file is None:
+                self._file = self._path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+                for output in self._cell.outputs:
+                    if output.output_type == "stream":
+                        self._file.write(output.text)
+            self._file.write(text)
+        except OSError as error:
+            self.trouble = error

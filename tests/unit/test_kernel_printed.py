@@ -1,0 +1,125 @@
+"""What a cell prints, as far as the notebook keeps it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nbformat import NotebookNode, v4
+
+from mitosis.kernel import printed
+from mitosis.kernel.printed import HEAD_CHARACTERS, TAIL_CHARACTERS, Printed
+from mitosis.omission import Omission, find_omissions, output_file
+
+LINE = "0123456789" * 10 + "\n"
+
+
+@pytest.fixture
+def cell() -> NotebookNode:
+    made: NotebookNode = v4.new_code_cell("print()")
+    return made
+
+
+def tell(keeper: Printed, cell: NotebookNode, stream: str, text: str) -> None:
+    """What the kernel's client does with text."""
+    if not keeper.takes(stream, text):
+        cell.outputs.append(v4.new_output("stream", name=stream, text=text))
+
+
+def text_of(cell: NotebookNode) -> str:
+    return "".join(output.text for output in cell.outputs)
+
+
+def test_an_omission_is_read_as_it_was_written() -> None:
+    omission = Omission(12, 3456, output_file(1))
+    assert list(find_omissions(f"before\n{omission}\nafter {omission}\n")) == [omission]
+
+
+def test_little_stays_in_the_notebook_and_makes_no_file(tmp_path: Path, cell: NotebookNode) -> None:
+    keeper = Printed(cell, tmp_path / "output_0.txt")
+    for _ in range(100):
+        tell(keeper, cell, "stdout", LINE)
+    keeper.close()
+    assert text_of(cell) == LINE * 100
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_much_the_beginning_and_the_end_stay_and_the_file_has_all(tmp_path: Path, cell: NotebookNode) -> None:
+    keeper = Printed(cell, tmp_path / "output_0.txt")
+    count = 3 * HEAD_CHARACTERS // len(LINE)
+    for number in range(count):
+        tell(keeper, cell, "stdout", f"{number:05d} {LINE}")
+    tell(keeper, cell, "stderr", "the end\n")
+    keeper.close()
+    text = text_of(cell)
+    (omission,) = find_omissions(text)
+    before, after = text.split(f"\n{omission}\n")
+    whole = (tmp_path / "output_0.txt").read_text()
+    assert whole.count("\n") == count + 1
+    assert whole.startswith(before) and len(before) == HEAD_CHARACTERS
+    assert whole.endswith(after) and TAIL_CHARACTERS - 2 * len(LINE) < len(after) <= TAIL_CHARACTERS
+    assert whole[: len(whole) - len(after)].endswith("\n"), "the end begins with a whole line"
+    assert omission.size_bytes == len(whole) - len(before) - len(after)
+    assert cell.outputs[-1].name == "stderr"
+
+
+def test_a_figure_stays_between_what_was_printed_before_and_after_it(tmp_path: Path, cell: NotebookNode) -> None:
+    keeper = Printed(cell, tmp_path / "output_0.txt")
+    tell(keeper, cell, "stdout", "a" * 2 * HEAD_CHARACTERS + "\nbefore\n")
+    keeper.flush()
+    cell.outputs.append(v4.new_output("display_data", data={"image/png": ""}))
+    tell(keeper, cell, "stdout", "after\n")
+    keeper.close()
+    kinds = [output.output_type for output in cell.outputs]
+    assert kinds == ["stream", "display_data", "stream"]
+    assert cell.outputs[0].text.endswith("has all of it]\nbefore\n")
+    assert cell.outputs[2].text == "after\n"
+
+
+def test_cleared_output_gives_room_again(tmp_path: Path, cell: NotebookNode) -> None:
+    keeper = Printed(cell, tmp_path / "output_0.txt")
+    tell(keeper, cell, "stdout", LINE * 20_000)
+    keeper.clear()
+    cell.outputs.clear()
+    tell(keeper, cell, "stdout", "afresh\n")
+    keeper.close()
+    assert text_of(cell) == "afresh\n"
+    assert (tmp_path / "output_0.txt").read_text() == LINE * 20_000 + "afresh\n"
+
+
+def test_a_file_that_cannot_be_written_is_told_and_the_ends_stay(tmp_path: Path, cell: NotebookNode) -> None:
+    keeper = Printed(cell, tmp_path / "missing" / "output_0.txt")
+    tell(keeper, cell, "stdout", LINE * 20_000)
+    tell(keeper, cell, "stdout", "the end\n")
+    keeper.close()
+    assert isinstance(keeper.trouble, FileNotFoundError)
+    assert text_of(cell).startswith(LINE) and text_of(cell).endswith("the end\n")
+
+
+@given(texts=st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), st.text("ab\n", max_size=40)), max_size=40))
+def test_whatever_is_printed_the_file_has_all_or_the_notebook_has(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[tuple[str, str]]
+) -> None:
+    cell = v4.new_code_cell("print()")
+    path = tmp_path_factory.mktemp("printed") / "output_0.txt"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(printed, "HEAD_CHARACTERS", 100)
+        patch.setattr(printed, "TAIL_CHARACTERS", 50)
+        keeper = Printed(cell, path)
+        for stream, text in texts:
+            tell(keeper, cell, stream, text)
+        keeper.close()
+    whole = "".join(text for _, text in texts)
+    kept = text_of(cell)
+    if path.exists():
+        assert path.read_text() == whole
+        omissions = list(find_omissions(kept))
+        assert len(omissions) <= 1
+        left_out = sum(omission.size_bytes for omission in omissions)
+        marks = sum(len(f"\n{omission}\n") for omission in omissions)
+        assert len(kept) - marks + left_out == len(whole)
+        assert len(kept) - marks <= 150
+    else:
+        assert kept == whole
