@@ -27,7 +27,10 @@ KEYS = (
     "figure-format",
     "template",
 )
-"""The keys of `[tool.mitosis]`. Those after `hook` are reserved: accepted, and without effect yet."""
+"""The keys of `[tool.mitosis]`. The last is reserved: accepted, and without effect yet."""
+FIGURE_FORMATS = ("png", "svg")
+FIGURE_DPI = (10, 2400)
+"""The least and the most."""
 HOOK_SETTINGS = ("warn", "strict", "off")
 
 _EXAMPLE_LINES = (
@@ -73,6 +76,10 @@ class Config:
     """Whether records are pushed after each trial."""
     hook: str = "warn"
     """What the hook does about a commit that changes a locked variant: one of `HOOK_SETTINGS`."""
+    figure_dpi: float | None = None
+    """Pixels per inch of figures as PNG; None for twice as many as they say themselves."""
+    figure_format: str = "png"
+    """One of `FIGURE_FORMATS`."""
 
 
 def read_config(path: Path, *, steps_needed: bool = True) -> Config:
@@ -119,6 +126,8 @@ def parse_config(text: str, path: Path, *, steps_needed: bool = True) -> Config:
         remote=_read_remote(path, table.get("remote")),
         auto_push=_read_auto_push(path, table.get("auto-push", False)),
         hook=_read_hook(path, table.get("hook", "warn")),
+        figure_dpi=_read_figure_dpi(path, table.get("figure-dpi")),
+        figure_format=_read_figure_format(path, table.get("figure-format", "png")),
     )
 
 
@@ -371,6 +380,23 @@ def _read_hook(path: Path, value: object) -> str:
         "warning, is stopped, or is not looked at",
         key="tool.mitosis.hook",
     )
+
+
+def _read_figure_dpi(path: Path, value: object) -> float | None:
+    least, most = FIGURE_DPI
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
+        return value
+    raise ConfigError(
+        path, f"a number of pixels per inch should be here, from {least} to {most}", key="tool.mitosis.figure-dpi"
+    )
+
+
+def _read_figure_format(path: Path, value: object) -> str:
+    if isinstance(value, str) and value in FIGURE_FORMATS:
+        return value
+    raise ConfigError(path, '"png" or "svg" should be here', key="tool.mitosis.figure-format")
 
 
 def is_reference(text: str) -> bool:

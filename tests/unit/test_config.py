@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitosis.config import (
+    FIGURE_FORMATS,
     HOOK_SETTINGS,
     KEYS,
     Config,
@@ -207,8 +208,8 @@ def test_unknown_key_near_to_none_is_refused_with_all(tmp_path: Path) -> None:
 
 
 def test_reserved_keys_are_accepted(tmp_path: Path) -> None:
-    reserved = KEYS[KEYS.index("hook") + 1 :]
-    assert len(reserved) == 3
+    reserved = KEYS[KEYS.index("figure-format") + 1 :]
+    assert len(reserved) == 1
     text = "[tool.mitosis]\n" + "".join(f"{key} = 'x'\n" for key in reserved) + "[tool.mitosis.steps]\n"
     assert read_config(write(tmp_path, text)).steps == {}
 
@@ -249,6 +250,37 @@ def test_other_hook_setting_is_refused_with_those_that_there_are(tmp_path: Path,
     error = refused(tmp_path, f"[tool.mitosis]\nhook = {value}\n[tool.mitosis.steps]\n")
     assert error.key == "tool.mitosis.hook"
     assert all(f'"{setting}"' in str(error) for setting in HOOK_SETTINGS)
+
+
+@pytest.mark.parametrize("value", ["150", "72.5", "10", "2400"])
+def test_figure_dpi_is_read(tmp_path: Path, value: str) -> None:
+    config = read_config(write(tmp_path, f"[tool.mitosis]\nfigure-dpi = {value}\n[tool.mitosis.steps]\n"))
+    assert config.figure_dpi == float(value)
+
+
+@pytest.mark.parametrize("value", FIGURE_FORMATS)
+def test_figure_format_is_read(tmp_path: Path, value: str) -> None:
+    config = read_config(write(tmp_path, f"[tool.mitosis]\nfigure-format = '{value}'\n[tool.mitosis.steps]\n"))
+    assert config.figure_format == value
+
+
+def test_figures_are_png_of_their_own_sharpness_unless_told_otherwise(tmp_path: Path) -> None:
+    config = read_config(write(tmp_path, "[tool.mitosis.steps]\n"))
+    assert (config.figure_dpi, config.figure_format) == (None, "png")
+
+
+@pytest.mark.parametrize("value", ["9", "2401", "0", "-100", "nan", "inf", "true", "'150'", "[150]"])
+def test_other_figure_dpi_is_refused_with_the_range(tmp_path: Path, value: str) -> None:
+    error = refused(tmp_path, f"[tool.mitosis]\nfigure-dpi = {value}\n[tool.mitosis.steps]\n")
+    assert error.key == "tool.mitosis.figure-dpi"
+    assert "from 10 to 2400" in str(error)
+
+
+@pytest.mark.parametrize("value", ["'SVG'", "'jpg'", "''", "3", "['svg']"])
+def test_other_figure_format_is_refused_with_those_that_there_are(tmp_path: Path, value: str) -> None:
+    error = refused(tmp_path, f"[tool.mitosis]\nfigure-format = {value}\n[tool.mitosis.steps]\n")
+    assert error.key == "tool.mitosis.figure-format"
+    assert all(f'"{setting}"' in str(error) for setting in FIGURE_FORMATS)
 
 
 @pytest.mark.parametrize("text", ["tool = 3\n", "[tool]\nmitosis = []\n", "[[tool.mitosis]]\n", "tool.mitosis.steps=1"])

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from mitosis.in_kernel.ending import leave_signals_to_runner
+from mitosis.in_kernel.figures import set_up_figures
 from mitosis.in_kernel.imports import watch_imports
 from mitosis.in_kernel.no_input import close_input
 from mitosis.in_kernel.streams import send_in_order
@@ -16,7 +17,15 @@ from mitosis.in_kernel.streams import send_in_order
 LOG_FORMAT = "{levelname}:{asctime}:{module}:{lineno}:{message}"
 
 
-def prepare(*, root: str, pythonpath: list[str], log: str, debug: bool) -> None:
+def prepare(
+    *,
+    root: str,
+    pythonpath: list[str],
+    log: str,
+    debug: bool,
+    figure_dpi: float | None = None,
+    figure_format: str = "png",
+) -> None:
     """Set up the kernel before any of the user's code runs.
 
     Args:
@@ -24,6 +33,8 @@ def prepare(*, root: str, pythonpath: list[str], log: str, debug: bool) -> None:
         pythonpath: folders to append to the search path, after what is installed.
         log: file for the root logger's records.
         debug: whether to log from DEBUG instead of INFO.
+        figure_dpi: pixels per inch of figures; None for what is sharp on any screen.
+        figure_format: `png` or `svg`.
     """
     atexit.register(_end)
     leave_signals_to_runner()
@@ -36,6 +47,7 @@ def prepare(*, root: str, pythonpath: list[str], log: str, debug: bool) -> None:
     handler.setFormatter(logging.Formatter(LOG_FORMAT, style="{"))
     root_logger.addHandler(handler)
     send_in_order()
+    set_up_figures(figure_dpi, figure_format)
 
 
 def _end() -> None:

@@ -187,6 +187,8 @@ class Trial:
                 "pythonpath": [str(folder) for folder in settled.config.pythonpath],
                 "log": str(self._folder.path / outputs.LOG),
                 "debug": self._debug,
+                "figure_dpi": settled.config.figure_dpi,
+                "figure_format": settled.config.figure_format,
             },
         )
         self._notebook = notebooks.new_notebook()

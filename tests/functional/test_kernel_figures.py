@@ -1,0 +1,76 @@
+"""How figures of matplotlib come out of a kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mitosis import notebook
+from mitosis.kernel import Kernel
+
+DRAW = "import matplotlib.pyplot as plt\nplt.figure(figsize=(4, 2), dpi={dpi}).add_subplot()\nplt.show()"
+
+
+def drawn(cwd: Path, *sources: str, **settings: Any) -> list[Any]:
+    """The outputs of cells that draw."""
+
+    async def run() -> list[Any]:
+        kernel = Kernel(lambda stream, text: None)
+        setup = {"root": str(cwd), "pythonpath": [], "log": str(cwd / "log"), "debug": False, **settings}
+        try:
+            kernel.launch(cwd, setup)
+            await kernel.connect(notebook.new_notebook())
+            cells = [notebook.code_cell(source, "step") for source in sources]
+            for cell in cells:
+                assert await kernel.run_cell(cell) is None
+            return [output for cell in cells for output in cell.outputs]
+        finally:
+            await kernel.close()
+
+    return asyncio.run(run())
+
+
+def pixels(output: Any) -> tuple[int, int]:
+    width, height = struct.unpack_from(">16xII", base64.b64decode(output.data["image/png"]))
+    return width, height
+
+
+@pytest.mark.parametrize(
+    ("dpi", "own", "sharpness"), [(None, 100, 2), (None, 50, 2), (300, 100, 3), (50, 100, 0.5)], ids=str
+)
+def test_a_figure_has_the_pixels_asked_for_and_the_size_that_it_says(
+    tmp_path: Path, dpi: int | None, own: int, sharpness: float
+) -> None:
+    (output,) = drawn(tmp_path, DRAW.format(dpi=own), figure_dpi=dpi)
+    size = output.metadata["image/png"]
+    assert set(output.data) == {"image/png", "text/plain"}
+    # The margins are cut off, so that it is somewhat smaller than what was asked for.
+    assert 3 * own < size["width"] <= 4 * own
+    assert pixels(output) == pytest.approx((size["width"] * sharpness, size["height"] * sharpness), abs=sharpness)
+
+
+def test_figures_are_svg_where_that_is_asked_for(tmp_path: Path) -> None:
+    (output,) = drawn(tmp_path, DRAW.format(dpi=100), figure_format="svg")
+    assert "<svg" in output.data["image/svg+xml"]
+    assert "image/png" not in output.data
+
+
+def test_a_figure_without_anything_in_it_is_no_picture(tmp_path: Path) -> None:
+    (output,) = drawn(tmp_path, "import matplotlib.pyplot as plt\nplt.figure()\nplt.show()")
+    assert list(output.data) == ["text/plain"]
+
+
+def test_an_experiment_may_ask_for_another_format(tmp_path: Path) -> None:
+    source = "from matplotlib_inline.backend_inline import set_matplotlib_formats\nset_matplotlib_formats('svg')"
+    (output,) = drawn(tmp_path, source, DRAW.format(dpi=100))
+    assert "image/svg+xml" in output.data
+
+
+def test_matplotlib_is_not_imported_for_it(tmp_path: Path) -> None:
+    (output,) = drawn(tmp_path, "import sys\n'matplotlib' in sys.modules")
+    assert output.data["text/plain"] == "False"
