@@ -61,7 +61,7 @@ def test_step_that_takes_too_long_is_interrupted(
     assert f"recorded    {record.key[:6]} as interrupted" in done.stdout
     assert "the timeout of 0.5 s is over" in done.stderr
     page = (project / "trials" / str(record.page)).read_text()
-    assert "begun" in page and "timed out after 0.5 s" in page and "--timeout 0.5" in page
+    assert "begun" in page and "Timed out after 0.5 s" in page and "--timeout 0.5" in page
     assert "timed out after 0.5 s" in mitosis("list").stdout
     assert "interrupted" in git("log", "-1", "--format=%s", "refs/mitosis", cwd=project)
 

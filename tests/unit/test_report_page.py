@@ -256,7 +256,7 @@ def test_a_failure_shows_the_users_traceback_first_and_not_twice() -> None:
 def test_a_kernel_that_died_is_told_without_a_traceback() -> None:
     failure = Failure("kernel", "the kernel died\nsignal 9", step="my_exp")
     page = rendered(cell("my_exp = run()"), record=trial(status="failed", failure=failure, step=0))
-    assert text_of(page, ".trouble h2") == ["the kernel died"]
+    assert text_of(page, ".trouble h2") == ["The kernel died"]
     assert text_of(page, ".trouble pre") == ["the kernel died signal 9"]
 
 
@@ -266,7 +266,7 @@ def test_an_interrupted_trial_tells_where_it_was_on_demand() -> None:
         cell("my_exp = run()", error("KeyboardInterrupt", "", "File ~/sine.py:3, in run()\n----> 3 sleep()\n")),
         record=trial(status="interrupted", failure=failure, step=0),
     )
-    assert text_of(page, ".trouble h2") == ["interrupted by Ctrl-C"]
+    assert text_of(page, ".trouble h2") == ["Interrupted by Ctrl-C"]
     assert text_of(page, ".trouble details pre") == ["File ~/sine.py:3, in run() ----> 3 sleep()"]
 
 
@@ -277,8 +277,18 @@ def test_a_debug_run_is_marked_and_its_commit_is_in_doubt() -> None:
     assert "the code that ran may differ from it" in rows_of(page, ".facts div")[0]
     assert text_of(page, "title") == ["my_exp finished, debug · 5f2c91d07a3b"]
     assert text_of(rendered(*ONE), ".note, .kind .badge") == []
+    dirty = rendered(*ONE, debug=True, changes=(" M sine.py", "A  <b>.py"))
+    assert text_of(dirty, ".note pre") == ["M sine.py A <b>.py"]
+    assert rows_of(dirty, ".facts div")[0] == "Commit 8c1d2e0 “Retune the sine” on branch topic dirty 2 changed files"
     outside = rendered(*ONE, debug=True, record=trial(commit="", subject="", branch=None))
     assert rows_of(outside, ".facts div")[0] == "Commit none: a debug run"
+
+
+def test_the_exact_number_is_written_out_for_the_main_result_and_there_for_the_others() -> None:
+    page = rendered(record=trial(StepRecord("my_exp", "sine:run", main=1 / 3, metrics={"error": 2 / 3})))
+    assert rows_of(page, ".overview .results tr") == ["main 0.333333 0.3333333333333333", "error 0.666667"]
+    error = BeautifulSoup(page, "html.parser").select(".overview .results data")[1]
+    assert error["title"] == error["value"] == "0.6666666666666666"
 
 
 def test_notices_and_warnings_are_shown() -> None:

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mitosis.records import TrialRecord
-from mitosis.report.naming import page_name
+from mitosis.report.naming import earlier_pages, page_name
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["PageFacts", "page_name", "prepare", "render_page"]
+__all__ = ["PageFacts", "earlier_pages", "page_name", "prepare", "render_page"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class PageFacts:
     """URLs relative to the page by the words to show, such as `notebook`, `log`, `previous iteration`."""
     rerun: str
     """The command that runs the trial again."""
+    changes: tuple[str, ...] = ()
+    """How tracked files differ from the commit, in debug: lines such as ` M sine_experiment/__init__.py`."""
     notices: tuple[str, ...] = ()
     """Sentences to show at the top."""
 

@@ -49,10 +49,12 @@ if TYPE_CHECKING:
     from mitosis.report import PageFacts
 
 TRACEBACK_ROOM = 8_000
-ENVIRONMENT_ROOM = 7_000
+ENVIRONMENT_ROOM = 6_000
 LOG_ROOM = 4_500
 DOC_ROOM = 2_000
-"""Characters of HTML that a page has for the traceback of a failure, the environment, the log and a docstring."""
+CHANGES_ROOM = 700
+"""Characters of HTML that a page has for each: the traceback of a failure, the environment, the log, a docstring, and
+the files that were changed."""
 
 DOC_CHARACTERS = 600
 """Of the first paragraph of a docstring, at most."""
@@ -94,6 +96,8 @@ class Page:
     experiment: str
     verdict: Verdict
     debug: bool
+    changes: Excerpt | None
+    """What of the commit was changed, in debug."""
     notices: tuple[str, ...]
     warnings: tuple[str, ...]
     trouble: Trouble | None
@@ -155,12 +159,13 @@ def lay_out(notebook: NotebookNode, facts: PageFacts) -> tuple[NotebookNode, Pag
         experiment=record.experiment,
         verdict=verdict,
         debug=facts.debug,
+        changes=excerpt("\n".join(facts.changes), CHANGES_ROOM, from_head=1) if facts.changes else None,
         notices=facts.notices,
         warnings=record.warnings,
         trouble=trouble,
         results=results_of(record.main, record.steps[-1].metrics) if finished else (),
         parameters=parameters_of(record),
-        facts=tuple(facts_of(record, debug=facts.debug)),
+        facts=tuple(facts_of(record, debug=facts.debug, changes=facts.changes)),
         short_key=record.key[:6],
         started=time_html(record.started),
         author=record.author.partition(" <")[0],
@@ -191,11 +196,14 @@ def _trouble(record: TrialRecord, sections: Sequence[Section]) -> Trouble | None
     title = ": ".join(part for part in (kind, message.partition("\n")[0]) if part)
     if not title:
         title = "Interrupted" if record.status == "interrupted" else "Failed"
+    elif not kind:
+        # What mitosis says itself begins small, for it stands in a line on the terminal.
+        title = title[0].upper() + title[1:]
     title = cut(title, SENTENCE_CHARACTERS)
     return Trouble(
         title=title,
         where=(failure.location or "") if failure is not None else "",
-        message=cut(message, 2 * VALUE_CHARACTERS) if not traceback and not title.endswith(message) else "",
+        message=cut(message, 2 * VALUE_CHARACTERS) if not traceback and not title.endswith(message[1:]) else "",
         traceback=excerpt(traceback, TRACEBACK_ROOM, from_head=0.35) if traceback else None,
     )
 

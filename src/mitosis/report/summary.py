@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -137,12 +137,17 @@ def _parameter(parameter: ParameterRecord) -> Parameter:
     )
 
 
-def facts_of(record: TrialRecord, *, debug: bool) -> Iterable[tuple[str, Markup]]:
+def facts_of(record: TrialRecord, *, debug: bool, changes: Sequence[str] = ()) -> Iterable[tuple[str, Markup]]:
     """The rows of the record, as far as they are known."""
     if record.commit:
         subject = Markup(" “{}”").format(cut(record.subject, SENTENCE_CHARACTERS)) if record.subject else ""
         branch = Markup(" on branch {}").format(record.branch) if record.branch else ""
         differs = Markup('; <span class="differs">the code that ran may differ from it</span>') if debug else ""
+        if changes:
+            many = "" if len(changes) == 1 else "s"
+            differs = Markup(' <span class="badge">dirty</span> <span class="differs">{} changed file{}</span>').format(
+                f"{len(changes):,}", many
+            )
         yield (
             "Commit",
             Markup('<code title="{}">{}</code>{}{}{}').format(

@@ -74,6 +74,10 @@ class TrialFolder:
             (self.path / PAGE_LINK).symlink_to(Path("..") / name)
         return page
 
+    def page_names(self) -> list[str]:
+        """The names of the pages in the trials folder."""
+        return [path.name for path in self.trials_folder.glob("trial_*.html")]
+
     def remove(self) -> None:
         """Remove the folder of a trial that was refused."""
         shutil.rmtree(self.path, ignore_errors=True)

@@ -16,7 +16,7 @@ from mitosis.config import (
     module_step,
     select_steps,
 )
-from mitosis.errors import ConfigError, NoCommit, NoIdentity, NotARepository, UsageError
+from mitosis.errors import ConfigError, DirtyRepository, NoCommit, NoIdentity, NotARepository, UsageError
 from mitosis.git import Identity, Repository, find_repository
 from mitosis.parameters import ParameterArgument, parse_parameters
 from mitosis.provenance import HeadDescription, check_clean, describe_head
@@ -43,6 +43,8 @@ class Settled:
     arguments: tuple[ParameterArgument, ...]
     trials_folder: Path
     untracked_files: int
+    changes: tuple[str, ...] = ()
+    """How tracked files differ from the commit, in debug: lines such as ` M sine_experiment/__init__.py`."""
 
 
 def settle(request: Request) -> Settled:
@@ -89,7 +91,16 @@ def settle(request: Request) -> Settled:
         arguments=arguments,
         trials_folder=find_trials_folder(request.folder, root, request.trials_folder, config),
         untracked_files=untracked_files,
+        changes=_changes(repository) if request.debug and repository is not None else (),
     )
+
+
+def _changes(repository: Repository) -> tuple[str, ...]:
+    try:
+        check_clean(repository)
+    except DirtyRepository as error:
+        return tuple(error.changes)
+    return ()
 
 
 def _find_repository(request: Request) -> Repository | None:

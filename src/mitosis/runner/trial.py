@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from mitosis import notebook as notebooks
 from mitosis import provenance
@@ -37,6 +38,8 @@ INTERRUPT_GRACE_S = 10.0
 CLOSE_TIMEOUT_S = 10.0
 """How long exit functions and threads of the experiment may take after its last step."""
 LOG_SHOWN_BYTES = 200_000
+EARLIER_LIMIT = 5
+"""So many pages are asked at most whether they are the previous iteration's."""
 BREAKDOWN_LIMIT = 2000
 """Characters of an error of mitosis itself that are recorded."""
 
@@ -94,7 +97,7 @@ class Trial:
                 record = await self._run_steps(kernel, record)
                 kernel.begin_close()
                 record = self._complete(record)
-                page = self._save(record, environment)
+                page = self._save(record, environment, journal)
             except Exception as error:
                 self._record_breakdown(journal, record, error)
                 raise
@@ -439,7 +442,7 @@ class Trial:
             remote=self._settled.config.remote,
         )
 
-    def _save(self, record: TrialRecord, environment: provenance.Environment) -> Path | None:
+    def _save(self, record: TrialRecord, environment: provenance.Environment, journal: Journal | None) -> Path | None:
         """Write notebook, source and page; returns the page's path, None if it could not be written."""
         import nbformat
 
@@ -451,13 +454,13 @@ class Trial:
         except FolderNotWritable as error:
             self._warn(f"the notebook could not be written to {self._folder.path}: {error.reason}")
         try:
-            html = report.render_page(self._notebook, self._page_facts(record, environment))
+            html = report.render_page(self._notebook, self._page_facts(record, environment, journal))
             return self._folder.write_page(report.page_name(record, debug=self._debug), html)
         except Exception as error:  # whatever an experiment displays, its trial has to be recorded
             self._warn(f"the page could not be made: {type(error).__name__}: {error}")
             return None
 
-    def _page_facts(self, record: TrialRecord, environment: provenance.Environment) -> Any:
+    def _page_facts(self, record: TrialRecord, environment: provenance.Environment, journal: Journal | None) -> Any:
         from mitosis import report
 
         folder = self._folder.path.name
@@ -466,6 +469,8 @@ class Trial:
         for index, step in enumerate(self._steps):
             if self._folder.results(index).exists():
                 links[f"results of {step.name}"] = f"{folder}/{self._folder.results(index).name}"
+        if journal is not None and (earlier := self._previous_page(record, journal)):
+            links["previous iteration"] = quote(earlier)
         return report.PageFacts(
             record=record,
             environment=environment.text,
@@ -474,7 +479,24 @@ class Trial:
             folder=folder,
             links=links,
             rerun=shlex.join(rerun_command(self._settled.request)),
+            changes=self._settled.changes,
         )
+
+    def _previous_page(self, record: TrialRecord, journal: Journal) -> str | None:
+        """The page in the trials folder of the last trial before this one with its experiment and parameters."""
+        from mitosis import report
+
+        if record.iteration == 0:
+            return None
+        for _, name in report.earlier_pages(record, self._folder.page_names())[:EARLIER_LIMIT]:
+            key = name.removesuffix(".html").rpartition("_")[2]
+            try:
+                earlier = journal.read_trial(key)
+            except MitosisError:  # another clone's trial, or a file of that name that is no page: there is no link then
+                continue
+            if _asked(earlier) == _asked(record):
+                return name
+        return None
 
     def _record_end(self, journal: Journal, record: TrialRecord) -> None:
         from mitosis.errors import NoteNotWritten
@@ -504,6 +526,11 @@ def _changed(step: StepRecord, **changes: Any) -> StepRecord:
     import dataclasses
 
     return dataclasses.replace(step, **changes)
+
+
+def _asked(record: TrialRecord) -> tuple[object, ...]:
+    """What trials have in common that are iterations of each other."""
+    return record.experiment, sorted((p.step, p.name, p.kind, p.text) for p in record.parameters if p.tracked)
 
 
 def _recordable(path: Path | str) -> str:

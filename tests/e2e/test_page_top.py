@@ -1,0 +1,67 @@
+"""What the page of a trial says on top, in real repositories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bs4 import BeautifulSoup
+
+from support.e2e import Mitosis, write
+
+SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+FAST = ("my_exp", "-p", "my_exp.frequency=fast", "-e", "my_exp.amplitude=4")
+
+
+def pages(project: Path) -> dict[str, BeautifulSoup]:
+    """The pages by name."""
+    return {path.name: BeautifulSoup(path.read_text(), "html.parser") for path in project.glob("trials/trial_*.html")}
+
+
+def links(page: BeautifulSoup) -> dict[str, str]:
+    return {link.get_text(): str(link["href"]) for link in page.select("header nav a")}
+
+
+def test_a_page_leads_to_the_previous_iteration_that_is_there(project: Path, mitosis: Mitosis) -> None:
+    for words in (SLOW, FAST, SLOW, SLOW):
+        mitosis(*words)
+    found = {name.rsplit("_", 1)[0]: (name, links(page)) for name, page in pages(project).items()}
+    first, second, third = (found[f"trial_my_exp-4-slow_{iteration}"] for iteration in range(3))
+    assert "previous iteration" not in first[1]
+    assert "previous iteration" not in found["trial_my_exp-4-fast_0"][1]
+    assert second[1]["previous iteration"] == first[0]
+    assert third[1]["previous iteration"] == second[0]
+
+    (project / "trials" / third[0]).unlink()
+    mitosis(*SLOW)
+    (fourth,) = (page for name, page in pages(project).items() if "slow_3_" in name)
+    assert links(fourth)["previous iteration"] == second[0], "the latest of which there is a page"
+
+
+def test_a_page_of_that_name_but_other_parameters_is_no_iteration(project: Path, mitosis: Mitosis) -> None:
+    for expression in ("4", "(4)", "4"):
+        mitosis("my_exp", "-p", "my_exp.frequency=slow", "-e", f"my_exp.amplitude={expression}")
+    (last,) = (page for name, page in pages(project).items() if "slow_1_" in name)
+    previous = links(last)["previous iteration"]
+    command = pages(project)[previous].select_one(".command")
+    assert command is not None and "amplitude=4" in command.get_text()
+
+
+def test_a_debug_page_names_the_files_that_differ_from_the_commit(project: Path, mitosis: Mitosis) -> None:
+    write(project, {"lab/chain.py": "lookups = {}\n"})
+    mitosis(*SLOW, "--debug")
+    (page,) = pages(project).values()
+    assert [pre.get_text() for pre in page.select(".note pre")] == [" M lab/chain.py"]
+    commit = page.select_one(".facts dd")
+    assert commit is not None and "dirty" in commit.get_text()
+
+
+def test_every_link_of_a_page_leads_to_a_file(project: Path, mitosis: Mitosis) -> None:
+    mitosis(*SLOW)
+    mitosis(*SLOW)
+    for page in pages(project).values():
+        for link in page.select("a[href]"):
+            target = str(link["href"])
+            if target.startswith("#"):
+                assert page.find(id=target[1:]) is not None
+            else:
+                assert (project / "trials" / target).exists(), target
