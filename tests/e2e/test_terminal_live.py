@@ -89,13 +89,14 @@ def test_terminal_of_any_width_shows_all_in_order(
 
 def test_phases_move_at_the_bottom_with_their_time(project: Path, commit: Commit) -> None:
     commit(
-        {"lab/__init__.py": "import time\nlookup_dict = {}\ndef run():\n    time.sleep(0.6)\n    return {'main': 1}\n"}
+        {"lab/__init__.py": "import time\nlookup_dict = {}\ndef run():\n    time.sleep(1.5)\n    return {'main': 1}\n"}
     )
     seen = on_terminal(project, "my_exp")
     last_lines = [frame[-1] for frame in seen.frames if frame]
     for phase in ("starting", "checking", "my_exp"):
         assert any(re.fullmatch(rf"\S {phase}  \d\.\d s", line) for line in last_lines), phase
-    assert {line for line in last_lines if line.endswith("my_exp  0.5 s")}
+    times = {line.rpartition("my_exp")[2] for line in last_lines if "my_exp" in line}
+    assert len(times) > 4, "the time moves"
     assert seen.raw.count("\x1b[?25l") == seen.raw.count("\x1b[?25h"), "the cursor is left hidden"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +82,11 @@ def install(repository: Repository, *, strict: bool | None = None) -> Installed:
         FileTrouble: a file cannot be written.
         GitError: git's configuration cannot be.
     """
+    with _alone(repository):
+        return _install(repository, strict)
+
+
+def _install(repository: Repository, strict: bool | None) -> Installed:
     place = find_place(repository)
     if place.is_turned_off:
         raise HooksTurnedOff(place.folder)
@@ -127,6 +133,11 @@ def uninstall(repository: Repository) -> Uninstalled:
         FileTrouble: a file cannot be written.
         GitError: git's configuration cannot be.
     """
+    with _alone(repository):
+        return _uninstall(repository)
+
+
+def _uninstall(repository: Repository) -> Uninstalled:
     place = find_place(repository)
     places = [place] if place.is_writable else []
     if usual_place(repository).folder.resolve() != place.folder.resolve():
@@ -142,6 +153,27 @@ def uninstall(repository: Repository) -> Uninstalled:
         _clear(one, removed, restored)
     settings = tuple(key for key in (PYTHON_KEY, STRICT_KEY) if _unset(repository, key))
     return Uninstalled(tuple(removed), tuple(restored), settings, place.current())
+
+
+@contextlib.contextmanager
+def _alone(repository: Repository) -> Iterator[None]:
+    """Have others who install or uninstall at the same moment wait: each of them has to see what the last one did.
+
+    Where folders cannot be locked (Windows, some network file systems), whoever comes second is refused at worst.
+    """
+    folder = None
+    try:
+        import fcntl
+
+        folder = os.open(repository.common_dir, os.O_RDONLY)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+    except (ImportError, OSError):
+        pass
+    try:
+        yield
+    finally:
+        if folder is not None:
+            os.close(folder)
 
 
 def _clear(place: Place, removed: list[Path], restored: list[Path]) -> None:
