@@ -50,7 +50,7 @@ for _name, _function, _group, _help in (
     ("show", "trials:show", _READING, "Show everything that is recorded about a trial."),
     ("open", "trials:open_page", _READING, "Open a trial's page in the browser."),
     ("variants", "variants:app", _READING, "List variants, what they mean, and whether that has changed."),
-    ("lock", "variants:lock", _RUNNING, _LOCK),
+    ("lock", "lock:lock", _RUNNING, _LOCK),
     ("check", "check:check", _READING, _CHECK),
     ("forget", "trials:forget", _READING, "Take trials out of the listing; git keeps their records."),
     ("verify", "verify:verify", _READING, "Check that everything recorded is there, can be read, and agrees."),

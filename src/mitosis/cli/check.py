@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from mitosis.cli import completers
+from mitosis.cli.arguments import Flag
 from mitosis.cli.table import print_line, print_warning
 from mitosis.cli.text import clean
 
@@ -26,7 +27,7 @@ def check(
     revision: Annotated[str | None, Parameter(completer=completers.revisions)] = None,
     /,
     *,
-    staged: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    staged: Flag = False,
     format: Literal["text", "json", "github"] = "text",
 ) -> int:
     """Compare lookup dictionaries with the locks: of the working tree, what is staged, a commit, or a range of commits.

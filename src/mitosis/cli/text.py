@@ -11,6 +11,7 @@ from typing import IO
 from mitosis.records import MainResult, three_digits
 
 KEY_DIGITS = 6
+_VALUE_WIDTH = 60
 _DUMB = ("", "dumb", "unknown")
 _WITHOUT_LINKS = ("linux", "eterm", "vt", "ansi", "cons25", "sun")
 _ASCII = str.maketrans(
@@ -63,6 +64,17 @@ def result(value: MainResult) -> str:
         return three_digits(value)
     text = clean(str(value))
     return text if len(text) <= 40 else text[:39] + "…"
+
+
+def value_summary(value: bytes) -> str:
+    """A canonical value as a short text; why not where it cannot be read."""
+    from mitosis import canonical
+    from mitosis.errors import MitosisError
+
+    try:
+        return canonical.summary(value, limit=_VALUE_WIDTH)
+    except MitosisError as error:
+        return f"cannot be read: {error}"
 
 
 def moment(iso: str, *, relative: bool) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
+from mitosis.cli.arguments import Flag
 from mitosis.cli.table import print_columns, print_line, print_problems, print_unmerged, print_warning
 from mitosis.cli.text import KEY_DIGITS, clean, duration, is_terminal, moment, result
 from mitosis.records import TrialRecord
@@ -73,7 +74,7 @@ def show(key: _Key) -> int:
     return 0
 
 
-def forget(*keys: _Key, outputs: Annotated[bool, Parameter(negative=(), show_default=False)] = False) -> int:
+def forget(*keys: _Key, outputs: Flag = False) -> int:
     """Take trials out of the listing by a new commit. The history of the journal keeps their records.
 
     Args:

@@ -7,10 +7,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-
+from mitosis.cli.arguments import Flag
 from mitosis.cli.table import print_line
 from mitosis.cli.text import clean, is_terminal
 
@@ -26,8 +25,8 @@ _COUNTED = ("trials", "locks", "environments", "commits", "pins", "notes", "outp
 
 def verify(
     *,
-    outputs: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
-    repair: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    outputs: Flag = False,
+    repair: Flag = False,
 ) -> int:
     """Check that every record, lock and commit is there, can be read, and agrees with the others.
 

@@ -71,6 +71,11 @@ class Refused:
     has_raised: bool = False
     """Whether the user's code raised something, so that it is not the value that is at fault."""
 
+    @property
+    def full_name(self) -> str:
+        """`step.parameter=variant`, or `step.parameter`."""
+        return f"{self.step}.{self.parameter}={self.variant}" if self.variant else f"{self.step}.{self.parameter}"
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:

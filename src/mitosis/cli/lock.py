@@ -1,0 +1,79 @@
+"""`mitosis lock`: locks without a trial."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mitosis.cli import completers
+from mitosis.cli.arguments import Flag
+from mitosis.cli.table import print_line, print_warning
+from mitosis.cli.text import clean, value_summary
+
+
+def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_functions: Flag = False) -> int:
+    """Lock all variants of the lookup dictionaries as they are committed, without running a trial.
+
+    Either all of them are locked, or none, if one is locked to another value.
+
+    Args:
+        steps: Whose variants; by default those of all registered steps.
+        accept_functions: Functions whose bodies have changed since they were locked are meant as they are now: nobody
+            is warned of it any more.
+    """
+    from mitosis.check.comparing import as_variant
+    from mitosis.check.states import commit_state
+    from mitosis.config import select_steps
+    from mitosis.errors import LookupTrouble, NoCommit, UsageError
+    from mitosis.git import find_repository
+    from mitosis.journal import Journal
+    from mitosis.journal.locks import ACCEPT_FUNCTIONS
+
+    repository = find_repository(Path.cwd())
+    if repository.head is None:
+        raise NoCommit(repository.root)
+    identity = repository.identity()
+    with commit_state(repository, repository.head) as state:
+        if state.config is None:
+            raise UsageError(
+                f"no steps are registered in pyproject.toml as it is in commit {repository.head[:7]}\n"
+                "Register your steps and commit them; `mitosis init` makes the table."
+            )
+        chosen = [step.name for step in select_steps(state.config, steps)] if steps else list(state.config.steps)
+        evaluation = state.evaluate(state.config, chosen)
+    for trouble in evaluation.troubles:
+        raise LookupTrouble(f"nothing was locked: {trouble.reason}", trouble.details)
+    for name, path in evaluation.elsewhere.items():
+        raise LookupTrouble(
+            f"nothing was locked: trials import `{name}` from {path}, and not from this repository\n"
+            "Install the repository in editable mode (pip install -e .), uninstall the other copy, or give the package "
+            "a name of its own.",
+            "",
+        )
+    done = Journal(repository).lock(
+        [as_variant(meaning) for meaning in evaluation.meanings],
+        repository.head,
+        identity,
+        accept_functions=accept_functions,
+    )
+    for new in done.newly_locked:
+        print_line(clean(f"locked {new.step}.{new.parameter}={new.variant}   {value_summary(new.value)}"))
+    before = len(evaluation.meanings) - len(done.newly_locked) - len(done.retired)
+    already = f"; {before} {'was' if before == 1 else 'were'} locked already" if before else ""
+    count = len(done.newly_locked)
+    print_line(f"{count} variant{'' if count == 1 else 's'} newly locked at commit {repository.head[:7]}{already}")
+    for retired in done.retired:
+        print_line(clean(f"left out {retired.step}.{retired.parameter}={retired.variant}, which is retired"))
+    for changed in done.changed:
+        if accept_functions:
+            name = f"{changed.step}.{changed.parameter}={changed.variant}"
+            print_line(clean(f"accepted {', '.join(changed.names)} in {name}"))
+        else:
+            print_warning(str(changed))
+    if done.changed and not accept_functions:
+        print_warning(ACCEPT_FUNCTIONS)
+    for refused in evaluation.refused:
+        print_warning(f"{refused.full_name} cannot be locked: {refused.reason}")
+    return 1 if evaluation.refused else 0

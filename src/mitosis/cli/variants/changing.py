@@ -1,0 +1,117 @@
+"""`mitosis variants resolve`, `rename` and `retire`: changes to what names mean, for everybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mitosis.cli import completers
+from mitosis.cli.arguments import Flag
+from mitosis.cli.table import print_line
+from mitosis.cli.text import clean, value_summary
+from mitosis.cli.variants.names import parameter_name
+
+
+def resolve(
+    variant: Annotated[str, Parameter(completer=completers.conflicting_variants)],
+    /,
+    *,
+    keep: Annotated[str, Parameter(completer=completers.meanings)],
+    rename_other: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
+) -> int:
+    """Choose one of several recorded meanings of a variant, for everybody who shares the repository.
+
+    Trials that used another meaning keep saying what they used.
+
+    Args:
+        variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
+        keep: Digest of the meaning that the name keeps, or any unique beginning of it.
+        rename_other: A new name for the other meaning, which is dropped without one; for several, in order of digests.
+    """
+    from mitosis.git import find_repository
+    from mitosis.journal import Journal
+    from mitosis.parameters import parse_variant
+
+    step, parameter, name = parse_variant(variant)
+    repository = find_repository(Path.cwd())
+    resolution = Journal(repository).resolve(
+        step, parameter, name, keep, repository.identity(), rename_others=rename_other
+    )
+    print_line(clean(f"{step}.{parameter}={name}") + f" means {_shown(resolution.kept.value)} now")
+    for other, new_name in resolution.others:
+        if new_name is None:
+            print_line(f"    {_shown(other.value)} is dropped; trials that used it keep saying so")
+        else:
+            print_line(f"    {_shown(other.value)} is {clean(f'{step}.{parameter}={new_name}')} now")
+    _tell_others()
+    return 0
+
+
+def rename(
+    parameter: Annotated[str, Parameter(completer=completers.parameter_names)],
+    old: Annotated[str, Parameter(completer=completers.variants_of_parameter)],
+    new: str,
+    /,
+) -> int:
+    """Record a new name for the value of a locked variant. The old name keeps its meaning.
+
+    Args:
+        parameter: STEP.PARAM.
+        old: The variant.
+        new: Its new name.
+    """
+    from mitosis.git import find_repository
+    from mitosis.journal import Journal
+
+    step, name = parameter_name(parameter)
+    repository = find_repository(Path.cwd())
+    renamed = Journal(repository).rename(step, name, old, new, repository.identity())
+    print_line(clean(f"{parameter}={new} means {value_summary(renamed.value)}, as {old} does"))
+    print_line("    Trials keep the name that they were run with, and show both.")
+    print_line(clean(f"    Now change the name in the lookup dictionary: `{old}` to `{new}`."))
+    _tell_others()
+    return 0
+
+
+def retire(
+    variant: Annotated[str, Parameter(completer=completers.usable_variants)],
+    /,
+    *,
+    reason: str = "",
+    undo: Flag = False,
+) -> int:
+    """Let no trial use a variant any more, for everybody who shares the repository. Its meaning stays recorded.
+
+    Args:
+        variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
+        reason: Why; whoever tries to use it is told.
+        undo: Let a retired variant be used again.
+    """
+    from mitosis.errors import UsageError
+    from mitosis.git import find_repository
+    from mitosis.journal import Journal
+    from mitosis.parameters import parse_variant
+
+    step, parameter, name = parse_variant(variant)
+    repository = find_repository(Path.cwd())
+    journal = Journal(repository)
+    if undo:
+        if reason:
+            raise UsageError("--reason is for retiring a variant, and --undo lets one be used again")
+        journal.unretire(step, parameter, name, repository.identity())
+        print_line(f"{clean(variant)} can be used again")
+    else:
+        journal.retire(step, parameter, name, reason, repository.identity())
+        print_line(f"{clean(variant)} is retired: no trial can use it any more")
+    _tell_others()
+    return 0
+
+
+def _shown(value: bytes) -> str:
+    return clean(value_summary(value))
+
+
+def _tell_others() -> None:
+    print_line("Let others know: mitosis push")

@@ -1,0 +1,189 @@
+"""`mitosis variants`: the table of all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from mitosis.cli import completers
+from mitosis.cli.arguments import Flag
+from mitosis.cli.table import (
+    print_columns,
+    print_conflicts,
+    print_line,
+    print_problems,
+    print_unmerged,
+    print_warning,
+)
+from mitosis.cli.text import clean, is_terminal, moment
+
+if TYPE_CHECKING:
+    from mitosis.check.states import State
+    from mitosis.check.survey import VariantStatus
+    from mitosis.journal import Journal
+    from mitosis.lookups import Trouble
+
+_NAME_WIDTH = 100
+_LEAST_WIDTHS = {"value": 16, "by": 8, "last used": 9}
+_MOST_LOCKS = 10_000
+
+
+def list_variants(
+    what: Annotated[str | None, Parameter(completer=completers.steps_and_parameters)] = None,
+    /,
+    *,
+    changed: Flag = False,
+    locked: Flag = False,
+) -> int:
+    """List all variants that are locked or in a lookup dictionary, with their states, values and uses.
+
+    The dictionaries are those of the working tree; their modules are imported by a process of their own.
+
+    Args:
+        what: STEP or STEP.PARAM, to list those variants alone.
+        changed: Only those with a problem, and what is different; the exit status is 1 if there are any.
+        locked: Look at the locks alone, and import nothing.
+    """
+    from mitosis.check.states import working_state
+    from mitosis.check.survey import survey
+    from mitosis.check.texts import change_lines, remedies
+    from mitosis.errors import UsageError
+    from mitosis.git import find_repository
+    from mitosis.journal import Journal
+
+    if changed and locked:
+        raise UsageError("--changed compares the dictionaries with the locks, and --locked leaves the dictionaries out")
+    if what is not None and "=" in what:
+        raise UsageError(
+            f"`{what}` names one variant, and those of a step or parameter are listed\n"
+            f"Show that one: mitosis variants show {shlex.quote(what)}"
+        )
+    step, _, parameter = (what or "").partition(".")
+    repository = find_repository(Path.cwd())
+    journal = Journal(repository)
+    with working_state(repository) if not locked else contextlib.nullcontext() as state:
+        if what is not None:
+            _check_step(journal, state, step)
+        found = survey(journal, state, step=step or None, parameter=parameter or None)
+        if what is not None and not (found.statuses or found.unlisted or found.troubles):
+            _refuse_unknown(what, survey(journal, state, step=step or None).statuses)
+    statuses = [status for status in found.statuses if status.is_problem or not changed]
+    if statuses:
+        _print_statuses(journal, statuses)
+    elif changed:
+        print_line(_nothing_changed(found.troubles, state))
+    else:
+        print_line(_nothing_found(what, found.troubles, state))
+    if changed:
+        for status in statuses:
+            for line in change_lines(status.change) if status.change is not None else ():
+                print_line(line)
+        for line in remedies([status.change for status in statuses if status.change is not None]):
+            print_line(line)
+    for trouble in found.troubles:
+        print_warning(trouble.reason)
+    for text in found.unlisted:
+        print_warning(text)
+    print_problems(found.problems)
+    conflicts = journal.conflicts()
+    print_conflicts([c for c in conflicts if step in ("", c.step) and parameter in ("", c.parameter)])
+    print_unmerged(journal)
+    return 1 if changed and (statuses or found.troubles) else 0
+
+
+def _refuse_unknown(what: str, statuses: Sequence[VariantStatus]) -> None:
+    """Refuse a parameter that has no variants, if others of its step have.
+
+    Raises:
+        UnknownName: naming those.
+    """
+    from mitosis.errors import UnknownName
+
+    known = list(dict.fromkeys(f"{status.step}.{status.parameter}" for status in statuses))
+    if known:
+        raise UnknownName(what, "is no parameter that has variants", known)
+
+
+def _nothing_found(what: str | None, troubles: Sequence[Trouble], state: State | None) -> str:
+    of = "" if what is None else f" of {clean(what)}"
+    if state is None:
+        return f"no variants{of} are locked in this repository"
+    if troubles:
+        return f"no variants{of} are locked, and what the dictionaries have could not be found out"
+    return f"there are no variants{of}"
+
+
+def _nothing_changed(troubles: Sequence[Trouble], state: State | None) -> str:
+    if state is None or state.config is None:
+        return "no steps are registered in pyproject.toml, so there is nothing to compare"
+    return "nothing is known to have changed" if troubles else "every locked variant means what it did"
+
+
+def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None:
+    # Nobody locks so many. git would look for where each comes from, and never end.
+    origins = journal.variant_origins() if len(statuses) <= _MOST_LOCKS else {}
+    relative = is_terminal()
+    rows = []
+    for status in statuses:
+        origin = origins.get((status.step, status.parameter, status.variant, status.digest))
+        rows.append(
+            {
+                "": "!" if status.is_problem else " ",
+                "variant": _cut(clean(status.full_name)),
+                "state": status.state,
+                "value": clean(_short_value(status)),
+                "locked": moment(origin.date.isoformat(), relative=relative) if origin is not None else "",
+                "by": clean(origin.name) if origin is not None else "",
+                "trials": str(status.uses.trials) if status.is_locked else "",
+                "last used": moment(status.uses.last, relative=relative) if status.uses.last else "",
+                "commit": clean((origin.commit or "")[:7]) if origin is not None else "",
+            }
+        )
+    columns = ["", "variant", "state", "value", "locked", "by", "trials", "last used", "commit"]
+    left_out = print_columns(
+        columns,
+        rows,
+        optional=["value", "trials", "locked", "by", "last used", "commit"],
+        whole=("variant",),
+        least=_LEAST_WIDTHS,
+    )
+    if left_out:
+        print_line(f"No room for {', '.join(left_out)}; `mitosis variants show` has them.")
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
+
+
+def _short_value(status: VariantStatus) -> str:
+    if status.summary is None:
+        return status.reason or "cannot be read"
+    redefinition = None if status.change is None else status.change.redefinition
+    if redefinition is not None and redefinition.is_whole:
+        return f"{redefinition.locked.summary} → {redefinition.now_summary}"
+    shown = status.summary
+    if status.remarks.new_names:
+        shown += f", now called {' or '.join(sorted(status.remarks.new_names))}"
+    if status.old_names:
+        shown += f", was called {' or '.join(sorted(status.old_names))}"
+    return shown
+
+
+def _check_step(journal: Journal, state: State | None, step: str) -> None:
+    """Refuse a step that nobody knows.
+
+    Raises:
+        UnknownName: it is neither registered nor does it have locked variants.
+    """
+    from mitosis.errors import UnknownName
+
+    known = {lock.step for lock in journal.locks()}
+    if state is not None and state.config is not None:
+        known |= state.config.steps.keys()
+    if step not in known:
+        raise UnknownName(step, "is no step that is registered or has locked variants", sorted(known))

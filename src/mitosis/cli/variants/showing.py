@@ -1,0 +1,141 @@
+"""`mitosis variants show`: all of one variant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from mitosis.cli import completers
+from mitosis.cli.table import print_columns, print_conflicts, print_line, print_problems, print_warning
+from mitosis.cli.text import clean, is_terminal, moment, result
+from mitosis.cli.variants.names import locked_names
+
+if TYPE_CHECKING:
+    from mitosis.check.survey import Survey, VariantStatus
+    from mitosis.journal import Journal, LockOrigin
+
+_FULL_VALUE_LINES = 200
+_TRIALS_SHOWN = 20
+
+
+def show(variant: Annotated[str, Parameter(completer=completers.full_variants)], /) -> int:
+    """Show all of a variant: its value, where it comes from, its history, and the trials that used it.
+
+    Args:
+        variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
+    """
+    from mitosis.check.states import working_state
+    from mitosis.check.survey import survey
+    from mitosis.check.texts import change_lines
+    from mitosis.errors import UnknownName
+    from mitosis.git import find_repository
+    from mitosis.journal import Journal, recorded_name
+    from mitosis.parameters import parse_variant
+
+    step, parameter, name = parse_variant(variant)
+    repository = find_repository(Path.cwd())
+    journal = Journal(repository)
+    recorded = recorded_name(step, parameter, name)
+    with working_state(repository) as state:
+        found = survey(journal, state, step=recorded[0])
+    statuses = [status for status in found.statuses if (status.step, status.parameter, status.variant) == recorded]
+    for trouble in found.troubles:
+        print_warning(trouble.reason)
+    print_problems(found.problems)
+    if not statuses:
+        known = [status.full_name for status in found.statuses] or locked_names(journal)
+        raise UnknownName(variant, "is neither locked nor in a lookup dictionary", known)
+    origins = journal.variant_origins()
+    for status in statuses:
+        print_line(f"{clean(status.full_name)}   {status.state}")
+        for line in _facts(status, origins.get((*recorded, status.digest))):
+            print_line(f"    {line}")
+        for line in change_lines(status.change) if status.change is not None else ():
+            print_line(line)
+        print_line("value")
+        for line in _full_value(journal, found, status):
+            print_line(f"    {line}")
+    history = journal.variant_history(step, parameter, name)
+    if history:
+        print_line("history")
+        for entry in history:
+            when = moment(entry.date, relative=is_terminal())
+            print_line(f"    {entry.commit[:7]}  {when}  {clean(entry.author)}  {clean(entry.summary)}")
+    _print_trials(journal, recorded)
+    print_conflicts([conflict for conflict in journal.conflicts() if conflict.full_name == statuses[0].full_name])
+    return 0
+
+
+def _facts(status: VariantStatus, origin: LockOrigin | None) -> Iterator[str]:
+    if status.digest:
+        yield f"digest {status.digest}"
+    if origin is not None:
+        when = moment(origin.date.isoformat(), relative=is_terminal())
+        at = f", commit {origin.commit[:7]}" if origin.commit else ""
+        by = f", by trial {origin.trial}" if origin.trial else ""
+        yield clean(f"locked {when} by {origin.author}{at}{by}")
+    for new in status.remarks.new_names:
+        yield clean(f"called {new} now")
+    for old in status.old_names:
+        yield clean(f"was called {old}")
+    for reason in status.remarks.reasons:
+        yield clean(f"retired: {reason}" if reason else "retired")
+    functions = dict.fromkeys(name for source in status.remarks.sources for name in source)
+    if functions:
+        yield clean(f"names {', '.join(functions)}")
+
+
+def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[str]:
+    from mitosis import canonical
+    from mitosis.errors import MitosisError
+    from mitosis.journal import VariantUse
+
+    name = (status.step, status.parameter, status.variant)
+    if status.is_locked:
+        values = [locked.value for _, locked in journal.read_locks({VariantUse(*name, status.digest)}, problems=[])]
+    else:
+        values = [found.present[name].value] if name in found.present else []
+    if not values:
+        return [clean(status.reason or "it cannot be read: see `mitosis verify`")]
+    try:
+        lines = canonical.render(values[0]).splitlines()
+    except MitosisError as error:
+        return [clean(f"it cannot be read: {error}")]
+    shown = [clean(line) for line in lines[:_FULL_VALUE_LINES]]
+    return [*shown, f"... and {len(lines) - len(shown)} more lines"] if len(lines) > len(shown) else shown
+
+
+def _print_trials(journal: Journal, name: tuple[str, str, str]) -> None:
+    from mitosis.journal import recorded_name, variant_use
+
+    used = [
+        (trial, use.digest)
+        for trial in journal.iter_trials()
+        for use in map(variant_use, trial.parameters)
+        if use is not None and recorded_name(*use[:3]) == name
+    ]
+    if not used:
+        print_line("no trial has used it")
+        return
+    print_line(f"used by {len(used)} trial{'' if len(used) == 1 else 's'}")
+    rows = [
+        {
+            "": " ",
+            "key": trial.key[:6],
+            "experiment": clean(trial.experiment),
+            "status": trial.status,
+            "main": result(trial.main),
+            "when": moment(trial.started, relative=is_terminal()),
+            "meaning": (digest or "")[:6],
+        }
+        for trial, digest in used[:_TRIALS_SHOWN]
+    ]
+    columns = ["", "key", "experiment", "status", "main", "when"]
+    if len({digest for _, digest in used}) > 1:
+        columns.append("meaning")
+    print_columns(columns, rows)
+    if len(used) > _TRIALS_SHOWN:
+        print_line(f"  ... and {len(used) - _TRIALS_SHOWN} more")
