@@ -3,98 +3,105 @@
 A `MitosisError` says what happened, where, and what to do next. The command line prints it without a
 traceback and exits with the class's `exit_status`. Errors carry their facts as attributes; the class
 builds the text.
+
+The modules below are imported when something of theirs is first used: most commands need few of them.
 """
 
-from mitosis.errors.base import (
-    MitosisError,
-    bulleted,
-    nearest,
-)
-from mitosis.errors.experiment import (
-    BadReference,
-    ExperimentError,
-    ExpressionFailed,
-    ImportFailed,
-    LookupFailed,
-    LookupTrouble,
-    SignatureMismatch,
-    UnknownVariant,
-)
-from mitosis.errors.files import (
-    FileTrouble,
-    FolderNotWritable,
-)
-from mitosis.errors.hook import (
-    HookEdited,
-    HookError,
-    HookInTheWay,
-    HooksNotOurs,
-    HooksTurnedOff,
-)
-from mitosis.errors.journal import (
-    AmbiguousKey,
-    BadRecord,
-    FormatTooNew,
-    JournalBusy,
-    JournalError,
-    NamingError,
-    NoteNotWritten,
-    NotesNotUpdated,
-    NotRecorded,
-    ResolveError,
-    TrialNotFound,
-    TrialStillRuns,
-)
-from mitosis.errors.repository import (
-    BareRepository,
-    DirtyRepository,
-    GitError,
-    GitMissing,
-    NoCommit,
-    NoIdentity,
-    NoRange,
-    NotARepository,
-    NotInWorkTree,
-    ObjectMissing,
-    ObjectTooLarge,
-    RepositoryError,
-    UncommittedImports,
-    UnknownRevision,
-    UnreadableObject,
-    UnsupportedRepository,
-)
-from mitosis.errors.sync import (
-    FetchFailed,
-    NoRemote,
-    NotFetchedWhole,
-    PushFailed,
-    SyncError,
-    UnknownRemote,
-)
-from mitosis.errors.usage import (
-    BadExpression,
-    BadModule,
-    ConfigError,
-    MalformedParameter,
-    MisdirectedParameter,
-    NoStep,
-    RepeatedParameter,
-    RepeatedStep,
-    UnknownName,
-    UnknownStep,
-    UsageError,
-)
-from mitosis.errors.values import (
-    Conflict,
-    Meaning,
-    Redefinition,
-    Retirement,
-    UnstableValue,
-    UntrackableParameter,
-    VariantConflict,
-    VariantRedefined,
-    VariantRetired,
-)
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mitosis.errors.base import (
+        MitosisError,
+        bulleted,
+        nearest,
+    )
+    from mitosis.errors.experiment import (
+        BadReference,
+        ExperimentError,
+        ExpressionFailed,
+        ImportFailed,
+        LookupFailed,
+        LookupTrouble,
+        SignatureMismatch,
+        UnknownVariant,
+    )
+    from mitosis.errors.files import (
+        FileTrouble,
+        FolderNotWritable,
+    )
+    from mitosis.errors.hook import (
+        HookEdited,
+        HookError,
+        HookInTheWay,
+        HooksNotOurs,
+        HooksTurnedOff,
+    )
+    from mitosis.errors.journal import (
+        AmbiguousKey,
+        BadRecord,
+        FormatTooNew,
+        JournalBusy,
+        JournalError,
+        NamingError,
+        NoteNotWritten,
+        NotesNotUpdated,
+        NotRecorded,
+        ResolveError,
+        TrialNotFound,
+        TrialStillRuns,
+    )
+    from mitosis.errors.repository import (
+        BareRepository,
+        DirtyRepository,
+        GitError,
+        GitMissing,
+        NoCommit,
+        NoIdentity,
+        NoRange,
+        NotARepository,
+        NotInWorkTree,
+        ObjectMissing,
+        ObjectTooLarge,
+        RepositoryError,
+        UncommittedImports,
+        UnknownRevision,
+        UnreadableObject,
+        UnsupportedRepository,
+    )
+    from mitosis.errors.sync import (
+        FetchFailed,
+        NoRemote,
+        NotFetchedWhole,
+        PushFailed,
+        SyncError,
+        UnknownRemote,
+    )
+    from mitosis.errors.usage import (
+        BadExpression,
+        BadModule,
+        ConfigError,
+        MalformedParameter,
+        MisdirectedParameter,
+        NoStep,
+        RepeatedParameter,
+        RepeatedStep,
+        UnknownName,
+        UnknownStep,
+        UsageError,
+    )
+    from mitosis.errors.values import (
+        Conflict,
+        Meaning,
+        Redefinition,
+        Retirement,
+        UnstableValue,
+        UntrackableParameter,
+        VariantConflict,
+        VariantRedefined,
+        VariantRetired,
+    )
 
 __all__ = [
     "AmbiguousKey",
@@ -170,3 +177,92 @@ __all__ = [
     "bulleted",
     "nearest",
 ]
+
+_MODULES = {
+    "AmbiguousKey": "journal",
+    "BadExpression": "usage",
+    "BadModule": "usage",
+    "BadRecord": "journal",
+    "BadReference": "experiment",
+    "BareRepository": "repository",
+    "ConfigError": "usage",
+    "Conflict": "values",
+    "DirtyRepository": "repository",
+    "ExperimentError": "experiment",
+    "ExpressionFailed": "experiment",
+    "FetchFailed": "sync",
+    "FileTrouble": "files",
+    "FolderNotWritable": "files",
+    "FormatTooNew": "journal",
+    "GitError": "repository",
+    "GitMissing": "repository",
+    "HookEdited": "hook",
+    "HookError": "hook",
+    "HookInTheWay": "hook",
+    "HooksNotOurs": "hook",
+    "HooksTurnedOff": "hook",
+    "ImportFailed": "experiment",
+    "JournalBusy": "journal",
+    "JournalError": "journal",
+    "LookupFailed": "experiment",
+    "LookupTrouble": "experiment",
+    "MalformedParameter": "usage",
+    "Meaning": "values",
+    "MisdirectedParameter": "usage",
+    "MitosisError": "base",
+    "NamingError": "journal",
+    "NoCommit": "repository",
+    "NoIdentity": "repository",
+    "NoRange": "repository",
+    "NoRemote": "sync",
+    "NoStep": "usage",
+    "NotARepository": "repository",
+    "NotFetchedWhole": "sync",
+    "NotInWorkTree": "repository",
+    "NotRecorded": "journal",
+    "NoteNotWritten": "journal",
+    "NotesNotUpdated": "journal",
+    "ObjectMissing": "repository",
+    "ObjectTooLarge": "repository",
+    "PushFailed": "sync",
+    "Redefinition": "values",
+    "RepeatedParameter": "usage",
+    "RepeatedStep": "usage",
+    "RepositoryError": "repository",
+    "ResolveError": "journal",
+    "Retirement": "values",
+    "SignatureMismatch": "experiment",
+    "SyncError": "sync",
+    "TrialNotFound": "journal",
+    "TrialStillRuns": "journal",
+    "UncommittedImports": "repository",
+    "UnknownName": "usage",
+    "UnknownRemote": "sync",
+    "UnknownRevision": "repository",
+    "UnknownStep": "usage",
+    "UnknownVariant": "experiment",
+    "UnreadableObject": "repository",
+    "UnstableValue": "values",
+    "UnsupportedRepository": "repository",
+    "UntrackableParameter": "values",
+    "UsageError": "usage",
+    "VariantConflict": "values",
+    "VariantRedefined": "values",
+    "VariantRetired": "values",
+    "bulleted": "base",
+    "nearest": "base",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        import importlib
+
+        found = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
