@@ -8,7 +8,6 @@ import os
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -118,29 +117,6 @@ def test_nothing_is_left_of_a_kernel_that_did_not_start(tmp_path: Path, short_fo
     with pytest.raises(KernelNotStarted, match="its process could not be started"):
         with_kernel(tmp_path / "missing", lambda kernel: asyncio.sleep(0))
     assert list(short_folder.iterdir()) == []
-
-
-def test_folders_of_killed_runners_are_removed(short_folder: Path) -> None:
-    code = (
-        "import os, signal, tempfile; tempfile.tempdir = os.environ['PLACE']\n"
-        "from mitosis.kernel.folder import PrivateFolder\n"
-        "made = PrivateFolder(); os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    killed = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PLACE": str(short_folder)}, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    (abandoned,) = short_folder.iterdir()
-    os.utime(abandoned, (0, 0))
-    foreign = short_folder / "mitosis-demo"
-    foreign.mkdir()
-    os.utime(foreign, (0, 0))
-    first = PrivateFolder()
-    os.utime(first.path, (0, 0))
-    second = PrivateFolder()
-    assert not abandoned.exists()
-    assert foreign.exists()
-    assert first.path.exists() and second.path.exists()
-    first.remove()
-    second.remove()
 
 
 def test_folder_is_elsewhere_if_the_temporary_one_has_too_long_a_name(

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 import socket
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-PREFIX = "mitosis-"
-_OWNER = "owner"
-_ABANDONED_S = 60
-"""How old a folder without an owner must be: its owner may just be about to lock it."""
+from mitosis.temporary import TemporaryFolder
+
 _SOCKET = "ipc"
 _PATH_LIMIT_BYTES = 100
 """Of a socket's path: unix(7) allows 107 on Linux, macOS 103, and ipykernel appends a number."""
@@ -42,19 +37,15 @@ class PrivateFolder:
         passed_over: list[str] = []
         for parent in _places():
             try:
-                self.path = _make_in(parent)
+                self._folder = _make_in(parent)
             except OSError as error:
                 passed_over.append(f"{parent}: {error.strerror or error}")
                 continue
             break
         else:
             raise NoPrivateFolder("; ".join(passed_over))
+        self.path = self._folder.path
         self.passed_over = tuple(passed_over)
-        self._ownership = (self.path / _OWNER).open("wb")
-        if os.name == "posix":
-            import fcntl
-
-            fcntl.flock(self._ownership, fcntl.LOCK_EX)
 
     @property
     def socket_path(self) -> str:
@@ -70,8 +61,7 @@ class PrivateFolder:
 
     def remove(self) -> None:
         """Remove it with all that is in it. May be called again."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        self._ownership.close()
+        self._folder.remove()
 
 
 def _places() -> Iterator[Path]:
@@ -83,22 +73,14 @@ def _places() -> Iterator[Path]:
     yield from (Path(name).absolute() for name in dict.fromkeys(names))
 
 
-def _make_in(parent: Path) -> Path:
-    """A new folder in `parent`.
-
-    Folders there of runners that were killed are removed on the way: nobody holds their lock.
-    """
-    if os.name != "posix":
-        return Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-    with contextlib.suppress(OSError):  # it may be allowed to write there, but not to list what is there
-        for folder in parent.glob(f"{PREFIX}*"):
-            _remove_if_abandoned(folder)
-    made = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-    try:
-        _try_socket(made / f"{_SOCKET}-0")
-    except OSError:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
+def _make_in(parent: Path) -> TemporaryFolder:
+    made = TemporaryFolder(parent)
+    if os.name == "posix":
+        try:
+            _try_socket(made.path / f"{_SOCKET}-0")
+        except OSError:
+            made.remove()
+            raise
     return made
 
 
@@ -113,15 +95,3 @@ def _try_socket(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as trial:
         trial.bind(str(path))
     path.unlink()
-
-
-def _remove_if_abandoned(folder: Path) -> None:
-    import fcntl
-
-    with contextlib.suppress(OSError):  # another user's, somebody's who is about to lock it, or gone by now
-        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-            return
-        with (folder / _OWNER).open("r+b") as ownership:
-            fcntl.flock(ownership, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if time.time() - folder.stat().st_mtime > _ABANDONED_S:
-                shutil.rmtree(folder, ignore_errors=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mitosis.git import Repository, run_git
-from mitosis.lookups.temporary import temporary_folder
+from mitosis.temporary import TemporaryFolder
 
 _SUBMODULE_MODE = "160000"
 
@@ -106,8 +106,8 @@ class Index:
     def checked_out(self, names: Sequence[str] | None = None) -> Iterator[Checkout]:
         """A temporary folder with the files, or with those of `names`. Submodules are links to the working tree."""
         top = Path(os.path.realpath(self.repository.root))
-        with temporary_folder() as folder:
-            root = folder / "tree"
+        with TemporaryFolder() as folder:
+            root = folder.path / "tree"
             root.mkdir()
             chosen = self.files.keys() if names is None else self.files.keys() & set(names)
             paths = [name for name in self.files if name in chosen and not self.files[name].is_submodule]
@@ -143,8 +143,8 @@ def open_index(repository: Repository, commit: str | None = None) -> Iterator[In
     found = run_git(
         *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}"), cwd=repository.root
     )
-    with temporary_folder() as folder:
-        variables = {"GIT_INDEX_FILE": str(folder / "index")}
+    with TemporaryFolder() as folder:
+        variables = {"GIT_INDEX_FILE": str(folder.path / "index")}
         run_git("read-tree", found.decode().strip(), cwd=repository.root, environment=variables)
         yield Index(repository, variables, _list_files(repository, variables))
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from mitosis.config import Config, StepConfig
 from mitosis.lookups.checkouts import Checkout
-from mitosis.lookups.temporary import temporary_folder
+from mitosis.temporary import TemporaryFolder
 
 TIME_LIMIT_S = 30.0
 
@@ -140,10 +140,10 @@ def evaluate(
     deadline = time.monotonic() + time_limit_s
     left = chosen
     while left:
-        with temporary_folder() as folder:
+        with TemporaryFolder() as folder:
             # From the second time on, for the steps that a crash of another's module has kept from being evaluated.
-            end = _run(folder, _request(checkout, config, left), deadline - time.monotonic())
-            done = collected.take(_read_replies(folder / "replies"), left, end, time_limit_s)
+            end = _run(folder.path, _request(checkout, config, left), deadline - time.monotonic())
+            done = collected.take(_read_replies(folder.path / "replies"), left, end, time_limit_s)
         left = [step for step in left if step.name not in done]
         if end.is_late and left:
             collected.give_up(left, time_limit_s)
