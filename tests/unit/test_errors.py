@@ -25,7 +25,7 @@ def test_package_offers_every_class_of_its_modules() -> None:
 
 def test_unknown_name_is_refused() -> None:
     with pytest.raises(AttributeError, match="NoSuchError"):
-        _ = errors.NoSuchError  # type: ignore[attr-defined]
+        _ = errors.NoSuchError
 
 
 def test_a_name_loads_the_module_that_it_is_in_and_no_other() -> None:
