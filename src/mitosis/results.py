@@ -83,6 +83,10 @@ def load_trial_params(
     return parameters
 
 
+_load_trial_params = load_trial_params
+"""What it was called in version 0.6."""
+
+
 def _only_one(key: str | None, hexstr: str | None) -> str:
     given = key if key is not None else hexstr
     if given is None or (key is not None and hexstr is not None):

@@ -9,7 +9,9 @@ The modules below are imported when something of theirs is first used: most comm
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mitosis.lazy import import_on_use
 
 if TYPE_CHECKING:
     from mitosis.errors.base import (
@@ -102,6 +104,82 @@ if TYPE_CHECKING:
         VariantRedefined,
         VariantRetired,
     )
+else:
+    __getattr__, __dir__ = import_on_use(
+        __name__,
+        {
+            "base": ("MitosisError", "bulleted", "nearest"),
+            "experiment": (
+                "BadReference",
+                "ExperimentError",
+                "ExpressionFailed",
+                "ImportFailed",
+                "LookupFailed",
+                "LookupTrouble",
+                "SignatureMismatch",
+                "UnknownVariant",
+            ),
+            "files": ("FileTrouble", "FolderNotWritable"),
+            "hook": ("HookEdited", "HookError", "HookInTheWay", "HooksNotOurs", "HooksTurnedOff"),
+            "journal": (
+                "AmbiguousKey",
+                "BadRecord",
+                "FormatTooNew",
+                "JournalBusy",
+                "JournalError",
+                "NamingError",
+                "NotRecorded",
+                "NoteNotWritten",
+                "NotesNotUpdated",
+                "ResolveError",
+                "TrialNotFound",
+                "TrialStillRuns",
+            ),
+            "repository": (
+                "BareRepository",
+                "DirtyRepository",
+                "GitError",
+                "GitMissing",
+                "NoCommit",
+                "NoIdentity",
+                "NoRange",
+                "NotARepository",
+                "NotInWorkTree",
+                "ObjectMissing",
+                "ObjectTooLarge",
+                "RepositoryError",
+                "UncommittedImports",
+                "UnknownRevision",
+                "UnreadableObject",
+                "UnsupportedRepository",
+            ),
+            "sync": ("FetchFailed", "NoRemote", "NotFetchedWhole", "PushFailed", "SyncError", "UnknownRemote"),
+            "usage": (
+                "BadExpression",
+                "BadModule",
+                "ConfigError",
+                "MalformedParameter",
+                "MisdirectedParameter",
+                "NoStep",
+                "RepeatedParameter",
+                "RepeatedStep",
+                "UnknownName",
+                "UnknownStep",
+                "UsageError",
+            ),
+            "values": (
+                "Conflict",
+                "Meaning",
+                "Redefinition",
+                "Retirement",
+                "UnstableValue",
+                "UntrackableParameter",
+                "VariantConflict",
+                "VariantRedefined",
+                "VariantRetired",
+            ),
+        },
+    )
 
 __all__ = [
     "AmbiguousKey",
@@ -177,92 +255,3 @@ __all__ = [
     "bulleted",
     "nearest",
 ]
-
-_MODULES = {
-    "AmbiguousKey": "journal",
-    "BadExpression": "usage",
-    "BadModule": "usage",
-    "BadRecord": "journal",
-    "BadReference": "experiment",
-    "BareRepository": "repository",
-    "ConfigError": "usage",
-    "Conflict": "values",
-    "DirtyRepository": "repository",
-    "ExperimentError": "experiment",
-    "ExpressionFailed": "experiment",
-    "FetchFailed": "sync",
-    "FileTrouble": "files",
-    "FolderNotWritable": "files",
-    "FormatTooNew": "journal",
-    "GitError": "repository",
-    "GitMissing": "repository",
-    "HookEdited": "hook",
-    "HookError": "hook",
-    "HookInTheWay": "hook",
-    "HooksNotOurs": "hook",
-    "HooksTurnedOff": "hook",
-    "ImportFailed": "experiment",
-    "JournalBusy": "journal",
-    "JournalError": "journal",
-    "LookupFailed": "experiment",
-    "LookupTrouble": "experiment",
-    "MalformedParameter": "usage",
-    "Meaning": "values",
-    "MisdirectedParameter": "usage",
-    "MitosisError": "base",
-    "NamingError": "journal",
-    "NoCommit": "repository",
-    "NoIdentity": "repository",
-    "NoRange": "repository",
-    "NoRemote": "sync",
-    "NoStep": "usage",
-    "NotARepository": "repository",
-    "NotFetchedWhole": "sync",
-    "NotInWorkTree": "repository",
-    "NotRecorded": "journal",
-    "NoteNotWritten": "journal",
-    "NotesNotUpdated": "journal",
-    "ObjectMissing": "repository",
-    "ObjectTooLarge": "repository",
-    "PushFailed": "sync",
-    "Redefinition": "values",
-    "RepeatedParameter": "usage",
-    "RepeatedStep": "usage",
-    "RepositoryError": "repository",
-    "ResolveError": "journal",
-    "Retirement": "values",
-    "SignatureMismatch": "experiment",
-    "SyncError": "sync",
-    "TrialNotFound": "journal",
-    "TrialStillRuns": "journal",
-    "UncommittedImports": "repository",
-    "UnknownName": "usage",
-    "UnknownRemote": "sync",
-    "UnknownRevision": "repository",
-    "UnknownStep": "usage",
-    "UnknownVariant": "experiment",
-    "UnreadableObject": "repository",
-    "UnstableValue": "values",
-    "UnsupportedRepository": "repository",
-    "UntrackableParameter": "values",
-    "UsageError": "usage",
-    "VariantConflict": "values",
-    "VariantRedefined": "values",
-    "VariantRetired": "values",
-    "bulleted": "base",
-    "nearest": "base",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        import importlib
-
-        found = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-        globals()[name] = found
-        return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

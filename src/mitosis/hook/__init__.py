@@ -6,34 +6,22 @@ Importing this package costs next to nothing, since every commit does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mitosis.lazy import import_on_use
 
 if TYPE_CHECKING:
     from mitosis.hook.installing import Installed, Uninstalled, install, uninstall
     from mitosis.hook.place import HookFile
     from mitosis.hook.state import Status, status
+else:
+    __getattr__, __dir__ = import_on_use(
+        __name__,
+        {
+            "installing": ("Installed", "Uninstalled", "install", "uninstall"),
+            "place": ("HookFile",),
+            "state": ("Status", "status"),
+        },
+    )
 
 __all__ = ["HookFile", "Installed", "Status", "Uninstalled", "install", "status", "uninstall"]
-
-_MODULES = {
-    "HookFile": "place",
-    "Installed": "installing",
-    "Status": "state",
-    "Uninstalled": "installing",
-    "install": "installing",
-    "status": "state",
-    "uninstall": "installing",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import what installs and looks when it is first used."""
-    if name in _MODULES:
-        import importlib
-
-        return getattr(importlib.import_module(f"mitosis.hook.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

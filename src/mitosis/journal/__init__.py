@@ -9,7 +9,9 @@ needs few of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mitosis.lazy import import_on_use
 
 if TYPE_CHECKING:
     from mitosis.journal.editing import Resolution
@@ -31,6 +33,31 @@ if TYPE_CHECKING:
     from mitosis.journal.remarks import Remarks, same_names
     from mitosis.journal.render import render_blob
     from mitosis.journal.sharing import Merged, Unmerged
+else:
+    __getattr__, __dir__ = import_on_use(
+        __name__,
+        {
+            "editing": ("Resolution",),
+            "glance": ("Glance",),
+            "journal": ("Journal", "Started"),
+            "layout": ("experiment_name", "recorded_name"),
+            "locks": (
+                "ChangedFunctions",
+                "LockOrigin",
+                "LockedVariant",
+                "PresentMeaning",
+                "RenamedVariant",
+                "VariantUse",
+                "VariantValue",
+                "variant_use",
+            ),
+            "meanings": ("Uses",),
+            "naming": ("Locked",),
+            "remarks": ("Remarks", "same_names"),
+            "render": ("render_blob",),
+            "sharing": ("Merged", "Unmerged"),
+        },
+    )
 
 __all__ = [
     "ChangedFunctions",
@@ -55,39 +82,3 @@ __all__ = [
     "same_names",
     "variant_use",
 ]
-
-_MODULES = {
-    "ChangedFunctions": "locks",
-    "Glance": "glance",
-    "Journal": "journal",
-    "LockOrigin": "locks",
-    "Locked": "naming",
-    "LockedVariant": "locks",
-    "Merged": "sharing",
-    "PresentMeaning": "locks",
-    "Remarks": "remarks",
-    "RenamedVariant": "locks",
-    "Resolution": "editing",
-    "Started": "journal",
-    "Unmerged": "sharing",
-    "Uses": "meanings",
-    "VariantUse": "locks",
-    "VariantValue": "locks",
-    "experiment_name": "layout",
-    "recorded_name": "layout",
-    "render_blob": "render",
-    "same_names": "remarks",
-    "variant_use": "locks",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        import importlib
-
-        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -10,13 +10,25 @@ process imports this package too, and should start fast.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mitosis.lazy import import_on_use
 
 if TYPE_CHECKING:
     from mitosis.lookups.checkouts import Checkout, at_commit, staged, working_tree
     from mitosis.lookups.evaluation import Evaluation, Meaning, Refused, Trouble, evaluate
     from mitosis.lookups.selection import evaluate_at, evaluate_staged
     from mitosis.lookups.static import static_files
+else:
+    __getattr__, __dir__ = import_on_use(
+        __name__,
+        {
+            "checkouts": ("Checkout", "at_commit", "staged", "working_tree"),
+            "evaluation": ("Evaluation", "Meaning", "Refused", "Trouble", "evaluate"),
+            "selection": ("evaluate_at", "evaluate_staged"),
+            "static": ("static_files",),
+        },
+    )
 
 __all__ = [
     "Checkout",
@@ -32,30 +44,3 @@ __all__ = [
     "static_files",
     "working_tree",
 ]
-
-_MODULES = {
-    "Checkout": "checkouts",
-    "at_commit": "checkouts",
-    "staged": "checkouts",
-    "working_tree": "checkouts",
-    "Evaluation": "evaluation",
-    "Meaning": "evaluation",
-    "Refused": "evaluation",
-    "Trouble": "evaluation",
-    "evaluate": "evaluation",
-    "evaluate_at": "selection",
-    "evaluate_staged": "selection",
-    "static_files": "static",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        import importlib
-
-        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
