@@ -27,7 +27,7 @@ KEYS = (
     "figure-format",
     "template",
 )
-"""The keys of `[tool.mitosis]`. The last is reserved: accepted, and without effect yet."""
+"""The keys of `[tool.mitosis]`."""
 FIGURE_FORMATS = ("png", "svg")
 FIGURE_DPI = (10, 2400)
 """The least and the most."""
@@ -80,6 +80,8 @@ class Config:
     """Pixels per inch of figures as PNG; None for twice as many as they say themselves."""
     figure_format: str = "png"
     """One of `FIGURE_FORMATS`."""
+    template: str | None = None
+    """For the page: a folder, relative to that of the file, or the name of an installed one; None for mitosis's own."""
 
 
 def read_config(path: Path, *, steps_needed: bool = True) -> Config:
@@ -128,6 +130,7 @@ def parse_config(text: str, path: Path, *, steps_needed: bool = True) -> Config:
         hook=_read_hook(path, table.get("hook", "warn")),
         figure_dpi=_read_figure_dpi(path, table.get("figure-dpi")),
         figure_format=_read_figure_format(path, table.get("figure-format", "png")),
+        template=_read_template(path, table.get("template")),
     )
 
 
@@ -397,6 +400,17 @@ def _read_figure_format(path: Path, value: object) -> str:
     if isinstance(value, str) and value in FIGURE_FORMATS:
         return value
     raise ConfigError(path, '"png" or "svg" should be here', key="tool.mitosis.figure-format")
+
+
+def _read_template(path: Path, value: object) -> str | None:
+    if value is None or (isinstance(value, str) and value.strip() and "\0" not in value):
+        return value
+    raise ConfigError(
+        path,
+        "the folder of a template should be here, relative to this file, or the name of one that is installed, such as "
+        '"lab"',
+        key="tool.mitosis.template",
+    )
 
 
 def is_reference(text: str) -> bool:

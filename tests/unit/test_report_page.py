@@ -541,8 +541,8 @@ def test_jupyter_templates_and_configuration_of_the_user_change_nothing(
     (tmp_path / "config" / "jupyter_nbconvert_config.py").write_text("c.TemplateExporter.exclude_input = True\n")
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "data"))
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
-    monkeypatch.setattr("mitosis.report.exporter.ENV_JUPYTER_PATH", [str(tmp_path / "data")])
-    monkeypatch.setattr("mitosis.report.exporter._prepared", PageExporter())
+    monkeypatch.setattr("jupyter_core.paths.ENV_JUPYTER_PATH", [str(tmp_path / "data")])
+    monkeypatch.setattr("mitosis.report.exporter._prepared", {None: PageExporter()})
     assert rendered(*ONE) == expected
 
 

@@ -4,8 +4,8 @@ The page is complete in itself. It loads nothing, from the network or from its f
 policy keeps whatever an experiment displays from doing so. Text of the user's is escaped; HTML that an experiment
 displays on purpose is shown as it is.
 
-It is made by nbconvert with the template in `template/`. nbconvert takes a while to import: `prepare` does that
-ahead, in a thread while the kernel starts.
+It is made by nbconvert with the template in `template/`, or with one of the user's, who then answers for what it shows
+and loads. nbconvert takes a while to import: `prepare` does that ahead, in a thread while the kernel starts.
 """
 
 from __future__ import annotations
@@ -16,11 +16,21 @@ from typing import TYPE_CHECKING
 
 from mitosis.records import TrialRecord
 from mitosis.report.naming import earlier_pages, page_name
+from mitosis.report.templates import Template, describe_template_error, find_template
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["PageFacts", "earlier_pages", "page_name", "prepare", "render_page"]
+__all__ = [
+    "PageFacts",
+    "Template",
+    "describe_template_error",
+    "earlier_pages",
+    "find_template",
+    "page_name",
+    "prepare",
+    "render_page",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +56,35 @@ class PageFacts:
     """Sentences to show at the top."""
 
 
-def prepare() -> None:
+def prepare(template: Template | None = None) -> None:
     """Import nbconvert and compile the template, so that `render_page` is quick.
 
     May be called any number of times, from any thread, and need not be called at all.
+
+    Args:
+        template: that of the user, if the page is to be made with one.
+
+    Raises:
+        ConfigError: the user's template cannot be used.
     """
     from mitosis.report.exporter import prepared_exporter
 
-    prepared_exporter()
+    prepared_exporter(template)
 
 
-def render_page(notebook: NotebookNode, facts: PageFacts) -> str:
+def render_page(notebook: NotebookNode, facts: PageFacts, template: Template | None = None) -> str:
     """The page of a trial, a complete HTML document.
 
     Args:
         notebook: the trial's notebook with its outputs, as far as it got. `metadata.mitosis` of a cell tells what the
             cell is for: `kind` (`heading`, `imports`, `parameters`, `step`, `result`, `metrics`), `step`, `doc` (the
-            step's docstring), `duration_s`. Any of it may be missing.
+            step's docstring), `duration_s`, `printed` (the file that has all that it printed). Any of it may be
+            missing.
         facts: the rest of what the page says.
+        template: that of the user, in place of that of mitosis. What goes wrong in it is raised as it is.
     """
     from mitosis.report.exporter import prepared_exporter
     from mitosis.report.layout import lay_out
 
     cells, page = lay_out(notebook, facts)
-    return prepared_exporter().render(cells, page)
+    return prepared_exporter(template).render(cells, page, facts.record, notebook)

@@ -1,56 +1,53 @@
-"""nbconvert, with the template of this package. Imported when a page is due: it costs 0.2 s."""
+"""nbconvert, with the template of this package or the user's. Imported when a page is due: it costs 0.2 s."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import nbconvert
-from jupyter_core.paths import ENV_JUPYTER_PATH, jupyter_path
+import jinja2
+from jinja2 import nodes
 from markupsafe import Markup
 from nbconvert.exporters.templateexporter import TemplateExporter
 from nbformat import NotebookNode
 
+from mitosis.errors import ConfigError
+from mitosis.records import TrialRecord
 from mitosis.report.highlight import highlight
 from mitosis.report.layout import Page
 from mitosis.report.markdown import markdown_html
 from mitosis.report.maths import latex_html
+from mitosis.report.templates import INDEX, KEY, OWN_FOLDER, OWN_NAME, Template, template_roots
 
-TEMPLATE_FOLDER = Path(__file__).parent / "template"
-_TEMPLATE = "mitosis"
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 
 _lock = threading.Lock()
-_prepared: PageExporter | None = None
+_prepared: dict[Template | None, PageExporter | StockExporter] = {}
 
 
 class PageExporter(TemplateExporter):
     """nbconvert's exporter by template, set up so that nothing of the user's own Jupyter changes the page.
 
-    It runs no preprocessors, reads no configuration, and looks for templates in this package and then beside nbconvert
-    itself, before it looks where a user may have others. Unlike nbconvert's own, its template escapes what it shows
-    unless it is marked as HTML.
+    It runs no preprocessors but those that a template of the user's asks for, reads no configuration, and looks for
+    templates in this package and then beside nbconvert itself, before it looks where a user may have others. Unlike
+    nbconvert's own, its template escapes what it shows unless it is marked as HTML.
+
+    Args:
+        template: one of the user's that is built on that of this package.
     """
 
     file_extension = ".html"
     output_mimetype = "text/html"
 
-    def __init__(self) -> None:
-        # Wheels put nbconvert's templates below the prefix that its package is below: `lib/pythonX.Y/site-packages`,
-        # or on Windows `Lib/site-packages`.
-        beside = [str(above / "share" / "jupyter") for above in Path(nbconvert.__file__).parents[3:5]]
-        folders = dict.fromkeys([*beside, *ENV_JUPYTER_PATH, *jupyter_path()])
+    def __init__(self, template: Template | None = None) -> None:
+        folders = (OWN_FOLDER / OWN_NAME,) if template is None else template.folders
         super().__init__(  # type: ignore[no-untyped-call]
             default_preprocessors=[],
-            template_name=_TEMPLATE,
-            extra_template_basedirs=[str(TEMPLATE_FOLDER)],
-            template_paths=[
-                str(TEMPLATE_FOLDER / _TEMPLATE),
-                *(str(Path(folder, "nbconvert", "templates")) for folder in folders),
-            ],
+            template_name=OWN_NAME,
+            extra_template_basedirs=[str(OWN_FOLDER)],
+            template_paths=[str(path) for path in (*folders, *template_roots(), OWN_FOLDER)],
         )
         self.environment.autoescape = True
         self.environment.trim_blocks = True
@@ -59,28 +56,122 @@ class PageExporter(TemplateExporter):
         filters.update(filter_data_type=list, markdown=markdown_html, latex=latex_html)
         self.environment.globals["stylesheet"] = _stylesheet()
 
-    def render(self, cells: NotebookNode, page: Page) -> str:
+    def render(self, cells: NotebookNode, page: Page, record: TrialRecord, notebook: NotebookNode) -> str:
         """The document that the template makes of what `lay_out` returned."""
-        document, _ = self.from_notebook_node(cells, {"page": page})
+        document, _ = self.from_notebook_node(cells, {"page": page, "record": record})
         return _UNWRITABLE.sub("\ufffd", document)
 
 
-def prepared_exporter() -> PageExporter:
-    """The exporter, with its templates compiled; the same one each time."""
-    global _prepared
+class StockExporter:
+    """nbconvert's own exporter to HTML, for templates that are not built on that of this package.
+
+    They expect the notebook as it is, and escape for themselves. It reads no configuration of the user's.
+
+    Args:
+        template: what to make pages with.
+    """
+
+    def __init__(self, template: Template) -> None:
+        from nbconvert.exporters.html import HTMLExporter
+
+        roots = template_roots()
+        # As nbconvert itself has it: also `classic/index.html.j2` and `nbconvert/templates/classic/index.html.j2`.
+        paths = [*template.folders, *roots, *(root.parents[1] for root in roots)]
+        paths += [root / "compatibility" for root in roots]
+        self._exporter: Any = HTMLExporter(  # type: ignore[no-untyped-call]
+            template_name=template.folders[0].name, template_paths=[str(path) for path in paths]
+        )
+        self.environment: jinja2.Environment = self._exporter.environment
+        # It brings these itself with the first page; before, templates that use them could not be compiled.
+        for name in ("highlight_code", "filter_data_type"):
+            self.environment.filters.setdefault(name, str)
+
+    def render(self, cells: NotebookNode, page: Page, record: TrialRecord, notebook: NotebookNode) -> str:
+        """The document that the template makes of the whole notebook."""
+        resources = {"page": page, "record": record, "metadata": {"name": page.title}}
+        document, _ = self._exporter.from_notebook_node(notebook, resources)
+        return _UNWRITABLE.sub("\ufffd", document)
+
+
+def prepared_exporter(template: Template | None = None) -> PageExporter | StockExporter:
+    """The exporter, with its templates compiled; the same one each time.
+
+    Raises:
+        ConfigError: the user's template cannot be used.
+    """
     with _lock:
-        if _prepared is None:
-            exporter = PageExporter()
-            # Templates that others extend, and the lexer's table, would be compiled with the first page.
-            for name in ("index.html.j2", "base/display_priority.j2", "base/null.j2"):
-                exporter.environment.get_template(name)
-            highlight("x = 1")
-            _prepared = exporter
-        return _prepared
+        if template not in _prepared:
+            exporter = _own_exporter() if template is None else _users_exporter(template)
+            highlight("x = 1")  # or the lexer's table would be compiled with the first page
+            _prepared[template] = exporter
+        return _prepared[template]
+
+
+def _own_exporter() -> PageExporter:
+    exporter = PageExporter()
+    # Templates that others extend would be compiled with the first page.
+    for name in (INDEX, "base/display_priority.j2", "base/null.j2"):
+        exporter.environment.get_template(name)
+    return exporter
+
+
+def _users_exporter(template: Template) -> PageExporter | StockExporter:
+    try:
+        exporter = PageExporter(template) if template.extends_own else StockExporter(template)
+    except Exception as error:  # conf.json may name any class
+        raise ConfigError(
+            template.config,
+            f"the template `{template.name}` cannot be set up: {type(error).__name__}: {error}",
+            key=KEY,
+        ) from error
+    _compile(exporter.environment, template)
+    return exporter
+
+
+def _compile(environment: jinja2.Environment, template: Template) -> None:
+    """Compile a template and all that it names, so that what is wrong with any is found before a trial."""
+    waiting = [(INDEX, "")]
+    seen: set[str] = set()
+    while waiting:
+        name, reader = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            environment.get_template(name)
+            assert environment.loader is not None
+            source, path, _ = environment.loader.get_source(environment, name)
+            waiting += [(needed, path or name) for needed in _needed(environment.parse(source, name, path))]
+        except jinja2.TemplateNotFound as error:
+            problem = f"{reader}: there is no file {error.message or name}"
+            raise _unusable(template, problem) from error
+        except jinja2.TemplateSyntaxError as error:
+            raise _unusable(template, f"{error.filename or name}, line {error.lineno}: {error.message}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unusable(template, f"{name} cannot be read: {error}") from error
+
+
+def _needed(tree: nodes.Template) -> Iterator[str]:
+    """The names of other templates that one names as they are, and cannot do without."""
+    for node in tree.find_all((nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include)):
+        named = node.template  # type: ignore[attr-defined]
+        if isinstance(named, nodes.Const) and isinstance(named.value, str):
+            if isinstance(node, nodes.Include) and node.ignore_missing:
+                continue
+            yield named.value
+
+
+def _unusable(template: Template, problem: str) -> ConfigError:
+    return ConfigError(
+        template.config,
+        f"the template `{template.name}` cannot be used\n    {problem}\n"
+        "Mend it, or take the key out to have the page that mitosis makes.",
+        key=KEY,
+    )
 
 
 def _stylesheet() -> Markup:
     """The style sheet without its comments and indentation."""
-    text = (TEMPLATE_FOLDER / _TEMPLATE / "page.css").read_text(encoding="utf-8")
+    text = (OWN_FOLDER / OWN_NAME / "page.css").read_text(encoding="utf-8")
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     return Markup(re.sub(r"\s*\n\s*", "\n", text).strip())

@@ -5,6 +5,7 @@ All texts on a page share a fixed room, so that a page stays small however much 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ def copy_cell(cell: NotebookNode) -> NotebookNode:
     copied = node(cell_type=cell.get("cell_type"), source=joined(cell.get("source")), metadata=node())
     if copied.cell_type == "code":
         copied.outputs = [node(**output) for output in cell.get("outputs", ())]
+        copied.printed = (cell.get("metadata", {}).get("mitosis") or {}).get("printed", "")
     if "attachments" in cell:
         copied.attachments = cell["attachments"]
     return copied
@@ -56,6 +58,7 @@ def prepare_outputs(cells: Iterable[NotebookNode], displays: Displays) -> None:
     `number`, `alt`, `width` and `height`.
     """
     texts: list[tuple[NotebookNode, str]] = []
+    files: dict[int, str] = {}
     figures = 0
     for cell in cells:
         if cell.cell_type != "code":
@@ -64,6 +67,7 @@ def prepare_outputs(cells: Iterable[NotebookNode], displays: Displays) -> None:
         for output in cell.outputs:
             kind = output.get("output_type")
             if kind == "stream":
+                files[len(texts)] = cell.get("printed", "")
                 texts.append((output, output.text))
             elif kind == "error":
                 output.ename = showable(joined(output.get("ename")))
@@ -78,8 +82,10 @@ def prepare_outputs(cells: Iterable[NotebookNode], displays: Displays) -> None:
                 elif chosen in ("text/plain", "application/json"):
                     texts.append((output, output.data[chosen]))
     wanted = [len(terminal_html(text)) if len(text) < OUTPUT_ROOM else len(text) for _, text in texts]
-    for (output, text), room in zip(texts, share(OUTPUT_ROOM, wanted), strict=True):
-        output.excerpt = excerpt(text, room)
+    for number, ((output, text), room) in enumerate(zip(texts, share(OUTPUT_ROOM, wanted), strict=True)):
+        shown = excerpt(text, room)
+        whole_file = shown.whole_file or files.get(number, "")
+        output.excerpt = dataclasses.replace(shown, whole_file=whole_file)
 
 
 def _choose(output: NotebookNode, displays: Displays) -> str:
