@@ -269,6 +269,11 @@ def _cell_metadata(kind: str, step: str | None) -> dict[str, Any]:
     return {"kind": kind} if step is None else {"kind": kind, "step": step}
 
 
+def printed(cell: NotebookNode) -> str:
+    """What a code cell has of what it printed."""
+    return "".join(output.text for output in cell.get("outputs", ()) if output.output_type == "stream")
+
+
 def script(notebook: NotebookNode) -> str:
     """The notebook's code as a Python file, a `# %%` before each cell."""
     return "\n\n".join(f"# %%\n{cell.source}" for cell in notebook.cells if cell.cell_type == "code") + "\n"

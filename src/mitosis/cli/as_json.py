@@ -54,6 +54,7 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
         recorded=outcome.recorded_in is not None,
         debug=outcome.debug,
         page=None if outcome.page is None else str(outcome.page.absolute()),
+        notebook=None if outcome.notebook is None else str(outcome.notebook.absolute()),
         folder=str(outcome.folder.absolute()),
         **_facts(record),
     )
@@ -141,6 +142,7 @@ def _object(**fields: Any) -> dict[str, Any]:
         "recorded": False,
         "debug": False,
         "page": None,
+        "notebook": None,
         "folder": None,
         "started": None,
         "ended": None,

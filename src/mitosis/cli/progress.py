@@ -440,8 +440,8 @@ def notification(outcome: Outcome) -> tuple[str, str]:
 
 
 def shown_path(outcome: Outcome) -> str:
-    """The page, relative to the working directory where that is shorter, without control characters."""
-    path = outcome.page if outcome.page is not None else outcome.folder
+    """The page, or what there is instead, relative to the working directory if that is shorter; without controls."""
+    path = outcome.page or outcome.notebook or outcome.folder
     try:
         relative = os.path.relpath(path)
     except ValueError:  # another drive, on Windows
@@ -453,5 +453,5 @@ def _page_url(outcome: Outcome) -> str:
     """The address of the page for a hyperlink: with the host, for a terminal on another one."""
     import platform
 
-    path = outcome.page if outcome.page is not None else outcome.folder
+    path = outcome.page or outcome.notebook or outcome.folder
     return path.absolute().as_uri().replace("file://", f"file://{platform.node()}", 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -80,6 +80,10 @@ def run(
             "within as long again, or 10 seconds if that is less. The trial is recorded as interrupted.",
         ),
     ] = None,
+    output: Annotated[
+        Literal["html", "ipynb", "both"],
+        Parameter(help="What to write: the page (html), the notebook (ipynb), or both. All else is written always."),
+    ] = "both",
     open_page: Annotated[
         bool,
         Parameter(
@@ -121,6 +125,7 @@ def run(
         return _say_what_to_do()
     from mitosis.cli import desktop
     from mitosis.cli.progress import make_progress, notification
+    from mitosis.errors import UsageError
     from mitosis.runner import Request
     from mitosis.runner import run as run_trial
 
@@ -134,9 +139,12 @@ def run(
         trials_folder=trials_folder,
         config=config,
         timeout_s=timeout,
+        output=output,
     )
     out = sys.stderr if as_json else sys.stdout
     try:
+        if open_page and output == "ipynb":
+            raise UsageError("--open shows the page, and --output ipynb makes none\nGive one of the two.")
         with make_progress(out, quiet=quiet) as progress:
             outcome = run_trial(request, progress)
             if not (quiet and as_json):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 
-from mitosis.runner.request import Announcement, Outcome, OutputStream, Progress, Request
+from mitosis.runner.request import Announcement, Outcome, OutputFormat, OutputStream, Progress, Request
 from mitosis.runner.settle import settle
 
-__all__ = ["Announcement", "Outcome", "OutputStream", "Progress", "Request", "run"]
+__all__ = ["Announcement", "Outcome", "OutputFormat", "OutputStream", "Progress", "Request", "run"]
 
 
 def run(request: Request, progress: Progress) -> Outcome:

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from mitosis import provenance
+from mitosis import provenance, report
 from mitosis.git import Repository
 
 _SWITCH_INTERVAL_S = 0.0005
@@ -20,18 +20,31 @@ class Ahead:
 
     Args:
         repository: that of the trial; None outside one, in debug.
+        template: for the page, in place of that of mitosis.
+        has_page: whether a page is to be made.
     """
 
-    def __init__(self, repository: Repository | None) -> None:
+    def __init__(
+        self, repository: Repository | None, template: report.Template | None = None, *, has_page: bool = True
+    ) -> None:
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self._executor = ThreadPoolExecutor(1, "mitosis-ahead")
         self._environment = self._executor.submit(provenance.read_environment, repository)
         self._executor.submit(_open_journal, repository)
-        self._executor.submit(_prepare_page)
+        self._page = self._executor.submit(report.prepare, template) if has_page else None
 
     async def environment(self) -> provenance.Environment:
         """The environment of the trial, as soon as it is known."""
         return await asyncio.wrap_future(self._environment)
+
+    async def page(self) -> None:
+        """Wait until a page can be made.
+
+        Raises:
+            ConfigError: the template cannot be used.
+        """
+        if self._page is not None:
+            await asyncio.wrap_future(self._page)
 
     def stop(self) -> None:
         """Begin nothing more: the trial ends without."""
@@ -43,9 +56,3 @@ def _open_journal(repository: Repository | None) -> None:
         import mitosis.journal  # noqa: F401
 
         _ = repository.objects
-
-
-def _prepare_page() -> None:
-    from mitosis import report
-
-    report.prepare()

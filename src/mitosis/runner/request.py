@@ -37,6 +37,8 @@ COMMANDS = frozenset(
 """What the command line takes for a command where a step could stand."""
 
 OutputStream = Literal["stdout", "stderr", "log"]
+OutputFormat = Literal["html", "ipynb", "both"]
+"""The page, the notebook, or both."""
 EXIT_TIMEOUT = 124
 """The status that coreutils' `timeout` gives a command that it ended."""
 
@@ -61,6 +63,8 @@ class Request:
     """Relative to the top of the working tree; None for pyproject.toml."""
     timeout_s: float | None = None
     """How long the steps may take together."""
+    output: OutputFormat = "both"
+    """Which of page and notebook to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,10 @@ class Outcome:
     debug: bool
     trials_folder: Path
     page: Path | None
-    """The HTML page; None if it could not be written."""
+    """The HTML page; None if none was asked for, or it could not be written."""
     folder: Path
+    notebook: Path | None = None
+    """The notebook; None if none was asked for, or it could not be written."""
     context: tuple[tuple[int, str], ...] = ()
     """Lines of the user's code around the failure: numbers and texts."""
     failed_line: int | None = None
@@ -148,7 +154,7 @@ class Progress(Protocol):
 
 
 def rerun_command(request: Request) -> Sequence[str]:
-    """The words of the command that runs the same again."""
+    """The words of the command that runs the same again, and leaves the same."""
     words = ["mitosis"]
     if request.steps and request.steps[0] in COMMANDS:
         words.append("run")
@@ -158,8 +164,15 @@ def rerun_command(request: Request) -> Sequence[str]:
     for flag, values in (("-p", request.lookups), ("-e", request.evaluated)):
         for value in values:
             words += [flag, value]
-    timeout = None if request.timeout_s is None else f"{request.timeout_s:.15g}"
-    for flag, option in (("--config", request.config), ("-F", request.trials_folder), ("--timeout", timeout)):
+    options = {
+        "--config": request.config,
+        "-F": request.trials_folder,
+        "--timeout": None if request.timeout_s is None else f"{request.timeout_s:.15g}",
+        "--output": None if request.output == "both" else request.output,
+    }
+    for flag, option in options.items():
         if option is not None:
             words += [flag, option]
+    if request.debug:
+        words.append("--debug")
     return words

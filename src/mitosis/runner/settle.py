@@ -20,6 +20,7 @@ from mitosis.errors import ConfigError, DirtyRepository, NoCommit, NoIdentity, N
 from mitosis.git import Identity, Repository, find_repository
 from mitosis.parameters import ParameterArgument, parse_parameters
 from mitosis.provenance import HeadDescription, check_clean, describe_head
+from mitosis.report import Template, find_template
 from mitosis.runner.request import Request
 
 _KEY_BYTES = 6
@@ -43,6 +44,8 @@ class Settled:
     arguments: tuple[ParameterArgument, ...]
     trials_folder: Path
     untracked_files: int
+    template: Template | None = None
+    """What to make the page with, in place of the template of mitosis."""
     changes: tuple[str, ...] = ()
     """How tracked files differ from the commit, in debug: lines such as ` M sine_experiment/__init__.py`."""
 
@@ -74,6 +77,7 @@ def settle(request: Request) -> Settled:
     )
     if repository is not None and repository.head is None and not request.debug:
         raise NoCommit(repository.root)
+    template = find_template(config.template, config.path) if request.output != "ipynb" else None
     identity = _identity(repository, request)
     untracked_files = 0
     if repository is not None and not request.debug:
@@ -91,6 +95,7 @@ def settle(request: Request) -> Settled:
         arguments=arguments,
         trials_folder=find_trials_folder(request.folder, root, request.trials_folder, config),
         untracked_files=untracked_files,
+        template=template,
         changes=_changes(repository) if request.debug and repository is not None else (),
     )
 

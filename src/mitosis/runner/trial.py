@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import shlex
 import signal
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mitosis import notebook as notebooks
-from mitosis import provenance
+from mitosis import provenance, report
 from mitosis.errors import (
     FolderNotWritable,
     MitosisError,
@@ -97,14 +98,14 @@ class Trial:
                 record = await self._run_steps(kernel, record)
                 kernel.begin_close()
                 record = self._complete(record)
-                page = self._save(record, environment, journal)
+                page, notebook = self._save(record, environment, journal)
             except Exception as error:
                 self._record_breakdown(journal, record, error)
                 raise
             finally:
                 if not await kernel.close(CLOSE_TIMEOUT_S):
                     self._warn(f"the kernel did not end within {CLOSE_TIMEOUT_S:.0f} s of the last step and was killed")
-            return self._finish(record, journal, page)
+            return self._finish(record, journal, page, notebook)
 
     # --- signals ----------------------------------------------------------------------------------
 
@@ -196,7 +197,7 @@ class Trial:
         )
         self._notebook = notebooks.new_notebook()
         await kernel.connect(self._notebook)
-        self._ahead = Ahead(settled.repository)
+        self._ahead = Ahead(settled.repository, settled.template, has_page=settled.request.output != "ipynb")
 
     async def _check_and_record(
         self, kernel: Kernel
@@ -208,6 +209,8 @@ class Trial:
         self._steps = list(self._loaded.steps)
         assert self._ahead is not None
         environment = await self._ahead.environment()
+        if self._settled.template is not None:
+            await self._ahead.page()
         self._folder.write(outputs.REQUIREMENTS, environment.text)
         record = self._new_record(environment, self._loaded.parameters)
         journal: Journal | None = None
@@ -411,7 +414,9 @@ class Trial:
             warnings=tuple(self._warnings),
         )
 
-    def _finish(self, record: TrialRecord, journal: Journal | None, page: Path | None) -> Outcome:
+    def _finish(
+        self, record: TrialRecord, journal: Journal | None, page: Path | None, notebook: Path | None
+    ) -> Outcome:
         """List the outputs, which are complete now that the kernel has ended, and record the end."""
         try:
             listed, unlisted = self._folder.list_outputs(page)
@@ -433,6 +438,7 @@ class Trial:
             trials_folder=self._settled.trials_folder,
             page=page,
             folder=self._folder.path,
+            notebook=notebook,
             context=self._context,
             failed_line=self._failed_line,
             signal=self._signal,
@@ -442,27 +448,71 @@ class Trial:
             remote=self._settled.config.remote,
         )
 
-    def _save(self, record: TrialRecord, environment: provenance.Environment, journal: Journal | None) -> Path | None:
-        """Write notebook, source and page; returns the page's path, None if it could not be written."""
-        import nbformat
+    def _save(
+        self, record: TrialRecord, environment: provenance.Environment, journal: Journal | None
+    ) -> tuple[Path | None, Path | None]:
+        """Write what was asked for of page and notebook, and the source; returns the paths of those that there are."""
+        output = self._settled.request.output
+        notebook = self._save_notebook() if output != "html" else None
+        try:
+            self._folder.write(outputs.SOURCE, notebooks.script(self._notebook))
+        except FolderNotWritable as error:
+            self._warn(f"the source could not be written to {self._folder.path}: {error.reason}")
+        if output == "ipynb":
+            return None, notebook
+        if output == "html":
+            self._save_printed()
+        try:
+            html = self._render_page(self._page_facts(record, environment, journal))
+            page = self._folder.write_page(report.page_name(record, debug=self._debug), html)
+        except Exception as error:  # whatever an experiment displays, its trial has to be recorded
+            self._warn(f"the page could not be made: {type(error).__name__}: {error}")
+            # It has what the page would have had.
+            return None, notebook if output != "html" else self._save_notebook()
+        return page, notebook
 
-        from mitosis import report
+    def _save_notebook(self) -> Path | None:
+        import nbformat
 
         try:
             self._folder.write(outputs.NOTEBOOK, nbformat.writes(self._notebook) + "\n")
-            self._folder.write(outputs.SOURCE, notebooks.script(self._notebook))
         except FolderNotWritable as error:
             self._warn(f"the notebook could not be written to {self._folder.path}: {error.reason}")
-        try:
-            html = report.render_page(self._notebook, self._page_facts(record, environment, journal))
-            return self._folder.write_page(report.page_name(record, debug=self._debug), html)
-        except Exception as error:  # whatever an experiment displays, its trial has to be recorded
-            self._warn(f"the page could not be made: {type(error).__name__}: {error}")
             return None
+        return self._folder.path / outputs.NOTEBOOK
 
-    def _page_facts(self, record: TrialRecord, environment: provenance.Environment, journal: Journal | None) -> Any:
-        from mitosis import report
+    def _save_printed(self) -> None:
+        """Write what each step printed to a file, of which the page has only the two ends where it is long."""
+        names = [planned.step.name for planned in self._loaded.plan.steps]
+        for cell in self._notebook.cells:
+            about = cell.metadata.get("mitosis", {})
+            printed = notebooks.printed(cell)
+            if about.get("kind") != "step" or not printed:
+                continue
+            path = self._folder.printed(names.index(about["step"]))
+            if path.exists():  # it was too much for a notebook as well, or the experiment has a file of that name
+                continue
+            try:
+                self._folder.write(path.name, printed)
+                about["printed"] = path.name
+            except FolderNotWritable as error:
+                self._warn(f"what step `{about['step']}` printed could not be written: {error.reason}")
 
+    def _render_page(self, facts: report.PageFacts) -> str:
+        """The page: if the user's template fails, with the template of mitosis."""
+        template = self._settled.template
+        if template is not None:
+            try:
+                return report.render_page(self._notebook, facts, template)
+            except Exception as error:
+                problem = report.describe_template_error(error, template)
+                self._warn(f"the template {template.name} failed, so the page has the look of mitosis: {problem}")
+                facts = dataclasses.replace(facts, record=facts.record.with_changes(warnings=tuple(self._warnings)))
+        return report.render_page(self._notebook, facts)
+
+    def _page_facts(
+        self, record: TrialRecord, environment: provenance.Environment, journal: Journal | None
+    ) -> report.PageFacts:
         folder = self._folder.path.name
         names = {"notebook": outputs.NOTEBOOK, "source": outputs.SOURCE, "log": outputs.LOG}
         links = {label: f"{folder}/{name}" for label, name in names.items() if (self._folder.path / name).exists()}
@@ -484,8 +534,6 @@ class Trial:
 
     def _previous_page(self, record: TrialRecord, journal: Journal) -> str | None:
         """The page in the trials folder of the last trial before this one with its experiment and parameters."""
-        from mitosis import report
-
         if record.iteration == 0:
             return None
         for _, name in report.earlier_pages(record, self._folder.page_names())[:EARLIER_LIMIT]:
@@ -523,8 +571,6 @@ class Trial:
 
 
 def _changed(step: StepRecord, **changes: Any) -> StepRecord:
-    import dataclasses
-
     return dataclasses.replace(step, **changes)
 
 
