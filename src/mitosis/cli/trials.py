@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,17 +45,17 @@ def list_trials(
     if number < 0:
         raise UsageError(f"-n {number}: give how many trials to list, or 0 for all")
     problems: list[BadRecord] = []
-    journal = _open_journal()
-    records = list(journal.iter_trials(limit=number or None, experiment=experiment, problems=problems))
-    meanings = journal.present_meanings(parameter for record in records for parameter in record.parameters)
-    if records:
-        _print_table(records, meanings)
-    else:
-        what = f" of {experiment}" if experiment is not None else ""
-        print_line(f"no trials{what} {'can be read' if problems else 'are recorded'} in this repository")
-    print_problems(problems)
-    _print_conflicts(meanings)
-    print_unmerged(journal)
+    with _reading_journal() as journal:
+        records = list(journal.iter_trials(limit=number or None, experiment=experiment, problems=problems))
+        meanings = journal.present_meanings(parameter for record in records for parameter in record.parameters)
+        if records:
+            _print_table(records, meanings)
+        else:
+            what = f" of {experiment}" if experiment is not None else ""
+            print_line(f"no trials{what} {'can be read' if problems else 'are recorded'} in this repository")
+        print_problems(problems)
+        _print_conflicts(meanings)
+        print_unmerged(journal)
     return 0
 
 
@@ -64,13 +65,13 @@ def show(key: _Key) -> int:
     Args:
         key: The trial's key, or any unique beginning of it.
     """
-    journal = _open_journal()
-    record = journal.read_trial(key)
-    meanings = journal.present_meanings(record.parameters)
-    for line in describe_trial(record, meanings):
-        print_line(line)
-    _print_conflicts(meanings)
-    print_unmerged(journal)
+    with _reading_journal() as journal:
+        record = journal.read_trial(key)
+        meanings = journal.present_meanings(record.parameters)
+        for line in describe_trial(record, meanings):
+            print_line(line)
+        _print_conflicts(meanings)
+        print_unmerged(journal)
     return 0
 
 
@@ -125,7 +126,8 @@ def open_page(key: _Key) -> int:
     from mitosis.errors import TrialNotFound
     from mitosis.results import find_page
 
-    record = _open_journal().read_trial(key)
+    with _reading_journal() as journal:
+        record = journal.read_trial(key)
     page = find_page(record)
     if page is None:
         where = f"{record.trials_folder}/{record.page}" if record.page else "nowhere: it has no page"
@@ -136,6 +138,16 @@ def open_page(key: _Key) -> int:
     if not (is_terminal() and open_in_browser(page)):
         print_line(str(page))
     return 0
+
+
+@contextlib.contextmanager
+def _reading_journal() -> Iterator[Journal]:
+    """The journal, for a command that reads little of it."""
+    from mitosis.git import open_briefly
+    from mitosis.journal import Journal
+
+    with open_briefly(Path.cwd()) as repository:
+        yield Journal(repository)
 
 
 def _open_journal() -> Journal:
@@ -208,9 +220,9 @@ def _cut(text: str, limit: int) -> str:
 
 def _state(record: TrialRecord) -> tuple[str, str]:
     """The status, `lost` where the process of a running trial is gone, and a note about it."""
-    from mitosis.provenance import is_alive
-
     if record.status == "running":
+        from mitosis.provenance import is_alive
+
         where = f"step {(record.step or 0) + 1} of {len(record.steps)}" if len(record.steps) > 1 else ""
         alive = is_alive(record.process)
         if alive is False:

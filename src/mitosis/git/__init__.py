@@ -7,7 +7,7 @@ repository   one repository, its identity, and its objects through libgit2 or th
 
 from mitosis.git.objects import GitObject, Objects, TreeEntry, read_blobs
 from mitosis.git.program import Streamed, run_git, start_git, stream_git, without_password
-from mitosis.git.repository import Identity, ObjectReader, Repository, find_repository
+from mitosis.git.repository import Identity, ObjectReader, Repository, find_repository, open_briefly
 
 __all__ = [
     "GitObject",
@@ -18,6 +18,7 @@ __all__ = [
     "Streamed",
     "TreeEntry",
     "find_repository",
+    "open_briefly",
     "read_blobs",
     "run_git",
     "start_git",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ from mitosis.errors import (
     NotARepository,
     NotInWorkTree,
     ObjectMissing,
+    ObjectTooLarge,
     UnreadableObject,
     UnsupportedRepository,
 )
@@ -107,6 +110,28 @@ class Repository(Objects):
                 raise
             return False
 
+    def may_be_partial(self) -> bool:
+        """Whether git may fetch what is not here, as far as can be told without asking git."""
+        try:
+            return b"promisor" in (self.common_dir / "config").read_bytes()
+        except OSError:
+            return True
+
+    def plain_ref(self, name: str) -> str | None:
+        """The id in the file of a ref, or in that of packed refs; None where there is none, or something else.
+
+        It takes no program and no library.
+        """
+        with contextlib.suppress(OSError):
+            try:
+                found = _REF_FILE.fullmatch(read_file(f"{self.common_dir}/{name}"))
+            except (FileNotFoundError, NotADirectoryError):
+                # A ref that is packed now had been in a file before, so this order misses none.
+                packed = read_file(f"{self.common_dir}/packed-refs")
+                found = re.search(rb"^([0-9a-f]{40}) " + re.escape(name.encode()) + rb"$", packed, re.MULTILINE)
+            return None if found is None else found[1].decode("ascii")
+        return None
+
     @functools.cached_property
     def objects(self) -> pygit2.Repository:
         """The repository opened by libgit2, for reading and writing objects and refs."""
@@ -169,6 +194,9 @@ class Repository(Objects):
             except OSError as error:
                 raise UnreadableObject(oid, str(error)) from error
             return inflate(compressed, oid, limit_bytes)
+        return self._read_packed(oid, limit_bytes)
+
+    def _read_packed(self, oid: str, limit_bytes: int | None) -> GitObject:
         try:
             if limit_bytes is not None:
                 check_size(oid, self._database.read_header(oid)[1], limit_bytes)
@@ -189,9 +217,10 @@ class Repository(Objects):
         Raises:
             UnreadableObject: it is damaged, or no commit.
         """
-        if not self.has_object(commit):
+        try:
+            line, _, _ = self._read_kind(commit, "commit").partition(b"\n")
+        except ObjectMissing:
             return None
-        line, _, _ = self._read_kind(commit, "commit").partition(b"\n")
         return line.removeprefix(b"tree ").decode("ascii")
 
 
@@ -258,6 +287,67 @@ class ObjectReader(Objects):
         if self._process is not None:
             end_asked_git(self._process)
             self._process = None
+
+
+class BriefRepository(Repository):
+    """A repository of which little is read: a git program does that sooner than libgit2 is loaded.
+
+    libgit2 is loaded by whatever needs more than objects, when many objects are read, and to tell what is wrong with
+    one that git cannot read.
+    """
+
+    @functools.cached_property
+    def _asked(self) -> _Asked:
+        return _Asked(None if self.may_be_partial() else ObjectReader(self))
+
+    def close(self) -> None:
+        """End the git program."""
+        self._asked.close()
+
+    def _read_packed(self, oid: str, limit_bytes: int | None) -> GitObject:
+        asked = self._asked
+        if asked.reader is not None and asked.left > 0:
+            asked.left -= 1
+            try:
+                return asked.reader.read_object(oid, limit_bytes)
+            except ObjectTooLarge:
+                raise
+            except UnreadableObject:
+                pass  # libgit2 knows why
+        asked.close()
+        return super()._read_packed(oid, limit_bytes)
+
+
+_MOST_ASKED = 500
+"""With so many objects, a git program has taken as long as libgit2 takes to be loaded and to read them."""
+
+
+class _Asked:
+    """The git program that is asked for objects, and how many more it will be asked for."""
+
+    def __init__(self, reader: ObjectReader | None) -> None:
+        self.reader = reader
+        self.left = _MOST_ASKED
+
+    def close(self) -> None:
+        if self.reader is not None:
+            self.reader.close()
+            self.reader = None
+
+
+@contextlib.contextmanager
+def open_briefly(folder: Path) -> Iterator[Repository]:
+    """The repository that `folder` is in, for reading a few objects of it; see `BriefRepository`.
+
+    Raises:
+        as `find_repository`.
+    """
+    found = find_repository(folder)
+    with contextlib.closing(BriefRepository(found.root, found.git_dir, found.common_dir, found.head)) as repository:
+        yield repository
+
+
+_REF_FILE = re.compile(rb"([0-9a-f]{40})\n")
 
 
 def _libgit2_errors() -> tuple[type[Exception], ...]:

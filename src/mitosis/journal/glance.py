@@ -59,7 +59,7 @@ class Glance:
 
     def __enter__(self) -> Glance:
         name = f"{layout.JOURNAL_REF}^{{tree}}"
-        if self._may_be_partial():
+        if self._repository.may_be_partial():  # git may fetch what is missing, libgit2 never does
             with suppress(GitError):
                 self._root = self._repository.git("rev-parse", "--verify", "--quiet", name).strip()
         else:
@@ -214,13 +214,6 @@ class Glance:
         except UnreadableObject:
             return False
         return text.isdigit() and int(text) <= layout.FORMAT
-
-    def _may_be_partial(self) -> bool:
-        """Whether git may fetch what is not here; libgit2 never does."""
-        try:
-            return b"promisor" in (self._repository.common_dir / "config").read_bytes()
-        except OSError:
-            return True
 
     def _is_late(self) -> bool:
         return time.monotonic() > self._deadline

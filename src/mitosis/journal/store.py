@@ -82,6 +82,9 @@ class Store:
         Raises:
             JournalError: the ref is symbolic, or its file is damaged.
         """
+        plain = self.repository.plain_ref(name)
+        if plain is not None:
+            return plain
         import pygit2
 
         try:
