@@ -372,11 +372,6 @@ def test_modules_of_the_project_do_not_stand_for_pythons_own(run: Callable[..., 
     assert variants(found) == ["my.p=v"]
 
 
-def test_import_time_is_that_of_the_users_modules(run: Callable[..., Evaluation]) -> None:
-    found = run(my="import time\ntime.sleep(0.3)\n" + GOOD)
-    assert 0.3 <= found.import_s < 1
-
-
 def test_functions_that_values_name_have_their_digests(run: Callable[..., Evaluation]) -> None:
     code = "def f():\n    return {}\nlookup_dict = {{'p': {{'v': f, 'w': 1}}}}\n"
     digests = [run(my=code.format(body)).meanings[0].functions for body in ("1", "1  # one", "2")]

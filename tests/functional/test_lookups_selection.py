@@ -12,8 +12,7 @@ import pytest
 from mitosis import canonical
 from mitosis.config import Config, find_config
 from mitosis.git import Repository, find_repository
-from mitosis.lookups import Checkout, Evaluation, evaluate, evaluate_at, evaluate_staged, selection
-from mitosis.lookups.checkouts import open_index
+from mitosis.lookups import Checkout, Evaluation, evaluate, evaluate_index, open_index, selection
 from mitosis.lookups.selection import select_files
 from support.e2e import write
 
@@ -57,6 +56,13 @@ def checkouts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
+def in_index(
+    repository: Repository, config: Config, commit: str | None = None, *, time_limit_s: float = 30
+) -> Evaluation:
+    with open_index(repository, commit) as index:
+        return evaluate_index(index, config, time_limit_s=time_limit_s)
+
+
 def value(found: Evaluation) -> str:
     assert not found.troubles, found.troubles
     return canonical.summary(found.meanings[0].value, limit=200)
@@ -77,10 +83,10 @@ def test_only_what_the_lookup_modules_need_is_checked_out(
         },
         count=1500,
     )
-    assert value(evaluate_staged(repository, config)) == "[1, 'loud']"
+    assert value(in_index(repository, config)) == "[1, 'loud']"
     assert checkouts == [4]
     git("commit", "--quiet", "-m", "first", cwd=repository.root)
-    assert value(evaluate_at(repository, "HEAD", config)) == "[1, 'loud']"
+    assert value(in_index(repository, config, "HEAD")) == "[1, 'loud']"
     assert checkouts == [4, 4]
 
 
@@ -93,7 +99,7 @@ def test_libraries_that_look_for_what_is_not_there_need_no_more(
     )
     repository, config = large({"lab/__init__.py": code, "src/other.py": ""})
     monkeypatch.setenv("PYTHONPATH", str(repository.root / "src"), prepend=os.pathsep)
-    found = evaluate_staged(repository, config)
+    found = in_index(repository, config)
     assert value(found) == "1"
     assert [refused.variant for refused in found.refused] == ["refused"]
     assert checkouts == [2]
@@ -128,7 +134,7 @@ def test_everything_is_checked_out_when_the_code_looked_for_more(
     repository, config = large(
         {"lab/__init__.py": code, "other_module.py": "VALUE = 5\n", "data/five.txt": "5", "data/six.txt": "6"}
     )
-    assert value(evaluate_staged(repository, config)) == "5"
+    assert value(in_index(repository, config)) == "5"
     assert checkouts == [2, 105]
 
 
@@ -137,7 +143,7 @@ def test_value_that_raises_is_tried_with_everything(
 ) -> None:
     code = "class D(dict):\n    def __getitem__(self, name): raise OSError('never')\nlookup_dict = {'p': D(v=1)}\n"
     repository, config = large({"lab/__init__.py": code})
-    assert [refused.reason for refused in evaluate_staged(repository, config).refused] == [
+    assert [refused.reason for refused in in_index(repository, config).refused] == [
         "getting its value raised OSError: never"
     ]
     assert len(checkouts) == 2
@@ -145,7 +151,7 @@ def test_value_that_raises_is_tried_with_everything(
 
 def test_time_limit_is_not_spent_twice(large: Callable[..., tuple[Repository, Config]], checkouts: list[int]) -> None:
     repository, config = large({"lab/__init__.py": "while True: pass"})
-    (trouble,) = evaluate_staged(repository, config, time_limit_s=0.5).troubles
+    (trouble,) = in_index(repository, config, time_limit_s=0.5).troubles
     assert trouble.kind == "late"
     assert len(checkouts) == 1
 
@@ -161,7 +167,7 @@ def test_attributes_count_although_they_are_not_checked_out(
         }
     )
     (repository.root / ".gitattributes").write_text("")
-    assert value(evaluate_staged(repository, config)) == r"'1\r\n'"
+    assert value(in_index(repository, config)) == r"'1\r\n'"
     assert len(checkouts) == 1
 
 

@@ -17,7 +17,7 @@ from mitosis.config import Config, find_config
 from mitosis.errors import GitError
 from mitosis.git import Repository, find_repository
 from mitosis.journal import Journal
-from mitosis.lookups import Evaluation, at_commit, evaluate, evaluate_at, evaluate_staged, staged, working_tree
+from mitosis.lookups import Evaluation, evaluate, evaluate_index, open_index, working_tree
 from support.e2e import command, write
 
 STEP = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n'
@@ -47,12 +47,15 @@ def in_working_tree(folder: Path) -> Evaluation:
 
 
 def in_index(folder: Path) -> Evaluation:
-    return evaluate_staged(*opened(folder))
+    repository, config = opened(folder)
+    with open_index(repository) as index:
+        return evaluate_index(index, config)
 
 
 def in_commit(folder: Path, commit: str = "HEAD") -> Evaluation:
     repository, config = opened(folder)
-    return evaluate_at(repository, commit, config)
+    with open_index(repository, commit) as index:
+        return evaluate_index(index, config)
 
 
 def shown(found: Evaluation) -> dict[str, str]:
@@ -128,8 +131,12 @@ def test_temporary_folders_are_removed_also_after_an_error(
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     write(lab, {"lab/__init__.py": "import os; os.chmod(os.path.dirname(__file__), 0o500)\n" + ONE})
     repository, _ = opened(lab)
-    for state in (staged(repository), at_commit(repository, "HEAD")):
-        with pytest.raises(KeyboardInterrupt), state as checkout:
+    for commit in (None, "HEAD"):
+        with (
+            pytest.raises(KeyboardInterrupt),
+            open_index(repository, commit) as index,
+            index.checked_out() as checkout,
+        ):
             assert checkout.root.is_relative_to(temporary)
             (checkout.root / "lab").chmod(0o500)
             raise KeyboardInterrupt
@@ -138,22 +145,22 @@ def test_temporary_folders_are_removed_also_after_an_error(
 
 
 def test_unknown_commit_is_gits_error(lab: Path) -> None:
-    repository, config = opened(lab)
     for commit in ("0" * 40, "no-such-branch", "--help"):
         with pytest.raises(GitError):
-            evaluate_at(repository, commit, config)
+            in_commit(lab, commit)
 
 
 def test_only_named_files_are_checked_out(lab: Path, git: Callable[..., str]) -> None:
     write(lab, {"a b.txt": "a", "c\nd.txt": "c", "sub/e.txt": "e"})
     git("add", ".", cwd=lab)
-    with staged(find_repository(lab), names=["c\nd.txt", "sub/e.txt", "not there"]) as checkout:
-        files = {path.relative_to(checkout.root).as_posix() for path in checkout.root.rglob("*") if path.is_file()}
-        assert not checkout.is_whole
-    assert files == {"c\nd.txt", "sub/e.txt"}
-    with staged(find_repository(lab)) as checkout:
-        assert checkout.is_whole
-        assert (checkout.root / "a b.txt").read_text() == "a"
+    with open_index(find_repository(lab)) as index:
+        with index.checked_out(["c\nd.txt", "sub/e.txt", "not there"]) as checkout:
+            files = {path.relative_to(checkout.root).as_posix() for path in checkout.root.rglob("*") if path.is_file()}
+            assert not checkout.is_whole
+        assert files == {"c\nd.txt", "sub/e.txt"}
+        with index.checked_out() as checkout:
+            assert checkout.is_whole
+            assert (checkout.root / "a b.txt").read_text() == "a"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
@@ -409,10 +416,10 @@ def test_sparse_checkout_stays_sparse(lab: Path, git: Callable[..., str]) -> Non
     git("commit", "--quiet", "-m", "other", cwd=lab)
     git("sparse-checkout", "set", "lab", cwd=lab)
     repository = find_repository(lab)
-    with staged(repository) as checkout:
+    with open_index(repository) as index, index.checked_out() as checkout:
         assert (checkout.root / "lab/__init__.py").exists()
         assert not (checkout.root / "other").exists()
-    with at_commit(repository, "HEAD") as checkout:
+    with open_index(repository, "HEAD") as index, index.checked_out() as checkout:
         assert (checkout.root / "other/big.txt").read_text() == "big"
 
 
@@ -434,9 +441,10 @@ def test_the_index_of_a_hook_counts_and_nothing_of_it_reaches_the_code(
         "from mitosis import canonical\n"
         "from mitosis.config import find_config\n"
         "from mitosis.git import find_repository\n"
-        "from mitosis.lookups import evaluate_staged\n"
+        "from mitosis.lookups import evaluate_index, open_index\n"
         "repository = find_repository(Path.cwd())\n"
-        "found = evaluate_staged(repository, find_config(repository.root, None, steps_needed=True))\n"
+        "with open_index(repository) as index:\n"
+        "    found = evaluate_index(index, find_config(repository.root, None, steps_needed=True))\n"
         "text = found.troubles or canonical.summary(found.meanings[0].value, limit=500)\n"
         "Path(repository.git_dir, 'told').write_text(str(text))\n"
     )

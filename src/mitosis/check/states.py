@@ -15,8 +15,7 @@ from mitosis.git import Repository, read_blobs
 from mitosis.lookups.evaluation import TIME_LIMIT_S
 
 if TYPE_CHECKING:
-    from mitosis.lookups import Evaluation
-    from mitosis.lookups.checkouts import Index
+    from mitosis.lookups import Evaluation, Index
 
 _MAX_CONFIG_BYTES = 16 * 2**20
 
@@ -110,8 +109,7 @@ def working_state(repository: Repository) -> Iterator[State]:
 
 @contextlib.contextmanager
 def _index_state(repository: Repository, commit: str | None, label: str, time_limit_s: float) -> Iterator[State]:
-    from mitosis.lookups.checkouts import open_index
-    from mitosis.lookups.selection import evaluate_index
+    from mitosis.lookups import evaluate_index, open_index
 
     with open_index(repository, commit) as index:
         config = None

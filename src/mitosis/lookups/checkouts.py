@@ -49,41 +49,6 @@ def working_tree(repository: Repository) -> Checkout:
     return Checkout(root=top, top=top, is_whole=True)
 
 
-@contextlib.contextmanager
-def staged(repository: Repository, *, names: Sequence[str] | None = None) -> Iterator[Checkout]:
-    """Check out the index to a temporary folder, which is gone afterwards.
-
-    The index is the one that git would commit now: inside a hook, that which GIT_INDEX_FILE names. What a sparse
-    checkout leaves out is left out here too.
-
-    Args:
-        repository: whose index.
-        names: check out only these paths, relative to the top, with `/`; those that are not in the index are left
-            out. None for everything.
-
-    Raises:
-        GitError: git cannot read the index or write a file.
-    """
-    with open_index(repository) as index, index.checked_out(names) as checkout:
-        yield checkout
-
-
-@contextlib.contextmanager
-def at_commit(repository: Repository, commit: str, *, names: Sequence[str] | None = None) -> Iterator[Checkout]:
-    """Check out a commit to a temporary folder, which is gone afterwards.
-
-    Args:
-        repository: that has the commit.
-        commit: its id, or anything that git takes for a commit.
-        names: check out only these paths, as in `staged`.
-
-    Raises:
-        GitError: there is no such commit, or git cannot write a file.
-    """
-    with open_index(repository, commit) as index, index.checked_out(names) as checkout:
-        yield checkout
-
-
 @dataclass(frozen=True, slots=True)
 class Index:
     """An index to check out from: the user's, or one of a commit that was made for this."""
@@ -104,7 +69,15 @@ class Index:
 
     @contextlib.contextmanager
     def checked_out(self, names: Sequence[str] | None = None) -> Iterator[Checkout]:
-        """A temporary folder with the files, or with those of `names`. Submodules are links to the working tree."""
+        """Check out to a temporary folder, which is gone afterwards. Submodules are links to the working tree.
+
+        Args:
+            names: check out only these paths, relative to the top, with `/`; those that are not in the index are left
+                out. None for everything.
+
+        Raises:
+            GitError: git cannot write a file.
+        """
         top = Path(os.path.realpath(self.repository.root))
         with TemporaryFolder() as folder:
             root = folder.path / "tree"
@@ -133,6 +106,13 @@ class Index:
 @contextlib.contextmanager
 def open_index(repository: Repository, commit: str | None = None) -> Iterator[Index]:
     """The user's index, or a temporary one of a commit.
+
+    The user's is the one that git would commit now: inside a hook, that which GIT_INDEX_FILE names. What a sparse
+    checkout leaves out is left out of it too.
+
+    Args:
+        repository: whose.
+        commit: its id, or anything that git takes for a commit; None for the user's index.
 
     Raises:
         GitError: git cannot read it, or there is no such commit.

@@ -99,8 +99,6 @@ class Evaluation:
     troubles: tuple[Trouble, ...]
     files: frozenset[str]
     """The modules that were imported and the files that were read, relative to the top, with `/`."""
-    import_s: float
-    """Seconds that importing the user's modules took."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Packages of lookup modules that are imported from the repository, though a trial would import them from this
     path: another copy of them is installed, or something else has their name."""
@@ -310,7 +308,6 @@ class _Collected:
         self._missing: set[str] = set()
         self._is_complete = True
         self._elsewhere: dict[str, str] = {}
-        self._import_s = 0.0
 
     def take(
         self, replies: Iterator[dict[str, Any]], steps: Sequence[StepConfig], end: _End, time_limit_s: float
@@ -323,8 +320,6 @@ class _Collected:
             kind = reply.pop("kind")
             if kind == "begin":
                 began = reply
-            elif kind == "imported":
-                self._import_s += reply["duration_s"]
             elif kind == "meaning":
                 self._meanings.append(Meaning(**reply, source=self._steps[reply["step"]].lookup))
             elif kind == "refused":
@@ -376,7 +371,6 @@ class _Collected:
             refused=tuple(self._refused),
             troubles=tuple(self._troubles),
             files=frozenset(self._files),
-            import_s=self._import_s,
             elsewhere=self._elsewhere,
             seen=seen,
         )

@@ -147,7 +147,6 @@ def _by_module(steps: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, list[M
 def _evaluate_module(module: str, steps: list[Mapping[str, str]], replies: Replies, places: Places) -> None:
     names = [step["name"] for step in steps]
     replies.send("begin", steps=names, what=f"importing `{module}`")
-    began = time.perf_counter()
     try:
         importlib.import_module(module)
     except BaseException as error:
@@ -158,8 +157,6 @@ def _evaluate_module(module: str, steps: list[Mapping[str, str]], replies: Repli
             details=_details(error),
         )
         return
-    finally:
-        replies.send("imported", duration_s=time.perf_counter() - began)
     for step in steps:
         reference = f"{module}:{step['qualified_name']}"
         replies.send("begin", steps=[step["name"]], what=f"evaluating `{reference}`")

@@ -7,8 +7,7 @@ from collections.abc import Collection, Sequence
 
 from mitosis.config import CONFIG_NAME, Config
 from mitosis.errors import UnreadableObject
-from mitosis.git import Repository
-from mitosis.lookups.checkouts import Index, open_index
+from mitosis.lookups.checkouts import Index
 from mitosis.lookups.evaluation import TIME_LIMIT_S, Evaluation, Seen, evaluate
 from mitosis.lookups.paths import folders, module_names
 from mitosis.lookups.static import source_folders, static_files
@@ -17,49 +16,20 @@ SMALL_REPOSITORY = 200
 """With so many files at most, everything is checked out."""
 
 
-def evaluate_staged(
-    repository: Repository,
-    config: Config,
-    *,
-    steps: Sequence[str] | None = None,
-    time_limit_s: float = TIME_LIMIT_S,
+def evaluate_index(
+    index: Index, config: Config, *, steps: Sequence[str] | None = None, time_limit_s: float = TIME_LIMIT_S
 ) -> Evaluation:
-    """Evaluate the lookup dictionaries as git would commit them now; see `evaluate` and `staged`.
+    """Evaluate the lookup dictionaries as an index has them; see `evaluate`.
 
     Args:
-        repository: whose index.
-        config: as it is staged.
+        index: of a commit, or what git would commit now.
+        config: as it is there.
         steps: names of the steps to evaluate; all by default.
         time_limit_s: for evaluating them. In a large repository it may be done twice.
 
     Raises:
-        GitError: git cannot read the index or write a file.
+        GitError: git cannot write a file.
     """
-    with open_index(repository) as index:
-        return evaluate_index(index, config, steps=steps, time_limit_s=time_limit_s)
-
-
-def evaluate_at(
-    repository: Repository,
-    commit: str,
-    config: Config,
-    *,
-    steps: Sequence[str] | None = None,
-    time_limit_s: float = TIME_LIMIT_S,
-) -> Evaluation:
-    """Evaluate the lookup dictionaries of a commit; see `evaluate`, `at_commit` and `evaluate_staged`.
-
-    Raises:
-        GitError: there is no such commit, or git cannot write a file.
-    """
-    with open_index(repository, commit) as index:
-        return evaluate_index(index, config, steps=steps, time_limit_s=time_limit_s)
-
-
-def evaluate_index(
-    index: Index, config: Config, *, steps: Sequence[str] | None = None, time_limit_s: float = TIME_LIMIT_S
-) -> Evaluation:
-    """Evaluate the lookup dictionaries of an index that is open; see `evaluate_staged`."""
     names = select_files(index, config) if len(index.files) > SMALL_REPOSITORY else None
     if names is not None:
         with index.checked_out(sorted(names)) as checkout:
