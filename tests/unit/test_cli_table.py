@@ -56,3 +56,15 @@ def test_terminal_that_is_too_narrow_loses_no_column(printed: Callable[[int], li
         "✗  5f2c91  np.lins…  –         Val…",
         "   81aa03  4         3.17e-05",
     ]
+
+
+def test_marks_colour_their_rows_where_there_are_colours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    print_columns(["", "key"], ROWS)
+    assert capsys.readouterr().out == "\x1b[1m   key\x1b[0m\n\x1b[31m✗  5f2c91\x1b[0m\n   81aa03\n"
+    monkeypatch.setenv("NO_COLOR", "1")
+    print_columns(["", "key"], ROWS)
+    assert capsys.readouterr().out == "   key\n✗  5f2c91\n   81aa03\n"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
-from mitosis.cli.text import clean, is_terminal, plain
+from mitosis.cli.text import clean, has_colour, is_terminal, plain
 
 if TYPE_CHECKING:
     from mitosis.errors import BadRecord, Conflict
@@ -18,6 +18,9 @@ _GAP = 2
 _LEAST_WIDTH = 8
 _WHOLE = ("", "key", "main", "when", "took", "state", "locked", "commit")
 """Columns that are never cut."""
+_BOLD = 1
+_COLOURS = {"✗": 31, "…": 36, "?": 33, "!": 33}
+"""Of a row with this mark, as a terminal numbers them: red, cyan and yellow."""
 
 
 def print_line(line: str, out: IO[str] | None = None) -> None:
@@ -85,8 +88,6 @@ def print_columns(
         The columns that there was no room for.
     """
     from rich.cells import cell_len
-    from rich.console import Console
-    from rich.text import Text
 
     whole = (*_WHOLE, *whole)
     minimum = least or {}
@@ -97,16 +98,11 @@ def print_columns(
     narrowest = [_least_width(name, width, whole, minimum) for name, width in zip(columns, widths, strict=True)]
     screen = _screen_width()
     widths = _squeeze(widths, narrowest, screen - _GAP * (len(columns) - 1))
-    styles = {"✗": "red", "…": "cyan", "?": "yellow", "!": "yellow"}
-    lines = [(_joined(headings, widths), "bold")]
-    lines += [(_joined(texts, widths), styles.get(row[""], "")) for row, texts in zip(rows, shown, strict=True)]
-    console = Console(highlight=False, markup=False, emoji=False)
-    for line, style in lines:
-        if style and console.is_terminal:
-            with console.capture() as capture:
-                console.print(Text(line, style=style), soft_wrap=True, end="")
-            line = capture.get()
-        sys.stdout.write(f"{line}\n")
+    colours = has_colour(sys.stdout)
+    lines = [(_joined(headings, widths), _BOLD)]
+    lines += [(_joined(texts, widths), _COLOURS.get(row[""])) for row, texts in zip(rows, shown, strict=True)]
+    for line, colour in lines:
+        sys.stdout.write(f"\x1b[{colour}m{line}\x1b[0m\n" if colours and colour is not None else f"{line}\n")
     return left_out
 
 
@@ -125,9 +121,9 @@ def _cell(text: str, width: int) -> str:
 
 
 def _screen_width() -> int:
-    from rich.console import Console
+    import shutil
 
-    return Console().width if is_terminal() else _PIPE_WIDTH
+    return shutil.get_terminal_size().columns if is_terminal() else _PIPE_WIDTH
 
 
 def _least_width(name: str, width: int, whole: Sequence[str], least: Mapping[str, int]) -> int:
