@@ -99,7 +99,7 @@ def print_columns(
     screen = _screen_width()
     widths = _squeeze(widths, narrowest, screen - _GAP * (len(columns) - 1))
     colours = has_colour(sys.stdout)
-    lines = [(_joined(headings, widths), _BOLD)]
+    lines: list[tuple[str, int | None]] = [(_joined(headings, widths), _BOLD)]
     lines += [(_joined(texts, widths), _COLOURS.get(row[""])) for row, texts in zip(rows, shown, strict=True)]
     for line, colour in lines:
         sys.stdout.write(f"\x1b[{colour}m{line}\x1b[0m\n" if colours and colour is not None else f"{line}\n")
@@ -121,9 +121,11 @@ def _cell(text: str, width: int) -> str:
 
 
 def _screen_width() -> int:
+    if not is_terminal():
+        return _PIPE_WIDTH
     import shutil
 
-    return shutil.get_terminal_size().columns if is_terminal() else _PIPE_WIDTH
+    return shutil.get_terminal_size().columns
 
 
 def _least_width(name: str, width: int, whole: Sequence[str], least: Mapping[str, int]) -> int:
