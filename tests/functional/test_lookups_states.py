@@ -503,8 +503,19 @@ lookup_dict = {
 """
 
 
+ACROSS_CHUNKS = "'x' * (2**16 - 5) + here + 'x' * 2**21"
+
+
 @pytest.mark.parametrize(
-    "value", ["here * 2000", "np.array([here])", "{'x': [here.encode() * 2000]}", "here * 100_000"]
+    "value",
+    [
+        "here * 2000",
+        "np.array([here])",
+        "{'x': [here.encode() * 2000]}",
+        "here * 100_000",
+        ACROSS_CHUNKS,
+        f"np.frombuffer(({ACROSS_CHUNKS}).encode(), dtype=np.uint8)",
+    ],
 )
 def test_place_of_a_checkout_is_never_a_meaning(lab: Path, git: Callable[..., str], value: str) -> None:
     text = f"import numpy as np\nhere = __file__\nlookup_dict = {{'frequency': {{'slow': {value}}}}}\n"

@@ -96,25 +96,31 @@ def refuse_contents(words: Iterable[bytes], reason: str) -> None:
     _refused.update(dict.fromkeys(words, reason))
 
 
-def digest_chunk(chunk: bytes | memoryview) -> bytes:
-    """The digest of one chunk's bytes.
+def join_digests(chunks: Iterable[bytes | memoryview]) -> bytes:
+    """The digests of the chunks of one content, which follow each other, joined.
 
     Raises:
-        UnstableValue: it holds what `refuse_contents` was told of.
+        UnstableValue: the content holds what `refuse_contents` was told of, perhaps across the end of a chunk.
     """
-    if _refused:
-        data = bytes(chunk)
-        for word, reason in _refused.items():
-            if word in data:
-                raise UnstableValue("", reason)
-    return hashlib.sha256(chunk).digest()[:DIGEST_SIZE]
+    digests = []
+    tail = b""
+    reach = max(map(len, _refused), default=0)
+    for chunk in chunks:
+        if _refused:
+            data = tail + bytes(chunk)
+            for word, reason in _refused.items():
+                if word in data:
+                    raise UnstableValue("", reason)
+            tail = data[-reach:]
+        digests.append(hashlib.sha256(chunk).digest()[:DIGEST_SIZE])
+    return b"".join(digests)
 
 
 def digest_chunks(header: ArrayHeader, content: bytes) -> bytes:
     """The digests of all chunks, joined."""
     step = chunk_elements(header) * header.item_size
     view = memoryview(content)
-    return b"".join(digest_chunk(view[start : start + step]) for start in range(0, len(content), step)) if step else b""
+    return join_digests(view[start : start + step] for start in range(0, len(content), step)) if step else b""
 
 
 def chunk_digests(entry: Entry) -> bytes:

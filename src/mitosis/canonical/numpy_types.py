@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mitosis.canonical.content import array_entry, chunk_elements, digest_chunk, digested_entry, has_range, range_of
+from mitosis.canonical.content import array_entry, chunk_elements, digested_entry, has_range, join_digests, range_of
 from mitosis.canonical.expansion import Handler, Part, atom, attributes, instance_attributes, record
 from mitosis.canonical.graph import NAN, ArrayHeader, Entry
 from mitosis.canonical.names import Refusal, class_label, find, function_label
@@ -121,14 +121,16 @@ def _content(header: ArrayHeader, array: np.ndarray[Any, Any], limit: int) -> Pa
     """The entry of an array whose bytes are `array`, which has a whole number of items for each element."""
     if header.size_bytes <= limit:
         return array_entry(header, b"".join(chunk.tobytes() for chunk in _chunks(header, array)))
-    digests = []
     bounds: list[int | float] = []
-    for chunk in _chunks(header, array):
-        digests.append(digest_chunk(chunk.view(np.uint8).data))
-        if has_range(header.dtype):
-            bounds.extend(_range(chunk))
-    low, high = range_of(bounds)
-    return digested_entry(header, low, high, b"".join(digests))
+
+    def views() -> Iterator[memoryview]:
+        for chunk in _chunks(header, array):
+            if has_range(header.dtype):
+                bounds.extend(_range(chunk))
+            yield chunk.view(np.uint8).data
+
+    digests = join_digests(views())
+    return digested_entry(header, *range_of(bounds), digests)
 
 
 def _chunks(header: ArrayHeader, array: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:

@@ -8,9 +8,9 @@ from typing import Any, Final
 from mitosis.canonical.content import (
     array_entry,
     chunk_elements,
-    digest_chunk,
     digest_chunks,
     digested_entry,
+    join_digests,
     pack_numbers,
     range_of,
 )
@@ -78,11 +78,11 @@ def _packed_items(label: str, values: Sequence[Any]) -> Entry:
     header = ArrayHeader(label, "items", _NOMINAL_SIZE, (len(values),))
     pack = packer(lambda ref: reference_to(ref.index))
     step = chunk_elements(header)
-    digests = []
-    for start in range(0, len(values), step):
-        chunk = [NAN if value != value else value for value in values[start : start + step]]
-        digests.append(digest_chunk(pack(chunk)))
-    return digested_entry(header, None, None, b"".join(digests))
+    chunks = (
+        pack([NAN if value != value else value for value in values[start : start + step]])
+        for start in range(0, len(values), step)
+    )
+    return digested_entry(header, None, None, join_digests(chunks))
 
 
 def _is_inline(value: Any) -> bool:
