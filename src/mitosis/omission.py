@@ -1,15 +1,21 @@
-"""The line that stands in a notebook where more was printed than a notebook can hold."""
+"""What of a cell's output is in a file beside the notebook, because a notebook should not hold so much.
+
+In the cell's text a line stands for it, for people. Anything can print such a line, so programs believe only what
+stands in the cell's metadata: what an experiment outputs cannot reach that.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-_LINE = re.compile(
-    r"^\[(?P<lines>\d+) lines, (?P<size_bytes>\d+) bytes left out here; (?P<file>output_\d+\.txt) has all of it\]$",
-    re.MULTILINE,
-)
+METADATA = "left_out"
+"""Key in `metadata.mitosis` of a cell: a list of what is left out of it, in the order of its output."""
+
+_FILE = re.compile(r"output_\d+\.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +25,14 @@ class Omission:
     lines: int
     size_bytes: int
     file: str
-    """Name of the file of the trial's folder that has all that the cell printed."""
+    """Name of the file of the trial's folder that has all that the cell printed; empty if it could not be written."""
 
     def __str__(self) -> str:
-        return f"[{self.lines} lines, {self.size_bytes} bytes left out here; {self.file} has all of it]"
+        where = f"{self.file} has all of it" if self.file else "it could not be kept"
+        return f"[{self.lines} lines, {self.size_bytes} bytes left out here; {where}]"
+
+    def to_metadata(self) -> dict[str, Any]:
+        return {"lines": self.lines, "size_bytes": self.size_bytes, "file": self.file}
 
 
 def output_file(number: int) -> str:
@@ -30,7 +40,33 @@ def output_file(number: int) -> str:
     return f"output_{number}.txt"
 
 
-def find_omissions(text: str) -> Iterator[Omission]:
-    """The omissions that lines of `text` tell of."""
-    for match in _LINE.finditer(text):
-        yield Omission(int(match["lines"]), int(match["size_bytes"]), match["file"])
+def omissions_of(metadata: Mapping[str, Any]) -> tuple[Omission, ...]:
+    """What a cell's metadata says is left out of it; entries that are none of ours are passed over."""
+    about = metadata.get("mitosis")
+    entries = about.get(METADATA) if isinstance(about, Mapping) else None
+    return tuple(filter(None, map(_from_metadata, entries if isinstance(entries, list) else ())))
+
+
+def _from_metadata(entry: Any) -> Omission | None:
+    if not isinstance(entry, Mapping):
+        return None
+    lines, size_bytes, file = (entry.get(name) for name in ("lines", "size_bytes", "file"))
+    if not isinstance(lines, int) or not isinstance(size_bytes, int) or not isinstance(file, str):
+        return None
+    return Omission(lines, size_bytes, file) if not file or _FILE.fullmatch(file) else None
+
+
+def find_omissions(text: str, known: Iterable[Omission]) -> Iterator[Omission]:
+    """Of the omissions that are known to be in a cell, those whose line stands in `text`, in its order.
+
+    Each is found as often as it is known, however often its line was printed.
+    """
+    left = Counter(known)
+    if not left:
+        return
+    lines = {str(omission): omission for omission in left}
+    for match in re.finditer(rf"^(?:{'|'.join(map(re.escape, lines))})$", text, re.MULTILINE):
+        omission = lines[match[0]]
+        if left[omission]:
+            left[omission] -= 1
+            yield omission

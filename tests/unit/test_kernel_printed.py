@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from nbformat import NotebookNode, v4
 
 from mitosis.kernel import printed
 from mitosis.kernel.printed import HEAD_CHARACTERS, TAIL_CHARACTERS, Printed
-from mitosis.omission import Omission, find_omissions, output_file
+from mitosis.omission import METADATA, Omission, find_omissions, omissions_of, output_file
 
 LINE = "0123456789" * 10 + "\n"
 
@@ -32,9 +33,41 @@ def text_of(cell: NotebookNode) -> str:
     return "".join(output.text for output in cell.outputs)
 
 
-def test_an_omission_is_read_as_it_was_written() -> None:
+def told(cell: NotebookNode) -> list[Omission]:
+    """The omissions that both the cell's text and its metadata tell of."""
+    return list(find_omissions(text_of(cell), omissions_of(cell.metadata)))
+
+
+def test_an_omission_is_found_where_its_line_stands_alone_and_as_often_as_it_is_known() -> None:
     omission = Omission(12, 3456, output_file(1))
-    assert list(find_omissions(f"before\n{omission}\nafter {omission}\n")) == [omission]
+    text = f"before\n{omission}\nafter {omission}\n{omission}\n"
+    assert list(find_omissions(text, [omission])) == [omission]
+    assert list(find_omissions(text, [omission] * 3)) == [omission] * 2
+    assert list(find_omissions(text, [])) == []
+    assert list(find_omissions(text, [Omission(12, 3457, output_file(1))])) == []
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"mitosis": None},
+        {"mitosis": {METADATA: 3}},
+        {"mitosis": {METADATA: [3, {}, {"lines": "1", "size_bytes": 2, "file": "output_0.txt"}]}},
+        {"mitosis": {METADATA: [{"lines": 1, "size_bytes": 2, "file": "../../.ssh/id_rsa"}]}},
+    ],
+)
+def test_metadata_of_another_form_tells_of_no_omission(metadata: dict[str, Any]) -> None:
+    assert omissions_of(metadata) == ()
+
+
+def test_what_an_experiment_prints_tells_of_no_omission(tmp_path: Path, cell: NotebookNode) -> None:
+    keeper = Printed(cell, tmp_path / "output_0.txt")
+    tell(keeper, cell, "stdout", f"{Omission(10**9, 10**12, output_file(0))}\n{LINE * 30_000}the end\n")
+    keeper.close()
+    (omission,) = told(cell)
+    assert omission.lines < 30_000
+    assert list(find_omissions(str(omission), omissions_of(cell.metadata))) == [omission]
 
 
 def test_little_stays_in_the_notebook_and_makes_no_file(tmp_path: Path, cell: NotebookNode) -> None:
@@ -54,7 +87,7 @@ def test_of_much_the_beginning_and_the_end_stay_and_the_file_has_all(tmp_path: P
     tell(keeper, cell, "stderr", "the end\n")
     keeper.close()
     text = text_of(cell)
-    (omission,) = find_omissions(text)
+    (omission,) = told(cell)
     before, after = text.split(f"\n{omission}\n")
     whole = (tmp_path / "output_0.txt").read_text()
     assert whole.count("\n") == count + 1
@@ -96,6 +129,8 @@ def test_a_file_that_cannot_be_written_is_told_and_the_ends_stay(tmp_path: Path,
     keeper.close()
     assert isinstance(keeper.trouble, FileNotFoundError)
     assert text_of(cell).startswith(LINE) and text_of(cell).endswith("the end\n")
+    (omission,) = told(cell)
+    assert omission.file == "" and str(omission).endswith("it could not be kept]")
 
 
 @given(texts=st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), st.text("ab\n", max_size=40)), max_size=40))
@@ -115,7 +150,7 @@ def test_whatever_is_printed_the_file_has_all_or_the_notebook_has(
     kept = text_of(cell)
     if path.exists():
         assert path.read_text() == whole
-        omissions = list(find_omissions(kept))
+        omissions = told(cell)
         assert len(omissions) <= 1
         left_out = sum(omission.size_bytes for omission in omissions)
         marks = sum(len(f"\n{omission}\n") for omission in omissions)

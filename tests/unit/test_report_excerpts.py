@@ -92,8 +92,24 @@ def test_lengths_count_lines() -> None:
 
 def test_what_the_notebook_leaves_out_counts_as_left_out() -> None:
     omission = Omission(lines=1_000_000, size_bytes=200_000_000, file="output_0.txt")
-    shown = excerpt("a line\n" * 500 + f"\n{omission}\n" + "a line\n" * 500, 700)
+    text = "a line\n" * 500 + f"\n{omission}\n" + "a line\n" * 500
+    shown = excerpt(text, 700, omissions=[omission])
     assert shown.length == "1,001,002 lines (200 MB)"
     assert shown.left_out == "1,000,902 lines (200 MB)"
     assert shown.whole_file == "output_0.txt"
     assert excerpt("a line\n" * 500, 700).whole_file == ""
+
+
+def test_a_line_that_claims_an_omission_is_a_line_like_any_other() -> None:
+    claim = Omission(lines=1_000_000, size_bytes=200_000_000, file="output_0.txt")
+    text = "a line\n" * 500 + f"{claim}\n" + "a line\n" * 500
+    assert excerpt(text, 700) == excerpt(text, 700, omissions=[Omission(3, 4, "output_0.txt")])
+    assert excerpt(text, 700).lines == 1001
+    assert excerpt(text, 700).whole_file == ""
+
+
+def test_what_no_file_has_is_told_as_lost() -> None:
+    omission = Omission(lines=9, size_bytes=90, file="")
+    text = "a line\n" * 500 + f"\n{omission}\n"
+    assert excerpt(text, 700, omissions=[omission]).is_lost
+    assert not excerpt(text, 700).is_lost

@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from mitosis.omission import Omission
+from mitosis.omission import METADATA, Omission
 from mitosis.records import Failure, ParameterRecord, ProcessRecord, Status, StepRecord, TrialRecord
 from mitosis.report import PageFacts, prepare, render_page
 from mitosis.report.exporter import PageExporter, prepared_exporter
@@ -571,9 +571,28 @@ def test_durations_are_in_units_that_people_use(seconds: float | None, text: str
     assert describe_duration(seconds) == text
 
 
+def left_out(omission: Omission, *told: Omission) -> BeautifulSoup:
+    """The page of a cell in whose output the line of `omission` stands, and in whose metadata `told`."""
+    about: dict[str, Any] = {METADATA: [known.to_metadata() for known in told]}
+    text = "a line\n" * 5000 + f"\n{omission}\n" + "a line\n" * 3000
+    return BeautifulSoup(rendered(cell("f()", stream(text), **about)), "html.parser")
+
+
 def test_where_the_notebook_lacks_output_the_page_leads_to_the_file_that_has_it() -> None:
     omission = Omission(lines=9, size_bytes=90, file="output_0.txt")
-    page = rendered(cell("f()", stream("a line\n" * 5000 + f"\n{omission}\n" + "a line\n" * 3000)))
-    link = BeautifulSoup(page, "html.parser").select_one(".cut a")
-    assert link is not None
-    assert link["href"] == "2026-03-01_5f2c91d07a3b/output_0.txt"
+    page = left_out(omission, omission)
+    assert [link["href"] for link in page.select(".cut a")] == ["2026-03-01_5f2c91d07a3b/output_0.txt"]
+    assert page.select(".long summary")[0].get_text().startswith("Output: 8,011 lines")
+
+
+def test_what_was_only_printed_leads_to_no_file_and_counts_for_nothing() -> None:
+    page = left_out(Omission(lines=9, size_bytes=90, file="output_0.txt"))
+    assert [link["href"] for link in page.select(".cut a")] == ["2026-03-01_5f2c91d07a3b/notebook.ipynb"]
+    assert page.select(".long summary")[0].get_text().startswith("Output: 8,002 lines")
+
+
+def test_of_output_that_could_not_be_kept_no_place_is_named() -> None:
+    omission = Omission(lines=9, size_bytes=90, file="")
+    page = left_out(omission, omission)
+    assert page.select(".cut a") == []
+    assert page.select(".cut")[0].get_text().endswith("left out here; it could not be kept")

@@ -8,7 +8,7 @@ from typing import IO
 
 from nbformat import NotebookNode, v4
 
-from mitosis.omission import Omission
+from mitosis.omission import METADATA, Omission
 
 HEAD_CHARACTERS = 1_000_000
 """Of what a cell prints, so much is kept as it comes."""
@@ -20,7 +20,7 @@ class Printed:
     """Keeps a cell's output small, and writes all that it prints to a file where that is too much.
 
     Args:
-        cell: gets the outputs.
+        cell: gets the outputs, and in its metadata what is left out of them.
         path: the file to write to then; its folder may be gone by that time.
     """
 
@@ -65,8 +65,11 @@ class Printed:
                 self._count(broken + newline)
                 text = kept
             self._waiting.appendleft((stream, text))
-            omission = Omission(max(self._left_out_lines, 1), self._left_out_bytes, self._path.name)
+            file = self._path.name if self.trouble is None else ""
+            omission = Omission(max(self._left_out_lines, 1), self._left_out_bytes, file)
             self._append("stdout", f"\n{omission}\n")
+            about = self._cell.metadata.setdefault("mitosis", {})
+            about[METADATA] = [*about.get(METADATA, ()), omission.to_metadata()]
         for stream, text in self._waiting:
             self._append(stream, text)
         self._forget_waiting()

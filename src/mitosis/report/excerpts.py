@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from mitosis.omission import find_omissions
+from mitosis.omission import Omission, find_omissions
 from mitosis.report.terminal import STDERR_BEGIN, STDERR_END, showable, terminal_html, without_escapes
 
 FOLD_LINES = 25
@@ -35,6 +35,8 @@ class Excerpt:
     """The last line with anything on it, cut to a bearable length, without colours."""
     whole_file: str = ""
     """Name of the file of the trial's folder that has all of it, where the notebook has not."""
+    is_lost: bool = False
+    """Whether nothing has all of it."""
 
     @property
     def length(self) -> str:
@@ -82,6 +84,7 @@ def excerpt(
     *,
     from_head: float = 0.5,
     markup: Callable[[str], Markup] = terminal_html,
+    omissions: Sequence[Omission] = (),
 ) -> Excerpt:
     """`text`, or as much of its two ends as takes about `room` characters of HTML.
 
@@ -90,25 +93,28 @@ def excerpt(
         room: characters of HTML to take at most. What `markup` returns may be longer than the text by far.
         from_head: the part of `room` that is for the beginning, from 0 to 1.
         markup: turns text into HTML.
+        omissions: what is known to be left out of the cell that the text is of. A line in the text that says so is
+            believed only where it tells of one of these.
     """
     text = text.strip("\n")
-    omissions = list(find_omissions(text))
+    omissions = list(find_omissions(text, omissions))
     lines = text.count("\n") + 1 + sum(omission.lines for omission in omissions) if text else 0
     size_bytes = _size_bytes(text) + sum(omission.size_bytes for omission in omissions)
     whole_file = omissions[-1].file if omissions else ""
+    is_lost = bool(omissions) and not whole_file
     last_line = without_escapes(text[-4000:]).rstrip().rpartition("\n")[2].strip()
     last_line = cut(showable(last_line), _LAST_LINE_CHARACTERS)
     if len(text) <= room:
         whole = markup(text)
         if len(whole) <= room:
-            return Excerpt(whole, Markup(""), lines, size_bytes, "", last_line, whole_file)
+            return Excerpt(whole, Markup(""), lines, size_bytes, "", last_line, whole_file, is_lost)
     head_room = round(room * from_head)
     head = _fitting(text, head_room, markup, from_end=False)
     tail = _fitting(text[len(head) :], room - head_room, markup, from_end=True)
     between = text[len(head) : len(text) - len(tail)]
     if not between:
-        return Excerpt(markup(text), Markup(""), lines, size_bytes, "", last_line, whole_file)
-    omitted = list(find_omissions(between))
+        return Excerpt(markup(text), Markup(""), lines, size_bytes, "", last_line, whole_file, is_lost)
+    omitted = list(find_omissions(between, omissions))
     left_out = describe_length(
         max(between.strip("\n").count("\n") + 1, 1) + sum(omission.lines for omission in omitted),
         _size_bytes(between) + sum(omission.size_bytes for omission in omitted),
@@ -117,7 +123,7 @@ def excerpt(
     tail = tail.lstrip("\n")
     if text.rfind(STDERR_BEGIN, 0, cut_at) > text.rfind(STDERR_END, 0, cut_at):
         tail = STDERR_BEGIN + tail
-    return Excerpt(markup(head.rstrip("\n")), markup(tail), lines, size_bytes, left_out, last_line, whole_file)
+    return Excerpt(markup(head.rstrip("\n")), markup(tail), lines, size_bytes, left_out, last_line, whole_file, is_lost)
 
 
 def _fitting(text: str, room: int, markup: Callable[[str], Markup], *, from_end: bool) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from mitosis.omission import Omission, omissions_of
 from mitosis.report.displays import IMAGES, Displays, image_url, png_size, svg_url
 from mitosis.report.excerpts import excerpt, share
 from mitosis.report.highlight import highlight
@@ -37,6 +38,7 @@ def copy_cell(cell: NotebookNode) -> NotebookNode:
     if copied.cell_type == "code":
         copied.outputs = [node(**output) for output in cell.get("outputs", ())]
         copied.printed = (cell.get("metadata", {}).get("mitosis") or {}).get("printed", "")
+        copied.omissions = omissions_of(cell.get("metadata", {}))
     if "attachments" in cell:
         copied.attachments = cell["attachments"]
     return copied
@@ -51,14 +53,25 @@ def prepare_code(cells: Iterable[NotebookNode]) -> None:
         cell.is_long = cell.code is not None and cell.code.lines > _LONG_CODE_LINES
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """An output of text type."""
+
+    output: NotebookNode
+    text: str
+    omissions: tuple[Omission, ...] = ()
+    """What is left out of its cell."""
+    file: str = ""
+    """Name of the file that has all that its cell printed, where no notebook has."""
+
+
 def prepare_outputs(cells: Iterable[NotebookNode], displays: Displays) -> None:
     """Give each output what the template shows of it.
 
     Outputs of text type get `excerpt`; displays keep in `data` only the form to show, `chosen`; figures get `url`,
     `number`, `alt`, `width` and `height`.
     """
-    texts: list[tuple[NotebookNode, str]] = []
-    files: dict[int, str] = {}
+    texts: list[_Text] = []
     figures = 0
     for cell in cells:
         if cell.cell_type != "code":
@@ -67,25 +80,23 @@ def prepare_outputs(cells: Iterable[NotebookNode], displays: Displays) -> None:
         for output in cell.outputs:
             kind = output.get("output_type")
             if kind == "stream":
-                files[len(texts)] = cell.get("printed", "")
-                texts.append((output, output.text))
+                texts.append(_Text(output, output.text, cell.omissions, cell.printed))
             elif kind == "error":
                 output.ename = showable(joined(output.get("ename")))
                 if not output.get("elsewhere"):
                     entries = traceback_entries(output.get("traceback"))
-                    texts.append((output, users_traceback(entries) or error_line(output)))
+                    texts.append(_Text(output, users_traceback(entries) or error_line(output)))
             elif kind in ("display_data", "execute_result"):
                 chosen = _choose(output, displays)
                 if chosen in IMAGES:
                     figures += 1
                     _prepare_figure(output, chosen, figures)
                 elif chosen in ("text/plain", "application/json"):
-                    texts.append((output, output.data[chosen]))
-    wanted = [len(terminal_html(text)) if len(text) < OUTPUT_ROOM else len(text) for _, text in texts]
-    for number, ((output, text), room) in enumerate(zip(texts, share(OUTPUT_ROOM, wanted), strict=True)):
-        shown = excerpt(text, room)
-        whole_file = shown.whole_file or files.get(number, "")
-        output.excerpt = dataclasses.replace(shown, whole_file=whole_file)
+                    texts.append(_Text(output, output.data[chosen]))
+    wanted = [len(terminal_html(t.text)) if len(t.text) < OUTPUT_ROOM else len(t.text) for t in texts]
+    for item, room in zip(texts, share(OUTPUT_ROOM, wanted), strict=True):
+        shown = excerpt(item.text, room, omissions=item.omissions)
+        item.output.excerpt = dataclasses.replace(shown, whole_file=shown.whole_file or item.file)
 
 
 def _choose(output: NotebookNode, displays: Displays) -> str:
