@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitosis.report import terminal
-from mitosis.report.exporter import TEMPLATE_FOLDER
+from mitosis.report.templates import OWN_FOLDER
 from mitosis.report.terminal import screen, showable, terminal_html, without_escapes
 
 _pieces = st.lists(
@@ -102,7 +102,7 @@ def test_any_colour_can_be_read_on_both_pages_and_on_any_background(code: int) -
 
 
 def test_the_style_sheets_colours_can_be_read_in_both_themes() -> None:
-    sheet = (TEMPLATE_FOLDER / "mitosis" / "page.css").read_text(encoding="utf-8")
+    sheet = (OWN_FOLDER / "mitosis" / "page.css").read_text(encoding="utf-8")
     themes = re.findall(r"--page: .*?}", sheet, flags=re.DOTALL)
     basics = [dict(enumerate(re.findall(r"\.c\d+ { color: #([0-9a-f]{6})", part))) for part in _basic_rules(sheet)]
     assert len(themes) == len(basics) == 2

@@ -253,7 +253,7 @@ def _plotly_script() -> str:
 
 
 def _vega_script() -> str:
-    import vl_convert
-
+    # Its own types ask for an argument that it does not need.
+    vl_convert: Any = importlib.import_module("vl_convert")
     # It is written as a module. As a script of the page its names must not become the page's.
     return f"(function () {{{vl_convert.javascript_bundle()}}})();"
