@@ -132,6 +132,17 @@ class Repository(Objects):
             return None if found is None else found[1].decode("ascii")
         return None
 
+    def may_have_refs(self, prefix: str) -> bool:
+        """Whether there may be refs below a prefix such as `refs/mitosis/remotes/`; it takes no program."""
+        if (self.common_dir / prefix).is_dir():
+            return True
+        try:
+            return f" {prefix}".encode() in read_file(f"{self.common_dir}/packed-refs")
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+
     @functools.cached_property
     def objects(self) -> pygit2.Repository:
         """The repository opened by libgit2, for reading and writing objects and refs."""

@@ -220,6 +220,8 @@ def _count_unmerged(core: Core, theirs: Snapshot) -> int:
 def _remote_tips(core: Core) -> dict[str, str]:
     """The fetched journals' commits by remote."""
     start, end = layout.REMOTES_PREFIX, "/journal"
+    if not core.repository.may_have_refs(start):
+        return {}
     patterns = [f"{start}*{end}", f"{start}*/*{end}"]
     refs = _list_refs(core, *patterns)
     return {name.removeprefix(start).removesuffix(end): commit for name, commit in refs.items()}
