@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -159,9 +159,6 @@ class _Found:
     def described(self, journal: Journal, finder: PlaceFinder | None) -> Sequence[Change]:
         uses = journal.uses()
         shown = self._shown(journal)
-        problems: list[BadRecord] = []
-        names = {VariantUse(*meaning_name(meaning), digest) for meaning, digest in self.changed}
-        locked = dict(journal.read_locks(names, problems=problems))
         changes: list[Change] = []
 
         def add(kind: Kind, name: tuple[str, str, str], **facts: object) -> None:
@@ -169,21 +166,16 @@ class _Found:
             place = None if finder is None else finder.find(*name)
             changes.append(Change(kind, *name, trials=trials, place=place, **facts))  # type: ignore[arg-type]
 
-        pairs: list[tuple[VariantValue, LockedVariant]] = []
-        for meaning, digest in self.changed:
-            lock = locked.get(VariantUse(*meaning_name(meaning), digest))
-            if lock is None or not is_whole(lock):
-                add(
-                    "unlockable",
-                    meaning_name(meaning),
-                    reason="what it is locked to cannot be read: see `mitosis verify`",
-                )
-            else:
-                pairs.append((as_variant(meaning), lock))
-        for redefinition in journal.describe(pairs, uses):
+        readable: set[tuple[str, str, str]] = set()
+        for redefinition in journal.describe(self._pairs(journal), uses):
             name = recorded_name(redefinition.step, redefinition.parameter, redefinition.variant)
+            readable.add(name)
             summary = redefinition.locked.summary
             add("changed", name, redefinition=redefinition, locked=summary, digest=redefinition.now_digest)
+        for meaning, _ in self.changed:
+            if meaning_name(meaning) not in readable:
+                reason = "what it is locked to cannot be read: see `mitosis verify`"
+                add("unlockable", meaning_name(meaning), reason=reason)
         for meaning, functions in self.functions:
             add("function", meaning_name(meaning), functions=functions, digest=meaning.digest)
         for name, reason in self.unlockable.items():
@@ -196,6 +188,13 @@ class _Found:
         for name in self.unregistered:
             add("removed", name, locked=shown.get(name, ""), reason="its step is not registered any more")
         return sorted(changes, key=lambda change: (change.step, change.parameter, change.variant))
+
+    def _pairs(self, journal: Journal) -> Iterator[tuple[VariantValue, LockedVariant]]:
+        """What has changed, each with what it is locked to; only one locked value is in memory."""
+        changed = {VariantUse(*meaning_name(meaning), digest): meaning for meaning, digest in self.changed}
+        for use, lock in journal.read_locks(changed, problems=[]) if changed else ():
+            if is_whole(lock):
+                yield as_variant(changed[use]), lock
 
     def _described_conflicts(self, journal: Journal) -> dict[tuple[str, str, str], Conflict]:
         if not self.conflicts:

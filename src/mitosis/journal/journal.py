@@ -464,12 +464,13 @@ class Journal:
         return meanings.read_uses(self._core)
 
     def describe(
-        self, pairs: Sequence[tuple[VariantValue, LockedVariant]], uses: Mapping[VariantUse, Uses]
-    ) -> list[Redefinition]:
-        """How values differ from what their variants are locked to, in texts for people.
+        self, pairs: Iterable[tuple[VariantValue, LockedVariant]], uses: Mapping[VariantUse, Uses]
+    ) -> Iterator[Redefinition]:
+        """How values differ from what their variants are locked to, in texts for people, one at a time.
 
         Args:
-            pairs: the values at hand, each with the meaning that is locked.
+            pairs: the values at hand, each with the meaning that is locked; asked for one after the other, since
+                values may be large.
             uses: what `uses` gives.
 
         Raises:
@@ -496,18 +497,6 @@ class Journal:
     def variant_origins(self) -> dict[tuple[str, str, str, str], LockOrigin]:
         """Where each lock comes from, by step, parameter, variant and digest."""
         return read_origins(self.repository, self._commit())
-
-    def variant_origin(self, locked: LockedVariant) -> LockOrigin:
-        """Where one lock comes from: the first commit of the journal that has it.
-
-        Raises:
-            JournalError: the journal's history does not have it.
-        """
-        name = (locked.step, locked.parameter, locked.variant, locked.digest)
-        origin = read_origins(self.repository, self._commit(), layout.variant_path(*name)).get(name)
-        if origin is None:
-            raise JournalError(f"the journal's history does not tell where {layout.variant_path(*name)} comes from")
-        return origin
 
     def variant_history(self, step: str, parameter: str, variant: str) -> list[HistoryEntry]:
         """The commits of the journal that are about a variant, newest first.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mitosis.errors import (
@@ -116,13 +116,14 @@ def read_uses(core: Core) -> dict[VariantUse, Uses]:
 
 
 def describe(
-    core: Core, pairs: Sequence[tuple[VariantValue, LockedVariant]], uses: Mapping[VariantUse, Uses]
-) -> list[Redefinition]:
+    core: Core, pairs: Iterable[tuple[VariantValue, LockedVariant]], uses: Mapping[VariantUse, Uses]
+) -> Iterator[Redefinition]:
     """How values differ from what is locked, for people; see `Journal.describe`."""
     describer = _Describer(core, core.snapshot(), Counter({name: use.trials for name, use in uses.items()}))
-    if len(pairs) > 1:
-        describer.read_all_origins()
-    return [describer.redefinition(variant, locked) for variant, locked in pairs]
+    for number, (variant, locked) in enumerate(pairs):
+        if number == 1:
+            describer.read_all_origins()
+        yield describer.redefinition(variant, locked)
 
 
 class _Describer:
