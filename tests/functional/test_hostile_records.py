@@ -28,6 +28,7 @@ from mitosis.journal import Journal, layout
 from mitosis.records import Output, TrialRecord, encode_trial
 from mitosis.results import find_page, find_trial_folder, load_trial_data
 from mitosis.verify import verify
+from support.journal import record_path
 
 Git = Callable[..., str]
 MakeRecord = Callable[..., TrialRecord]
@@ -478,7 +479,7 @@ def test_damaged_object_is_never_fatal_to_listings(
     repository_folder: Path, run_trial: RunTrial, git: Git, commands: Commands, place: str, how: str
 ) -> None:
     record = run_trial(key=KEY)
-    path = place.format(path=layout.trial_path(record.experiment, record.started, record.key))
+    path = place.format(path=record_path(record))
     oid = git("rev-parse", f"refs/mitosis/journal:{path}" if path != "variants" else "refs/mitosis/journal").strip()
     file = repository_folder / ".git" / "objects" / oid[:2] / oid[2:]
     file.chmod(0o644)

@@ -15,10 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mitosis.errors import JournalError
 from mitosis.git import find_repository
-from mitosis.journal import Journal, layout
+from mitosis.journal import Journal
 from mitosis.journal.index import TrialIndex
 from mitosis.journal.store import Store
 from mitosis.records import ParameterRecord, TrialRecord, encode_trial
+from support.journal import record_path
 
 Git = Callable[..., str]
 MakeRecord = Callable[..., TrialRecord]
@@ -80,7 +81,7 @@ def test_trials_that_come_from_elsewhere_count(journal: Journal, run_trial: RunT
 def test_removed_trials_do_not_count(run_trial: RunTrial, rewrite: Rewrite) -> None:
     records = [run_trial() for _ in range(3)]
     gone = records[1]
-    rewrite({layout.trial_path(gone.experiment, gone.started, gone.key): None})
+    rewrite({record_path(gone): None})
     assert run_trial().iteration == 2
     assert run_trial(key=gone.key).iteration == 3
 
@@ -90,7 +91,7 @@ def test_trial_whose_record_changed_counts_as_it_is_now(
 ) -> None:
     record = run_trial()
     other = (ParameterRecord("my_exp", "amplitude", "eval", "5"),)
-    path = layout.trial_path(record.experiment, record.started, record.key)
+    path = record_path(record)
     rewrite({path: encode_trial(record.with_changes(parameters=other))})
     assert run_trial().iteration == 0
     assert run_trial(parameters=other).iteration == 1
@@ -98,7 +99,7 @@ def test_trial_whose_record_changed_counts_as_it_is_now(
 
 def test_damaged_records_do_not_count_but_keep_their_key(run_trial: RunTrial, rewrite: Rewrite) -> None:
     run_trial()
-    rewrite({layout.trial_path("my_exp", "2026-03-01T12:00:00+00:00", "aaaaaaaaaaaa"): b"\xc1"})
+    rewrite({"trials/my_exp/2026-03-01/aaaaaaaaaaaa.msgpack": b"\xc1"})
     assert run_trial().iteration == 1
     with pytest.raises(JournalError, match="already a trial aaaaaaaaaaaa"):
         run_trial(key="aaaaaaaaaaaa")
@@ -226,7 +227,7 @@ def test_index_that_was_put_back_is_caught_up(journal: Journal, run_trial: RunTr
 def test_old_state_that_is_damaged_does_not_matter(journal: Journal, run_trial: RunTrial, git: Git, what: str) -> None:
     record = run_trial()
     run_trial()
-    path = layout.trial_path(record.experiment, record.started, record.key)
+    path = record_path(record)
     oid = git("rev-parse", f"refs/mitosis/journal~2:{path if what == 'record' else 'trials/my_exp'}").strip()
     # Set back and forward, so that the index knows the old state and has to go on from it.
     tip = journal.tip()
@@ -281,7 +282,7 @@ class IndexMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def remove(self, data: st.DataObject) -> None:
         _, record = self.present.pop(data.draw(st.sampled_from(sorted(self.present))))
-        path = layout.trial_path(record.experiment, record.started, record.key)
+        path = record_path(record)
         self.remove_path(self.journal.repository.root, path)
 
     @rule(how=st.sampled_from([remove_all, flip_state, remove_shards, cut_shards]))

@@ -23,6 +23,7 @@ from mitosis.journal import Journal, VariantValue, layout
 from mitosis.process import this_process
 from mitosis.records import Output, ParameterRecord, ProcessRecord, TrialRecord, encode_trial
 from mitosis.verify import Finding, Report, repair, verify
+from support.journal import record_path
 
 Git = Callable[..., str]
 RunTrial = Callable[..., TrialRecord]
@@ -73,10 +74,6 @@ def mend(repository_folder: Path) -> Callable[[], list[str]]:
         return repair(repository, repository.identity())
 
     return run_repair
-
-
-def path_of(record: TrialRecord) -> str:
-    return layout.trial_path(record.experiment, record.started, record.key)
 
 
 def loose_file(folder: Path, oid: str) -> Path:
@@ -162,11 +159,11 @@ def test_trial_that_runs_or_is_lost_is_no_problem(
 
 def test_record_that_cannot_be_read_is_found(run: RunTrial, found: Found, rewrite: Rewrite) -> None:
     bad, newer = run(), run()
-    rewrite({path_of(bad): b"\xc1", path_of(newer): b"\x81\xa6format\x63"})
+    rewrite({record_path(bad): b"\xc1", record_path(newer): b"\x81\xa6format\x63"})
     problems = {finding.where: finding for finding in found("record")}
-    assert "no msgpack" in problems[path_of(bad)].what
-    assert path_of(bad) in problems[path_of(bad)].remedy
-    assert problems[path_of(newer)].remedy == "upgrade mitosis"
+    assert "no msgpack" in problems[record_path(bad)].what
+    assert record_path(bad) in problems[record_path(bad)].remedy
+    assert problems[record_path(newer)].remedy == "upgrade mitosis"
 
 
 @pytest.mark.parametrize(
@@ -183,16 +180,16 @@ def test_record_in_a_wrong_place_is_found(
     run: RunTrial, found: Found, rewrite: Rewrite, change: dict[str, str], said: str
 ) -> None:
     record = run()
-    rewrite({path_of(record): encode_trial(record.with_changes(**change))})
+    rewrite({record_path(record): encode_trial(record.with_changes(**change))})
     (finding,) = found("path")
-    assert finding.where == path_of(record)
+    assert finding.where == record_path(record)
     assert said in finding.what
 
 
 def test_record_in_the_folder_of_another_key_is_found(run: RunTrial, found: Found, rewrite: Rewrite) -> None:
     record = run(key="5f2c91d07a3b")
-    in_shard = layout.trial_path(record.experiment, record.started, record.key, crowded=True)
-    rewrite({path_of(record): None, in_shard.replace("/5f/", "/aa/"): encode_trial(record)})
+    in_shard = layout.record_paths(layout.trial_folder(record.experiment, record.started), record.key)[1]
+    rewrite({record_path(record): None, in_shard.replace("/5f/", "/aa/"): encode_trial(record)})
     (finding,) = found("path")
     assert "belongs to" in finding.what
 
@@ -200,9 +197,9 @@ def test_record_in_the_folder_of_another_key_is_found(run: RunTrial, found: Foun
 def test_key_that_two_trials_have_is_found(run: RunTrial, found: Found, rewrite: Rewrite) -> None:
     record = run()
     second = record.with_changes(experiment="other")
-    rewrite({path_of(second): encode_trial(second)})
+    rewrite({record_path(second): encode_trial(second)})
     (finding,) = found("key")
-    assert finding.where in (path_of(record), path_of(second))
+    assert finding.where in (record_path(record), record_path(second))
 
 
 def test_folder_that_is_in_two_places_is_found(run: RunTrial, found: Found, git: Git, rewrite: Rewrite) -> None:
@@ -243,7 +240,7 @@ def test_environment_that_is_missing_is_found(run: RunTrial, found: Found, rewri
     rewrite({f"environments/{DIGEST}.txt": None})
     (finding,) = found("environment")
     assert finding.where == f"trial {record.key}"
-    assert path_of(record) in finding.remedy
+    assert record_path(record) in finding.remedy
 
 
 def test_locked_value_is_compared_with_its_digest_and_decoded(
@@ -369,7 +366,7 @@ def test_damaged_object_is_found_at_each_place(
     how: str,
 ) -> None:
     record = run()
-    name = PLACES[place].format(path=path_of(record), digest=slow.digest, environment=DIGEST)
+    name = PLACES[place].format(path=record_path(record), digest=slow.digest, environment=DIGEST)
     oid = git("rev-parse", name).strip()
     damage(repository_folder, oid, how)
     report = check()
@@ -387,7 +384,7 @@ def test_command_that_is_shown_brings_a_damaged_object_back(
     record = run()
     git("clone", "--quiet", "--mirror", f"file://{repository_folder}", str(tmp_path / "backup.git"))
     git("remote", "add", "origin", str(tmp_path / "backup.git"))
-    oid = git("rev-parse", f"refs/mitosis/journal~1:{path_of(record)}").strip()
+    oid = git("rev-parse", f"refs/mitosis/journal~1:{record_path(record)}").strip()
     damage(repository_folder, oid, "truncated")
     (finding,) = found("object")
     assert finding.where == oid
@@ -401,7 +398,7 @@ def test_command_that_is_shown_brings_a_damaged_object_back(
 def test_damage_in_a_pack_is_found(repository_folder: Path, run: RunTrial, found: Found, git: Git) -> None:
     record = run(subject="x" * 3000)
     git("repack", "-a", "-d", "-q")
-    oid = git("rev-parse", f"refs/mitosis/journal:{path_of(record)}").strip()
+    oid = git("rev-parse", f"refs/mitosis/journal:{record_path(record)}").strip()
     index = next((repository_folder / ".git" / "objects" / "pack").glob("*.idx"))
     listed = git("verify-pack", "-v", str(index))
     offset = next(int(line.split()[4]) for line in listed.splitlines() if line.startswith(oid))
@@ -430,7 +427,7 @@ def test_commit_that_is_missing_is_named(
 ) -> None:
     record = run()
     elsewhere = record.with_changes(key="0123456789ab", commit="ab" * 20, status="running", ended=None)
-    rewrite({path_of(elsewhere): encode_trial(elsewhere)})
+    rewrite({record_path(elsewhere): encode_trial(elsewhere)})
     (finding,) = found("commit")
     assert finding.where == "ab" * 20
     assert "mitosis pull" in finding.remedy
@@ -549,7 +546,7 @@ def test_note_keeps_what_it_tells_of_a_record_that_is_damaged(
 ) -> None:
     first, _ = run(), run()
     right = git("notes", "--ref=mitosis", "show")
-    damage(repository_folder, git("rev-parse", f"refs/mitosis/journal:{path_of(first)}").strip(), "truncated")
+    damage(repository_folder, git("rev-parse", f"refs/mitosis/journal:{record_path(first)}").strip(), "truncated")
     assert found("note") == []
     mend()
     assert git("notes", "--ref=mitosis", "show") == right
@@ -572,7 +569,7 @@ def test_index_that_is_missing_or_behind_is_right(
     repository_folder: Path, run: RunTrial, found: Found, rewrite: Rewrite
 ) -> None:
     record = run()
-    rewrite({path_of(record): None})
+    rewrite({record_path(record): None})
     assert found("index") == []
     shutil.rmtree(repository_folder / ".git" / "mitosis")
     assert found("index") == []

@@ -282,7 +282,7 @@ def read_record(data: bytes) -> None:
     for line in describe_trial(record, {}):
         clean(line)
     with contextlib.suppress(MitosisError):
-        path = layout.trial_path(record.experiment, record.started, record.key)
+        path, _ = layout.record_paths(layout.trial_folder(record.experiment, record.started), record.key)
         demand(".." not in path.split("/") and path.isascii(), f"a path leads elsewhere: {path}")
 
 

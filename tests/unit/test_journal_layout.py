@@ -75,21 +75,22 @@ def test_component_that_encode_never_makes_comes_back_as_it_is() -> None:
 
 
 def test_trial_path_has_the_day_of_utc() -> None:
-    path = layout.trial_path("my_exp", "2026-03-01T00:30:00+02:00", "5f2c91d07a3b")
-    assert path == "trials/my_exp/2026-02-28/5f2c91d07a3b.msgpack"
-    in_shard = layout.trial_path("my_exp", "2026-03-01T00:30:00+02:00", "5f2c91d07a3b", crowded=True)
-    assert in_shard == "trials/my_exp/2026-02-28/5f/5f2c91d07a3b.msgpack"
+    folder = layout.trial_folder("my_exp", "2026-03-01T00:30:00+02:00")
+    assert layout.record_paths(folder, "5f2c91d07a3b") == (
+        "trials/my_exp/2026-02-28/5f2c91d07a3b.msgpack",
+        "trials/my_exp/2026-02-28/5f/5f2c91d07a3b.msgpack",
+    )
 
 
 @pytest.mark.parametrize("key", ["", "5f2c", "../../../../x", "5F2C91D07A3B", "5f2c91d07a3b\n", "5f2c91d07a3bff"])
 def test_key_that_is_none_has_no_path(key: str) -> None:
     with pytest.raises(JournalError, match="no key"):
-        layout.trial_path("my_exp", "2026-03-01T00:30:00+00:00", key)
+        layout.record_paths("trials/my_exp/2026-03-01", key)
 
 
 def test_trial_without_a_time_has_no_path() -> None:
     with pytest.raises(JournalError, match="ISO 8601"):
-        layout.trial_path("my_exp", "yesterday", "5f2c91d07a3b")
+        layout.trial_folder("my_exp", "yesterday")
 
 
 @pytest.mark.parametrize("digest", ["", "../x", "a" * 39, "A" * 40, "a" * 40 + "\n"])

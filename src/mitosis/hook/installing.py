@@ -41,8 +41,6 @@ class Installed:
     """The hook that was there before, and runs first."""
     python: str
     """What runs the check."""
-    strict: bool
-    """Whether this clone is set to stop commits."""
     called_by: str | None
     """The program that runs the script, where git does not do it itself."""
 
@@ -120,7 +118,6 @@ def _install(repository: Repository, strict: bool | None) -> Installed:
         changed=changed or writes or has_leftover,
         chained=place.chained if os.path.lexists(place.chained) else None,
         python=this_python(),
-        strict=read_setting(repository, "--type=bool", STRICT_KEY) == "true",
         called_by=None if target == place.path else "pre-commit",
     )
 

@@ -140,21 +140,6 @@ def trial_folder(experiment: str, started: str) -> str:
     return f"{TRIALS}/{encode_name(experiment, EXPERIMENT_NAME_LIMIT)}/{day}"
 
 
-def trial_path(experiment: str, started: str, key: str, *, crowded: bool = False) -> str:
-    """The path of a trial's record.
-
-    Args:
-        experiment: name of the experiment.
-        started: ISO 8601 with an offset.
-        key: of the trial.
-        crowded: whether the day had many trials already when this one started.
-
-    Raises:
-        JournalError: the key is not 12 hexadecimal digits, or `started` is no time.
-    """
-    return record_paths(trial_folder(experiment, started), key)[crowded]
-
-
 def record_paths(folder: str, key: str) -> tuple[str, str]:
     """The two paths that a trial's record can have: in the folder of a day, and in a crowded one.
 
