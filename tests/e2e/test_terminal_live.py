@@ -211,6 +211,49 @@ def test_terminal_without_unicode_gets_ascii(project: Path) -> None:
     assert re.search(r"^\+ recorded    \w{6} - trials/", seen.text, flags=re.MULTILINE)
 
 
+def test_lines_that_come_fast_are_printed_together(project: Path, commit: Commit) -> None:
+    commit(
+        {
+            "lab/__init__.py": "import logging, sys\nlookup_dict = {}\nlog = logging.getLogger('lab')\ndef run():\n"
+            "    for n in range(1000):\n        print('out', n)\n        print('err', n, file=sys.stderr)\n"
+            "        log.info('%d', n)\n    return {'main': 1}\n"
+        }
+    )
+    seen = on_terminal(project, "my_exp")
+    shown = re.findall(r"(?:out|err|INFO lab:) \d+", seen.raw)
+    assert shown == [f"{name} {n}" for n in range(1000) for name in ("out", "err", "INFO lab:")]
+    assert seen.raw.count("\x1b[2K") < 1000, "the line at the bottom is drawn for each line"
+
+
+def test_line_that_goes_on_shows_its_end_on_the_terminal(project: Path, commit: Commit) -> None:
+    commit(
+        {
+            "lab/__init__.py": "import time\nlookup_dict = {}\ndef run():\n    for n in range(100):\n"
+            "        print(f' {n}', end='', flush=True)\n        time.sleep(0.01)\n    return {'main': 1}\n"
+        }
+    )
+    seen = on_terminal(project, "my_exp", columns=40)
+    assert any(re.search(r"\b[6-9]\d$", frame[-2]) for frame in seen.frames if len(frame) > 1 and "my_exp" in frame[-1])
+    assert re.sub(r"\s+", " ", "".join(between(seen.lines))).startswith(" 0 1 2 3")
+
+
+def test_colours_of_the_experiment_stay_out_of_the_lines_of_mitosis(project: Path, commit: Commit) -> None:
+    commit(
+        {
+            "lab/__init__.py": "import time\nlookup_dict = {}\ndef run():\n    print('\\x1b[31mred', flush=True)\n"
+            "    time.sleep(0.3)\n    print('still red', flush=True)\n    return {'main': 1}\n"
+        }
+    )
+    raw = on_terminal(project, "my_exp").raw
+    assert "\x1b[31mred\x1b[0m" in raw
+    assert "\x1b[31mstill red\x1b[0m" in raw
+
+
+def test_size_of_the_terminal_counts_and_not_the_variable(project: Path) -> None:
+    seen = on_terminal(project, *SLOW, columns=40, environment={"COLUMNS": "200", "LINES": "3"})
+    assert len(next(line for line in seen.lines if line.startswith("✓ my_exp"))) == 40
+
+
 @pytest.mark.parametrize("columns", [40, 80])
 def test_failure_on_a_terminal_shows_its_place(project: Path, commit: Commit, columns: int) -> None:
     commit({"lab/__init__.py": "lookup_dict = {}\ndef run():\n    raise ValueError('bad shape')\n"})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitosis.cli.screen import LINE_LIMIT, Screen, without_colour
+from mitosis.cli.screen import LINE_LIMIT, Screen, colours_at_end, without_colour
 
 
 def lines_of(*chunks: str) -> list[str]:
@@ -42,6 +42,34 @@ def test_nested_bars_that_come_piece_by_piece_are_drawn_once() -> None:
             chunks += ["\n", f"\rinner {inner}", "\x1b[A"]
         chunks.append(f"\router {outer + 1}")
     assert lines_of(*chunks, "\n\n") == ["outer 3", "inner 2"]
+
+
+def test_bars_at_positions_are_each_drawn_over() -> None:
+    """As tqdm does it: down to the position line by line, and up again in single steps."""
+    chunks = [
+        "\n" * position + f"\rbar {position}: {percent}%" + "\x1b[A" * position
+        for percent in (0, 50, 100)
+        for position in range(3)
+    ]
+    assert lines_of(*chunks, "\n\n\n", "after\n") == ["bar 0: 100%", "bar 1: 100%", "bar 2: 100%", "after"]
+
+
+@given(st.lists(st.text("a \n\té"), min_size=1))
+def test_text_in_which_nothing_moves_is_its_lines(parts: list[str]) -> None:
+    """However it comes. A control sequence that means nothing keeps the second screen from taking the short way."""
+    assert lines_of(*parts) == lines_of(*(f"{part}\x1b[?25l" for part in parts))
+
+
+@pytest.mark.parametrize(
+    ("text", "colours"),
+    [
+        ("plain", ""),
+        ("\x1b[31mred\x1b[0m", ""),
+        ("\x1b[31mred\x1b[m \x1b[1m\x1b[32mgreen", "\x1b[1m\x1b[32m"),
+    ],
+)
+def test_colours_go_on_in_the_next_line(text: str, colours: str) -> None:
+    assert colours_at_end(text) == colours
 
 
 @given(st.lists(st.sampled_from(["a", "bc", "\n", "\r", "\x1b[31m", "\x1b[A", "\x1b]0;t\x07", "\x08", "\x1b[K", "é"])))

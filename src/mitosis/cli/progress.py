@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
-from mitosis.cli.screen import Screen, without_colour
+from mitosis.cli.screen import Row, Screen, colours_at_end, without_colour
 from mitosis.cli.text import (
     KEY_DIGITS,
     can_link,
@@ -26,12 +27,17 @@ from mitosis.records import StepRecord, TrialRecord
 from mitosis.runner import Announcement, Outcome, OutputStream, Progress
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
     from rich.live import Live
     from rich.text import Text
 
 _NAME_WIDTH = 11
 LINE_WIDTH = 72
 _REFRESHES_PER_S = 8
+_PRINT_EVERY_S = 0.05
+"""Lines that come faster are printed together: each time, what moves below them is drawn again."""
+_BEGUN_ROWS = 3
+"""So many lines on the screen has one that has not ended and is wider than the terminal."""
 
 
 class TrialProgress(Progress, Protocol):
@@ -75,6 +81,7 @@ class PlainProgress:
         self._step = ""
         """The step that is to be named before what it prints: on a terminal, where nothing moves that says it."""
         self._broken: list[IO[str]] = []
+        self._coloured = {id(stream): has_colour(stream) for stream in (out, err)}
 
     def phase(self, text: str) -> None:
         pass
@@ -118,14 +125,14 @@ class PlainProgress:
             self._write_lines(stream, screen.drain())
 
     def _write_lines(self, stream: OutputStream, lines: list[str]) -> None:
-        for line in lines:
-            self._write_output(stream, line + "\n")
+        if lines:
+            self._write_output(stream, "\n".join(lines) + "\n")
 
     def _write_output(self, stream: OutputStream, text: str) -> None:
         to = self._out if stream == "stdout" else self._err
         if self._begun is not to:
             self._end_line()
-        self._write(to, text if has_colour(to) else without_colour(text))
+        self._write(to, text if self._coloured[id(to)] else without_colour(text))
         self._begun = None if text.endswith("\n") else to
 
     def _end_line(self) -> None:
@@ -199,6 +206,8 @@ class QuietProgress:
 class LiveProgress:
     """Lines as they come, above one line that moves.
 
+    The runner calls it in one thread, and in another `beat` is called some times a second.
+
     Args:
         live: the display of rich that keeps the line at the bottom.
         out: the terminal.
@@ -213,10 +222,25 @@ class LiveProgress:
         self._log = Screen()
         self._step_named = True
         self._step = ""
+        self._has_colour = has_colour(out)
+        self._lock = threading.RLock()
+        self._waiting: list[str] = []
+        """Lines of the experiment that are not printed yet."""
+        self._printed_at = 0.0
+        self._colours = ""
+        """Control sequences of the colours in which the experiment goes on printing."""
 
     def phase(self, text: str) -> None:
-        self._phase = text
-        self._phase_begun = time.monotonic()
+        with self._lock:
+            self._phase = text
+            self._phase_begun = time.monotonic()
+
+    def beat(self) -> None:
+        """Print what waits, and have the line move."""
+        with self._lock:
+            if self._live.is_started:
+                self._print_waiting()
+                self._live.refresh()
 
     def announce(self, announcement: Announcement) -> None:
         self._say(heading(announcement), style="bold")
@@ -228,13 +252,16 @@ class LiveProgress:
         self._step_named = False
 
     def output(self, stream: OutputStream, text: str) -> None:
-        if not self._step_named:
-            self._step_named = True
-            self._say(f"▸ {clean(self._step)}", style="dim")
-        if stream == "log":  # above a bar that is still drawn, not after it
-            self._print_output(self._log.feed(text), style="dim")
-        else:
-            self._print_output(self._screen.feed(text))
+        with self._lock:
+            if not self._step_named:
+                self._step_named = True
+                self._say(f"▸ {clean(self._step)}", style="dim")
+            if stream == "log":  # above a bar that is still drawn, not after it
+                self._take_log(self._log.feed(text))
+            else:
+                self._waiting += self._screen.feed(text)
+            if time.monotonic() - self._printed_at > _PRINT_EVERY_S:
+                self._print_waiting()
 
     def step_ended(self, step: StepRecord, error: str | None) -> None:
         self._drain()
@@ -265,15 +292,30 @@ class LiveProgress:
         return min(LINE_WIDTH, self._live.console.width)
 
     def _drain(self) -> None:
-        self._print_output(self._log.drain(), style="dim")
-        self._print_output(self._screen.drain())
+        with self._lock:
+            self._take_log(self._log.drain())
+            self._waiting += self._screen.drain()
+            self._print_waiting()
 
-    def _print_output(self, lines: list[str], style: str = "") -> None:
-        from rich.text import Text
+    def _take_log(self, lines: Sequence[str]) -> None:
+        if self._has_colour:
+            lines = [f"\x1b[0;2m{line}\x1b[0m{self._colours}" for line in lines]
+        self._waiting += lines
 
-        if lines:
-            text = Text.from_ansi("\n".join(lines), style=style)
-            self._print(text)
+    def _print_waiting(self) -> None:
+        """Print the lines of the experiment as they are: their colours are all that steers the terminal in them."""
+        if not self._waiting:
+            return
+        text = "\n".join(self._waiting)
+        self._waiting.clear()
+        if not self._has_colour:
+            text = without_colour(text)
+        elif self._colours or "\x1b" in text:
+            text = self._colours + text
+            self._colours = colours_at_end(text)
+            text += "\x1b[0m"
+        self._live.console.print(_Lines(text), soft_wrap=True)
+        self._printed_at = time.monotonic()
 
     def _say(self, line: str, style: str | None = None) -> None:
         self._print(self._own(line, style))
@@ -289,7 +331,9 @@ class LiveProgress:
 
     def _print(self, text: Text) -> None:
         """Print above the line that moves."""
-        self._live.console.print(text, soft_wrap=True)
+        with self._lock:
+            self._print_waiting()
+            self._live.console.print(text, soft_wrap=True)
 
     def __rich__(self) -> object:
         """What moves: what is printed and can still change, and a line that says what goes on, and since when."""
@@ -301,10 +345,32 @@ class LiveProgress:
         mark = marks[int(elapsed * _REFRESHES_PER_S) % len(marks)]
         phase = plain(clean(self._phase), self._out)
         line = Text(f"{mark} {phase}  {duration(elapsed)}", style="cyan", no_wrap=True, overflow="crop")
-        rows = [Text.from_ansi(row, no_wrap=True, overflow="crop") for row in self._screen.rows]
+        rows = [part for row in self._screen.rows for part in self._parts(row)]
         while rows and not rows[-1].plain.strip():
             rows.pop()
         return Group(*rows, line)
+
+    def _parts(self, row: Row) -> Sequence[Text]:
+        """A line that can still change, as it is shown: only the end of one that goes on and on."""
+        from rich.text import Text
+
+        text = Text.from_ansi(row.text, no_wrap=True, overflow="crop")
+        if row.is_redrawn or text.cell_len <= self._live.console.width:
+            return [text]
+        text.no_wrap, text.overflow = False, "fold"
+        return text.wrap(self._live.console, self._live.console.width)[-_BEGUN_ROWS:]
+
+
+class _Lines:
+    """Text that is written as it is."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.segment import Segment
+
+        yield Segment(f"{self._text}\n")
 
 
 class _Terminal:
@@ -332,19 +398,32 @@ def _live_progress(out: IO[str]) -> Iterator[TrialProgress]:
     from rich.live import Live
 
     console = Console(
-        file=cast("IO[str]", _Terminal(out)), force_terminal=True, highlight=False, markup=False, emoji=False
+        file=cast("IO[str]", _Terminal(out)),
+        force_terminal=True,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        # The terminal knows its size, and may change it; these say what it was, or what somebody would like it to be.
+        _environ={name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")},
     )
-    live = Live(
-        console=console,
-        transient=True,
-        refresh_per_second=_REFRESHES_PER_S,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
+    live = Live(console=console, transient=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
     progress = LiveProgress(live, out)
     live.update(progress)  # type: ignore[arg-type]
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(1 / _REFRESHES_PER_S):
+            progress.beat()
+
+    thread = threading.Thread(target=beat, name="mitosis-progress", daemon=True)
     with live:
-        yield progress
+        thread.start()
+        try:
+            yield progress
+        finally:
+            ended.set()
+            thread.join()
+            progress.beat()
 
 
 def heading(announcement: Announcement) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 LINE_LIMIT = 8192
 """Characters after which a line that does not end is taken for one."""
@@ -18,10 +19,12 @@ _TOKEN = re.compile(
 )
 _CUT_OFF = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,2000}\x1b?|[PX^_][^\x1b]{0,2000}\x1b?|[ -/]*)\Z|\r+\Z")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+_WITHOUT_MOVES = re.compile(r"(?:[^\x00-\x08\x0b-\x1f\x7f-\x9f]++|\x1b\[[0-9;:]*+m)*+")
+_COLOURS_KEPT = 8
 _DEPTH_LIMIT = 40
 
 
-class _Row:
+class Row:
     """A line that can still change."""
 
     __slots__ = ("is_afresh", "is_begun", "is_redrawn", "text")
@@ -42,15 +45,20 @@ class Screen:
     """
 
     def __init__(self) -> None:
-        self._rows = [_Row()]
+        self._rows = [Row()]
         self._row = 0
         self._depth = 0
+        """How many lines up something was drawn."""
+        self._risen = 0
+        """How many lines up the cursor has gone since it last went down."""
         self._rest = ""
         self._ended: list[str] = []
 
     def feed(self, text: str) -> list[str]:
         """Write text; returns the lines that this ended, without control characters but colours."""
         text = self._rest + text
+        if self._is_plain and _WITHOUT_MOVES.fullmatch(text):
+            return self._feed_plain(text)
         cut = _CUT_OFF.search(text)
         self._rest = "" if cut is None else cut[0]
         for token in _TOKEN.finditer(text, 0, len(text) if cut is None else cut.start()):
@@ -71,9 +79,31 @@ class Screen:
         return ended
 
     @property
-    def rows(self) -> list[str]:
+    def _is_plain(self) -> bool:
+        """Whether there is one line, and nothing has been drawn over."""
+        row = self._rows[0]
+        return len(self._rows) == 1 and not (self._depth or row.is_afresh or row.is_redrawn or row.is_begun)
+
+    def _feed_plain(self, text: str) -> list[str]:
+        """The same as `feed` for text in which nothing moves, in a tenth of the time."""
+        self._rest = ""
+        row = self._rows[0]
+        first, *others = text.split("\n")
+        row.text += first
+        if others:
+            ended = [row.text.rstrip(" "), *(line.rstrip(" ") for line in others[:-1])]
+            row.text = others[-1]
+        else:
+            ended = []
+        if len(row.text) > LINE_LIMIT:
+            ended.append(row.text)
+            row.text = ""
+        return ended
+
+    @property
+    def rows(self) -> Sequence[Row]:
         """The lines that can still change."""
-        return [row.text for row in self._rows]
+        return self._rows
 
     def take_begun(self) -> str:
         """What there is of a line that has not ended, and that nothing has drawn over so far."""
@@ -97,7 +127,7 @@ class Screen:
 
     def drain(self) -> list[str]:
         """End all lines, and begin afresh; returns those that hold anything."""
-        rows, self._rows, self._row, self._rest = self._rows, [_Row()], 0, ""
+        rows, self._rows, self._row, self._rest = self._rows, [Row()], 0, ""
         while rows and not rows[-1].is_begun and not rows[-1].text.strip():
             rows.pop()
         return [row.text.rstrip(" ") for row in rows]
@@ -118,11 +148,12 @@ class Screen:
     def _end_row(self) -> None:
         self._row += 1
         if self._row == len(self._rows):
-            self._rows.append(_Row())
+            self._rows.append(Row())
         else:
             self._rows[self._row].is_afresh = True
-        # A bar below another one goes up again, and then draws over the line above.
-        kept = self._depth or int(self._rows[self._row - 1].is_redrawn)
+        self._risen = 0
+        # A bar below others goes up again, and then draws over the lines above; and there may be one more to come.
+        kept = self._depth + 1 if self._depth else int(self._rows[self._row - 1].is_redrawn)
         while self._row > kept:
             self._ended.append(self._rows.pop(0).text.rstrip(" "))
             self._row -= 1
@@ -130,7 +161,8 @@ class Screen:
     def _move(self, final: str, codes: str) -> None:
         count = int(codes) if codes.isascii() and codes.isdigit() else 1
         if final in "AF":
-            self._depth = min(max(self._depth, count), _DEPTH_LIMIT)
+            self._risen += count  # libraries go up line by line
+            self._depth = min(max(self._depth, self._risen), _DEPTH_LIMIT)
             self._row = max(self._row - count, 0)
             self._rows[self._row].is_afresh = True
         elif final in "BE":
@@ -148,3 +180,14 @@ class Screen:
 def without_colour(text: str) -> str:
     """A line of `Screen` without its colours."""
     return _COLOUR.sub("", text)
+
+
+def colours_at_end(text: str) -> str:
+    """The control sequences of the colours in which text after this one would be."""
+    found: list[str] = []
+    for code in _COLOUR.findall(text):
+        if code in ("\x1b[m", "\x1b[0m"):
+            found.clear()
+        else:
+            found.append(code)
+    return "".join(found[-_COLOURS_KEPT:])
