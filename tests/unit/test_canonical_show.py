@@ -401,8 +401,13 @@ def test_two_long_texts_are_told_apart_where_they_part() -> None:
         (KERNEL, KERNEL + (KERNEL == 17.0), "value:  array(16×16 float64) differs in 1 element: [1, 1]: 17.0 → 18.0"),
         ("a" * 100, "a" * 99, "value:  differs from character 99: …'aaaaaaaaaaaaa' → …'aaaaaaaaaaaa'"),
         (np.zeros(2), np.zeros(3), "locked: array(2 float64: 0.0, 0.0)         by Ada on 2026-03-01, used by 1 trial"),
+        (
+            "it differs in one",
+            "it differs in two",
+            "locked: 'it differs in one'    by Ada on 2026-03-01, used by 1 trial",
+        ),
     ],
-    ids=["array", "text", "shape"],
+    ids=["array", "text", "shape", "text that tells of a difference"],
 )
 def test_refusal_names_the_place_in_a_value_whose_summaries_differ_too(before: Any, after: Any, line: str) -> None:
     locked, now = encode(before), encode(after)
@@ -417,6 +422,7 @@ def test_refusal_names_the_place_in_a_value_whose_summaries_differ_too(before: A
         differences=tuple((difference.path, difference.text) for difference in comparison.differences),
         same_count=comparison.same,
         source="lab:lookup_dict",
+        shows_place=any(difference.shows_place for difference in comparison.differences),
     )
     assert redefinition.lines()[1].strip() == line
 

@@ -47,6 +47,8 @@ class Difference:
     """The part as a short text; None when it was removed."""
     detail: str | None = None
     """What differs in it, where the two texts do not say that."""
+    shows_place: bool = False
+    """Whether `detail` says where in an array or a text that is."""
 
     @property
     def text(self) -> str:
@@ -216,6 +218,7 @@ def _differences(old: Side, new: Side, root: Pair, counter: _Counter) -> Iterato
             yield Difference(path, old.brief(before), None)
         else:
             detail = detail_of(old, before, new, after)
-            yield Difference(path, old.brief(before), new.brief(after), detail)
+            texts = old.brief(before), new.brief(after)
+            yield Difference(path, *texts) if detail is None else Difference(path, *texts, detail.text, detail.is_place)
         if steps:
             steps.pop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, cast
 
 from mitosis.canonical.alignment import Side
@@ -26,7 +27,16 @@ _CONTEXT: Final = 12
 _ARRAYS: Final = (ARRAY, DIGESTED)
 
 
-def detail_of(old: Side, before: Item, new: Side, after: Item) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What differs between two leaves, where their short texts do not say it."""
+
+    text: str
+    is_place: bool = False
+    """Whether it says where in an array or a text they part."""
+
+
+def detail_of(old: Side, before: Item, new: Side, after: Item) -> Detail | None:
     """What differs between two leaves; None where their short texts say so themselves."""
     left = old.entry(before) if isinstance(before, Ref) else None
     right = new.entry(after) if isinstance(after, Ref) else None
@@ -40,10 +50,10 @@ def detail_of(old: Side, before: Item, new: Side, after: Item) -> str | None:
     if left_text != right_text:
         return None
     if left is None or right is None:
-        return f"{_type_text(before, left)} → {_type_text(after, right)}"
+        return Detail(f"{_type_text(before, left)} → {_type_text(after, right)}")
     if left.label != right.label:
-        return f"{dotted(left.label)} → {dotted(right.label)}"
-    return f"another {short_name(left.label)}, which looks the same"
+        return Detail(f"{dotted(left.label)} → {dotted(right.label)}")
+    return Detail(f"another {short_name(left.label)}, which looks the same")
 
 
 def _same_beginning(left: str, right: str) -> bool:
@@ -58,13 +68,13 @@ def _type_text(item: Item, entry: Entry | None) -> str:
     return type(item).__name__ if entry is None else dotted(entry.label)
 
 
-def _text_detail(before: str | bytes, after: str | bytes) -> str:
+def _text_detail(before: str | bytes, after: str | bytes) -> Detail:
     """Where two texts part."""
     at = _first_difference(before, after)
     start = max(0, at - _CONTEXT)
     left, right = before[start : at + _CONTEXT], after[start : at + _CONTEXT]
     unit = "byte" if isinstance(before, bytes) else "character"
-    return printable(f"differs from {unit} {at}: …{left!r} → …{right!r}")
+    return Detail(printable(f"differs from {unit} {at}: …{left!r} → …{right!r}"), is_place=True)
 
 
 def _first_difference(before: str | bytes, after: str | bytes) -> int:
@@ -79,7 +89,7 @@ def _first_difference(before: str | bytes, after: str | bytes) -> int:
     return low
 
 
-def _array_detail(left: Entry, right: Entry) -> str | None:
+def _array_detail(left: Entry, right: Entry) -> Detail | None:
     before, after = array_header(left), array_header(right)
     old, new = left.items[-1], right.items[-1]
     whole = left.kind == ARRAY and right.kind == ARRAY and isinstance(old, bytes) and isinstance(new, bytes)
@@ -89,14 +99,17 @@ def _array_detail(left: Entry, right: Entry) -> str | None:
                 return _text_detail(_decoded(old), _decoded(new))
             return _text_detail(cast(bytes, old), cast(bytes, new))
         if before.label == after.label and before.count == after.count:
-            return f"{before.label}({before.count} bytes) differs in {_ranges(before, left, right, 'bytes')}"
+            ranges = _ranges(before, left, right, "bytes")
+            return Detail(f"{before.label}({before.count} bytes) differs in {ranges}", is_place=True)
         return None
     if before != after:
         return None
     name = printable(array_text(left))
-    if not whole:
-        return f"{name} differs in {_ranges(before, left, right, 'elements')}"
-    return f"{name} differs in {_elements(before, cast(bytes, old), cast(bytes, new))}"
+    if whole:
+        elements = _elements(before, cast(bytes, old), cast(bytes, new))
+    else:
+        elements = _ranges(before, left, right, "elements")
+    return Detail(f"{name} differs in {elements}", is_place=True)
 
 
 def _decoded(content: object) -> str:

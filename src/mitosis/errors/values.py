@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from mitosis.errors.base import SHOWN_LIMIT, MitosisError
 
@@ -67,10 +66,6 @@ class Meaning:
         return ", ".join([*parts, f"used by {self.uses}"])
 
 
-_PLACE: Final = re.compile(r"(^| )differs (in|from) ")
-"""How the text of a difference begins to say where in an array or a text it is."""
-
-
 @dataclass(frozen=True, slots=True)
 class Redefinition:
     """A variant that is locked to another value than the one at hand."""
@@ -89,15 +84,16 @@ class Redefinition:
     """Where the value at hand comes from, such as `sine_experiment:lookup_dict`."""
     more_count: int = 0
     """How many leaves differ beyond `differences`."""
+    shows_place: bool = False
+    """Whether a difference says where in an array or a text it is."""
 
     @property
     def is_whole(self) -> bool:
         """Whether the values differ as such, and their summaries show how, not in parts of theirs."""
         # Summaries of two arrays differ in their ranges or digests, those of two long texts in their lengths: where
         # they part is only in the difference.
-        shows_place = any(_PLACE.search(text) for _, text in self.differences)
         whole = all(not path for path, _ in self.differences)
-        return whole and not shows_place and self.locked.summary != self.now_summary
+        return whole and not self.shows_place and self.locked.summary != self.now_summary
 
     def lines(self) -> list[str]:
         head = f"variant `{self.variant}` of `{self.step}.{self.parameter}` is locked to another value"

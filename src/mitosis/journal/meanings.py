@@ -167,6 +167,7 @@ class _Describer:
             same_count=comparison.same,
             source=variant.source,
             more_count=comparison.more,
+            shows_place=any(difference.shows_place for difference in comparison.differences),
         )
 
     def _meaning(self, locked: LockedVariant) -> Meaning:
