@@ -74,3 +74,17 @@ def test_an_experiment_may_ask_for_another_format(tmp_path: Path) -> None:
 def test_matplotlib_is_not_imported_for_it(tmp_path: Path) -> None:
     (output,) = drawn(tmp_path, "import sys\n'matplotlib' in sys.modules")
     assert output.data["text/plain"] == "False"
+
+
+def test_a_figure_is_described_by_its_titles_and_axes(tmp_path: Path) -> None:
+    source = """\
+import matplotlib.pyplot as plt
+figure, (one, two) = plt.subplots(2)
+figure.suptitle("Pendulum")
+one.set(title="As measured", xlabel="time (s)", ylabel="angle\\n(rad)")
+two.set(xlabel="time (s)")
+plt.show()
+"""
+    described, silent = drawn(tmp_path, source, DRAW.format(dpi=100))
+    assert described.metadata["image/png"]["alt"] == "Pendulum; As measured: angle (rad) against time (s); time (s)"
+    assert "alt" not in silent.metadata["image/png"]

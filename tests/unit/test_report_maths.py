@@ -22,7 +22,7 @@ def test_text_around_formulas_is_escaped() -> None:
 
 def test_nothing_in_a_formula_is_markup() -> None:
     shown = formula_html(
-        r"\text{<script>alert(1)</script>} < a & \href{javascript:alert(1)}{x} \text{&lt;b&gt;}", block=True
+        r"\text{<script>alert(1)</script>} < a \href{javascript:alert(1)}{x} \text{&lt;b&gt;}", block=True
     )
     assert "<script" not in shown
     assert "javascript" not in shown
@@ -42,3 +42,28 @@ def test_what_cannot_be_set_is_shown_as_its_source(formula: str) -> None:
 def test_an_unknown_command_or_environment_is_shown_as_its_source() -> None:
     assert formula_html(r"\nonsense{x}", block=False) == r'<code class="tex">\nonsense{x}</code>'
     assert latex_html(r"\begin{tabular}{l}a\end{tabular}").startswith('<pre class="tex">\\begin{tabular}')
+
+
+@pytest.mark.parametrize(
+    ("environment", "body", "columns"),
+    [
+        ("align", r"a &= b \\ c &= d", 2),
+        ("aligned", r"a &= b \\ c &= d", 2),
+        ("alignat*", r"{2} a &= b \\ c &= d", 2),
+        ("alignedat", r"{1}a &= b \\ c &= d", 2),
+        ("split", r"a &= b \\ c &= d", 2),
+        ("gathered", r"a \\ b", 1),
+        ("gather*", r"a \\ b", 1),
+        ("multline", r"a \\ b", 1),
+        ("subarray", r"{c} a \\ b", 1),
+    ],
+)
+def test_lines_of_a_formula_stand_below_one_another_without_numbers(environment: str, body: str, columns: int) -> None:
+    shown = formula_html(rf"\begin{{{environment}}}{body}\end{{{environment}}}", block=True)
+    assert shown.count("<mtr>") == 2
+    assert shown.count("<mtd") == 2 * columns
+    assert "&amp;" not in shown and "(1)" not in shown
+
+
+def test_an_ampersand_outside_of_any_table_is_shown_as_its_source() -> None:
+    assert formula_html("a & b", block=False) == '<code class="tex">a &amp; b</code>'

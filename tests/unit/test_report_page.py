@@ -139,7 +139,7 @@ def test_the_page_says_what_was_run_and_what_came_out() -> None:
         "Took 1 min 12 s",
         "CPU time 2 min 24 s",
         "Peak memory 182 MB",
-        "Who Ada Lovelace <ada@example.org>",
+        "Who Ada Lovelace ada@example.org",
         "Where gpu-2.example.org",
         "Key 5f2c91d07a3b",
         "Iteration 3",
@@ -297,7 +297,7 @@ def test_notices_and_warnings_are_shown() -> None:
     assert text_of(page, ".note") == ["The page is partial."]
     assert text_of(page, ".warnings li") == ['step `my_exp` has no "main"']
     assert (
-        rows_of(page, ".facts div")[1]
+        rows_of(page, ".facts div")[-1]
         == "Untracked 2 files in the working tree that git does not know; none was imported"
     )
 
@@ -596,3 +596,14 @@ def test_of_output_that_could_not_be_kept_no_place_is_named() -> None:
     page = left_out(omission, omission)
     assert page.select(".cut a") == []
     assert page.select(".cut")[0].get_text().endswith("left out here; it could not be kept")
+
+
+def test_the_command_that_runs_it_again_goes_with_a_commit_but_in_debug() -> None:
+    assert text_of(rendered(*ONE), "h3") == ["Run it again at commit 8c1d2e0"]
+    assert text_of(rendered(*ONE, debug=True), "h3") == ["Run it again"]
+
+
+def test_a_long_log_and_environment_lead_to_their_files() -> None:
+    page = rendered(*ONE, log="a line\n" * 5000, environment="a==1.0\n" * 5000)
+    links = [str(link["href"]) for link in BeautifulSoup(page, "html.parser").select(".end .cut a")]
+    assert links == ["2026-03-01_5f2c91d07a3b/requirements.txt", "2026-03-01_5f2c91d07a3b/experiment.log"]

@@ -78,7 +78,8 @@ def test_all_of_a_text_is_shown_and_nothing_of_it_is_markup(text: str) -> None:
         ("\x1b[31ma\x1b[39m\x1b[31mb\x1b[39m", '<span class="c1">ab</span>'),
         ("\x1b[95mbright\x1b[0m", '<span class="c13">bright</span>'),
         ("\x1b[4;9;3mx\x1b[24;29;23my", '<span class="i u s">x</span>y'),
-        ("\x1b[30;43mx\x1b[0m", '<span style="color:#000000;background:#deb846">x</span>'),
+        ("\x1b[30;43mx\x1b[0m", '<span class="mark">x</span>'),
+        ("\x1b[30;42mx\x1b[0m", '<span style="color:#000000;background:#258c24">x</span>'),
         ("\x1b[38;5;9mx", '<span class="c9">x</span>'),
         ("\x1b[38;5;300mx", "x"),
         ("\x1b[38mx", "x"),
@@ -114,6 +115,7 @@ def test_the_style_sheets_colours_can_be_read_in_both_themes() -> None:
         for name in ("ink", "quiet", "link", "care", *"kqmnf"):
             assert terminal._contrast(colour[name], colour["page"]) >= 4.5
             assert terminal._contrast(colour[name], colour["panel"]) >= 4.5
+        assert terminal._contrast(colour["ink"], colour["mark-panel"]) >= 4.5
         for name in ("good", "bad", "care"):
             assert terminal._contrast(colour[name], colour[f"{name}-panel"]) >= 4.5
 

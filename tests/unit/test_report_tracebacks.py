@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import mitosis
+from mitosis.report.terminal import without_escapes
 from mitosis.report.tracebacks import group_traceback, users_traceback
 
 _OURS = Path(mitosis.__file__).parent / "in_kernel" / "imports.py"
@@ -11,6 +12,7 @@ _RUN = "\x1b[36mFile \x1b[39m\x1b[32m~/sine/run.py:12\x1b[39m, in \x1b[36mrun\x1
 _CHECK = "\x1b[36mFile \x1b[39m\x1b[32m~/sine/run.py:3\x1b[39m, in \x1b[36mcheck\x1b[39m()\n----> 3 raise\n"
 _RULE = "\x1b[31m" + "-" * 75 + "\x1b[39m"
 _HEADING = "\x1b[31mValueError\x1b[39m            Traceback (most recent call last)"
+_SHOWN_HEADING = "\x1b[31mValueError\x1b[39m  Traceback (most recent call last)"
 _MESSAGE = "\x1b[31mValueError\x1b[39m: bad shape"
 
 
@@ -20,7 +22,7 @@ def _frame(path: Path | str) -> str:
 
 def test_frames_of_mitosis_and_of_the_notebook_go_and_the_users_stay() -> None:
     shown = users_traceback([_RULE, _HEADING, _CELL, _frame(_OURS), _RUN, _frame(_OURS), _CHECK, _MESSAGE])
-    assert shown == "\n".join([_HEADING, _RUN.rstrip("\n"), _CHECK.rstrip("\n"), _MESSAGE])
+    assert shown == "\n".join([_SHOWN_HEADING, _RUN.rstrip("\n"), _CHECK.rstrip("\n"), _MESSAGE])
 
 
 def test_frames_of_the_import_machinery_go() -> None:
@@ -36,7 +38,8 @@ def test_the_notebooks_frame_stays_where_it_is_all_there_is() -> None:
 def test_ipythons_frames_go_before_the_users_but_not_after() -> None:
     shell = _frame("/venv/lib/python3.11/site-packages/IPython/core/interactiveshell.py")
     shown = users_traceback([_HEADING, shell, _CELL, _RUN, shell, _MESSAGE])
-    assert shown == "\n".join([_HEADING, _RUN.rstrip("\n"), shell.rstrip("\n"), _MESSAGE])
+    place = "IPython/core/interactiveshell.py"
+    assert shown == "\n".join([_SHOWN_HEADING, _RUN.rstrip("\n"), _frame(place).rstrip("\n"), _MESSAGE])
 
 
 def test_each_of_a_chain_of_exceptions_is_cleaned() -> None:
@@ -99,3 +102,32 @@ def test_the_traceback_of_an_exception_group_is_taken_from_standard_error() -> N
     assert lines[2].endswith('raise ExceptionGroup("many", [ValueError("a")])')
     assert "ValueError: a" in shown
     assert group_traceback("only a warning\n") == ("only a warning\n", "")
+
+
+_LIBRARY = """\
+\x1b[36mFile \x1b[39m\x1b[32m~/venv/lib/python3.11/site-packages/scipy/_lsq.py:926\x1b[39m, in \x1b[36mf\x1b[39m()
+\x1b[32m    925\x1b[39m before = 1
+\x1b[32m--> \x1b[39m\x1b[32m926\x1b[39m fun(x)
+\x1b[32m    927\x1b[39m after = 2
+"""
+
+
+def test_of_installed_packages_only_the_executed_lines_are_shown() -> None:
+    standard = "File /usr/lib/python3.11/json/decoder.py:355, in raw_decode(s)\n    354 try:\n--> 355     scan(s)\n"
+    shown = without_escapes(users_traceback([_HEADING, _RUN, _LIBRARY, _CHECK, standard, _MESSAGE]))
+    assert shown.splitlines() == [
+        "ValueError  Traceback (most recent call last)",
+        "File ~/sine/run.py:12, in run()",
+        "---> 12 check()",
+        "File scipy/_lsq.py:926, in f()",
+        "--> 926 fun(x)",
+        "File ~/sine/run.py:3, in check()",
+        "----> 3 raise",
+        "File python3.11/json/decoder.py:355, in raw_decode(s)",
+        "--> 355     scan(s)",
+        "ValueError: bad shape",
+    ]
+
+
+def test_where_all_code_is_installed_all_of_it_is_shown() -> None:
+    assert "before = 1" in users_traceback([_HEADING, _CELL, _LIBRARY, _MESSAGE])

@@ -109,6 +109,8 @@ class Page:
     author: str
     took: str
     rerun: str
+    commit: str
+    """The first digits of the commit at which running it again gives the same; empty where none does."""
     links: tuple[tuple[str, str], ...]
     notebook_link: str
     folder: str
@@ -171,6 +173,7 @@ def lay_out(notebook: NotebookNode, facts: PageFacts) -> tuple[NotebookNode, Pag
         author=record.author.partition(" <")[0],
         took=describe_duration(record.duration_s),
         rerun=facts.rerun,
+        commit="" if facts.debug else record.commit[:7],
         links=links,
         notebook_link=next((url for _, url in links if url.endswith(".ipynb")), ""),
         folder=facts.folder if _is_safe(facts.folder) else "",

@@ -20,8 +20,16 @@ _FORMULA = re.compile(
 )
 _ENVIRONMENT = re.compile(r"\\begin\{([^}]*)\}")
 _KNOWN_ENVIRONMENT = re.compile(
-    r"(equation|align|aligned|alignat|gather|gathered|multline|split|cases|array|subarray|smallmatrix|[pbBvV]?matrix)\*?"
+    r"(equation|align|aligned|alignat|alignedat|gather|gathered|multline|split|cases|array|subarray|smallmatrix"
+    r"|[pbBvV]?matrix)\*?"
 )
+_ALIGNED = re.compile(
+    r"\\begin\{(?:align|aligned|(?:alignat\*?|alignedat)\}\s*\{\d+)\}|\\end\{(?:align|aligned|alignat\*?|alignedat)\}"
+)
+_CENTRED = re.compile(
+    r"\\begin\{(?:gather\*?|gathered|multline\*?|subarray\}\s*\{[lcr])\}|\\end\{(?:gather\*?|gathered|multline\*?|subarray)\}"
+)
+"""Environments that the library does not know, or would set on one line or with a number, and that have a like."""
 
 
 def latex_html(source: str) -> Markup:
@@ -55,6 +63,11 @@ def _mathml(formula: str, *, block: bool) -> Markup | None:
         return None
     from latex2mathml.converter import convert_to_element
 
+    for pattern, begin, end in (
+        (_ALIGNED, r"\begin{align*}", r"\end{align*}"),
+        (_CENTRED, r"\begin{array}{c}", r"\end{array}"),
+    ):
+        formula = pattern.sub(lambda match, *, b=begin, e=end: b if match[0][1] == "b" else e, formula)
     try:
         element = convert_to_element(formula, display="block" if block else "inline")
     except Exception:
@@ -65,7 +78,7 @@ def _mathml(formula: str, *, block: bool) -> Markup | None:
         # so that everything can be escaped: a formula's text is the user's.
         part.text = html.unescape(part.text) if part.text else part.text
         part.attrib.pop("href", None)
-        if part.tag == "mi" and part.text and part.text.startswith("\\"):
+        if part.tag == "mi" and part.text and part.text.startswith(("\\", "&")):
             return None
     element.attrib.pop("xmlns", None)
     element.set("class", "tex")

@@ -156,14 +156,6 @@ def facts_of(record: TrialRecord, *, debug: bool, changes: Sequence[str] = ()) -
         )
     elif debug:
         yield "Commit", Markup("none: a debug run")
-    if record.untracked_files:
-        count = record.untracked_files
-        yield (
-            "Untracked",
-            Markup("{} file{} in the working tree that git does not know; none was imported").format(
-                f"{count:,}", "" if count == 1 else "s"
-            ),
-        )
     yield "Started", time_html(record.started)
     if record.duration_s is not None:
         yield "Took", Markup("{}").format(describe_duration(record.duration_s))
@@ -172,11 +164,20 @@ def facts_of(record: TrialRecord, *, debug: bool, changes: Sequence[str] = ()) -
     if record.peak_memory_bytes is not None:
         yield "Peak memory", Markup("{}").format(describe_size(record.peak_memory_bytes))
     if record.author:
-        yield "Who", Markup("{}").format(record.author)
+        name, _, address = record.author.partition(" <")
+        yield "Who", Markup("{} <small>{}</small>").format(name, address.removesuffix(">"))
     cpus = f", {record.cpu_count} CPU{'' if record.cpu_count == 1 else 's'}" if record.cpu_count else ""
     yield "Where", Markup("{}{}").format(record.process.host, cpus)
     yield "Key", Markup("<code>{}</code>").format(record.key)
     yield "Iteration", Markup("{}").format(record.iteration)
+    if record.untracked_files:
+        count = record.untracked_files
+        yield (
+            "Untracked",
+            Markup("{} file{} in the working tree that git does not know; none was imported").format(
+                f"{count:,}", "" if count == 1 else "s"
+            ),
+        )
 
 
 def time_html(iso: str) -> Markup:

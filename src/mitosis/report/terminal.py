@@ -42,6 +42,8 @@ _CONTRAST = 4.5
 
 _BLACK: Rgb = (0, 0, 0)
 _WHITE: Rgb = (255, 255, 255)
+_MARKED = (0, 3)
+"""Colours of IPython's for the part of a line that raised: they get some that suit the page."""
 _BASIC: tuple[Rgb, ...] = (
     (0, 0, 0),
     (194, 54, 33),
@@ -275,7 +277,9 @@ def _opening(style: _Style) -> str:
             background if background is not None else 15,
             foreground if foreground is not None else 0,
         )
-    if background is not None:
+    if (foreground, background) == _MARKED and not style.inverse:
+        classes.append("mark")
+    elif background is not None:
         behind = _rgb(background)
         before = _rgb(foreground) if foreground is not None else _BLACK
         css = f"color:{_hex(_readable(before, behind))};background:{_hex(behind)}"

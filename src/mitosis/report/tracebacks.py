@@ -1,4 +1,4 @@
-"""A traceback as its reader needs it: from the user's code on."""
+"""A traceback as its reader needs it: from the user's code on, and of installed packages only the lines that ran."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ _PLAIN_FRAME = re.compile(r'(?P<margin>[ |+]*  )File "(?P<path>[^"]*)", line \d+
 _PLAIN_CELL = re.compile(r".*[/\\]ipykernel_\d+[/\\]\d+\.py$")
 _HEADING = re.compile(r"(\S+ +)?Traceback \(most recent call last\)")
 _GROUP_HEADING = "  + Exception Group Traceback (most recent call last):"
+_INSTALLED = re.compile(r".*?[/\\](?:site|dist)-packages[/\\]|.*?[/\\]lib[/\\](?=python3\.\d+t?[/\\])")
+"""What stands in a path before the name of a package that was installed, or before the standard library's."""
+_EXECUTED_LINE = re.compile(r"-+> ?\d+ ")
+_HEADING_GAP = re.compile(r" {3,}(?=Traceback \(most recent call last\))")
 _OUR_FOLDER = Path(__file__).parents[1]
 _SHELL_FOLDERS = ("/IPython/core/", "/ipykernel/")
 
@@ -23,7 +27,8 @@ def users_traceback(entries: Sequence[str]) -> str:
     """The traceback of an `error` output without the frames that are none of the user's.
 
     mitosis's own frames and those of Python's import machinery go wherever they stand; those of IPython, and the one
-    of the notebook's cell, as far as they come before the user's and something else is left.
+    of the notebook's cell, as far as they come before the user's and something else is left. Of frames in installed
+    packages, where others are left, there is only the line that was executed.
 
     Args:
         entries: the output's `traceback`: one text for each frame, and for what stands around them, with colours.
@@ -40,7 +45,9 @@ def users_traceback(entries: Sequence[str]) -> str:
         if not _RULE.fullmatch(without_escapes(entry)):
             kept.append(entry)
     kept.extend(_users_frames(group))
-    return "\n".join(entry.rstrip("\n") for entry in kept)
+    if any(path and not _installed_prefix(path) for path in map(_frame_path, kept)):
+        kept = [_shortened(entry) for entry in kept]
+    return "\n".join(_HEADING_GAP.sub("  ", entry.rstrip("\n")) for entry in kept)
 
 
 def group_traceback(text: str) -> tuple[str, str]:
@@ -77,6 +84,22 @@ def _frame_path(entry: str) -> str | None:
         return None
     path = match["path"]
     return "" if path.startswith("<ipython-input") or _PLAIN_CELL.match(path) else path
+
+
+def _installed_prefix(path: str | None) -> str:
+    """What of a path stands before the name of an installed package, or before the standard library; or nothing."""
+    match = _INSTALLED.match(path or "")
+    return match[0] if match else ""
+
+
+def _shortened(frame: str) -> str:
+    """A frame of an installed package with the executed line only, and its path from the package on."""
+    prefix = _installed_prefix(_frame_path(frame))
+    if not prefix:
+        return frame
+    place, *lines = frame.split("\n")
+    executed = [line for line in lines if _EXECUTED_LINE.match(without_escapes(line))]
+    return "\n".join((place.replace(prefix, "", 1), *(executed or lines)))
 
 
 def _is_ours(path: str) -> bool:
