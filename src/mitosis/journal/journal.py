@@ -461,7 +461,7 @@ class Journal:
 
     def uses(self) -> dict[VariantUse, Uses]:
         """How often each meaning of each variant was used by tracked parameters. All trials are read."""
-        return meanings.read_uses(self._core)
+        return meanings.read_uses(self._core, self._core.snapshot())
 
     def describe(
         self, pairs: Iterable[tuple[VariantValue, LockedVariant]], uses: Mapping[VariantUse, Uses]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -36,11 +35,8 @@ from mitosis.journal.messages import one_line
 from mitosis.journal.origins import read_origins
 from mitosis.journal.reading import Reader
 from mitosis.journal.remarks import read_remarks
-from mitosis.records import TrialRecord
 
 _AUTHOR_LIMIT = 100
-
-_Uses = Counter[tuple[str, str, str, str]]
 
 
 def refuse_violated(core: Core, locks: Locks) -> None:
@@ -83,16 +79,6 @@ def find_conflicts(core: Core, limit: int) -> tuple[Conflict, ...]:
     return tuple(describer.conflict_in(folder) for folder in folders)
 
 
-def count_uses(trials: Iterable[TrialRecord]) -> _Uses:
-    """How many trials used each meaning of each variant, by step, parameter, variant and digest."""
-    return Counter(
-        (*layout.recorded_name(parameter.step, parameter.name, parameter.text), parameter.digest or "")
-        for record in trials
-        for parameter in record.parameters
-        if parameter.kind == "lookup" and parameter.tracked
-    )
-
-
 @dataclass(slots=True)
 class Uses:
     """How often a meaning of a variant was used."""
@@ -102,9 +88,8 @@ class Uses:
     """When the newest of them started, as it was recorded."""
 
 
-def read_uses(core: Core) -> dict[VariantUse, Uses]:
+def read_uses(core: Core, snapshot: Snapshot | None) -> dict[VariantUse, Uses]:
     """How often each meaning of each variant was used; reads all trials."""
-    snapshot = core.snapshot()
     uses: dict[VariantUse, Uses] = {}
     for record in Reader(core.store, None if snapshot is None else snapshot.tree, []).iter_trials(None, None):
         for use in dict.fromkeys(filter(None, map(variant_use, record.parameters))):
@@ -119,7 +104,7 @@ def describe(
     core: Core, pairs: Iterable[tuple[VariantValue, LockedVariant]], uses: Mapping[VariantUse, Uses]
 ) -> Iterator[Redefinition]:
     """How values differ from what is locked, for people; see `Journal.describe`."""
-    describer = _Describer(core, core.snapshot(), Counter({name: use.trials for name, use in uses.items()}))
+    describer = _Describer(core, core.snapshot(), uses)
     for number, (variant, locked) in enumerate(pairs):
         if number == 1:
             describer.read_all_origins()
@@ -127,12 +112,10 @@ def describe(
 
 
 class _Describer:
-    def __init__(self, core: Core, snapshot: Snapshot | None, uses: _Uses | None = None) -> None:
+    def __init__(self, core: Core, snapshot: Snapshot | None, uses: Mapping[VariantUse, Uses] | None = None) -> None:
         self._core = core
         self._snapshot = snapshot
-        problems: list[BadRecord] = []
-        reader = Reader(core.store, None if snapshot is None else snapshot.tree, problems)
-        self._uses = count_uses(reader.iter_trials(None, None)) if uses is None else uses
+        self._uses = read_uses(core, snapshot) if uses is None else uses
         self._origins: dict[tuple[str, str, str, str], LockOrigin] | None = None
 
     def read_all_origins(self) -> None:
@@ -173,7 +156,7 @@ class _Describer:
     def _meaning(self, locked: LockedVariant) -> Meaning:
         from mitosis import canonical
 
-        name = (*layout.recorded_name(locked.step, locked.parameter, locked.variant), locked.digest)
+        name = VariantUse(*layout.recorded_name(locked.step, locked.parameter, locked.variant), locked.digest)
         commit = None if self._snapshot is None else self._snapshot.commit
         names = (locked.step, locked.parameter, locked.variant)
         # The path cannot be told from a name that the journal has shortened.
@@ -189,6 +172,6 @@ class _Describer:
             author="" if origin is None else one_line(origin.name, _AUTHOR_LIMIT),
             date="" if origin is None else origin.date.date().isoformat(),
             commit=None if origin is None else origin.commit,
-            used_by=self._uses[name],
+            used_by=self._uses[name].trials if name in self._uses else 0,
             is_readable=is_readable,
         )
