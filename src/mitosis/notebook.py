@@ -243,7 +243,16 @@ def new_notebook() -> NotebookNode:
     notebook: NotebookNode = v4.new_notebook(
         metadata={
             "kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
-            "language_info": {"name": "python", "version": ".".join(map(str, sys.version_info[:3]))},
+            # As ipykernel describes it, so that an editor that opens the notebook has nothing to add.
+            "language_info": {
+                "name": "python",
+                "version": ".".join(map(str, sys.version_info[:3])),
+                "mimetype": "text/x-python",
+                "file_extension": ".py",
+                "codemirror_mode": {"name": "ipython", "version": sys.version_info[0]},
+                "pygments_lexer": "ipython3",
+                "nbconvert_exporter": "python",
+            },
         }
     )
     return notebook
@@ -267,6 +276,23 @@ def markdown_cell(source: str, kind: str, step: str | None = None) -> NotebookNo
 
 def _cell_metadata(kind: str, step: str | None) -> dict[str, Any]:
     return {"kind": kind} if step is None else {"kind": kind, "step": step}
+
+
+def with_search_path(notebook: NotebookNode, folders: Sequence[str]) -> NotebookNode:
+    """The notebook with a cell before its imports that has Python search some folders; the cells are shared.
+
+    Args:
+        notebook: stays as it is.
+        folders: absolute paths; the notebook may be run anywhere on the machine.
+    """
+    if not folders:
+        return notebook
+    lines = [f"sys.path.append({_quoted(folder)})  # where the experiment is" for folder in folders]
+    cell = code_cell("\n".join(["import sys", "", *lines]), "search path")
+    index = next((n for n, c in enumerate(notebook.cells) if c.cell_type == "code"), len(notebook.cells))
+    complete: NotebookNode = type(notebook)(notebook)
+    complete.cells = [*notebook.cells[:index], cell, *notebook.cells[index:]]
+    return complete
 
 
 def printed(cell: NotebookNode) -> str:

@@ -22,6 +22,7 @@ _OPERATIONS = {
     "find_failed_parameter": "mitosis.in_kernel.parameters:find_failed_parameter",
     "describe_parameters": "mitosis.in_kernel.parameters:describe_parameters",
     "list_imports": "mitosis.in_kernel.imports:list_imports",
+    "find_needed_folders": "mitosis.in_kernel.search:find_needed_folders",
     "take_result": "mitosis.in_kernel.results:take_result",
     "describe_failure": "mitosis.in_kernel.failures:describe_failure",
     "measure_usage": "mitosis.in_kernel.usage:measure_usage",

@@ -32,6 +32,8 @@ from mitosis.runner.request import Announcement, Interrupted, Outcome, Progress,
 from mitosis.runner.settle import Settled
 
 if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
     from mitosis.journal import Journal
 
 INTERRUPT_GRACE_S = 10.0
@@ -346,7 +348,9 @@ class Trial:
                 "given": [parameter.argument.name for parameter in successor.parameters],
             },
         }
-        answer, imports = await kernel.ask_all(("take_result", take), self._loader.list_imports())
+        answer, imports, self._loader.search_path = await kernel.ask_all(
+            ("take_result", take), self._loader.list_imports(), ("find_needed_folders", {})
+        )
         self._usage = answer["usage"]
         self._steps[index] = _changed(self._steps[index], main=answer["main"], metrics=answer["metrics"])
         for unsaved in answer["unsaved"]:
@@ -455,7 +459,7 @@ class Trial:
         output = self._settled.request.output
         notebook = self._save_notebook() if output != "html" else None
         try:
-            self._folder.write(outputs.SOURCE, notebooks.script(self._notebook))
+            self._folder.write(outputs.SOURCE, notebooks.script(self._complete_notebook()))
         except FolderNotWritable as error:
             self._warn(f"the source could not be written to {self._folder.path}: {error.reason}")
         if output == "ipynb":
@@ -475,11 +479,15 @@ class Trial:
         import nbformat
 
         try:
-            self._folder.write(outputs.NOTEBOOK, nbformat.writes(self._notebook) + "\n")
+            self._folder.write(outputs.NOTEBOOK, nbformat.writes(self._complete_notebook()) + "\n")
         except FolderNotWritable as error:
             self._warn(f"the notebook could not be written to {self._folder.path}: {error.reason}")
             return None
         return self._folder.path / outputs.NOTEBOOK
+
+    def _complete_notebook(self) -> NotebookNode:
+        """The notebook as it runs by itself. The page does without the search path, which says nothing to a reader."""
+        return notebooks.with_search_path(self._notebook, self._loader.search_path)
 
     def _save_printed(self) -> None:
         """Write what each step printed to a file, of which the page has only the two ends where it is long."""
