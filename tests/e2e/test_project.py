@@ -71,16 +71,26 @@ def test_version_and_help(mitosis: Mitosis, tmp_path: Path) -> None:
     assert mitosis(cwd=tmp_path, status=2).stdout == text
 
 
-HEAVY = ("IPython", "jupyter_client", "nbclient", "nbconvert", "nbformat", "numpy", "tornado", "zmq")
+HEAVY = ("IPython", "jupyter_client", "nbclient", "nbconvert", "nbformat", "numpy", "tomlkit", "tornado", "zmq")
+LIBGIT2 = ("pygit2", "_cffi_backend")
 
 
 @pytest.mark.parametrize(
-    ("word", "heavy"), [("--version", (*HEAVY, "pygit2")), ("--help", (*HEAVY, "pygit2")), ("list", HEAVY)]
+    ("words", "heavy"),
+    [
+        (["--version"], (*HEAVY, *LIBGIT2, "cyclopts", "dataclasses", "pathlib", "rich", "mitosis.errors")),
+        (["--help"], (*HEAVY, *LIBGIT2, "msgpack", "rich.panel", "rich.table", "mitosis.git", "mitosis.errors.values")),
+        (["list"], (*HEAVY, "rich.console", "mitosis.provenance")),
+        (["__complete", "my_exp", "-p", "my_exp."], (*HEAVY, *LIBGIT2, "rich.console", "mitosis.journal.journal")),
+        (["__complete", "show", ""], (*HEAVY, *LIBGIT2, "rich.console", "mitosis.journal.journal")),
+    ],
 )
-def test_light_commands_import_nothing_heavy(project: Path, word: str, heavy: tuple[str, ...]) -> None:
+def test_light_commands_import_nothing_heavy(project: Path, words: list[str], heavy: tuple[str, ...]) -> None:
+    # What Python has loaded by itself does not count.
     program = (
-        "import sys\nfrom mitosis.__main__ import run_command\n"
-        f"status = run_command([{word!r}])\nprint(status, sorted(set({heavy!r}) & set(sys.modules)))\n"
+        "import sys\nbefore = set(sys.modules)\nfrom mitosis.__main__ import run_command\n"
+        f"status = run_command({words!r})\n"
+        f"print(status, sorted(set({heavy!r}) & set(sys.modules) - before))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=project, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 []"
