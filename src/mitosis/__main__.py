@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import re
@@ -12,9 +13,12 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from mitosis.errors import MitosisError
 
+EXIT_REFUSED = 2
 EXIT_BUG = 3
 EXIT_INTERRUPTED = 130
 
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
+"""What writing to a file or a terminal ends with that takes nothing more."""
 
 _COLLECT_EVERY = 50_000
 """So many new objects, and Python looks for garbage: importing makes a hundred thousand that stay."""
@@ -24,8 +28,8 @@ def main() -> None:
     """Entry point of the installed command."""
     gc.set_threshold(_COLLECT_EVERY)
     _open_standard_streams()
-    status = run_command(sys.argv[1:])
-    _flush_or_drop_output()
+    status = _with_output(run_command(sys.argv[1:]))
+    _drop_broken_output()
     gc.freeze()  # or Python would look at every object several times before it ends
     sys.exit(status)
 
@@ -46,8 +50,26 @@ def _open_standard_streams() -> None:
             setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
 
 
-def _flush_or_drop_output() -> None:
-    """Write what is buffered; where nobody can have it, keep Python from complaining when it closes the streams."""
+def _with_output(status: int) -> int:
+    """The exit status once standard output is written: what was asked for is not done if that fails."""
+    if status or sys.stdout.closed:  # a trial has let go of it: what came of it is in git
+        return status
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass  # whoever reads our output has enough
+    except OSError as error:
+        return _complain_of_output(error)
+    return status
+
+
+def _complain_of_output(error: OSError) -> int:
+    _complain(f"mitosis: the output cannot be written: {error.strerror}\n")
+    return EXIT_REFUSED
+
+
+def _drop_broken_output() -> None:
+    """Keep Python from complaining when it closes streams that nobody can have."""
     for name in ("stdout", "stderr"):
         try:
             getattr(sys, name).flush()
@@ -72,14 +94,11 @@ def run_command(words: list[str]) -> int:
         The exit status: 0 done, 1 the experiment failed or a check found something, 2 refused, 3 an error of mitosis
         itself, 128 + n ended by signal n.
     """
-    if words == ["--version"]:
-        from mitosis import __version__
-
-        sys.stdout.write(f"mitosis {__version__}\n")
-        return 0
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    if words == ["--version"]:
+        return _say_version()
     from mitosis.errors import MitosisError
 
     try:
@@ -102,13 +121,27 @@ def run_command(words: list[str]) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         status = 0  # whoever reads our output has enough
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+            return _complain_of_output(error)
         import traceback
 
         _complain(traceback.format_exc())
         _complain("mitosis: this is an error in mitosis itself, not in your experiment. Please report it.\n")
         return EXIT_BUG
     return status
+
+
+def _say_version() -> int:
+    from mitosis import __version__
+
+    try:
+        sys.stdout.write(f"mitosis {__version__}\n")
+    except BrokenPipeError:
+        return 0
+    except OSError as error:
+        return _complain_of_output(error)
+    return 0
 
 
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")

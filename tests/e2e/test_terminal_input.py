@@ -41,6 +41,25 @@ def test_asking_fails_at_once_and_names_the_remedy(
     assert "no_input.py" not in page
 
 
+@pytest.mark.parametrize(
+    "call",
+    ["breakpoint()", "__import__('pdb').set_trace()", "__import__('IPython.core.debugger').core.debugger.set_trace()"],
+)
+def test_breakpoint_fails_at_once_where_it_is(
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord], call: str
+) -> None:
+    commit(step(f"    {call}\n    return {{'main': 1}}\n"))
+    done = mitosis("my_exp", "--timeout", "20", status=1)
+    assert "a debugger is to stop here: a trial gets no input" in done.stdout
+    failure = only_record().failure
+    assert failure is not None and failure.location == "lab/__init__.py:4 in run"
+
+
+def test_breakpoint_that_is_switched_off_stops_nothing(mitosis: Mitosis, commit: Commit) -> None:
+    commit(step("    breakpoint()\n    return {'main': 1}\n"))
+    mitosis("my_exp", "--timeout", "20", environment={"PYTHONBREAKPOINT": "0"})
+
+
 def test_code_that_copes_without_input_goes_on(
     mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
 ) -> None:

@@ -326,3 +326,15 @@ def test_json_on_a_terminal_leaves_the_live_lines_to_standard_error(project: Pat
     pyte.Stream(screen).feed(re.sub(r"\x1b\]8;[^\x1b]*\x1b\\", "", str(child.before)))
     assert any(line.startswith("✓ my_exp      main = 4") for line in screen.display)
     assert (project / "out.json").read_text().startswith('{"format": 1, "status": "finished"')
+
+
+def test_text_that_no_message_can_carry_is_shown_with_escapes(mitosis: Mitosis, commit: Commit) -> None:
+    commit(
+        {
+            "lab/__init__.py": "lookup_dict = {}\ndef run():\n    print('before')\n    print('a \\ud800 b \\xe9')\n"
+            "    print('after')\n    return {'main': 1}\n"
+        }
+    )
+    done = mitosis("my_exp")
+    assert between(done.stdout.splitlines()) == ["before", "a \\ud800 b \xe9", "after"]
+    assert done.stderr == ""

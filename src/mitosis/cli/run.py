@@ -121,7 +121,7 @@ def run(
     ] = False,
 ) -> int:
     """Run a trial of the experiment that consists of these steps, and record it."""
-    if not steps and module is None and not (param or eval_param or debug):
+    if not steps and module is None and not (param or eval_param or debug or as_json):
         return _say_what_to_do()
     from mitosis.cli import desktop
     from mitosis.cli.progress import make_progress, notification
@@ -168,7 +168,17 @@ def run(
     if outcome.recorded_in is not None:
         with contextlib.suppress(BrokenPipeError):  # it must not hide how the trial ended
             _share(outcome.recorded_in, outcome, None if quiet else out)
+    _let_go(sys.stdout)
     return outcome.exit_status
+
+
+def _let_go(stream: IO[str]) -> None:
+    """Close a stream that takes nothing more: it must not change the exit status of a trial."""
+    try:
+        stream.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            stream.close()
 
 
 def _open(outcome: Outcome) -> None:

@@ -57,9 +57,20 @@ class _Order:
                 if last is not None:
                     last.flush()
             self._gathered += len(text)
-            return write(text)
+            return write(_encodable(text))
 
         return write_in_order
+
+
+def _encodable(text: Any) -> Any:
+    """The text with escapes in place of lone surrogates: no message could carry it, and all with it would be lost."""
+    if not isinstance(text, str) or text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
 
 
 class _LogStream(OutStream):

@@ -1,0 +1,57 @@
+"""Output that cannot be written: it changes nothing about a trial, and a listing that is lost is said to be."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mitosis.records import TrialRecord
+from support.e2e import Mitosis, command
+
+SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+FULL = Path("/dev/full")
+
+pytestmark = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
+
+
+def onto_full_disk(folder: Path, *words: str, buffered: bool = True) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
+    with FULL.open("w") as full:
+        return subprocess.run(
+            command(*words), cwd=folder, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize("words", [("list",), ("--help",), ("--version",)])
+def test_output_that_is_lost_is_no_success(project: Path, words: tuple[str, ...], buffered: bool) -> None:
+    done = onto_full_disk(project, *words, buffered=buffered)
+    assert (done.returncode, done.stderr) == (2, "mitosis: the output cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("options", [(), ("-q",), ("--json", "-q")])
+def test_trial_whose_lines_are_lost_keeps_its_status(
+    project: Path, only_record: Callable[[], TrialRecord], options: tuple[str, ...]
+) -> None:
+    done = onto_full_disk(project, *SLOW, *options)
+    assert done.returncode == 0
+    assert "mitosis:" not in done.stderr
+    assert only_record().status == "finished"
+
+
+@pytest.mark.parametrize("words", [("list",), ("--version",), SLOW])
+def test_reader_that_has_enough_is_no_trouble(project: Path, words: tuple[str, ...]) -> None:
+    script = f"{{ {shlex.join(command(*words))}; echo $? > ignored; }} | true"
+    done = subprocess.run(["sh", "-c", script], cwd=project, capture_output=True, text=True, check=True, timeout=60)
+    assert (project / "ignored").read_text() == "0\n"
+    assert "Error" not in done.stderr
+
+
+def test_refusal_keeps_its_status_where_nothing_can_be_written(project: Path, mitosis: Mitosis) -> None:
+    script = f"{shlex.join(command('nothing'))} > {FULL} 2>&1"
+    assert subprocess.run(["sh", "-c", script], cwd=project, check=False, timeout=60).returncode == 2
