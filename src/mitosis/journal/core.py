@@ -9,8 +9,9 @@ from mitosis.errors import FormatTooNew, JournalError
 from mitosis.git import Identity, Repository
 from mitosis.journal import layout
 from mitosis.journal.index import TrialIndex
+from mitosis.journal.objects import object_oid
 from mitosis.journal.reading import File, Reader
-from mitosis.journal.store import LockedRef, Store, object_oid
+from mitosis.journal.store import LockedRef, Store
 from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial
 
 _FORMAT_TEXT = f"{layout.FORMAT}\n".encode()

@@ -34,7 +34,7 @@ import msgpack
 
 from mitosis.errors import BadRecord, FormatTooNew, JournalError
 from mitosis.journal import layout
-from mitosis.journal.store import Entry, Store
+from mitosis.journal.objects import Entry, ReadOnlyStore
 from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial
 
 _T = TypeVar("_T")
@@ -65,7 +65,7 @@ class TrialIndex:
         BadRecord: a tree of the journal cannot be read.
     """
 
-    def __init__(self, store: Store, trials: str | None) -> None:
+    def __init__(self, store: ReadOnlyStore, trials: str | None) -> None:
         self.folder: Path = store.repository.common_dir / "mitosis" / "trials"
         self._store = store
         self._trials = trials

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from mitosis.errors import BadRecord, JournalError, MitosisError
 from mitosis.journal import layout
+from mitosis.journal.objects import Entry, ReadOnlyStore, object_oid
 from mitosis.journal.remarks import Remarks, latest_names, read_folder
-from mitosis.journal.store import Entry, Store, object_oid
 from mitosis.records import ParameterRecord
 
 MAX_VALUE_BYTES = 64 * 2**20
@@ -166,7 +166,7 @@ class Locks:
         return bool(self.redefined or self.in_conflict or self.retired)
 
 
-def check_locks(store: Store, tree: str | None, variants: Sequence[VariantValue]) -> Locks:
+def check_locks(store: ReadOnlyStore, tree: str | None, variants: Sequence[VariantValue]) -> Locks:
     """Compare variants with the locks in a journal's tree (None: there is no journal yet).
 
     Raises:
@@ -219,7 +219,7 @@ def check_locks(store: Store, tree: str | None, variants: Sequence[VariantValue]
 
 
 def _remarks(
-    store: Store, folders: _Folders, kind: str, variants: Sequence[VariantValue]
+    store: ReadOnlyStore, folders: _Folders, kind: str, variants: Sequence[VariantValue]
 ) -> Iterator[tuple[VariantValue, Remarks]]:
     """Those of the variants that have remarks of one kind.
 
@@ -238,7 +238,7 @@ def _remarks(
 
 
 def _renamings(
-    store: Store, folders: _Folders, variant: VariantValue, remarks: Remarks
+    store: ReadOnlyStore, folders: _Folders, variant: VariantValue, remarks: Remarks
 ) -> dict[tuple[str, str, str], Remarks]:
     """The renamings of a variant and of all its newer names."""
     found = {variant.name: remarks}
@@ -254,7 +254,9 @@ def _renamings(
     return found
 
 
-def read_meanings(store: Store, folder: str, path: str, names: VariantValue | LockedVariant) -> Iterator[LockedVariant]:
+def read_meanings(
+    store: ReadOnlyStore, folder: str, path: str, names: VariantValue | LockedVariant
+) -> Iterator[LockedVariant]:
     """The meanings recorded in the folder of a variant, in order of their digests; foreign files are left out.
 
     Raises:
@@ -268,7 +270,7 @@ def read_meanings(store: Store, folder: str, path: str, names: VariantValue | Lo
 
 
 def read_present_meaning(
-    store: Store, tree: str, use: VariantUse, remarks: Mapping[tuple[str, str, str], Remarks]
+    store: ReadOnlyStore, tree: str, use: VariantUse, remarks: Mapping[tuple[str, str, str], Remarks]
 ) -> PresentMeaning:
     """What has become of the value that a variant had for a trial.
 
@@ -303,7 +305,7 @@ def read_present_meaning(
     )
 
 
-def _digests_in(store: Store, folder: Entry | None, path: str) -> set[str]:
+def _digests_in(store: ReadOnlyStore, folder: Entry | None, path: str) -> set[str]:
     if folder is None or not folder.is_tree:
         return set()
     return {digest for name in store.read_tree(folder.oid, path) if (digest := digest_of_file(name)) is not None}
@@ -319,7 +321,7 @@ class ConflictFolder(NamedTuple):
     oid: str
 
 
-def iter_conflicts(store: Store, tree: str) -> Iterator[ConflictFolder]:
+def iter_conflicts(store: ReadOnlyStore, tree: str) -> Iterator[ConflictFolder]:
     """The variants of a journal's tree that have several meanings. What cannot be read is left out."""
     for path, folder in _variant_folders(store, tree, layout.VARIANTS, _FOLDERS_TO_VARIANT, [_MAX_ENTRIES]):
         step, parameter, variant = map(layout.decode_name, path.split("/")[1:])
@@ -332,7 +334,7 @@ def iter_conflicts(store: Store, tree: str) -> Iterator[ConflictFolder]:
 
 
 def _variant_folders(
-    store: Store, tree: str, path: str, depth: int, entries_left: list[int]
+    store: ReadOnlyStore, tree: str, path: str, depth: int, entries_left: list[int]
 ) -> Iterator[tuple[str, str]]:
     """Path and id of the folder of each variant.
 
@@ -398,7 +400,7 @@ def _distinct(variants: Sequence[VariantValue]) -> Iterator[VariantValue]:
 class _Folders:
     """Trees of the journal by path, each read once."""
 
-    def __init__(self, store: Store, root: str | None) -> None:
+    def __init__(self, store: ReadOnlyStore, root: str | None) -> None:
         self._store = store
         self._read: dict[str, dict[str, Entry]] = {"": {} if root is None else store.read_tree(root, "")}
 

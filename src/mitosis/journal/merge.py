@@ -22,7 +22,8 @@ from collections.abc import Iterator, Sequence
 from mitosis.errors import BadRecord, FormatTooNew, GitError, JournalError
 from mitosis.git import Repository
 from mitosis.journal import layout
-from mitosis.journal.store import RawEntry, Store
+from mitosis.journal.objects import RawEntry
+from mitosis.journal.store import Store
 from mitosis.records import MAX_RECORD_BYTES, decode_trial
 
 _VARIANT_FOLDER_DEPTH = 4

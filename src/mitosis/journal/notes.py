@@ -16,7 +16,8 @@ from mitosis.git import Identity
 from mitosis.journal.layout import NOTES_REF, SHORT_KEY_DIGITS
 from mitosis.journal.merge import merge_bases
 from mitosis.journal.messages import note_line
-from mitosis.journal.store import EMPTY_TREE, Store
+from mitosis.journal.objects import EMPTY_TREE
+from mitosis.journal.store import Store
 from mitosis.records import TrialRecord
 
 LINES_LIMIT = 50

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from mitosis.errors import BadRecord, FormatTooNew
 from mitosis.journal import layout
 from mitosis.journal.locks import MAX_VALUE_BYTES, LockedVariant, VariantUse, digest_of_file
-from mitosis.journal.store import Store
+from mitosis.journal.objects import ReadOnlyStore
 from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial, read_started
 
 _T = TypeVar("_T")
@@ -88,7 +88,7 @@ class Reader:
         problems: what cannot be read, or does not belong where it is, is appended to it and skipped.
     """
 
-    def __init__(self, store: Store, tree: str | None, problems: list[BadRecord]) -> None:
+    def __init__(self, store: ReadOnlyStore, tree: str | None, problems: list[BadRecord]) -> None:
         self._store = store
         self._problems = problems
         self._entries_left = {layout.VARIANTS: MAX_VARIANT_ENTRIES, layout.TRIALS: MAX_ENTRIES}

@@ -19,7 +19,7 @@ import msgpack
 
 from mitosis.errors import BadRecord
 from mitosis.journal import layout
-from mitosis.journal.store import Entry, Store
+from mitosis.journal.objects import Entry, ReadOnlyStore
 
 MAX_REMARK_BYTES = 2**20
 MAX_REASON_LENGTH = 10_000
@@ -129,7 +129,7 @@ def _is_text(content: object) -> bool:
     return isinstance(content, str)
 
 
-def read_remarks(store: Store, tree: str | None, step: str, parameter: str, variant: str) -> Remarks:
+def read_remarks(store: ReadOnlyStore, tree: str | None, step: str, parameter: str, variant: str) -> Remarks:
     """The remarks on a variant in a journal's tree (None: there is no journal yet).
 
     Raises:
@@ -191,7 +191,7 @@ def same_names(remarks: Mapping[tuple[str, str, str], Remarks]) -> dict[tuple[st
 
 
 def iter_remarks(
-    store: Store, tree: str, problems: list[BadRecord], kinds: Sequence[str] = layout.REMARKS
+    store: ReadOnlyStore, tree: str, problems: list[BadRecord], kinds: Sequence[str] = layout.REMARKS
 ) -> Iterator[tuple[tuple[str, str, str], Remarks]]:
     """Step, parameter and variant, and the remarks on it, for every variant that has any.
 
@@ -223,7 +223,7 @@ def iter_remarks(
 
 
 def _variant_folders(
-    store: Store, path: str, oid: str, depth: int, entries_left: list[int], problems: list[BadRecord]
+    store: ReadOnlyStore, path: str, oid: str, depth: int, entries_left: list[int], problems: list[BadRecord]
 ) -> Iterator[tuple[str, str]]:
     if depth == 0:
         yield path, oid
@@ -245,7 +245,7 @@ def _variant_folders(
 
 
 def read_folder(
-    store: Store,
+    store: ReadOnlyStore,
     kind: str,
     path: str,
     oid: str,

@@ -1,27 +1,25 @@
-"""The journal's way to git objects and refs, through libgit2.
+"""Writing git objects and refs for the journal, through libgit2.
 
-Reading gives plain values and translates libgit2's errors. Writing happens inside `Store.locked`, which holds the lock
-of one ref. Whatever another process writes or packs meanwhile is seen: refs are read anew each time, and libgit2 looks
-for new packs when it misses an object.
-
-A ref moves only after everything that it will lead to is on the disk, unless `mitosis.fsync` in git's configuration is
-false.
+Writing happens inside `Store.locked`, which holds the lock of one ref. A ref moves only after everything that it will
+lead to is on the disk, unless `mitosis.fsync` in git's configuration is false.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from mitosis.errors import BadRecord, JournalError, UnreadableObject
-from mitosis.git import Identity, Repository, read_blobs
+from mitosis.errors import JournalError, UnreadableObject
+from mitosis.git import Identity, Repository
 from mitosis.journal.locking import RefLock, remove_stale_lock
+from mitosis.journal.objects import BLOB_MODE, EMPTY_TREE, TREE_MODE, RawEntry, ReadOnlyStore, object_oid, raw_name
+from mitosis.journal.permissions import shared_bits, unmasked
 
 if TYPE_CHECKING:
     import pygit2
@@ -29,210 +27,15 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _WRITE_ATTEMPTS = 20
-_TREE_LIMIT_BYTES = 16 * 2**20
-"""Of one folder of a journal: some 250,000 entries. More than that are nobody's records."""
-_KEPT_TREES = 64
-_KEPT_ENTRIES = 10_000
-
-_BLOB_MODE = b"100644"
-_TREE_MODE = b"40000"
+_NO_COMMIT = "0" * 40
 
 
-class Entry(NamedTuple):
-    """One entry of a tree."""
-
-    is_tree: bool
-    oid: str
-    """Hexadecimal, as every object id here."""
-
-
-class RawEntry(NamedTuple):
-    """One entry of a tree, with all that git stores of it."""
-
-    mode: bytes
-    """In octal digits."""
-    oid: str
-
-    @property
-    def is_tree(self) -> bool:
-        return self.mode == _TREE_MODE
-
-    @staticmethod
-    def of_tree(oid: str) -> RawEntry:
-        return RawEntry(_TREE_MODE, oid)
-
-
-class Store:
+class Store(ReadOnlyStore):
     """Objects and refs of one repository."""
 
     def __init__(self, repository: Repository) -> None:
-        self.repository = repository
+        super().__init__(repository)
         self._written: list[str] = []
-        self._trees: dict[str, list[tuple[bytes, bytes, bytes]]] = {}
-
-    @property
-    def objects(self) -> pygit2.Repository:
-        return self.repository.objects
-
-    # --- reading ----------------------------------------------------------------------------------
-
-    def read_ref(self, name: str) -> str | None:
-        """The id that a ref points to; None if there is no such ref.
-
-        Raises:
-            JournalError: the ref is symbolic, or its file is damaged.
-        """
-        plain = self.repository.plain_ref(name)
-        if plain is not None:
-            return plain
-        import pygit2
-
-        try:
-            target = self.objects.lookup_reference(name).target
-        except KeyError:
-            return None
-        except (pygit2.GitError, ValueError) as error:
-            raise JournalError(f"the ref {name} cannot be read: {error}") from error
-        if isinstance(target, str):
-            raise JournalError(f"the ref {name} is a symbolic ref to {target}, where the id of a commit should be")
-        return str(target)
-
-    def read_commit_tree(self, commit: str, what: str) -> str:
-        """The id of a commit's tree.
-
-        Args:
-            commit: full id.
-            what: the ref that points to it, to name in errors.
-
-        Raises:
-            JournalError: the object is missing, damaged, or no commit.
-        """
-        try:
-            tree = self.repository.tree_of(commit)
-        except UnreadableObject as error:
-            raise JournalError(f"{what} points to {commit}, which cannot be read: {error.reason}") from error
-        if tree is None:
-            raise JournalError(
-                f"{what} points to {commit}, which is missing from the repository\n"
-                "`git fsck` shows what else is; a collaborator's clone or a backup may have it."
-            )
-        return tree
-
-    def read_tree(self, oid: str, where: str) -> dict[str, Entry]:
-        """The entries of a tree by name, in git's order.
-
-        Raises:
-            BadRecord: it is missing, damaged, or no tree.
-        """
-        return {_text(name): _entry(mode, raw) for name, mode, raw in self._read_entries(oid, where)}
-
-    def read_tree_like(self, oid: str, where: str, prefix: str) -> dict[str, Entry]:
-        """The entries of a tree whose names begin with `prefix`, and the folders whose names `prefix` begins with.
-
-        Raises:
-            BadRecord: it is missing, damaged, or no tree.
-        """
-        start = _raw(prefix)
-        return {
-            _text(name): _entry(mode, raw)
-            for name, mode, raw in self._read_entries(oid, where)
-            if name.startswith(start) or (mode == _TREE_MODE and start.startswith(name))
-        }
-
-    def count_files(self, oid: str, where: str) -> int:
-        """How many entries of a tree are no folders.
-
-        Raises:
-            BadRecord: it is missing, damaged, or no tree.
-        """
-        return sum(mode != _TREE_MODE for _, mode, _ in self._read_entries(oid, where))
-
-    def read_raw_entries(self, oid: str, where: str) -> dict[bytes, RawEntry]:
-        """The entries of a tree by name.
-
-        Raises:
-            BadRecord: it is missing, damaged, or no tree.
-        """
-        return {name: RawEntry(mode, raw.hex()) for name, mode, raw in self._read_entries(oid, where)}
-
-    def compare_trees(
-        self, before: str | None, after: str | None, where: str
-    ) -> list[tuple[str, Entry | None, Entry | None]]:
-        """The names at which two trees differ (None: an empty tree), each with its entry before and after.
-
-        Raises:
-            BadRecord: one of them is missing, damaged, or no tree.
-        """
-        old = set() if before is None else set(self._read_entries(before, where))
-        new = set() if after is None else set(self._read_entries(after, where))
-        gone = {name: _entry(mode, raw) for name, mode, raw in old - new}
-        come = {name: _entry(mode, raw) for name, mode, raw in new - old}
-        return [(_text(name), gone.get(name), come.get(name)) for name in sorted(gone.keys() | come.keys())]
-
-    def read_blob(self, oid: str, where: str, limit_bytes: int) -> bytes:
-        """The bytes of a blob.
-
-        Raises:
-            BadRecord: it is missing, damaged, no blob, or larger than `limit_bytes`.
-        """
-        try:
-            return self.repository.read_blob(oid, limit_bytes)
-        except UnreadableObject as error:
-            raise BadRecord(where, error.reason) from error
-
-    def read_blobs(self, oids: Sequence[str], limit_bytes: int) -> Iterator[bytes | None]:
-        """The bytes of many blobs, in order; None for each that `read_blob` has to be asked for.
-
-        Args:
-            oids: their ids.
-            limit_bytes: of a larger one nothing is read.
-        """
-        if self._is_partial:
-            return itertools.repeat(None, len(oids))
-        return read_blobs(oids, limit_bytes, cwd=self.repository.root)
-
-    @functools.cached_property
-    def _is_partial(self) -> bool:
-        return self.repository.is_partial()
-
-    def find(self, tree: str, path: str) -> Entry | None:
-        """The entry at a path below a tree; None if there is none.
-
-        Raises:
-            BadRecord: a folder on the way is missing or damaged.
-        """
-        entry = Entry(True, tree)
-        where = ""
-        for name in path.split("/"):
-            if not entry.is_tree:
-                return None
-            wanted = _raw(name)
-            found = [(mode, raw) for other, mode, raw in self._read_entries(entry.oid, where) if other == wanted]
-            if not found:
-                return None
-            entry = _entry(*found[0])
-            where = f"{where}/{name}" if where else name
-        return entry
-
-    def _read_entries(self, oid: str, where: str) -> list[tuple[bytes, bytes, bytes]]:
-        """Name, mode and id of each entry. An append reads the same few trees several times, so those are kept."""
-        entries = self._trees.get(oid)
-        if entries is None:
-            try:
-                entries = self.repository.read_entries(oid, _TREE_LIMIT_BYTES)
-            except UnreadableObject as error:
-                raise BadRecord(where or "the journal's tree", error.reason) from error
-            self._keep_tree(oid, entries)
-        return entries
-
-    def _keep_tree(self, oid: str, entries: list[tuple[bytes, bytes, bytes]]) -> None:
-        if len(entries) > _KEPT_ENTRIES:
-            return
-        if len(self._trees) >= _KEPT_TREES:
-            self._trees.clear()
-        self._trees[oid] = entries
-
-    # --- writing ----------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def locked(self, ref: str, *, timeout_s: float | None = None, is_derived: bool = False) -> Iterator[LockedRef]:
@@ -296,35 +99,9 @@ class Store:
         except OSError as error:
             raise JournalError(f"the log of the ref {locked.name} cannot be written: {error}") from error
 
-    @contextlib.contextmanager
-    def sharing(self) -> Iterator[None]:
+    def sharing(self) -> AbstractContextManager[None]:
         """Let new files be as `core.sharedRepository` asks; libgit2 itself heeds it only when it makes a repository."""
-        added = self._shared_bits()
-        if not added:
-            yield
-            return
-        before = os.umask(0o022)
-        os.umask(before & ~added)
-        try:
-            yield
-        finally:
-            os.umask(before)
-
-    def _shared_bits(self) -> int:
-        """Permission bits that must not be masked."""
-        config = self.objects.config
-        if "core.sharedrepository" not in config:
-            return 0
-        value = (config["core.sharedrepository"] or "").lower()
-        if value in ("group", "true", "1", "yes", "on", ""):
-            return 0o070
-        if value in ("all", "world", "everybody", "2"):
-            return 0o075
-        if value.startswith("0") and len(value) > 1 and all(digit in "01234567" for digit in value):
-            bits = int(value, 8) & 0o077
-            # A folder has to be entered by whoever may read it.
-            return bits | (bits & 0o044) >> 2
-        return 0
+        return unmasked(shared_bits(self.objects.config))
 
     def write_blob(self, data: bytes) -> str:
         """Write a blob and return its id.
@@ -360,24 +137,24 @@ class Store:
         present = [] if base is None else self._read_entries(base, where.rstrip("/"))
         entries = {name: (mode, raw) for name, mode, raw in present}
         # What is replaced stays where it is in the order, which takes a while to make for a folder of all days.
-        is_sorted = all(_raw(name) in entries for name in (*files, *folders))
+        is_sorted = all(raw_name(name) in entries for name in (*files, *folders))
         for file, oid in files.items():
-            mode, _ = entries.get(_raw(file), (_BLOB_MODE, b""))
-            if mode == _TREE_MODE:
+            mode, _ = entries.get(raw_name(file), (BLOB_MODE, b""))
+            if mode == TREE_MODE:
                 raise JournalError(f"{where}{file} in the journal is a folder, where a file should be")
             if oid is None:
-                entries.pop(_raw(file), None)
+                entries.pop(raw_name(file), None)
             else:
-                entries[_raw(file)] = (_BLOB_MODE, bytes.fromhex(oid))
+                entries[raw_name(file)] = (BLOB_MODE, bytes.fromhex(oid))
         for folder, inner in folders.items():
-            mode, raw = entries.get(_raw(folder), (_TREE_MODE, b""))
-            if mode != _TREE_MODE:
+            mode, raw = entries.get(raw_name(folder), (TREE_MODE, b""))
+            if mode != TREE_MODE:
                 raise JournalError(f"{where}{folder} in the journal is a file, where a folder should be")
             tree = self.edit_tree(raw.hex() or None, inner, f"{where}{folder}/")
             if tree == EMPTY_TREE:
-                entries.pop(_raw(folder), None)
+                entries.pop(raw_name(folder), None)
             else:
-                entries[_raw(folder)] = (_TREE_MODE, bytes.fromhex(tree))
+                entries[raw_name(folder)] = (TREE_MODE, bytes.fromhex(tree))
         return self._write_tree(entries, is_sorted=is_sorted)
 
     def write_tree(self, entries: Mapping[bytes, RawEntry]) -> str:
@@ -394,7 +171,7 @@ class Store:
         order = list(entries)
         if not is_sorted:
             # git sorts folders as if their names ended in a slash.
-            order.sort(key=lambda name: name + b"/" if entries[name][0] == _TREE_MODE else name)
+            order.sort(key=lambda name: name + b"/" if entries[name][0] == TREE_MODE else name)
         data = b"".join(b"%s %s\0%s" % (entries[name][0], name, entries[name][1]) for name in order)
         oid = self._write(pygit2.enums.ObjectType.TREE, data)
         self._keep_tree(oid, [(name, *entries[name]) for name in order])
@@ -505,29 +282,6 @@ class LockedRef:
         hours, minutes = divmod(abs(identity.offset_minutes), 60)
         when = f"{identity.time_s} {sign}{hours:02}{minutes:02}"
         self.entry = f"{self.read() or _NO_COMMIT} {commit} {identity} {when}\t{message.strip()}\n"
-
-
-def _entry(mode: bytes, raw: bytes) -> Entry:
-    return Entry(mode == _TREE_MODE, raw.hex())
-
-
-def _text(name: bytes) -> str:
-    return name.decode("utf-8", "surrogateescape")
-
-
-def _raw(name: str) -> bytes:
-    """The bytes that `_text` made a name from."""
-    return name.encode("utf-8", "surrogateescape")
-
-
-def object_oid(kind: bytes, data: bytes) -> str:
-    """The id that git gives an object of that kind (`blob`, `tree`, `commit`)."""
-    return hashlib.sha1(b"%s %d\0" % (kind, len(data)) + data, usedforsecurity=False).hexdigest()
-
-
-EMPTY_TREE = object_oid(b"tree", b"")
-"""The id of a tree without entries."""
-_NO_COMMIT = "0" * 40
 
 
 def signature(identity: Identity) -> pygit2.Signature:

@@ -14,8 +14,8 @@ from mitosis.git import Repository
 from mitosis.journal import layout
 from mitosis.journal.locks import MAX_VALUE_BYTES, digest_of_file
 from mitosis.journal.messages import note_line
+from mitosis.journal.objects import Entry, ReadOnlyStore
 from mitosis.journal.remarks import MAX_REMARK_BYTES, decode_remark
-from mitosis.journal.store import Entry, Store
 from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial
 from mitosis.verify.findings import Findings
 
@@ -89,7 +89,7 @@ class ContentsReader:
     """
 
     def __init__(
-        self, store: Store, restore: str, findings: Findings, visit: Callable[[TrialRecord], None] | None = None
+        self, store: ReadOnlyStore, restore: str, findings: Findings, visit: Callable[[TrialRecord], None] | None = None
     ) -> None:
         self._store = store
         self._restore = restore
