@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from mitosis.records import TrialRecord
-from support.variants import ADA, Lab, make_lab, variant
+from support.e2e import write
+from support.variants import ADA, ENVIRONMENT, LAB, STEPS, Lab, make_lab, variant
 
 SOUND = "every locked variant means what it did"
 THE_RANGE_IS_SOUND = "none changes what a locked variant means"
@@ -164,11 +166,105 @@ def test_what_breaks_counts_more_than_what_could_not_be_checked(lab: Lab) -> Non
     lab.mitosis("check", status=1)
 
 
-def test_state_without_steps_is_said_to_have_none(lab: Lab) -> None:
+def test_state_without_steps_lacks_all_that_is_locked(lab: Lab) -> None:
     lab.write({"pyproject.toml": ""})
-    assert lab.mitosis("check").lines == [
+    said = lab.mitosis("check")
+    assert said.lines[0] == "the working tree lacks variants that are locked"
+    assert [line.split()[0] for line in said.lines[1:4]] == [
+        "my_exp.frequency=fast",
+        "my_exp.frequency=slow",
+        "my_exp.noise=low",
+    ]
+    assert "its step is not registered any more" in said.lines[1]
+    assert set(lab.mitosis("variants", "--changed", status=1).rows) == set(lab.mitosis("variants").rows)
+    (lab.folder / "pyproject.toml").unlink()
+    assert lab.mitosis("check").lines == said.lines
+
+
+def test_state_without_steps_or_locks_is_said_to_have_none(
+    tmp_path: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_lab(tmp_path / "other", lab.capsys, lab.make_record, {"pyproject.toml": ""})
+    monkeypatch.chdir(other.folder)
+    assert other.mitosis("check").lines == [
         "checked the working tree: no steps are registered there, so there is nothing to compare"
     ]
+
+
+def test_module_without_a_dot_that_was_run_without_registration_is_not_missed(lab: Lab) -> None:
+    """`mitosis -m tune` locks the variants of `tune`; `mitosis lock` only those of registered steps."""
+    locked = lab.journal.lock([variant("grid", 3, step=step) for step in ("tune", "gone")], head(lab), ADA)
+    assert len(locked.newly_locked) == 2
+    for step, command in (("tune", ("mitosis", "-m", "tune")), ("gone", ("mitosis", "gone"))):
+        record = lab.make_record(commit=head(lab), command=command)
+        steps = tuple(dataclasses.replace(s, name=step) for s in record.steps[:1])
+        lab.journal.start(record.with_changes(steps=steps, parameters=()), [], ENVIRONMENT, ADA)
+    assert [change["step"] for change in check_json(lab, status=0)["changes"]] == ["gone"]
+    rows = lab.mitosis("variants").rows
+    assert rows["tune.frequency=grid"].startswith("locked 3")
+    assert rows["gone.frequency=grid"].startswith("removed 3")
+
+
+# --- what makes the outcome of less worth ---------------------------------------------------------
+
+
+def test_installed_copy_is_named_whatever_is_checked(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = tmp_path / "packages"
+    write(packages, {"lab.py": LAB.replace('"slow": 1', '"slow": 2')})
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+    said = lab.mitosis("check", status=1)
+    assert "    my_exp.frequency=slow   1 → 2   (1 trial used 1)" in said.lines
+    remedy = "install the repository in editable mode (pip install -e .), or uninstall the copy"
+    copy = f"! trials import `lab` from {packages / 'lab.py'}, and not from this repository"
+    assert said.err.splitlines() == [f"{copy}, so that copy was checked: {remedy}"]
+    set_slow(lab, 3)
+    for words in (("--staged",), ("HEAD",), ("HEAD~1..",)):
+        said = lab.mitosis("check", *words, status=1)
+        assert "    my_exp.frequency=slow   1 → 3   (1 trial used 1)" in said.lines
+        assert said.err.splitlines() == [f"{copy}, which was checked: {remedy}"]
+    [warning] = check_json(lab, "HEAD", status=1)["warnings"]
+    assert copy.removeprefix("! ") in warning
+    assert copy in lab.mitosis("variants").err
+
+
+def test_value_that_is_another_at_each_evaluation_is_told_from_one_that_was_edited(lab: Lab) -> None:
+    lab.edit(('"slow": 1', '"slow": __import__("os").getpid()'), ('"fast": 10', '"fast": 11'))
+    said = lab.mitosis("check", status=1)
+    [index] = [index for index, line in enumerate(said.lines) if "my_exp.frequency=slow" in line]
+    assert said.lines[index + 1].startswith("        each evaluation gives another value")
+    assert sum("each evaluation" in line for line in said.lines) == 1
+    assert {change["variant"]: change["flaky"] for change in check_json(lab, status=1)["changes"]} == {
+        "fast": False,
+        "slow": True,
+    }
+    lab.commit({}, "flaky")
+    lab.commit({"other.py": ""}, "later")
+    lab.commit({"lab.py": (lab.folder / "lab.py").read_text() + "\n\n# note\n"}, "comment")
+    states = {change["state"] for change in check_json(lab, "HEAD~3..", status=1)["changes"]}
+    assert states == {f"commit {lab.git('rev-parse', 'HEAD~2')[:7]}"}
+
+
+def test_value_that_only_the_working_tree_can_tell_breaks_nothing(lab: Lab) -> None:
+    lab.commit({"lab.py": "lookup_dict = {'frequency': {'fast': 10, 'slow': __file__ * 100}}\n"})
+    lab.commit({"pyproject.toml": STEPS.replace("my_exp", "place")})
+    lab.mitosis("variants", "retire", "my_exp.noise=low")
+    here = f"{(lab.folder / 'lab.py').resolve()}"
+    lab.journal.lock([variant("slow", here * 100, step="place")], head(lab), ADA)
+    said = lab.mitosis("check", "HEAD", status=3)
+    assert "place.frequency=slow" not in said.out
+    assert re.search(r"not checked: place\.frequency=slow: it holds the path of the working tree", said.err)
+    assert "place.frequency=slow" not in lab.mitosis("check").out
+
+
+def test_commit_that_git_cannot_check_out_is_named_with_what_git_says(lab: Lab) -> None:
+    commit = lab.commit({".gitattributes": "data.txt filter=away\n", "data.txt": "x"})[:7]
+    lab.git("config", "filter.away.smudge", "false")
+    lab.git("config", "filter.away.required", "true")
+    for words in (("HEAD",), ("HEAD~1..",)):
+        said = lab.mitosis("check", *words, status=3)
+        assert re.fullmatch(
+            rf"! commit {commit} is not checked: `git checkout-index` failed: .*data\.txt.*\n", said.err
+        )
 
 
 def test_repository_without_a_journal_is_sound(tmp_path: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,7 +420,7 @@ def test_json_tells_everything_of_a_change(lab: Lab) -> None:
     commit = lab.commit({})
     lock_commit = lab.git("rev-parse", "HEAD^").strip()
     fields = check_json(lab, "HEAD", status=1)
-    assert fields.keys() == {"version", "checked", "changes", "problems"}
+    assert fields.keys() == {"version", "checked", "changes", "problems", "warnings"}
     assert (fields["version"], fields["checked"], fields["problems"]) == (1, [f"commit {commit[:7]}"], [])
     slow, low = fields["changes"]
     assert slow == {
@@ -347,6 +443,7 @@ def test_json_tells_everything_of_a_change(lab: Lab) -> None:
         "resolve": None,
         "differences": [{"path": "", "text": "1 → 2"}],
         "more_differences": 0,
+        "flaky": False,
         "functions": [],
         "reason": None,
         "file": "lab.py",
@@ -372,6 +469,7 @@ def test_json_of_nothing_is_whole(lab: Lab) -> None:
         "checked": ["the working tree"],
         "changes": [],
         "problems": [],
+        "warnings": [],
     }
 
 

@@ -623,12 +623,6 @@ def test_a_broken_configuration_takes_one_line(lab: Lab, text: str) -> None:
     assert outcome.said[0].startswith("mitosis: locked variants are not checked: ")
 
 
-def test_without_a_configuration_nothing_is_said(lab: Lab) -> None:
-    lab.do("rm", "--quiet", "pyproject.toml")
-    lab.stage({"lab/__init__.py": CHANGED})
-    assert lab.commit() == Outcome(0, [])
-
-
 def test_without_a_journal_nothing_is_said(lab: Lab) -> None:
     lab.do("update-ref", "-d", "refs/mitosis/journal")
     lab.stage({"lab/__init__.py": CHANGED})
@@ -686,6 +680,72 @@ def test_a_step_that_is_registered_no_more_is_told_once_and_stops_nobody(lab: La
     ]
     lab.stage({"lab/__init__.py": LAB + "x = 1\n"})
     assert lab.commit() == Outcome(0, [])
+
+
+@pytest.mark.parametrize("text", ["[tool.other]\nname = 1\n", None])
+def test_a_commit_that_registers_no_step_any_more_is_told_once_and_stops_nobody(lab: Lab, text: str | None) -> None:
+    hook.install(find_repository(lab.folder), strict=True)
+    if text is None:
+        lab.do("rm", "--quiet", "pyproject.toml")
+    else:
+        lab.stage({"pyproject.toml": text})
+    outcome = lab.commit()
+    assert outcome.status == 0
+    assert outcome.said[0] == "mitosis: this commit lacks variants that are locked"
+    assert "its step is not registered any more" in outcome.said[1]
+    lab.stage({"pyproject.toml": "[tool.other]\nname = 2\n"})
+    assert lab.commit() == Outcome(0, [])
+
+
+def test_turned_off_it_says_nothing_of_steps_that_are_gone(lab: Lab) -> None:
+    lab.stage({"pyproject.toml": '[tool.mitosis]\nhook = "off"\n'})
+    assert lab.commit() == Outcome(0, [])
+
+
+def test_a_value_that_is_another_each_time_is_told_once(lab: Lab) -> None:
+    flaky = LAB.replace('"slow": 1', '"slow": __import__("os").getpid()')
+    assert flaky != LAB
+    lab.stage({"lab/__init__.py": flaky})
+    assert "        each evaluation gives another value" in "\n".join(lab.commit().said)
+    lab.stage({"lab/__init__.py": flaky + "x = 1\n"})
+    assert lab.commit() == Outcome(0, [])
+
+
+def test_an_installed_copy_is_named(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = tmp_path / "packages"
+    write(packages, {"lab/__init__.py": LAB})
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+    lab.stage({"lab/__init__.py": LAB + "x = 1\n"})
+    [line] = lab.commit().said
+    assert line.startswith(f"mitosis: trials import `lab` from {packages / 'lab/__init__.py'}, and not from this")
+
+
+def test_in_a_sparse_checkout_what_was_left_out_before_is_no_news(tmp_path: Path, git: Git) -> None:
+    reads = "import os\nhas_data = os.path.exists(os.path.join(os.path.dirname(__file__), '../big/data.txt'))\n"
+    module = reads + "lookup_dict = {'frequency': {'slow': 1 if has_data else 2, 'fast': 10}}\n"
+    lab = make_lab(tmp_path / "lab", git, {"lab/__init__.py": module, "big/data.txt": "1\n"})
+    lab.do("sparse-checkout", "set", "lab")
+    lab.stage({"lab/__init__.py": module + "x = 1\n"})
+    assert lab.commit() == Outcome(0, [])
+
+
+def test_a_file_that_is_only_meant_to_be_added_is_not_there(lab: Lab) -> None:
+    lab.write({"new.py": "lookup_dict = {'frequency': {'fast': 10, 'slow': 1}}\n"})
+    lab.do("add", "--intent-to-add", "new.py")
+    lab.stage({"pyproject.toml": STEP.replace("lab:lookup_dict", "new:lookup_dict"), "empty.py": ""})
+    [line] = lab.commit().said
+    assert "No module named 'new'" in line
+    assert lab.git("cat-file", "-e", "HEAD:empty.py").status == 0
+
+
+def test_what_git_fails_of_is_said_in_the_one_line(lab: Lab) -> None:
+    lab.stage({".gitattributes": "data.txt filter=away\n", "data.txt": "x"})
+    lab.do("config", "filter.away.clean", "cat")
+    lab.do("config", "filter.away.smudge", "false")
+    lab.do("config", "filter.away.required", "true")
+    [line] = lab.commit().said
+    assert line.startswith("mitosis: locked variants are not checked: `git checkout-index` failed: ")
+    assert "data.txt" in line
 
 
 def test_the_trials_that_used_the_locked_value_are_counted(tmp_path: Path, git: Git, mitosis: Mitosis) -> None:

@@ -137,10 +137,7 @@ def test_revisions_that_git_does_not_know_are_refused(lab: Path, text: str) -> N
         in_range(lab, text)
 
 
-def test_nothing_is_found_where_no_steps_or_locks_are(lab: Path, git: Git) -> None:
-    write(lab, {"pyproject.toml": "", **dictionary(slow=2)})
-    assert shown(check_working_tree(find_repository(lab))) == []
-    write(lab, {"pyproject.toml": STEP})
+def test_nothing_is_found_where_no_locks_are(lab: Path, git: Git) -> None:
     git("update-ref", "-d", "refs/mitosis/journal")
     assert shown(check_working_tree(find_repository(lab))) == []
 

@@ -341,7 +341,24 @@ def test_installed_copy_does_not_stand_for_what_is_staged(
     assert slow(found) == "2"
     assert list(found.elsewhere) == ["lab"]
     # As a trial, which imports the installed copy, and says so.
-    assert slow(in_working_tree(lab)) == "1"
+    found = in_working_tree(lab)
+    assert slow(found) == "1"
+    assert list(found.elsewhere) == ["lab"]
+
+
+def test_copy_in_an_environment_inside_the_repository_is_noticed(
+    lab: Path, make_environment: Callable[[Path, Mapping[str, str]], Path]
+) -> None:
+    packages = make_environment(lab / ".venv", {"lab/__init__.py": TWO})
+    found = in_working_tree(lab)
+    assert slow(found) == "2"
+    assert found.elsewhere == {"lab": os.path.realpath(packages / "lab/__init__.py")}
+
+
+def test_what_is_imported_from_the_working_tree_is_no_copy(src_lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(src_lab / "src"))
+    for found in (in_working_tree(src_lab), in_index(src_lab)):
+        assert found.elsewhere == {}
 
 
 def test_folders_of_pythonpath_are_those_of_the_checkout(lab: Path, git: Callable[..., str]) -> None:

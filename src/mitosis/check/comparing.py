@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mitosis.check.places import Place, PlaceFinder
-from mitosis.config import Config
 from mitosis.errors import BadRecord, Conflict, Redefinition
 from mitosis.journal import Journal, LockedVariant, Remarks, Uses, VariantUse, VariantValue, recorded_name, same_names
 from mitosis.journal.locks import is_whole
@@ -47,6 +46,8 @@ class Change:
     """The locked value as a short text."""
     digest: str = ""
     """Of the value at hand; empty where there is none."""
+    is_flaky: bool = False
+    """Whether evaluating the dictionary once more gave yet another value."""
     place: Place | None = None
 
     @property
@@ -68,6 +69,10 @@ class Recorded:
     problems: list[BadRecord]
     """What could not be read."""
 
+    def is_in_use(self, name: tuple[str, str, str]) -> bool:
+        """Whether a variant is locked, and not retired: nobody may use that, so what it is now is its own affair."""
+        return name in self.meanings and not (name in self.remarks and self.remarks[name].is_retired)
+
 
 def read_recorded(journal: Journal) -> Recorded:
     """What the journal says about variants; no value is read."""
@@ -82,7 +87,7 @@ def compare(
     journal: Journal,
     recorded: Recorded,
     evaluation: Evaluation,
-    config: Config,
+    steps: Collection[str],
     finder: PlaceFinder | None,
     *,
     registered: Collection[str] | None = None,
@@ -90,38 +95,41 @@ def compare(
     """The locked variants that the dictionaries do not agree with, by step, parameter and variant.
 
     Variants of steps that could not be evaluated are left out, and so are those of modules that were run by `-m`, which
-    are registered nowhere.
+    are registered nowhere, and those whose values cannot be told in a checkout.
 
     Args:
         journal: whose locks.
         recorded: what `read_recorded` gives of it.
         evaluation: what the dictionaries say.
-        config: names the steps that were evaluated.
+        steps: the names of the steps that were evaluated.
         finder: tells where the entries are; None to leave that out.
         registered: the names of all registered steps, if more of them are than were evaluated.
 
     Raises:
         JournalError: the journal cannot be read.
     """
-    found = _Found(recorded, evaluation, config, config.steps if registered is None else registered)
+    found = _Found(journal, recorded, evaluation, steps, steps if registered is None else registered)
     if not found.is_any:
         return ()
-    return tuple(found.described(journal, finder))
+    return tuple(found.described(finder))
 
 
 class _Found:
     """What does not agree, by name, before it is described."""
 
-    def __init__(self, recorded: Recorded, evaluation: Evaluation, config: Config, registered: Collection[str]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        recorded: Recorded,
+        evaluation: Evaluation,
+        steps: Collection[str],
+        registered: Collection[str],
+    ) -> None:
+        self._journal = journal
         self._recorded = recorded
         self.changed: list[tuple[Meaning, str]] = []
         self.functions: list[tuple[Meaning, tuple[str, ...]]] = []
-        # Nobody may use what is retired, so what a dictionary makes of it is its affair.
-        in_use = {
-            name: digests
-            for name, digests in recorded.meanings.items()
-            if name not in recorded.remarks or not recorded.remarks[name].is_retired
-        }
+        in_use = {name: digests for name, digests in recorded.meanings.items() if recorded.is_in_use(name)}
         present: set[tuple[str, str, str]] = set()
         for meaning in evaluation.meanings:
             name = meaning_name(meaning)
@@ -133,17 +141,22 @@ class _Found:
                 functions = recorded.remarks[name].changed_functions(meaning.functions)
                 if functions:
                     self.functions.append((meaning, functions))
-        refused = {recorded_name(r.step, r.parameter, r.variant): r.reason for r in evaluation.refused}
+        refused = {
+            recorded_name(r.step, r.parameter, r.variant): r.reason for r in evaluation.refused if not r.is_undecided
+        }
         self.unlockable = {
             name: reason
             for name in in_use
             if (reason := refused.get(name) or refused.get((*name[:2], ""))) and name not in present
         }
-        sound = sound_steps(evaluation, config)
+        sound = sound_steps(evaluation, steps)
+        undecided = undecided_names(evaluation)
         self._other_names = same_names(recorded.remarks)
-        gone = [name for name in in_use if name[0] in sound and name not in present]
+        gone = [name for name in in_use if name[0] in sound and name not in present and name not in undecided]
         self.removed = [name for name in gone if name not in self.unlockable and not self._is_expected(name, present)]
-        self.unregistered = [name for name in in_use if name[0] not in registered and not _is_of_module(name[0])]
+        unregistered = {name[0] for name in in_use} - set(registered)
+        unregistered -= module_steps(journal, unregistered)
+        self.unregistered = [name for name in in_use if name[0] in unregistered]
         self.conflicts = [name for name, digests in in_use.items() if len(digests) > 1 and name in present]
 
     def _is_expected(self, name: tuple[str, str, str], present: Collection[tuple[str, str, str]]) -> bool:
@@ -156,9 +169,9 @@ class _Found:
             self.changed or self.functions or self.unlockable or self.conflicts or self.removed or self.unregistered
         )
 
-    def described(self, journal: Journal, finder: PlaceFinder | None) -> Sequence[Change]:
-        uses = journal.uses()
-        shown = self._shown(journal)
+    def described(self, finder: PlaceFinder | None) -> Sequence[Change]:
+        uses = self._journal.uses()
+        shown = self._shown()
         changes: list[Change] = []
 
         def add(kind: Kind, name: tuple[str, str, str], **facts: object) -> None:
@@ -167,7 +180,7 @@ class _Found:
             changes.append(Change(kind, *name, trials=trials, place=place, **facts))  # type: ignore[arg-type]
 
         readable: set[tuple[str, str, str]] = set()
-        for redefinition in journal.describe(self._pairs(journal), uses):
+        for redefinition in self._journal.describe(self._pairs(), uses):
             name = recorded_name(redefinition.step, redefinition.parameter, redefinition.variant)
             readable.add(name)
             summary = redefinition.locked.summary
@@ -180,7 +193,7 @@ class _Found:
             add("function", meaning_name(meaning), functions=functions, digest=meaning.digest)
         for name, reason in self.unlockable.items():
             add("unlockable", name, reason=reason, locked=shown.get(name, ""))
-        conflicts = self._described_conflicts(journal)
+        conflicts = self._described_conflicts()
         for name in self.conflicts:
             add("conflict", name, conflict=conflicts.get(name))
         for name in self.removed:
@@ -189,37 +202,51 @@ class _Found:
             add("removed", name, locked=shown.get(name, ""), reason="its step is not registered any more")
         return sorted(changes, key=lambda change: (change.step, change.parameter, change.variant))
 
-    def _pairs(self, journal: Journal) -> Iterator[tuple[VariantValue, LockedVariant]]:
+    def _pairs(self) -> Iterator[tuple[VariantValue, LockedVariant]]:
         """What has changed, each with what it is locked to; only one locked value is in memory."""
         changed = {VariantUse(*meaning_name(meaning), digest): meaning for meaning, digest in self.changed}
-        for use, lock in journal.read_locks(changed, problems=[]) if changed else ():
+        for use, lock in self._journal.read_locks(changed, problems=[]) if changed else ():
             if is_whole(lock):
                 yield as_variant(changed[use]), lock
 
-    def _described_conflicts(self, journal: Journal) -> dict[tuple[str, str, str], Conflict]:
+    def _described_conflicts(self) -> dict[tuple[str, str, str], Conflict]:
         if not self.conflicts:
             return {}
         count = sum(len(digests) > 1 for digests in self._recorded.meanings.values())
-        return {(found.step, found.parameter, found.variant): found for found in journal.conflicts(count)}
+        return {(found.step, found.parameter, found.variant): found for found in self._journal.conflicts(count)}
 
-    def _shown(self, journal: Journal) -> dict[tuple[str, str, str], str]:
+    def _shown(self) -> dict[tuple[str, str, str], str]:
         """The locked values, as short texts, of what is gone."""
         from mitosis import canonical
 
         gone = (*self.unlockable, *self.removed, *self.unregistered)
         names = {VariantUse(*name, self._recorded.meanings[name][0]) for name in gone}
-        found = journal.read_locks(names, problems=[]) if names else ()
+        found = self._journal.read_locks(names, problems=[]) if names else ()
         return {use[:3]: canonical.summary(locked.value, limit=60) for use, locked in found if is_whole(locked)}
 
 
-def _is_of_module(step: str) -> bool:
-    """Whether trials have this step by `-m`, which names a module: no registered step has such a name."""
-    return "." in step or ":" in step
+def module_steps(journal: Journal, steps: Collection[str]) -> frozenset[str]:
+    """Those of these steps that are modules which `mitosis -m` has run, and so have never been registered.
+
+    No registered step has a dot or a colon in its name. Of another name, only its trials tell; they are read.
+    """
+    found = {step for step in steps if "." in step or ":" in step}
+    left = set(steps) - found
+    if left:
+        for trial in journal.iter_trials():
+            if any(word.startswith(("-m", "--module")) for word in trial.command[1:]):
+                found.update(left.intersection(step.name for step in trial.steps))
+    return frozenset(found)
 
 
-def sound_steps(evaluation: Evaluation, config: Config) -> frozenset[str]:
-    """The steps whose dictionaries could be evaluated."""
-    return frozenset(config.steps).difference(*(trouble.steps for trouble in evaluation.troubles))
+def sound_steps(evaluation: Evaluation, steps: Collection[str]) -> frozenset[str]:
+    """Those of the steps whose dictionaries could be evaluated."""
+    return frozenset(steps).difference(*(trouble.steps for trouble in evaluation.troubles))
+
+
+def undecided_names(evaluation: Evaluation) -> dict[tuple[str, str, str], str]:
+    """The variants whose values cannot be told in a checkout, and why."""
+    return {recorded_name(r.step, r.parameter, r.variant): r.reason for r in evaluation.refused if r.is_undecided}
 
 
 def as_variant(meaning: Meaning) -> VariantValue:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mitosis.check.comparing import Change, compare, read_recorded
+from mitosis.check.comparing import Change, compare, meaning_name, read_recorded, undecided_names
 from mitosis.check.places import PlaceFinder
 from mitosis.check.revisions import resolve_commit, resolve_range
 from mitosis.check.states import State, commit_state, staged_state, working_state
-from mitosis.errors import ConfigError, UnknownRevision
+from mitosis.errors import ConfigError, GitError, UnknownRevision
 from mitosis.git import Repository
 from mitosis.journal import Journal
 
@@ -58,35 +58,51 @@ class Report:
         """Whether a trial with some variant would be refused."""
         return any(found.change.is_breaking for found in self.found)
 
+    warnings: tuple[str, ...] = ()
+    """What makes the outcome of less worth, such as that another copy of a module is installed."""
+
     def without(self, other: Report) -> Report:
-        """What was found here, and not there as well."""
+        """What was found here, and not there as well. Two values of one that is flaky are no news, either."""
         known = {_identity(found.change) for found in other.found}
-        return replace(self, found=tuple(found for found in self.found if _identity(found.change) not in known))
+        names = {(found.change.kind, found.change.full_name) for found in other.found}
+        return replace(
+            self,
+            found=tuple(
+                found
+                for found in self.found
+                if _identity(found.change) not in known
+                and not (found.change.is_flaky and (found.change.kind, found.change.full_name) in names)
+            ),
+        )
 
     def without_conflicts(self) -> Report:
         """What was found, but for what comes of the journal and not of the dictionaries."""
         return replace(self, found=tuple(found for found in self.found if found.change.kind != "conflict"))
 
 
-def check_state(journal: Journal, state: State, *, with_places: bool = False) -> Report:
+def check_state(journal: Journal, state: State, *, with_places: bool = False, repeats: bool = True) -> Report:
     """Check one state.
 
     Args:
         journal: whose locks.
         state: what to check.
         with_places: find out where in the source the changes are, which takes time.
+        repeats: find out whether values that have changed are flaky, as `mark_flaky` does.
 
     Raises:
         JournalError: the journal cannot be read.
     """
-    if state.config is None:
-        return Report((state.label,), (), (), has_steps=False)
-    evaluation = state.evaluate(state.config, None)
-    finder = PlaceFinder(state.config, state.names, state.read) if with_places else None
+    evaluation = state.evaluate_all(state.config)
+    finder = PlaceFinder(state.config, state.names, state.read) if with_places and state.config is not None else None
     recorded = read_recorded(journal)
-    changes = compare(journal, recorded, evaluation, state.config, finder)
+    changes = compare(journal, recorded, evaluation, state.steps, finder)
     problems = tuple(
         Problem(state.label, trouble.steps, trouble.reason, trouble.details) for trouble in evaluation.troubles
+    )
+    problems += tuple(
+        Problem(state.label, name[:1], f"{name[0]}.{name[1]}={name[2]}: {reason}; a check of the working tree tells")
+        for name, reason in undecided_names(evaluation).items()
+        if recorded.is_in_use(name)
     )
     if recorded.problems:
         first = str(recorded.problems[0]).partition("\n")[0]
@@ -94,7 +110,30 @@ def check_state(journal: Journal, state: State, *, with_places: bool = False) ->
         reason = first if count == 1 else f"{first} ({count} such records: see `mitosis verify`)"
         problems += (Problem(state.label, (), reason),)
     found = tuple(Found(change, state.label, state.commit) for change in changes)
-    return Report((state.label,), found, problems, evaluation=evaluation)
+    report = Report((state.label,), found, problems, state.config is not None, evaluation, state.warnings(evaluation))
+    return mark_flaky(report, state) if repeats else report
+
+
+def mark_flaky(report: Report, state: State) -> Report:
+    """Evaluate the dictionaries of what has changed once more, and mark what has yet another value then.
+
+    Args:
+        report: of the state.
+        state: which must not have been closed.
+    """
+    steps = {found.change.step for found in report.found if found.change.kind == "changed"}
+    if not steps or state.config is None:
+        return report
+    again = state.evaluate(state.config, sorted(steps))
+    digests = {meaning_name(meaning): meaning.digest for meaning in again.meanings}
+
+    def marked(found: Found) -> Found:
+        change = found.change
+        digest = digests.get((change.step, change.parameter, change.variant), change.digest)
+        is_flaky = change.kind == "changed" and digest != change.digest
+        return replace(found, change=replace(change, is_flaky=is_flaky))
+
+    return replace(report, found=tuple(map(marked, report.found)))
 
 
 def check_staged(repository: Repository, *, with_places: bool = False) -> Report:
@@ -146,7 +185,8 @@ def check_revisions(repository: Repository, text: str, *, with_places: bool = Fa
         report = history.check(commit)
         if report is not None:
             found, problems = (*total.found, *report.found), (*total.problems, *report.problems)
-            total = replace(total, found=found, problems=problems)
+            warnings = tuple(dict.fromkeys((*total.warnings, *report.warnings)))
+            total = replace(total, found=found, problems=problems, warnings=warnings)
     return total
 
 
@@ -222,11 +262,14 @@ def _check_commit(journal: Journal, repository: Repository, commit: str, with_pl
             return check_state(journal, state, with_places=with_places)
     except ConfigError as error:
         return Report((label,), (), (Problem(label, (), str(error).partition("\n")[0]),))
+    except GitError as error:  # a filter of the user's fails, say
+        return Report((label,), (), (Problem(label, (), error.summary, error.output),))
 
 
 def _identity(change: Change) -> tuple[str, ...]:
     """What makes two changes that were seen at different commits the same."""
-    return (change.kind, change.step, change.parameter, change.variant, change.digest, *change.functions)
+    digest = "" if change.is_flaky else change.digest
+    return (change.kind, change.step, change.parameter, change.variant, digest, *change.functions)
 
 
 def _commits(repository: Repository, text: str) -> dict[str, list[str]]:

@@ -38,6 +38,30 @@ class State:
     """Evaluates the dictionaries of the steps of these names, by default of all."""
     index: Index | None
     """What the files are from; None for the working tree."""
+    hook: str
+    """What the hook does there, as `Config.hook`."""
+
+    @property
+    def steps(self) -> Collection[str]:
+        """The names of the registered steps."""
+        return () if self.config is None else self.config.steps
+
+    def evaluate_all(self, config: Config | None) -> Evaluation:
+        """What the dictionaries of all steps of a configuration say, which may be none."""
+        from mitosis.lookups import Evaluation
+
+        if config is None or not config.steps:
+            return Evaluation(meanings=(), refused=(), troubles=(), files=frozenset())
+        return self.evaluate(config, None)
+
+    def warnings(self, evaluation: Evaluation) -> tuple[str, ...]:
+        """What is to be said of copies that trials import in place of the repository's modules."""
+        checked = "so that copy was checked" if self.index is None else "which was checked"
+        return tuple(
+            f"trials import `{name}` from {path}, and not from this repository, {checked}: install the repository in "
+            "editable mode (pip install -e .), or uninstall the copy"
+            for name, path in evaluation.elsewhere.items()
+        )
 
 
 @contextlib.contextmanager
@@ -57,19 +81,22 @@ def staged_state(repository: Repository, *, time_limit_s: float = TIME_LIMIT_S) 
 
 
 @contextlib.contextmanager
-def commit_state(repository: Repository, commit: str, *, time_limit_s: float = TIME_LIMIT_S) -> Iterator[State]:
+def commit_state(
+    repository: Repository, commit: str, *, time_limit_s: float = TIME_LIMIT_S, without: Collection[str] = ()
+) -> Iterator[State]:
     """A commit.
 
     Args:
         repository: that has it.
         commit: its full id.
         time_limit_s: for evaluating its dictionaries.
+        without: files to leave out of it.
 
     Raises:
         ConfigError: its pyproject.toml cannot be used.
         GitError: git cannot read it.
     """
-    with _index_state(repository, commit, f"commit {commit[:7]}", time_limit_s) as state:
+    with _index_state(repository, commit, f"commit {commit[:7]}", time_limit_s, without) as state:
         yield state
 
 
@@ -89,11 +116,10 @@ def working_state(repository: Repository) -> Iterator[State]:
     def read(name: str) -> bytes:
         return (root / name).read_bytes()
 
-    config = None
     try:
         config = _parse(read(CONFIG_NAME), root)
     except FileNotFoundError:
-        pass
+        config = _parse(b"", root)
     except OSError as error:
         raise ConfigError(root / CONFIG_NAME, f"it cannot be read: {error.strerror}") from error
     yield State(
@@ -101,28 +127,30 @@ def working_state(repository: Repository) -> Iterator[State]:
         None,
         names,
         read,
-        config,
+        config if config.steps else None,
         lambda config, steps: evaluate(working_tree(repository), config, steps=steps),
         None,
+        config.hook,
     )
 
 
 @contextlib.contextmanager
-def _index_state(repository: Repository, commit: str | None, label: str, time_limit_s: float) -> Iterator[State]:
+def _index_state(
+    repository: Repository, commit: str | None, label: str, time_limit_s: float, without: Collection[str] = ()
+) -> Iterator[State]:
     from mitosis.lookups import evaluate_index, open_index
 
-    with open_index(repository, commit) as index:
-        config = None
-        if CONFIG_NAME in index.files:
-            config = _parse(_read_config(index), repository.root)
+    with open_index(repository, commit, without=without) as index:
+        config = _parse(_read_config(index) if CONFIG_NAME in index.files else b"", repository.root)
         yield State(
             label,
             commit,
             index.files.keys(),
             index.read,
-            config,
+            config if config.steps else None,
             lambda config, steps: evaluate_index(index, config, steps=steps, time_limit_s=time_limit_s),
             index,
+            config.hook,
         )
 
 
@@ -133,8 +161,8 @@ def _read_config(index: Index) -> bytes:
     return index.read(CONFIG_NAME) if data is None else data
 
 
-def _parse(data: bytes, root: Path) -> Config | None:
-    """The configuration in a pyproject.toml that may not be the one in the working tree; None without steps."""
+def _parse(data: bytes, root: Path) -> Config:
+    """The configuration in a pyproject.toml that may not be the one in the working tree."""
     path = Path(os.path.realpath(root)) / CONFIG_NAME
     if len(data) > _MAX_CONFIG_BYTES:
         raise ConfigError(path, f"it has {len(data)} bytes")
@@ -142,5 +170,4 @@ def _parse(data: bytes, root: Path) -> Config | None:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(path, f"byte {error.start} is not UTF-8, as TOML has to be") from error
-    config = parse_config(text, path, steps_needed=False)
-    return config if config.steps else None
+    return parse_config(text, path, steps_needed=False)

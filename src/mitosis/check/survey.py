@@ -14,7 +14,7 @@ from mitosis.journal import Journal, Remarks, Uses, VariantUse, recorded_name
 
 if TYPE_CHECKING:
     from mitosis.check.states import State
-    from mitosis.lookups import Meaning, Trouble
+    from mitosis.lookups import Evaluation, Meaning, Trouble
 
 VariantState = Literal[
     "locked", "not used yet", "conflict", "retired", "renamed", "changed", "unlockable", "removed", "function changed"
@@ -82,6 +82,8 @@ class Survey:
     """Parameters that have something else than variants, and why, in words."""
     problems: list[BadRecord] = field(default_factory=list)
     """What of the journal cannot be read."""
+    warnings: tuple[str, ...] = ()
+    """What makes the states of less worth, such as that another copy of a module is installed."""
     present: Mapping[tuple[str, str, str], Meaning] = field(default_factory=dict)
     """What the dictionaries say, by step, parameter and variant."""
 
@@ -99,14 +101,15 @@ def survey(journal: Journal, state: State | None, *, step: str | None = None, pa
         JournalError: the journal cannot be read.
     """
     recorded = read_recorded(journal)
-    config = _scope(state, step)
-    evaluation = None if config is None or state is None else state.evaluate(config, None)
+    evaluation: Evaluation | None = None
     changes: dict[tuple[str, str, str], Change] = {}
     sound: frozenset[str] = frozenset()
-    if config is not None and evaluation is not None:
-        sound = sound_steps(evaluation, config)
-        assert state is not None and state.config is not None
-        for change in compare(journal, recorded, evaluation, config, None, registered=state.config.steps):
+    if state is not None:
+        config = _scope(state, step)
+        steps, registered = (() if config is None else config.steps), state.steps
+        evaluation = state.evaluate_all(config)
+        sound = sound_steps(evaluation, steps)
+        for change in compare(journal, recorded, evaluation, steps, None, registered=registered):
             changes[change.step, change.parameter, change.variant] = change
     present: dict[tuple[str, str, str], Meaning] = {}
     if evaluation is not None:
@@ -116,7 +119,8 @@ def survey(journal: Journal, state: State | None, *, step: str | None = None, pa
         return (step is None or name[0] == step) and (parameter is None or name[1] == parameter)
 
     troubles = () if evaluation is None else evaluation.troubles
-    found = Survey(problems=recorded.problems, troubles=troubles, present=present)
+    warnings = () if state is None or evaluation is None else state.warnings(evaluation)
+    found = Survey(problems=recorded.problems, troubles=troubles, present=present, warnings=warnings)
     wanted = {VariantUse(*name, d) for name, digests in recorded.meanings.items() if is_wanted(name) for d in digests}
     old_names: dict[tuple[str, str, str], list[str]] = {}
     for old, remarks in recorded.remarks.items():
@@ -169,10 +173,10 @@ def _summary(value: bytes) -> str:
         return f"cannot be read: {error}"
 
 
-def _scope(state: State | None, step: str | None) -> Config | None:
+def _scope(state: State, step: str | None) -> Config | None:
     """The steps whose dictionaries are wanted; None where none are registered at all."""
-    if state is None or state.config is None or step is None:
-        return None if state is None else state.config
+    if state.config is None or step is None:
+        return state.config
     chosen = {name: config for name, config in state.config.steps.items() if name == step}
     return dataclasses.replace(state.config, steps=chosen)
 

@@ -61,8 +61,8 @@ def check(
             sys.stdout.write(line + "\n")
     else:
         _print_text(report, is_range=revision is not None and ".." in revision)
-    for name, path in report.evaluation.elsewhere.items() if report.evaluation is not None else ():
-        print_warning(f"trials import `{name}` from {path}, and not from this repository, which was checked")
+    for warning in report.warnings:
+        print_warning(warning)
     if Journal(repository).tip() is None:
         print_warning("nothing is locked in this repository; a clone gets the locks of others by `mitosis pull`")
     return 1 if report.breaks else _NOT_CHECKED if report.problems else 0
@@ -76,7 +76,7 @@ def _print_text(report: Report, *, is_range: bool) -> None:
             print_line(line)
     for line in remedies([found.change for found in report.found]):
         print_line(line)
-    if not report.has_steps:
+    if not report.has_steps and not report.found:
         print_line(f"checked {', '.join(report.states)}: no steps are registered there, so there is nothing to compare")
     elif not report.found and not report.problems:
         # What a range begins from may be wrong already.
@@ -95,6 +95,7 @@ def _as_json(report: Report) -> dict[str, Any]:
             {"state": problem.state, "steps": list(problem.steps), "reason": problem.reason, "details": problem.details}
             for problem in report.problems
         ],
+        "warnings": list(report.warnings),
     }
 
 
@@ -138,6 +139,7 @@ def _change_as_json(found: Found) -> dict[str, Any]:
         if redefinition is None
         else [{"path": path, "text": text} for path, text in redefinition.differences],
         "more_differences": 0 if redefinition is None else redefinition.more_count,
+        "flaky": change.is_flaky,
         "functions": list(change.functions),
         "reason": change.reason or None,
         "file": None if change.place is None else change.place.file,

@@ -112,6 +112,12 @@ class GitError(RepositoryError):
         said = self.output or "it said nothing"
         super().__init__(f"`{' '.join(self.command)}` failed with status {status}\n{bulleted(said.splitlines())}")
 
+    @property
+    def summary(self) -> str:
+        """One line: the command, and the last that git said, which is what it gave up for."""
+        said = self.output.splitlines()
+        return f"`{' '.join(self.command[:2])}` failed: {said[-1].strip() if said else f'status {self.status}'}"
+
 
 class UnknownRevision(RepositoryError):
     """What was given names no commit or range. Attributes: revision (as it was given), reason (a clause)."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mitosis.errors import MitosisError
+from mitosis.errors import GitError, MitosisError
 
 if TYPE_CHECKING:
     from mitosis.check.reports import Report
@@ -45,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
     warnings.simplefilter("ignore")
     try:
         return _check("--strict" in arguments)
+    except GitError as error:
+        reason = error.summary
     except MitosisError as error:
         reason = str(error)
     except OSError as error:  # a full disk, or a folder that cannot be written to
@@ -71,33 +73,41 @@ def _check(is_strict: bool) -> int:
         return 0
     time_limit_s = _time_limit(repository)
     with staged_state(repository, time_limit_s=time_limit_s) as state:
-        if state.config is None or state.config.hook == "off":
+        if state.hook == "off":
             return 0
-        is_strict = is_strict or state.config.hook == "strict"
+        is_strict = is_strict or state.hook == "strict"
         # Merging journals brings conflicts, and no commit of the dictionaries does.
-        report = check_state(journal, state).without_conflicts()
-        if report.evaluation is not None:
+        report = check_state(journal, state, repeats=False).without_conflicts()
+        if state.config is not None and report.evaluation is not None:
             learn(repository, state, report.evaluation)
-    return _tell(_news(journal, report, state, time_limit_s), is_strict)
+        report = _news(journal, report, state, time_limit_s)
+    return _tell(report, is_strict)
 
 
 def _news(journal: Journal, report: Report, staged: State, time_limit_s: float) -> Report:
     """What a commit brings: without what is so at HEAD already, which somebody has decided to live with."""
-    from mitosis.check.reports import check_state
+    from mitosis.check.reports import check_state, mark_flaky
     from mitosis.check.states import commit_state
     from mitosis.errors import ConfigError
 
+    assert staged.index is not None
+    # A sparse checkout leaves out the same files then as now.
+    without = staged.index.left_out
     head = journal.repository.head
-    if not report.found or head is None:
+    if not report.found:
         return report
+    if head is None:
+        return mark_flaky(report, staged)
     try:
-        with commit_state(journal.repository, head, time_limit_s=time_limit_s) as state:
+        with commit_state(journal.repository, head, time_limit_s=time_limit_s, without=without) as state:
             # What submodules say is what is in the working tree: it is not known what it was before.
             if _submodules(state) == _submodules(staged):
-                return report.without(check_state(journal, state))
-    except ConfigError:  # with this commit, it can be used
+                before = check_state(journal, state, repeats=False)
+                # Evaluated once more is only what is news otherwise.
+                return mark_flaky(report.without(before), staged).without(before)
+    except (ConfigError, GitError):  # what is wrong with HEAD is no fault of this commit
         pass
-    return report
+    return mark_flaky(report, staged)
 
 
 def _submodules(state: State) -> dict[str, str]:
@@ -117,6 +127,7 @@ def _tell(report: Report, is_strict: bool) -> int:
     if len(changes) > _MOST_SHOWN:
         _say([f"mitosis: and {len(changes) - _MOST_SHOWN} more; `mitosis check --staged` shows them all"])
     _say(f"mitosis: not checked: {problem.reason}" for problem in report.problems)
+    _say(f"mitosis: {warning}" for warning in report.warnings)
     if not changes:
         return 0
     _say(remedies(changes))

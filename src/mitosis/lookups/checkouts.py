@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,12 @@ from mitosis.git import Repository, run_git
 from mitosis.temporary import TemporaryFolder
 
 _SUBMODULE_MODE = "160000"
+_EMPTY_OIDS = frozenset(
+    ("e69de29bb2d1d6434b8b29ae775ad8c2e48c5391", "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813")
+)
+"""The ids of an empty file, by SHA-1 and by SHA-256."""
+_MOST_PATHS_ASKED = 500
+"""So many paths are named to git; for more it is asked about all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ class Index:
     """What makes git use it."""
     files: Mapping[str, TrackedFile]
     """By path, relative to the top, with `/`."""
+    left_out: frozenset[str] = frozenset()
+    """What a sparse checkout leaves out."""
 
     def read(self, name: str) -> bytes:
         """The bytes of a file as git stores them.
@@ -104,7 +112,7 @@ class Index:
 
 
 @contextlib.contextmanager
-def open_index(repository: Repository, commit: str | None = None) -> Iterator[Index]:
+def open_index(repository: Repository, commit: str | None = None, *, without: Collection[str] = ()) -> Iterator[Index]:
     """The user's index, or a temporary one of a commit.
 
     The user's is the one that git would commit now: inside a hook, that which GIT_INDEX_FILE names. What a sparse
@@ -113,12 +121,15 @@ def open_index(repository: Repository, commit: str | None = None) -> Iterator[In
     Args:
         repository: whose.
         commit: its id, or anything that git takes for a commit; None for the user's index.
+        without: files to leave out.
 
     Raises:
         GitError: git cannot read it, or there is no such commit.
     """
     if commit is None:
-        yield Index(repository, {}, _list_files(repository, {}))
+        files, left_out = _list_files(repository, {})
+        unknown = {*without, *_intended(repository, files)}
+        yield Index(repository, {}, {name: file for name, file in files.items() if name not in unknown}, left_out)
         return
     found = run_git(
         *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}"), cwd=repository.root
@@ -126,21 +137,35 @@ def open_index(repository: Repository, commit: str | None = None) -> Iterator[In
     with TemporaryFolder() as folder:
         variables = {"GIT_INDEX_FILE": str(folder.path / "index")}
         run_git("read-tree", found.decode().strip(), cwd=repository.root, environment=variables)
-        yield Index(repository, variables, _list_files(repository, variables))
+        files, _ = _list_files(repository, variables)
+        yield Index(repository, variables, {name: file for name, file in files.items() if name not in without})
 
 
-def _list_files(repository: Repository, variables: Mapping[str, str]) -> dict[str, TrackedFile]:
-    """The files of an index that a checkout would write: merged, and not left out by a sparse checkout."""
+def _list_files(repository: Repository, variables: Mapping[str, str]) -> tuple[dict[str, TrackedFile], frozenset[str]]:
+    """The files of an index that a checkout would write, which are merged, and those that a sparse one leaves out."""
     output = run_git("ls-files", "--stage", "-t", "-z", cwd=repository.root, environment=variables)
     files = {}
+    left_out = set()
     for line in output.split(b"\0"):
         facts, _, name = line.partition(b"\t")
         if not name:
             continue
         tag, mode, oid, stage = facts.decode("ascii").split(" ")
-        if stage == "0" and tag != "S":
+        if tag == "S":
+            left_out.add(os.fsdecode(name))
+        elif stage == "0":
             files[os.fsdecode(name)] = TrackedFile(mode, oid)
-    return files
+    return files, frozenset(left_out)
+
+
+def _intended(repository: Repository, files: Mapping[str, TrackedFile]) -> frozenset[str]:
+    """The files of the user's index that are only meant to be added (`git add --intent-to-add`): no commit has them."""
+    empty = [name for name, file in files.items() if file.oid in _EMPTY_OIDS]
+    if not empty:
+        return frozenset()
+    asked = [f":(top,literal){name}" for name in empty] if len(empty) <= _MOST_PATHS_ASKED else []
+    output = run_git("diff-files", "--diff-filter=A", "--name-only", "-z", "--", *asked, cwd=repository.root)
+    return frozenset(os.fsdecode(name) for name in output.split(b"\0") if name)
 
 
 def _link_folder(link: Path, target: Path) -> None:

@@ -70,6 +70,8 @@ class Refused:
     """A clause, on one line."""
     has_raised: bool = False
     """Whether the user's code raised something, so that it is not the value that is at fault."""
+    is_undecided: bool = False
+    """Whether the value cannot be told in a temporary checkout, and nothing is wrong with it in the working tree."""
 
     @property
     def full_name(self) -> str:
@@ -100,8 +102,9 @@ class Evaluation:
     files: frozenset[str]
     """The modules that were imported and the files that were read, relative to the top, with `/`."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
-    """Packages of lookup modules that are imported from the repository, though a trial would import them from this
-    path: another copy of them is installed, or something else has their name."""
+    """Packages of lookup modules that the repository has, though trials import them from this path: another copy of
+    them is installed, or something else has their name. They are evaluated as trials have them in the working tree, and
+    as the repository has them in a checkout."""
     seen: Seen = field(default_factory=lambda: Seen(), repr=False)
 
 

@@ -247,7 +247,13 @@ def _evaluate_entry(names: tuple[str, str, str], variants: Any, replies: Replies
         functions = source_digests(data)
     except UnstableValue as error:
         where = f"at {error.path}: " if error.path else ""
-        replies.send("refused", **facts, reason=_cut(f"{where}{error.reason}"), has_raised=error.__cause__ is not None)
+        replies.send(
+            "refused",
+            **facts,
+            reason=_cut(f"{where}{error.reason}"),
+            has_raised=error.__cause__ is not None,
+            is_undecided=error.reason == _HOLDS_PLACE,
+        )
     except BaseException as error:
         replies.send("refused", **facts, reason=f"getting its value raised {describe(error)}", has_raised=True)
     else:

@@ -55,6 +55,10 @@ class Places:
             return real[len(self._root_prefix) :]
         return self._inside_top(path)
 
+    def is_installed(self, path: str) -> bool:
+        """Whether a path is in an environment that is below the top of the working tree."""
+        return (real_path(path) + os.sep).startswith(self._installed)
+
     def _inside_top(self, path: str) -> str | None:
         if not os.path.isabs(path):
             return None
@@ -73,7 +77,7 @@ class Imports:
     missing: set[str] = field(default_factory=set)
     """Those that were not found on the search path."""
     elsewhere: dict[str, str] = field(default_factory=dict)
-    """Packages of lookup modules that are imported from the checkout, though a trial would find them at this path."""
+    """Packages of lookup modules that the checkout has, though trials find them at this path."""
 
 
 class _Moved:
@@ -128,6 +132,8 @@ def _moved_spec(spec: ModuleSpec, places: Places) -> ModuleSpec | None:
 class _OwnModules:
     """Finds the packages of the lookup modules in the checkout, also where another copy of them is installed.
 
+    In the working tree it leaves those to others, as for a trial, and only notices the copies.
+
     Args:
         names: of the packages, top level.
         folders: of the checkout, to look for them in.
@@ -158,11 +164,14 @@ class _OwnModules:
         if ours is None or not ours.has_location:
             return found
         self._elsewhere[name] = str(found.origin if found.has_location else found.submodule_search_locations)
-        return ours
+        return found if self._places.root == self._places.top else ours
 
     def _is_ours(self, spec: ModuleSpec) -> bool:
         paths = [spec.origin] if spec.has_location else list(spec.submodule_search_locations or ())
-        return any(isinstance(path, str) and self._places.inside(path) is not None for path in paths)
+        return any(
+            isinstance(path, str) and self._places.inside(path) is not None and not self._places.is_installed(path)
+            for path in paths
+        )
 
 
 def relocate_imports(places: Places, own: Iterable[str], folders: Sequence[str]) -> Imports:
@@ -179,6 +188,5 @@ def relocate_imports(places: Places, own: Iterable[str], folders: Sequence[str])
     imports = Imports()
     keep = (BuiltinImporter, FrozenImporter)
     sys.meta_path[:] = [f if f in keep else _Moved(f, places, imports.missing) for f in sys.meta_path]
-    if places.root != places.top:
-        sys.meta_path.insert(0, _OwnModules(own, folders, places, imports.elsewhere))
+    sys.meta_path.insert(0, _OwnModules(own, folders, places, imports.elsewhere))
     return imports

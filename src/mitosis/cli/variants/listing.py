@@ -87,7 +87,7 @@ def list_variants(
             print_line(line)
     for trouble in found.troubles:
         print_warning(trouble.reason)
-    for text in found.unlisted:
+    for text in (*found.unlisted, *found.warnings):
         print_warning(text)
     print_problems(found.problems)
     conflicts = journal.conflicts()

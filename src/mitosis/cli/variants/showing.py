@@ -42,8 +42,8 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     with working_state(repository) as state:
         found = survey(journal, state, step=recorded[0])
     statuses = [status for status in found.statuses if (status.step, status.parameter, status.variant) == recorded]
-    for trouble in found.troubles:
-        print_warning(trouble.reason)
+    for text in (*(trouble.reason for trouble in found.troubles), *found.warnings):
+        print_warning(text)
     print_problems(found.problems)
     if not statuses:
         known = [status.full_name for status in found.statuses] or locked_names(journal)
