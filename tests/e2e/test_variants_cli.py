@@ -180,7 +180,7 @@ def test_repository_without_steps_or_journal_has_no_variants(lab: Lab) -> None:
     (lab.folder / "pyproject.toml").unlink()
     assert lab.mitosis("variants").lines == ["there are no variants"]
     lab.lock({"slow": 1})
-    assert lab.mitosis("variants").rows["my_exp.frequency=slow"].startswith("locked 1 ")
+    assert lab.mitosis("variants").rows["my_exp.frequency=slow"].startswith("removed 1 ")
 
 
 def test_conflict_is_a_problem_that_is_named_with_what_it_belongs_to(locked: Lab) -> None:
@@ -353,9 +353,31 @@ def test_difference_of_the_locked_and_the_present_meaning(locked: Lab) -> None:
 
 
 def test_difference_of_the_meanings_of_a_conflict(locked: Lab) -> None:
-    locked.give_meaning("slow", 3)
-    [line] = locked.mitosis("variants", "diff", "my_exp.frequency", "slow").lines
-    assert line in ("value: 1 → 3", "value: 3 → 1")
+    digests = {1: variant("slow", 1).digest, 3: locked.give_meaning("slow", 3).digest}
+    digests[4] = locked.give_meaning("slow", 4).digest
+    first, second, third = sorted(digests, key=digests.__getitem__)
+    said = locked.mitosis("variants", "diff", "my_exp.frequency", "slow")
+    assert said.lines == [
+        f"{digests[first][:4]}… → {digests[second][:4]}…",
+        f"    value: {first} → {second}",
+        f"{digests[first][:4]}… → {digests[third][:4]}…",
+        f"    value: {first} → {third}",
+    ]
+    assert "mitosis variants resolve my_exp.frequency=slow --keep" in said.err
+
+
+@pytest.mark.parametrize("names", [("slow", "fast"), ("fast", "slow")])
+def test_difference_from_a_variant_in_conflict_is_refused_until_one_is_chosen(
+    locked: Lab, names: tuple[str, str]
+) -> None:
+    locked.lock({"fast": 10})
+    other = locked.give_meaning("slow", 3)
+    said = locked.mitosis("variants", "diff", "my_exp.frequency", *names, status=2)
+    assert said.out == ""
+    assert "mitosis variants resolve my_exp.frequency=slow --keep" in said.err
+    locked.mitosis("variants", "resolve", "my_exp.frequency=slow", "--keep", other.digest)
+    [line] = locked.mitosis("variants", "diff", "my_exp.frequency", *names).lines
+    assert line in ("value: 3 → 10", "value: 10 → 3")
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.table import print_line, print_warning
+from mitosis.cli.table import print_conflicts, print_line, print_warning
 from mitosis.cli.text import clean, value_summary
 from mitosis.cli.variants.names import locked_names, parameter_name
 
 if TYPE_CHECKING:
+    from mitosis.errors import Conflict
     from mitosis.git import Repository
-    from mitosis.journal import Journal
+    from mitosis.journal import Journal, LockedVariant
     from mitosis.lookups import Evaluation, Meaning
 
 _DIFFERENCES_SHOWN = 100
@@ -57,43 +58,73 @@ def diff(
     if not step or not parameter or first is None:
         raise UsageError("name the parameter and a variant: mitosis variants diff STEP.PARAM VARIANT [VARIANT]")
     journal = Journal(repository)
-    functions: tuple[str, ...] = ()
     if second is None:
-        one, other, functions = _locked_and_present(repository, journal, step, parameter, first)
+        meanings = _locked_meanings(journal, step, parameter, first)
+        if len(meanings) > 1:
+            _print_meanings(journal, meanings)
+        else:
+            _print_difference(*_locked_and_present(repository, journal, step, parameter, first, meanings))
     else:
         one = _value_of(repository, journal, step, parameter, first)
         other = _value_of(repository, journal, step, parameter, second)
-    _print_difference(one, other, functions)
+        _print_difference(one, other)
     return 0
 
 
 def _value_of(repository: Repository, journal: Journal, step: str, parameter: str, variant: str) -> bytes:
-    """What a variant is locked to, or else what the dictionary says."""
-    locked = _locked_values(journal, step, parameter, variant)
-    return locked[0] if len(locked) == 1 else _present_meaning(repository, step, parameter, variant).value
+    """What a variant is locked to, or else what the dictionary says.
+
+    Raises:
+        VariantConflict: several meanings of it are recorded.
+    """
+    from mitosis.errors import VariantConflict
+
+    meanings = _locked_meanings(journal, step, parameter, variant)
+    if len(meanings) > 1:
+        raise VariantConflict([_conflict(journal, meanings[0])])
+    return meanings[0].value if meanings else _present_meaning(repository, step, parameter, variant).value
+
+
+def _print_meanings(journal: Journal, meanings: Sequence[LockedVariant]) -> None:
+    """Of a variant that has several recorded meanings, how the others differ from the first, and how to choose one."""
+    digits = _conflict(journal, meanings[0]).digits
+    first, *others = meanings
+    for other in others:
+        print_line(f"{first.digest[:digits]}… → {other.digest[:digits]}…")
+        _print_difference(first.value, other.value, indent="    ")
+    print_conflicts([_conflict(journal, first)])
+
+
+def _conflict(journal: Journal, meaning: LockedVariant) -> Conflict:
+    """All meanings of a variant that has several."""
+    name = (meaning.step, meaning.parameter, meaning.variant)
+    count = len(journal.locks())
+    return next(c for c in journal.conflicts(count) if (c.step, c.parameter, c.variant) == name)
 
 
 def _locked_and_present(
-    repository: Repository, journal: Journal, step: str, parameter: str, variant: str
+    repository: Repository, journal: Journal, step: str, parameter: str, variant: str, locked: Sequence[LockedVariant]
 ) -> tuple[bytes, bytes, tuple[str, ...]]:
     """What a variant is locked to, what the dictionary says, and the functions of it that have changed since."""
     from mitosis.errors import UnknownName
     from mitosis.journal import Remarks, recorded_name, same_names
 
-    locked = _locked_values(journal, step, parameter, variant)
     if not locked:
         reason = "is not locked, so there is nothing to compare"
         raise UnknownName(f"{step}.{parameter}={variant}", reason, locked_names(journal, step, parameter))
-    if len(locked) == 2:
-        return locked[0], locked[1], ()
     name = recorded_name(step, parameter, variant)
     remarks = journal.remarks()
     others = sorted(same_names(remarks).get(name, ()))
     present = _present_meaning(repository, step, parameter, variant, is_locked=True, other_names=others)
-    return locked[0], present.value, remarks.get(name, Remarks()).changed_functions(present.functions)
+    return locked[0].value, present.value, remarks.get(name, Remarks()).changed_functions(present.functions)
 
 
-def _locked_values(journal: Journal, step: str, parameter: str, variant: str) -> list[bytes]:
+def _locked_meanings(journal: Journal, step: str, parameter: str, variant: str) -> list[LockedVariant]:
+    """The recorded meanings of a variant, by digest.
+
+    Raises:
+        BadRecord: one of them cannot be read.
+    """
     from mitosis.errors import BadRecord
     from mitosis.journal import recorded_name
 
@@ -104,7 +135,7 @@ def _locked_values(journal: Journal, step: str, parameter: str, variant: str) ->
     for problem in problems:
         if any(lock.digest in problem.where for lock in names):
             raise problem
-    return [locked.value for _, locked in sorted(found.items())]
+    return [locked for _, locked in sorted(found.items())]
 
 
 def _present_meaning(
