@@ -122,6 +122,16 @@ def test_plotly_figures_come_with_the_installed_script_once(plotly_script: str) 
     assert 'id="plotly-2"' in second
 
 
+def test_html_that_would_load_plotly_gets_the_installed_script_once(plotly_script: str) -> None:
+    source = (
+        '<div><script src="https://cdn.plot.ly/plotly-3.1.0.min.js"></script><script>Plotly.newPlot()</script></div>'
+    )
+    displays = Displays({})
+    first, second = displays.html(source), displays.html(source)
+    assert plotly_script in first and plotly_script not in second
+    assert "cdn.plot.ly" not in first + second and "is not loaded" not in first + second
+
+
 def test_png_size_is_read_from_its_header() -> None:
     header = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x02X\x00\x00\x01@"
     assert png_size(base64.encodebytes(header + bytes(100)).decode()) == (600, 320)

@@ -457,6 +457,13 @@ def test_html_that_is_displayed_on_purpose_is_shown_as_it_is() -> None:
     assert frame["srcdoc"] == html
 
 
+def test_pictures_that_come_as_html_cannot_take_names_from_one_another() -> None:
+    svg = '<svg xmlns="http://www.w3.org/2000/svg"><g id="a"/><use href="#a"/></svg>'
+    page = rendered(cell("f()", display({"text/html": svg}), display({"text/html": svg})))
+    assert text_of(page, "figcaption") == ["Figure 1", "Figure 2"]
+    assert "<svg" not in page
+
+
 def test_markdown_and_formulas_are_set() -> None:
     page = rendered(
         cell("f()", display({"text/markdown": "# Head\n\nthe *sum* $a<b$ with <b>html</b>\n\n|a|\n|---|\n|1|"})),

@@ -19,6 +19,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from mitosis.report.adapted import PLOTLY_SCRIPT, adapt, is_picture
+from mitosis.report.excerpts import excerpt
+from mitosis.report.terminal import screen
+
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -49,6 +53,9 @@ _LOADS = re.compile(
     r"|(?:url\(|@import)\s*[\"']?(?:https?:)?//([^/\"'\s)?#]+)",
     re.IGNORECASE,
 )
+_CAPTURED = ("text/html", "image/png", "image/jpeg", "text/plain")
+CAPTURED_ROOM = 3_000
+"""Characters of HTML that a page has for each text that a widget has caught."""
 _MODEL_REFERENCE = "IPY_MODEL_"
 
 
@@ -94,6 +101,9 @@ class Displays:
 
     def html(self, source: str) -> Markup:
         """HTML that the experiment displays on purpose: as it is, with what it needs to work without a network."""
+        source = adapt(source)
+        if _plotly_path() is not None and PLOTLY_SCRIPT.search(source):
+            source = PLOTLY_SCRIPT.sub(lambda _: str(self._library("plotly")), source)
         loads = _ALTAIR_LOADS.findall(source)
         before = Markup("")
         if loads and importlib.util.find_spec("vl_convert") is not None:
@@ -116,9 +126,9 @@ class Displays:
         ).format(place=place, inside=inside)
 
     def widget(self, view: Any) -> Markup:
-        """The last state of a Jupyter widget that shows text or progress; empty for any other.
+        """The last state of a Jupyter widget that shows text, progress or what was output in it; empty for any other.
 
-        Such are tqdm's bars. Others live by scripts and a kernel, and have no meaning on a page.
+        Such are tqdm's and rich's bars. Others live by scripts and a kernel, and have no meaning on a page.
         """
         model_id = view.get("model_id") if isinstance(view, dict) else None
         shown = self._model(str(model_id), depth=0)
@@ -135,6 +145,8 @@ class Displays:
             references = [str(child).removeprefix(_MODEL_REFERENCE) for child in state.get("children") or ()]
             children = [self._model(reference, depth + 1) for reference in references]
             return Markup(" ").join(children) if all(children) else Markup("")
+        if name == "OutputModel":
+            return Markup("\n").join(self._captured(output) for output in state.get("outputs") or ())
         if name in ("HTMLModel", "HTMLMathModel"):
             return Markup("<span>{}</span>").format(Markup(str(value or "")))
         if name == "LabelModel":
@@ -145,6 +157,30 @@ class Displays:
                 _number(state.get("max"), 100) - least, _number(value, 0) - least
             )
         return Markup("")
+
+    def _captured(self, output: Any) -> Markup:
+        """An output that a widget has caught: what is printed in it, or displayed."""
+        if not isinstance(output, dict):
+            return Markup("")
+        data = output.get("data")
+        text = ""
+        if isinstance(data, dict):
+            chosen = self.choose({kind: value for kind, value in data.items() if kind in _CAPTURED})
+            if chosen is not None and chosen.startswith("image/"):
+                return Markup('<img src="{}" alt="Figure, drawn by the experiment">').format(
+                    image_url(chosen, joined(data[chosen]))
+                )
+            if chosen == "text/html":
+                return self.html(joined(data[chosen]))
+            text = joined(data.get("text/plain"))
+        elif output.get("output_type") == "stream":
+            text = screen(joined(output.get("text")))
+        shown = excerpt(text, CAPTURED_ROOM)
+        if not shown.left_out:
+            return Markup("<pre>{}</pre>").format(shown.head) if text.strip() else Markup("")
+        return Markup('<pre>{}</pre><p class="cut">{} left out here</p><pre>{}</pre>').format(
+            shown.head, shown.left_out, shown.tail
+        )
 
     def _plotly(self, figure: Mapping[str, Any]) -> Markup:
         place = self._place("plotly")
@@ -181,6 +217,16 @@ class Displays:
             return Markup("")
         self._loaded.add(name)
         return Markup("<script>{}</script>\n").format(Markup(_plotly_script() if name == "plotly" else _vega_script()))
+
+
+def as_picture(kind: str, value: str) -> str:
+    """The type to show a display of that type as: HTML that is one picture is that."""
+    return "image/svg+xml" if kind == "text/html" and is_picture(value) else kind
+
+
+def joined(value: Any) -> str:
+    """Text as nbformat keeps it: whole, or in the notebook's file as a list of lines."""
+    return "".join(value) if isinstance(value, list) else str(value if value is not None else "")
 
 
 def svg_url(source: str) -> str:

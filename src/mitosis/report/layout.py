@@ -17,12 +17,11 @@ from markupsafe import Markup
 from nbformat import NotebookNode
 
 from mitosis.records import TrialRecord
-from mitosis.report.displays import WIDGET_STATE, Displays
+from mitosis.report.displays import WIDGET_STATE, Displays, joined
 from mitosis.report.excerpts import Excerpt, cut, excerpt
 from mitosis.report.outputs import (
     copy_cell,
     error_line,
-    joined,
     node,
     prepare_code,
     prepare_outputs,

@@ -63,11 +63,8 @@ def _mathml(formula: str, *, block: bool) -> Markup | None:
         return None
     from latex2mathml.converter import convert_to_element
 
-    for pattern, begin, end in (
-        (_ALIGNED, r"\begin{align*}", r"\end{align*}"),
-        (_CENTRED, r"\begin{array}{c}", r"\end{array}"),
-    ):
-        formula = pattern.sub(lambda match, *, b=begin, e=end: b if match[0][1] == "b" else e, formula)
+    formula = _ALIGNED.sub(lambda match: r"\begin{align*}" if match[0][1] == "b" else r"\end{align*}", formula)
+    formula = _CENTRED.sub(lambda match: r"\begin{array}{c}" if match[0][1] == "b" else r"\end{array}", formula)
     try:
         element = convert_to_element(formula, display="block" if block else "inline")
     except Exception:

@@ -14,7 +14,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from mitosis.omission import Omission, omissions_of
-from mitosis.report.displays import IMAGES, Displays, image_url, png_size, svg_url
+from mitosis.report.displays import IMAGES, Displays, as_picture, image_url, joined, png_size, svg_url
 from mitosis.report.excerpts import excerpt, share
 from mitosis.report.highlight import highlight
 from mitosis.report.terminal import STDERR_BEGIN, STDERR_END, screen, showable, terminal_html
@@ -114,6 +114,8 @@ def _choose(output: NotebookNode, displays: Displays) -> str:
         value = joined(data[chosen])
     if chosen.startswith("text/") and chosen not in ("text/html", "text/markdown", "text/latex"):
         chosen = "text/plain"
+    if isinstance(value, str):
+        chosen = as_picture(chosen, value)
     output.chosen = chosen
     output.data = node(**{chosen: value})
     return chosen
@@ -191,11 +193,6 @@ def _close_run(run: list[_Segment], merged: list[NotebookNode]) -> None:
     run.clear()
     if has_text:
         merged.append(node(output_type="stream", name="stdout", text="".join(parts)))
-
-
-def joined(value: Any) -> str:
-    """Text as nbformat keeps it: whole, or in the notebook's file as a list of lines."""
-    return "".join(value) if isinstance(value, list) else str(value if value is not None else "")
 
 
 def traceback_entries(value: Any) -> list[str]:

@@ -280,19 +280,31 @@ def _opening(style: _Style) -> str:
     if (foreground, background) == _MARKED and not style.inverse:
         classes.append("mark")
     elif background is not None:
-        behind = _rgb(background)
-        before = _rgb(foreground) if foreground is not None else _BLACK
-        css = f"color:{_hex(_readable(before, behind))};background:{_hex(behind)}"
+        css = css_of_colours(None if foreground is None else _rgb(foreground), _rgb(background))[1]
     elif isinstance(foreground, int):
         classes.append(f"c{foreground}")
     elif foreground is not None:
         classes.append("c")
-        css = f"--l:{_hex(_readable(foreground, _LIGHT_PAGE))};--d:{_hex(_readable(foreground, _DARK_PAGE))}"
+        css = css_of_colours(foreground, None)[1]
     elif style.faint:
         classes.append("faint")
     if not classes and not css:
         return ""
     return f"<span{_attribute('class', ' '.join(classes))}{_attribute('style', css)}>"
+
+
+def css_of_colours(foreground: Rgb | None, background: Rgb | None) -> tuple[bool, str]:
+    """Declarations for text in these colours, or in ones near to them that can be read.
+
+    Returns:
+        Whether the text needs the class `c`, which takes the colour of the page's theme, and the declarations.
+    """
+    if background is not None:
+        colour = _readable(foreground if foreground is not None else _BLACK, background)
+        return False, f"color:{_hex(colour)};background:{_hex(background)}"
+    if foreground is not None:
+        return True, f"--l:{_hex(_readable(foreground, _LIGHT_PAGE))};--d:{_hex(_readable(foreground, _DARK_PAGE))}"
+    return False, ""
 
 
 def _attribute(name: str, value: str) -> str:
