@@ -16,7 +16,7 @@ from mitosis.lazy import import_on_use
 if TYPE_CHECKING:
     from mitosis.journal.editing import Resolution
     from mitosis.journal.glance import Glance
-    from mitosis.journal.journal import Journal, Started
+    from mitosis.journal.journal import Journal
     from mitosis.journal.layout import experiment_name, recorded_name
     from mitosis.journal.locks import (
         ChangedFunctions,
@@ -33,13 +33,14 @@ if TYPE_CHECKING:
     from mitosis.journal.remarks import Remarks, same_names
     from mitosis.journal.render import render_blob
     from mitosis.journal.sharing import Merged, Unmerged
+    from mitosis.journal.trials import Started
 else:
     __getattr__, __dir__ = import_on_use(
         __name__,
         {
             "editing": ("Resolution",),
             "glance": ("Glance",),
-            "journal": ("Journal", "Started"),
+            "journal": ("Journal",),
             "layout": ("experiment_name", "recorded_name"),
             "locks": (
                 "ChangedFunctions",
@@ -56,6 +57,7 @@ else:
             "remarks": ("Remarks", "same_names"),
             "render": ("render_blob",),
             "sharing": ("Merged", "Unmerged"),
+            "trials": ("Started",),
         },
     )
 
