@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -111,7 +111,7 @@ def stream_git(
         # Windows that ask would wait for somebody. Whoever has set these has a program that answers by itself.
         for name, value in (("GIT_ASKPASS", ""), ("SSH_ASKPASS_REQUIRE", "never"), ("GCM_INTERACTIVE", "never")):
             variables.setdefault(name, value)
-    try:
+    with _starting(command):
         process = subprocess.Popen(
             ["git", *command],
             cwd=cwd,
@@ -121,10 +121,6 @@ def stream_git(
             env=variables,
             start_new_session=unattended,
         )
-    except FileNotFoundError as error:
-        raise GitMissing() from error
-    except OSError as error:
-        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
     assert process.stdout is not None and process.stderr is not None
     output, messages = bytearray(), bytearray()
     said: queue.SimpleQueue[_Part] = queue.SimpleQueue()
@@ -217,6 +213,17 @@ def _end(process: subprocess.Popen[bytes], has_session: bool) -> None:
             process.wait(_END_S)
 
 
+@contextlib.contextmanager
+def _starting(command: Sequence[str]) -> Iterator[None]:
+    """Say of a git program that cannot be started why not."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise GitMissing() from error
+    except OSError as error:
+        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
+
+
 def start_git(*command: str, cwd: Path) -> None:
     """Start the git program in the background, and leave it alone: it may outlive this process, and nobody is told.
 
@@ -229,7 +236,7 @@ def start_git(*command: str, cwd: Path) -> None:
         GitError: it could not be started.
     """
     variables = {**os.environ, **_absolute_locations(), "GIT_TERMINAL_PROMPT": "0"}
-    try:
+    with _starting(command):
         started = subprocess.Popen(
             ["git", *command],
             cwd=cwd,
@@ -239,10 +246,6 @@ def start_git(*command: str, cwd: Path) -> None:
             env=variables,
             start_new_session=True,
         )
-    except FileNotFoundError as error:
-        raise GitMissing() from error
-    except OSError as error:
-        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
     _left_alone.append(started)
 
 
@@ -260,7 +263,7 @@ def reading_git(*command: str, cwd: Path, stdin: IO[bytes]) -> Iterator[IO[bytes
     """What a git program writes to standard output; it is ended when nobody wants more."""
     # Objects are read by their ids, as libgit2 does, whatever `git replace` has put in their places.
     variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, "GIT_NO_REPLACE_OBJECTS": "1"}
-    try:
+    with _starting(command):
         process = subprocess.Popen(
             ["git", *command],
             cwd=cwd,
@@ -270,10 +273,6 @@ def reading_git(*command: str, cwd: Path, stdin: IO[bytes]) -> Iterator[IO[bytes
             env=variables,
             bufsize=READ_AHEAD_BYTES,
         )
-    except FileNotFoundError as error:
-        raise GitMissing() from error
-    except OSError as error:
-        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
     assert process.stdout is not None
     try:
         with process.stdout:
@@ -286,7 +285,7 @@ def reading_git(*command: str, cwd: Path, stdin: IO[bytes]) -> Iterator[IO[bytes
 def start_asking_git(*command: str, cwd: Path) -> subprocess.Popen[bytes]:
     """A git program that answers on its standard output what it is asked on its standard input."""
     variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, "GIT_NO_REPLACE_OBJECTS": "1"}
-    try:
+    with _starting(command):
         return subprocess.Popen(
             ["git", *command],
             cwd=cwd,
@@ -295,10 +294,6 @@ def start_asking_git(*command: str, cwd: Path) -> subprocess.Popen[bytes]:
             stderr=subprocess.DEVNULL,
             env=variables,
         )
-    except FileNotFoundError as error:
-        raise GitMissing() from error
-    except OSError as error:
-        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
 
 
 def end_asked_git(process: subprocess.Popen[bytes]) -> None:
