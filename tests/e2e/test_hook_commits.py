@@ -332,6 +332,10 @@ def test_a_dictionary_that_imports_from_a_submodule_changes_with_its_commit(
     assert Lab(outer.folder / "inner").commit() == Outcome(0, [])
     outer.do("add", "inner")
     assert outer.commit() == Outcome(0, WARNING)
+    outer.write({"inner/values.py": "slow = 3\n"})
+    outer.stage({"lab/__init__.py": files["lab/__init__.py"] + "x = 1\n"})
+    [line] = outer.commit().said
+    assert line.endswith("the submodule `inner` was taken from the working tree, which differs from what is staged")
 
 
 def test_in_a_bare_environment_the_python_that_installed_it_is_used(lab: Lab) -> None:

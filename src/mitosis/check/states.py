@@ -55,13 +55,24 @@ class State:
         return self.evaluate(config, None)
 
     def warnings(self, evaluation: Evaluation) -> tuple[str, ...]:
-        """What is to be said of copies that trials import in place of the repository's modules."""
+        """What is to be said of what was evaluated: copies that trials import in place of the repository's modules, and
+        files of submodules that are not the recorded ones.
+
+        Raises:
+            GitError: git cannot look at a submodule.
+        """
         checked = "so that copy was checked" if self.index is None else "which was checked"
-        return tuple(
+        found = [
             f"trials import `{name}` from {path}, and not from this repository, {checked}: install the repository in "
             "editable mode (pip install -e .), or uninstall the copy"
             for name, path in evaluation.elsewhere.items()
-        )
+        ]
+        if self.index is not None:
+            found += [
+                f"the submodule `{name}` was taken from the working tree, which differs from {self.label}"
+                for name in self.index.differing_submodules(evaluation.files)
+            ]
+        return tuple(found)
 
 
 @contextlib.contextmanager

@@ -75,6 +75,27 @@ class Index:
         """
         return self.repository.read_blob(self.files[name].oid)
 
+    def differing_submodules(self, used: Collection[str]) -> tuple[str, ...]:
+        """The submodules whose files in the working tree are others than those of the commits that are recorded here.
+
+        Args:
+            used: files; submodules that have none of them are left out.
+
+        Raises:
+            GitError: git cannot look at them.
+        """
+        links = (name for name, file in self.files.items() if file.is_submodule)
+        names = [name for name in links if any(path.startswith(f"{name}/") for path in used)]
+        if not names:
+            return ()
+        words = [f":(top,literal){name}" for name in names]
+        output = run_git(
+            *("diff-files", "--name-only", "--ignore-submodules=none", "-z", "--", *words),
+            cwd=self.repository.root,
+            environment=self.variables,
+        )
+        return tuple(os.fsdecode(name) for name in output.split(b"\0") if name)
+
     @contextlib.contextmanager
     def checked_out(self, names: Sequence[str] | None = None) -> Iterator[Checkout]:
         """Check out to a temporary folder, which is gone afterwards. Submodules are links to the working tree.
