@@ -158,6 +158,11 @@ class TrialRecord:
     extra: dict[str, Any] = field(default_factory=dict)
     """Fields that this version does not know."""
 
+    @property
+    def asked(self) -> tuple[object, ...]:
+        """What trials that are iterations of each other have in common: the experiment and its tracked parameters."""
+        return self.experiment, sorted((p.step, p.name, p.kind, p.text) for p in self.parameters if p.tracked)
+
     def with_changes(self, **changes: Any) -> TrialRecord:
         """A copy with some fields replaced."""
         return dataclasses.replace(self, **changes)

@@ -550,7 +550,7 @@ class Trial:
                 earlier = journal.read_trial(key)
             except MitosisError:  # another clone's trial, or a file of that name that is no page: there is no link then
                 continue
-            if _asked(earlier) == _asked(record):
+            if earlier.asked == record.asked:
                 return name
         return None
 
@@ -580,11 +580,6 @@ class Trial:
 
 def _changed(step: StepRecord, **changes: Any) -> StepRecord:
     return dataclasses.replace(step, **changes)
-
-
-def _asked(record: TrialRecord) -> tuple[object, ...]:
-    """What trials have in common that are iterations of each other."""
-    return record.experiment, sorted((p.step, p.name, p.kind, p.text) for p in record.parameters if p.tracked)
 
 
 def _recordable(path: Path | str) -> str:
