@@ -188,6 +188,15 @@ def find_page(record: TrialRecord) -> Path | None:
     return next((path for path in candidates if path is not None and path.is_file()), None)
 
 
+def find_notebook(record: TrialRecord) -> Path | None:
+    """The notebook of a trial: in the trials folder of the repository at hand, or where it was written."""
+    if record.folder is None or not belongs_to_trial(record.folder, record.key):
+        return None
+    folders = (default_trials_folder(Path.cwd()) / record.folder, _recorded_place(record, record.folder))
+    paths = [folder / "notebook.ipynb" for folder in folders if folder is not None]
+    return next((path for path in paths if path.is_file() and not path.is_symlink()), None)
+
+
 def _recorded_place(record: TrialRecord, name: str | None) -> Path | None:
     """Where the record says that the folder or page of its trial was written, if the name is one that mitosis gives.
 

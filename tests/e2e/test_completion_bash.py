@@ -24,6 +24,7 @@ LINES = [
     ("mitosis data fi", "mitosis data fit "),
     ("mitosis variants retire", "mitosis variants retire "),
     ("mitosis my_exp --eval", "mitosis my_exp --eval-param "),
+    ("mitosis my_exp --output ip", "mitosis my_exp --output ipynb "),
     ("mitosis my_exp -p my", "mitosis my_exp -p my_exp.frequency="),
     ("mitosis my_exp -p my_exp.frequency=s", "mitosis my_exp -p my_exp.frequency=slow "),
     ("mitosis my_exp -p +my", "mitosis my_exp -p +my_exp.frequency="),

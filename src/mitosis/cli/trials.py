@@ -119,16 +119,23 @@ def _has_remote(journal: Journal) -> bool:
 def open_page(key: _Key) -> int:
     """Open a trial's page in the browser, or print its path where there is no browser.
 
+    Of a trial that was run for its notebook alone, the notebook's path is printed.
+
     Args:
         key: The trial's key, or any unique beginning of it.
     """
     from mitosis.cli.desktop import open_in_browser
     from mitosis.errors import TrialNotFound
-    from mitosis.results import find_page
+    from mitosis.results import find_notebook, find_page
 
     with _reading_journal() as journal:
         record = journal.read_trial(key)
     page = find_page(record)
+    notebook = find_notebook(record) if record.page is None else None
+    if notebook is not None:
+        print_warning(f"trial {record.key} has no page; this is its notebook")
+        print_line(str(notebook))
+        return 0
     if page is None:
         where = f"{record.trials_folder}/{record.page}" if record.page else "nowhere: it has no page"
         raise TrialNotFound(

@@ -1,0 +1,174 @@
+"""--output: page, notebook or both; and the command that runs the same again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+
+import mitosis as library
+from mitosis.records import TrialRecord
+from mitosis.runner.request import Request, rerun_command
+from support.e2e import Mitosis
+
+Commit = Callable[[Mapping[str, str]], str]
+Records = Callable[[], list[TrialRecord]]
+SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+ALWAYS = {"source.py", "experiment.log", "requirements.txt", "results_0.dill", "parameters_0.dill"}
+LOUD = """\
+lookup_dict = {}
+
+
+def run(lines):
+    for number in range(lines):
+        print("line", number)
+    return {"main": lines}
+"""
+
+
+def folder_of(project: Path, record: TrialRecord) -> Path:
+    assert record.folder is not None
+    return project / "trials" / record.folder
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_both_are_written_by_default(mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord]) -> None:
+    told = json.loads(mitosis(*SLOW, "--json").stdout)
+    folder = folder_of(project, only_record())
+    assert names_in(folder) == ALWAYS | {"notebook.ipynb", "experiment"}
+    assert told["notebook"] == str(folder / "notebook.ipynb")
+    assert told["page"] == str(project / "trials" / str(only_record().page))
+
+
+def test_html_leaves_no_notebook_and_no_link_to_one(
+    mitosis: Mitosis,
+    project: Path,
+    only_record: Callable[[], TrialRecord],
+    commit: Commit,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    commit({"lab/__init__.py": LOUD})
+    told = json.loads(mitosis("my_exp", "-e", "my_exp.lines=5000", "--output", "html", "--json").stdout)
+    record = only_record()
+    folder = folder_of(project, record)
+    assert names_in(folder) == ALWAYS | {"experiment", "output_0.txt"}
+    assert told["notebook"] is None
+    assert told["page"] == str(project / "trials" / str(record.page))
+    assert (folder / "output_0.txt").read_text() == "".join(f"line {number}\n" for number in range(5000))
+    page = BeautifulSoup((project / "trials" / str(record.page)).read_text(), "html.parser")
+    links = [str(link["href"]) for link in page.select("a[href]")]
+    assert f"{record.folder}/output_0.txt" in links
+    assert not [link for link in links if "notebook" in link]
+    assert "the notebook" not in page.get_text()
+    assert {Path(output.path).name for output in record.outputs} == names_in(folder) - {"experiment"} | {record.page}
+    assert "all is well" in mitosis("verify", "--outputs").stdout
+    assert mitosis("open", record.key).stdout.strip() == told["page"]
+    monkeypatch.chdir(project)
+    assert library.load_trial_data(record.key) == [{"main": 5000}]
+
+
+def test_file_of_the_experiments_own_is_not_overwritten(
+    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], commit: Commit
+) -> None:
+    code = "lookup_dict = {}\n\ndef run():\n    open('output_0.txt', 'w').write('mine')\n    print('hello')\n"
+    commit({"lab/__init__.py": code + "    return {'main': 1}\n"})
+    mitosis("my_exp", "--output", "html")
+    assert (folder_of(project, only_record()) / "output_0.txt").read_text() == "mine"
+
+
+def test_ipynb_makes_no_page_and_says_where_the_notebook_is(
+    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = mitosis(*SLOW, "--output", "ipynb")
+    record = only_record()
+    notebook = folder_of(project, record) / "notebook.ipynb"
+    assert record.page is None
+    assert record.warnings == ()
+    assert list((project / "trials").glob("*.html")) == []
+    assert names_in(notebook.parent) == ALWAYS | {"notebook.ipynb"}
+    assert done.stdout.rstrip().endswith(str(notebook.relative_to(project)))
+    opened = mitosis("open", record.key)
+    assert opened.stdout.strip() == str(notebook)
+    assert "has no page" in opened.stderr
+    assert "all is well" in mitosis("verify", "--outputs").stdout
+    for command in ("list", "show"):
+        assert record.key[:6] in mitosis(*([command, record.key] if command == "show" else [command])).stdout
+    monkeypatch.chdir(project)
+    assert library.load_trial_data(record.key)[0]["main"] == 4
+
+
+def test_page_after_a_trial_without_one_has_the_link_to_the_one_before(
+    mitosis: Mitosis, project: Path, records: Records
+) -> None:
+    mitosis(*SLOW)
+    mitosis(*SLOW, "--output", "ipynb")
+    mitosis(*SLOW, "--output", "html")
+    last, middle, first = records()
+    assert (first.iteration, middle.iteration, last.iteration) == (0, 1, 2)
+    assert str(first.page) in (project / "trials" / str(last.page)).read_text()
+
+
+def test_open_and_ipynb_exclude_each_other(mitosis: Mitosis, records: Records) -> None:
+    done = mitosis(*SLOW, "--output", "ipynb", "--open", "--json", status=2)
+    assert "--output ipynb makes none" in done.stderr
+    assert json.loads(done.stdout)["status"] == "refused"
+    assert records() == []
+
+
+def test_other_formats_are_refused(mitosis: Mitosis) -> None:
+    assert '"html", "ipynb", "both"' in mitosis(*SLOW, "--output", "pdf", status=2).stderr
+
+
+def test_failed_trial_leaves_the_page_that_was_asked_for(
+    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], commit: Commit
+) -> None:
+    commit({"lab/__init__.py": "lookup_dict = {}\n\ndef run():\n    print('so far')\n    1 / 0\n"})
+    mitosis("my_exp", "--output", "html", status=1)
+    folder = folder_of(project, only_record())
+    assert "notebook.ipynb" not in names_in(folder)
+    assert (folder / "output_0.txt").read_text() == "so far\n"
+
+
+def rerun_on(page: Path) -> list[str]:
+    (command,) = BeautifulSoup(page.read_text(), "html.parser").select("pre.command")
+    return shlex.split(command.get_text())
+
+
+def test_command_on_a_debug_page_runs_a_debug_trial(mitosis: Mitosis, project: Path, records: Records) -> None:
+    words = (*SLOW, "-d", "--timeout", "30", "--output", "html", "-F", "out")
+    mitosis(*words)
+    (page,) = (project / "out").glob("*.html")
+    command = rerun_on(page)
+    assert command[0] == "mitosis"
+    mitosis(*command[1:])
+    first, second = sorted((project / "out").glob("*.html"))
+    assert rerun_on(first) == rerun_on(second) == command
+    assert {"--debug", "--timeout", "--output", "-F"} <= set(command)
+    assert records() == []
+
+
+def test_command_has_every_option_that_changes_what_is_left() -> None:
+    request = Request(
+        folder=Path("/"),
+        steps=(),
+        lookups=("a=b c",),
+        evaluated=("+d='e'",),
+        module="pack.mod:Class",
+        debug=True,
+        trials_folder="my trials",
+        config="other.toml",
+        timeout_s=0.1,
+        output="ipynb",
+    )
+    assert shlex.join(rerun_command(request)) == (
+        "mitosis -m pack.mod:Class -p 'a=b c' -e '+d='\"'\"'e'\"'\"'' --config other.toml -F 'my trials' --timeout 0.1 "
+        "--output ipynb --debug"
+    )
+    assert list(rerun_command(Request(folder=Path("/"), steps=("list",)))) == ["mitosis", "run", "list"]
