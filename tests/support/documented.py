@@ -5,8 +5,9 @@ A page is Markdown. What counts in it are its fenced blocks, in their order:
 console: commands behind `$ `, continued on lines behind `> `, each followed by what it prints. They are run by bash
     on a terminal of 80 columns. In a block without any output the commands only have to succeed.
 pycon: Python behind `>>> ` and `... `, likewise, one session a block.
-python, toml, text: a file, where the first line is a comment that names it: `# sine_experiment/__init__.py`. It is
-    written to the working directory, first line and all. Without such a line the block is no example.
+python, toml, text: a file, where the first line is a comment that names it: `# sine_experiment/__init__.py`, or of a
+    template `{# house/index.html.j2 #}`. It is written to the working directory, first line and all. Without such a
+    line the block is no example.
 
 Other blocks are not looked at. Shown output has to be what is printed, except that
 
@@ -42,7 +43,7 @@ SHOWN_HOME = "/home/ada"
 ANYTHING = "..."
 
 _FENCE = re.compile(r"^```(?P<language>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
-_FILE_LINE = re.compile(r"# (?P<path>(?:[\w-]+/)*[\w-]*\.\w+)")
+_FILE_LINE = re.compile(r"# (?P<path>(?:[\w-]+/)*[\w-]*\.\w+)|\{# (?P<template>(?:[\w-]+/)*[\w-]+\.html\.j2) #\}")
 _PROMPTS = {"console": ("$ ", "> "), "pycon": (">>> ", "... ")}
 _FILE_LANGUAGES = ("python", "toml", "text")
 
@@ -86,7 +87,7 @@ def read_examples(page: str) -> list[File | Transcript]:
         if language in _PROMPTS and body.startswith(_PROMPTS[language][0]):
             examples.append(Transcript(line, language, tuple(_read_commands(body, *_PROMPTS[language]))))
         elif language in _FILE_LANGUAGES and (name := _FILE_LINE.fullmatch(body.partition("\n")[0])):
-            examples.append(File(line, name["path"], body))
+            examples.append(File(line, name["path"] or name["template"], body))
     return examples
 
 
