@@ -194,6 +194,8 @@ def test_conflict_is_a_problem_that_is_named_with_what_it_belongs_to(locked: Lab
 
 def test_what_is_not_compared_is_not_said_to_be_the_same(locked: Lab) -> None:
     assert "leaves the dictionaries out" in locked.mitosis("variants", "--changed", "--locked", status=2).err
+    for name in ("fast", "slow"):
+        locked.mitosis("variants", "retire", f"my_exp.frequency={name}")
     locked.write({"pyproject.toml": ""})
     assert locked.mitosis("variants", "--changed").lines == [
         "no steps are registered in pyproject.toml, so there is nothing to compare"

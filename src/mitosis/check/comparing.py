@@ -90,12 +90,12 @@ def compare(
     steps: Collection[str],
     finder: PlaceFinder | None,
     *,
-    registered: Collection[str] | None = None,
+    known: Collection[str],
 ) -> tuple[Change, ...]:
     """The locked variants that the dictionaries do not agree with, by step, parameter and variant.
 
-    Variants of steps that could not be evaluated are left out, and so are those of modules that were run by `-m`, which
-    are registered nowhere, and those whose values cannot be told in a checkout.
+    Variants of steps that could not be evaluated are left out, and so are those whose values cannot be told in a
+    checkout.
 
     Args:
         journal: whose locks.
@@ -103,12 +103,12 @@ def compare(
         evaluation: what the dictionaries say.
         steps: the names of the steps that were evaluated.
         finder: tells where the entries are; None to leave that out.
-        registered: the names of all registered steps, if more of them are than were evaluated.
+        known: the names of these and of all other steps whose variants are not missing, evaluated or not.
 
     Raises:
         JournalError: the journal cannot be read.
     """
-    found = _Found(journal, recorded, evaluation, steps, steps if registered is None else registered)
+    found = _Found(journal, recorded, evaluation, steps, known)
     if not found.is_any:
         return ()
     return tuple(found.described(finder))
@@ -123,7 +123,7 @@ class _Found:
         recorded: Recorded,
         evaluation: Evaluation,
         steps: Collection[str],
-        registered: Collection[str],
+        known: Collection[str],
     ) -> None:
         self._journal = journal
         self._recorded = recorded
@@ -154,9 +154,7 @@ class _Found:
         self._other_names = same_names(recorded.remarks)
         gone = [name for name in in_use if name[0] in sound and name not in present and name not in undecided]
         self.removed = [name for name in gone if name not in self.unlockable and not self._is_expected(name, present)]
-        unregistered = {name[0] for name in in_use} - set(registered)
-        unregistered -= module_steps(journal, unregistered)
-        self.unregistered = [name for name in in_use if name[0] in unregistered]
+        self.unregistered = [name for name in in_use if name[0] not in known]
         self.conflicts = [name for name, digests in in_use.items() if len(digests) > 1 and name in present]
 
     def _is_expected(self, name: tuple[str, str, str], present: Collection[tuple[str, str, str]]) -> bool:
@@ -225,13 +223,14 @@ class _Found:
         return {use[:3]: canonical.summary(locked.value, limit=60) for use, locked in found if is_whole(locked)}
 
 
-def module_steps(journal: Journal, steps: Collection[str]) -> frozenset[str]:
-    """Those of these steps that are modules which `mitosis -m` has run, and so have never been registered.
+def module_steps(journal: Journal, recorded: Recorded, registered: Collection[str]) -> frozenset[str]:
+    """The steps that have variants in use, and are no registered ones but modules that `mitosis -m` has run.
 
     No registered step has a dot or a colon in its name. Of another name, only its trials tell; they are read.
     """
+    steps = {name[0] for name in recorded.meanings if recorded.is_in_use(name)} - set(registered)
     found = {step for step in steps if "." in step or ":" in step}
-    left = set(steps) - found
+    left = steps - found
     if left:
         for trial in journal.iter_trials():
             if any(word.startswith(("-m", "--module")) for word in trial.command[1:]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mitosis.check.comparing import Change, compare, meaning_name, read_recorded, undecided_names
+from mitosis.check.comparing import Change, compare, meaning_name, module_steps, read_recorded, undecided_names
 from mitosis.check.places import PlaceFinder
 from mitosis.check.revisions import resolve_commit, resolve_range
 from mitosis.check.states import State, commit_state, staged_state, working_state
@@ -60,6 +60,8 @@ class Report:
 
     warnings: tuple[str, ...] = ()
     """What makes the outcome of less worth, such as that another copy of a module is installed."""
+    not_compared: tuple[str, ...] = ()
+    """Modules that `mitosis -m` has run, whose variants are locked: they are registered nowhere."""
 
     def without(self, other: Report) -> Report:
         """What was found here, and not there as well. Two values of one that is flaky are no news, either."""
@@ -95,7 +97,8 @@ def check_state(journal: Journal, state: State, *, with_places: bool = False, re
     evaluation = state.evaluate_all(state.config)
     finder = PlaceFinder(state.config, state.names, state.read) if with_places and state.config is not None else None
     recorded = read_recorded(journal)
-    changes = compare(journal, recorded, evaluation, state.steps, finder)
+    modules = module_steps(journal, recorded, state.steps)
+    changes = compare(journal, recorded, evaluation, state.steps, finder, known={*state.steps, *modules})
     problems = tuple(
         Problem(state.label, trouble.steps, trouble.reason, trouble.details) for trouble in evaluation.troubles
     )
@@ -110,7 +113,15 @@ def check_state(journal: Journal, state: State, *, with_places: bool = False, re
         reason = first if count == 1 else f"{first} ({count} such records: see `mitosis verify`)"
         problems += (Problem(state.label, (), reason),)
     found = tuple(Found(change, state.label, state.commit) for change in changes)
-    report = Report((state.label,), found, problems, state.config is not None, evaluation, state.warnings(evaluation))
+    report = Report(
+        (state.label,),
+        found,
+        problems,
+        has_steps=state.config is not None,
+        evaluation=evaluation,
+        warnings=state.warnings(evaluation),
+        not_compared=tuple(sorted(modules)),
+    )
     return mark_flaky(report, state) if repeats else report
 
 
@@ -186,7 +197,8 @@ def check_revisions(repository: Repository, text: str, *, with_places: bool = Fa
         if report is not None:
             found, problems = (*total.found, *report.found), (*total.problems, *report.problems)
             warnings = tuple(dict.fromkeys((*total.warnings, *report.warnings)))
-            total = replace(total, found=found, problems=problems, warnings=warnings)
+            not_compared = tuple(dict.fromkeys((*total.not_compared, *report.not_compared)))
+            total = replace(total, found=found, problems=problems, warnings=warnings, not_compared=not_compared)
     return total
 
 

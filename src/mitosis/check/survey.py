@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from mitosis.check.comparing import Change, compare, meaning_name, read_recorded, sound_steps
+from mitosis.check.comparing import Change, compare, meaning_name, module_steps, read_recorded, sound_steps
 from mitosis.config import Config
 from mitosis.errors import BadRecord, MitosisError
 from mitosis.journal import Journal, Remarks, Uses, VariantUse, recorded_name
@@ -106,10 +106,11 @@ def survey(journal: Journal, state: State | None, *, step: str | None = None, pa
     sound: frozenset[str] = frozenset()
     if state is not None:
         config = _scope(state, step)
-        steps, registered = (() if config is None else config.steps), state.steps
+        steps = () if config is None else config.steps
+        known = {*state.steps, *module_steps(journal, recorded, state.steps)}
         evaluation = state.evaluate_all(config)
         sound = sound_steps(evaluation, steps)
-        for change in compare(journal, recorded, evaluation, steps, None, registered=registered):
+        for change in compare(journal, recorded, evaluation, steps, None, known=known):
             changes[change.step, change.parameter, change.variant] = change
     present: dict[tuple[str, str, str], Meaning] = {}
     if evaluation is not None:

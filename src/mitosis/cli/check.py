@@ -61,11 +61,21 @@ def check(
             sys.stdout.write(line + "\n")
     else:
         _print_text(report, is_range=revision is not None and ".." in revision)
-    for warning in report.warnings:
+    for warning in _warnings(report):
         print_warning(warning)
     if Journal(repository).tip() is None:
         print_warning("nothing is locked in this repository; a clone gets the locks of others by `mitosis pull`")
     return 1 if report.breaks else _NOT_CHECKED if report.problems else 0
+
+
+def _warnings(report: Report) -> tuple[str, ...]:
+    return (
+        *report.warnings,
+        *(
+            f"the variants of `{step}` are not compared: it is not registered, and runs as `mitosis -m {step}`"
+            for step in report.not_compared
+        ),
+    )
 
 
 def _print_text(report: Report, *, is_range: bool) -> None:
@@ -95,7 +105,7 @@ def _as_json(report: Report) -> dict[str, Any]:
             {"state": problem.state, "steps": list(problem.steps), "reason": problem.reason, "details": problem.details}
             for problem in report.problems
         ],
-        "warnings": list(report.warnings),
+        "warnings": list(_warnings(report)),
     }
 
 
