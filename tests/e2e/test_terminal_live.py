@@ -118,6 +118,37 @@ def test_bars_are_lines_on_a_pipe(mitosis: Mitosis, commit: Commit) -> None:
     assert not CONTROL.search(done.stdout + done.stderr)
 
 
+WIDGET = """\
+import time, comm
+from IPython.display import publish_display_data
+lookup_dict = {}
+def run():
+    state = {"_model_name": "FloatProgressModel", "_model_module": "@jupyter-widgets/controls"}
+    state |= {"min": 0, "max": 4, "value": 0, "description": "epochs"}
+    bar = comm.create_comm(target_name="jupyter.widget", data={"state": state, "buffer_paths": []})
+    publish_display_data({"application/vnd.jupyter.widget-view+json": {"model_id": bar.comm_id}})
+    for epoch in range(1, 5):
+        time.sleep(0.3)
+        print("epoch", epoch)
+        bar.send({"method": "update", "state": {"value": epoch}, "buffer_paths": []})
+    return {"main": 1}
+"""
+
+
+def test_bars_that_are_widgets_are_live_on_a_terminal(project: Path, commit: Commit, mitosis: Mitosis) -> None:
+    """As tqdm.auto and rich have them in a notebook where ipywidgets is installed."""
+    commit({"lab/__init__.py": WIDGET})
+    bars = [f"epochs |{'#' * (5 * epoch):20}|" for epoch in range(5)]
+    epochs = [f"epoch {epoch}" for epoch in range(1, 5)]
+    seen = on_terminal(project, "my_exp")
+    assert len({line for frame in seen.frames for line in frame if line in bars}) >= 4
+    assert between(seen.lines) == [*epochs, bars[4]]
+    done = mitosis("my_exp")
+    assert between(done.stdout.splitlines()) == epochs
+    assert done.stderr == f"{bars[4]}\n"
+    assert mitosis("my_exp", "-q").stderr == ""
+
+
 def test_pipe_for_both_streams_keeps_their_order(commit: Commit, project: Path) -> None:
     commit({"lab/__init__.py": MIXED})
     done = subprocess.run(

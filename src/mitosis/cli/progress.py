@@ -36,6 +36,7 @@ LINE_WIDTH = 72
 _REFRESHES_PER_S = 8
 _PRINT_EVERY_S = 0.05
 """Lines that come faster are printed together: each time, what moves below them is drawn again."""
+_WIDGET_ROWS = 10
 _BEGUN_ROWS = 3
 """So many lines on the screen has one that has not ended and is wider than the terminal."""
 
@@ -76,6 +77,7 @@ class PlainProgress:
         self._out = out
         self._err = err
         self._screens: dict[OutputStream, Screen] = {"stdout": Screen(), "stderr": Screen(), "log": Screen()}
+        self._widgets = ""
         self._begun: IO[str] | None = None
         """Where there is a line that has not ended."""
         self._step = ""
@@ -94,6 +96,9 @@ class PlainProgress:
         self._step = name if is_terminal(self._out) else ""
 
     def output(self, stream: OutputStream, text: str) -> None:
+        if stream == "widgets":
+            self._widgets = text
+            return
         if self._step:
             self._say(f"▸ {clean(self._step)}")
             self._step = ""
@@ -123,6 +128,8 @@ class PlainProgress:
     def _drain(self) -> None:
         for stream, screen in self._screens.items():
             self._write_lines(stream, screen.drain())
+        self._write_lines("stderr", lines_of_widgets(self._widgets))
+        self._widgets = ""
 
     def _write_lines(self, stream: OutputStream, lines: list[str]) -> None:
         if lines:
@@ -220,6 +227,7 @@ class LiveProgress:
         self._phase_begun = time.monotonic()
         self._screen = Screen()
         self._log = Screen()
+        self._widgets: list[str] = []
         self._step_named = True
         self._step = ""
         self._has_colour = has_colour(out)
@@ -256,7 +264,9 @@ class LiveProgress:
             if not self._step_named:
                 self._step_named = True
                 self._say(f"▸ {clean(self._step)}", style="dim")
-            if stream == "log":  # above a bar that is still drawn, not after it
+            if stream == "widgets":
+                self._widgets = lines_of_widgets(text)
+            elif stream == "log":  # above a bar that is still drawn, not after it
                 self._take_log(self._log.feed(text))
             else:
                 self._waiting += self._screen.feed(text)
@@ -294,7 +304,8 @@ class LiveProgress:
     def _drain(self) -> None:
         with self._lock:
             self._take_log(self._log.drain())
-            self._waiting += self._screen.drain()
+            self._waiting += [*self._screen.drain(), *self._widgets]
+            self._widgets = []
             self._print_waiting()
 
     def _take_log(self, lines: Sequence[str]) -> None:
@@ -348,6 +359,7 @@ class LiveProgress:
         rows = [part for row in self._screen.rows for part in self._parts(row)]
         while rows and not rows[-1].plain.strip():
             rows.pop()
+        rows += [Text.from_ansi(row, no_wrap=True, overflow="crop") for row in self._widgets[-_WIDGET_ROWS:]]
         return Group(*rows, line)
 
     def _parts(self, row: Row) -> Sequence[Text]:
@@ -424,6 +436,11 @@ def _live_progress(out: IO[str]) -> Iterator[TrialProgress]:
             ended.set()
             thread.join()
             progress.beat()
+
+
+def lines_of_widgets(text: str) -> list[str]:
+    """What widgets show, as lines without control characters but colours."""
+    return Screen().feed(f"{text}\n") if text else []
 
 
 def heading(announcement: Announcement) -> str:

@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 from mitosis.kernel.endings import CellError
 from mitosis.kernel.kernel import OutputListener
 from mitosis.kernel.printed import Printed
+from mitosis.kernel.widgets import Widgets
 
 _RECONNECT_MS = 5
 """How often to look whether the kernel has its sockets by now. ZeroMQ would wait 100 ms each time."""
@@ -45,6 +46,8 @@ class Client(NotebookClient):
         super().__init__(notebook)
         self._listener = listener
         self._printed: Printed | None = None
+        self._widgets = Widgets(self.widget_state)
+        self._widgets_text = ""
         self.allow_errors = False
         self.coalesce_streams = False
         self.record_timing = True
@@ -94,6 +97,8 @@ class Client(NotebookClient):
                 its beginning and its end. None to have all of it in the notebook.
         """
         cell = self.nb.cells[index]
+        self._widgets = Widgets(self.widget_state)
+        self._widgets_text = ""
         self._printed = None if printed_file is None else Printed(cell, printed_file)
         try:
             await self.async_execute_cell(cell, index)
@@ -132,7 +137,11 @@ class Client(NotebookClient):
                 self._printed.clear()
             elif msg["msg_type"] in _OUTPUTS:
                 self._printed.flush()
-        return super().process_message(msg, cell, cell_index)
+        output = super().process_message(msg, cell, cell_index)
+        if self._widgets.take(msg) and (text := self._widgets.text()) != self._widgets_text:
+            self._widgets_text = text
+            self._listener("widgets", text)
+        return output
 
     def request_shutdown(self) -> None:
         """Ask the kernel to end."""

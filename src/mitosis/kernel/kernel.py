@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mitosis.kernel.client import Client
 
-OutputListener = Callable[[Literal["stdout", "stderr", "log"], str], None]
+OutputListener = Callable[[Literal["stdout", "stderr", "log", "widgets"], str], None]
 
 _STARTUP_TIMEOUT_S = 60
 _SHUTDOWN_TIMEOUT_S = 2.0

@@ -36,7 +36,7 @@ COMMANDS = frozenset(
 )
 """What the command line takes for a command where a step could stand."""
 
-OutputStream = Literal["stdout", "stderr", "log"]
+OutputStream = Literal["stdout", "stderr", "log", "widgets"]
 OutputFormat = Literal["html", "ipynb", "both"]
 """The page, the notebook, or both."""
 EXIT_TIMEOUT = 124
