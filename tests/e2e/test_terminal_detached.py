@@ -186,3 +186,46 @@ def test_processes_of_the_experiment_can_still_be_told_to_end(
     )
     mitosis("my_exp", "--timeout", "30")
     assert only_record().main == "[-15, -15]"
+
+
+def test_suspended_trial_stops_with_its_experiment_and_goes_on(
+    commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    """Ctrl-Z and `fg`, on a terminal that somebody else has meanwhile."""
+    commit({"lab/__init__.py": WAITING})
+    terminal, end = os.openpty()
+    process = subprocess.Popen(
+        command("my_exp", "-e", "my_exp.seconds=1"),
+        cwd=project,
+        env={**os.environ, "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=end,
+        stderr=end,
+        process_group=0,  # as a shell starts a job
+    )
+    wait_until(lambda: list(project.glob("trials/*/begun")))
+    (kernel,) = psutil.Process(process.pid).children()
+    process.send_signal(signal.SIGTSTP)
+    _, status = os.waitpid(process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    assert kernel.status() == psutil.STATUS_STOPPED
+    shown = os.read(terminal, 65536)
+    assert shown.count(b"\x1b[?25h") == shown.count(b"\x1b[?25l"), "the cursor is left hidden"
+    process.send_signal(signal.SIGCONT)
+    wait_until(lambda: kernel.status() != psutil.STATUS_STOPPED)
+    assert process.wait(TIMEOUT_S) == 0
+    assert only_record().status == "finished"
+    os.close(end)
+    assert b"main = 1" in os.read(terminal, 65536)
+    os.close(terminal)
+
+
+def test_suspended_trial_can_be_told_to_end(
+    waiting: subprocess.Popen[bytes], project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    waiting.send_signal(signal.SIGSTOP)
+    os.waitpid(waiting.pid, os.WUNTRACED)
+    waiting.terminate()
+    waiting.send_signal(signal.SIGCONT)
+    assert waiting.wait(TIMEOUT_S) == 143
+    assert only_record().status == "interrupted"

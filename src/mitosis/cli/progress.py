@@ -120,6 +120,12 @@ class PlainProgress:
         self._end_line()
         self._write(self._err, _coloured(plain(f"! {clean(text)}\n", self._err), self._err))
 
+    def suspend(self) -> None:
+        pass
+
+    def resume(self) -> None:
+        pass
+
     def finish(self, outcome: Outcome) -> None:
         self._drain()
         for line in ending(outcome):
@@ -201,6 +207,12 @@ class QuietProgress:
     def warn(self, text: str) -> None:
         self._write(self._err, f"! {text}\n")
 
+    def suspend(self) -> None:
+        pass
+
+    def resume(self) -> None:
+        pass
+
     def finish(self, outcome: Outcome) -> None:
         self._write(self._out, f"{summary_line(outcome)}\n")
 
@@ -280,6 +292,16 @@ class LiveProgress:
 
     def warn(self, text: str) -> None:
         self._say(f"! {clean(text)}", style="yellow")
+
+    def suspend(self) -> None:
+        """Leave the terminal as it was: no line that moves, and a cursor."""
+        with self._lock:
+            self._print_waiting()
+            self._live.stop()
+
+    def resume(self) -> None:
+        with self._lock:
+            self._live.start(refresh=True)
 
     def finish(self, outcome: Outcome) -> None:
         from rich.style import Style

@@ -33,7 +33,8 @@ _LAST_OUTPUT_S = 0.2
 class Kernel:
     """One running kernel and the notebook that it executes.
 
-    `launch` starts it, `connect` waits until it answers: what is done in between goes on beside its start.
+    `launch` starts it, `load_client` imports what speaks to it, `connect` waits until it answers. What is done before
+    the last of them goes on beside its start.
 
     Args:
         listener: called with each piece of text that a cell prints, as it comes.
@@ -67,6 +68,10 @@ class Kernel:
             self._process = KernelProcess(self._folder, cwd, None if setup is None else _pack(setup))
         except OSError as error:
             raise KernelNotStarted(f"its process could not be started ({error})", "") from error
+
+    def load_client(self) -> None:
+        """Import what speaks to the kernel, as `connect` would: 0.1 s of work."""
+        import mitosis.kernel.client  # noqa: F401
 
     async def connect(self, notebook: NotebookNode) -> None:
         """Wait until the kernel answers.
@@ -189,6 +194,16 @@ class Kernel:
         """Raise KeyboardInterrupt in the kernel, as Ctrl-C does; also in the processes that it started."""
         if self._process is not None:
             self._process.interrupt()
+
+    def suspend(self) -> None:
+        """Stop the kernel and the processes that it started, until `resume`."""
+        if self._process is not None:
+            self._process.suspend()
+
+    def resume(self) -> None:
+        """Let the kernel and the processes that it started go on."""
+        if self._process is not None:
+            self._process.resume()
 
     def kill(self) -> None:
         """End the kernel and the processes that it started, at once."""

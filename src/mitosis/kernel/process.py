@@ -77,6 +77,16 @@ class KernelProcess:
         else:
             self._signal_group(signal.SIGINT)
 
+    def suspend(self) -> None:
+        """Stop the kernel and the processes that it started, until `resume`. On POSIX."""
+        if sys.platform != "win32":
+            self._signal_group(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let the kernel and the processes that it started go on."""
+        if sys.platform != "win32":
+            self._signal_group(signal.SIGCONT)
+
     def kill(self) -> None:
         """End the kernel and the processes that it started, at once."""
         if sys.platform == "win32":

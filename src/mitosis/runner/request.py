@@ -152,6 +152,12 @@ class Progress(Protocol):
     def warn(self, text: str) -> None:
         """Something that the user should know, and that stops nothing."""
 
+    def suspend(self) -> None:
+        """This process is about to be stopped, and the terminal is somebody else's until `resume`."""
+
+    def resume(self) -> None:
+        """This process goes on."""
+
 
 def rerun_command(request: Request) -> Sequence[str]:
     """The words of the command that runs the same again, and leaves the same."""

@@ -123,9 +123,14 @@ class Trial:
                 loop.add_signal_handler(number, self._on_signal, number)
             except NotImplementedError:  # Windows
                 signal.signal(number, lambda n, _: loop.call_soon_threadsafe(self._on_signal, n))
+        can_suspend = hasattr(signal, "SIGTSTP") and signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL
+        if can_suspend:
+            loop.add_signal_handler(signal.SIGTSTP, self._on_suspension)
         try:
             yield
         finally:
+            if can_suspend:
+                loop.remove_signal_handler(signal.SIGTSTP)
             for number in handled:
                 with contextlib.suppress(NotImplementedError):
                     loop.remove_signal_handler(number)
@@ -143,6 +148,22 @@ class Trial:
             self._progress.warn("interrupting; once more to kill the experiment at once")
             self._kernel.interrupt()
             asyncio.get_running_loop().call_later(INTERRUPT_GRACE_S, self._kill)
+
+    def _on_suspension(self) -> None:
+        """Ctrl-Z: have the experiment stop along with this process, and go on along with it.
+
+        The kernel is in a session of its own, so that the terminal's signals do not reach it.
+        """
+        loop = asyncio.get_running_loop()
+        self._progress.suspend()
+        if self._kernel is not None:
+            self._kernel.suspend()
+        loop.remove_signal_handler(signal.SIGTSTP)  # what is left is what the system does: stop here
+        signal.raise_signal(signal.SIGTSTP)
+        loop.add_signal_handler(signal.SIGTSTP, self._on_suspension)
+        if self._kernel is not None:
+            self._kernel.resume()
+        self._progress.resume()
 
     def _on_timeout(self, timeout_s: float) -> None:
         if self._signal is not None or self._kernel is None:
@@ -198,8 +219,11 @@ class Trial:
             },
         )
         self._notebook = notebooks.new_notebook()
+        kernel.load_client()
+        self._ahead = Ahead(settled.repository)
         await kernel.connect(self._notebook)
-        self._ahead = Ahead(settled.repository, settled.template, has_page=settled.request.output != "ipynb")
+        if settled.request.output != "ipynb":
+            self._ahead.prepare_page(settled.template)
 
     async def _check_and_record(
         self, kernel: Kernel
