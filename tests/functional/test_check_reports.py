@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from mitosis import canonical
 from mitosis.check.reports import Report, check_revisions, check_staged, check_working_tree
 from mitosis.errors import ConfigError, UnknownRevision
 from mitosis.git import find_repository
-from mitosis.journal import Journal, VariantValue
+from mitosis.journal import Journal, LockedVariant, VariantValue
 from mitosis.journal.layout import variant_path
 from support.e2e import write
 
@@ -149,6 +149,22 @@ def test_a_damaged_lock_does_not_hide_what_is_changed_besides(lab: Path, rewrite
     report = check_working_tree(find_repository(lab))
     assert shown(report) == [("changed", "fast", None), ("unlockable", "slow", None)]
     assert "mitosis verify" in report.found[1].change.reason
+
+
+def test_locked_values_are_asked_for_one_at_a_time(lab: Path) -> None:
+    journal = Journal(find_repository(lab))
+    asked = []
+
+    def pairs() -> Iterator[tuple[VariantValue, LockedVariant]]:
+        for use, locked in journal.read_locks(journal.locks()):
+            asked.append(use.variant)
+            data = canonical.encode(2)
+            yield VariantValue(*use[:3], canonical.digest(data), data), locked
+
+    for count, redefinition in enumerate(journal.describe(pairs(), {}), 1):
+        assert asked[-1] == redefinition.variant
+        assert len(asked) == count
+    assert asked == ["fast", "slow"]
 
 
 def test_a_damaged_lock_of_what_is_gone_is_told_without_its_value(lab: Path, rewrite: Rewrite) -> None:
