@@ -4,6 +4,7 @@ Fixtures to use:
     project: a repository with the package `lab` and steps registered in pyproject.toml; see `support.e2e`.
     mitosis: runs the command: `mitosis("my_exp", "-p", "my_exp.frequency=slow")`, in `project` unless told where.
     commit: writes files and commits them: `commit({"lab/__init__.py": "..."})`.
+    lab: a lab that nothing is locked in yet, as the working directory; see `support.variants`.
     only_record: reads the one record in the journal.
 """
 
@@ -20,6 +21,7 @@ from mitosis.git import find_repository
 from mitosis.journal import Journal
 from mitosis.records import TrialRecord
 from support.e2e import CHAIN, LAB, PYPROJECT, TIMEOUT_S, Mitosis, command, write
+from support.variants import Lab, make_lab
 
 
 @pytest.fixture
@@ -39,6 +41,19 @@ def project(tmp_path: Path, git: Callable[..., str]) -> Path:
     git("add", ".", cwd=folder)
     git("commit", "--quiet", "-m", "first", cwd=folder)
     return folder
+
+
+@pytest.fixture
+def lab(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    make_record: Callable[..., TrialRecord],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Lab:
+    """A lab that nothing is locked in yet, as the working directory."""
+    made = make_lab(tmp_path / "lab", capsys, make_record)
+    monkeypatch.chdir(made.folder)
+    return made
 
 
 @pytest.fixture

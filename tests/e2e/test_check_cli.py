@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mitosis.records import TrialRecord
 from support.e2e import write
 from support.variants import ADA, ENVIRONMENT, LAB, STEPS, Lab, make_lab, variant
 
@@ -20,19 +18,12 @@ THE_RANGE_IS_SOUND = "none changes what a locked variant means"
 
 
 @pytest.fixture
-def lab(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    make_record: Callable[..., TrialRecord],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Lab:
+def lab(lab: Lab) -> Lab:
     """A lab in which all variants are locked, as the working directory; one trial used `slow`."""
-    made = make_lab(tmp_path / "lab", capsys, make_record)
-    monkeypatch.chdir(made.folder)
-    made.lock({"fast": 10})
-    made.lock({"low": {"scale": 0.01, "kernel": [1, 2]}}, "noise")
-    made.use("slow", 1)
-    return made
+    lab.lock({"fast": 10})
+    lab.lock({"low": {"scale": 0.01, "kernel": [1, 2]}}, "noise")
+    lab.use("slow", 1)
+    return lab
 
 
 def check_json(lab: Lab, *words: str, status: int) -> dict[str, Any]:

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mitosis.records import TrialRecord
 from mitosis.verify import verify
-from support.variants import Lab, make_lab
+from support.variants import Lab
 
 TWO_STEPS = """\
 [tool.mitosis.steps]
 my_exp = ["lab:run", "lab:lookup_dict"]
 other = ["lab:run", "lab:lookup_dict"]
 """
-
-
-@pytest.fixture
-def lab(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    make_record: Callable[..., TrialRecord],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Lab:
-    made = make_lab(tmp_path / "lab", capsys, make_record)
-    monkeypatch.chdir(made.folder)
-    return made
 
 
 def locked(lab: Lab) -> dict[str, str]:

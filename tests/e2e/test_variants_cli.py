@@ -19,23 +19,10 @@ import pytest
 from mitosis.records import TrialRecord
 from mitosis.verify import verify
 from support.e2e import TIMEOUT_S, Mitosis, command
-from support.variants import ADA, Lab, clone, make_lab, variant
+from support.variants import ADA, Lab, clone, variant
 
 MakeRecord = Callable[..., TrialRecord]
 SLOW = ("my_exp", "frequency", "slow")
-
-
-@pytest.fixture
-def lab(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    make_record: MakeRecord,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Lab:
-    """A lab that nothing is locked in yet, as the working directory."""
-    made = make_lab(tmp_path / "lab", capsys, make_record)
-    monkeypatch.chdir(made.folder)
-    return made
 
 
 @pytest.fixture

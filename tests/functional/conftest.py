@@ -5,6 +5,9 @@ Fixtures to use:
     make_variant: makes a `VariantValue` of `my_exp.frequency` from a Python value.
     start_trial: starts a trial in `journal`; takes fields of the record, `variants` and `journal`; returns the record.
     run_trial: the same, and ends it.
+    hub: a bare clone of `repository_folder`.
+    clone: makes a clone of the hub, with a journal of its own that is empty.
+    ada, bob: two of those.
     rewrite: commits files (None: their removal) into the journal, as somebody without mitosis would.
 """
 
@@ -91,3 +94,34 @@ def rewrite(
         git("update-ref", "refs/mitosis/journal", commit)
 
     return commit
+
+
+@pytest.fixture
+def hub(repository_folder: Path, tmp_path: Path, git: Callable[..., str]) -> Path:
+    """A bare repository with the commit of `repository_folder`."""
+    folder = tmp_path / "hub.git"
+    git("clone", "--quiet", "--bare", str(repository_folder), str(folder), cwd=tmp_path)
+    return folder
+
+
+@pytest.fixture
+def clone(hub: Path, tmp_path: Path, git: Callable[..., str]) -> Callable[..., Journal]:
+    """Clone the hub or another source, with further words for `git clone`."""
+
+    def make(name: str, *words: str, source: str | None = None) -> Journal:
+        folder = tmp_path / name
+        git("clone", "--quiet", *words, source or f"file://{hub}", str(folder), cwd=tmp_path)
+        git("config", "user.name", name, cwd=folder)
+        return Journal(find_repository(folder))
+
+    return make
+
+
+@pytest.fixture
+def ada(clone: Callable[..., Journal]) -> Journal:
+    return clone("ada")
+
+
+@pytest.fixture
+def bob(clone: Callable[..., Journal]) -> Journal:
+    return clone("bob")

@@ -23,29 +23,6 @@ JOURNAL = "refs/mitosis/journal"
 
 
 @pytest.fixture
-def clone(repository_folder: Path, tmp_path: Path, git: Git) -> Clone:
-    """Make a clone of `repository_folder`, with a journal of its own that is empty."""
-
-    def make(name: str) -> Journal:
-        folder = tmp_path / name
-        git("clone", "--quiet", str(repository_folder), str(folder), cwd=tmp_path)
-        git("config", "user.name", name, cwd=folder)
-        return Journal(find_repository(folder))
-
-    return make
-
-
-@pytest.fixture
-def ada(clone: Clone) -> Journal:
-    return clone("ada")
-
-
-@pytest.fixture
-def bob(clone: Clone) -> Journal:
-    return clone("bob")
-
-
-@pytest.fixture
 def pull(git: Git) -> Callable[[Journal, Journal], Merged]:
     """Fetch and merge the journal of the second clone into that of the first."""
 

@@ -28,37 +28,6 @@ Clone = Callable[..., Journal]
 JOURNAL = "refs/mitosis/journal"
 
 
-@pytest.fixture
-def hub(repository_folder: Path, tmp_path: Path, git: Git) -> Path:
-    """A bare repository with the commit of `repository_folder`."""
-    folder = tmp_path / "hub.git"
-    git("clone", "--quiet", "--bare", str(repository_folder), str(folder), cwd=tmp_path)
-    return folder
-
-
-@pytest.fixture
-def clone(hub: Path, tmp_path: Path, git: Git) -> Clone:
-    """Clone the hub, with further words for `git clone`."""
-
-    def make(name: str, *words: str, source: str | None = None) -> Journal:
-        folder = tmp_path / name
-        git("clone", "--quiet", *words, source or str(hub), str(folder), cwd=tmp_path)
-        git("config", "user.name", name, cwd=folder)
-        return Journal(find_repository(folder))
-
-    return make
-
-
-@pytest.fixture
-def ada(clone: Clone) -> Journal:
-    return clone("ada")
-
-
-@pytest.fixture
-def bob(clone: Clone) -> Journal:
-    return clone("bob")
-
-
 def transport(journal: Journal, said: list[bytes] | None = None) -> Transport:
     return Transport(journal.repository, (lambda _: None) if said is None else said.append)
 

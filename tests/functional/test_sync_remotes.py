@@ -9,7 +9,6 @@ import pytest
 
 from mitosis.__main__ import run_command
 from mitosis.errors import FetchFailed, NotFetchedWhole, PushFailed
-from mitosis.git import find_repository
 from mitosis.journal import Journal
 from mitosis.records import TrialRecord
 from mitosis.sync import Pulled, Pushed, exchange, find_remote, pull, push
@@ -23,37 +22,6 @@ Clone = Callable[..., Journal]
 JOURNAL = "refs/mitosis/journal"
 NOTES = "refs/notes/mitosis"
 PINS = "refs/mitosis/commits"
-
-
-@pytest.fixture
-def hub(repository_folder: Path, tmp_path: Path, git: Git) -> Path:
-    """A bare repository with the commit of `repository_folder`."""
-    folder = tmp_path / "hub.git"
-    git("clone", "--quiet", "--bare", str(repository_folder), str(folder), cwd=tmp_path)
-    return folder
-
-
-@pytest.fixture
-def clone(hub: Path, tmp_path: Path, git: Git) -> Clone:
-    """Clone the hub, with further words for `git clone`."""
-
-    def make(name: str, *words: str) -> Journal:
-        folder = tmp_path / name
-        git("clone", "--quiet", *words, f"file://{hub}", str(folder), cwd=tmp_path)
-        git("config", "user.name", name, cwd=folder)
-        return Journal(find_repository(folder))
-
-    return make
-
-
-@pytest.fixture
-def ada(clone: Clone) -> Journal:
-    return clone("ada")
-
-
-@pytest.fixture
-def bob(clone: Clone) -> Journal:
-    return clone("bob")
 
 
 @pytest.fixture
