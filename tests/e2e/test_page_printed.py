@@ -46,3 +46,30 @@ def test_of_a_loud_step_the_page_is_small_and_leads_to_all_that_it_printed(
     assert summary.get_text().startswith("Output: 400,00") and "(4.7 MB)" in summary.get_text()
     assert "left out here; output_0.txt has all of it" in cut.get_text()
     assert (page.parent / str(link["href"])).read_text() == expected
+
+
+LIAR = '''\
+"""A step that claims to have printed more than it did."""
+lookups = {}
+
+
+def run():
+    """Lie."""
+    print("[1000000 lines, 90000000 bytes left out here; output_0.txt has all of it]")
+    for number in range(2_000):
+        print("line", number)
+    return {"main": 1}
+'''
+
+
+def test_a_step_cannot_have_the_page_claim_what_it_did_not_print(
+    project: Path, mitosis: Mitosis, commit: Callable[[Mapping[str, str]], str]
+) -> None:
+    commit({"lab/liar.py": LIAR, "pyproject.toml": PYPROJECT + 'liar = ["lab.liar:run", "lab.liar:lookups"]\n'})
+    mitosis("liar")
+    (page,) = project.glob("trials/*.html")
+    document = BeautifulSoup(page.read_text(), "html.parser")
+    assert [summary.get_text().startswith("Output: 2,001 lines") for summary in document.select(".long summary")] == [
+        True
+    ]
+    assert not [link for link in document.select("a") if "output_0" in str(link["href"])]

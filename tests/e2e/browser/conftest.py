@@ -6,6 +6,8 @@ Not part of the ordinary run. `bash .ci/run` runs these tests, and so does
 
 Fixtures to use:
     opened: opens a file and returns what the browser has of it.
+    made: runs an experiment and returns its page.
+    serious: names what bars somebody from reading a page.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
+
+from support.e2e import Mitosis
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -87,3 +92,29 @@ def opened(browser: Any) -> Iterator[Opener]:
     yield open_file
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def made(project: Path, mitosis: Mitosis) -> Callable[..., Path]:
+    """Run an experiment: `made("my_exp", "-e", "my_exp.amplitude=4", status=0)`."""
+
+    def make(*words: str, status: int = 0) -> Path:
+        known = set(project.glob("trials/*.html"))
+        mitosis(*words, status=status)
+        (page,) = set(project.glob("trials/*.html")) - known
+        return page
+
+    return make
+
+
+@pytest.fixture
+def serious() -> Callable[[Any], list[str]]:
+    """What axe-core finds that bars somebody from reading a page: `serious(opened.page)`."""
+
+    def find(page: Any) -> list[str]:
+        found = Axe().run(page).response["violations"]
+        return [
+            f"{rule['id']}: {rule['nodes'][0]['html']}" for rule in found if rule["impact"] in ("serious", "critical")
+        ]
+
+    return find

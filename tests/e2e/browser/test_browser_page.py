@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
-from support.e2e import PYPROJECT, Mitosis
+from support.e2e import PYPROJECT
 
 SHOW = '''\
 """Shows all kinds of things."""
@@ -47,28 +46,14 @@ def fail(kind):
 STEPS = 'look = ["lab.show:run", "lab.show:lookups"]\nfail = ["lab.show:fail", "lab.show:lookups"]\n'
 
 
-@pytest.fixture
-def made(project: Path, mitosis: Mitosis, commit: Callable[[Mapping[str, str]], str]) -> Callable[..., Path]:
-    """Run an experiment; returns its page."""
+@pytest.fixture(autouse=True)
+def lab(commit: Callable[[Mapping[str, str]], str]) -> None:
+    """The steps `look` and `fail`."""
     commit({"lab/show.py": SHOW, "pyproject.toml": PYPROJECT + STEPS})
-
-    def make(*words: str, status: int = 0) -> Path:
-        known = set(project.glob("trials/*.html"))
-        mitosis(*words, status=status)
-        (page,) = set(project.glob("trials/*.html")) - known
-        return page
-
-    return make
-
-
-def serious(page: Any) -> list[str]:
-    """What axe-core finds that bars somebody from reading the page."""
-    found = Axe().run(page).response["violations"]
-    return [f"{rule['id']}: {rule['nodes'][0]['html']}" for rule in found if rule["impact"] in ("serious", "critical")]
 
 
 def test_pages_load_nothing_complain_of_nothing_and_can_be_read_by_everybody(
-    made: Callable[..., Path], opened: Callable[..., Any]
+    made: Callable[..., Path], opened: Callable[..., Any], serious: Callable[[Any], list[str]]
 ) -> None:
     pages = [
         made("look", "-p", "look.kind=<b>"),
