@@ -152,6 +152,11 @@ def inflate(compressed: bytes, oid: str, limit_bytes: int | None) -> GitObject:
 
 
 def check_size(oid: str, size_bytes: int, limit_bytes: int) -> None:
+    """Refuse an object that is larger than somebody wants to have in memory.
+
+    Raises:
+        ObjectTooLarge: it is.
+    """
     if size_bytes > limit_bytes:
         raise ObjectTooLarge(oid, f"it has {size_bytes} bytes, more than the {limit_bytes} that are read")
 

@@ -297,6 +297,7 @@ def start_asking_git(*command: str, cwd: Path) -> subprocess.Popen[bytes]:
 
 
 def end_asked_git(process: subprocess.Popen[bytes]) -> None:
+    """End a program that `start_asking_git` gave, whatever it is about to answer."""
     process.kill()
     process.wait()
     for pipe in (process.stdin, process.stdout):

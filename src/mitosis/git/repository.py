@@ -252,7 +252,7 @@ class ObjectReader(Objects):
         if len(words) != 3:
             self.close()
             return None
-        # What it is follows.
+        # The object itself follows, and would be taken for the next answer.
         size_bytes = int(words[2])
         if size_bytes > READ_AHEAD_BYTES or self._process is None or self._process.stdout is None:
             self.close()

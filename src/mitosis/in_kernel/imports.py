@@ -87,9 +87,14 @@ def list_imports(root: str) -> dict[str, Any]:
 
 
 def _module_file(module: Any) -> str | None:
+    path = module_attribute(module, "__file__")
+    return path if isinstance(path, str) else None
+
+
+def module_attribute(module: Any, name: str) -> Any:
+    """What an entry of `sys.modules`, which may be any object with any behaviour, holds by a name; None if nothing."""
     try:
-        path = module.__dict__.get("__file__")
-    except BaseException as error:  # an entry of sys.modules may be any object, with any behaviour
+        return module.__dict__.get(name)
+    except BaseException as error:
         let_interrupts_pass(error)
         return None
-    return path if isinstance(path, str) else None

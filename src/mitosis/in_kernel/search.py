@@ -7,7 +7,7 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
-from mitosis.in_kernel import let_interrupts_pass
+from mitosis.in_kernel.imports import module_attribute
 from mitosis.installed import real_path
 
 _added: list[str] = []
@@ -36,11 +36,7 @@ def find_needed_folders() -> list[str]:
 
 
 def _spec(module: Any) -> ModuleSpec | None:
-    try:
-        spec = module.__dict__.get("__spec__")
-    except BaseException as error:  # an entry of sys.modules may be any object, with any behaviour
-        let_interrupts_pass(error)
-        return None
+    spec = module_attribute(module, "__spec__")
     return spec if isinstance(spec, ModuleSpec) else None
 
 

@@ -14,7 +14,7 @@ from mitosis.journal.upkeep import keep_up
 
 
 class Exchange(JournalPart):
-    """The traffic between a journal and those of others."""
+    """What a journal can do with those of others; see `Journal`."""
 
     def merge(self, commit: str, identity: Identity | None, source: str, notes: str | None = None) -> Merged:
         """Unite another journal with this one: by a fast-forward if that will do, else by a merge commit.

@@ -36,7 +36,7 @@ class Started:
 
 
 class Trials(JournalPart):
-    """The trials of a journal."""
+    """What a journal can do with trials; see `Journal`."""
 
     def start(
         self, record: TrialRecord, variants: Sequence[VariantValue], environment: str, identity: Identity

@@ -31,7 +31,7 @@ MOST_CONFLICTS = 20
 
 
 class Variants(JournalPart):
-    """The variants of a journal."""
+    """What a journal can do with variants; see `Journal`."""
 
     def check(self, variants: Sequence[VariantValue]) -> tuple[VariantValue, ...]:
         """Check variants against the locks, without writing.

@@ -31,11 +31,11 @@ class Scope:
         return self.body is not self.module
 
     def outside(self) -> Scope:
-        """The module."""
+        """The scope of the module that this one is in."""
         return replace(self, body=self.module)
 
     def inside(self, node: ast.ClassDef) -> Scope:
-        """A class in it."""
+        """The scope of a class in it."""
         return replace(self, body=tuple(node.body))
 
     def find_class(self, name: str) -> ast.ClassDef | None:

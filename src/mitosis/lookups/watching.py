@@ -26,7 +26,7 @@ class Watch:
         """Paths that were asked about (is it there, how large is it)."""
 
     def start(self, *, asking: bool) -> None:
-        """Begin.
+        """Note from now on what this process looks for; there is no end to it but that of the process.
 
         Args:
             asking: whether to note also what is only asked about. Python does not announce that, so the functions of

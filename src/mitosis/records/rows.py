@@ -212,7 +212,7 @@ class _Table(NamedTuple):
     """Where in the row is the folder that the first column is relative to."""
 
     def build(self, row: list[Any]) -> tuple[Any, ...]:
-        """The list."""
+        """The things that a row tells of."""
         columns: list[Any] = []
         for name, at, types, convert_all in self.columns:
             column = row[at]
