@@ -16,6 +16,7 @@ import asyncio, sys
 from mitosis.runner.ahead import Ahead
 async def run():
     ahead = Ahead(None)
+    ahead.prepare_page(None)
     {then}
     await ahead.environment()
 asyncio.run(run())

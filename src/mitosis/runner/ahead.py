@@ -1,10 +1,10 @@
-"""What a trial needs later, done in a thread while the kernel is at work."""
+"""What a trial needs later, done in a thread while the kernel starts and is at work."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from mitosis import provenance, report
 from mitosis.git import Repository
@@ -20,18 +20,22 @@ class Ahead:
 
     Args:
         repository: that of the trial; None outside one, in debug.
-        template: for the page, in place of that of mitosis.
-        has_page: whether a page is to be made.
     """
 
-    def __init__(
-        self, repository: Repository | None, template: report.Template | None = None, *, has_page: bool = True
-    ) -> None:
+    def __init__(self, repository: Repository | None) -> None:
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self._executor = ThreadPoolExecutor(1, "mitosis-ahead")
         self._environment = self._executor.submit(provenance.read_environment, repository)
         self._executor.submit(_open_journal, repository)
-        self._page = self._executor.submit(report.prepare, template) if has_page else None
+        self._page: Future[None] | None = None
+
+    def prepare_page(self, template: report.Template | None) -> None:
+        """Begin with what makes the page. It takes so long that the kernel should have started by then.
+
+        Args:
+            template: for the page, in place of that of mitosis.
+        """
+        self._page = self._executor.submit(report.prepare, template)
 
     async def environment(self) -> provenance.Environment:
         """The environment of the trial, as soon as it is known."""
