@@ -311,19 +311,24 @@ def test_nonsense_format_is_refused(make_record: MakeRecord, version: object) ->
         decode_trial(packed(fields_of(make_record()), version), "x")
 
 
+WRONG_SCALARS = [
+    ("key", 5, "key is int 5"),
+    ("key", b"abc", "key is bytes"),
+    ("status", "lost", "status is str 'lost'"),
+    ("status", ["running"], "status is list"),
+    ("iteration", True, "iteration is bool"),
+    ("iteration", 1.5, "iteration is float"),
+    ("duration_s", True, "duration_s is bool"),
+    ("duration_s", "1", "duration_s is str"),
+    ("main", [1], "main is list"),
+    ("main", {"a": 1}, "main is dict"),
+]
+
+
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("key", 5, "key is int 5"),
-        ("key", b"abc", "key is bytes"),
-        ("status", "lost", "status is str 'lost'"),
-        ("status", ["running"], "status is list"),
-        ("iteration", True, "iteration is bool"),
-        ("iteration", 1.5, "iteration is float"),
-        ("duration_s", True, "duration_s is bool"),
-        ("duration_s", "1", "duration_s is str"),
-        ("main", [1], "main is list"),
-        ("main", {"a": 1}, "main is dict"),
+        *WRONG_SCALARS,
         ("commit", 5, "commit is int 5"),
         ("steps__name", {}, "steps.name is dict"),
         ("steps__name", [3], r"steps\.name\[0\] is int 3"),
@@ -385,16 +390,7 @@ def test_row_that_is_none_is_refused(row: dict[str, object], said: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("key", 5, "key is int 5"),
-        ("key", b"abc", "key is bytes"),
-        ("status", "lost", "status is str 'lost'"),
-        ("status", ["running"], "status is list"),
-        ("iteration", True, "iteration is bool"),
-        ("iteration", 1.5, "iteration is float"),
-        ("duration_s", True, "duration_s is bool"),
-        ("duration_s", "1", "duration_s is str"),
-        ("main", [1], "main is list"),
-        ("main", {"a": 1}, "main is dict"),
+        *WRONG_SCALARS,
         ("steps", {}, "steps is dict"),
         ("steps", [3], r"steps\[0\] is int"),
         ("steps", [{"name": "a", "action": "b"}, {"name": "a"}], r"steps\[1\]\.action is missing"),
