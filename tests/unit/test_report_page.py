@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from mitosis.omission import METADATA, Omission
-from mitosis.records import Failure, ParameterRecord, ProcessRecord, Status, StepRecord, TrialRecord
+from mitosis.records import Failure, MainResult, ParameterRecord, ProcessRecord, Status, StepRecord, TrialRecord
 from mitosis.report import PageFacts, prepare, render_page
 from mitosis.report.exporter import PageExporter, prepared_exporter
 from mitosis.report.summary import describe_duration
@@ -429,6 +429,34 @@ def test_a_page_without_figures_stays_small_whatever_is_written() -> None:
         log="<log>\n" * 90_000,
     )
     assert len(page.encode()) <= 60_000
+
+
+def test_a_page_of_many_steps_metrics_and_outputs_stays_small_too() -> None:
+    metrics: dict[str, MainResult] = {f"metric_{number}": number / 7 for number in range(1000)}
+    steps = tuple(StepRecord(f"s{i}", f"m:s{i}", "m:l", duration_s=1.0, main=1.0, metrics=metrics) for i in range(6))
+    record = trial(
+        steps=steps,
+        parameters=tuple(
+            ParameterRecord(step.name, f"p{k}", "lookup", "v", digest="a" * 40, summary="{'a': 1, 'b': [1, 2, 3]}")
+            for step in steps
+            for k in range(5)
+        ),
+    )
+    doc = "Do it.\n\n" + "Explain at length.\n" * 100
+    cells = [cell("f()", stream("line\n" * 3000), step=step.name, doc=doc) for step in steps]
+    page = rendered(*cells, record=record)
+    assert len(page.encode()) <= 60_000
+    assert rows_of(page, ".overview .results tr")[-1] == "and 941 more in the results"
+    assert len(text_of(page, ".step .results tr")) <= 66
+    outputs = [part for i in range(250) for part in (stream(f"{i}\n"), display({"text/plain": f"'{i}'"}))]
+    assert len(rendered(cell("f()", *outputs)).encode()) <= 60_000
+
+
+def test_only_what_can_be_moved_sideways_stops_the_keyboard() -> None:
+    page = BeautifulSoup(rendered(cell("f()", stream("short\n"), display({"text/plain": "x" * 37}))), "html.parser")
+    short, wide = page.select(".step pre.text:not(.code)")
+    assert "tabindex" not in short.attrs
+    assert wide["tabindex"] == "0" and wide["aria-label"] == "Output"
 
 
 def test_of_a_progress_bar_only_the_last_state_is_shown() -> None:

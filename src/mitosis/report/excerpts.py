@@ -10,6 +10,9 @@ from markupsafe import Markup
 from mitosis.omission import Omission, find_omissions
 from mitosis.report.terminal import STDERR_BEGIN, STDERR_END, showable, terminal_html, without_escapes
 
+NARROW_CHARACTERS = 36
+"""A line of more does not fit into the window of a phone."""
+
 FOLD_LINES = 25
 FOLD_CHARACTERS = 3000
 """A text with more lines or characters than these is folded."""
@@ -37,6 +40,8 @@ class Excerpt:
     """Name of the file of the trial's folder that has all of it, where the notebook has not."""
     is_lost: bool = False
     """Whether nothing has all of it."""
+    is_narrow: bool = False
+    """Whether each line fits into the window of a phone, so that nobody has to move it sideways."""
 
     @property
     def length(self) -> str:
@@ -107,7 +112,8 @@ def excerpt(
     if len(text) <= room:
         whole = markup(text)
         if len(whole) <= room:
-            return Excerpt(whole, Markup(""), lines, size_bytes, "", last_line, whole_file, is_lost)
+            is_narrow = all(len(line) <= NARROW_CHARACTERS for line in without_escapes(text).split("\n"))
+            return Excerpt(whole, Markup(""), lines, size_bytes, "", last_line, whole_file, is_lost, is_narrow)
     head_room = round(room * from_head)
     head = _fitting(text, head_room, markup, from_end=False)
     tail = _fitting(text[len(head) :], room - head_room, markup, from_end=True)

@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 
 from mitosis.records import TrialRecord
 from mitosis.report.displays import WIDGET_STATE, Displays, joined
-from mitosis.report.excerpts import Excerpt, cut, excerpt
+from mitosis.report.excerpts import Excerpt, cut, excerpt, share
 from mitosis.report.outputs import (
     copy_cell,
     error_line,
@@ -50,10 +50,13 @@ if TYPE_CHECKING:
 TRACEBACK_ROOM = 8_000
 ENVIRONMENT_ROOM = 6_000
 LOG_ROOM = 4_500
-DOC_ROOM = 2_000
+DOC_ROOM = 2_500
 CHANGES_ROOM = 700
-"""Characters of HTML that a page has for each: the traceback of a failure, the environment, the log, a docstring, and
-the files that were changed."""
+"""Characters of HTML that a page has for each: the traceback of a failure, the environment, the log, all docstrings,
+and the files that were changed."""
+
+RESULT_ROWS = 60
+"""So many metrics are shown at most on top, and so many in all steps together."""
 
 DOC_CHARACTERS = 600
 """Of the first paragraph of a docstring, at most."""
@@ -83,6 +86,8 @@ class Section:
     took: str
     doc: str = ""
     doc_rest: Excerpt | None = None
+    doc_text: str = ""
+    """What `doc_rest` is made of."""
     results: tuple[Value, ...] = ()
     cells: list[NotebookNode] = field(default_factory=list)
 
@@ -135,6 +140,7 @@ def lay_out(notebook: NotebookNode, facts: PageFacts) -> tuple[NotebookNode, Pag
     displays = Displays(widgets)
     sections = _sections(notebook, record, displays)
     trouble = _trouble(record, sections)
+    _make_fit(sections)
     cells = [cell for section in sections for cell in section.cells]
     prepare_code(cells)
     prepare_outputs(cells, displays)
@@ -164,7 +170,7 @@ def lay_out(notebook: NotebookNode, facts: PageFacts) -> tuple[NotebookNode, Pag
         notices=facts.notices,
         warnings=record.warnings,
         trouble=trouble,
-        results=results_of(record.main, record.steps[-1].metrics) if finished else (),
+        results=_first(results_of(record.main, record.steps[-1].metrics), RESULT_ROWS) if finished else (),
         parameters=parameters_of(record),
         facts=tuple(facts_of(record, debug=facts.debug, changes=facts.changes)),
         short_key=record.key[:6],
@@ -292,10 +298,26 @@ def _describe(section: Section, about: Any) -> None:
     if isinstance(doc, str) and doc.strip() and not section.doc:
         summary, _, rest = inspect.cleandoc(doc).partition("\n\n")
         section.doc = cut(showable(" ".join(summary.split())), DOC_CHARACTERS)
-        section.doc_rest = excerpt(rest, DOC_ROOM, from_head=1) if rest.strip() else None
+        section.doc_text = rest if rest.strip() else ""
     duration = about.get("duration_s")
     if not section.took and isinstance(duration, int | float):
         section.took = describe_duration(duration)
+
+
+def _make_fit(sections: Sequence[Section]) -> None:
+    """Divide among the steps what room there is for docstrings and results."""
+    for section, room in zip(sections, share(DOC_ROOM, [2 * len(s.doc_text) for s in sections]), strict=True):
+        section.doc_rest = excerpt(section.doc_text, room, from_head=1) if section.doc_text else None
+    for section, rows in zip(sections, share(RESULT_ROWS, [len(s.results) for s in sections]), strict=True):
+        section.results = _first(section.results, rows)
+
+
+def _first(results: tuple[Value, ...], count: int) -> tuple[Value, ...]:
+    """So many results, and how many there are beside."""
+    if len(results) <= count:
+        return results
+    count = max(count, 1)
+    return (*results[:count], Value(f"and {len(results) - count:,} more", "in the results"))
 
 
 def _showable(value: Any) -> Any:
