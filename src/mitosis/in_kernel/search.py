@@ -22,14 +22,13 @@ def extend_search_path(folders: list[str]) -> None:
 
 def find_needed_folders() -> list[str]:
     """Those of the appended folders from which modules came that are found nowhere else."""
-    folders = {real_path(folder): folder for folder in _added}
     needed: set[str] = set()
     for name, module in list(sys.modules.items()):
         spec = None if "." in name else _spec(module)
         if spec is None:
             continue
-        parents = {os.path.dirname(real_path(place)) for place in _places(spec)}  # noqa: PTH120
-        used = {folders[parent] for parent in parents & folders.keys()}
+        # Python spells the place of a module as it spells the folder where it found it.
+        used = {os.path.dirname(place) for place in _places(spec)} & set(_added)  # noqa: PTH120
         if not used <= needed and not _is_found_without(name, spec):
             needed |= used
     return [folder for folder in _added if folder in needed]
