@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -314,6 +315,23 @@ def test_interrupt_from_the_keyboard(project: Path, commit: Commit, only_record:
     assert "✗ my_exp      interrupted by SIGINT" in seen.text
     assert only_record().status == "interrupted"
     assert seen.raw.rstrip().endswith("\x1b[2K") or "\x1b[?25h" in seen.raw
+
+
+@pytest.mark.parametrize("wait_s", [0.2, 0.5, 0.8])
+def test_interrupt_at_any_time_is_told_in_a_line(project: Path, commit: Commit, wait_s: float) -> None:
+    """Also while modules are imported, or the kernel starts."""
+    commit({"lab/__init__.py": "import time\nlookup_dict = {}\ndef run():\n    time.sleep(60)\n"})
+    process = subprocess.Popen(
+        command("my_exp"), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+    )
+    time.sleep(wait_s)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    if process.returncode == -signal.SIGINT:
+        return  # Python itself was still starting
+    assert process.returncode == 130
+    assert "interrupt" in out + err
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])

@@ -24,6 +24,7 @@ app = App(
     help_format="plaintext",
     help_formatter=Boxes(),
     usage=_USAGE,
+    suppress_keyboard_interrupt=False,  # it would end without a word
 )
 _RUNNING = Group("Running", sort_key=1)
 _READING = Group("Looking at trials", sort_key=2)

@@ -90,9 +90,12 @@ class Kernel:
         self._client = Client(notebook, process.connection, self._listener)
         ready = asyncio.create_task(self._client.wait_until_ready(_STARTUP_TIMEOUT_S))
         pending: set[asyncio.Future[Any]] = {ready, process.death}
-        await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not ready.done():
+                ready.cancel()  # also when this is interrupted: it must not ask on sockets that are closed by then
         if not ready.done():
-            ready.cancel()
             raise KernelNotStarted(describe_death(process.death.result()), process.said)
         try:
             ready.result()
