@@ -2,11 +2,13 @@
 
 Each time is the median of whole processes, and each comparison with another command the median of the ratios (or the
 differences) of pairs that ran one after the other. Behind it stand the same of the shortest times, which other work of
-the machine disturbs least, and what is aimed at.
+the machine disturbs least, and what is aimed at. Where there is valgrind, it counts instructions as well.
 """
 
 from __future__ import annotations
 
+import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -60,6 +62,8 @@ def main(repetitions: int) -> None:
         bench = Bench(folder, repetitions)
         bench.ratio(Command("mitosis --version", (*MITOSIS, "--version")), BARE, 6)
         bench.ratio(Command("mitosis --help", (*MITOSIS, "--help")), BARE, 12)
+        for counted in (NOTHING, (*MITOSIS, "--version"), (*MITOSIS, "--help")):
+            bench.instructions(counted)
         (folder / "number.py").write_text(f"{EXPERIMENT}# changed\n")
         refused = (*MITOSIS, "number", "-p", "number.frequency=slow")
         bench.ratio(Command("refusal of a changed tree", refused, status=2), BARE)
@@ -85,6 +89,7 @@ def main(repetitions: int) -> None:
             bench = Bench(large, repetitions)
             listing = Command(f"mitosis list -n 20 of {trials:,}", (*MITOSIS, "list", "-n", "20"))
             bench.ratio(listing, BARE, most)
+            bench.instructions(listing.words)
         for what, words in (("variants", ("number", "-p", "number.frequency=")), ("keys", ("show", ""))):
             bench.ratio(Command(f"completion of {what}", (*MITOSIS, "__complete", *words)), BARE)
 
@@ -118,6 +123,23 @@ class Bench:
         said = [self.run(Command(trial.name, words))[1] for _ in range(self._repetitions)]
         peak_mb = statistics.median(int(text.split()[-1]) * 1024 / 1e6 for text in said)
         print(f"{trial.name + ', its runner':<32} {peak_mb:7.0f} MB   {'':<74} aim {aim_mb} MB", flush=True)
+
+    def instructions(self, words: tuple[str, ...]) -> None:
+        """Print how many instructions a process takes, without those it starts; nothing where there is no valgrind.
+
+        It tells of small changes what the time of whole processes does not.
+        """
+        if shutil.which("valgrind") is None:
+            return
+        counting = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
+        counts = []
+        for _ in range(2):  # the first may have compiled modules
+            _, said = self.run(Command("valgrind", (*counting, *words)))
+            found = re.search(r"I +refs: +([0-9,]+)", said)
+            if found is None:
+                raise SystemExit(f"valgrind does not say how many instructions {' '.join(words)} took\n{said}")
+            counts.append(int(found[1].replace(",", "")))
+        print(f"{' '.join(words[1:]):<32} {min(counts) / 1e6:7.0f} million instructions", flush=True)
 
     def run(self, command: Command) -> tuple[float, str]:
         """Seconds that one run takes, and what it writes to standard error."""
