@@ -41,6 +41,31 @@ def steps(first: str, second: str = "def run(data=None):\n    return {'main': 2}
     }
 
 
+SHARED = "sizes = {'sizes': {'few': [1, 2]}}\n"
+
+
+def test_step_that_changes_a_parameter_of_the_next_fails(
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit(
+        {
+            "pyproject.toml": '[tool.mitosis.steps]\none = ["one:run", "one:sizes"]\ntwo = ["two:run", "one:sizes"]\n',
+            "one.py": f"{SHARED}def run(sizes):\n    sizes.append(3)\n    return {{'main': 1, 'data': 0}}\n",
+            "two.py": "def run(data, sizes):\n    return {'main': sum(sizes)}\n",
+        }
+    )
+    words = ("one", "two", "-p", "one.sizes=few", "-p", "two.sizes=few")
+    done = mitosis(*words, status=FAILED)
+    failure = only_record().failure
+    assert failure is not None
+    assert (failure.kind, failure.step) == ("parameter", "one")
+    assert "it changed the value of `two.sizes`, from [1, 2] to [1, 2, 3]" in failure.message
+    assert "✗ one" in done.stdout
+
+    assert "! step `one`: it changed the value of `two.sizes`" in mitosis(*words, "--debug").stderr
+    mitosis("one", "two", "-p", "one.sizes=few", "-p", "+two.sizes=few")
+
+
 def test_exception_fails_the_trial_and_is_shown_everywhere(
     mitosis: Mitosis, commit: Commit, project: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
 ) -> None:

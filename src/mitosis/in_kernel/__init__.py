@@ -21,6 +21,7 @@ _OPERATIONS = {
     "has_variant": "mitosis.in_kernel.steps:has_variant",
     "find_failed_parameter": "mitosis.in_kernel.parameters:find_failed_parameter",
     "describe_parameters": "mitosis.in_kernel.parameters:describe_parameters",
+    "find_changed_parameters": "mitosis.in_kernel.parameters:find_changed_parameters",
     "list_imports": "mitosis.in_kernel.imports:list_imports",
     "find_needed_folders": "mitosis.in_kernel.search:find_needed_folders",
     "take_result": "mitosis.in_kernel.results:take_result",

@@ -60,6 +60,23 @@ def describe_parameters(*, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return described
 
 
+def find_changed_parameters(*, variable: str | None, digests: dict[str, str]) -> list[dict[str, str]]:
+    """Which parameters of a step are not what was recorded any more, for a step before it has changed them.
+
+    Args:
+        variable: the name of the step's dictionary of parameters; None where it has none.
+        digests: what was recorded, by the names of the parameters to look at.
+
+    Returns:
+        `name` and `summary` (of the value now) of each.
+    """
+    values = user_namespace()[variable] if variable else {}
+    now = (_describe(name, values[name]) for name in digests)
+    return [
+        {"name": one["name"], "summary": one["summary"]} for one in now if one.get("digest") != digests[one["name"]]
+    ]
+
+
 def _describe(name: str, value: Any) -> dict[str, Any]:
     try:
         data = canonical.encode(value)

@@ -60,8 +60,8 @@ class Failure:
     """Why a trial did not finish."""
 
     kind: str
-    """`exception`, `result` (a step returned what it may not), `kernel` (it died), `interrupt` (by a signal),
-    `timeout`, `mitosis`."""
+    """`exception`, `result` (a step returned what it may not), `parameter` (it changed a value of the next step's),
+    `kernel` (it died), `interrupt` (by a signal), `timeout`, `mitosis`."""
     message: str
     type: str | None = None
     """Class of the exception, as the traceback shows it."""

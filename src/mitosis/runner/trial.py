@@ -372,8 +372,11 @@ class Trial:
                 "given": [parameter.argument.name for parameter in successor.parameters],
             },
         }
-        answer, imports, self._loader.search_path = await kernel.ask_all(
-            ("take_result", take), self._loader.list_imports(), ("find_needed_folders", {})
+        answer, imports, self._loader.search_path, changed = await kernel.ask_all(
+            ("take_result", take),
+            self._loader.list_imports(),
+            ("find_needed_folders", {}),
+            ("find_changed_parameters", self._recorded_parameters(successor)),
         )
         self._usage = answer["usage"]
         self._steps[index] = _changed(self._steps[index], main=answer["main"], metrics=answer["metrics"])
@@ -386,7 +389,35 @@ class Trial:
         self._check_late_imports(name, imports)
         if answer["has_metrics"]:
             await self._show(kernel, f'{planned.variable}["metrics"]', "metrics", name)
-        return None, answer["pass_data"]
+        return self._changed_parameters(successor, name, changed), answer["pass_data"]
+
+    def _recorded_parameters(self, planned: notebooks.PlannedStep | None) -> dict[str, Any]:
+        """What `find_changed_parameters` has to know of the step that comes next."""
+        if planned is None:
+            return {"variable": None, "digests": {}}
+        recorded = (p for p in self._loaded.parameters if p.step == planned.step.name and p.tracked)
+        return {
+            "variable": planned.parameters_variable,
+            "digests": {p.name: p.digest for p in recorded if p.digest is not None},
+        }
+
+    def _changed_parameters(
+        self, successor: notebooks.PlannedStep | None, step: str, changed: list[dict[str, str]]
+    ) -> Failure | None:
+        """Why the next step must not run, if the record would say that it got other values than it does."""
+        if successor is None or not changed:
+            return None
+        name, now = changed[0]["name"], changed[0]["summary"]
+        recorded = next(p for p in self._loaded.parameters if (p.step, p.name) == (successor.step.name, name))
+        was = f"from {recorded.summary} to {now}" if now != recorded.summary else f"which still looks like {now}"
+        message = (
+            f"it changed the value of `{recorded.step}.{name}`, {was}, so that `{recorded.step}` would not run with "
+            "what is recorded; let it change a copy"
+        )
+        if self._debug:
+            self._warn(f"step `{step}`: {message}")
+            return None
+        return Failure("parameter", message, step=step)
 
     async def _failure(self, kernel: Kernel, step: str, error: CellError) -> Failure:
         facts = await kernel.ask("describe_failure", root=str(self._settled.root.resolve()))
