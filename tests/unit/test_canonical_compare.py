@@ -27,7 +27,7 @@ def test_values_of_a_variant_are_compared_as_in_a_refusal() -> None:
     array = "array(512×512 float64)"
     assert comparison == Comparison(
         (
-            Difference("kernel[3]", array, array, f"{array} differs in 1 element: [17, 240]: 0.0 → 1e-12"),
+            Difference("kernel[3]", array, array, f"{array} differs in 1 element: [17, 240]: 0.0 → 1e-12", True),
             Difference("scale", "0.01", "0.05"),
             Difference("solver.tol", "1e-06", None),
         ),
