@@ -20,7 +20,7 @@ from mitosis.report.highlight import highlight
 from mitosis.report.terminal import STDERR_BEGIN, STDERR_END, screen, showable, terminal_html
 from mitosis.report.tracebacks import users_traceback
 
-OUTPUT_ROOM = 12_000
+OUTPUT_ROOM = 11_000
 CODE_ROOM = 5_000
 """Characters of HTML that a page has for all outputs of text type, and for all code."""
 
