@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shlex
 import signal
 import subprocess
@@ -39,6 +40,14 @@ def wait_until(condition: Callable[[], object], timeout_s: float = TIMEOUT_S) ->
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def read_all(terminal: int) -> bytes:
+    """What was written to a terminal and not read so far; it comes in pieces."""
+    found = b""
+    while select.select([terminal], [], [], 0.2)[0]:
+        found += os.read(terminal, 65536)
+    return found
 
 
 @pytest.fixture
@@ -209,14 +218,14 @@ def test_suspended_trial_stops_with_its_experiment_and_goes_on(
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status)
     assert kernel.status() == psutil.STATUS_STOPPED
-    shown = os.read(terminal, 65536)
+    shown = read_all(terminal)
     assert shown.count(b"\x1b[?25h") == shown.count(b"\x1b[?25l"), "the cursor is left hidden"
     process.send_signal(signal.SIGCONT)
     wait_until(lambda: kernel.status() != psutil.STATUS_STOPPED)
     assert process.wait(TIMEOUT_S) == 0
     assert only_record().status == "finished"
+    assert b"main = 1" in read_all(terminal)
     os.close(end)
-    assert b"main = 1" in os.read(terminal, 65536)
     os.close(terminal)
 
 
