@@ -278,23 +278,6 @@ def _cell_metadata(kind: str, step: str | None) -> dict[str, Any]:
     return {"kind": kind} if step is None else {"kind": kind, "step": step}
 
 
-def with_search_path(notebook: NotebookNode, folders: Sequence[str]) -> NotebookNode:
-    """The notebook with a cell before its imports that has Python search some folders; the cells are shared.
-
-    Args:
-        notebook: stays as it is.
-        folders: absolute paths; the notebook may be run anywhere on the machine.
-    """
-    if not folders:
-        return notebook
-    lines = [f"sys.path.append({_quoted(folder)})  # where the experiment is" for folder in folders]
-    cell = code_cell("\n".join(["import sys", "", *lines]), "search path")
-    index = next((n for n, c in enumerate(notebook.cells) if c.cell_type == "code"), len(notebook.cells))
-    complete: NotebookNode = type(notebook)(notebook)
-    complete.cells = [*notebook.cells[:index], cell, *notebook.cells[index:]]
-    return complete
-
-
 def printed(cell: NotebookNode) -> str:
     """What a code cell has of what it printed."""
     return "".join(output.text for output in cell.get("outputs", ()) if output.output_type == "stream")

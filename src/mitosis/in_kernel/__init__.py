@@ -23,7 +23,6 @@ _OPERATIONS = {
     "describe_parameters": "mitosis.in_kernel.parameters:describe_parameters",
     "find_changed_parameters": "mitosis.in_kernel.parameters:find_changed_parameters",
     "list_imports": "mitosis.in_kernel.imports:list_imports",
-    "find_needed_folders": "mitosis.in_kernel.search:find_needed_folders",
     "take_result": "mitosis.in_kernel.results:take_result",
     "describe_failure": "mitosis.in_kernel.failures:describe_failure",
     "measure_usage": "mitosis.in_kernel.usage:measure_usage",

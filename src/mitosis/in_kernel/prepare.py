@@ -5,13 +5,13 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 from pathlib import Path
 
 from mitosis.in_kernel.ending import leave_signals_to_runner
 from mitosis.in_kernel.figures import set_up_figures
 from mitosis.in_kernel.imports import watch_imports
 from mitosis.in_kernel.no_input import close_input
-from mitosis.in_kernel.search import extend_search_path
 from mitosis.in_kernel.streams import send_in_order
 
 LOG_FORMAT = "{levelname}:{asctime}:{module}:{lineno}:{message}"
@@ -40,7 +40,7 @@ def prepare(
     leave_signals_to_runner()
     close_input()
     watch_imports(Path(root))
-    extend_search_path(pythonpath)
+    sys.path.extend(folder for folder in pythonpath if folder not in sys.path)
     root_logger = logging.getLogger()
     root_logger.setLevel(logging.DEBUG if debug else logging.INFO)
     handler = logging.FileHandler(log, encoding="utf-8", errors="backslashreplace")

@@ -67,8 +67,6 @@ class Loader:
         self._plan = notebooks.plan_notebook(settled.steps, settled.arguments)
         self._steps = [StepRecord(step.name, step.action, step.lookup) for step in settled.steps]
         self._docs: dict[str, str] = {}
-        self.search_path: list[str] = []
-        """Folders that Python has to search for the experiment's modules, besides those that it always does."""
 
     async def load(self) -> Loaded:
         """Import the steps, evaluate the parameters, and check all of it.
@@ -240,9 +238,7 @@ class Loader:
             }
             for index, planned in enumerate(self._plan.steps)
         ]
-        described, imports, self.search_path = await self._kernel.ask_all(
-            ("describe_parameters", {"steps": steps}), self.list_imports(), ("find_needed_folders", {})
-        )
+        described, imports = await self._kernel.ask_all(("describe_parameters", {"steps": steps}), self.list_imports())
         values: dict[ParameterArgument, dict[str, Any]] = {}
         for planned, answer in zip(self._plan.steps, described, strict=True):
             for parameter, value in zip(planned.parameters, answer["parameters"], strict=True):

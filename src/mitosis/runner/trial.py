@@ -32,8 +32,6 @@ from mitosis.runner.request import Announcement, Interrupted, Outcome, Progress,
 from mitosis.runner.settle import Settled
 
 if TYPE_CHECKING:
-    from nbformat import NotebookNode
-
     from mitosis.journal import Journal
 
 INTERRUPT_GRACE_S = 10.0
@@ -372,10 +370,9 @@ class Trial:
                 "given": [parameter.argument.name for parameter in successor.parameters],
             },
         }
-        answer, imports, self._loader.search_path, changed = await kernel.ask_all(
+        answer, imports, changed = await kernel.ask_all(
             ("take_result", take),
             self._loader.list_imports(),
-            ("find_needed_folders", {}),
             ("find_changed_parameters", self._recorded_parameters(successor)),
         )
         self._usage = answer["usage"]
@@ -514,7 +511,7 @@ class Trial:
         output = self._settled.request.output
         notebook = self._save_notebook() if output != "html" else None
         try:
-            self._folder.write(outputs.SOURCE, notebooks.script(self._complete_notebook()))
+            self._folder.write(outputs.SOURCE, notebooks.script(self._notebook))
         except FolderNotWritable as error:
             self._warn(f"the source could not be written to {self._folder.path}: {error.reason}")
         if output == "ipynb":
@@ -534,15 +531,11 @@ class Trial:
         import nbformat
 
         try:
-            self._folder.write(outputs.NOTEBOOK, nbformat.writes(self._complete_notebook()) + "\n")
+            self._folder.write(outputs.NOTEBOOK, nbformat.writes(self._notebook) + "\n")
         except FolderNotWritable as error:
             self._warn(f"the notebook could not be written to {self._folder.path}: {error.reason}")
             return None
         return self._folder.path / outputs.NOTEBOOK
-
-    def _complete_notebook(self) -> NotebookNode:
-        """The notebook as it runs by itself. The page does without the search path, which says nothing to a reader."""
-        return notebooks.with_search_path(self._notebook, self._loader.search_path)
 
     def _save_printed(self) -> None:
         """Write what each step printed to a file, of which the page has only the two ends where it is long."""
