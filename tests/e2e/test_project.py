@@ -79,7 +79,7 @@ LIBGIT2 = ("pygit2", "_cffi_backend")
     ("words", "heavy"),
     [
         (["--version"], (*HEAVY, *LIBGIT2, "cyclopts", "dataclasses", "pathlib", "rich", "mitosis.errors")),
-        (["--help"], (*HEAVY, *LIBGIT2, "msgpack", "rich.panel", "rich.table", "mitosis.git", "mitosis.errors.values")),
+        (["--help"], (*HEAVY, *LIBGIT2, "msgpack", "mitosis.git", "mitosis.errors.values")),
         (["list"], (*HEAVY, "rich.console", "mitosis.provenance")),
         (["__complete", "my_exp", "-p", "my_exp."], (*HEAVY, *LIBGIT2, "rich.console", "mitosis.journal.journal")),
         (["__complete", "show", ""], (*HEAVY, *LIBGIT2, "rich.console", "mitosis.journal.journal")),

@@ -9,7 +9,6 @@ from __future__ import annotations
 from cyclopts import App, CycloptsError, Group
 
 from mitosis import __version__
-from mitosis.cli.help import Boxes
 from mitosis.cli.run import run
 from mitosis.errors import UnknownStep, UsageError, nearest
 
@@ -22,7 +21,6 @@ app = App(
     help="Run experiments, and record in git which code and parameters gave which result.",
     version=f"mitosis {__version__}",
     help_format="plaintext",
-    help_formatter=Boxes(),
     usage=_USAGE,
     suppress_keyboard_interrupt=False,  # it would end without a word
 )
