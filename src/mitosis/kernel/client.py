@@ -12,7 +12,7 @@ import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.connect import KernelConnectionInfo
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellControlSignal, CellExecutionError
 from nbformat import NotebookNode
 
 from mitosis.kernel.endings import CellError
@@ -48,6 +48,8 @@ class Client(NotebookClient):
         self._printed: Printed | None = None
         self._widgets = Widgets(self.widget_state)
         self._widgets_text = ""
+        self.message_trouble = ""
+        """Why a message that the last cell sent was passed over, in words; empty if none was."""
         self.allow_errors = False
         self.coalesce_streams = False
         self.record_timing = True
@@ -99,6 +101,7 @@ class Client(NotebookClient):
         cell = self.nb.cells[index]
         self._widgets = Widgets(self.widget_state)
         self._widgets_text = ""
+        self.message_trouble = ""
         self._printed = None if printed_file is None else Printed(cell, printed_file)
         try:
             await self.async_execute_cell(cell, index)
@@ -137,10 +140,19 @@ class Client(NotebookClient):
                 self._printed.clear()
             elif msg["msg_type"] in _OUTPUTS:
                 self._printed.flush()
-        output = super().process_message(msg, cell, cell_index)
-        if self._widgets.take(msg) and (text := self._widgets.text()) != self._widgets_text:
-            self._widgets_text = text
-            self._listener("widgets", text)
+        try:
+            output = super().process_message(msg, cell, cell_index)
+            if self._widgets.take(msg) and (text := self._widgets.text()) != self._widgets_text:
+                self._widgets_text = text
+                self._listener("widgets", text)
+        except CellControlSignal:  # by which nbclient says that the cell is through
+            raise
+        except Exception as error:  # code of the experiment's can send what it likes
+            kind = error.__class__.__name__
+            self.message_trouble = (
+                f"a message `{msg['msg_type']}` that makes no sense was passed over ({kind}: {error})"
+            )
+            return None
         return output
 
     def request_shutdown(self) -> None:

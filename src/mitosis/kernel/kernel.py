@@ -128,6 +128,11 @@ class Kernel:
         """Why not all that the last cell printed is in its file; None if it is, or needed none."""
         return self._client.print_trouble if self._client is not None else None
 
+    @property
+    def message_trouble(self) -> str:
+        """Why a message that the last cell sent was passed over, such as that of a widget; empty if none was."""
+        return self._client.message_trouble if self._client is not None else ""
+
     async def ask(self, operation: str, **arguments: Any) -> Any:
         """Have the kernel carry out an operation of `mitosis.in_kernel`, unseen by the notebook.
 

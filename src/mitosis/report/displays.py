@@ -13,7 +13,7 @@ import importlib.util
 import json
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,11 +142,11 @@ class Displays:
         name = str(model.get("model_name"))
         value = state.get("value")
         if name in ("HBoxModel", "VBoxModel", "BoxModel"):
-            references = [str(child).removeprefix(_MODEL_REFERENCE) for child in state.get("children") or ()]
+            references = [str(child).removeprefix(_MODEL_REFERENCE) for child in _listed(state, "children")]
             children = [self._model(reference, depth + 1) for reference in references]
             return Markup(" ").join(children) if all(children) else Markup("")
         if name == "OutputModel":
-            return Markup("\n").join(self._captured(output) for output in state.get("outputs") or ())
+            return Markup("\n").join(self._captured(output) for output in _listed(state, "outputs"))
         if name in ("HTMLModel", "HTMLMathModel"):
             return Markup("<span>{}</span>").format(Markup(str(value or "")))
         if name == "LabelModel":
@@ -263,6 +263,11 @@ def _absence(hosts: list[str], *, altair: bool) -> Markup:
     remedy = "; with the package vl-convert-python installed, charts of altair come complete" if altair else ""
     remark = '\n<p class="remark">What this output refers to at {} is not loaded: the page uses no network{}.</p>'
     return Markup(remark).format(names, remedy)
+
+
+def _listed(state: Mapping[str, Any], name: str) -> Sequence[Any]:
+    value = state.get(name)
+    return value if isinstance(value, list) else ()
 
 
 def _base64(value: str) -> str:

@@ -353,6 +353,8 @@ class Trial:
         finally:
             if kernel.print_trouble is not None:
                 self._warn(f"step `{name}` printed much, and not all of it could be kept: {kernel.print_trouble}")
+            if kernel.message_trouble:
+                self._warn(f"step `{name}`: {kernel.message_trouble}")
             duration_s = time.monotonic() - begun
             cell.metadata["mitosis"]["duration_s"] = duration_s
             self._steps[index] = _changed(self._steps[index], duration_s=duration_s)
@@ -441,6 +443,8 @@ class Trial:
         except KernelDied as death:
             self._warn(f"step `{step}`: showing {source} ended the kernel: {death}")
             return
+        if kernel.message_trouble:
+            self._warn(f"step `{step}`: showing {source}: {kernel.message_trouble}")
         if error is not None:
             self._warn(f"step `{step}`: {source} cannot be shown: {error.type}: {error.message}")
 
