@@ -76,7 +76,8 @@ def test_matplotlib_is_not_imported_for_it(tmp_path: Path) -> None:
     assert output.data["text/plain"] == "False"
 
 
-def test_a_figure_is_described_by_its_titles_and_axes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("figure_format", "mime_type"), [("png", "image/png"), ("svg", "image/svg+xml")])
+def test_a_figure_is_described_by_its_titles_and_axes(tmp_path: Path, figure_format: str, mime_type: str) -> None:
     source = """\
 import matplotlib.pyplot as plt
 figure, (one, two) = plt.subplots(2)
@@ -85,6 +86,22 @@ one.set(title="As measured", xlabel="time (s)", ylabel="angle\\n(rad)")
 two.set(xlabel="time (s)")
 plt.show()
 """
-    described, silent = drawn(tmp_path, source, DRAW.format(dpi=100))
-    assert described.metadata["image/png"]["alt"] == "Pendulum; As measured: angle (rad) against time (s); time (s)"
-    assert "alt" not in silent.metadata["image/png"]
+    described, silent = drawn(tmp_path, source, DRAW.format(dpi=100), figure_format=figure_format)
+    assert described.metadata[mime_type]["alt"] == "Pendulum; As measured: angle (rad) against time (s); time (s)"
+    assert "alt" not in silent.metadata.get(mime_type, {})
+
+
+def test_a_figure_in_a_format_of_the_experiments_choice_is_described(tmp_path: Path) -> None:
+    source = """\
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+import matplotlib.pyplot as plt
+set_matplotlib_formats("svg", "jpeg")
+plt.plot([1, 2])
+plt.title("Rising")
+plt.show()
+"""
+    (output,) = drawn(tmp_path, source)
+    assert {kind: output.metadata[kind]["alt"] for kind in ("image/svg+xml", "image/jpeg")} == {
+        "image/svg+xml": "Rising",
+        "image/jpeg": "Rising",
+    }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
 
 from IPython.core import pylabtools
@@ -14,6 +16,7 @@ _SHARPNESS = 2
 _DESCRIPTION_CHARACTERS = 250
 _PNG_SIZE = struct.Struct(">16xII")
 """Width and height stand at the same place in every PNG (PNG specification, 11.2.1)."""
+_DESCRIBED = ("image/png", "image/jpeg", "image/svg+xml")
 
 
 def set_up_figures(dpi: float | None, kind: str) -> None:
@@ -32,7 +35,7 @@ def set_up_figures(dpi: float | None, kind: str) -> None:
     print_figure = tools.print_figure
 
     def sharp_figure(figure: Any, base64: bool = False, **options: Any) -> tuple[Any, dict[str, Any]] | None:
-        """The figure as PNG, its size on a page and what to say where it is not seen.
+        """The figure as PNG, and its size on a page.
 
         In place of IPython's `retina_figure`, which knows no `dpi`.
         """
@@ -41,18 +44,42 @@ def set_up_figures(dpi: float | None, kind: str) -> None:
         if data is None:
             return None
         width, height = (max(round(n * figure.dpi / pixels_per_inch), 1) for n in _PNG_SIZE.unpack_from(data))
-        about: dict[str, Any] = {"width": width, "height": height}
-        description = describe_figure(figure)
-        if description:
-            about["alt"] = description
-        return b64encode(data).decode("ascii") if base64 else data, about
+        return b64encode(data).decode("ascii") if base64 else data, {"width": width, "height": height}
 
     tools.retina_figure = sharp_figure
+    select_formats = tools.select_figure_formats
+
+    def select_described_formats(shell: Any, formats: Any, **options: Any) -> None:
+        """Choose the formats of figures, as IPython does, and have each say what its figure shows."""
+        select_formats(shell, formats, **options)
+        from matplotlib.figure import Figure
+
+        for name in _DESCRIBED:
+            formatter = shell.display_formatter.formatters[name]
+            with contextlib.suppress(KeyError):  # it is none of those chosen
+                formatter.for_type(Figure, _described(formatter.lookup_by_type(Figure)))
+
+    tools.select_figure_formats = select_described_formats
+
+
+def _described(draw: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What draws a figure, so that it also tells what to say where the figure is not seen."""
+
+    def draw_described(figure: Any) -> Any:
+        drawn = draw(figure)
+        description = describe_figure(figure)
+        if drawn is None or not description:
+            return drawn
+        data, about = drawn if isinstance(drawn, tuple) else (drawn, {})
+        return data, {**about, "alt": description}
+
+    return draw_described
 
 
 def describe_figure(figure: Any) -> str:
     """What a figure of matplotlib says of itself, such as `Pendulum: angle against time (s)`; empty if nothing."""
-    parts = [figure.get_suptitle()]
+    # matplotlib has it from 3.8 on.
+    parts = [figure.get_suptitle()] if hasattr(figure, "get_suptitle") else []
     for axes in figure.axes:
         names = " against ".join(name for name in (axes.get_ylabel(), axes.get_xlabel()) if name)
         parts.append(": ".join(part for part in (axes.get_title(), names) if part))
