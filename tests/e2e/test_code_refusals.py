@@ -72,6 +72,21 @@ def test_unknown_variant_lists_those_that_exist(refused: Refused) -> None:
     assert "it has: fast, slow" in message
 
 
+def test_key_that_is_no_text_is_told_from_the_name_that_looks_like_it(refused: Refused, commit: Commit) -> None:
+    code = "lookup_dict = {'level': {1: 'one', 2: 'two', 'x': 'ex'}, 'only': {None: 0}}\n"
+    commit({"lab/__init__.py": code + "def run(level=1, only=1):\n    return {'main': 1}\n"})
+    message = refused("my_exp", "-p", "my_exp.level=1")
+    assert (
+        "`level` has no variant `1` in lab:lookup_dict\n    it has: x\n    its keys that are no texts: 1, 2\n"
+        in message
+    )
+    assert "Its key 1 is of type `int`, and names are texts: write it as '1' there." in message
+    assert "Did you mean" not in message
+    message = refused("my_exp", "-p", "my_exp.only=three")
+    assert "`only` has no variant `three` in lab:lookup_dict\n    its keys that are no texts: None" in message
+    assert "names are texts" not in message
+
+
 def test_unknown_lookup_parameter_lists_those_that_exist(refused: Refused) -> None:
     message = refused("my_exp", "-p", "my_exp.frequencies=slow", "-e", "my_exp.amplitude=4")
     assert "no lookup parameter `frequencies` in lab:lookup_dict" in message

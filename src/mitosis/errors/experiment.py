@@ -92,8 +92,9 @@ def _named(names: Sequence[str]) -> str:
 class UnknownVariant(ExperimentError):
     """A lookup dictionary has no such parameter or variant.
 
-    Attributes: step, parameter, variant, lookup, known (what there is instead), new_names (what the journal says that
-    the variant is called now).
+    Attributes: step, parameter, variant, lookup, known (what there is instead), other_keys (those that are no texts, as
+    Python writes them), alike (the one of them that is written like what was asked for, and its class; or None),
+    new_names (what the journal says that the variant is called now).
     """
 
     def __init__(
@@ -108,12 +109,16 @@ class UnknownVariant(ExperimentError):
         error: str | None = None,
         instead: str | None = None,
         new_names: Sequence[str] = (),
+        other_keys: Sequence[str] = (),
+        alike: tuple[str, str] | None = None,
     ) -> None:
         self.step = step
         self.parameter = parameter
         self.variant = variant
         self.lookup = lookup
         self.known = list(known)
+        self.other_keys = list(other_keys)
+        self.alike = alike
         self.new_names = tuple(new_names)
         if error is not None:
             message = f"looking up `{parameter}` = `{variant}` in {lookup} failed: {error}"
@@ -121,9 +126,16 @@ class UnknownVariant(ExperimentError):
             message = f"`{parameter}` has no variant `{variant}` in {lookup}"
         else:
             message = f"step `{step}` has no lookup parameter `{parameter}` in {lookup}"
-        message += f"\n    it has: {', '.join(self.known) or 'nothing'}"
-        near = nearest(variant if parameter_known else parameter, self.known)
-        if instead is not None:
+        if self.known or not self.other_keys:
+            message += f"\n    it has: {', '.join(self.known) or 'nothing'}"
+        if self.other_keys:
+            message += f"\n    its keys that are no texts: {', '.join(self.other_keys)}"
+        asked = variant if parameter_known else parameter
+        near = nearest(asked, self.known)
+        if alike is not None:
+            key, kind = alike
+            message += f"\nIts key {key} is of type `{kind}`, and names are texts: write it as {asked!r} there."
+        elif instead is not None:
             message += f"\nTo give the value itself, write an expression: {instead}"
         elif self.new_names:
             message += f"\nIt is called {_or(self.new_names)} now."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -236,13 +237,14 @@ def _check_lookups(step: dict[str, Any], action: Any, lookup: Any) -> dict[str, 
         except BaseException as error:
             let_interrupts_pass(error)
             takes = can_be_given(action, parameter["name"])
-            return {**facts, "found": "lookup", "known": _names(lookup), "error": _unexpected(error), "takes": takes}
+            names = _key_facts(lookup, parameter["name"])
+            return {**facts, "found": "lookup", **names, "error": _unexpected(error), "takes": takes}
         try:
             variants[parameter["text"]]
         except BaseException as error:
             let_interrupts_pass(error)
-            found = {"found": "parameter", "known": _names(variants), "error": _unexpected(error)}
-            return {**facts, **found, "takes": False}
+            names = _key_facts(variants, parameter["text"])
+            return {**facts, "found": "parameter", **names, "error": _unexpected(error), "takes": False}
     return None
 
 
@@ -250,9 +252,28 @@ def _unexpected(error: BaseException) -> str | None:
     return None if isinstance(error, KeyError) else describe_exception(error)
 
 
-def _names(mapping: Any) -> list[str]:
+def _key_facts(mapping: Any, asked: str) -> dict[str, Any]:
+    """What there is in place of a key that is not there.
+
+    Args:
+        mapping: that was asked for it.
+        asked: the key, a text.
+
+    Returns:
+        `known`: the keys that are texts, in order; `other_keys`: how the others look; `alike`: the look and the class
+        of one of these that is written as the text, or None.
+    """
+    known: list[str] = []
+    others: list[str] = []
+    alike: list[str] | None = None
     try:
-        return sorted(str(name) for name in mapping)[:_KNOWN_LIMIT]
-    except BaseException as error:
+        for key in itertools.islice(mapping, _KNOWN_LIMIT):
+            if isinstance(key, str) or not hasattr(mapping, "keys"):
+                known.append(str(key))
+                continue
+            others.append(_short_repr(key))
+            if alike is None and asked in (str(key), repr(key)):
+                alike = [others[-1], type(key).__name__]
+    except BaseException as error:  # a dictionary of the user's may do anything, and this is only for a hint
         let_interrupts_pass(error)
-        return []
+    return {"known": sorted(known), "other_keys": others, "alike": alike}

@@ -163,6 +163,8 @@ class Loader:
             error=problem["error"],
             instead=f"-e {self._prefix(step)}{problem['parameter']}=..." if problem["takes"] else None,
             new_names=self._new_names(step, problem["parameter"], problem["variant"]),
+            other_keys=problem["other_keys"],
+            alike=None if problem["alike"] is None else (problem["alike"][0], problem["alike"][1]),
         )
 
     def _new_names(self, step: str, parameter: str, variant: str) -> Sequence[str]:
