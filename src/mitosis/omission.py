@@ -23,13 +23,15 @@ class Omission:
     """What is left out of a cell's output."""
 
     lines: int
+    """How many ends of lines are in it."""
     size_bytes: int
     file: str
     """Name of the file of the trial's folder that has all that the cell printed; empty if it could not be written."""
 
     def __str__(self) -> str:
         where = f"{self.file} has all of it" if self.file else "it could not be kept"
-        return f"[{self.lines} lines, {self.size_bytes} bytes left out here; {where}]"
+        lines = f"{self.lines} lines" if self.lines else "of a line"
+        return f"[{lines}, {self.size_bytes} bytes left out here; {where}]"
 
     def to_metadata(self) -> dict[str, Any]:
         return {"lines": self.lines, "size_bytes": self.size_bytes, "file": self.file}
@@ -61,6 +63,23 @@ def find_omissions(text: str, known: Iterable[Omission]) -> Iterator[Omission]:
 
     Each is found as often as it is known, however often its line was printed.
     """
+    return (omission for omission, _ in _found(text, known))
+
+
+def take_omissions(text: str, known: Iterable[Omission]) -> tuple[str, list[Omission]]:
+    """The text without the lines that stand for what is left out, and the omissions that these tell of.
+
+    What stood before such a line and what stands after it are one text again, as far as they go.
+    """
+    found, parts, end = [], [], 0
+    for omission, match in _found(text, known):
+        found.append(omission)
+        parts.append(text[end : match.start()].removesuffix("\n"))
+        end = min(match.end() + 1, len(text))
+    return "".join([*parts, text[end:]]), found
+
+
+def _found(text: str, known: Iterable[Omission]) -> Iterator[tuple[Omission, re.Match[str]]]:
     left = Counter(known)
     if not left:
         return
@@ -69,4 +88,4 @@ def find_omissions(text: str, known: Iterable[Omission]) -> Iterator[Omission]:
         omission = lines[match[0]]
         if left[omission]:
             left[omission] -= 1
-            yield omission
+            yield omission, match

@@ -13,6 +13,7 @@ from nbformat import NotebookNode, v4
 from mitosis.kernel import printed
 from mitosis.kernel.printed import HEAD_CHARACTERS, TAIL_CHARACTERS, Printed
 from mitosis.omission import METADATA, Omission, find_omissions, omissions_of, output_file
+from mitosis.report.excerpts import excerpt
 
 LINE = "0123456789" * 10 + "\n"
 
@@ -98,6 +99,17 @@ def test_of_much_the_beginning_and_the_end_stay_and_the_file_has_all(tmp_path: P
     assert cell.outputs[-1].name == "stderr"
 
 
+@pytest.mark.parametrize("line", [LINE, LINE[:-1]], ids=["lines", "one line"])
+def test_the_page_counts_the_lines_that_were_printed(tmp_path: Path, cell: NotebookNode, line: str) -> None:
+    keeper = Printed(cell, tmp_path / "output_0.txt")
+    for _ in range(20_000):
+        tell(keeper, cell, "stdout", line)
+    keeper.close()
+    shown = excerpt(text_of(cell), 1000, omissions=omissions_of(cell.metadata))
+    whole = (tmp_path / "output_0.txt").read_text().strip("\n")
+    assert (shown.lines, shown.size_bytes) == (len(whole.splitlines()), len(whole))
+
+
 def test_a_figure_stays_between_what_was_printed_before_and_after_it(tmp_path: Path, cell: NotebookNode) -> None:
     keeper = Printed(cell, tmp_path / "output_0.txt")
     tell(keeper, cell, "stdout", "a" * 2 * HEAD_CHARACTERS + "\nbefore\n")
@@ -131,6 +143,18 @@ def test_a_file_that_cannot_be_written_is_told_and_the_ends_stay(tmp_path: Path,
     assert text_of(cell).startswith(LINE) and text_of(cell).endswith("the end\n")
     (omission,) = told(cell)
     assert omission.file == "" and str(omission).endswith("it could not be kept]")
+
+
+def test_a_file_of_the_experiments_is_not_overwritten(tmp_path: Path, cell: NotebookNode) -> None:
+    path = tmp_path / "output_0.txt"
+    path.write_text("measured")
+    keeper = Printed(cell, path)
+    tell(keeper, cell, "stdout", LINE * 20_000)
+    keeper.close()
+    assert path.read_text() == "measured"
+    assert isinstance(keeper.trouble, FileExistsError)
+    (omission,) = told(cell)
+    assert omission.file == ""
 
 
 @given(texts=st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), st.text("ab\n", max_size=40)), max_size=40))

@@ -85,6 +85,22 @@ def test_sizes_have_a_unit(size_bytes: float, text: str) -> None:
     assert describe_size(size_bytes) == text
 
 
+@pytest.mark.parametrize("before", ["a line\n", "a line\nhalf", "half"])
+def test_the_line_that_stands_for_what_is_left_out_does_not_count(before: str) -> None:
+    """Nor do the ends of lines that set it apart."""
+    whole = before + " left out\n" * 70 + "after\n" * 3
+    omission = Omission(lines=70, size_bytes=700, file="output_0.txt")
+    for room in (10_000, 20):
+        shown = excerpt(f"{before}\n{omission}\nafter\nafter\nafter\n", room, omissions=[omission])
+        assert (shown.lines, shown.size_bytes) == (len(whole.splitlines()), len(whole) - 1)
+
+
+def test_one_line_of_which_a_part_is_left_out_is_one_line() -> None:
+    omission = Omission(lines=0, size_bytes=5_000_000, file="output_0.txt")
+    shown = excerpt(f"begin\n{omission}\nend\n", 10_000, omissions=[omission])
+    assert shown.length == "1 line (5.0 MB)"
+
+
 def test_lengths_count_lines() -> None:
     assert describe_length(1, 20) == "1 line (20 bytes)"
     assert describe_length(1204, 56_000) == "1,204 lines (56 kB)"
@@ -94,8 +110,8 @@ def test_what_the_notebook_leaves_out_counts_as_left_out() -> None:
     omission = Omission(lines=1_000_000, size_bytes=200_000_000, file="output_0.txt")
     text = "a line\n" * 500 + f"\n{omission}\n" + "a line\n" * 500
     shown = excerpt(text, 700, omissions=[omission])
-    assert shown.length == "1,001,002 lines (200 MB)"
-    assert shown.left_out == "1,000,902 lines (200 MB)"
+    assert shown.length == "1,001,000 lines (200 MB)"
+    assert shown.left_out == "1,000,900 lines (200 MB)"
     assert shown.whole_file == "output_0.txt"
     assert excerpt("a line\n" * 500, 700).whole_file == ""
 

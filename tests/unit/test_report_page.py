@@ -617,7 +617,7 @@ def test_where_the_notebook_lacks_output_the_page_leads_to_the_file_that_has_it(
     omission = Omission(lines=9, size_bytes=90, file="output_0.txt")
     page = left_out(omission, omission)
     assert [link["href"] for link in page.select(".cut a")] == ["2026-03-01_5f2c91d07a3b/output_0.txt"]
-    assert page.select(".long summary")[0].get_text().startswith("Output: 8,011 lines")
+    assert page.select(".long summary")[0].get_text().startswith("Output: 8,009 lines")
 
 
 def test_what_was_only_printed_leads_to_no_file_and_counts_for_nothing() -> None:

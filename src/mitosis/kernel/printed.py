@@ -66,7 +66,7 @@ class Printed:
                 text = kept
             self._waiting.appendleft((stream, text))
             file = self._path.name if self.trouble is None else ""
-            omission = Omission(max(self._left_out_lines, 1), self._left_out_bytes, file)
+            omission = Omission(self._left_out_lines, self._left_out_bytes, file)
             self._append("stdout", f"\n{omission}\n")
             about = self._cell.metadata.setdefault("mitosis", {})
             about[METADATA] = [*about.get(METADATA, ()), omission.to_metadata()]

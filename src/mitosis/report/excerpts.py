@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from mitosis.omission import Omission, find_omissions
+from mitosis.omission import Omission, take_omissions
 from mitosis.report.terminal import STDERR_BEGIN, STDERR_END, showable, terminal_html, without_escapes
 
 NARROW_CHARACTERS = 36
@@ -102,9 +102,7 @@ def excerpt(
             believed only where it tells of one of these.
     """
     text = text.strip("\n")
-    omissions = list(find_omissions(text, omissions))
-    lines = text.count("\n") + 1 + sum(omission.lines for omission in omissions) if text else 0
-    size_bytes = _size_bytes(text) + sum(omission.size_bytes for omission in omissions)
+    lines, size_bytes, omissions = _measure(text, omissions)
     whole_file = omissions[-1].file if omissions else ""
     is_lost = bool(omissions) and not whole_file
     last_line = without_escapes(text[-4000:]).rstrip().rpartition("\n")[2].strip()
@@ -120,11 +118,8 @@ def excerpt(
     between = text[len(head) : len(text) - len(tail)]
     if not between:
         return Excerpt(markup(text), Markup(""), lines, size_bytes, "", last_line, whole_file, is_lost)
-    omitted = list(find_omissions(between, omissions))
-    left_out = describe_length(
-        max(between.strip("\n").count("\n") + 1, 1) + sum(omission.lines for omission in omitted),
-        _size_bytes(between) + sum(omission.size_bytes for omission in omitted),
-    )
+    left_out_lines, left_out_bytes, _ = _measure(between, omissions)
+    left_out = describe_length(max(left_out_lines, 1), left_out_bytes)
     cut_at = len(text) - len(tail)
     tail = tail.lstrip("\n")
     if text.rfind(STDERR_BEGIN, 0, cut_at) > text.rfind(STDERR_END, 0, cut_at):
@@ -149,6 +144,18 @@ def _fitting(text: str, room: int, markup: Callable[[str], Markup], *, from_end:
             return part
         size = min(len(part) * room // taken, len(part) - 1)
     return ""
+
+
+def _measure(text: str, omissions: Sequence[Omission]) -> tuple[int, int, list[Omission]]:
+    """Lines and bytes of `text` with what is left out of it, and which of the omissions are in it."""
+    kept, found = take_omissions(text, omissions)
+    shown = kept.strip("\n")
+    lines = shown.count("\n") + 1 if shown else 0
+    return (
+        lines + sum(omission.lines for omission in found),
+        _size_bytes(kept) + sum(omission.size_bytes for omission in found),
+        found,
+    )
 
 
 def _size_bytes(text: str) -> int:
