@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,12 +147,16 @@ def find_trial_folder(key: str, trials_folder: str | os.PathLike[str] | None = N
     return _folder_on_record(key, folder)
 
 
-def remove_outputs(record: TrialRecord) -> list[Path]:
-    """Delete the folder and the page of a trial from the repository at hand.
+def remove_outputs(record: TrialRecord, read_trial: Callable[[str], TrialRecord]) -> list[Path]:
+    """Delete the folder and the page of a trial from the repository at hand, and have no other page lead to it.
 
     Those are looked for in its trials folder, and where the record says if that is inside its working tree: a record
     may come from somebody else, whose outputs are not ours to delete. Nothing is deleted that does not have the name
     that mitosis gives to the outputs of this trial.
+
+    Args:
+        record: of the trial.
+        read_trial: returns the record of a trial by its key.
 
     Returns:
         What was deleted.
@@ -161,6 +165,8 @@ def remove_outputs(record: TrialRecord) -> list[Path]:
         FileTrouble: something cannot be deleted.
     """
     import shutil
+
+    from mitosis.report.iterations import lead_on
 
     root, config = _configuration(Path.cwd())
     folders = {find_trials_folder(Path.cwd(), root, None, config).resolve()}
@@ -177,6 +183,11 @@ def remove_outputs(record: TrialRecord) -> list[Path]:
             except OSError as error:
                 raise FileTrouble(path, "deleted", error) from error
             removed.append(path)
+        if removed:
+            try:
+                lead_on(record, trials_folder, read_trial)
+            except OSError as error:
+                raise FileTrouble(trials_folder, "written", error) from error
     return removed
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bs4 import BeautifulSoup
 
+from mitosis.records import TrialRecord
 from support.e2e import Mitosis, write
 
 SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
@@ -35,6 +37,65 @@ def test_a_page_leads_to_the_previous_iteration_that_is_there(project: Path, mit
     mitosis(*SLOW)
     (fourth,) = (page for name, page in pages(project).items() if "slow_3_" in name)
     assert links(fourth)["previous iteration"] == second[0], "the latest of which there is a page"
+
+
+Records = Callable[[], list[TrialRecord]]
+Commit = Callable[[Mapping[str, str]], str]
+
+
+def following(project: Path, page: BeautifulSoup) -> str | None:
+    """Where the link to the next iteration leads in the end: the name of a page, None where there is none."""
+    place = project / "trials" / links(page)["next iteration"]
+    document = BeautifulSoup(place.read_text(), "html.parser")
+    refresh = document.select_one("meta[http-equiv=refresh]")
+    if refresh is None:
+        assert document.h1 is not None and document.h1.get_text() == "There is no later iteration"
+        return None
+    target = str(refresh["content"]).removeprefix("0; url=")
+    assert (place.parent / target).is_file()
+    link = document.select_one("a")
+    assert link is not None and link["href"] == target
+    return Path(target).name
+
+
+def test_a_page_leads_to_the_next_iteration_once_there_is_one(
+    project: Path, mitosis: Mitosis, records: Records
+) -> None:
+    mitosis(*SLOW)
+    (first,) = pages(project)
+    assert following(project, pages(project)[first]) is None
+    mitosis(*FAST)
+    assert following(project, pages(project)[first]) is None
+    mitosis(*SLOW)
+    mitosis(*SLOW, "--debug")
+    mitosis(*SLOW)
+    first, second, third = sorted(name for name in pages(project) if "-slow_" in name and "debug" not in name)
+    found = pages(project)
+    assert [following(project, found[name]) for name in (first, second, third)] == [second, third, None]
+
+    assert "all is well" in mitosis("verify", "--outputs").stdout
+    key = next(record.key for record in records() if record.page == second)
+    mitosis("forget", key, "--outputs")
+    assert following(project, found[first]) == third
+
+
+def test_a_file_of_that_name_of_the_experiment_is_left_alone(
+    project: Path,
+    mitosis: Mitosis,
+    commit: Commit,
+    records: Records,
+) -> None:
+    source = (
+        "import pathlib\nlookup_dict = {}\ndef run():\n    pathlib.Path('next_iteration.html').write_text('mine')\n"
+    )
+    commit({"lab/__init__.py": source + "    return {'main': 1}\n"})
+    mitosis("my_exp")
+    mitosis("my_exp")
+    for record in records():
+        path = project / "trials" / str(record.folder) / "next_iteration.html"
+        assert path.read_text() == "mine"
+        assert f"{record.folder}/next_iteration.html" in [output.path for output in record.outputs]
+        assert "next iteration" not in links(pages(project)[str(record.page)])
 
 
 def test_a_page_of_that_name_but_other_parameters_is_no_iteration(project: Path, mitosis: Mitosis) -> None:

@@ -68,7 +68,7 @@ def show(key: _Key) -> int:
     with _reading_journal() as journal:
         record = journal.read_trial(key)
         meanings = journal.present_meanings(record.parameters)
-        for line in describe_trial(record, meanings, *_neighbours(journal, record)):
+        for line in describe_trial(record, meanings):
             print_line(line)
         _print_conflicts(meanings)
         print_unmerged(journal)
@@ -99,7 +99,7 @@ def forget(*keys: _Key, outputs: Flag = False) -> int:
             f"forgot {record.key}, {clean(record.experiment)}; git keeps it: git log --grep {record.key} refs/mitosis"
         )
         if outputs:
-            removed = remove_outputs(record)
+            removed = remove_outputs(record, journal.read_trial)
             for path in removed:
                 print_line(f"    deleted {clean(str(path))}")
             if not removed:
@@ -248,17 +248,8 @@ def _state(record: TrialRecord) -> tuple[str, str]:
 # --- one trial ------------------------------------------------------------------------------------
 
 
-def describe_trial(
-    record: TrialRecord, meanings: Meanings, previous: TrialRecord | None = None, following: TrialRecord | None = None
-) -> list[str]:
-    """Everything recorded about a trial, a fact a line.
-
-    Args:
-        record: the trial's.
-        meanings: what its variants mean now.
-        previous: the trial before it of the same experiment and tracked parameters.
-        following: the one after it.
-    """
+def describe_trial(record: TrialRecord, meanings: Meanings) -> list[str]:
+    """Everything recorded about a trial, a fact a line."""
     relative = is_terminal()
     state, note = _state(record)
     lines = [
@@ -285,10 +276,6 @@ def describe_trial(
     if record.peak_memory_bytes is not None:
         add("peak memory", f"{record.peak_memory_bytes / 1e6:.0f} MB")
     add("iteration", record.iteration)
-    for name, other in (("previous", previous), ("next", following)):
-        if other is not None:
-            how = f"main = {result(other.main)}" if other.status == "finished" else other.status
-            add(name, f"{other.key} (iteration {other.iteration}, {how})")
     add("author", record.author)
     add("commit", f'{record.commit} "{record.subject}"')
     add("branch", record.branch)
@@ -308,17 +295,6 @@ def describe_trial(
     add("packages", f"git cat-file -p refs/mitosis/journal:environments/{record.environment}.txt", width)
     lines += _describe_outputs(record)
     return lines
-
-
-def _neighbours(journal: Journal, record: TrialRecord) -> tuple[TrialRecord | None, TrialRecord | None]:
-    """The trials just before and just after one, by the time that they started, that are iterations of the same."""
-    asked = record.asked
-    iterations = [other for other in journal.iter_trials(experiment=record.experiment) if other.asked == asked]
-    iterations.reverse()
-    place = next((index for index, other in enumerate(iterations) if other.key == record.key), None)
-    if place is None:  # its record is not where it belongs, so that no list has it
-        return None, None
-    return (iterations[place - 1] if place else None), next(iter(iterations[place + 1 : place + 2]), None)
 
 
 def _describe_parameters(record: TrialRecord, meanings: Meanings) -> list[str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mitosis.records import TrialRecord
-from mitosis.report.naming import earlier_pages, page_name
+from mitosis.report.naming import page_name
 from mitosis.report.templates import Template, describe_template_error, find_template
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ __all__ = [
     "PageFacts",
     "Template",
     "describe_template_error",
-    "earlier_pages",
     "find_template",
     "page_name",
     "prepare",

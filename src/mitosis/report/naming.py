@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
 
 from mitosis.records import ParameterRecord, TrialRecord
 
@@ -16,17 +15,6 @@ _DIGEST_DIGITS = 8
 _QUOTES = re.compile(r"""['"`]+""")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+=,-]+")
 _UNSAFE_ENDS = re.compile(r"^[^A-Za-z0-9._+=,-]+|[^A-Za-z0-9._+=,-]+$")
-
-
-def earlier_pages(record: TrialRecord, names: Iterable[str]) -> list[tuple[int, str]]:
-    """Of file names, those that pages of earlier iterations may have: iteration and name, the latest first.
-
-    Names do not tell all apart, so each record has to be asked whether it is the same experiment and parameters.
-    """
-    stem, _, _ = page_name(record, debug=False).rpartition(f"_{record.iteration}_")
-    pattern = re.compile(rf"{re.escape(stem)}_(?P<iteration>[0-9]{{1,9}})_[0-9a-f]+\.html")
-    found = [(int(match["iteration"]), match[0]) for name in names if (match := pattern.fullmatch(name))]
-    return sorted((item for item in found if item[0] < record.iteration), reverse=True)
 
 
 def page_name(record: TrialRecord, *, debug: bool) -> str:

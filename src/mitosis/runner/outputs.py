@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mitosis.blobs import file_blob_id
 from mitosis.errors import FolderNotWritable
+from mitosis.files import write_whole
 from mitosis.omission import output_file
 from mitosis.records import Output
 
@@ -74,10 +75,6 @@ class TrialFolder:
             (self.path / PAGE_LINK).symlink_to(Path("..") / name)
         return page
 
-    def page_names(self) -> list[str]:
-        """The names of the pages in the trials folder."""
-        return [path.name for path in self.trials_folder.glob("trial_*.html")]
-
     def remove(self) -> None:
         """Remove the folder of a trial that was refused."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -95,13 +92,17 @@ class TrialFolder:
             text = f"... (the first {size - limit_bytes} bytes are in {LOG})\n" + text.partition("\n")[2]
         return text or None
 
-    def list_outputs(self, page: Path | None) -> tuple[tuple[Output, ...], int]:
+    def list_outputs(self, page: Path | None, without: Path | None = None) -> tuple[tuple[Output, ...], int]:
         """The files of the trial with size and git's blob id.
+
+        Args:
+            page: the trial's page, which is not in the folder.
+            without: a file that is not listed.
 
         Returns:
             At most `OUTPUTS_LIMIT` of them, and how many more there are.
         """
-        paths = list(self._iter_files())
+        paths = [path for path in self._iter_files() if path != without]
         if page is not None:
             paths.append(page)
         listed = tuple(_describe(path, self.trials_folder) for path in sorted(paths)[:OUTPUTS_LIMIT])
@@ -113,18 +114,6 @@ class TrialFolder:
                 path = Path(folder, name)
                 if path.is_file() and not path.is_symlink():
                     yield path
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that it appears whole or not at all."""
-    partial = path.with_name(path.name[:200] + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
-        partial.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
 
 
 def _describe(path: Path, trials_folder: Path) -> Output:

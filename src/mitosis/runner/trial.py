@@ -24,6 +24,7 @@ from mitosis.errors import (
 )
 from mitosis.kernel import AnswerFailed, CellError, Kernel, KernelDied
 from mitosis.records import Failure, ParameterRecord, Status, StepRecord, TrialRecord
+from mitosis.report import iterations
 from mitosis.runner import outputs
 from mitosis.runner.ahead import Ahead
 from mitosis.runner.loading import Loader
@@ -39,8 +40,6 @@ INTERRUPT_GRACE_S = 10.0
 CLOSE_TIMEOUT_S = 10.0
 """How long exit functions and threads of the experiment may take after its last step."""
 LOG_SHOWN_BYTES = 200_000
-EARLIER_LIMIT = 5
-"""So many pages are asked at most whether they are the previous iteration's."""
 BREAKDOWN_LIMIT = 2000
 """Characters of an error of mitosis itself that are recorded."""
 
@@ -71,6 +70,8 @@ class Trial:
         self._kernel: Kernel | None = None
         self._ahead: Ahead | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._next_iteration: Path | None = None
+        """What the page links to as the next iteration. It changes when there is one, so it is no output."""
 
     async def run(self) -> Outcome:
         """Run it; see `mitosis.runner.run`."""
@@ -479,7 +480,7 @@ class Trial:
     ) -> Outcome:
         """List the outputs, which are complete now that the kernel has ended, and record the end."""
         try:
-            listed, unlisted = self._folder.list_outputs(page)
+            listed, unlisted = self._folder.list_outputs(page, without=self._next_iteration)
         except OSError as error:
             self._warn(f"the outputs cannot be listed: {error}")
             listed, unlisted = (), 0
@@ -525,6 +526,7 @@ class Trial:
         try:
             html = self._render_page(self._page_facts(record, environment, journal))
             page = self._folder.write_page(report.page_name(record, debug=self._debug), html)
+            self._lead_on(record, journal)
         except Exception as error:  # whatever an experiment displays, its trial has to be recorded
             self._warn(f"the page could not be made: {type(error).__name__}: {error}")
             # It has what the page would have had.
@@ -579,8 +581,13 @@ class Trial:
         for index, step in enumerate(self._steps):
             if self._folder.results(index).exists():
                 links[f"results of {step.name}"] = f"{folder}/{self._folder.results(index).name}"
-        if journal is not None and (earlier := self._previous_page(record, journal)):
-            links["previous iteration"] = quote(earlier)
+        if journal is not None:
+            previous = iterations.find_previous(record, self._settled.trials_folder, journal.read_trial)
+            if previous is not None:
+                links["previous iteration"] = quote(previous)
+            if iterations.is_free(self._folder.path):
+                self._next_iteration = self._folder.path / iterations.NEXT_ITERATION
+                links["next iteration"] = f"{folder}/{iterations.NEXT_ITERATION}"
         return report.PageFacts(
             record=record,
             environment=environment.text,
@@ -592,19 +599,14 @@ class Trial:
             changes=self._settled.changes,
         )
 
-    def _previous_page(self, record: TrialRecord, journal: Journal) -> str | None:
-        """The page in the trials folder of the last trial before this one with its experiment and parameters."""
-        if record.iteration == 0:
-            return None
-        for _, name in report.earlier_pages(record, self._folder.page_names())[:EARLIER_LIMIT]:
-            key = name.removesuffix(".html").rpartition("_")[2]
-            try:
-                earlier = journal.read_trial(key)
-            except MitosisError:  # another clone's trial, or a file of that name that is no page: there is no link then
-                continue
-            if earlier.asked == record.asked:
-                return name
-        return None
+    def _lead_on(self, record: TrialRecord, journal: Journal | None) -> None:
+        """Have the pages of this iteration and of the one before lead to the next."""
+        if self._next_iteration is None or journal is None:
+            return
+        try:
+            iterations.lead_on(record, self._settled.trials_folder, journal.read_trial)
+        except OSError as error:
+            self._warn(f"the pages of iterations could not be linked: {error}")
 
     def _record_end(self, journal: Journal, record: TrialRecord) -> None:
         from mitosis.errors import NoteNotWritten
