@@ -34,6 +34,7 @@ class Omission:
         return f"[{lines}, {self.size_bytes} bytes left out here; {where}]"
 
     def to_metadata(self) -> dict[str, Any]:
+        """An entry of the list in a cell's metadata, as `omissions_of` reads it."""
         return {"lines": self.lines, "size_bytes": self.size_bytes, "file": self.file}
 
 

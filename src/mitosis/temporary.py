@@ -42,15 +42,14 @@ class TemporaryFolder:
                 for left in parent.glob(f"{_PREFIX}*"):
                     _remove_if_abandoned(left)
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        try:
-            self._owner = (self.path / _OWNER).open("wb")
+        with contextlib.ExitStack() as undoing:
+            undoing.callback(_remove, self.path)
+            self._owner = undoing.enter_context((self.path / _OWNER).open("wb"))
             if os.name == "posix":
                 import fcntl
 
                 fcntl.flock(self._owner, fcntl.LOCK_EX)
-        except BaseException:
-            _remove(self.path)
-            raise
+            undoing.pop_all()
 
     def __enter__(self) -> Self:
         return self

@@ -61,8 +61,15 @@ def test_what_rich_writes_to_clear_its_place_is_not_shown() -> None:
 
 
 def test_a_frame_gets_a_title_unless_it_has_one() -> None:
-    assert adapt('<iframe src="data:,x"></iframe>') == '<iframe title="Output" src="data:,x"></iframe>'
+    frame = BeautifulSoup(adapt('<iframe src="data:,x"></iframe>'), "html.parser").select_one("iframe")
+    assert frame is not None and frame.attrs == {"title": "Output", "src": "data:,x"}
     assert adapt('<iframe src="data:,x" title="Map"></iframe>') == '<iframe src="data:,x" title="Map"></iframe>'
+
+
+@pytest.mark.parametrize("mark", ["'", '"', "`"])
+def test_texts_of_scripts_that_make_frames_stay_texts(mark: str) -> None:
+    adapted = adapt(f"<script>f({mark}<iframe frameborder=0>{mark})</script>")
+    assert adapted.removeprefix("<script>f(").removesuffix(")</script>").count(mark) == 2
 
 
 @pytest.mark.parametrize(

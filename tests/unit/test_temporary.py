@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -66,6 +68,23 @@ def test_what_is_read_only_is_removed(tmp_path: Path) -> None:
         (folder.path / "tree/file").touch(0o400)
         (folder.path / "tree").chmod(0o500)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such locks")
+def test_folder_that_cannot_be_locked_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    locked: list[IO[bytes]] = []
+
+    def refuse(file: IO[bytes], _: int) -> None:
+        locked.append(file)
+        raise OSError(errno.ENOLCK, "no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="no locks here"):
+        TemporaryFolder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert [file.closed for file in locked] == [True]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")

@@ -121,7 +121,8 @@ class Printed:
             return
         try:
             if self._file is None:
-                self._file = self._path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+                # The experiment works in this folder, and may have a file of that name: it is not to be overwritten.
+                self._file = self._path.open("x", encoding="utf-8", errors="backslashreplace", newline="")
                 for output in self._cell.outputs:
                     if output.output_type == "stream":
                         self._file.write(output.text)

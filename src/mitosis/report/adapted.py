@@ -60,7 +60,8 @@ def adapt(source: str) -> str:
     source = _ANIMATION_ICONS.sub(_ICONS_STYLE, source)
     source = _ANIMATION_IMAGE.sub('<img alt="Animation" id="_anim_img', source)
     source = _ANIMATION_SLIDER.sub('<input aria-label="Frame" id="_anim_slider', source)
-    return _FRAME.sub('<iframe title="Output"', source)
+    # Without quotation marks, it is harmless in the text of a script, too.
+    return _FRAME.sub("<iframe title=Output", source)
 
 
 def _recoloured(span: re.Match[str]) -> str:
