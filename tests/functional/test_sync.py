@@ -407,6 +407,21 @@ def test_worktrees_share_one_journal_and_submodules_have_their_own(
     assert do_pull(ada).received == 1
 
 
+def test_records_of_which_a_plain_fetch_brought_commits_alone_are_told_of(
+    ada: Journal, hub: Path, clone: Clone, run_trial: RunTrial, git: Git
+) -> None:
+    git("config", "uploadpack.allowFilter", "true", cwd=hub)
+    git("config", "uploadpack.allowAnySHA1InWant", "true", cwd=hub)
+    trial = run_trial(journal=ada)
+    do_push(ada)
+    partial = clone("partial", "--filter=tree:0", source=f"file://{hub}")
+    git("fetch", "--quiet", "origin", f"+{JOURNAL}*:refs/mitosis/remotes/origin/journal*", cwd=partial.repository.root)
+    assert [(found.remote, found.trials) for found in partial.unmerged()] == [("origin", 0)]
+    do_pull(partial)
+    assert keys_of(partial) == {trial.key}
+    assert partial.unmerged() == ()
+
+
 # --- plain fetches --------------------------------------------------------------------------------
 
 

@@ -766,3 +766,39 @@ def test_clone_that_lacks_what_it_may_is_sound(
     git("symbolic-ref", "refs/refs/mitosis", "refs/mitosis/journal", cwd=clone)
     report = verify(find_repository(clone))
     assert report.problems == ()
+
+
+def test_shallow_clone_may_lack_commits_of_others_and_can_fetch_them(
+    repository_folder: Path, run: RunTrial, git: Git, tmp_path: Path
+) -> None:
+    old = run().commit
+    git("commit", "--quiet", "--allow-empty", "-m", "next")
+    new = run(commit=git("rev-parse", "HEAD").strip()).commit
+    clone = tmp_path / "clone"
+    git("clone", "--quiet", "--depth=1", f"file://{repository_folder}", str(clone))
+    git("fetch", "--quiet", "origin", "refs/mitosis/journal*:refs/mitosis/journal*", cwd=clone)
+    git("fetch", "--quiet", "origin", "refs/notes/mitosis*:refs/notes/mitosis*", cwd=clone)
+    git("symbolic-ref", "refs/refs/mitosis", "refs/mitosis/journal", cwd=clone)
+    report = verify(find_repository(clone))
+    assert report.problems == ()
+    unpinned, unfetched = [finding for finding in report.findings if finding.kind in ("pin", "commit")]
+    assert unpinned.what.startswith("1 commit that trials ran on is not pinned")
+    assert (unfetched.where, unfetched.what.split(" is ")[0]) == (old, "1 commit that trials ran on")
+    git(*unfetched.remedy.split()[1:], cwd=clone)
+    assert repair(find_repository(clone), find_repository(clone).identity()) == ["pinned 1 commit"]
+    assert {f.kind for f in verify(find_repository(clone)).findings} == {"history"}
+    assert git("rev-list", "--count", new, cwd=clone) == "1\n"
+    assert git("rev-list", "--count", old, cwd=clone) == "1\n"
+
+
+def test_records_that_are_not_merged_are_told_of(
+    repository_folder: Path, run: RunTrial, check: Callable[..., Report], git: Git
+) -> None:
+    run()
+    git("remote", "add", "origin", ".")
+    tree = git("rev-parse", "refs/mitosis/journal^{tree}").strip()
+    ahead = git("commit-tree", tree, "-p", "refs/mitosis/journal", "-m", "resolve").strip()
+    git("update-ref", "refs/mitosis/remotes/origin/journal", ahead)
+    (finding,) = [finding for finding in check().findings if finding.kind == "remote"]
+    assert finding.what == "records were fetched from it that are not merged yet"
+    assert finding.remedy == "mitosis pull origin"

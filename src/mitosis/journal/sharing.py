@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitosis.errors import BadRecord, FormatTooNew, GitError, JournalError, NoIdentity, TrialNotFound
+from mitosis.errors import BadRecord, FormatTooNew, GitError, JournalError, NoIdentity, ObjectMissing, TrialNotFound
 from mitosis.git import Identity
 from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
@@ -186,7 +186,10 @@ def _trials_tree(core: Core, snapshot: Snapshot | None) -> str | None:
 
 
 def find_unmerged(core: Core) -> tuple[Unmerged, ...]:
-    """The remotes whose fetched journal holds what this one does not; those that cannot be read are left out."""
+    """The remotes whose fetched journal holds what this one does not; those that cannot be read are left out.
+
+    One of which a partial clone has fetched no more than commits counts as having no trials that can be counted.
+    """
     tips = _remote_tips(core)
     ours = core.tip()
     if tips:
@@ -201,7 +204,13 @@ def find_unmerged(core: Core) -> tuple[Unmerged, ...]:
         if commit == ours or commit in known:
             continue
         with contextlib.suppress(JournalError, GitError):
-            theirs = core.snapshot_of(commit, layout.remote_journal_ref(remote))
+            try:
+                theirs = core.snapshot_of(commit, layout.remote_journal_ref(remote))
+            except BadRecord as error:
+                # A partial clone may have left out everything but commits. Then pull fetches the rest.
+                if isinstance(error.__cause__, ObjectMissing) and core.repository.is_partial():
+                    found.append(Unmerged(remote, 0))
+                continue
             if ours is not None and merge_bases(core.repository, commit, ours) == [commit]:
                 _remember(core, commit)
                 continue

@@ -47,7 +47,8 @@ def verify(
         GitError: git cannot list refs.
     """
     core = Core(repository)
-    restore = _restore_command(repository)
+    remote = _likely_remote(repository)
+    restore = f"git fetch --refetch {remote} {layout.JOURNAL_REF}"
     findings, snapshot, contents = _check_settled(core, restore, trials_folder, tell)
     derived.check_locks_left(repository, findings)
     if snapshot is None:
@@ -57,7 +58,7 @@ def verify(
     _check_conflicts(repository, findings)
     _check_remotes(repository, findings)
     tell("looking for the commits of trials")
-    check_pins(repository, _commits(contents), findings)
+    check_pins(repository, _commits(contents), remote, findings)
     tell("reading the history")
     HistoryReader(repository, restore, findings, tell).read(snapshot.commit)
     return findings.report()
@@ -194,7 +195,8 @@ def _check_conflicts(repository: Repository, findings: Findings) -> None:
 
 def _check_remotes(repository: Repository, findings: Findings) -> None:
     for unmerged in Journal(repository).unmerged():
-        what = f"{unmerged.trials} trials were fetched from it that are not in this journal"
+        counted = {0: "records were", 1: "1 trial was"}.get(unmerged.trials, f"{unmerged.trials} trials were")
+        what = f"{counted} fetched from it that are not merged yet"
         findings.info("remote", unmerged.remote, what, f"mitosis pull {unmerged.remote}")
 
 
@@ -224,14 +226,13 @@ def _tip_remedy(core: Core, restore: str) -> str:
     )
 
 
-def _restore_command(repository: Repository) -> str:
-    """The command that brings objects of the journal back from another clone."""
+def _likely_remote(repository: Repository) -> str:
+    """The remote to name in commands that bring back what is missing."""
     try:
         remotes = repository.git("remote").split()
     except GitError:
         remotes = []
-    remote = "origin" if "origin" in remotes else remotes[0] if remotes else "CLONE"
-    return f"git fetch --refetch {remote} {layout.JOURNAL_REF}"
+    return "origin" if "origin" in remotes else remotes[0] if remotes else "CLONE"
 
 
 def _first_line(error: MitosisError) -> str:

@@ -134,12 +134,15 @@ def read_shallow(repository: Repository) -> frozenset[str]:
 # --- pins -----------------------------------------------------------------------------------------
 
 
-def check_pins(repository: Repository, commits: Iterable[str], findings: Findings) -> None:
+def check_pins(repository: Repository, commits: Iterable[str], remote: str, findings: Findings) -> None:
     """Check that the commit of each trial is pinned, and there with all its files.
+
+    A shallow clone fetches no pins, so it need not have the commits of others' trials.
 
     Args:
         repository: where the journal is.
         commits: full ids of the trials' commits.
+        remote: which remote to name in commands.
         findings: takes what is wrong.
     """
     lines = repository.git("for-each-ref", "--format=%(objectname) %(refname)", layout.PIN_PREFIX).splitlines()
@@ -154,7 +157,10 @@ def check_pins(repository: Repository, commits: Iterable[str], findings: Finding
     kinds = _kinds(repository, wanted)
     present = [commit for commit in wanted if kinds.get(commit) == "commit"]
     used = set(commits)
-    for commit in wanted:
+    is_shallow = repository.is_shallow()
+    unfetched = [commit for commit in wanted if is_shallow and commit not in pins and kinds.get(commit) is None]
+    unpinned = [commit for commit in present if is_shallow and commit not in pins]
+    for commit in sorted(set(wanted).difference(unfetched, unpinned)):
         if kinds.get(commit) != "commit":
             what = "is missing" if kinds.get(commit) is None else f"is a {kinds[commit]}"
             who = "a commit that trials ran on" if commit in used else "a pinned commit"
@@ -163,8 +169,19 @@ def check_pins(repository: Repository, commits: Iterable[str], findings: Finding
             )
         elif commit not in pins:
             findings.warning("pin", commit, "a commit that trials ran on is not pinned", "mitosis verify --repair")
+    if unpinned:
+        what = f"{_commits_are(unpinned)} not pinned: this clone is shallow, and fetches no pins"
+        findings.info("pin", layout.PIN_PREFIX, what, "mitosis verify --repair")
+    if unfetched:
+        what = f"{_commits_are(unfetched)} not in this shallow clone, and can be fetched one by one"
+        pin = layout.PIN_PREFIX + unfetched[0]
+        findings.info("commit", unfetched[0], what, f"git fetch --depth 1 {shlex.quote(remote)} {pin}:{pin}")
     findings.counts["pins"] = len(pins)
     _check_complete(repository, present, findings)
+
+
+def _commits_are(commits: list[str]) -> str:
+    return "1 commit that trials ran on is" if len(commits) == 1 else f"{len(commits)} commits that trials ran on are"
 
 
 def _kinds(repository: Repository, oids: list[str]) -> dict[str, str]:
