@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.errors import ObjectTooLarge, UnreadableObject
-from mitosis.git import find_repository, open_briefly, repository
+from mitosis.errors import ObjectTooLarge, UnreadableObject, UnsupportedRepository
+from mitosis.git import brief as brief_module
+from mitosis.git import find_repository, open_briefly
 from mitosis.git.repository import Repository
 from mitosis.journal import Journal
 from mitosis.records import TrialRecord
@@ -71,19 +72,64 @@ def test_what_cannot_be_read_is_told_as_ever(repository_folder: Path, packed_blo
 def test_many_objects_are_read_by_libgit2(
     repository_folder: Path, packed_blob: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repository, "_MOST_ASKED", 3)
+    monkeypatch.setattr(brief_module, "_MOST_ASKED", 3)
     with open_briefly(repository_folder) as brief:
         for number in range(5):
             assert has_loaded_libgit2(brief) == (number > 3)
             assert brief.read_blob(packed_blob)
 
 
-def test_partial_clones_fetch_nothing(repository_folder: Path, packed_blob: str, git: Git) -> None:
-    git("config", "remote.origin.promisor", "true")
+@pytest.mark.parametrize(("name", "value"), [("remote.origin.promisor", "true"), ("remote.origin.Promisor", "1")])
+def test_partial_clones_fetch_nothing(
+    name: str, value: str, repository_folder: Path, packed_blob: str, git: Git
+) -> None:
+    git("config", name, value)
     git("config", "remote.origin.url", "ext::false")
     with open_briefly(repository_folder) as brief:
+        assert brief.is_partial()
         assert brief.read_blob(packed_blob)
         assert has_loaded_libgit2(brief)
+
+
+def test_a_partial_clone_of_old_that_libgit2_refuses_is_refused(
+    repository_folder: Path, packed_blob: str, git: Git
+) -> None:
+    git("config", "core.repositoryFormatVersion", "1")
+    git("config", "extensions.partialClone", "origin")
+    with open_briefly(repository_folder) as brief, pytest.raises(UnsupportedRepository):
+        brief.read_blob(packed_blob)
+
+
+def test_configuration_elsewhere_may_make_a_clone_a_partial_one(
+    tmp_path: Path, repository_folder: Path, packed_blob: str, git: Git
+) -> None:
+    git("config", "--file", str(tmp_path / "settings"), "remote.origin.promisor", "true")
+    git("config", "include.path", str(tmp_path / "settings"))
+    with open_briefly(repository_folder) as brief:
+        assert brief.is_partial()
+        assert brief.read_blob(packed_blob)
+        assert has_loaded_libgit2(brief)
+
+
+def test_objects_that_another_repository_lends_are_read(
+    tmp_path: Path, repository_folder: Path, packed_blob: str, git: Git
+) -> None:
+    git("clone", "--quiet", "--shared", str(repository_folder), str(tmp_path / "clone"))
+    with open_briefly(tmp_path / "clone") as brief:
+        assert brief.read_blob(packed_blob) == b"a\n" * 100
+        assert not has_loaded_libgit2(brief)
+
+
+def test_another_worktree_has_the_same_objects_and_refs(
+    tmp_path: Path, repository_folder: Path, packed_blob: str, git: Git
+) -> None:
+    git("worktree", "add", "--quiet", "--detach", str(tmp_path / "other"))
+    git("update-ref", "refs/mitosis/journal", "HEAD")
+    with open_briefly(tmp_path / "other") as brief:
+        assert brief.head is not None and brief.plain_ref("refs/mitosis/journal") == brief.head
+        assert brief.may_have_refs("refs/mitosis/")
+        assert brief.read_blob(packed_blob) == b"a\n" * 100
+        assert not has_loaded_libgit2(brief)
 
 
 def test_refs_are_read_where_git_keeps_them(repository_folder: Path, git: Git) -> None:

@@ -6,8 +6,6 @@ import contextlib
 import functools
 import os
 import re
-import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +17,6 @@ from mitosis.errors import (
     NotARepository,
     NotInWorkTree,
     ObjectMissing,
-    ObjectTooLarge,
     UnreadableObject,
     UnsupportedRepository,
 )
@@ -32,10 +29,14 @@ from mitosis.git.objects import (
     inflate,
     read_file,
 )
-from mitosis.git.program import LONGEST_ANSWER_BYTES, READ_AHEAD_BYTES, end_asked_git, run_git, start_asking_git
+from mitosis.git.program import run_git
 
 if TYPE_CHECKING:
     import pygit2
+
+_REF_FILE = re.compile(rb"([0-9a-f]{40})\n")
+_MAY_BE_PARTIAL = re.compile(rb"promisor|partialclone|\binclude", re.IGNORECASE)
+"""What is in the configuration of a partial clone, or names a file where that may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class Repository(Objects):
     def may_be_partial(self) -> bool:
         """Whether git may fetch what is not here, as far as can be told without asking git."""
         try:
-            return b"promisor" in (self.common_dir / "config").read_bytes()
+            return _MAY_BE_PARTIAL.search((self.common_dir / "config").read_bytes()) is not None
         except OSError:
             return True
 
@@ -233,132 +234,6 @@ class Repository(Objects):
         except ObjectMissing:
             return None
         return line.removeprefix(b"tree ").decode("ascii")
-
-
-class ObjectReader(Objects):
-    """Reads objects through one git program. For a few of them that is done before libgit2 has been loaded.
-
-    Args:
-        repository: where they are. It is no partial clone: git would fetch what is missing.
-    """
-
-    def __init__(self, repository: Repository) -> None:
-        self._root = repository.root
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def find(self, name: str) -> str | None:
-        """The id of what git calls so, such as a ref; None if there is nothing of that name, or it cannot be read."""
-        words = self._ask(name)
-        if len(words) != 3:
-            self.close()
-            return None
-        # The object itself follows, and would be taken for the next answer.
-        size_bytes = int(words[2])
-        if size_bytes > READ_AHEAD_BYTES or self._process is None or self._process.stdout is None:
-            self.close()
-        else:
-            self._process.stdout.read(size_bytes + 1)
-        return words[0]
-
-    def read_object(self, oid: str, limit_bytes: int | None = None) -> GitObject:
-        """See `Objects`."""
-        words = self._ask(oid)
-        if words[:1] != [oid] or len(words) != 3:
-            self.close()
-            if words == [oid, "missing"]:
-                raise ObjectMissing(oid, "it is missing")
-            raise UnreadableObject(oid, "git cannot read it")
-        size_bytes = int(words[2])
-        if limit_bytes is not None and size_bytes > limit_bytes:
-            self.close()
-            check_size(oid, size_bytes, limit_bytes)
-        pipe = None if self._process is None else self._process.stdout
-        data = b"" if pipe is None else pipe.read(size_bytes + 1)
-        if len(data) != size_bytes + 1:
-            self.close()
-            raise UnreadableObject(oid, "it is damaged")
-        return GitObject(words[1], data[:-1])
-
-    def _ask(self, name: str) -> list[str]:
-        """What the git program answers to a name: id, kind and size, or that it has nothing."""
-        process = self._process
-        if process is None:
-            process = self._process = start_asking_git("cat-file", "--batch", cwd=self._root)
-        if process.stdin is None or process.stdout is None:
-            return []
-        try:
-            process.stdin.write(f"{name}\n".encode())
-            process.stdin.flush()
-        except BrokenPipeError:  # it has stopped at what it cannot read
-            return []
-        return process.stdout.readline(LONGEST_ANSWER_BYTES).decode("ascii", "replace").split()
-
-    def close(self) -> None:
-        """End the git program. The next object is read by a new one."""
-        if self._process is not None:
-            end_asked_git(self._process)
-            self._process = None
-
-
-class BriefRepository(Repository):
-    """A repository of which little is read: a git program does that sooner than libgit2 is loaded.
-
-    libgit2 is loaded by whatever needs more than objects, when many objects are read, and to tell what is wrong with
-    one that git cannot read.
-    """
-
-    @functools.cached_property
-    def _asked(self) -> _Asked:
-        return _Asked(None if self.may_be_partial() else ObjectReader(self))
-
-    def close(self) -> None:
-        """End the git program."""
-        self._asked.close()
-
-    def _read_packed(self, oid: str, limit_bytes: int | None) -> GitObject:
-        asked = self._asked
-        if asked.reader is not None and asked.left > 0:
-            asked.left -= 1
-            try:
-                return asked.reader.read_object(oid, limit_bytes)
-            except ObjectTooLarge:
-                raise
-            except UnreadableObject:
-                pass  # libgit2 knows why
-        asked.close()
-        return super()._read_packed(oid, limit_bytes)
-
-
-_MOST_ASKED = 500
-"""With so many objects, a git program has taken as long as libgit2 takes to be loaded and to read them."""
-
-
-class _Asked:
-    """The git program that is asked for objects, and how many more it will be asked for."""
-
-    def __init__(self, reader: ObjectReader | None) -> None:
-        self.reader = reader
-        self.left = _MOST_ASKED
-
-    def close(self) -> None:
-        if self.reader is not None:
-            self.reader.close()
-            self.reader = None
-
-
-@contextlib.contextmanager
-def open_briefly(folder: Path) -> Iterator[Repository]:
-    """The repository that `folder` is in, for reading a few objects of it; see `BriefRepository`.
-
-    Raises:
-        as `find_repository`.
-    """
-    found = find_repository(folder)
-    with contextlib.closing(BriefRepository(found.root, found.git_dir, found.common_dir, found.head)) as repository:
-        yield repository
-
-
-_REF_FILE = re.compile(rb"([0-9a-f]{40})\n")
 
 
 def _libgit2_errors() -> tuple[type[Exception], ...]:
