@@ -83,6 +83,15 @@ def test_what_cannot_be_locked_is_named_and_the_rest_is_locked(lab: Lab) -> None
     assert locked(lab) == {"my_exp.frequency=slow": "1"}
 
 
+def test_value_that_is_another_at_each_evaluation_is_named_and_the_rest_is_locked(lab: Lab) -> None:
+    lab.edit(('"slow": 1', '"slow": __import__("os").getpid()'))
+    lab.commit({})
+    said = lab.mitosis("lock", status=1)
+    assert said.err.startswith("! my_exp.frequency=slow was not locked: each evaluation gives another value")
+    assert said.lines[-1].startswith("2 variants newly locked")
+    assert locked(lab).keys() == {"my_exp.frequency=fast", "my_exp.noise=low"}
+
+
 def test_retired_variant_is_left_as_it_is(lab: Lab) -> None:
     lab.lock({"slow": 2})
     lab.mitosis("variants", "retire", "my_exp.frequency=slow")

@@ -132,6 +132,18 @@ def test_changed_lists_problems_alone_and_says_what_is_different(locked: Lab) ->
     assert locked.mitosis("variants", "my_exp.noise", "--changed", status=1).rows.keys() == {"my_exp.noise=low"}
 
 
+def test_value_that_is_another_at_each_evaluation_is_told_from_one_that_was_edited(locked: Lab) -> None:
+    locked.edit(('"slow": 1', '"slow": __import__("os").getpid()'), ('"fast": 10', '"fast": 11'))
+    lines = locked.mitosis("variants", "--changed", status=1).lines
+    [index] = [index for index, line in enumerate(lines) if line.startswith("    my_exp.frequency=slow ")]
+    assert lines[index + 1].startswith("        each evaluation gives another value")
+    assert sum("each evaluation" in line for line in lines) == 1
+    assert any("each evaluation" in line for line in locked.mitosis("variants", "show", "my_exp.frequency=slow").lines)
+    assert not any(
+        "each evaluation" in line for line in locked.mitosis("variants", "show", "my_exp.frequency=fast").lines
+    )
+
+
 def test_value_that_can_never_be_locked_is_no_problem_until_its_name_is_locked(locked: Lab) -> None:
     locked.edit(('"slow": 1', '"slow": 1, "odd": lambda: 1'))
     assert locked.mitosis("variants").rows["my_exp.frequency=odd"].startswith("unlockable")

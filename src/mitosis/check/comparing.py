@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from mitosis.check.places import Place, PlaceFinder
@@ -12,6 +12,7 @@ from mitosis.journal import Journal, LockedVariant, Remarks, Uses, VariantUse, V
 from mitosis.journal.locks import is_whole
 
 if TYPE_CHECKING:
+    from mitosis.check.states import State
     from mitosis.lookups import Evaluation, Meaning
 
 Kind = Literal["changed", "unlockable", "conflict", "removed", "function"]
@@ -221,6 +222,36 @@ class _Found:
         names = {VariantUse(*name, self._recorded.meanings[name][0]) for name in gone}
         found = self._journal.read_locks(names, problems=[]) if names else ()
         return {use[:3]: canonical.summary(locked.value, limit=60) for use, locked in found if is_whole(locked)}
+
+
+def with_flaky_marked(changes: Sequence[Change], state: State) -> tuple[Change, ...]:
+    """The changes, those of them marked that have yet another value when their dictionaries are evaluated once more.
+
+    Args:
+        changes: that were found.
+        state: where; it must not have been closed.
+    """
+    digests = {
+        (change.step, change.parameter, change.variant): change.digest for change in changes if change.kind == "changed"
+    }
+    flaky = flaky_names(digests, state)
+    return tuple(
+        replace(change, is_flaky=(change.step, change.parameter, change.variant) in flaky) for change in changes
+    )
+
+
+def flaky_names(digests: Mapping[tuple[str, str, str], str], state: State) -> frozenset[tuple[str, str, str]]:
+    """Those variants that have another value when their dictionaries are evaluated once more.
+
+    Args:
+        digests: of the values that they had, by step, parameter and variant.
+        state: where; it must not have been closed.
+    """
+    steps = {step for step, _, _ in digests}
+    if not steps or state.config is None:
+        return frozenset()
+    again = {meaning_name(meaning): meaning.digest for meaning in state.evaluate(state.config, sorted(steps)).meanings}
+    return frozenset(name for name, digest in digests.items() if again.get(name, digest) != digest)
 
 
 def module_steps(journal: Journal, recorded: Recorded, registered: Collection[str]) -> frozenset[str]:

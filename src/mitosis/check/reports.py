@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mitosis.check.comparing import Change, compare, meaning_name, module_steps, read_recorded, undecided_names
+from mitosis.check.comparing import (
+    Change,
+    compare,
+    module_steps,
+    read_recorded,
+    undecided_names,
+    with_flaky_marked,
+)
 from mitosis.check.places import PlaceFinder
 from mitosis.check.revisions import resolve_commit, resolve_range
 from mitosis.check.states import State, commit_state, staged_state, working_state
@@ -132,19 +139,9 @@ def mark_flaky(report: Report, state: State) -> Report:
         report: of the state.
         state: which must not have been closed.
     """
-    steps = {found.change.step for found in report.found if found.change.kind == "changed"}
-    if not steps or state.config is None:
-        return report
-    again = state.evaluate(state.config, sorted(steps))
-    digests = {meaning_name(meaning): meaning.digest for meaning in again.meanings}
-
-    def marked(found: Found) -> Found:
-        change = found.change
-        digest = digests.get((change.step, change.parameter, change.variant), change.digest)
-        is_flaky = change.kind == "changed" and digest != change.digest
-        return replace(found, change=replace(change, is_flaky=is_flaky))
-
-    return replace(report, found=tuple(map(marked, report.found)))
+    marked = with_flaky_marked([found.change for found in report.found], state)
+    found = zip(report.found, marked, strict=True)
+    return replace(report, found=tuple(replace(one, change=change) for one, change in found))
 
 
 def check_staged(repository: Repository, *, with_places: bool = False) -> Report:

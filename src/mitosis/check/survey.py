@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from mitosis.check.comparing import Change, compare, meaning_name, module_steps, read_recorded, sound_steps
+from mitosis.check.comparing import (
+    Change,
+    compare,
+    meaning_name,
+    module_steps,
+    read_recorded,
+    sound_steps,
+    with_flaky_marked,
+)
 from mitosis.config import Config
 from mitosis.errors import BadRecord, MitosisError
 from mitosis.journal import Journal, Remarks, Uses, VariantUse, recorded_name
@@ -88,7 +96,14 @@ class Survey:
     """What the dictionaries say, by step, parameter and variant."""
 
 
-def survey(journal: Journal, state: State | None, *, step: str | None = None, parameter: str | None = None) -> Survey:
+def survey(
+    journal: Journal,
+    state: State | None,
+    *,
+    step: str | None = None,
+    parameter: str | None = None,
+    repeats: bool = False,
+) -> Survey:
     """Look at all variants.
 
     Args:
@@ -96,6 +111,7 @@ def survey(journal: Journal, state: State | None, *, step: str | None = None, pa
         state: whose dictionaries; None to look at the locks alone.
         step: only the variants of this step.
         parameter: only those of this parameter of it.
+        repeats: find out whether values that have changed are flaky, by evaluating their dictionaries once more.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -110,7 +126,8 @@ def survey(journal: Journal, state: State | None, *, step: str | None = None, pa
         known = {*state.steps, *module_steps(journal, recorded, state.steps)}
         evaluation = state.evaluate_all(config)
         sound = sound_steps(evaluation, steps)
-        for change in compare(journal, recorded, evaluation, steps, None, known=known):
+        differing = compare(journal, recorded, evaluation, steps, None, known=known)
+        for change in with_flaky_marked(differing, state) if repeats else differing:
             changes[change.step, change.parameter, change.variant] = change
     present: dict[tuple[str, str, str], Meaning] = {}
     if evaluation is not None:

@@ -9,7 +9,7 @@ from mitosis.journal.locks import ACCEPT_FUNCTIONS
 
 _REMOVED = "Restore the variants, or give them a newer name or retire them: mitosis variants rename, or retire"
 
-_FLAKY = "each evaluation gives another value: make it the same every time, or use it untracked (-p +...)"
+FLAKY = "each evaluation gives another value: make it the same every time, or use it untracked (-p +...)"
 _INDENT = "    "
 _DIFFERENCES_SHOWN = 6
 
@@ -30,7 +30,7 @@ def change_lines(change: Change) -> Iterator[str]:
     else:
         yield from _changed_lines(change)
         if change.is_flaky:
-            yield f"{_INDENT * 2}{_FLAKY}"
+            yield f"{_INDENT * 2}{FLAKY}"
 
 
 def remedies(changes: Sequence[Change]) -> Iterator[str]:

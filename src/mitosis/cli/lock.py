@@ -23,8 +23,9 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
         accept_functions: Functions whose bodies have changed since they were locked are meant as they are now: nobody
             is warned of it any more.
     """
-    from mitosis.check.comparing import as_variant
+    from mitosis.check.comparing import as_variant, flaky_names, meaning_name
     from mitosis.check.states import commit_state
+    from mitosis.check.texts import FLAKY
     from mitosis.config import select_steps
     from mitosis.errors import LookupTrouble, NoCommit, UsageError
     from mitosis.git import find_repository
@@ -43,24 +44,29 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
             )
         chosen = [step.name for step in select_steps(state.config, steps)] if steps else list(state.config.steps)
         evaluation = state.evaluate(state.config, chosen)
-    for trouble in evaluation.troubles:
-        raise LookupTrouble(f"nothing was locked: {trouble.reason}", trouble.details)
-    for name, path in evaluation.elsewhere.items():
-        raise LookupTrouble(
-            f"nothing was locked: trials import `{name}` from {path}, and not from this repository\n"
-            "Install the repository in editable mode (pip install -e .), uninstall the other copy, or give the package "
-            "a name of its own.",
-            "",
-        )
-    done = Journal(repository).lock(
-        [as_variant(meaning) for meaning in evaluation.meanings],
+        for trouble in evaluation.troubles:
+            raise LookupTrouble(f"nothing was locked: {trouble.reason}", trouble.details)
+        for package, path in evaluation.elsewhere.items():
+            raise LookupTrouble(
+                f"nothing was locked: trials import `{package}` from {path}, and not from this repository\n"
+                "Install the repository in editable mode (pip install -e .), uninstall the other copy, or give the "
+                "package a name of its own.",
+                "",
+            )
+        journal = Journal(repository)
+        locked = {use[:3] for use in journal.locks()}
+        digests = {meaning_name(meaning): meaning.digest for meaning in evaluation.meanings}
+        flaky = flaky_names({name: digest for name, digest in digests.items() if name not in locked}, state)
+    meanings = [meaning for meaning in evaluation.meanings if meaning_name(meaning) not in flaky]
+    done = journal.lock(
+        [as_variant(meaning) for meaning in meanings],
         repository.head,
         identity,
         accept_functions=accept_functions,
     )
     for new in done.newly_locked:
         print_line(clean(f"locked {new.step}.{new.parameter}={new.variant}   {value_summary(new.value)}"))
-    before = len(evaluation.meanings) - len(done.newly_locked) - len(done.retired)
+    before = len(meanings) - len(done.newly_locked) - len(done.retired)
     already = f"; {before} {'was' if before == 1 else 'were'} locked already" if before else ""
     count = len(done.newly_locked)
     print_line(f"{count} variant{'' if count == 1 else 's'} newly locked at commit {repository.head[:7]}{already}")
@@ -76,4 +82,6 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
         print_warning(ACCEPT_FUNCTIONS)
     for refused in evaluation.refused:
         print_warning(f"{refused.full_name} cannot be locked: {refused.reason}")
-    return 1 if evaluation.refused else 0
+    for step, parameter, variant in sorted(flaky):
+        print_warning(clean(f"{step}.{parameter}={variant} was not locked: {FLAKY}"))
+    return 1 if evaluation.refused or flaky else 0

@@ -69,7 +69,7 @@ def list_variants(
     with working_state(repository) if not locked else contextlib.nullcontext() as state:
         if what is not None:
             _check_step(journal, state, step)
-        found = survey(journal, state, step=step or None, parameter=parameter or None)
+        found = survey(journal, state, step=step or None, parameter=parameter or None, repeats=changed)
         if what is not None and not (found.statuses or found.unlisted or found.troubles):
             _refuse_unknown(what, survey(journal, state, step=step or None).statuses)
     statuses = [status for status in found.statuses if status.is_problem or not changed]

@@ -40,7 +40,7 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     journal = Journal(repository)
     recorded = recorded_name(step, parameter, name)
     with working_state(repository) as state:
-        found = survey(journal, state, step=recorded[0])
+        found = survey(journal, state, step=recorded[0], repeats=True)
     statuses = [status for status in found.statuses if (status.step, status.parameter, status.variant) == recorded]
     for text in (*(trouble.reason for trouble in found.troubles), *found.warnings):
         print_warning(text)
