@@ -89,6 +89,19 @@ def test_lines_are_completed_in_the_line_editor(bash: LineEditor) -> None:
     assert [(typed, bash.complete(typed)) for typed, _ in LINES] == LINES
 
 
+def test_steps_that_are_named_like_a_command_are_completed_after_run(bash: LineEditor, project: Path) -> None:
+    table = (
+        '[tool.mitosis.steps]\nvariety = ["lab:run", "lab:lookup_dict"]\nvariants = ["lab:run", "lab:lookup_dict"]\n'
+    )
+    (project / "pyproject.toml").write_text(table)
+    lines = [
+        ("mitosis run varian", "mitosis run variants "),
+        ("mitosis variety varian", "mitosis variety variants "),
+        ("mitosis varie", "mitosis variety "),
+    ]
+    assert [(typed, bash.complete(typed)) for typed, _ in lines] == lines
+
+
 def test_keys_are_completed_and_not_twice(bash: LineEditor, lock: Callable[..., str]) -> None:
     key = lock("slow")
     assert bash.complete(f"mitosis show {key[:3]}") == f"mitosis show {key} "

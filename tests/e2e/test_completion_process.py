@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from mitosis import canonical
 from mitosis.git import find_repository
 from mitosis.journal import Journal, VariantValue
 from mitosis.records import TrialRecord
+from mitosis.runner.request import COMMANDS
 from support.e2e import Mitosis
 from support.shells import lock_variants
 
@@ -44,6 +45,18 @@ def journal(project: Path) -> Journal:
 def test_steps_are_described_by_their_functions(complete: Complete) -> None:
     assert complete("") == {"my_exp": "Multiply.", "data": "", "fit": ""}
     assert complete("data", "") == {"my_exp": "Multiply.", "fit": ""}
+
+
+def test_steps_that_are_named_like_a_command_are_offered_where_they_would_run(
+    complete: Complete, commit: Callable[[Mapping[str, str]], str], mitosis: Mitosis
+) -> None:
+    names = sorted(COMMANDS)
+    table = "".join(f'{name} = ["lab.chain:make", "lab.chain:lookups"]\n' for name in ("mine", *names))
+    commit({"pyproject.toml": f"[tool.mitosis.steps]\n{table}"})
+    assert list(complete("")) == list(complete("l")) == ["mine"]
+    assert list(complete("run", "")) == ["mine", *names]
+    assert list(complete("mine", "")) == names
+    mitosis("run", "list", "-p", "list.noise=low")
 
 
 def test_variants_have_their_values(complete: Complete, lock: Callable[..., str]) -> None:

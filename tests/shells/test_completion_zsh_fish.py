@@ -57,6 +57,19 @@ def test_lines_are_completed_in_the_line_editor(editor: LineEditor) -> None:
     assert completed == LINES
 
 
+def test_steps_that_are_named_like_a_command_are_completed_after_run(editor: LineEditor, project: Path) -> None:
+    table = (
+        '[tool.mitosis.steps]\nvariety = ["lab:run", "lab:lookup_dict"]\nvariants = ["lab:run", "lab:lookup_dict"]\n'
+    )
+    (project / "pyproject.toml").write_text(table)
+    lines = [
+        ("mitosis run varian", "mitosis run variants "),
+        ("mitosis variety varian", "mitosis variety variants "),
+        ("mitosis varie", "mitosis variety "),
+    ]
+    assert [(typed, editor.complete(typed)) for typed, _ in lines] == lines
+
+
 def test_keys_are_completed(editor: LineEditor, lock: Callable[..., str]) -> None:
     key = lock("slow")
     assert editor.complete(f"mitosis show {key[:3]}") == f"mitosis show {key} "

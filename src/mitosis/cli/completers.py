@@ -10,6 +10,7 @@ for the shell to quote.
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 Candidates = list[tuple[str, str]]
 """Words, each with a description, which may be empty."""
+
+WITHOUT_HELP = frozenset({"textconv"})
+"""Commands for programs, which the help does not list."""
 
 _MOST_TRIALS = 50
 _MOST_REFS = 500
@@ -45,10 +49,22 @@ class _Here(NamedTuple):
 
 
 def steps(context: CompletionContext) -> Candidates:
-    """Registered steps that are not on the line yet, each with what its function says first."""
-    given = _typed(context, "steps")
+    """Registered steps that are not on the line yet, each with what its function says first.
+
+    As the first word, one that is named like a command would be that command.
+    """
+    taken = {*_typed(context, "steps")}
+    if context.index == 0 and not _follows_run():
+        from mitosis.cli import app
+
+        taken |= {*app, *WITHOUT_HELP}
     with _here(context) as here:
-        return _offered(_with_summaries(here, [name for name in here.steps if name not in given]))
+        return _offered(_with_summaries(here, [name for name in here.steps if name not in taken]))
+
+
+def _follows_run() -> bool:
+    """Whether the command line that is completed begins with `mitosis run`; it stands behind `mitosis __complete`."""
+    return sys.argv[2:3] == ["run"]
 
 
 def lookup_parameters(context: CompletionContext) -> Candidates:
