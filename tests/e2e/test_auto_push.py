@@ -51,3 +51,10 @@ def test_missing_network_only_warns(project: Path, hub: Path, mitosis: Mitosis, 
     assert line.endswith("; `mitosis push` sends it later")
     git("remote", "set-url", "lab", str(hub), cwd=project)
     assert mitosis("push").stdout == "lab: 1 trial sent\n"
+
+
+def test_remote_that_is_configured_and_not_there_only_warns(hub: Path, commit: Commit, mitosis: Mitosis) -> None:
+    commit({"pyproject.toml": f'{PYPROJECT}\n[tool.mitosis]\nremote = "lap"\nauto-push = true\n'})
+    done = mitosis(*RUN)
+    said = "! not pushed to lap: `lap` is no remote of this repository; `mitosis push` sends it later"
+    assert done.stderr.splitlines()[-1] == said

@@ -332,7 +332,13 @@ def test_shallow_clone_pushes_records_to_where_its_history_is_unknown(
 
 
 def test_names_of_records_alone_are_not_merged(
-    ada: Journal, hub: Path, clone: Clone, run_trial: RunTrial, git: Git, monkeypatch: pytest.MonkeyPatch
+    ada: Journal,
+    hub: Path,
+    clone: Clone,
+    run_trial: RunTrial,
+    git: Git,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     git("config", "uploadpack.allowFilter", "true", cwd=hub)
     trial = run_trial(journal=ada)
@@ -341,6 +347,8 @@ def test_names_of_records_alone_are_not_merged(
     monkeypatch.chdir(partial.repository.root)
     run_command(["setup"])
     git("fetch", "--quiet", cwd=partial.repository.root)
+    run_command(["list"])
+    assert capfd.readouterr().err.endswith("not merged yet: mitosis pull origin\n")
     with pytest.raises(NotFetchedWhole, match="mitosis pull origin"):
         pull(partial.repository, find_remote(partial.repository, None), None)
     assert partial.tip() is None

@@ -88,7 +88,7 @@ def push_after_trial(repository: Repository, configured: str | None, out: IO[str
     """
     import time
 
-    from mitosis.errors import FetchFailed, MitosisError, NoRemote, PushFailed
+    from mitosis.errors import FetchFailed, MitosisError, NoRemote, PushFailed, UnknownRemote
     from mitosis.journal import Journal
     from mitosis.sync import find_remote, push
     from mitosis.sync.transport import Transport
@@ -108,8 +108,10 @@ def push_after_trial(repository: Repository, configured: str | None, out: IO[str
         _print_warnings(tuple(_words_of_remote(said)))
         if isinstance(error, KeyboardInterrupt):
             reason = "interrupted"
+        elif isinstance(error, FetchFailed | PushFailed | UnknownRemote):
+            reason = error.reason
         else:
-            reason = error.reason if isinstance(error, FetchFailed | PushFailed) else str(error).split("\n", 1)[0]
+            reason = str(error).split("\n", 1)[0]
         print_warning(f"not pushed to {clean(place)}: {clean(reason)}; `mitosis push` sends it later")
         return
     _print_warnings((*pushed.pulled.warnings, *pushed.warnings))

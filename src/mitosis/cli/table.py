@@ -54,7 +54,9 @@ def print_unmerged(journal: Journal) -> None:
         what = f"{found.trials} trial{'' if found.trials == 1 else 's'}" if found.trials else "records"
         verb = "is" if found.trials == 1 else "are"
         name = clean(found.remote)
-        print_warning(f"{name} has {what} that {verb} not merged yet: mitosis pull {name} --no-fetch")
+        # A partial clone has fetched what they are called, and not what they say.
+        how = "" if journal.repository.may_be_partial() else " --no-fetch"
+        print_warning(f"{name} has {what} that {verb} not merged yet: mitosis pull {name}{how}")
 
 
 def print_conflicts(conflicts: Sequence[Conflict]) -> None:

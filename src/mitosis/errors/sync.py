@@ -22,16 +22,17 @@ class NoRemote(SyncError):
 
 
 class UnknownRemote(SyncError):
-    """A word that names no remote. Attributes: word, remotes (those that there are)."""
+    """A word that names no remote. Attributes: word, remotes (those that there are), reason (a clause on the word)."""
 
     def __init__(self, word: str, remotes: Sequence[str], *, or_key: bool = False) -> None:
         self.word = word
         self.remotes = list(remotes)
         what = "neither a remote nor the beginning of a trial's key" if or_key else "no remote of this repository"
+        self.reason = f"`{word}` is {what}"
         near = nearest(word, self.remotes)
         hint = f"Did you mean `{near[0]}`?\n" if near else ""
         known = f"its remotes are\n{bulleted(self.remotes)}" if self.remotes else "it has no remotes"
-        super().__init__(f"`{word}` is {what}; {known}\n{hint}A path or URL is recognised by a `/` or a `:` in it.")
+        super().__init__(f"{self.reason}; {known}\n{hint}A path or URL is recognised by a `/` or a `:` in it.")
 
 
 class FetchFailed(SyncError):
