@@ -6,16 +6,19 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pyte
 import pytest
 
 from mitosis.records import TrialRecord
-from support.e2e import Mitosis, command
+from mitosis.runner.trial import INTERRUPT_GRACE_S
+from support.e2e import TIMEOUT_S, Mitosis, command
 from support.terminal import on_terminal
 
 Commit = Callable[[Mapping[str, str]], str]
@@ -109,6 +112,53 @@ def test_bars_are_live_on_a_terminal(project: Path, commit: Commit, columns: int
     states = {tuple(frame[-3:-1]) for frame in seen.frames if len(frame) > 3}
     assert sum(outer.startswith("outer") and inner.startswith("inner") for outer, inner in states) >= 4
     assert "title" not in seen.raw
+
+
+def test_quitting_kills_the_experiment_and_leaves_a_terminal_with_a_cursor(
+    project: Path, commit: Commit, only_record: Callable[[], TrialRecord]
+) -> None:
+    """Ctrl-\\ also ends what takes no notice of Ctrl-C."""
+    commit(
+        {
+            "lab/__init__.py": "import time\nlookup_dict = {}\ndef run():\n    print('begun')\n    while True:\n"
+            "        try:\n            time.sleep(60)\n        except KeyboardInterrupt:\n            pass\n"
+        }
+    )
+    typed: list[str] = []
+
+    def quit_it(child: Any, raw: str) -> None:
+        if "begun" in raw and not typed:
+            typed.append("\x1c")
+            child.send("\x1c")
+
+    begun = time.monotonic()
+    seen = on_terminal(project, "my_exp", meanwhile=quit_it)
+    assert seen.status == 128 + signal.SIGQUIT
+    assert time.monotonic() - begun < INTERRUPT_GRACE_S
+    assert seen.raw.count("\x1b[?25l") == seen.raw.count("\x1b[?25h"), "the cursor is left hidden"
+    record = only_record()
+    assert record.status == "interrupted"
+    assert record.failure is not None and record.failure.message == "interrupted by SIGQUIT, and killed"
+    assert (project / "trials" / str(record.page)).is_file()
+
+
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_signals_before_the_trial_leave_a_terminal_with_a_cursor(tmp_path: Path, number: signal.Signals) -> None:
+    program = (
+        "import resource, sys, time\nfrom mitosis.cli.progress import make_progress\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
+        "with make_progress(sys.stdout):\n    time.sleep(0.3)\n    print('ready', flush=True)\n    time.sleep(60)\n"
+    )
+    child = pexpect.spawn(sys.executable, ["-c", program], cwd=str(tmp_path), env={**os.environ, "TERM": "xterm"})
+    child.expect("ready", timeout=TIMEOUT_S)
+    raw = child.before
+    child.kill(number)
+    child.expect(pexpect.EOF, timeout=TIMEOUT_S)
+    raw += child.before
+    child.close()
+    assert child.signalstatus == number
+    assert raw.count(b"\x1b[?25l") == 1
+    assert raw.rindex(b"\x1b[?25h") > raw.rindex(b"\x1b[?25l"), "the cursor is left hidden"
 
 
 def test_bars_are_lines_on_a_pipe(mitosis: Mitosis, commit: Commit) -> None:

@@ -112,9 +112,10 @@ class Trial:
 
     @contextlib.contextmanager
     def _signals_handled(self) -> Iterator[None]:
-        """Have SIGINT, SIGTERM and SIGHUP end the trial in good order; a signal that is ignored stays so."""
+        """Have SIGINT, SIGTERM, SIGHUP and SIGQUIT end the trial in good order; a signal that is ignored stays so."""
         loop = asyncio.get_running_loop()
-        numbers = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
+        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+        numbers = [number for name in names if (number := getattr(signal, name, None))]
         before = {number: signal.getsignal(number) for number in numbers}
         handled = [number for number in numbers if before[number] != signal.SIG_IGN]
         for number in handled:
@@ -143,6 +144,9 @@ class Trial:
         elif not self._is_recorded:
             assert self._task is not None
             self._task.cancel()
+        elif number == getattr(signal, "SIGQUIT", None):  # Ctrl-\, for whom Ctrl-C is not enough
+            self._progress.warn("killing the experiment")
+            self._kill()
         elif self._kernel is not None:
             self._progress.warn("interrupting; once more to kill the experiment at once")
             self._kernel.interrupt()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -37,6 +38,8 @@ _WIDGET_ROWS = 10
 """So many lines of bars that are widgets are shown at most, the last ones."""
 _BEGUN_ROWS = 3
 """So many lines on the screen has one that has not ended and is wider than the terminal."""
+_SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"
+"""Takes away the line that moves, and gives back the cursor (DECTCEM)."""
 
 
 class LiveProgress:
@@ -244,6 +247,33 @@ class _Terminal:
 
 
 @contextlib.contextmanager
+def _cursor_given_back(out: IO[str]) -> Iterator[None]:
+    """Have signals that end this process at once leave the terminal with a cursor.
+
+    While the trial runs, the runner makes something else of them.
+    """
+    names = ("SIGTERM", "SIGQUIT", "SIGHUP")
+    found = [number for name in names if (number := getattr(signal, name, None)) is not None]
+    numbers = [number for number in found if signal.getsignal(number) == signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+
+    def end(number: int, _: object) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            os.write(out.fileno(), _SHOW_CURSOR)
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
 def live_progress(out: IO[str]) -> Iterator[LiveProgress]:
     """The progress on a terminal. Its line moves as long as the context lasts, and is gone afterwards.
 
@@ -272,7 +302,7 @@ def live_progress(out: IO[str]) -> Iterator[LiveProgress]:
             progress.beat()
 
     thread = threading.Thread(target=beat, name="mitosis-progress", daemon=True)
-    with live:
+    with _cursor_given_back(out), live:
         thread.start()
         try:
             yield progress
