@@ -229,6 +229,51 @@ def test_suspended_trial_stops_with_its_experiment_and_goes_on(
     os.close(terminal)
 
 
+def test_suspended_trial_that_is_killed_leaves_nothing_stopped(commit: Commit, project: Path) -> None:
+    """What is stopped cannot see for itself that the runner is gone: neither the kernel nor what it has started."""
+    commit(
+        {
+            "lab/__init__.py": "import pathlib, subprocess, time\nlookup_dict = {}\ndef run():\n"
+            "    subprocess.Popen(['sleep', '600'])\n    pathlib.Path('begun').touch()\n    time.sleep(60)\n"
+        }
+    )
+    process = subprocess.Popen(
+        command("my_exp"), cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
+    )
+    wait_until(lambda: list(project.glob("trials/*/begun")))
+    started = psutil.Process(process.pid).children(recursive=True)
+    assert len(started) == 2
+    process.send_signal(signal.SIGTSTP)
+    os.waitpid(process.pid, os.WUNTRACED)
+    assert all(child.status() == psutil.STATUS_STOPPED for child in started)
+    process.kill()
+    process.wait()
+    gone, left = psutil.wait_procs(started, timeout=TIMEOUT_S)
+    for child in left:
+        child.kill()
+    assert len(gone) == 2
+
+
+def test_trial_that_goes_on_leaves_no_guard(
+    commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
+) -> None:
+    commit({"lab/__init__.py": WAITING})
+    process = subprocess.Popen(
+        command("my_exp"), cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
+    )
+    wait_until(lambda: list(project.glob("trials/*/begun")))
+    runner = psutil.Process(process.pid)
+    (kernel,) = runner.children()
+    process.send_signal(signal.SIGTSTP)
+    os.waitpid(process.pid, os.WUNTRACED)
+    assert len(runner.children()) == 2
+    process.send_signal(signal.SIGCONT)
+    wait_until(lambda: runner.children() == [kernel])
+    process.terminate()
+    assert process.wait(TIMEOUT_S) == 143
+    assert only_record().status == "interrupted"
+
+
 def test_suspended_trial_can_be_told_to_end(
     waiting: subprocess.Popen[bytes], project: Path, only_record: Callable[[], TrialRecord]
 ) -> None:

@@ -55,6 +55,7 @@ class KernelProcess:
             self._popen = _start(command, cwd, variables, said)
         self.group = self._popen.pid if os.name == "posix" else None
         self.death = _when_ended(self._popen)
+        self._guard: subprocess.Popen[bytes] | None = None
 
     @property
     def is_alive(self) -> bool:
@@ -78,14 +79,19 @@ class KernelProcess:
             self._signal_group(signal.SIGINT)
 
     def suspend(self) -> None:
-        """Stop the kernel and the processes that it started, until `resume`. On POSIX."""
+        """Stop the kernel and the processes that it started, until `resume`, or this process ends. On POSIX."""
         if sys.platform != "win32":
+            assert self.group is not None
+            self._guard = _start_guard(self.group)
             self._signal_group(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let the kernel and the processes that it started go on."""
         if sys.platform != "win32":
             self._signal_group(signal.SIGCONT)
+            if self._guard is not None:
+                self._guard.communicate(b"\n")
+                self._guard = None
 
     def kill(self) -> None:
         """End the kernel and the processes that it started, at once."""
@@ -140,6 +146,29 @@ def _start(command: list[str], cwd: Path, variables: dict[str, str], output: IO[
         env=variables,
         start_new_session=True,
     )
+
+
+def _start_guard(group: int) -> subprocess.Popen[bytes] | None:
+    """Start a process that kills a process group if this process ends before it has told it not to.
+
+    For a group that is stopped: what is in it cannot see for itself that this process is gone, and would stay so for
+    ever.
+
+    Returns:
+        What ends as soon as it gets a line on standard input; None where it could not be started.
+    """
+    script = 'read -r line || kill -s KILL -- "-$0"'
+    try:
+        return subprocess.Popen(
+            ["/bin/sh", "-c", script, str(group)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,  # or what the terminal sends would reach it
+        )
+    except OSError:
+        return None
 
 
 def _when_ended(process: subprocess.Popen[bytes]) -> asyncio.Future[int | None]:
