@@ -196,6 +196,10 @@ def test_module_without_a_dot_that_was_run_without_registration_is_not_missed(la
     rows = lab.mitosis("variants").rows
     assert rows["tune.frequency=grid"].startswith("locked 3")
     assert rows["gone.frequency=grid"].startswith("removed 3")
+    skipped = "! the variants of `tune` are not compared: it is not registered, and runs as `mitosis -m tune`\n"
+    assert lab.mitosis("variants", "--changed", status=1).err == skipped
+    assert lab.mitosis("variants", "show", "tune.frequency=grid").err == skipped
+    assert lab.mitosis("variants").err == lab.mitosis("variants", "gone", "--changed", status=1).err == ""
 
 
 # --- what makes the outcome of less worth ---------------------------------------------------------

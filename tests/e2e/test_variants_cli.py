@@ -453,7 +453,7 @@ def test_locked_variant_that_the_dictionary_lacks_is_told_from_one_that_is_not_t
     locked.edit(('"slow": 1', '"gentle": 1'))
     said = locked.mitosis("variants", "diff", "my_exp.frequency", "slow", status=2)
     assert "`my_exp.frequency=slow` is locked, but the lookup dictionary does not have it any more" in said.err
-    assert "it has been called `gentle`, too" in said.err
+    assert "it has been called `gentle`, too\nDid you mean `my_exp.frequency=gentle`?" in said.err
     locked.write({"pyproject.toml": ""})
     said = locked.mitosis("variants", "diff", "my_exp.frequency", "slow", status=2)
     assert "is locked, but its step is not registered" in said.err
@@ -535,6 +535,20 @@ def test_trials_show_both_names_of_a_renamed_variant(locked: Lab) -> None:
     assert "  my_exp.frequency  slow = 1  (called `soft` now)" in locked.mitosis("show", key).lines
     used = locked.use("soft", 1)
     assert "  my_exp.frequency  soft = 1" in locked.mitosis("show", used).lines
+
+
+def test_show_counts_the_trials_that_used_another_name(locked: Lab) -> None:
+    locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
+    lines = locked.mitosis("variants", "show", "my_exp.frequency=gentle").lines
+    assert lines[-2:] == [
+        "no trial has used it",
+        "1 trial used it as slow: mitosis variants show my_exp.frequency=slow",
+    ]
+    locked.use("gentle", 1)
+    locked.use("fast", 10)
+    lines = locked.mitosis("variants", "show", "my_exp.frequency=slow").lines
+    assert "used by 1 trial" in lines
+    assert lines[-1] == "1 trial used it as gentle: mitosis variants show my_exp.frequency=gentle"
 
 
 def test_variant_that_gets_its_name_back_is_called_nothing_else(locked: Lab) -> None:

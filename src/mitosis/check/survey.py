@@ -92,6 +92,8 @@ class Survey:
     """What of the journal cannot be read."""
     warnings: tuple[str, ...] = ()
     """What makes the states of less worth, such as that another copy of a module is installed."""
+    not_compared: tuple[str, ...] = ()
+    """Modules that `mitosis -m` has run, whose variants are locked: they are registered nowhere."""
     present: Mapping[tuple[str, str, str], Meaning] = field(default_factory=dict)
     """What the dictionaries say, by step, parameter and variant."""
 
@@ -120,10 +122,12 @@ def survey(
     evaluation: Evaluation | None = None
     changes: dict[tuple[str, str, str], Change] = {}
     sound: frozenset[str] = frozenset()
+    modules: frozenset[str] = frozenset()
     if state is not None:
         config = _scope(state, step)
         steps = () if config is None else config.steps
-        known = {*state.steps, *module_steps(journal, recorded, state.steps)}
+        modules = module_steps(journal, recorded, state.steps)
+        known = {*state.steps, *modules}
         evaluation = state.evaluate_all(config)
         sound = sound_steps(evaluation, steps)
         differing = compare(journal, recorded, evaluation, steps, None, known=known)
@@ -138,7 +142,13 @@ def survey(
 
     troubles = () if evaluation is None else evaluation.troubles
     warnings = () if state is None or evaluation is None else state.warnings(evaluation)
-    found = Survey(problems=recorded.problems, troubles=troubles, present=present, warnings=warnings)
+    found = Survey(
+        problems=recorded.problems,
+        troubles=troubles,
+        warnings=warnings,
+        not_compared=tuple(sorted(name for name in modules if step in (None, name))),
+        present=present,
+    )
     wanted = {VariantUse(*name, d) for name, digests in recorded.meanings.items() if is_wanted(name) for d in digests}
     old_names: dict[tuple[str, str, str], list[str]] = {}
     for old, remarks in recorded.remarks.items():

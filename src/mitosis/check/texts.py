@@ -14,6 +14,11 @@ _INDENT = "    "
 _DIFFERENCES_SHOWN = 6
 
 
+def not_compared(step: str) -> str:
+    """What is to be said of a module that `mitosis -m` has run and whose variants are locked."""
+    return f"the variants of `{step}` are not compared: it is not registered, and runs as `mitosis -m {step}`"
+
+
 def change_lines(change: Change) -> Iterator[str]:
     """A change: one line, or one and its differences."""
     name = change.full_name

@@ -69,13 +69,9 @@ def check(
 
 
 def _warnings(report: Report) -> tuple[str, ...]:
-    return (
-        *report.warnings,
-        *(
-            f"the variants of `{step}` are not compared: it is not registered, and runs as `mitosis -m {step}`"
-            for step in report.not_compared
-        ),
-    )
+    from mitosis.check.texts import not_compared
+
+    return (*report.warnings, *map(not_compared, report.not_compared))
 
 
 def _print_text(report: Report, *, is_range: bool) -> None:

@@ -184,7 +184,9 @@ def _present_meaning(
     if not is_locked:
         raise UnknownName(name, "is neither locked nor in the lookup dictionary", known)
     other = f"; it has been called {' and '.join(f'`{name}`' for name in other_names)}, too" if other_names else ""
-    raise UnknownName(name, f"is locked, but the lookup dictionary does not have it any more{other}", known)
+    renamed = [f"{step}.{parameter}={name}" for name in other_names]
+    there = [name for name in known if name in renamed]
+    raise UnknownName(name, f"is locked, but the lookup dictionary does not have it any more{other}", there or known)
 
 
 def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), indent: str = "") -> None:

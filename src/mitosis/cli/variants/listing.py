@@ -51,7 +51,7 @@ def list_variants(
     """
     from mitosis.check.states import working_state
     from mitosis.check.survey import survey
-    from mitosis.check.texts import change_lines, remedies
+    from mitosis.check.texts import change_lines, not_compared, remedies
     from mitosis.errors import UsageError
     from mitosis.git import find_repository
     from mitosis.journal import Journal
@@ -87,7 +87,8 @@ def list_variants(
             print_line(line)
     for trouble in found.troubles:
         print_warning(trouble.reason)
-    for text in (*found.unlisted, *found.warnings):
+    skipped = map(not_compared, found.not_compared) if changed else ()
+    for text in (*found.unlisted, *found.warnings, *skipped):
         print_warning(text)
     print_problems(found.problems)
     conflicts = journal.conflicts()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +18,7 @@ from mitosis.cli.variants.names import locked_names
 if TYPE_CHECKING:
     from mitosis.check.survey import Survey, VariantStatus
     from mitosis.journal import Journal, LockOrigin
+    from mitosis.records import TrialRecord
 
 _FULL_VALUE_LINES = 200
 _TRIALS_SHOWN = 20
@@ -29,7 +32,7 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     """
     from mitosis.check.states import working_state
     from mitosis.check.survey import survey
-    from mitosis.check.texts import change_lines
+    from mitosis.check.texts import change_lines, not_compared
     from mitosis.errors import UnknownName
     from mitosis.git import find_repository
     from mitosis.journal import Journal, recorded_name
@@ -42,7 +45,8 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     with working_state(repository) as state:
         found = survey(journal, state, step=recorded[0], repeats=True)
     statuses = [status for status in found.statuses if (status.step, status.parameter, status.variant) == recorded]
-    for text in (*(trouble.reason for trouble in found.troubles), *found.warnings):
+    skipped = map(not_compared, found.not_compared)
+    for text in (*(trouble.reason for trouble in found.troubles), *found.warnings, *skipped):
         print_warning(text)
     print_problems(found.problems)
     if not statuses:
@@ -109,17 +113,30 @@ def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[
 
 
 def _print_trials(journal: Journal, name: tuple[str, str, str]) -> None:
-    from mitosis.journal import recorded_name, variant_use
+    from mitosis.journal import recorded_name, same_names, variant_use
 
-    used = [
-        (trial, use.digest)
-        for trial in journal.iter_trials()
-        for use in map(variant_use, trial.parameters)
-        if use is not None and recorded_name(*use[:3]) == name
-    ]
+    others = same_names(journal.remarks()).get(name, ())
+    used = []
+    elsewhere: Counter[str] = Counter()
+    for trial in journal.iter_trials():
+        for use in map(variant_use, trial.parameters):
+            if use is None or (recorded := recorded_name(*use[:3]))[:2] != name[:2]:
+                continue
+            if recorded == name:
+                used.append((trial, use.digest))
+            elif recorded[2] in others:
+                elsewhere[recorded[2]] += 1
     if not used:
         print_line("no trial has used it")
-        return
+    else:
+        _print_uses(used)
+    for other, count in sorted(elsewhere.items()):
+        shown = shlex.quote(f"{name[0]}.{name[1]}={other}")
+        trials = "1 trial" if count == 1 else f"{count} trials"
+        print_line(clean(f"{trials} used it as {other}: mitosis variants show {shown}"))
+
+
+def _print_uses(used: Sequence[tuple[TrialRecord, str | None]]) -> None:
     print_line(f"used by {len(used)} trial{'' if len(used) == 1 else 's'}")
     rows = [
         {
