@@ -20,8 +20,9 @@ import pytest
 from mitosis.git import find_repository
 from mitosis.journal import Journal
 from mitosis.records import TrialRecord
-from support.e2e import CHAIN, LAB, PYPROJECT, TIMEOUT_S, Mitosis, command, write
+from support.e2e import CHAIN, LAB, PYPROJECT, Mitosis, command, write
 from support.variants import Lab, make_lab
+from support.waiting import TIMEOUT_S
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ import pytest
 import mitosis as package
 from mitosis.records import TrialRecord
 from support.e2e import Mitosis, command
+from support.waiting import TIMEOUT_S, wait_until
 
 Commit = Callable[[Mapping[str, str]], str]
 FAILED = 1
@@ -196,10 +197,8 @@ def waiting(commit: Commit, project: Path) -> Iterator[subprocess.Popen[str]]:
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 30
-    while not list(project.glob("trials/*/begun")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: list(project.glob("trials/*/begun")) or process.poll() is not None)
+    assert process.poll() is None
     yield process
     if process.poll() is None:
         process.kill()
@@ -215,7 +214,7 @@ def test_signal_interrupts_the_trial_in_good_order(
     number: signal.Signals,
 ) -> None:
     waiting.send_signal(number)
-    out, err = waiting.communicate(timeout=30)
+    out, err = waiting.communicate(timeout=TIMEOUT_S)
 
     assert waiting.returncode == 128 + number
     record = only_record()
@@ -240,10 +239,9 @@ def test_interrupt_that_the_experiment_swallows_still_counts(
         }
     )
     process = subprocess.Popen(command("my_exp"), cwd=project, stdout=subprocess.PIPE, text=True)
-    while not list(project.glob("trials/*/begun")):
-        time.sleep(0.02)
+    wait_until(lambda: list(project.glob("trials/*/begun")))
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130
     assert only_record().status == "interrupted"
     assert only_record().steps[0].main == 1
@@ -255,10 +253,9 @@ def test_interrupt_before_the_steps_leaves_nothing(
     sign = project / "ignored"
     commit({"lab/__init__.py": f"import pathlib, time\npathlib.Path({str(sign)!r}).touch()\ntime.sleep(60)\n"})
     process = subprocess.Popen(command("my_exp"), cwd=project, stderr=subprocess.PIPE, text=True)
-    while not sign.exists():
-        time.sleep(0.02)
+    wait_until(sign.exists)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130
     assert "nothing is recorded" in err
     assert git("for-each-ref", "refs/mitosis", cwd=project) == ""
@@ -272,10 +269,7 @@ def test_killed_runner_takes_its_kernel_along_and_is_shown_as_lost(
     assert kernels_of(project)
     waiting.kill()
     waiting.communicate()
-    deadline = time.monotonic() + 10
-    while kernels_of(project):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: not kernels_of(project))
     assert only_record().status == "running"
     listing = mitosis("list").stdout
     assert "lost" in listing
@@ -341,7 +335,7 @@ def test_full_disk_is_a_refusal(commit: Commit, project: Path, git: Callable[...
         "os.execv(sys.argv[1], sys.argv[1:])\n"
     )
     words = [sys.executable, "-c", limit, *command("my_exp")]
-    done = subprocess.run(words, cwd=project, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(words, cwd=project, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
     assert done.returncode == 2
     assert f"the trials folder {project / 'trials'} cannot be written: File too large" in done.stderr
     assert git("for-each-ref", "refs/mitosis", cwd=project) == ""
@@ -384,10 +378,8 @@ def test_closed_output_does_not_end_the_trial(
 ) -> None:
     commit(steps("def run():\n    for n in range(5000):\n        print(n, flush=True)\n    return {'main': 1}\n"))
     words = f"{shlex.join(command('one'))} | head -2"
-    subprocess.run(words, shell=True, cwd=project, capture_output=True, check=False, timeout=60)
-    deadline = time.monotonic() + 30
-    while only_record().status == "running" and time.monotonic() < deadline:
-        time.sleep(0.05)
+    subprocess.run(words, shell=True, cwd=project, capture_output=True, check=False, timeout=TIMEOUT_S)
+    wait_until(lambda: only_record().status != "running")
     assert only_record().status == "finished"
 
 
@@ -441,12 +433,11 @@ def test_second_signal_before_the_steps_leaves_nothing_either(commit: Commit, pr
     stubborn = "import signal, time, pathlib\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
     commit({"lab/__init__.py": f"{stubborn}pathlib.Path({str(sign)!r}).touch()\ntime.sleep(60)\n"})
     process = subprocess.Popen(command("my_exp"), cwd=project, stderr=subprocess.PIPE, text=True)
-    while not sign.exists():
-        time.sleep(0.02)
+    wait_until(sign.exists)
     process.terminate()
     time.sleep(0.3)
     process.terminate()
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 143
     assert "Traceback" not in err
     assert not list(project.glob("trials/20*"))

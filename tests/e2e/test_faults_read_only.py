@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from mitosis.records import TrialRecord
-from support.e2e import TIMEOUT_S, Mitosis, command
+from support.e2e import Mitosis, command
 from support.faults import can_mount
+from support.waiting import TIMEOUT_S
 
 WAYS = ["permissions", *(["mount"] if can_mount() else [])]
 

@@ -17,11 +17,10 @@ import pytest
 
 from mitosis.records import TrialRecord
 from support.e2e import Mitosis
+from support.waiting import TIMEOUT_S
 
 Commit = Callable[[Mapping[str, str]], str]
 Records = Callable[[], list[TrialRecord]]
-
-TIMEOUT_S = 60
 
 EXECUTE = """\
 import sys

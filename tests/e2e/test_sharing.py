@@ -8,14 +8,14 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from support.e2e import PYPROJECT, TIMEOUT_S, Mitosis, command
+from support.e2e import PYPROJECT, Mitosis, command
 from support.http import serve
+from support.waiting import TIMEOUT_S, wait_until
 
 Commit = Callable[[Mapping[str, str]], str]
 Git = Callable[..., str]
@@ -109,10 +109,7 @@ def test_interrupt_of_what_comes_after_a_trial_does_not_change_how_it_ended(
     with subprocess.Popen(
         command(*RUN), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        deadline = time.monotonic() + TIMEOUT_S
-        while not (project / ".git" / "began").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until((project / ".git" / "began").exists)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0

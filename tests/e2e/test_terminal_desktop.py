@@ -12,6 +12,7 @@ import pytest
 
 from mitosis.records import TrialRecord
 from support.e2e import Mitosis, command
+from support.waiting import TIMEOUT_S
 
 Commit = Callable[[Mapping[str, str]], str]
 SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
@@ -81,7 +82,9 @@ def test_notification_that_fails_fails_no_trial(mitosis: Mitosis, desktop: Path)
 
 
 def test_bell_rings_on_a_terminal_without_a_desktop(desktop: Path, project: Path) -> None:
-    child = pexpect.spawn(*split(command(*SLOW, "-q", "--notify")), cwd=str(project), encoding="utf-8", timeout=60)
+    child = pexpect.spawn(
+        *split(command(*SLOW, "-q", "--notify")), cwd=str(project), encoding="utf-8", timeout=TIMEOUT_S
+    )
     child.expect(pexpect.EOF)
     assert child.before is not None and child.before.count("\a") == 1
     child.close()
@@ -89,7 +92,7 @@ def test_bell_rings_on_a_terminal_without_a_desktop(desktop: Path, project: Path
 
 
 def test_no_bell_without_being_asked(desktop: Path, project: Path) -> None:
-    child = pexpect.spawn(*split(command(*SLOW, "-q")), cwd=str(project), encoding="utf-8", timeout=60)
+    child = pexpect.spawn(*split(command(*SLOW, "-q")), cwd=str(project), encoding="utf-8", timeout=TIMEOUT_S)
     child.expect(pexpect.EOF)
     assert child.before is not None and "\a" not in child.before
     child.close()
@@ -108,7 +111,7 @@ def test_open_shows_pages_by_the_same_browser(
         *split(command("open", only_record().key[:6])),
         cwd=str(project),
         env={**os.environ, "BROWSER": f"{browser} %s"},
-        timeout=60,
+        timeout=TIMEOUT_S,
     )
     child.expect(pexpect.EOF)
     assert called.read_text().strip().endswith(".html")

@@ -16,30 +16,25 @@ import psutil
 import pytest
 
 from mitosis.records import TrialRecord
-from support.e2e import TIMEOUT_S, Mitosis, command
+from support.e2e import Mitosis, command
+from support.waiting import TIMEOUT_S, wait_until
 
 Commit = Callable[[Mapping[str, str]], str]
 SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
 WAITING = """\
 import pathlib, time
 lookup_dict = {}
-def run(seconds=60):
+def run():
     print("begun", flush=True)
     pathlib.Path("begun").touch()
     try:
-        time.sleep(seconds)
+        while not pathlib.Path("enough").exists():
+            time.sleep(0.02)
     except KeyboardInterrupt:
         pathlib.Path("checkpoint").write_text("saved")
         raise
     return {"main": 1}
 """
-
-
-def wait_until(condition: Callable[[], object], timeout_s: float = TIMEOUT_S) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def read_all(terminal: int) -> bytes:
@@ -48,6 +43,12 @@ def read_all(terminal: int) -> bytes:
     while select.select([terminal], [], [], 0.2)[0]:
         found += os.read(terminal, 65536)
     return found
+
+
+def finish(project: Path) -> None:
+    """Have the step that waits come to its end."""
+    (folder,) = (path.parent for path in project.glob("trials/*/begun"))
+    (folder / "enough").touch()
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_hangup_does_not_end_a_trial_under_nohup(
 ) -> None:
     commit({"lab/__init__.py": WAITING})
     process = subprocess.Popen(
-        ["nohup", *command("my_exp", "-e", "my_exp.seconds=1")],
+        ["nohup", *command("my_exp")],
         cwd=project,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -85,6 +86,7 @@ def test_hangup_does_not_end_a_trial_under_nohup(
     os.killpg(process.pid, signal.SIGHUP)
     for child in psutil.Process(process.pid).children(recursive=True):
         child.send_signal(signal.SIGHUP)
+    finish(project)
     out, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
     assert only_record().status == "finished"
@@ -181,19 +183,23 @@ def test_processes_of_the_experiment_can_still_be_told_to_end(
 ) -> None:
     commit(
         {
-            "lab/__init__.py": "import multiprocessing, subprocess, time\nlookup_dict = {}\n"
+            "lab/__init__.py": "import multiprocessing, os, subprocess, time\nlookup_dict = {}\n"
+            "def wait(descriptor):\n"
+            "    os.write(descriptor, b'begun')\n"
+            "    time.sleep(600)\n"
             "def run():\n"
-            "    forked = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,))\n"
+            "    ours, theirs = os.pipe()\n"
+            "    forked = multiprocessing.get_context('fork').Process(target=wait, args=(theirs,))\n"
             "    forked.start()\n"
-            "    started = subprocess.Popen(['sleep', '60'])\n"
-            "    time.sleep(0.2)\n"
+            "    started = subprocess.Popen(['sleep', '600'])\n"
+            "    os.read(ours, 5)\n"
             "    forked.terminate()\n"
             "    started.terminate()\n"
-            "    forked.join(10)\n"
-            "    return {'main': str([forked.exitcode, started.wait(10)])}\n"
+            "    forked.join(60)\n"
+            "    return {'main': str([forked.exitcode, started.wait(60)])}\n"
         }
     )
-    mitosis("my_exp", "--timeout", "30")
+    mitosis("my_exp", "--timeout", "100")
     assert only_record().main == "[-15, -15]"
 
 
@@ -204,7 +210,7 @@ def test_suspended_trial_stops_with_its_experiment_and_goes_on(
     commit({"lab/__init__.py": WAITING})
     terminal, end = os.openpty()
     process = subprocess.Popen(
-        command("my_exp", "-e", "my_exp.seconds=1"),
+        command("my_exp"),
         cwd=project,
         env={**os.environ, "TERM": "xterm"},
         stdin=subprocess.DEVNULL,
@@ -217,11 +223,12 @@ def test_suspended_trial_stops_with_its_experiment_and_goes_on(
     process.send_signal(signal.SIGTSTP)
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status)
-    assert kernel.status() == psutil.STATUS_STOPPED
+    wait_until(lambda: kernel.status() == psutil.STATUS_STOPPED)
     shown = read_all(terminal)
     assert shown.count(b"\x1b[?25h") == shown.count(b"\x1b[?25l"), "the cursor is left hidden"
     process.send_signal(signal.SIGCONT)
     wait_until(lambda: kernel.status() != psutil.STATUS_STOPPED)
+    finish(project)
     assert process.wait(TIMEOUT_S) == 0
     assert only_record().status == "finished"
     assert b"main = 1" in read_all(terminal)
@@ -245,7 +252,7 @@ def test_suspended_trial_that_is_killed_leaves_nothing_stopped(commit: Commit, p
     assert len(started) == 2
     process.send_signal(signal.SIGTSTP)
     os.waitpid(process.pid, os.WUNTRACED)
-    assert all(child.status() == psutil.STATUS_STOPPED for child in started)
+    wait_until(lambda: all(child.status() == psutil.STATUS_STOPPED for child in started))
     process.kill()
     process.wait()
     gone, left = psutil.wait_procs(started, timeout=TIMEOUT_S)

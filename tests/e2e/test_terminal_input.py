@@ -10,6 +10,7 @@ import pytest
 
 from mitosis.records import TrialRecord
 from support.e2e import Mitosis, command
+from support.waiting import TIMEOUT_S
 
 Commit = Callable[[Mapping[str, str]], str]
 
@@ -30,7 +31,7 @@ def test_asking_fails_at_once_and_names_the_remedy(
     mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord], call: str, told: str
 ) -> None:
     commit(step(f"    {call}\n    return {{'main': 1}}\n"))
-    done = mitosis("my_exp", "--timeout", "20", status=1)
+    done = mitosis("my_exp", "--timeout", "100", status=1)
     assert told in done.stdout
     assert "Make it a parameter of the step: -e STEP.PARAM=VALUE" in done.stdout
     record = only_record()
@@ -49,7 +50,7 @@ def test_breakpoint_fails_at_once_where_it_is(
     mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord], call: str
 ) -> None:
     commit(step(f"    {call}\n    return {{'main': 1}}\n"))
-    done = mitosis("my_exp", "--timeout", "20", status=1)
+    done = mitosis("my_exp", "--timeout", "100", status=1)
     assert "a debugger is to stop here: a trial gets no input" in done.stdout
     failure = only_record().failure
     assert failure is not None and failure.location == "lab/__init__.py:4 in run"
@@ -57,7 +58,7 @@ def test_breakpoint_fails_at_once_where_it_is(
 
 def test_breakpoint_that_is_switched_off_stops_nothing(mitosis: Mitosis, commit: Commit) -> None:
     commit(step("    breakpoint()\n    return {'main': 1}\n"))
-    mitosis("my_exp", "--timeout", "20", environment={"PYTHONBREAKPOINT": "0"})
+    mitosis("my_exp", "--timeout", "100", environment={"PYTHONBREAKPOINT": "0"})
 
 
 def test_code_that_copes_without_input_goes_on(
@@ -73,10 +74,10 @@ def test_standard_input_is_at_its_end_also_for_programs_that_the_experiment_star
 ) -> None:
     commit(
         step(
-            "    done = subprocess.run(['cat'], capture_output=True, timeout=20)\n"
+            "    done = subprocess.run(['cat'], capture_output=True, timeout=100)\n"
             "    return {'main': sys.stdin.read() + done.stdout.decode()}\n"
         )
     )
-    words = command("my_exp", "--timeout", "20")
-    subprocess.run(words, cwd=project, input="secret\n", text=True, capture_output=True, check=True, timeout=60)
+    words = command("my_exp", "--timeout", "100")
+    subprocess.run(words, cwd=project, input="secret\n", text=True, capture_output=True, check=True, timeout=TIMEOUT_S)
     assert only_record().main == ""

@@ -12,6 +12,7 @@ import pytest
 
 from mitosis.records import TrialRecord
 from support.e2e import Mitosis, command
+from support.waiting import TIMEOUT_S
 
 SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
 FULL = Path("/dev/full")
@@ -47,11 +48,13 @@ def test_trial_whose_lines_are_lost_keeps_its_status(
 @pytest.mark.parametrize("words", [("list",), ("--version",), SLOW])
 def test_reader_that_has_enough_is_no_trouble(project: Path, words: tuple[str, ...]) -> None:
     script = f"{{ {shlex.join(command(*words))}; echo $? > ignored; }} | true"
-    done = subprocess.run(["sh", "-c", script], cwd=project, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=project, capture_output=True, text=True, check=True, timeout=TIMEOUT_S
+    )
     assert (project / "ignored").read_text() == "0\n"
     assert "Error" not in done.stderr
 
 
 def test_refusal_keeps_its_status_where_nothing_can_be_written(project: Path, mitosis: Mitosis) -> None:
     script = f"{shlex.join(command('nothing'))} > {FULL} 2>&1"
-    assert subprocess.run(["sh", "-c", script], cwd=project, check=False, timeout=60).returncode == 2
+    assert subprocess.run(["sh", "-c", script], cwd=project, check=False, timeout=TIMEOUT_S).returncode == 2

@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 
 from mitosis.records import TrialRecord
 from support.e2e import Mitosis, command
+from support.waiting import TIMEOUT_S, wait_until
 
 Commit = Callable[[Mapping[str, str]], str]
 SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
@@ -169,10 +169,9 @@ def test_json_of_an_interrupted_trial(commit: Commit, project: Path) -> None:
     process = subprocess.Popen(
         command("my_exp", "--json"), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
-    while not list(project.glob("trials/*/begun")):
-        time.sleep(0.02)
+    wait_until(lambda: list(project.glob("trials/*/begun")))
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=TIMEOUT_S)
     found = read_object(subprocess.CompletedProcess([], process.returncode, out))
     assert (found["status"], found["exit_status"], found["recorded"]) == ("interrupted", 143, True)
 

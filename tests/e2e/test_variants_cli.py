@@ -18,8 +18,9 @@ import pytest
 
 from mitosis.records import TrialRecord
 from mitosis.verify import verify
-from support.e2e import TIMEOUT_S, Mitosis, command
+from support.e2e import Mitosis, command
 from support.variants import ADA, Lab, clone, variant
+from support.waiting import TIMEOUT_S
 
 MakeRecord = Callable[..., TrialRecord]
 SLOW = ("my_exp", "frequency", "slow")

@@ -201,10 +201,10 @@ def test_listing_thousands_of_locks_takes_no_more_than_seconds(lab: Lab, monkeyp
     monkeypatch.chdir(lab.folder)
     lab.lock({f"v{number:04}": number for number in range(MANY_LOCKS)})
     set_dictionary(lab, f"{{f'v{{n:04}}': n for n in range({MANY_LOCKS})}}")
-    began = time.perf_counter()
+    began = time.process_time()
     said = lab.mitosis("variants")
-    # It takes a second on an idle machine.
-    assert time.perf_counter() - began < 5.0
+    # It takes a second.
+    assert time.process_time() - began < 5.0
     assert len(said.rows) == MANY_LOCKS
     assert {row.split()[0] for row in said.rows.values()} == {"locked"}
 

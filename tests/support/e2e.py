@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-TIMEOUT_S = 60
-
 PYPROJECT = """\
 [tool.mitosis.steps]
 my_exp = ["lab:run", "lab:lookup_dict"]

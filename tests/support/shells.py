@@ -15,8 +15,8 @@ from mitosis import canonical
 from mitosis.git import find_repository
 from mitosis.journal import Journal, VariantValue
 from mitosis.records import TrialRecord
+from support.waiting import TIMEOUT_S
 
-TIMEOUT_S = 30.0
 TAB = "\t"
 HOSTILE = (
     "$(touch ran)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from typing import Any
 import pexpect
 import pyte
 
-from support.e2e import TIMEOUT_S, command
+from support.e2e import command
+from support.waiting import TIMEOUT_S
 
 _LINES = 60
+_DRAWN_ANEW = re.compile(r"(?=\r\x1b\[2K)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Seen:
     lines: list[str]
     """What is on the screen in the end, without blank lines at its end."""
     frames: list[list[str]]
-    """What was on the screen after each piece that came."""
+    """What was on the screen each time before it was drawn anew, and after each piece that came."""
 
     @property
     def text(self) -> str:
@@ -40,6 +43,7 @@ def on_terminal(
     columns: int = 80,
     environment: Mapping[str, str] | None = None,
     meanwhile: Callable[[Any, str], object] | None = None,
+    watch: Callable[[list[str]], object] | None = None,
 ) -> Seen:
     """Run the command on a terminal, and watch it.
 
@@ -49,6 +53,7 @@ def on_terminal(
         columns: width of the terminal.
         environment: variables besides those of the test.
         meanwhile: is called with the process and all that it wrote, after each piece.
+        watch: is called with each of the frames.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     variables = {**inherited, "TERM": "xterm-256color", **(environment or {})}
@@ -70,9 +75,12 @@ def on_terminal(
         except pexpect.EOF:
             break
         raw += piece
-        # pyte does not know hyperlinks.
-        stream.feed(_without_links(piece))
-        frames.append(_shown(screen))
+        # Pieces are as large as it happens; what is drawn is to be seen whether or not more comes with it.
+        for part in _DRAWN_ANEW.split(_without_links(piece)):
+            stream.feed(part)
+            frames.append(_shown(screen))
+            if watch is not None:
+                watch(frames[-1])
         if meanwhile is not None:
             meanwhile(child, raw)
     child.close()
@@ -88,6 +96,5 @@ def _shown(screen: Any) -> list[str]:
 
 
 def _without_links(text: str) -> str:
-    import re
-
+    # pyte does not know hyperlinks.
     return re.sub(r"\x1b\]8;[^\x1b]*\x1b\\", "", text)

@@ -301,9 +301,9 @@ def test_deep_nesting_is_encoded_read_compared_and_shown(name: str) -> None:
         assert len(summary(data)) <= 60
         assert render(data)
 
-    started = time.monotonic()
+    started = time.process_time()
     in_small_stack(work)
-    assert time.monotonic() - started < 30
+    assert time.process_time() - started < 30
 
 
 def test_deep_difference_has_a_bounded_path() -> None:

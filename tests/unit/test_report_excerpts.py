@@ -59,9 +59,9 @@ def test_the_end_keeps_the_colour_of_standard_error() -> None:
 
 def test_an_enormous_text_is_cut_in_no_time() -> None:
     text = "some words on a line\n" * 5_000_000
-    start = time.perf_counter()
+    start = time.process_time()
     assert excerpt(text, 10_000).lines == 5_000_000
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @given(st.integers(0, 1000), st.lists(st.integers(0, 1000)))

@@ -14,11 +14,13 @@ import pytest
 
 from mitosis.provenance import command_line, is_alive, this_process
 from mitosis.records import ProcessRecord
+from support.waiting import wait_until
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 REPORT = """
 from mitosis.provenance import this_process
+from support.waiting import wait_until
 record = this_process()
 print(record.host, record.pid, record.started, sep="\\t", flush=True)
 input()
@@ -69,10 +71,7 @@ def test_process_that_ended_and_was_not_waited_for_is_not_alive(
     process, record = child
     process.kill()
     stat = Path(f"/proc/{record.pid}/stat")
-    deadline = time.monotonic() + 10
-    while b") Z " not in stat.read_bytes() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert b") Z " in stat.read_bytes()
+    wait_until(lambda: b") Z " in stat.read_bytes())
     assert is_alive(record) is False
 
 
