@@ -356,6 +356,37 @@ def test_names_of_records_alone_are_not_merged(
     assert keys_of(partial) == {trial.key}
 
 
+# --- journals that cannot be read -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", ["", "garbage\n", f"{'d' * 40}\n", "a blob"])
+def test_remedy_of_a_journal_that_cannot_be_read_is_named_and_nothing_is_fetched(
+    ada: Journal,
+    bob: Journal,
+    run_trial: RunTrial,
+    git: Git,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    content: str,
+) -> None:
+    run_trial(journal=ada)
+    do_push(ada)
+    run_trial(journal=bob)
+    root = bob.repository.root
+    monkeypatch.chdir(root)
+    text = git("rev-parse", "HEAD:experiment.py", cwd=root) if content == "a blob" else content
+    (root / ".git" / JOURNAL).write_text(text)
+    for words in (["pull"], ["push"], ["sync"], ["list"], ["variants"], ["show", "a"]):
+        assert run_command(words) == 2
+        out, err = capfd.readouterr()
+        first, second = err.splitlines()
+        assert out == ""
+        assert first.startswith(("mitosis: the ref refs/mitosis/journal", "mitosis: refs/mitosis/journal points to"))
+        assert second == "`mitosis verify` shows the command that mends it."
+    assert (root / ".git" / JOURNAL).read_text() == text
+    assert git("for-each-ref", "refs/mitosis/remotes", cwd=root) == ""
+
+
 # --- over http ------------------------------------------------------------------------------------
 
 

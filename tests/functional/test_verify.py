@@ -395,6 +395,34 @@ def test_command_that_is_shown_brings_a_damaged_object_back(
     assert found() == []
 
 
+@pytest.mark.parametrize(
+    "state", ["empty", "garbage", "symbolic", "blob", "tree", "tag", "no journal", "commit", "root"]
+)
+def test_command_that_is_shown_brings_a_journal_back_that_cannot_be_read(
+    repository_folder: Path, run: RunTrial, found: Found, git: Git, tmp_path: Path, state: str
+) -> None:
+    run()
+    tip = git("rev-parse", "refs/mitosis/journal").strip()
+    git("clone", "--quiet", "--mirror", f"file://{repository_folder}", str(tmp_path / "backup.git"))
+    git("remote", "add", "origin", str(tmp_path / "backup.git"))
+    git("tag", "-a", "-m", "x", "a-tag")
+    ref = repository_folder / ".git" / "refs" / "mitosis" / "journal"
+    texts = {"empty": "", "garbage": "garbage\n", "symbolic": "ref: refs/mitosis/other\n"}
+    names = {"blob": "HEAD:experiment.py", "tree": "HEAD^{tree}", "tag": "a-tag", "no journal": "HEAD"}
+    places = {"commit": tip, "root": f"{tip}^{{tree}}"}
+    if state in places:
+        damage(repository_folder, git("rev-parse", places[state]).strip(), "truncated")
+    else:
+        ref.write_text(texts[state] if state in texts else git("rev-parse", names[state]))
+    (finding,) = found("journal")
+    command = finding.remedy.partition("   (")[0]
+    done = subprocess.run(command, shell=True, cwd=repository_folder, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert git("rev-parse", "refs/mitosis/journal").strip() == tip
+    assert found() == []
+    git("fsck", "--strict")
+
+
 def test_damage_in_a_pack_is_found(repository_folder: Path, run: RunTrial, found: Found, git: Git) -> None:
     record = run(subject="x" * 3000)
     git("repack", "-a", "-d", "-q")

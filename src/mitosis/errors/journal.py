@@ -79,15 +79,18 @@ class NamingError(JournalError):
 
 
 class FormatTooNew(JournalError):
-    """A journal or record of a format that this version does not know."""
+    """A journal or record of a format that this version does not know.
+
+    Attributes: what, version, known (the newest format that is), reason (a clause on `it`).
+    """
 
     def __init__(self, what: str, version: object, known: int) -> None:
         self.what = what
         self.version = version
         self.known = known
-        super().__init__(
-            f"{what} has format {version}, and this mitosis knows formats up to {known}\nUpgrade mitosis to read it."
-        )
+        has = f"has format {version}, and this mitosis knows formats up to {known}"
+        self.reason = f"it {has}"
+        super().__init__(f"{what} {has}\nUpgrade mitosis to read it.")
 
 
 class BadRecord(JournalError):

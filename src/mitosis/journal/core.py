@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mitosis.errors import FormatTooNew, JournalError
@@ -42,8 +43,13 @@ class Core:
         self.store = Store(repository)
 
     def tip(self) -> str | None:
-        """The journal's newest commit, unchecked; None while there is no journal."""
-        return self.store.read_ref(layout.JOURNAL_REF)
+        """The journal's newest commit, unchecked; None while there is no journal.
+
+        Raises:
+            JournalError: the ref is symbolic, or its file is damaged.
+        """
+        with _naming_remedy(layout.JOURNAL_REF):
+            return self.store.read_ref(layout.JOURNAL_REF)
 
     def snapshot(self) -> Snapshot | None:
         """The present state of the journal; None while there is none.
@@ -66,12 +72,13 @@ class Core:
             FormatTooNew: a newer mitosis has written it.
             JournalError: it is no journal, or damaged.
         """
-        tree = self.store.read_commit_tree(commit, what)
-        entry = self.store.read_tree(tree, "").get(layout.FORMAT_FILE)
-        if entry is None or entry.is_tree:
-            raise JournalError(f"{what} points to {commit}, which is no journal: it does not say its format")
-        if entry.oid != _FORMAT_OID:
-            _refuse_format(what, self.store.read_blob(entry.oid, layout.FORMAT_FILE, _FORMAT_LIMIT_BYTES))
+        with _naming_remedy(what):
+            tree = self.store.read_commit_tree(commit, what)
+            entry = self.store.read_tree(tree, "").get(layout.FORMAT_FILE)
+            if entry is None or entry.is_tree:
+                raise JournalError(f"{what} points to {commit}, which is no journal: it does not say its format")
+            if entry.oid != _FORMAT_OID:
+                _refuse_format(what, self.store.read_blob(entry.oid, layout.FORMAT_FILE, _FORMAT_LIMIT_BYTES))
         return Snapshot(commit, tree, entry.oid == _FORMAT_OID)
 
     def edited_tree(self, before: Snapshot | None, changes: Mapping[str, bytes | None]) -> str:
@@ -150,6 +157,20 @@ class Core:
             named = sorted(folder for folder in folders if folder is not None)
             files = [file for folder in named for file in reader.trials_in(folder) if file.key in keys]
         return list(reader.read_trials(files))
+
+
+@contextlib.contextmanager
+def _naming_remedy(what: str) -> Iterator[None]:
+    """Let errors about this repository's own journal say what to do next."""
+    try:
+        yield
+    except FormatTooNew:
+        raise
+    except JournalError as error:
+        if what != layout.JOURNAL_REF:
+            raise
+        reason = str(error).partition("\n")[0]
+        raise JournalError(f"{reason}\n`mitosis verify` shows the command that mends it.") from error
 
 
 def _refuse_format(what: str, text: bytes) -> None:

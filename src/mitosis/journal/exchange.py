@@ -53,6 +53,15 @@ class Exchange(JournalPart):
         """
         return sharing.contains(self._core, commit, notes)
 
+    def check_tip(self) -> None:
+        """Make sure that the newest state of this journal can be read, if there is one.
+
+        Raises:
+            FormatTooNew: a newer mitosis has written it.
+            JournalError: it is no journal, or damaged.
+        """
+        self._core.snapshot()
+
     def name_shortly(self) -> None:
         """Let git understand the short name `refs/mitosis`, if there is a journal.
 

@@ -175,7 +175,7 @@ class Reader:
             except BadRecord as error:
                 self._tell(error)
             except FormatTooNew as error:
-                self._tell(BadRecord(file.path, str(error)))
+                self._tell(BadRecord(file.path, f"{error.reason}; upgrade mitosis to read it"))
 
     def _read_day(
         self,

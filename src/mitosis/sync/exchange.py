@@ -83,11 +83,14 @@ def pull(repository: Repository, remote: Remote, transport: Transport | None) ->
         NotFetchedWhole: what was fetched before is without contents.
         JournalError: the journals cannot be merged.
     """
+    journal = Journal(repository)
+    # Where the journal is damaged, git says of a fetch what is of no help.
+    journal.check_tip()
     if transport is not None:
         transport.fetch(remote, remote.fetch_from)
     elif repository.is_partial() and lacks_blobs(repository, layout.remote_journal_ref(remote.ref_name)):
         raise NotFetchedWhole(remote.name)
-    return _merge(Journal(repository), remote, Pulled(remote.name, False))
+    return _merge(journal, remote, Pulled(remote.name, False))
 
 
 def push(
@@ -116,6 +119,7 @@ def push(
         JournalError: the journals cannot be merged.
     """
     journal = Journal(repository)
+    journal.check_tip()
     pushed = Pushed(Pulled(remote.name, False))
     for place in remote.push_to:
         pushed = _push_to(journal, remote, place, transport, keys, with_commits, pushed)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mitosis.errors import FormatTooNew, GitError, JournalError, MitosisError
+from mitosis.errors import FormatTooNew, GitError, JournalError, MitosisError, ObjectTooLarge, UnreadableObject
 from mitosis.git import Identity, Repository
 from mitosis.journal import Journal, layout
 from mitosis.journal.core import Core, Snapshot
@@ -20,7 +20,7 @@ from mitosis.records import TrialRecord
 from mitosis.verify import derived
 from mitosis.verify.contents import UPGRADE, Contents, ContentsReader, check_lookups, who_wrote
 from mitosis.verify.findings import Finding, Findings, Report, Severity
-from mitosis.verify.history import HistoryReader, check_pins
+from mitosis.verify.history import MAX_OBJECT_BYTES, HistoryReader, check_pins
 from mitosis.verify.outputs import OutputsChecker
 
 __all__ = ["Finding", "Report", "Severity", "repair", "verify"]
@@ -213,17 +213,42 @@ def _state(core: Core) -> tuple[str | None, str | None]:
 
 
 def _tip_remedy(core: Core, restore: str) -> str:
-    """What can be done where the journal's newest commit cannot be read: nothing is overwritten by it."""
+    """What can be done where the journal's newest state cannot be read. It takes away nothing that is sound."""
+    name = layout.JOURNAL_REF
+    folder = core.repository.common_dir
+    unpushed = f"what was not pushed: git fsck names its last commit as dangling, git update-ref {name} COMMIT"
     try:
         tip = core.tip() or ""
     except JournalError:
-        return f"git symbolic-ref --delete {layout.JOURNAL_REF} && {restore}:{layout.JOURNAL_REF}"
-    loose = core.repository.common_dir / "objects" / tip[:2] / tip[2:]
+        # git deletes no ref whose file it cannot read.
+        return f"rm -f {shlex.quote(str(folder / name))} && {restore}:{name}   ({unpushed})"
+    unreadable = _unreadable_at(core.repository, tip)
+    if unreadable is None:
+        return f"git update-ref -d {name} && {restore}:{name}   ({unpushed})"
+    loose = folder / "objects" / unreadable[:2] / unreadable[2:]
     first = f"rm -f {shlex.quote(str(loose))} && " if loose.is_file() else ""
-    return (
-        f"{first}{restore}   (where it was pushed; else the commit before it: git fsck names that as dangling, "
-        f"git update-ref {layout.JOURNAL_REF} COMMIT)"
-    )
+    return f"{first}{restore}   (where it was pushed; else the commit before it: {unpushed.partition(': ')[2]})"
+
+
+def _unreadable_at(repository: Repository, tip: str) -> str | None:
+    """The object that is missing or damaged, of those that make a commit the tip of a journal.
+
+    None if all of them can be read, so that it was no journal that the ref was made to point to.
+    """
+    oid = tip
+    try:
+        if repository.read_object(tip, MAX_OBJECT_BYTES).kind != "commit":
+            return None
+        oid = repository.tree_of(tip) or ""
+        entry = repository.read_tree(oid).get(layout.FORMAT_FILE)
+        if entry is not None:
+            oid = entry.oid
+            repository.read_object(oid, MAX_OBJECT_BYTES)
+    except ObjectTooLarge:
+        return None
+    except UnreadableObject:
+        return oid
+    return None
 
 
 def _likely_remote(repository: Repository) -> str:

@@ -158,7 +158,7 @@ class ContentsReader:
             record = decode_trial(self._store.read_blob(entry.oid, path, MAX_RECORD_BYTES), path)
         except FormatTooNew as error:
             self._contents.unreadable_keys.add(key)
-            self._findings.error("record", path, str(error).partition("\n")[0], UPGRADE)
+            self._findings.error("record", path, error.reason, UPGRADE)
             return
         except BadRecord as error:
             self._contents.unreadable_keys.add(key)
@@ -240,7 +240,7 @@ class ContentsReader:
             canonical.decode(value)
             self._sound_values.add((entry.oid, digest))
         except FormatTooNew as error:
-            self._findings.error("lock", path, str(error).partition("\n")[0], UPGRADE)
+            self._findings.error("lock", path, error.reason, UPGRADE)
         except BadRecord as error:
             self._findings.error("lock", path, error.reason, who_wrote(path))
 
