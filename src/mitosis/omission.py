@@ -14,6 +14,8 @@ from typing import Any
 
 METADATA = "left_out"
 """Key in `metadata.mitosis` of a cell: a list of what is left out of it, in the order of its output."""
+PRINTED = "printed"
+"""Key beside it: the name of the file that has all that the cell printed, where there is one in any case."""
 
 _FILE = re.compile(r"output_\d+\.txt")
 
@@ -45,9 +47,19 @@ def output_file(number: int) -> str:
 
 def omissions_of(metadata: Mapping[str, Any]) -> tuple[Omission, ...]:
     """What a cell's metadata says is left out of it; entries that are none of ours are passed over."""
-    about = metadata.get("mitosis")
-    entries = about.get(METADATA) if isinstance(about, Mapping) else None
+    entries = _read(metadata, METADATA)
     return tuple(filter(None, map(_from_metadata, entries if isinstance(entries, list) else ())))
+
+
+def printed_file(metadata: Mapping[str, Any]) -> str:
+    """The name of the file that has all that a cell printed, as its metadata has it; empty if it names none."""
+    name = _read(metadata, PRINTED)
+    return name if isinstance(name, str) and _FILE.fullmatch(name) else ""
+
+
+def _read(metadata: Mapping[str, Any], key: str) -> Any:
+    about = metadata.get("mitosis")
+    return about.get(key) if isinstance(about, Mapping) else None
 
 
 def _from_metadata(entry: Any) -> Omission | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,3 +111,9 @@ def test_bars_are_settled_when_they_are_through() -> None:
     assert screen.settle() == []
     assert screen.feed("\n\n") + screen.settle() == ["outer", "inner"]
     assert screen.drain() == []
+
+
+def test_many_carriage_returns_take_no_time() -> None:
+    began = time.process_time()
+    assert lines_of("\r" * 100_000 + "x\n") == ["x"]
+    assert time.process_time() - began < 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import matplotlib.figure
 import pytest
@@ -64,6 +65,25 @@ def test_a_frame_gets_a_title_unless_it_has_one() -> None:
     frame = BeautifulSoup(adapt('<iframe src="data:,x"></iframe>'), "html.parser").select_one("iframe")
     assert frame is not None and frame.attrs == {"title": "Output", "src": "data:,x"}
     assert adapt('<iframe src="data:,x" title="Map"></iframe>') == '<iframe src="data:,x" title="Map"></iframe>'
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<iframe ",
+        '<link rel="stylesheet" href="https://a/font-awesome/',
+        "<script src='https://cdn.plot.ly/plotly-",
+        "<svg ",
+        '<img id="_anim_img',
+    ],
+)
+def test_html_that_is_broken_takes_no_longer_than_other(piece: str) -> None:
+    source = piece * 5_000
+    began = time.process_time()
+    adapt(source)
+    is_picture(source)
+    PLOTLY_SCRIPT.search(source)
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("mark", ["'", '"', "`"])

@@ -9,7 +9,7 @@ from typing import Any
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 _REFERENCE = "IPY_MODEL_"
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 _BAR_WIDTH = 20
 _DEPTH_LIMIT = 8
 

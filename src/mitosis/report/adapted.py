@@ -10,19 +10,18 @@ import re
 from mitosis.report.terminal import css_of_colours
 
 PLOTLY_SCRIPT = re.compile(
-    r"<script\b[^>]*\bsrc=[\"']https://cdn\.plot\.ly/plotly-[^\"']*[\"'][^>]*>\s*</script>"
-    r"|<script type=[\"']module[\"']>\s*import\s*[\"']https://cdn\.plot\.ly/plotly-[^\"']*[\"'];?\s*</script>"
+    r"<script\b[^<>]*\bsrc=[\"']https://cdn\.plot\.ly/plotly-[^\"'<>]*[\"'][^<>]*>\s*</script>"
+    r"|<script type=[\"']module[\"']>\s*import\s*[\"']https://cdn\.plot\.ly/plotly-[^\"'<>]*[\"'];?\s*</script>"
 )
 """What plotly writes to have its library loaded."""
 
 _SVG = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!DOCTYPE svg[^>]*>\s*)?<svg\b[^>]*\sxmlns=.*</svg>\s*", re.DOTALL)
-_FRAME = re.compile(r"<iframe\b(?![^>]*\btitle\s*=)", re.IGNORECASE)
+_FRAME = re.compile(r"(<iframe\b)([^>]*)", re.IGNORECASE)
+_TITLE = re.compile(r"\btitle\s*=", re.IGNORECASE)
 
-_ANIMATION_ICONS = re.compile(
-    r"<link rel=\"stylesheet\"\s+href=\"https://[^\"]*/font-awesome/[^\"]*\">(?=.*\bid=\"_anim_img)", re.DOTALL
-)
-_ANIMATION_IMAGE = re.compile(r"<img id=\"_anim_img")
-_ANIMATION_SLIDER = re.compile(r"<input id=\"_anim_slider")
+_ANIMATION_ICONS = re.compile(r"<link rel=\"stylesheet\"\s+href=\"https://[^\"<>]*/font-awesome/[^\"<>]*\">")
+_ANIMATION_IMAGE = '<img id="_anim_img'
+_ANIMATION_SLIDER = '<input id="_anim_slider'
 _ICONS = {
     "minus": "\u2212",
     "plus": "+",
@@ -57,11 +56,17 @@ def adapt(source: str) -> str:
     rich = _RICH.fullmatch(source)
     if rich:
         return f"<pre>{_RICH_SPAN.sub(_recoloured, rich[1])}</pre>" if rich[1].strip() else ""
-    source = _ANIMATION_ICONS.sub(_ICONS_STYLE, source)
-    source = _ANIMATION_IMAGE.sub('<img alt="Animation" id="_anim_img', source)
-    source = _ANIMATION_SLIDER.sub('<input aria-label="Frame" id="_anim_slider', source)
+    if _ANIMATION_IMAGE in source:
+        source = _ANIMATION_ICONS.sub(_ICONS_STYLE, source)
+        source = source.replace(_ANIMATION_IMAGE, '<img alt="Animation" id="_anim_img')
+        source = source.replace(_ANIMATION_SLIDER, '<input aria-label="Frame" id="_anim_slider')
+    return _FRAME.sub(_titled, source)
+
+
+def _titled(frame: re.Match[str]) -> str:
+    """The beginning of a frame, with a title."""
     # Without quotation marks, it is harmless in the text of a script, too.
-    return _FRAME.sub("<iframe title=Output", source)
+    return frame[0] if _TITLE.search(frame[2]) else f"{frame[1]} title=Output{frame[2]}"
 
 
 def _recoloured(span: re.Match[str]) -> str:
