@@ -19,6 +19,8 @@ Commit = Callable[[Mapping[str, str]], str]
 Records = Callable[[], list[TrialRecord]]
 SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
 ALWAYS = {"source.py", "experiment.log", "requirements.txt", "results_0.dill", "parameters_0.dill"}
+WITH_PAGE = {"experiment", "next_iteration.html"}
+"""Links, which a record does not list."""
 LOUD = """\
 lookup_dict = {}
 
@@ -42,7 +44,7 @@ def names_in(folder: Path) -> set[str]:
 def test_both_are_written_by_default(mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord]) -> None:
     told = json.loads(mitosis(*SLOW, "--json").stdout)
     folder = folder_of(project, only_record())
-    assert names_in(folder) == ALWAYS | {"notebook.ipynb", "experiment"}
+    assert names_in(folder) == ALWAYS | WITH_PAGE | {"notebook.ipynb"}
     assert told["notebook"] == str(folder / "notebook.ipynb")
     assert told["page"] == str(project / "trials" / str(only_record().page))
 
@@ -58,7 +60,7 @@ def test_html_leaves_no_notebook_and_no_link_to_one(
     told = json.loads(mitosis("my_exp", "-e", "my_exp.lines=5000", "--output", "html", "--json").stdout)
     record = only_record()
     folder = folder_of(project, record)
-    assert names_in(folder) == ALWAYS | {"experiment", "output_0.txt"}
+    assert names_in(folder) == ALWAYS | WITH_PAGE | {"output_0.txt"}
     assert told["notebook"] is None
     assert told["page"] == str(project / "trials" / str(record.page))
     assert (folder / "output_0.txt").read_text() == "".join(f"line {number}\n" for number in range(5000))
@@ -67,11 +69,64 @@ def test_html_leaves_no_notebook_and_no_link_to_one(
     assert f"{record.folder}/output_0.txt" in links
     assert not [link for link in links if "notebook" in link]
     assert "the notebook" not in page.get_text()
-    assert {Path(output.path).name for output in record.outputs} == names_in(folder) - {"experiment"} | {record.page}
+    assert {Path(output.path).name for output in record.outputs} == names_in(folder) - WITH_PAGE | {record.page}
     assert "all is well" in mitosis("verify", "--outputs").stdout
     assert mitosis("open", record.key).stdout.strip() == told["page"]
     monkeypatch.chdir(project)
     assert library.load_trial_data(record.key) == [{"main": 5000}]
+
+
+DISPLAYS = """\
+from IPython.display import JSON, display
+lookup_dict = {{}}
+def run():
+    {display}
+    return {{"main": 1}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("shown", "kept"),
+    [
+        ("display([str(number) * 50 for number in range(900)])", "899899"),
+        ("display(JSON(list(range(20000))))", "19999"),
+        ("display({'application/x-unknown': 'only here'}, raw=True)", "only here"),
+        ("display({'application/x-unknown': 'only here', 'text/plain': 'something'}, raw=True)", "only here"),
+        ("raise ValueError('\\n'.join(map(str, range(20000))))", "19999"),
+    ],
+    ids=["text", "JSON", "unknown", "unknown with text", "error"],
+)
+def test_what_the_page_cannot_show_is_in_a_notebook_whatever_was_asked_for(
+    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], commit: Commit, shown: str, kept: str
+) -> None:
+    commit({"lab/__init__.py": DISPLAYS.format(display=shown)})
+    done = mitosis("my_exp", "--output", "html", "--json", status=None)
+    record = only_record()
+    folder = folder_of(project, record)
+    assert kept in (folder / "notebook.ipynb").read_text()
+    assert json.loads(done.stdout)["notebook"] == str(folder / "notebook.ipynb")
+    assert "the notebook is written as well" in done.stderr
+    assert f"{record.folder}/notebook.ipynb" in {output.path for output in record.outputs}
+    page = BeautifulSoup((project / "trials" / str(record.page)).read_text(), "html.parser")
+    assert f"{record.folder}/notebook.ipynb" in [link["href"] for link in page.select("a[href]")]
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "display([1, 2, 3])",
+        "display({'text/html': '<table>' + '<tr><td>1</td></tr>' * 9000 + '</table>', 'text/plain': 'x'}, raw=True)",
+        "print('much ' * 90000)",
+    ],
+    ids=["text", "table", "printed"],
+)
+def test_what_the_page_or_a_file_has_needs_no_notebook(
+    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], commit: Commit, shown: str
+) -> None:
+    commit({"lab/__init__.py": DISPLAYS.format(display=shown)})
+    done = mitosis("my_exp", "--output", "html")
+    assert "notebook.ipynb" not in names_in(folder_of(project, only_record()))
+    assert "notebook" not in done.stderr
 
 
 def test_file_of_the_experiments_own_is_not_overwritten(

@@ -29,6 +29,7 @@ __all__ = [
     "page_name",
     "prepare",
     "render_page",
+    "shows_all",
 ]
 
 
@@ -87,3 +88,15 @@ def render_page(notebook: NotebookNode, facts: PageFacts, template: Template | N
 
     cells, page = lay_out(notebook, facts)
     return prepared_exporter(template).render(cells, page, facts.record, notebook)
+
+
+def shows_all(notebook: NotebookNode, facts: PageFacts) -> bool:
+    """Whether the page, or a file beside it, has all that the experiment displayed, so that no notebook is needed.
+
+    Args:
+        notebook: as for `render_page`.
+        facts: the same.
+    """
+    from mitosis.report.layout import shows_all as page_shows_all
+
+    return page_shows_all(notebook, facts)

@@ -67,6 +67,8 @@ class Displays:
         self._widgets = widgets
         self._count = 0
         self._loaded: set[str] = set()
+        self.has_cut = False
+        """Whether of something that a widget has caught not all is shown."""
 
     def choose(self, data: Mapping[str, Any]) -> str | None:
         """The type to show of those in `data`; None where nothing can be made of any."""
@@ -178,6 +180,7 @@ class Displays:
         shown = excerpt(text, CAPTURED_ROOM)
         if not shown.left_out:
             return Markup("<pre>{}</pre>").format(shown.head) if text.strip() else Markup("")
+        self.has_cut = True
         return Markup('<pre>{}</pre><p class="cut">{} left out here</p><pre>{}</pre>').format(
             shown.head, shown.left_out, shown.tail
         )

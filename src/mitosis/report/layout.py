@@ -193,6 +193,16 @@ def lay_out(notebook: NotebookNode, facts: PageFacts) -> tuple[NotebookNode, Pag
     return shown, page
 
 
+def shows_all(notebook: NotebookNode, facts: PageFacts) -> bool:
+    """See `mitosis.report.shows_all`."""
+    shown, page = lay_out(notebook, facts)
+    if page.displays.has_cut:
+        return False
+    if page.trouble is not None and page.trouble.traceback is not None and page.trouble.traceback.left_out:
+        return False
+    return not any(output.get("is_partial") for cell in shown.cells for output in cell.get("outputs", ()))
+
+
 def _trouble(record: TrialRecord, sections: Sequence[Section]) -> Trouble | None:
     """What went wrong; the output that shows it is taken from its cell and stands for a pointer there."""
     if record.status not in ("failed", "interrupted"):

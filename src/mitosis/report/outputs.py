@@ -13,7 +13,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from mitosis.omission import Omission, omissions_of
+from mitosis.omission import Omission, omissions_of, printed_file
 from mitosis.report.displays import IMAGES, Displays, as_picture, image_url, joined, png_size, svg_url
 from mitosis.report.excerpts import excerpt, share
 from mitosis.report.highlight import highlight
@@ -37,7 +37,7 @@ def copy_cell(cell: NotebookNode) -> NotebookNode:
     copied = node(cell_type=cell.get("cell_type"), source=joined(cell.get("source")), metadata=node())
     if copied.cell_type == "code":
         copied.outputs = [node(**output) for output in cell.get("outputs", ())]
-        copied.printed = (cell.get("metadata", {}).get("mitosis") or {}).get("printed", "")
+        copied.printed = printed_file(cell.get("metadata", {}))
         copied.omissions = omissions_of(cell.get("metadata", {}))
     if "attachments" in cell:
         copied.attachments = cell["attachments"]
@@ -69,7 +69,7 @@ def prepare_outputs(cells: Iterable[NotebookNode], displays: Displays) -> None:
     """Give each output what the template shows of it.
 
     Outputs of text type get `excerpt`; displays keep in `data` only the form to show, `chosen`; figures get `url`,
-    `number`, `alt`, `width` and `height`.
+    `number`, `alt`, `width` and `height`. `is_partial` is set where nothing but the notebook has all of an output.
     """
     texts: list[_Text] = []
     figures = 0
@@ -97,6 +97,8 @@ def prepare_outputs(cells: Iterable[NotebookNode], displays: Displays) -> None:
     for item, room in zip(texts, share(OUTPUT_ROOM, wanted), strict=True):
         shown = excerpt(item.text, room, omissions=item.omissions)
         item.output.excerpt = dataclasses.replace(shown, whole_file=shown.whole_file or item.file)
+        if shown.left_out and not item.output.excerpt.whole_file:
+            item.output.is_partial = True
 
 
 def _choose(output: NotebookNode, displays: Displays) -> str:
@@ -117,6 +119,8 @@ def _choose(output: NotebookNode, displays: Displays) -> str:
     if isinstance(value, str):
         chosen = as_picture(chosen, value)
     output.chosen = chosen
+    # As text, a widget or a chart that needs a script is less than it is.
+    output.is_partial = chosen == "text/plain" and not all(str(kind).startswith("text/") for kind in data)
     output.data = node(**{chosen: value})
     return chosen
 

@@ -528,13 +528,19 @@ class Trial:
         if output == "html":
             self._save_printed()
         try:
-            html = self._render_page(self._page_facts(record, environment, journal))
+            facts = self._page_facts(record, environment, journal)
+            if output == "html" and not report.shows_all(self._notebook, facts):
+                notebook = self._save_notebook()
+                if notebook is not None:
+                    self._progress.warn("the page cannot show all that was displayed: the notebook is written as well")
+                    facts = self._page_facts(record, environment, journal)
+            html = self._render_page(facts)
             page = self._folder.write_page(report.page_name(record, debug=self._debug), html)
             self._lead_on(record, journal)
         except Exception as error:  # whatever an experiment displays, its trial has to be recorded
             self._warn(f"the page could not be made: {type(error).__name__}: {error}")
             # It has what the page would have had.
-            return None, notebook if output != "html" else self._save_notebook()
+            return None, notebook or self._save_notebook()
         return page, notebook
 
     def _save_notebook(self) -> Path | None:
