@@ -40,6 +40,12 @@ def test_no_template_and_that_of_mitosis_are_the_same(tmp_path: Path) -> None:
     assert find_template("mitosis", tmp_path / "pyproject.toml") is None
 
 
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/house", "a" * 5000, "house/" + "a" * 5000])
+def test_what_can_be_no_folder_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="there can be no template"):
+        find_template(name, tmp_path / "pyproject.toml")
+
+
 @pytest.mark.parametrize("conf", [{}, {"conf": '{"base_template": "mitosis"}'}])
 def test_folder_is_built_on_the_template_of_mitosis(tmp_path: Path, conf: dict[str, str]) -> None:
     make(tmp_path / "sub" / "house", index=EXTENDING, **conf)

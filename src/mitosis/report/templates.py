@@ -50,8 +50,12 @@ def find_template(name: str | None, config: Path) -> Template | None:
     """
     if name is None:
         return None
-    folder = config.parent / Path(name).expanduser()
-    if (folder / INDEX).is_file() or (folder / CONF).is_file():
+    try:
+        folder = config.parent / Path(name).expanduser()
+        is_template = (folder / INDEX).is_file() or (folder / CONF).is_file()
+    except (OSError, RuntimeError) as error:  # RuntimeError: the home of nobody
+        raise ConfigError(config, f"there can be no template `{name}`: {error}", key=KEY) from error
+    if is_template:
         folders, base, reader = [folder], _base(folder), folder / CONF
     elif name == OWN_NAME:
         return None
