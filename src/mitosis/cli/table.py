@@ -48,14 +48,14 @@ def print_unmerged(journal: Journal) -> None:
 
     try:
         unmerged = journal.unmerged()
+        # A partial clone has fetched what they are called, and not what they say.
+        how = " --no-fetch" if unmerged and not journal.repository.is_partial() else ""
     except (GitError, JournalError):  # whatever is wrong, this is not what the user asked for
         return
     for found in unmerged:
         what = f"{found.trials} trial{'' if found.trials == 1 else 's'}" if found.trials else "records"
         verb = "is" if found.trials == 1 else "are"
         name = clean(found.remote)
-        # A partial clone has fetched what they are called, and not what they say.
-        how = "" if journal.repository.may_be_partial() else " --no-fetch"
         print_warning(f"{name} has {what} that {verb} not merged yet: mitosis pull {name}{how}")
 
 
