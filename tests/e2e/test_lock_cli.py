@@ -118,7 +118,7 @@ def test_changed_function_is_told_and_stops_nothing(lab: Lab) -> None:
 
 def test_steps_choose_and_may_share_a_dictionary(lab: Lab) -> None:
     lab.commit({"pyproject.toml": TWO_STEPS})
-    lab.mitosis("lock", "other")
+    lab.mitosis("lock", "other", "other")
     assert {name.partition(".")[0] for name in locked(lab)} == {"other"}
     said = lab.mitosis("lock")
     assert said.lines[-1].endswith("; 3 were locked already")
@@ -129,6 +129,7 @@ def test_steps_choose_and_may_share_a_dictionary(lab: Lab) -> None:
 def test_unknown_step_is_refused_with_the_nearest(lab: Lab) -> None:
     said = lab.mitosis("lock", "my_ex", status=2)
     assert "`my_exp`" in said.err
+    assert "the command" not in lab.mitosis("lock", "lst", status=2).err
     assert lab.journal.tip() is None
 
 

@@ -86,7 +86,8 @@ def call(words: list[str]) -> int:
             print_error(usage)
         raise usage from error
     except UnknownStep as error:
-        commands = [name for name in app if not name.startswith("-")]
+        # After a command, such as `lock`, the word can mean nothing but a step.
+        commands = [name for name in app if not name.startswith("-")] if words[0] not in app else []
         near = nearest(error.name, commands)
         hint = f"\nOr did you mean the command `mitosis {near[0]}`?" if near else ""
         raise UsageError(f"{error}{hint}") from error

@@ -11,6 +11,7 @@ from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
 from mitosis.cli.table import print_line, print_warning
 from mitosis.cli.text import clean, value_summary
+from mitosis.exit_status import ExitStatus
 
 
 def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_functions: Flag = False) -> int:
@@ -42,7 +43,8 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
                 f"no steps are registered in pyproject.toml as it is in commit {repository.head[:7]}\n"
                 "Register your steps and commit them; `mitosis init` makes the table."
             )
-        chosen = [step.name for step in select_steps(state.config, steps)] if steps else list(state.config.steps)
+        wanted = list(dict.fromkeys(steps)) or list(state.config.steps)
+        chosen = [step.name for step in select_steps(state.config, wanted)]
         evaluation = state.evaluate(state.config, chosen)
         for trouble in evaluation.troubles:
             raise LookupTrouble(f"nothing was locked: {trouble.reason}", trouble.details)
@@ -84,4 +86,4 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
         print_warning(f"{refused.full_name} cannot be locked: {refused.reason}")
     for step, parameter, variant in sorted(flaky):
         print_warning(clean(f"{step}.{parameter}={variant} was not locked: {FLAKY}"))
-    return 1 if evaluation.refused or flaky else 0
+    return ExitStatus.FAILED if evaluation.refused or flaky else ExitStatus.DONE
