@@ -7,15 +7,14 @@ import errno
 import gc
 import os
 import re
+import signal
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from mitosis.exit_status import ExitStatus, of_signal
+
 if TYPE_CHECKING:
     from mitosis.errors import MitosisError
-
-EXIT_REFUSED = 2
-EXIT_BUG = 3
-EXIT_INTERRUPTED = 130
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 """What writing to a file or a terminal ends with that takes nothing more."""
@@ -65,7 +64,7 @@ def _with_output(status: int) -> int:
 
 def _complain_of_output(error: OSError) -> int:
     _complain(f"mitosis: the output cannot be written: {error.strerror}\n")
-    return EXIT_REFUSED
+    return ExitStatus.REFUSED
 
 
 def _drop_broken_output() -> None:
@@ -91,8 +90,7 @@ def run_command(words: list[str]) -> int:
         words: what stands after `mitosis`.
 
     Returns:
-        The exit status: 0 done, 1 the experiment failed or a check found something, 2 refused, 3 an error of mitosis
-        itself, 128 + n ended by signal n.
+        The exit status, as `ExitStatus` has it.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -118,7 +116,7 @@ def run_command(words: list[str]) -> int:
         return error.exit_status
     except KeyboardInterrupt:
         _complain("mitosis: interrupted\n")
-        return EXIT_INTERRUPTED
+        return of_signal(signal.SIGINT)
     except BrokenPipeError:
         status = 0  # whoever reads our output has enough
     except Exception as error:
@@ -128,7 +126,7 @@ def run_command(words: list[str]) -> int:
 
         _complain(traceback.format_exc())
         _complain("mitosis: this is an error in mitosis itself, not in your experiment. Please report it.\n")
-        return EXIT_BUG
+        return ExitStatus.BUG
     return status
 
 

@@ -6,10 +6,12 @@ import contextlib
 import json
 import math
 import re
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 from mitosis.errors import MitosisError, NotRecorded
+from mitosis.exit_status import ExitStatus, of_signal
 
 if TYPE_CHECKING:
     from mitosis.records import TrialRecord
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Changes when a field goes or changes its meaning; new fields may come without."""
 
-_EXIT_BUG = 3
-_EXIT_INTERRUPTED = 130
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
@@ -103,12 +103,12 @@ def _facts(record: TrialRecord) -> dict[str, Any]:
 def describe_error(error: BaseException) -> dict[str, Any]:
     """The same fields for an invocation that was refused, or ended by an error of mitosis itself."""
     if isinstance(error, KeyboardInterrupt):
-        exit_status = _EXIT_INTERRUPTED
+        exit_status = of_signal(signal.SIGINT)
     else:
-        exit_status = error.exit_status if isinstance(error, MitosisError) else _EXIT_BUG
-    if exit_status > 128:
+        exit_status = error.exit_status if isinstance(error, MitosisError) else ExitStatus.BUG
+    if exit_status > ExitStatus.SIGNALLED:
         status, kind = "interrupted", "interrupt"
-    elif exit_status == _EXIT_BUG:
+    elif exit_status == ExitStatus.BUG:
         status, kind = "error", "mitosis"
     else:
         status, kind = "refused", "refusal"

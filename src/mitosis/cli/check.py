@@ -14,13 +14,13 @@ from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
 from mitosis.cli.table import print_line, print_warning
 from mitosis.cli.text import clean
+from mitosis.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from mitosis.check.reports import Found, Report
 
 _VERSION = 1
 """Of the JSON."""
-_NOT_CHECKED = 3
 
 
 def check(
@@ -65,7 +65,9 @@ def check(
         print_warning(warning)
     if Journal(repository).tip() is None:
         print_warning("nothing is locked in this repository; a clone gets the locks of others by `mitosis pull`")
-    return 1 if report.breaks else _NOT_CHECKED if report.problems else 0
+    if report.breaks:
+        return ExitStatus.FAILED
+    return ExitStatus.BUG if report.problems else ExitStatus.DONE
 
 
 def _warnings(report: Report) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from mitosis.cli.table import print_line
+from mitosis.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from mitosis.hook import HookFile
@@ -93,7 +94,7 @@ def status() -> int:
         print_line(f"! {head}")
         for line in rest:
             print_line(f"    {line}")
-    return 0 if found.is_installed else 1
+    return ExitStatus.DONE if found.is_installed else ExitStatus.FAILED
 
 
 def _describe(file: HookFile) -> str:

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from mitosis.cli import completers
+from mitosis.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from mitosis.git import Repository
@@ -207,4 +208,4 @@ def _say_what_to_do() -> int:
     from mitosis.cli import app
 
     app.help_print()
-    return 2
+    return ExitStatus.REFUSED

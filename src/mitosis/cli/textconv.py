@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from mitosis.exit_status import ExitStatus
+
 
 def textconv(words: list[str]) -> int:
     """Print the text form of one file.
@@ -17,7 +19,7 @@ def textconv(words: list[str]) -> int:
 
     if len(words) != 1:
         sys.stderr.write("usage: mitosis textconv FILE\n")
-        return 2
+        return ExitStatus.REFUSED
     path = Path(words[0])
     try:
         data = path.read_bytes()

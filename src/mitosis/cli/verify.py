@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mitosis.cli.arguments import Flag
 from mitosis.cli.table import print_line
 from mitosis.cli.text import clean, is_terminal
+from mitosis.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from mitosis.verify import Finding, Report
@@ -49,7 +50,7 @@ def verify(
     if repair and not done:
         print_line("there was nothing to repair")
     _print_report(report)
-    return 0 if report.is_sound else 1
+    return ExitStatus.DONE if report.is_sound else ExitStatus.FAILED
 
 
 def _print_report(report: Report) -> None:

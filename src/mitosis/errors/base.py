@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
+from mitosis.exit_status import ExitStatus
+
 SHOWN_LIMIT = 10
 WINDOW = 80
 
@@ -35,4 +37,4 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
 class MitosisError(RuntimeError):
     """Base of every error that mitosis raises on purpose."""
 
-    exit_status: ClassVar[int] = 2
+    exit_status: ClassVar[int] = ExitStatus.REFUSED

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mitosis.errors.base import MitosisError, bulleted
+from mitosis.exit_status import ExitStatus
 
 
 class JournalError(MitosisError):
@@ -127,7 +128,7 @@ class AmbiguousKey(MitosisError):
 class NotRecorded(MitosisError):
     """A trial ran, but git could not take its end. Attributes: key, reason, folder."""
 
-    exit_status = 3
+    exit_status = ExitStatus.BUG
 
     def __init__(self, key: str, status: str, reason: str, folder: Path) -> None:
         self.key = key

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from mitosis.errors import MitosisError
+from mitosis.exit_status import ExitStatus
 
 _SAID_LINES = 15
 
@@ -14,7 +15,7 @@ _SAID_LINES = 15
 class KernelDied(MitosisError):
     """The kernel ended in the middle of something. Attributes: returncode (None if unknown), said."""
 
-    exit_status = 1
+    exit_status = ExitStatus.FAILED
 
     def __init__(self, returncode: int | None, said: str) -> None:
         self.returncode = returncode

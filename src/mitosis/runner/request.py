@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from mitosis.errors import MitosisError
+from mitosis.exit_status import ExitStatus, of_signal
 from mitosis.git import Repository
 from mitosis.records import ParameterRecord, StepRecord, TrialRecord
 
@@ -39,8 +40,6 @@ COMMANDS = frozenset(
 OutputStream = Literal["stdout", "stderr", "log", "widgets"]
 OutputFormat = Literal["html", "ipynb", "both"]
 """The page, the notebook, or both."""
-EXIT_TIMEOUT = 124
-"""The status that coreutils' `timeout` gives a command that it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +110,12 @@ class Outcome:
     def exit_status(self) -> int:
         """0 finished, 1 failed, 124 timed out, 128 + the number of the signal that interrupted it."""
         if self.record.status == "finished":
-            return 0
+            return ExitStatus.DONE
         if self.record.failure is not None and self.record.failure.kind == "timeout":
-            return EXIT_TIMEOUT
+            return ExitStatus.TIMED_OUT
         if self.record.status == "interrupted":
-            return 128 + (self.signal or signal.SIGINT)
-        return 1
+            return of_signal(self.signal or signal.SIGINT)
+        return ExitStatus.FAILED
 
 
 class Interrupted(MitosisError):
@@ -128,7 +127,7 @@ class Interrupted(MitosisError):
 
     @property
     def exit_status(self) -> int:  # type: ignore[override]
-        return 128 + self.number
+        return of_signal(self.number)
 
 
 class Progress(Protocol):

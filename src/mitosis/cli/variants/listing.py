@@ -21,6 +21,7 @@ from mitosis.cli.table import (
     print_warning,
 )
 from mitosis.cli.text import clean, is_terminal, moment
+from mitosis.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from mitosis.check.states import State
@@ -94,7 +95,7 @@ def list_variants(
     conflicts = journal.conflicts()
     print_conflicts([c for c in conflicts if step in ("", c.step) and parameter in ("", c.parameter)])
     print_unmerged(journal)
-    return 1 if changed and (statuses or found.troubles) else 0
+    return ExitStatus.FAILED if changed and (statuses or found.troubles) else ExitStatus.DONE
 
 
 def _refuse_unknown(what: str, statuses: Sequence[VariantStatus]) -> None:
