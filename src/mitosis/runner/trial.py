@@ -6,30 +6,24 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-import shlex
 import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from mitosis import notebook as notebooks
-from mitosis import provenance, report
-from mitosis.errors import (
-    FolderNotWritable,
-    MitosisError,
-    NotRecorded,
-)
+from mitosis import provenance
+from mitosis.errors import MitosisError, NotRecorded
 from mitosis.kernel import AnswerFailed, CellError, Kernel, KernelDied
 from mitosis.records import Failure, ParameterRecord, Status, StepRecord, TrialRecord
-from mitosis.report import iterations
 from mitosis.runner import outputs
 from mitosis.runner.ahead import Ahead
 from mitosis.runner.loading import Loader
 from mitosis.runner.outputs import TrialFolder
-from mitosis.runner.request import Announcement, Interrupted, Outcome, Progress, rerun_command
+from mitosis.runner.request import Announcement, Interrupted, Outcome, Progress
+from mitosis.runner.saving import Saved, Saver
 from mitosis.runner.settle import Settled
 
 if TYPE_CHECKING:
@@ -39,7 +33,6 @@ INTERRUPT_GRACE_S = 10.0
 """How long an interrupted step may take to end before its kernel is killed."""
 CLOSE_TIMEOUT_S = 10.0
 """How long exit functions and threads of the experiment may take after its last step."""
-LOG_SHOWN_BYTES = 200_000
 BREAKDOWN_LIMIT = 2000
 """Characters of an error of mitosis itself that are recorded."""
 
@@ -70,8 +63,6 @@ class Trial:
         self._kernel: Kernel | None = None
         self._ahead: Ahead | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._next_iteration: Path | None = None
-        """What the page links to as the next iteration. It changes when there is one, so it is no output."""
 
     async def run(self) -> Outcome:
         """Run it; see `mitosis.runner.run`."""
@@ -99,14 +90,15 @@ class Trial:
                 record = await self._run_steps(kernel, record)
                 kernel.begin_close()
                 record = self._complete(record)
-                page, notebook = self._save(record, environment, journal)
+                saver = Saver(self._settled, self._folder, self._notebook, record, self._progress, self._warn)
+                saved = saver.save(environment.text, journal)
             except Exception as error:
                 self._record_breakdown(journal, record, error)
                 raise
             finally:
                 if not await kernel.close(CLOSE_TIMEOUT_S):
                     self._warn(f"the kernel did not end within {CLOSE_TIMEOUT_S:.0f} s of the last step and was killed")
-            return self._finish(record, journal, page, notebook)
+            return self._finish(record, journal, saved)
 
     # --- signals ----------------------------------------------------------------------------------
 
@@ -479,12 +471,10 @@ class Trial:
             warnings=tuple(self._warnings),
         )
 
-    def _finish(
-        self, record: TrialRecord, journal: Journal | None, page: Path | None, notebook: Path | None
-    ) -> Outcome:
+    def _finish(self, record: TrialRecord, journal: Journal | None, saved: Saved) -> Outcome:
         """List the outputs, which are complete now that the kernel has ended, and record the end."""
         try:
-            listed, unlisted = self._folder.list_outputs(page, without=self._next_iteration)
+            listed, unlisted = self._folder.list_outputs(saved.page, without=saved.next_iteration)
         except OSError as error:
             self._warn(f"the outputs cannot be listed: {error}")
             listed, unlisted = (), 0
@@ -492,7 +482,7 @@ class Trial:
             self._warn(f"{unlisted} more files of the trial's folder are not listed in its record")
         record = record.with_changes(
             outputs=listed,
-            page=page.name if page is not None else None,
+            page=saved.page.name if saved.page is not None else None,
             warnings=tuple(self._warnings),
         )
         if journal is not None:
@@ -501,9 +491,9 @@ class Trial:
             record=record,
             debug=self._debug,
             trials_folder=self._settled.trials_folder,
-            page=page,
+            page=saved.page,
             folder=self._folder.path,
-            notebook=notebook,
+            notebook=saved.notebook,
             context=self._context,
             failed_line=self._failed_line,
             signal=self._signal,
@@ -512,111 +502,6 @@ class Trial:
             is_to_be_pushed=journal is not None and self._settled.config.auto_push and self._signal is None,
             remote=self._settled.config.remote,
         )
-
-    def _save(
-        self, record: TrialRecord, environment: provenance.Environment, journal: Journal | None
-    ) -> tuple[Path | None, Path | None]:
-        """Write what was asked for of page and notebook, and the source; returns the paths of those that there are."""
-        output = self._settled.request.output
-        notebook = self._save_notebook() if output != "html" else None
-        try:
-            self._folder.write(outputs.SOURCE, notebooks.script(self._notebook))
-        except FolderNotWritable as error:
-            self._warn(f"the source could not be written to {self._folder.path}: {error.reason}")
-        if output == "ipynb":
-            return None, notebook
-        if output == "html":
-            self._save_printed()
-        try:
-            facts = self._page_facts(record, environment, journal)
-            if output == "html" and not report.shows_all(self._notebook, facts):
-                notebook = self._save_notebook()
-                if notebook is not None:
-                    self._progress.warn("the page cannot show all that was displayed: the notebook is written as well")
-                    facts = self._page_facts(record, environment, journal)
-            html = self._render_page(facts)
-            page = self._folder.write_page(report.page_name(record, debug=self._debug), html)
-            self._lead_on(record, journal)
-        except Exception as error:  # whatever an experiment displays, its trial has to be recorded
-            self._warn(f"the page could not be made: {type(error).__name__}: {error}")
-            # It has what the page would have had.
-            return None, notebook or self._save_notebook()
-        return page, notebook
-
-    def _save_notebook(self) -> Path | None:
-        import nbformat
-
-        try:
-            self._folder.write(outputs.NOTEBOOK, nbformat.writes(self._notebook) + "\n")
-        except FolderNotWritable as error:
-            self._warn(f"the notebook could not be written to {self._folder.path}: {error.reason}")
-            return None
-        return self._folder.path / outputs.NOTEBOOK
-
-    def _save_printed(self) -> None:
-        """Write what each step printed to a file, of which the page has only the two ends where it is long."""
-        names = [planned.step.name for planned in self._loaded.plan.steps]
-        for cell in self._notebook.cells:
-            about = cell.metadata.get("mitosis", {})
-            printed = notebooks.printed(cell)
-            if about.get("kind") != "step" or not printed:
-                continue
-            path = self._folder.printed(names.index(about["step"]))
-            if path.exists():  # it was too much for a notebook as well, or the experiment has a file of that name
-                continue
-            try:
-                self._folder.write(path.name, printed)
-                about["printed"] = path.name
-            except FolderNotWritable as error:
-                self._warn(f"what step `{about['step']}` printed could not be written: {error.reason}")
-
-    def _render_page(self, facts: report.PageFacts) -> str:
-        """The page: if the user's template fails, with the template of mitosis."""
-        template = self._settled.template
-        if template is not None:
-            try:
-                return report.render_page(self._notebook, facts, template)
-            except Exception as error:
-                problem = report.describe_template_error(error, template)
-                self._warn(f"the template {template.name} failed, so the page has the look of mitosis: {problem}")
-                facts = dataclasses.replace(facts, record=facts.record.with_changes(warnings=tuple(self._warnings)))
-        return report.render_page(self._notebook, facts)
-
-    def _page_facts(
-        self, record: TrialRecord, environment: provenance.Environment, journal: Journal | None
-    ) -> report.PageFacts:
-        folder = self._folder.path.name
-        names = {"notebook": outputs.NOTEBOOK, "source": outputs.SOURCE, "log": outputs.LOG}
-        links = {label: f"{folder}/{name}" for label, name in names.items() if (self._folder.path / name).exists()}
-        for index, step in enumerate(self._steps):
-            if self._folder.results(index).exists():
-                links[f"results of {step.name}"] = f"{folder}/{self._folder.results(index).name}"
-        if journal is not None:
-            previous = iterations.find_previous(record, self._settled.trials_folder, journal.read_trial)
-            if previous is not None:
-                links["previous iteration"] = quote(previous)
-            if iterations.is_free(self._folder.path):
-                self._next_iteration = self._folder.path / iterations.NEXT_ITERATION
-                links["next iteration"] = f"{folder}/{iterations.NEXT_ITERATION}"
-        return report.PageFacts(
-            record=record,
-            environment=environment.text,
-            log=self._folder.read_log(LOG_SHOWN_BYTES),
-            debug=self._debug,
-            folder=folder,
-            links=links,
-            rerun=shlex.join(rerun_command(self._settled.request)),
-            changes=self._settled.changes,
-        )
-
-    def _lead_on(self, record: TrialRecord, journal: Journal | None) -> None:
-        """Have the pages of this iteration and of the one before lead to the next."""
-        if self._next_iteration is None or journal is None:
-            return
-        try:
-            iterations.lead_on(record, self._settled.trials_folder, journal.read_trial)
-        except OSError as error:
-            self._warn(f"the pages of iterations could not be linked: {error}")
 
     def _record_end(self, journal: Journal, record: TrialRecord) -> None:
         from mitosis.errors import NoteNotWritten
