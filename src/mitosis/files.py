@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 
@@ -12,7 +13,8 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written; what was there before is there still.
     """
-    partial = path.with_name(path.name[:200] + ".partial")
+    # Other processes may be writing the same file.
+    partial = path.with_name(f"{path.name[:200]}.{os.getpid()}.partial")
     try:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
         partial.replace(path)
