@@ -71,18 +71,15 @@ def _from_metadata(entry: Any) -> Omission | None:
     return Omission(lines, size_bytes, file) if not file or _FILE.fullmatch(file) else None
 
 
-def find_omissions(text: str, known: Iterable[Omission]) -> Iterator[Omission]:
-    """Of the omissions that are known to be in a cell, those whose line stands in `text`, in its order.
-
-    Each is found as often as it is known, however often its line was printed.
-    """
-    return (omission for omission, _ in _found(text, known))
-
-
 def take_omissions(text: str, known: Iterable[Omission]) -> tuple[str, list[Omission]]:
     """The text without the lines that stand for what is left out, and the omissions that these tell of.
 
     What stood before such a line and what stands after it are one text again, as far as they go.
+
+    Args:
+        text: that a cell has output.
+        known: what is known to be left out of that cell. Each is found as often as it is known, however often its line
+            was printed.
     """
     found, parts, end = [], [], 0
     for omission, match in _found(text, known):

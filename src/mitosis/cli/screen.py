@@ -17,7 +17,10 @@ _TOKEN = re.compile(
     r"|(?P<text>[^\x00-\x08\x0a-\x1f\x7f-\x9f]+)"
     r"|[\x00-\x1f\x7f-\x9f]"
 )
-_CUT_OFF = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,2000}\x1b?|[PX^_][^\x1b]{0,2000}\x1b?|[ -/]*)\Z|(?<!\r)\r++\Z")
+_CUT_OFF = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,2000}\x1b?|[PX^_][^\x1b]{0,2000}\x1b?|[ -/]*)\Z"
+    r"|(?<!\r)\r++\Z"
+)
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 _WITHOUT_MOVES = re.compile(r"(?:[^\x00-\x08\x0b-\x1f\x7f-\x9f]++|\x1b\[[0-9;:]*+m)*+")
 _COLOURS_KEPT = 8

@@ -81,6 +81,7 @@ def describe_duration(seconds: float | None) -> str:
 
 
 def verdict_of(record: TrialRecord) -> Verdict:
+    """How the trial ended, for the top of the page."""
     step = stopped_step(record)
     place = f" in step {step}" if step else ""
     if record.status == "finished":
@@ -102,6 +103,7 @@ def stopped_step(record: TrialRecord) -> str:
 
 
 def results_of(main: MainResult, metrics: Mapping[str, MainResult]) -> tuple[Value, ...]:
+    """The main result and the metrics as a page shows them, in this order."""
     return (_value("main", main), *(_value(name, metric) for name, metric in metrics.items()))
 
 
@@ -116,6 +118,7 @@ def _value(name: str, value: MainResult) -> Value:
 
 
 def parameters_of(record: TrialRecord) -> tuple[ParameterGroup, ...]:
+    """The parameters by step, as a page shows them."""
     groups = []
     for step in record.steps:
         own = sorted((p for p in record.parameters if p.step == step.name), key=lambda p: p.name)

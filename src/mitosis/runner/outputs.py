@@ -47,12 +47,15 @@ class TrialFolder:
             raise FolderNotWritable(trials_folder, error.strerror or str(error)) from error
 
     def results(self, number: int) -> Path:
+        """What step `number` returned; steps count from 0."""
         return self.path / f"results_{number}.dill"
 
     def parameters(self, number: int) -> Path:
+        """What step `number` was given; steps count from 0."""
         return self.path / f"parameters_{number}.dill"
 
     def printed(self, number: int) -> Path:
+        """What step `number` printed, where a file has it; steps count from 0."""
         return self.path / output_file(number)
 
     def write(self, name: str, text: str) -> None:
