@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shlex
 import shutil
 import subprocess
 import sys
-import time
 import venv
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -294,6 +294,12 @@ def test_every_shell_understands_it(repository: Path, environments: Environments
     assert (done.returncode, done.stderr) == (3, "")
 
 
+def used_s() -> float:
+    """Time of the processor that all processes have used which this one has started and waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_it_starts_git_twice_and_costs_little(
     repository: Path, environments: Environments, bare_path: Path, tmp_path: Path, git: Git
 ) -> None:
@@ -306,9 +312,9 @@ def test_it_starts_git_twice_and_costs_little(
     git("config", "mitosis.python", "/bin/true")
     times = []
     for _ in range(5):
-        began = time.perf_counter()
+        began = used_s()
         subprocess.run([SCRIPT], cwd=repository, env={"PATH": str(bare_path)}, check=True)
-        times.append(time.perf_counter() - began)
+        times.append(used_s() - began)
     assert min(times) < 0.05
 
 

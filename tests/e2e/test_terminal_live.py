@@ -391,14 +391,20 @@ def test_interrupt_from_the_keyboard(project: Path, commit: Commit, only_record:
 def test_interrupt_at_any_time_is_told_in_a_line(project: Path, commit: Commit, wait_s: float) -> None:
     """Also while modules are imported, or the kernel starts."""
     commit({"lab/__init__.py": "import time\nlookup_dict = {}\ndef run():\n    time.sleep(60)\n"})
+    begun = "import runpy; print('begun', flush=True); runpy.run_module('mitosis', run_name='__main__', alter_sys=True)"
     process = subprocess.Popen(
-        command("my_exp"), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+        [sys.executable, "-c", begun, "my_exp"],
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+    assert process.stdout is not None and process.stdout.readline() == "begun\n"
     time.sleep(wait_s)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=TIMEOUT_S)
     if process.returncode == -signal.SIGINT:
-        return  # Python itself was still starting
+        return  # nothing of mitosis was there yet
     assert process.returncode == 130
     assert "interrupt" in out + err
     assert "Traceback" not in err
