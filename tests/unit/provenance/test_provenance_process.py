@@ -20,7 +20,6 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 REPORT = """
 from mitosis.provenance import this_process
-from support.waiting import wait_until
 record = this_process()
 print(record.host, record.pid, record.started, sep="\\t", flush=True)
 input()
