@@ -177,11 +177,12 @@ def test_json_of_an_interrupted_trial(commit: Commit, project: Path) -> None:
 
 
 def test_json_of_a_trial_that_could_not_be_recorded(mitosis: Mitosis, commit: Commit, project: Path) -> None:
-    lock = project / ".git" / "refs" / "mitosis" / "journal.lock"
+    derived = str(project / ".git" / "mitosis")
     commit(
         {
-            "lab/__init__.py": "import pathlib\nlookup_dict = {}\n"
-            f"def run():\n    pathlib.Path({str(lock)!r}).touch()\n    return {{'main': 1}}\n"
+            "lab/__init__.py": "import pathlib, shutil\nlookup_dict = {}\n"
+            f"def run():\n    shutil.rmtree({derived!r})\n    pathlib.Path({derived!r}).touch()\n"
+            "    return {'main': 1}\n"
         }
     )
     found = read_object(mitosis("my_exp", "--json", status=3))
