@@ -6,11 +6,12 @@ import io
 import time
 
 import matplotlib.figure
+import pandas
 import pytest
 from bs4 import BeautifulSoup
 from matplotlib import animation, pyplot
 
-from mitosis.report.adapted import PLOTLY_SCRIPT, adapt, is_picture
+from mitosis.report.adapted import PLOTLY_SCRIPT, adapt, is_for_light, is_picture
 from mitosis.report.displays import Displays
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
@@ -130,3 +131,20 @@ def test_what_a_widget_has_caught_is_shown() -> None:
     assert document.select("em") and document.select("img[src='data:image/png;base64,iVBORw0KGgo='][alt]")
     assert "left out here" in document.select(".cut")[0].get_text()
     assert len(shown) < 5000
+
+
+def test_a_styled_table_is_shown_on_a_light_ground() -> None:
+    frame = pandas.DataFrame({"a": [1, 2]})
+    assert is_for_light(frame.style.highlight_max().to_html())
+    assert is_for_light(frame.style.bar().to_html())
+    assert is_for_light('<td style="background:#ff0">1</td>')
+    assert not is_for_light(frame.to_html())
+    assert not is_for_light(frame.style.format(precision=1).to_html())
+    assert not is_for_light(_RICH.format('<span style="background-color: #000080">1</span>'))
+
+
+@pytest.mark.parametrize(
+    "own", ["@media (prefers-color-scheme: dark) { p { background: #000 } }", "p { color: light-dark(#000, #fff) }"]
+)
+def test_html_that_knows_dark_pages_is_left_to_itself(own: str) -> None:
+    assert not is_for_light(f"<style>p {{ background: #fff }} {own}</style><p>text</p>")

@@ -45,10 +45,26 @@ _RICH = re.compile(
 _RICH_SPAN = re.compile(r"<span style=\"([^\"]*)\">")
 _HEX = re.compile(r"#[0-9a-f]{6}")
 
+_BACKGROUND = re.compile(r"[\s;{\"']background(?:-color|-image)?\s*:", re.IGNORECASE)
+_KNOWS_DARK = re.compile(r"prefers-color-scheme|light-dark\(|<script\b", re.IGNORECASE)
+
 
 def is_picture(source: str) -> bool:
     """Whether HTML is one SVG and nothing else. As an image, its names cannot clash with those of another."""
     return _SVG.fullmatch(source) is not None and source.count("<svg") == 1 and "<script" not in source
+
+
+def is_for_light(source: str) -> bool:
+    """Whether HTML colours its backgrounds as for a light page, such as a styled table of pandas.
+
+    Most say nothing of the colour of the text that stands on them, so on a dark page it could not be read. HTML that
+    asks for the scheme itself is for both, and a script may do so, too.
+    """
+    return (
+        _BACKGROUND.search(source) is not None
+        and _KNOWS_DARK.search(source) is None
+        and _RICH.fullmatch(source) is None
+    )
 
 
 def adapt(source: str) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from mitosis.report.adapted import PLOTLY_SCRIPT, adapt, is_picture
+from mitosis.report.adapted import PLOTLY_SCRIPT, adapt, is_for_light, is_picture
 from mitosis.report.excerpts import excerpt
 from mitosis.report.terminal import screen
 
@@ -117,6 +117,10 @@ class Displays:
         else:
             hosts = ["cdn.jsdelivr.net"] if loads else _hosts(source)
         return before + Markup(source) + _absence(hosts, altair=bool(loads))
+
+    def is_for_light(self, source: str) -> bool:
+        """Whether that HTML is to be shown on a light ground, on a dark page as well."""
+        return is_for_light(source)
 
     def javascript(self, source: str) -> Markup:
         """A script that the experiment displays; `element` is the place where it stands."""

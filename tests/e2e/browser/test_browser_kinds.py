@@ -18,6 +18,7 @@ import time
 
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import HTML, display
 from scipy.optimize import least_squares
 
 lookups = {
@@ -39,6 +40,7 @@ def simulate(system, count=1):
         axes.plot(t, np.cos(t))
         axes.set(title="Pendulum", xlabel="time (s)", ylabel="angle (rad)")
         plt.show()
+    display(HTML("<style>#best { background: yellow }</style><table><tr><td>run</td><td id=best>0.109</td></tr></table>"))
     return {"main": 0.109394565915, "data": t, "metrics": {"rms": 0.2, "samples": 400}}
 
 
