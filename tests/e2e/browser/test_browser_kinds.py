@@ -40,7 +40,7 @@ def simulate(system, count=1):
         axes.plot(t, np.cos(t))
         axes.set(title="Pendulum", xlabel="time (s)", ylabel="angle (rad)")
         plt.show()
-    display(HTML("<style>#best { background: yellow }</style><table><tr><td>run</td><td id=best>0.109</td></tr></table>"))
+    display(HTML("<style>#best { background: yellow }</style><table><tr><td id=best>0.109</td></tr></table>"))
     return {"main": 0.109394565915, "data": t, "metrics": {"rms": 0.2, "samples": 400}}
 
 
