@@ -57,6 +57,18 @@ _CAPTURED = ("text/html", "image/png", "image/jpeg", "text/plain")
 CAPTURED_ROOM = 3_000
 """Characters of HTML that a page has for each text that a widget has caught."""
 _MODEL_REFERENCE = "IPY_MODEL_"
+_PLOTLY_ON_PAPER = """
+(function () {
+  function each(change) { document.querySelectorAll(".js-plotly-plot .main-svg").forEach(change); }
+  addEventListener("beforeprint", function () {
+    each(function (svg) {
+      svg.setAttribute("viewBox", "0 0 " + svg.getAttribute("width") + " " + svg.getAttribute("height"));
+    });
+  });
+  addEventListener("afterprint", function () { each(function (svg) { svg.removeAttribute("viewBox"); }); });
+})();
+"""
+"""plotly draws for the width of the window. With a `viewBox`, that is made smaller where paper is narrower."""
 
 
 class Displays:
@@ -223,7 +235,8 @@ class Displays:
         if name in self._loaded:
             return Markup("")
         self._loaded.add(name)
-        return Markup("<script>{}</script>\n").format(Markup(_plotly_script() if name == "plotly" else _vega_script()))
+        script = _plotly_script() + _PLOTLY_ON_PAPER if name == "plotly" else _vega_script()
+        return Markup("<script>{}</script>\n").format(Markup(script))
 
 
 def as_picture(kind: str, value: str) -> str:
