@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+from mitosis.cli.progress.lines import summary_line
 from mitosis.cli.trials import describe_trial
-from mitosis.records import TrialRecord
+from mitosis.records import Failure, TrialRecord
+from mitosis.runner import Outcome
 
 
 def test_environment_is_aligned_whatever_the_names(make_record: Callable[..., TrialRecord]) -> None:
@@ -14,3 +17,9 @@ def test_environment_is_aligned_whatever_the_names(make_record: Callable[..., Tr
     assert "  interpreter         CPython 3.11.7" in lines
     assert "  LANG                C.UTF-8" in lines
     assert "  NUMEXPR_MAX_THREADS 4" in lines
+
+
+def test_interruption_is_told_once(make_record: Callable[..., TrialRecord], tmp_path: Path) -> None:
+    record = make_record(status="interrupted", failure=Failure("interrupt", "interrupted by SIGTERM", step="my_exp"))
+    assert describe_trial(record, {})[0].endswith("interrupted: by SIGTERM (my_exp)")
+    assert " interrupted: by SIGTERM (" in summary_line(Outcome(record, False, tmp_path, None, tmp_path))

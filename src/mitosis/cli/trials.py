@@ -254,7 +254,7 @@ def describe_trial(record: TrialRecord, meanings: Meanings) -> list[str]:
     state, note = _state(record)
     lines = [
         f"{record.key}  {clean(record.experiment)}  {state}"
-        + (f": {clean(note)}" if note and state != "finished" else "")
+        + (f": {clean(note.removeprefix('interrupted '))}" if note and state != "finished" else "")
     ]
 
     def add(name: str, value: object, width: int = _NAME_WIDTH) -> None:

@@ -104,7 +104,7 @@ def notification(outcome: Outcome) -> tuple[str, str]:
     """How a trial ended, and what came of it, each in a few words."""
     record = outcome.record
     if record.failure is not None:
-        what = record.failure.summary
+        what = record.failure.summary.removeprefix("interrupted ")  # which the title says
     else:
         metrics = record.steps[-1].metrics.items() if record.steps else ()
         what = ", ".join(f"{name} = {result(value)}" for name, value in (("main", record.main), *metrics))
