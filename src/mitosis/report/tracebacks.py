@@ -18,6 +18,10 @@ _GROUP_HEADING = "  + Exception Group Traceback (most recent call last):"
 _INSTALLED = re.compile(r".*?[/\\](?:site|dist)-packages[/\\]|.*?[/\\]lib[/\\](?=python3\.\d+t?[/\\])")
 """What stands in a path before the name of a package that was installed, or before the standard library's."""
 _EXECUTED_LINE = re.compile(r"-+> ?\d+ ")
+_NO_SOURCE = re.compile(
+    r"\n(?:\x1b\[[\d;]*m)*-+>(?:\x1b\[[\d;]*m| )*\d+(?:\x1b\[[\d;]*m| )*'Could not get source, [^\n']*'[^\n']*(?=\n|$)"
+)
+"""IPython's line for compiled code whose source is not installed, as in pandas."""
 _HEADING_GAP = re.compile(r" {3,}(?=Traceback \(most recent call last\))")
 _OUR_FOLDER = Path(__file__).parents[1]
 _SHELL_FOLDERS = ("/IPython/core/", "/ipykernel/")
@@ -47,7 +51,7 @@ def users_traceback(entries: Sequence[str]) -> str:
     kept.extend(_users_frames(group))
     if any(path and not _installed_prefix(path) for path in map(_frame_path, kept)):
         kept = [_shortened(entry) for entry in kept]
-    return "\n".join(_HEADING_GAP.sub("  ", entry.rstrip("\n")) for entry in kept)
+    return "\n".join(_HEADING_GAP.sub("  ", _NO_SOURCE.sub("", entry).rstrip("\n")) for entry in kept)
 
 
 def group_traceback(text: str) -> tuple[str, str]:
