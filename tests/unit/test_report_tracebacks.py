@@ -132,7 +132,8 @@ def test_of_installed_packages_only_the_executed_lines_are_shown() -> None:
 def test_compiled_code_without_a_source_has_only_its_place() -> None:
     frame = (
         "File \x1b[32mpandas/_libs/index.pyx:172\x1b[39m, in get_loc()\n"
-        "\x1b[32m--> \x1b[39m\x1b[32m172\x1b[39m \x1b[33m'Could not get source, probably due dynamically evaluated source code.'\x1b[39m\n"
+        "\x1b[32m--> \x1b[39m\x1b[32m172\x1b[39m "
+        "\x1b[33m'Could not get source, probably due dynamically evaluated source code.'\x1b[39m\n"
     )
     shown = without_escapes(users_traceback([_HEADING, _RUN, frame, _MESSAGE]))
     assert shown.splitlines()[-2:] == ["File pandas/_libs/index.pyx:172, in get_loc()", "ValueError: bad shape"]
