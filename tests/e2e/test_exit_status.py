@@ -19,11 +19,12 @@ Commit = Callable[[Mapping[str, str]], str]
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "exit-status.md").read_text(encoding="utf-8")
 CODE = """\
-import os, pathlib, signal, time
+import os, pathlib, shutil, signal, time
 lookup_dict = {}
 def run(do):
     if do == "break the journal":
-        pathlib.Path("../../.git/refs/mitosis/journal.lock").touch()
+        shutil.rmtree("../../.git/mitosis")
+        pathlib.Path("../../.git/mitosis").touch()
     elif do == "fail":
         raise ValueError("no")
     elif do == "wait":
