@@ -100,7 +100,7 @@ def test_of_many_processes_that_lock_one_name_to_two_values_one_value_wins(
             stdout=subprocess.PIPE,
             text=True,
         )
-        for number in range(20)
+        for number in range(50)
     ]
     for process in processes:
         assert process.stdin is not None
@@ -109,7 +109,7 @@ def test_of_many_processes_that_lock_one_name_to_two_values_one_value_wins(
     said = [process.communicate()[0].split() for process in processes]
     [locked] = journal.iter_variants()
     winner = canonical.summary(locked.value)
-    assert sorted(map(tuple, said)) == [("locked", winner)] * 10 + [("refused", winner)] * 10
+    assert sorted(map(tuple, said)) == [("locked", winner)] * 25 + [("refused", winner)] * 25
 
 
 # --- renaming -------------------------------------------------------------------------------------

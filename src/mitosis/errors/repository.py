@@ -114,7 +114,7 @@ class GitError(RepositoryError):
 
     @property
     def summary(self) -> str:
-        """One line: the command, and the last that git said, which is what it gave up for."""
+        """In one line the command and the last that git said, which is what it gave up for."""
         said = self.output.splitlines()
         return f"`{' '.join(self.command[:2])}` failed: {said[-1].strip() if said else f'status {self.status}'}"
 

@@ -11,11 +11,11 @@ from support.faults import Nursery
 Git = Callable[..., str]
 
 WRITERS = 32
-TRIALS = 15
+TRIALS = 50
 VARIANTS = {"slow": 1, "middle": 2, "fast": 10, "faster": 100}
 
 
-def test_thirty_two_processes_record_fifteen_trials_each(
+def test_thirty_two_processes_record_fifty_trials_each(
     repository_folder: Path, git: Git, processes: Nursery, check_whole: Callable[[Path], dict[str, TrialRecord]]
 ) -> None:
     job = {"do": "append", "folder": str(repository_folder), "count": TRIALS, "variants": VARIANTS}

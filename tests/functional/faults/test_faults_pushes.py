@@ -10,10 +10,10 @@ from support.faults import Nursery
 from support.kills import NOTES, git, tree
 
 CLONES = 8
-TRIALS = 10
+TRIALS = 25
 
 
-def test_eight_clones_push_ten_trials_each(
+def test_eight_clones_push_twenty_five_trials_each(
     repository_folder: Path,
     tmp_path: Path,
     processes: Nursery,
