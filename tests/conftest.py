@@ -6,6 +6,9 @@ Fixtures to use:
         output.
     home: the folder that is HOME while the test runs; its `.gitconfig` names Ada Lovelace.
     make_record: makes a `TrialRecord` with a random key; takes any field.
+
+`python -m pytest` leaves out what is marked `slow`, and has hypothesis try few examples.
+`python -m pytest -m slow` runs what is marked, and hypothesis with many examples.
 """
 
 from __future__ import annotations
@@ -20,8 +23,9 @@ from typing import Any
 
 import pygit2
 import pytest
+from hypothesis import is_hypothesis_test, settings
 
-from mitosis.records import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.fields import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 
 GITCONFIG = """\
 [user]
@@ -36,6 +40,26 @@ GITCONFIG = """\
 [maintenance]
     auto = false
 """
+
+settings.register_profile("ordinary", max_examples=25, deadline=None)
+settings.register_profile("slow", max_examples=1_000, deadline=None)
+
+
+def _runs_slow(config: pytest.Config) -> bool:
+    return bool(config.option.markexpr == "slow")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("slow" if _runs_slow(config) else "ordinary")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have `-m slow` run what hypothesis tests once more, with many examples."""
+    if _runs_slow(config):
+        for item in items:
+            if is_hypothesis_test(getattr(item, "obj", None)):
+                item.add_marker("slow")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,17 +6,24 @@ line, and `mitosis.typing` for annotating experiments.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from mitosis.lazy import import_on_use
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mitosis.results import _load_trial_params as _load_trial_params
     from mitosis.results import load_trial_data, load_trial_params
-else:
-    __getattr__, __dir__ = import_on_use(
-        __name__, {"results": ("_load_trial_params", "load_trial_data", "load_trial_params")}
-    )
 
 __version__ = "0.7.0"
 __all__ = ["__version__", "load_trial_data", "load_trial_params"]
+
+
+def __getattr__(name: str) -> Any:
+    # Every command imports this package first, and few of them load results (PEP 562).
+    if name in ("load_trial_data", "load_trial_params", "_load_trial_params"):
+        from mitosis import results
+
+        return getattr(results, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from mitosis.exit_status import ExitStatus, of_signal
 
 if TYPE_CHECKING:
-    from mitosis.errors import MitosisError
+    from mitosis.errors.base import MitosisError
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 """What writing to a file or a terminal ends with that takes nothing more."""
@@ -97,7 +97,7 @@ def run_command(words: list[str]) -> int:
             stream.reconfigure(errors="replace")
     if words == ["--version"]:
         return _say_version()
-    from mitosis.errors import MitosisError
+    from mitosis.errors.base import MitosisError
 
     try:
         if words[:1] == ["textconv"]:
@@ -152,7 +152,7 @@ def _for_stream(error: MitosisError, stream: TextIO) -> str:
     message may repeat what somebody else has recorded.
     """
     from mitosis.cli.text import has_colour
-    from mitosis.errors import ExperimentError
+    from mitosis.errors.experiment import ExperimentError
 
     is_coloured = isinstance(error, ExperimentError)
     keeps_colours = is_coloured and has_colour(stream)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mitosis.errors import BadModule, ConfigError, NoStep, RepeatedStep, UnknownStep, nearest
+from mitosis.errors.base import nearest
+from mitosis.errors.usage import BadModule, ConfigError, NoStep, RepeatedStep, UnknownStep
 
 if TYPE_CHECKING:
     import tomlkit

@@ -7,8 +7,11 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from mitosis.errors import FileTrouble, MitosisError, NoIdentity
-from mitosis.git import Repository, find_repository, run_git
+from mitosis.errors.base import MitosisError
+from mitosis.errors.files import FileTrouble
+from mitosis.errors.repository import NoIdentity
+from mitosis.git.program import run_git
+from mitosis.git.repository import Repository, find_repository
 
 STEPS = ("my_exp",)
 LOOKUPS = ("my_exp.frequency=slow",)

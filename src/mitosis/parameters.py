@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mitosis.errors import BadExpression, MalformedParameter, MisdirectedParameter, RepeatedParameter
+from mitosis.errors.usage import BadExpression, MalformedParameter, MisdirectedParameter, RepeatedParameter
 
 _FLAGS = {"lookup": "-p", "eval": "-e"}
 _SHOWN_LIMIT = 80

@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mitosis.config import Config, find_config, find_trials_folder
-from mitosis.errors import AmbiguousKey, ConfigError, FileTrouble, MitosisError, RepositoryError, TrialNotFound
+from mitosis.errors.base import MitosisError
+from mitosis.errors.files import FileTrouble
+from mitosis.errors.journal import AmbiguousKey, TrialNotFound
+from mitosis.errors.repository import RepositoryError
+from mitosis.errors.usage import ConfigError
 from mitosis.records.naming import belongs_to_trial
 
 if TYPE_CHECKING:
-    from mitosis.records import TrialRecord
+    from mitosis.records.fields import TrialRecord
 
 _FOLDER_NAME = re.compile(r"\d{4}-\d{2}-\d{2}_(?P<key>[^_]+?)(?:debug)?")
 _RESULTS_NAME = re.compile(r"results_(\d+)\.dill")
@@ -221,8 +225,8 @@ def _recorded_place(record: TrialRecord, name: str | None) -> Path | None:
 
 def _folder_on_record(key: str, looked_in: Path) -> Path:
     """The folder that a trial's record tells of, for trials that were run with another trials folder."""
-    from mitosis.git import find_repository
-    from mitosis.journal import Journal
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.journal import Journal
 
     try:
         record = Journal(find_repository(Path.cwd())).read_trial(key)
@@ -250,7 +254,7 @@ def default_trials_folder(folder: Path) -> Path:
 
 def _configuration(folder: Path) -> tuple[Path, Config]:
     """The root of the repository that `folder` is in, and its configuration; of the folder itself outside of one."""
-    from mitosis.git import find_repository
+    from mitosis.git.repository import find_repository
 
     try:
         root = find_repository(folder).root

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitosis.errors import FileTrouble, GitError
-from mitosis.git import Repository
+from mitosis.errors.files import FileTrouble
+from mitosis.errors.repository import GitError
+from mitosis.git.repository import Repository
 
 ATTRIBUTES_LINE = "*.msgpack diff=mitosis"
 _CONFIG = "diff.mitosis.textconv"
@@ -36,7 +37,7 @@ def set_up(repository: Repository, remotes: Sequence[str]) -> tuple[Written, ...
         repository: the clone.
         remotes: the names of the remotes whose journals are to be fetched.
     """
-    from mitosis.journal import Journal
+    from mitosis.journal.journal import Journal
 
     Journal(repository).name_shortly()
     written = [_write_textconv(repository), _write_attributes(repository)]

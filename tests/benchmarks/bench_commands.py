@@ -19,7 +19,7 @@ from pathlib import Path
 
 from journal_builder import build_journal
 
-from mitosis.git import find_repository
+from mitosis.git.repository import find_repository
 
 EXPERIMENT = "lookup_dict = {'frequency': {'slow': 1}}\ndef run(frequency):\n    return {'main': frequency}\n"
 FIGURE = (

@@ -18,9 +18,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mitosis import canonical, hook
-from mitosis.git import find_repository
-from mitosis.journal import Journal, VariantValue
+from mitosis import canonical
+from mitosis.git.repository import find_repository
+from mitosis.hook import installing
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
 
 FILES = 5_000
 STEPS = 20
@@ -64,7 +66,7 @@ def _set_up(folder: Path) -> None:
         repository.head,
         repository.identity(),
     )
-    hook.install(repository)
+    installing.install(repository)
 
 
 def _module(step: int, start: int) -> str:

@@ -21,9 +21,10 @@ from pathlib import Path
 from journal_builder import VARIANTS, build_journal
 
 from mitosis import canonical
-from mitosis.git import find_repository
-from mitosis.journal import Journal, VariantValue
-from mitosis.records import TrialRecord
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
+from mitosis.records.fields import TrialRecord
 
 MITOSIS = (sys.executable, "-m", "mitosis")
 SIZES = (1_000, 10_000, 100_000)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from journal_builder import build_journal
 
-from mitosis.git import find_repository
-from mitosis.journal import Journal
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
 
 NEW = 1_000
 REPETITIONS = 5

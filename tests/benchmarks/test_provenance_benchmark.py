@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mitosis.blobs import blob_id
-from mitosis.git import find_repository
-from mitosis.provenance import ImportedFile, check_imports
+from mitosis.git.repository import find_repository
+from mitosis.provenance.imports import ImportedFile, check_imports
 
 
 def test_environment_of_two_hundred_distributions_takes_80_ms(tmp_path: Path) -> None:

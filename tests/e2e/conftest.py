@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.git import find_repository
-from mitosis.journal import Journal
-from mitosis.records import TrialRecord
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.records.fields import TrialRecord
 from support.e2e import CHAIN, LAB, PYPROJECT, Mitosis, command, write
 from support.variants import Lab, make_lab
 from support.waiting import TIMEOUT_S

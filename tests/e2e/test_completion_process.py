@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from mitosis import canonical
-from mitosis.git import find_repository
-from mitosis.journal import Journal, VariantValue
-from mitosis.records import TrialRecord
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
+from mitosis.records.fields import TrialRecord
 from mitosis.runner.request import COMMANDS
 from support.e2e import Mitosis
 from support.shells import lock_variants

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical, hook
-from mitosis.git import find_repository
-from mitosis.journal import Journal, VariantValue
+from mitosis import canonical
+from mitosis.git.repository import find_repository
+from mitosis.hook import installing
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
 from support.e2e import Mitosis, write
 from support.waiting import LIMITS_S, TIMEOUT_S, wait_until
 
@@ -106,7 +108,7 @@ def make_lab(folder: Path, git: Git, files: Mapping[str, str] | None = None) -> 
     lab.stage({"pyproject.toml": STEP, "lab/__init__.py": LAB, "README.md": "A lab.\n", **(files or {})})
     assert lab.commit().status == 0
     lab.lock(slow=1, fast=10)
-    hook.install(find_repository(folder))
+    installing.install(find_repository(folder))
     return lab
 
 
@@ -197,15 +199,15 @@ def test_the_configured_strictness_stops_the_commit(lab: Lab, git: Git) -> None:
 
 
 def test_the_option_of_the_clone_stops_the_commit(lab: Lab) -> None:
-    hook.install(find_repository(lab.folder), strict=True)
+    installing.install(find_repository(lab.folder), strict=True)
     lab.stage({"lab/__init__.py": CHANGED})
     assert lab.commit().status == 1
-    hook.install(find_repository(lab.folder), strict=False)
+    installing.install(find_repository(lab.folder), strict=False)
     assert lab.commit() == Outcome(0, WARNING)
 
 
 def test_turned_off_it_says_nothing_even_where_the_clone_is_strict(lab: Lab) -> None:
-    hook.install(find_repository(lab.folder), strict=True)
+    installing.install(find_repository(lab.folder), strict=True)
     lab.stage({"pyproject.toml": '[tool.mitosis]\nhook = "off"\n' + STEP, "lab/__init__.py": CHANGED})
     assert lab.commit() == Outcome(0, [])
 
@@ -244,7 +246,7 @@ def test_a_merge_without_conflict_is_judged_where_the_hook_of_merges_calls_this_
     file.chmod(0o755)
     assert lab.git("merge", "--quiet", "-m", "merge", "theirs") == Outcome(0, WARNING)
     lab.do("reset", "--quiet", "--hard", "HEAD~")
-    hook.install(find_repository(lab.folder), strict=True)
+    installing.install(find_repository(lab.folder), strict=True)
     assert lab.git("merge", "--quiet", "-m", "merge", "theirs").status == 1
 
 
@@ -302,7 +304,7 @@ def test_a_submodule_has_its_own_hook(lab: Lab, tmp_path: Path, git: Git) -> Non
     assert outer.commit() == Outcome(0, [])
     inner = Lab(outer.folder / "inner")
     inner.lock(slow=1, fast=10)
-    hook.install(find_repository(inner.folder))
+    installing.install(find_repository(inner.folder))
     inner.stage({"lab/__init__.py": CHANGED})
     assert inner.commit() == Outcome(0, WARNING)
 
@@ -324,7 +326,7 @@ def test_a_dictionary_that_imports_from_a_submodule_changes_with_its_commit(
     outer.stage({"pyproject.toml": STEP, **files})
     assert outer.commit() == Outcome(0, [])
     outer.lock(slow=1, fast=10)
-    hook.install(find_repository(outer.folder))
+    installing.install(find_repository(outer.folder))
     if is_known:
         outer.stage({"pyproject.toml": STEP + "# more\n"})
         assert outer.commit() == Outcome(0, [])
@@ -352,11 +354,11 @@ def test_in_a_bare_environment_the_python_that_installed_it_is_used(lab: Lab) ->
 
 def test_a_hook_that_was_there_runs_first_and_may_stop_the_commit(lab: Lab) -> None:
     repository = find_repository(lab.folder)
-    hook.uninstall(repository)
+    installing.uninstall(repository)
     foreign = lab.folder / ".git" / "hooks" / "pre-commit"
     foreign.write_text("#!/bin/sh\necho foreign >&2\n[ ! -e stop ]\n")
     foreign.chmod(0o755)
-    hook.install(repository)
+    installing.install(repository)
     lab.stage({"lab/__init__.py": CHANGED})
     (lab.folder / "stop").touch()
     assert lab.commit() == Outcome(1, ["foreign"])
@@ -366,7 +368,7 @@ def test_a_hook_that_was_there_runs_first_and_may_stop_the_commit(lab: Lab) -> N
 
 def test_where_hooks_are_in_the_working_tree_the_line_to_add_by_hand_works(lab: Lab) -> None:
     repository = find_repository(lab.folder)
-    hook.uninstall(repository)
+    installing.uninstall(repository)
     lab.do("config", "core.hooksPath", "hooks")
     lab.write({"hooks/pre-commit": f"#!/bin/sh\n{sys.executable} -P -m mitosis.hook || exit\n"})
     (lab.folder / "hooks" / "pre-commit").chmod(0o755)
@@ -385,7 +387,7 @@ def test_a_shallow_clone_is_judged(lab: Lab, tmp_path: Path) -> None:
     lab.do("clone", "--quiet", "--depth=1", lab.folder.as_uri(), str(tmp_path / "clone"))
     clone = Lab(tmp_path / "clone")
     clone.do("fetch", "--quiet", "origin", "refs/mitosis/*:refs/mitosis/*")
-    hook.install(find_repository(clone.folder))
+    installing.install(find_repository(clone.folder))
     clone.stage({"lab/__init__.py": CHANGED})
     assert clone.commit() == Outcome(0, WARNING)
 
@@ -450,7 +452,7 @@ def test_an_import_error_takes_one_line(lab: Lab) -> None:
 
 @pytest.mark.parametrize("text", ["lookup_dict = {", "raise SystemExit(3)", "import os; os._exit(3)", "1 / 0", "x = 1"])
 def test_whatever_goes_wrong_takes_one_line_even_for_the_strict(lab: Lab, text: str) -> None:
-    hook.install(find_repository(lab.folder), strict=True)
+    installing.install(find_repository(lab.folder), strict=True)
     lab.stage({"lab/__init__.py": text + "\n"})
     outcome = lab.commit()
     assert (outcome.status, len(outcome.said)) == (0, 1)
@@ -553,7 +555,7 @@ def test_a_data_file_beside_the_module_counts(tmp_path: Path, git: Git) -> None:
 
 
 def test_a_removed_variant_is_told_once_and_stops_nobody(lab: Lab) -> None:
-    hook.install(find_repository(lab.folder), strict=True)
+    installing.install(find_repository(lab.folder), strict=True)
     lab.stage({"lab/__init__.py": LAB.replace(', "slow": 1', "")})
     assert lab.commit() == Outcome(
         0,
@@ -569,7 +571,7 @@ def test_a_removed_variant_is_told_once_and_stops_nobody(lab: Lab) -> None:
 
 
 def test_what_was_changed_before_does_not_stop_later_commits(lab: Lab) -> None:
-    hook.install(find_repository(lab.folder), strict=True)
+    installing.install(find_repository(lab.folder), strict=True)
     lab.stage({"lab/__init__.py": CHANGED})
     assert lab.commit("--no-verify").status == 0
     lab.stage({"lab/__init__.py": CHANGED + "x = 1\n"})
@@ -598,7 +600,7 @@ def test_a_changed_body_of_a_function_is_told_and_stops_nobody(tmp_path: Path, g
     )
     lab = make_lab(tmp_path / "lab", git, {"lab/__init__.py": text, ".gitignore": "trials/\n"})
     mitosis("my_exp", "-p", "my_exp.frequency=kind", cwd=lab.folder)
-    hook.install(find_repository(lab.folder), strict=True)
+    installing.install(find_repository(lab.folder), strict=True)
     lab.stage({"lab/__init__.py": text.replace("x / 2", "x  /  2  # a half")})
     assert [line for line in lab.commit().said if "kind" in line] == []
     lab.stage({"lab/__init__.py": text.replace("x / 2", "x / 3")})
@@ -646,7 +648,7 @@ def replace_format(lab: Lab, git: Git, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["99\n", "no number\n"])
 def test_a_journal_that_cannot_be_read_takes_one_line(lab: Lab, git: Git, text: str) -> None:
-    hook.install(find_repository(lab.folder), strict=True)
+    installing.install(find_repository(lab.folder), strict=True)
     replace_format(lab, git, text)
     lab.stage({"lab/__init__.py": CHANGED})
     outcome = lab.commit()
@@ -676,7 +678,7 @@ def test_of_a_variant_in_conflict_either_meaning_passes(lab: Lab, git: Git) -> N
 
 
 def test_a_step_that_is_registered_no_more_is_told_once_and_stops_nobody(lab: Lab) -> None:
-    hook.install(find_repository(lab.folder), strict=True)
+    installing.install(find_repository(lab.folder), strict=True)
     lab.stage({"pyproject.toml": STEP.replace("my_exp", "new_exp")})
     outcome = lab.commit()
     assert outcome.status == 0
@@ -691,7 +693,7 @@ def test_a_step_that_is_registered_no_more_is_told_once_and_stops_nobody(lab: La
 
 @pytest.mark.parametrize("text", ["[tool.other]\nname = 1\n", None])
 def test_a_commit_that_registers_no_step_any_more_is_told_once_and_stops_nobody(lab: Lab, text: str | None) -> None:
-    hook.install(find_repository(lab.folder), strict=True)
+    installing.install(find_repository(lab.folder), strict=True)
     if text is None:
         lab.do("rm", "--quiet", "pyproject.toml")
     else:

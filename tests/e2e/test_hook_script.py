@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from mitosis import hook
-from mitosis.git import find_repository
+from mitosis.git.repository import find_repository
+from mitosis.hook import installing, state
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "hooks" / "pre-commit"
@@ -79,7 +79,7 @@ def environments(tmp_path: Path) -> Environments:
 @pytest.fixture
 def repository(repository_folder: Path) -> Path:
     """A repository with the hook, and without a setting of the Python."""
-    hook.install(find_repository(repository_folder))
+    installing.install(find_repository(repository_folder))
     subprocess.run(["git", "config", "--unset", "mitosis.python"], cwd=repository_folder, check=True)
     return repository_folder
 
@@ -200,7 +200,7 @@ def test_python_of_a_script_is_found_where_a_first_line_cannot_name_it(
 def test_installed_hook_runs_the_check_of_this_installation_from_a_bare_environment(
     repository_folder: Path,
 ) -> None:
-    hook.install(find_repository(repository_folder))
+    installing.install(find_repository(repository_folder))
     done = commit(repository_folder, {"PATH": GRAPHICAL_PATH})
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -210,7 +210,7 @@ def test_odd_characters_in_paths_do_no_harm(
 ) -> None:
     folder = tmp_path / "my $HOME 'lab' \"one\" é"
     git("init", "--quiet", str(folder), cwd=tmp_path)
-    hook.install(find_repository(folder))
+    installing.install(find_repository(folder))
     git("config", "mitosis.python", str(environments.make(folder / "my `env`")), cwd=folder)
     assert commit(folder, {"PATH": str(bare_path)}).stderr == ""
     assert environments.names() == ["my `env`"]
@@ -342,7 +342,7 @@ def test_hook_that_was_there_runs_first_with_all_that_it_had(
 
     was = run(theirs)
     environments.make(repository_folder / ".venv")
-    hook.install(find_repository(repository_folder))
+    installing.install(find_repository(repository_folder))
     subprocess.run(["git", "config", "--unset", "mitosis.python"], cwd=repository_folder, check=True)
     assert run(theirs) == was
     assert [facts["words"] for facts in environments.ran()] == [words]
@@ -354,7 +354,7 @@ def test_hook_that_was_there_runs_first_with_all_that_it_had(
 def test_hook_that_git_would_not_run_is_not_run(repository_folder: Path) -> None:
     theirs = write_program(repository_folder / ".git" / "hooks" / "pre-commit", "#!/bin/sh\nexit 1\n")
     theirs.chmod(0o644)
-    hook.install(find_repository(repository_folder))
+    installing.install(find_repository(repository_folder))
     assert commit(repository_folder, {"PATH": GRAPHICAL_PATH}).returncode == 0
 
 
@@ -412,7 +412,7 @@ def test_framework_runs_it_in_the_users_environment(
     assert (done.returncode == 1) == strict, done.stderr
     assert "slow means 2" in done.stderr + done.stdout
     assert [facts["words"] for facts in environments.ran()] == [["--strict"] if strict else []]
-    found = hook.status(find_repository(repository_folder))
+    found = state.status(find_repository(repository_folder))
     assert found.called_by == "pre-commit, by .pre-commit-config.yaml"
 
 
@@ -428,7 +428,7 @@ def test_both_run_once_a_commit_whichever_came_first(
     ours = find_repository(repository_folder)
     if order != "ours first":
         framework(repository_folder, "install")
-    hook.install(ours)
+    installing.install(ours)
     if order != "framework first":
         framework(repository_folder, "install")
     subprocess.run(["git", "config", "--unset", "mitosis.python"], cwd=repository_folder, check=True)
@@ -436,7 +436,7 @@ def test_both_run_once_a_commit_whichever_came_first(
     assert done.returncode == 0, done.stderr
     assert (repository_folder / ".git" / "theirs").read_text() == "ran\n"
     assert environments.names() == [".venv"]
-    assert hook.status(ours).is_installed
+    assert state.status(ours).is_installed
 
 
 def test_hooks_that_call_each_other_come_to_an_end(
@@ -461,9 +461,9 @@ def test_uninstall_after_the_framework_leaves_theirs(
     ours = find_repository(repository_folder)
     if framework_was_first:
         framework(repository_folder, "install")
-    hook.install(ours)
+    installing.install(ours)
     framework(repository_folder, "install")
-    left = hook.uninstall(ours).left
+    left = installing.uninstall(ours).left
     assert left is not None
     assert left.manager == "pre-commit"
     done = commit(repository_folder, {"PATH": GRAPHICAL_PATH, "PRE_COMMIT_HOME": os.environ["PRE_COMMIT_HOME"]})

@@ -12,8 +12,9 @@ import dill
 import pytest
 
 import mitosis as package
-from mitosis.errors import AmbiguousKey, MitosisError, TrialNotFound
-from mitosis.records import TrialRecord
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import AmbiguousKey, TrialNotFound
+from mitosis.records.fields import TrialRecord
 from support.e2e import Mitosis, command
 
 Commit = Callable[[Mapping[str, str]], str]
@@ -216,7 +217,7 @@ def test_recorded_trial_without_outputs_here_says_where_they_are(
 
 
 def test_changed_meaning_is_a_runtime_error() -> None:
-    from mitosis.errors import VariantRedefined
+    from mitosis.errors.values import VariantRedefined
 
     assert issubclass(VariantRedefined, RuntimeError)
     assert issubclass(MitosisError, RuntimeError)

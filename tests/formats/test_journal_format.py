@@ -13,20 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.git import Identity, find_repository
-from mitosis.journal import Journal, LockedVariant, VariantValue, layout, render_blob
+from mitosis.git.repository import Identity, find_repository
+from mitosis.journal import layout
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import LockedVariant, VariantValue
 from mitosis.journal.remarks import decode_remark, remark_file
-from mitosis.records import (
-    FORMAT,
-    Failure,
-    Output,
-    ParameterRecord,
-    ProcessRecord,
-    StepRecord,
-    TrialRecord,
-    decode_trial,
-    encode_trial,
-)
+from mitosis.journal.render import render_blob
+from mitosis.records import FORMAT, decode_trial, encode_trial
+from mitosis.records.fields import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 
 Git = Callable[..., str]
 

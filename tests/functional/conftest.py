@@ -20,9 +20,10 @@ from typing import Any
 import pytest
 
 from mitosis import canonical
-from mitosis.git import find_repository
-from mitosis.journal import Journal, VariantValue
-from mitosis.records import TrialRecord
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
+from mitosis.records.fields import TrialRecord
 
 ENVIRONMENT = "numpy==2.0.0\npandas==2.2.0\n"
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mitosis.check.relevance import can_matter, commit_can_matter, learn
 from mitosis.check.states import commit_state, staged_state
-from mitosis.git import find_repository
+from mitosis.git.repository import find_repository
 from support.e2e import write
 
 STEP = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n'

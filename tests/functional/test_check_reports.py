@@ -9,10 +9,12 @@ import pytest
 
 from mitosis import canonical
 from mitosis.check.reports import Report, check_revisions, check_staged, check_working_tree
-from mitosis.errors import ConfigError, UnknownRevision
-from mitosis.git import find_repository
-from mitosis.journal import Journal, LockedVariant, VariantValue
+from mitosis.errors.repository import UnknownRevision
+from mitosis.errors.usage import ConfigError
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
 from mitosis.journal.layout import variant_path
+from mitosis.journal.locks import LockedVariant, VariantValue
 from support.e2e import write
 
 Git = Callable[..., str]

@@ -11,9 +11,9 @@ import pytest
 
 from mitosis.check.states import working_state
 from mitosis.check.survey import Survey, VariantStatus, survey
-from mitosis.git import find_repository
-from mitosis.journal import Journal
-from mitosis.records import TrialRecord
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.records.fields import TrialRecord
 from support.variants import ADA, Lab, make_lab, variant
 
 MANY_LOCKS = 2000

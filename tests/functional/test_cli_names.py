@@ -9,8 +9,9 @@ import pytest
 
 from mitosis import canonical
 from mitosis.__main__ import run_command
-from mitosis.journal import Journal, VariantValue
-from mitosis.records import ParameterRecord, ProcessRecord, TrialRecord
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
+from mitosis.records.fields import ParameterRecord, ProcessRecord, TrialRecord
 
 RunTrial = Callable[..., TrialRecord]
 MakeVariant = Callable[..., VariantValue]

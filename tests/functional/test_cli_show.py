@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mitosis.cli.progress.lines import summary_line
 from mitosis.cli.trials import describe_trial
-from mitosis.records import Failure, TrialRecord
-from mitosis.runner import Outcome
+from mitosis.records.fields import Failure, TrialRecord
+from mitosis.runner.request import Outcome
 
 
 def test_environment_is_aligned_whatever_the_names(make_record: Callable[..., TrialRecord]) -> None:

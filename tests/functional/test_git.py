@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.errors import (
+from mitosis.errors.repository import (
     BareRepository,
     GitError,
     GitMissing,
@@ -22,7 +22,8 @@ from mitosis.errors import (
     UnreadableObject,
     UnsupportedRepository,
 )
-from mitosis.git import Repository, find_repository, run_git, without_password
+from mitosis.git.program import run_git, without_password
+from mitosis.git.repository import Repository, find_repository
 
 Git = Callable[..., str]
 

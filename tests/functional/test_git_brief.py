@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.errors import ObjectTooLarge, UnreadableObject, UnsupportedRepository
+from mitosis.errors.repository import ObjectTooLarge, UnreadableObject, UnsupportedRepository
 from mitosis.git import brief as brief_module
-from mitosis.git import find_repository, open_briefly
-from mitosis.git.repository import Repository
-from mitosis.journal import Journal
-from mitosis.records import TrialRecord
+from mitosis.git.brief import open_briefly
+from mitosis.git.repository import Repository, find_repository
+from mitosis.journal.journal import Journal
+from mitosis.records.fields import TrialRecord
 
 Git = Callable[..., str]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.errors import GitError
-from mitosis.git import Streamed, stream_git
+from mitosis.errors.repository import GitError
+from mitosis.git.program import Streamed, stream_git
 from support.waiting import TIMEOUT_S, wait_until
 
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.errors import FormatTooNew, JournalBusy, JournalError, NoteNotWritten, TrialNotFound
-from mitosis.git import Identity, find_repository
-from mitosis.journal import Journal, VariantValue, layout, locking
+from mitosis.errors.journal import FormatTooNew, JournalBusy, JournalError, NoteNotWritten, TrialNotFound
+from mitosis.git.repository import Identity, find_repository
+from mitosis.journal import layout, locking
 from mitosis.journal import store as store_module
-from mitosis.records import ParameterRecord, StepRecord, TrialRecord, decode_trial
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
+from mitosis.records import decode_trial
+from mitosis.records.fields import ParameterRecord, StepRecord, TrialRecord
 
 Git = Callable[..., str]
 MakeRecord = Callable[..., TrialRecord]

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.errors import BadRecord
-from mitosis.git import find_repository, read_blobs
-from mitosis.journal import Journal, layout, reading
-from mitosis.records import TrialRecord
+from mitosis.errors.journal import BadRecord
+from mitosis.git.objects import read_blobs
+from mitosis.git.repository import find_repository
+from mitosis.journal import layout, reading
+from mitosis.journal.journal import Journal
+from mitosis.records.fields import TrialRecord
 from mitosis.verify import verify
 
 Git = Callable[..., str]

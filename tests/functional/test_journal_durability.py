@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from mitosis.errors import JournalBusy, JournalError
-from mitosis.git import find_repository
-from mitosis.journal import Journal, locking
-from mitosis.records import TrialRecord
+from mitosis.errors.journal import JournalBusy, JournalError
+from mitosis.git.repository import find_repository
+from mitosis.journal import locking
+from mitosis.journal.journal import Journal
+from mitosis.records.fields import TrialRecord
 
 RunTrial = Callable[..., TrialRecord]
 Git = Callable[..., str]
@@ -23,7 +24,7 @@ Git = Callable[..., str]
 HOLD = """
 import sys, time
 from pathlib import Path
-from mitosis.git import find_repository
+from mitosis.git.repository import find_repository
 from mitosis.journal.locking import RefLock
 RefLock(find_repository(Path.cwd()), sys.argv[1], durable=False).acquire()
 print("held", flush=True)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.git import find_repository
-from mitosis.journal import Glance, Journal, VariantValue
-from mitosis.records import TrialRecord
+from mitosis.git.repository import find_repository
+from mitosis.journal.glance import Glance
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
+from mitosis.records.fields import TrialRecord
 
 NOON = "2026-03-01T12:00:{:02}+00:00"
 
@@ -151,7 +153,7 @@ def test_libgit2_is_not_loaded(journal: Journal, run_trial: Callable[..., TrialR
     run_trial()
     program = (
         "import sys\nfrom pathlib import Path\nfrom mitosis.git import find_repository\n"
-        "from mitosis.journal import Glance\n"
+        "from mitosis.journal.glance import Glance\n"
         "with Glance(find_repository(Path.cwd())) as seen:\n    assert seen.newest_trials('', 50)\n"
         "assert 'pygit2' not in sys.modules\nassert 'mitosis.journal.journal' not in sys.modules\n"
     )

@@ -13,11 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mitosis import canonical
-from mitosis.errors import BadRecord, JournalError, VariantConflict, VariantRedefined
-from mitosis.git import Identity, find_repository
-from mitosis.journal import Journal, LockedVariant, VariantValue
+from mitosis.errors.journal import BadRecord, JournalError
+from mitosis.errors.values import VariantConflict, VariantRedefined
+from mitosis.git.repository import Identity, find_repository
 from mitosis.journal import locks as locks_module
-from mitosis.records import ParameterRecord, TrialRecord
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import LockedVariant, VariantValue
+from mitosis.records.fields import ParameterRecord, TrialRecord
 
 Git = Callable[..., str]
 MakeRecord = Callable[..., TrialRecord]

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.errors import JournalError, ResolveError, TrialNotFound, TrialStillRuns, VariantConflict, VariantRedefined
-from mitosis.git import find_repository
-from mitosis.journal import Journal, Merged, VariantValue, sharing
+from mitosis.errors.journal import JournalError, ResolveError, TrialNotFound, TrialStillRuns
+from mitosis.errors.values import VariantConflict, VariantRedefined
+from mitosis.git.repository import find_repository
+from mitosis.journal import sharing
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
 from mitosis.journal.notes import note_of
+from mitosis.journal.sharing import Merged
 from mitosis.process import this_process
-from mitosis.records import ParameterRecord, TrialRecord
+from mitosis.records.fields import ParameterRecord, TrialRecord
 
 RunTrial = Callable[..., TrialRecord]
 MakeVariant = Callable[..., VariantValue]

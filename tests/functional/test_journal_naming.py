@@ -13,12 +13,16 @@ import msgpack
 import pytest
 
 from mitosis import canonical
-from mitosis.errors import BadRecord, NamingError, ResolveError, VariantConflict, VariantRedefined, VariantRetired
-from mitosis.git import Identity
-from mitosis.journal import Journal, Remarks, VariantValue, layout, render_blob
+from mitosis.errors.journal import BadRecord, NamingError, ResolveError
+from mitosis.errors.values import VariantConflict, VariantRedefined, VariantRetired
+from mitosis.git.repository import Identity
+from mitosis.journal import layout
 from mitosis.journal import remarks as remarks_module
-from mitosis.journal.remarks import remark_file
-from mitosis.records import TrialRecord
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
+from mitosis.journal.remarks import Remarks, remark_file
+from mitosis.journal.render import render_blob
+from mitosis.records.fields import TrialRecord
 from mitosis.verify import verify
 
 Git = Callable[..., str]
@@ -71,9 +75,10 @@ _LOCKER = """
 import sys
 from pathlib import Path
 from mitosis import canonical
-from mitosis.errors import VariantRedefined
-from mitosis.git import find_repository
-from mitosis.journal import Journal, VariantValue
+from mitosis.errors.values import VariantRedefined
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
 value = canonical.encode(int(sys.argv[1]))
 journal = Journal(find_repository(Path.cwd()))
 variant = VariantValue("my_exp", "frequency", "slow", canonical.digest(value), value, "sine:lookup_dict")

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from mitosis.journal import Journal, core
+from mitosis.journal import core
+from mitosis.journal.journal import Journal
 from mitosis.journal.notes import LINES_LIMIT
-from mitosis.records import TrialRecord
+from mitosis.records.fields import TrialRecord
 
 Git = Callable[..., str]
 RunTrial = Callable[..., TrialRecord]

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.git import find_repository
-from mitosis.journal import Journal, VariantValue
-from mitosis.records import TrialRecord
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
+from mitosis.records.fields import TrialRecord
 
 Git = Callable[..., str]
 MakeVariant = Callable[..., VariantValue]

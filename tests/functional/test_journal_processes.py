@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.errors import BadRecord
-from mitosis.git import find_repository
-from mitosis.journal import Journal
-from mitosis.records import TrialRecord
+from mitosis.errors.journal import BadRecord
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.records.fields import TrialRecord
 from support.waiting import TIMEOUT_S
 
 Git = Callable[..., str]
@@ -26,10 +26,11 @@ RunTrial = Callable[..., TrialRecord]
 WORKER = """
 import json, secrets, sys
 from pathlib import Path
-from mitosis.git import find_repository
-from mitosis.journal import Journal, VariantValue
-from mitosis.errors import VariantRedefined
-from mitosis.records import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
+from mitosis.errors.values import VariantRedefined
+from mitosis.records.fields import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis import canonical
 
 folder, worker, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])

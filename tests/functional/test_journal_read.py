@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.errors import AmbiguousKey, BadRecord, JournalError, TrialNotFound
-from mitosis.git import find_repository
-from mitosis.journal import Journal, reading
-from mitosis.records import MAX_RECORD_BYTES, TrialRecord, encode_trial
+from mitosis.errors.journal import AmbiguousKey, BadRecord, JournalError, TrialNotFound
+from mitosis.git.repository import find_repository
+from mitosis.journal import reading
+from mitosis.journal.journal import Journal
+from mitosis.records import MAX_RECORD_BYTES, encode_trial
+from mitosis.records.fields import TrialRecord
 
 Git = Callable[..., str]
 MakeRecord = Callable[..., TrialRecord]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.git import find_repository
 from mitosis.git import program as git_module
-from mitosis.journal import Journal
-from mitosis.records import TrialRecord
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.records.fields import TrialRecord
 from support.waiting import TIMEOUT_S
 
 RunTrial = Callable[..., TrialRecord]

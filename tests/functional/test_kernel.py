@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from nbclient import NotebookClient
 
-from mitosis import kernel as kernels
 from mitosis import notebook
-from mitosis.kernel import AnswerFailed, Kernel, KernelDied, KernelNotStarted
+from mitosis.kernel.endings import AnswerFailed, KernelDied, KernelNotStarted, describe_death
+from mitosis.kernel.kernel import Kernel
 from mitosis.omission import omissions_of, take_omissions
 from support.waiting import TIMEOUT_S
 
@@ -160,7 +160,7 @@ def test_processes_that_the_experiment_left_are_ended(tmp_path: Path) -> None:
     ],
 )
 def test_death_is_described(returncode: int | None, said: str, told: str) -> None:
-    assert told in kernels.describe_death(returncode, said)
+    assert told in describe_death(returncode, said)
 
 
 def test_death_in_a_cell_is_noticed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mitosis import notebook
-from mitosis.kernel import Kernel
+from mitosis.kernel.kernel import Kernel
 
 DRAW = "import matplotlib.pyplot as plt\nplt.figure(figsize=(4, 2), dpi={dpi}).add_subplot()\nplt.show()"
 

@@ -7,7 +7,7 @@ import contextlib
 from pathlib import Path
 
 from mitosis import notebook
-from mitosis.kernel import Kernel
+from mitosis.kernel.kernel import Kernel
 
 
 def test_giving_up_a_kernel_that_starts_leaves_nothing_that_asks_it(tmp_path: Path) -> None:

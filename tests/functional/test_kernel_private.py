@@ -17,8 +17,10 @@ import psutil
 import pytest
 
 from mitosis import notebook
-from mitosis.kernel import Kernel, KernelDied, KernelNotStarted, folder
+from mitosis.kernel import folder
+from mitosis.kernel.endings import KernelDied, KernelNotStarted
 from mitosis.kernel.folder import NoPrivateFolder, PrivateFolder
+from mitosis.kernel.kernel import Kernel
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has neither these modes nor these sockets")
 NOBODY = 65534

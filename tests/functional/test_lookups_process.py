@@ -14,7 +14,8 @@ import pytest
 
 from mitosis import canonical
 from mitosis.config import Config, StepConfig
-from mitosis.lookups import Checkout, Evaluation, Trouble, evaluate
+from mitosis.dictionaries.checkouts import Checkout
+from mitosis.dictionaries.evaluation import Evaluation, Trouble, evaluate
 from support.e2e import write
 from support.waiting import LIMITS_S, TIMEOUT_S, wait_until
 
@@ -209,7 +210,8 @@ def test_all_is_ended_when_the_asking_process_is(tmp_path: Path, number: int) ->
                 # It is ignored in what a shell has started in the background, and what that starts.
                 "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
                 "from pathlib import Path\nfrom mitosis.config import Config, StepConfig\n"
-                "from mitosis.lookups import Checkout, evaluate\n"
+                "from mitosis.dictionaries.checkouts import Checkout\n"
+                "from mitosis.dictionaries.evaluation import evaluate\n"
                 "here = Path.cwd()\nsteps = {'stuck': StepConfig('stuck', 'stuck:run', 'stuck:lookup_dict')}\n"
                 "evaluate(Checkout(here, here, True), Config(here / 'pyproject.toml', steps, None, (here,)))\n"
             ),
@@ -247,7 +249,7 @@ def test_folders_of_killed_processes_are_removed_and_those_in_use_are_not(
 def test_closed_lifeline_ends_the_process_on_every_platform(platform: str, closed: str) -> None:
     ours, theirs = os.pipe()
     code = (
-        f"import sys, time\nfrom mitosis.lookups.process import _die_with\nsys.platform = {platform!r}\n"
+        f"import sys, time\nfrom mitosis.dictionaries.process import _die_with\nsys.platform = {platform!r}\n"
         "input()\n_die_with(int(sys.argv[1]))\nprint('ready', flush=True)\ntime.sleep(100)\n"
     )
     process = subprocess.Popen(
@@ -394,7 +396,7 @@ def test_interpreter_that_does_not_start_is_a_trouble(
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
     code = (
-        "import sys, mitosis.lookups.process, mitosis.lookups\n"
+        "import sys, mitosis.dictionaries.process, mitosis.dictionaries\n"
         "print([m for m in ('pygit2', 'rich', 'cyclopts', 'tomlkit', 'subprocess', 'mitosis.git', 'numpy')"
         " if m in sys.modules])"
     )

@@ -11,9 +11,11 @@ import pytest
 
 from mitosis import canonical
 from mitosis.config import Config, find_config
-from mitosis.git import Repository, find_repository
-from mitosis.lookups import Checkout, Evaluation, evaluate, evaluate_index, open_index, selection
-from mitosis.lookups.selection import select_files
+from mitosis.dictionaries import selection
+from mitosis.dictionaries.checkouts import Checkout, open_index
+from mitosis.dictionaries.evaluation import Evaluation, evaluate
+from mitosis.dictionaries.selection import evaluate_index, select_files
+from mitosis.git.repository import Repository, find_repository
 from support.e2e import write
 
 STEP = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n'
@@ -52,7 +54,7 @@ def checkouts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         counts.append(sum(path.is_file() for path in checkout.root.rglob("*")))
         return evaluate(checkout, config, **options)
 
-    monkeypatch.setattr("mitosis.lookups.selection.evaluate", counting)
+    monkeypatch.setattr("mitosis.dictionaries.selection.evaluate", counting)
     return counts
 
 

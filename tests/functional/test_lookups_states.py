@@ -14,10 +14,12 @@ import pytest
 
 from mitosis import canonical
 from mitosis.config import Config, find_config
-from mitosis.errors import GitError
-from mitosis.git import Repository, find_repository
-from mitosis.journal import Journal
-from mitosis.lookups import Evaluation, evaluate, evaluate_index, open_index, working_tree
+from mitosis.dictionaries.checkouts import open_index, working_tree
+from mitosis.dictionaries.evaluation import Evaluation, evaluate
+from mitosis.dictionaries.selection import evaluate_index
+from mitosis.errors.repository import GitError
+from mitosis.git.repository import Repository, find_repository
+from mitosis.journal.journal import Journal
 from support.e2e import command, write
 
 STEP = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n'
@@ -457,8 +459,9 @@ def test_the_index_of_a_hook_counts_and_nothing_of_it_reaches_the_code(
         "from pathlib import Path\n"
         "from mitosis import canonical\n"
         "from mitosis.config import find_config\n"
-        "from mitosis.git import find_repository\n"
-        "from mitosis.lookups import evaluate_index, open_index\n"
+        "from mitosis.git.repository import find_repository\n"
+        "from mitosis.dictionaries.checkouts import open_index\n"
+        "from mitosis.dictionaries.selection import evaluate_index\n"
         "repository = find_repository(Path.cwd())\n"
         "with open_index(repository) as index:\n"
         "    found = evaluate_index(index, find_config(repository.root, None, steps_needed=True))\n"

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mitosis import provenance
+from mitosis.provenance.environment import Environment, read_environment
 from mitosis.runner.ahead import Ahead
 
 IMPORTED_AFTER = """\
@@ -28,10 +28,10 @@ print("nbconvert" in sys.modules)
 
 
 def test_environment_is_read() -> None:
-    async def run() -> provenance.Environment:
+    async def run() -> Environment:
         return await Ahead(None).environment()
 
-    assert asyncio.run(run()) == provenance.read_environment(None)
+    assert asyncio.run(run()) == read_environment(None)
 
 
 @pytest.mark.parametrize(("then", "imported"), [("pass", "True"), ("ahead.stop()", "False")])

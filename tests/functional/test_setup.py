@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mitosis.__main__ import run_command
-from mitosis.git import find_repository
-from mitosis.journal import Journal
-from mitosis.records import TrialRecord
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.records.fields import TrialRecord
 
 RunTrial = Callable[..., TrialRecord]
 Git = Callable[..., str]

@@ -13,11 +13,12 @@ from typing import Any
 import msgpack
 import pytest
 
-from mitosis.git import find_repository
-from mitosis.journal import Journal, VariantValue
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
 from mitosis.journal.messages import locked_message, renamed_message, retired_message
 from mitosis.journal.remarks import remark_file
-from mitosis.records import Output, ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.fields import Output, ParameterRecord, StepRecord, TrialRecord
 
 Git = Callable[..., str]
 RunTrial = Callable[..., TrialRecord]

@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from mitosis.__main__ import run_command
-from mitosis.errors import FetchFailed, NoIdentity, NoRemote, PushFailed, UnknownRemote
-from mitosis.git import find_repository
-from mitosis.journal import Journal, VariantValue
+from mitosis.errors.repository import NoIdentity
+from mitosis.errors.sync import FetchFailed, NoRemote, PushFailed, UnknownRemote
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
 from mitosis.journal.notes import note_of
-from mitosis.records import TrialRecord
-from mitosis.sync import Pulled, Pushed, find_remote, pull, push
+from mitosis.records.fields import TrialRecord
+from mitosis.sync.exchange import Pulled, Pushed, pull, push
+from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport
 from support.waiting import TIMEOUT_S, wait_until
 

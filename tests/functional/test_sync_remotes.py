@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from mitosis.__main__ import run_command
-from mitosis.errors import FetchFailed, NotFetchedWhole, PushFailed
-from mitosis.journal import Journal
-from mitosis.records import TrialRecord
-from mitosis.sync import Pulled, Pushed, exchange, find_remote, pull, push
+from mitosis.errors.sync import FetchFailed, NotFetchedWhole, PushFailed
+from mitosis.journal.journal import Journal
+from mitosis.records.fields import TrialRecord
+from mitosis.sync import exchange
+from mitosis.sync.exchange import Pulled, Pushed, pull, push
+from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport
 from support.http import serve
 

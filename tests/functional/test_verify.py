@@ -18,10 +18,13 @@ import pytest
 from mitosis import canonical
 from mitosis.__main__ import run_command
 from mitosis.blobs import blob_id
-from mitosis.git import find_repository
-from mitosis.journal import Journal, VariantValue, layout
+from mitosis.git.repository import find_repository
+from mitosis.journal import layout
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
 from mitosis.process import this_process
-from mitosis.records import Output, ParameterRecord, ProcessRecord, TrialRecord, encode_trial
+from mitosis.records import encode_trial
+from mitosis.records.fields import Output, ParameterRecord, ProcessRecord, TrialRecord
 from mitosis.verify import Finding, Report, repair, verify
 from support.journal import record_path
 

@@ -30,25 +30,19 @@ import msgpack
 from mitosis import canonical
 from mitosis.cli.text import clean
 from mitosis.cli.trials import describe_trial
-from mitosis.errors import BadRecord, MitosisError, UnreadableObject
-from mitosis.git import GitObject, Repository
-from mitosis.git.objects import inflate
-from mitosis.journal import layout, render_blob
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import BadRecord
+from mitosis.errors.repository import UnreadableObject
+from mitosis.git.objects import GitObject, inflate
+from mitosis.git.repository import Repository
+from mitosis.journal import layout
 from mitosis.journal.messages import ended_message, note_line, started_message
 from mitosis.journal.notes import note_of, parse_note
 from mitosis.journal.reading import Reader
+from mitosis.journal.render import render_blob
 from mitosis.journal.store import Store
-from mitosis.records import (
-    Failure,
-    Output,
-    ParameterRecord,
-    ProcessRecord,
-    StepRecord,
-    TrialRecord,
-    decode_trial,
-    encode_trial,
-    read_started,
-)
+from mitosis.records import decode_trial, encode_trial, read_started
+from mitosis.records.fields import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 
 FORMATS = Path(__file__).parents[1] / "formats"
 MEMORY_LIMIT_BYTES = 2 * 2**30

@@ -20,11 +20,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from mitosis import canonical
-from mitosis.errors import BadRecord, VariantConflict, VariantRedefined
-from mitosis.git import find_repository
-from mitosis.journal import Journal, Merged, VariantValue
+from mitosis.errors.journal import BadRecord
+from mitosis.errors.values import VariantConflict, VariantRedefined
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
 from mitosis.journal.notes import note_of
-from mitosis.records import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.journal.sharing import Merged
+from mitosis.records.fields import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from support.faults import ENVIRONMENT, Nursery
 from support.kills import JOURNAL, NOTES, git, make_repository
 

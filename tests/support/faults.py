@@ -179,10 +179,11 @@ def _append(job: Job, tell: Tell) -> None:
     import secrets
 
     from mitosis import canonical
-    from mitosis.git import find_repository
-    from mitosis.journal import Journal, VariantValue
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.journal import Journal
+    from mitosis.journal.locks import VariantValue
     from mitosis.process import this_process
-    from mitosis.records import ParameterRecord, StepRecord, TrialRecord
+    from mitosis.records.fields import ParameterRecord, StepRecord, TrialRecord
 
     journal = Journal(find_repository(Path(job["folder"])))
     identity = journal.repository.identity()
@@ -215,8 +216,8 @@ def _append(job: Job, tell: Tell) -> None:
 
 def _merge(job: Job, tell: Tell) -> None:
     """Merge a commit that has been fetched."""
-    from mitosis.git import find_repository
-    from mitosis.journal import Journal
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.journal import Journal
 
     journal = Journal(find_repository(Path(job["folder"])))
     merged = journal.merge(job["commit"], journal.repository.identity(), job.get("source", "origin"), job.get("notes"))
@@ -225,8 +226,9 @@ def _merge(job: Job, tell: Tell) -> None:
 
 def _push(job: Job, tell: Tell) -> None:
     """Push to `remote`, as `mitosis push` does."""
-    from mitosis.git import find_repository
-    from mitosis.sync import find_remote, push
+    from mitosis.git.repository import find_repository
+    from mitosis.sync.exchange import push
+    from mitosis.sync.remotes import find_remote
     from mitosis.sync.transport import Transport
 
     repository = find_repository(Path(job["folder"]))
@@ -242,8 +244,9 @@ def _push(job: Job, tell: Tell) -> None:
 
 def _pull(job: Job, tell: Tell) -> None:
     """Pull from `remote`, as `mitosis pull` does."""
-    from mitosis.git import find_repository
-    from mitosis.sync import find_remote, pull
+    from mitosis.git.repository import find_repository
+    from mitosis.sync.exchange import pull
+    from mitosis.sync.remotes import find_remote
     from mitosis.sync.transport import Transport
 
     repository = find_repository(Path(job["folder"]))
@@ -258,9 +261,9 @@ def _read(job: Job, tell: Tell) -> None:
     It tells how many times it read, and what it saw that must not be: an error, or a trial that had been there and is
     not any more.
     """
-    from mitosis.errors import BadRecord
-    from mitosis.git import find_repository
-    from mitosis.journal import Journal
+    from mitosis.errors.journal import BadRecord
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.journal import Journal
 
     repository = find_repository(Path(job["folder"]))
     lasting = Journal(repository)
@@ -308,7 +311,7 @@ def _do(job: Job, pipe: int) -> None:
     os.setpgid(0, 0)
     fault = _Fault(job)
     try:
-        from mitosis.errors import MitosisError
+        from mitosis.errors.base import MitosisError
 
         if "umask" in job:
             os.umask(job["umask"])

@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from mitosis.errors import BadRecord
-from mitosis.git import find_repository
-from mitosis.journal import Journal
+from mitosis.errors.journal import BadRecord
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
 from mitosis.journal.notes import LINES_LIMIT, Note, note_of, parse_note
 from support.faults import Job, Nursery, Outcome
 

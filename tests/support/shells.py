@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mitosis import canonical
-from mitosis.git import find_repository
-from mitosis.journal import Journal, VariantValue
-from mitosis.records import TrialRecord
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import VariantValue
+from mitosis.records.fields import TrialRecord
 from support.waiting import TIMEOUT_S
 
 TAB = "\t"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mitosis.canonical import INLINE_LIMIT, Comparison, Difference, compare, digest, encode
-from mitosis.errors import BadRecord
+from mitosis.errors.journal import BadRecord
 from support import canonical_samples as samples
 
 

@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 from mitosis.canonical import compare, decode, encode, encode_node, render, summary
-from mitosis.errors import UnstableValue
+from mitosis.errors.values import UnstableValue
 
 
 def frame(**changes: Any) -> pd.DataFrame:

@@ -17,7 +17,8 @@ from mitosis.canonical import compare, cycles, decode, difference, encode, encod
 from mitosis.canonical.graph import MAPPING, ORDERED_MAPPING, RECORD, SEQUENCE, SET, Entry, Graph, Ref
 from mitosis.canonical.order import canonical
 from mitosis.canonical.wire import write
-from mitosis.errors import BadRecord, UnstableValue
+from mitosis.errors.journal import BadRecord
+from mitosis.errors.values import UnstableValue
 from support import canonical_samples as samples
 
 SLOW = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

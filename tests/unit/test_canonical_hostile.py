@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mitosis.canonical import decode, encode, walk
-from mitosis.errors import UnstableValue
+from mitosis.errors.values import UnstableValue
 from support import canonical_samples as samples
 
 

@@ -16,7 +16,8 @@ from hypothesis.extra import numpy as st_numpy
 
 from mitosis.canonical import Node, compare, decode, digest, encode, encode_node, render, summary
 from mitosis.canonical.show import printable
-from mitosis.errors import FormatTooNew, MitosisError
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import FormatTooNew
 from support import canonical_samples as samples
 
 SLOW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

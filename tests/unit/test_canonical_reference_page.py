@@ -37,7 +37,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import FunctionTransformer
 
 from mitosis.canonical import encode, render, summary
-from mitosis.errors import UnstableValue
+from mitosis.errors.values import UnstableValue
 from support import canonical_samples as samples
 from support.canonical_lookup import categories, damping, growth, objects
 

@@ -23,7 +23,8 @@ import numpy as np
 import pytest
 
 from mitosis.canonical import encode
-from mitosis.errors import MitosisError, UnstableValue
+from mitosis.errors.base import MitosisError
+from mitosis.errors.values import UnstableValue
 from support import canonical_samples as samples
 
 ONCE = "can be read only once"

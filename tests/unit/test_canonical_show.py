@@ -21,7 +21,8 @@ import polars as pl
 import pytest
 
 from mitosis.canonical import FORMAT, MAX_BYTES, compare, decode, encode, encode_node, render, summary
-from mitosis.errors import BadRecord, FormatTooNew, Meaning, Redefinition
+from mitosis.errors.journal import BadRecord, FormatTooNew
+from mitosis.errors.values import Meaning, Redefinition
 from support import canonical_samples as samples
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -632,7 +633,7 @@ def test_headers_that_promise_more_than_there_is_take_no_memory() -> None:
     code = """
 import resource
 from mitosis.canonical import decode
-from mitosis.errors import BadRecord
+from mitosis.errors.journal import BadRecord
 resource.setrlimit(resource.RLIMIT_AS, (400 * 2**20, 400 * 2**20))
 huge = b"\\xdd\\xff\\xff\\xff\\xff"
 wide = b"\\xdd\\x00\\x0f\\xff\\xff"

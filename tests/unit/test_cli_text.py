@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitosis.cli import text
-from mitosis.records import MainResult
+from mitosis.records.fields import MainResult
 
 
 @pytest.mark.parametrize(

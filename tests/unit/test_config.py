@@ -22,7 +22,7 @@ from mitosis.config import (
     read_config,
     select_steps,
 )
-from mitosis.errors import BadModule, ConfigError, NoStep, RepeatedStep, UnknownStep, UsageError
+from mitosis.errors.usage import BadModule, ConfigError, NoStep, RepeatedStep, UnknownStep, UsageError
 
 STEP = 'my_exp = ["sine_experiment:run", "sine_experiment:lookup_dict"]\n'
 

@@ -8,7 +8,8 @@ import pytest
 from fuzz.fuzz_decoders import HOSTILE_TEXTS, MADE_UP, RECORD, TARGETS, Found, Target, fuzz, read_record
 from mitosis import canonical
 from mitosis.cli.text import moment
-from mitosis.errors import JournalError, UnreadableObject
+from mitosis.errors.journal import JournalError
+from mitosis.errors.repository import UnreadableObject
 from mitosis.journal import layout
 from mitosis.journal.messages import ended_message, format_duration, note_line, started_message
 from mitosis.records import encode_trial

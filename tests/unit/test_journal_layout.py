@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitosis.errors import JournalError
-from mitosis.journal import experiment_name, layout
+from mitosis.errors.journal import JournalError
+from mitosis.journal import layout
+from mitosis.journal.layout import experiment_name
 
 # Lone surrogates too: names can come from file names and from lookup dictionaries.
 names = st.text(st.characters() | st.characters(categories=["Cs"]))

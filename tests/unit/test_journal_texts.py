@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitosis import canonical
-from mitosis.journal import render_blob
 from mitosis.journal.messages import ended_message, format_duration, note_line, one_line, started_message
 from mitosis.journal.notes import LINES_LIMIT, Note, note_of, parse_note
-from mitosis.records import Failure, ParameterRecord, StepRecord, TrialRecord, encode_trial
+from mitosis.journal.render import render_blob
+from mitosis.records import encode_trial
+from mitosis.records.fields import Failure, ParameterRecord, StepRecord, TrialRecord
 
 MakeRecord = Callable[..., TrialRecord]
 KEY = "5f2c91d07a3b"

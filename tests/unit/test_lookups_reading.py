@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mitosis.config import Config
-from mitosis.lookups.names import reader_of_files
-from mitosis.lookups.reading import Signature, SourceReader
-from mitosis.lookups.syntax import Modules
+from mitosis.dictionaries.names import reader_of_files
+from mitosis.dictionaries.reading import Signature, SourceReader
+from mitosis.dictionaries.syntax import Modules
 
 
 def reader(files: Mapping[str, str]) -> SourceReader:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mitosis.config import Config, StepConfig
-from mitosis.lookups import static_files
+from mitosis.dictionaries.static import static_files
 
 TOP = Path("/top")
 

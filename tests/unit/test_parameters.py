@@ -8,13 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitosis.errors import (
-    BadExpression,
-    MalformedParameter,
-    MisdirectedParameter,
-    RepeatedParameter,
-    UsageError,
-)
+from mitosis.errors.usage import BadExpression, MalformedParameter, MisdirectedParameter, RepeatedParameter, UsageError
 from mitosis.parameters import ParameterArgument, parse_parameters, quoting_hint
 
 

@@ -14,21 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitosis.errors import BadRecord, FormatTooNew
-from mitosis.records import (
-    FORMAT,
-    MAX_RECORD_BYTES,
-    MAX_RECORD_ITEMS,
-    Failure,
-    Output,
-    ParameterRecord,
-    ProcessRecord,
-    StepRecord,
-    TrialRecord,
-    decode_trial,
-    encode_trial,
-    read_started,
-)
+from mitosis.errors.journal import BadRecord, FormatTooNew
+from mitosis.records import FORMAT, MAX_RECORD_BYTES, MAX_RECORD_ITEMS, decode_trial, encode_trial, read_started
+from mitosis.records.fields import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 
 MakeRecord = Callable[..., TrialRecord]
 

@@ -5,9 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitosis.records import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
-from mitosis.report import page_name
-from mitosis.report.naming import MAX_NAME_BYTES
+from mitosis.records.fields import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.report.naming import MAX_NAME_BYTES, page_name
 
 
 def _record(*parameters: tuple[str, str, str], steps: tuple[str, ...] = ("my_exp",), iteration: int = 0) -> TrialRecord:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from mitosis.errors import ConfigError
-from mitosis.records import TrialRecord
-from mitosis.report import Template, describe_template_error, find_template, prepare
+from mitosis.errors.usage import ConfigError
+from mitosis.records.fields import TrialRecord
+from mitosis.report import prepare
 from mitosis.report.exporter import PageExporter, prepared_exporter
 from mitosis.report.layout import Page, Section, Trouble
 from mitosis.report.summary import Parameter, ParameterGroup, Value, Verdict
-from mitosis.report.templates import OWN_FOLDER, template_roots
+from mitosis.report.templates import OWN_FOLDER, Template, describe_template_error, find_template, template_roots
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "templates.md"
 NAMES = {"index": "index.html.j2", "conf": "conf.json", "base": "base.html.j2"}

@@ -20,7 +20,7 @@ from mitosis.canonical.show import summary
 from mitosis.canonical.sources import changed_functions, source_digests
 from mitosis.canonical.walk import INLINE_LIMIT, INLINE_TOTAL, build, compact
 from mitosis.canonical.wire import FORMAT, MAX_BYTES, write
-from mitosis.errors import UnstableValue
+from mitosis.errors.values import UnstableValue
 
 __all__ = [
     "DIGEST_DIGITS",

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from mitosis.canonical.graph import ARRAY, DIGESTED, ArrayHeader, Entry, Scalar, array_header
-from mitosis.errors import UnstableValue
+from mitosis.errors.values import UnstableValue
 
 TEXT_LABELS: Final = ("bytes", "str")
 """Labels of long scalars that are kept as arrays of bytes; a text is its UTF-8, lone surrogates passing through."""

@@ -25,7 +25,7 @@ from mitosis.canonical.graph import (
 )
 from mitosis.canonical.order import Merged, canonical
 from mitosis.canonical.wire import WHERE, read, write
-from mitosis.errors import BadRecord
+from mitosis.errors.journal import BadRecord
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -37,7 +37,7 @@ from mitosis.canonical.plain import (
     expand_namedtuple,
 )
 from mitosis.canonical.reduce import expand_object, said
-from mitosis.errors import UnstableValue
+from mitosis.errors.values import UnstableValue
 
 INLINE_LIMIT: Final = 2 * 2**20
 """Bytes of content up to which an array keeps it, so that a comparison can name the elements that differ."""

@@ -30,7 +30,7 @@ from mitosis.canonical.graph import (
     Ref,
     ref_indices,
 )
-from mitosis.errors import BadRecord, FormatTooNew
+from mitosis.errors.journal import BadRecord, FormatTooNew
 
 FORMAT: Final = 1
 """The format of canonical values. Bytes of one format never change for a value that it can hold."""

@@ -7,13 +7,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from mitosis.check.places import Place, PlaceFinder
-from mitosis.errors import BadRecord, Conflict, Redefinition
-from mitosis.journal import Journal, LockedVariant, Remarks, Uses, VariantUse, VariantValue, recorded_name, same_names
-from mitosis.journal.locks import is_whole
+from mitosis.errors.journal import BadRecord
+from mitosis.errors.values import Conflict, Redefinition
+from mitosis.journal.journal import Journal
+from mitosis.journal.layout import recorded_name
+from mitosis.journal.locks import LockedVariant, VariantUse, VariantValue, is_whole
+from mitosis.journal.meanings import Uses
+from mitosis.journal.remarks import Remarks, same_names
 
 if TYPE_CHECKING:
     from mitosis.check.states import State
-    from mitosis.lookups import Evaluation, Meaning
+    from mitosis.dictionaries.evaluation import Evaluation, Meaning
 
 Kind = Literal["changed", "unlockable", "conflict", "removed", "function"]
 """`changed`: the value is another one. `unlockable`: the value cannot be compared, or getting it raises. `conflict`:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mitosis.config import Config
-from mitosis.errors import UnreadableObject
-from mitosis.lookups.syntax import Modules, Scope, assignments, flat, items, target_path
+from mitosis.dictionaries.syntax import Modules, Scope, assignments, flat, items, target_path
+from mitosis.errors.repository import UnreadableObject
 
 _MOST_NAMES = 20
 """So many names are followed from one to the next: they may go round."""

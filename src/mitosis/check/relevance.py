@@ -26,15 +26,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgpack
 
 from mitosis.config import CONFIG_NAME, Config
-from mitosis.errors import ConfigError, UnreadableObject
-from mitosis.git import Repository, read_blobs, run_git
-from mitosis.lookups.parsing import parse_module
-from mitosis.lookups.paths import folders, module_names
+from mitosis.dictionaries.parsing import parse_module
+from mitosis.dictionaries.paths import folders, module_names
+from mitosis.errors.repository import UnreadableObject
+from mitosis.errors.usage import ConfigError
+from mitosis.git.objects import read_blobs
+from mitosis.git.program import run_git
+from mitosis.git.repository import Repository
 
 if TYPE_CHECKING:
     from mitosis.check.states import State
-    from mitosis.lookups import Evaluation
-    from mitosis.lookups.checkouts import Index
+    from mitosis.dictionaries.checkouts import Index
+    from mitosis.dictionaries.evaluation import Evaluation
 
 _FORMAT = 3
 _DIGEST_BYTES = 20
@@ -286,7 +289,7 @@ def _find_in(state: State, index: Index, *, used: Collection[str] = (), removed:
         used: files that are known to matter; modules among them are read, too.
         removed: files that are not there any more, and matter if modules import them.
     """
-    from mitosis.lookups.static import source_folders
+    from mitosis.dictionaries.static import source_folders
 
     own = {CONFIG_NAME: index.files[CONFIG_NAME].oid if CONFIG_NAME in index.files else ""}
     if state.config is None:
@@ -326,7 +329,7 @@ def _read_modules(
     Raises:
         UnreadableObject: one is missing or damaged.
     """
-    from mitosis.lookups.static import static_files
+    from mitosis.dictionaries.static import static_files
 
     tracked = {name for name, file in index.files.items() if not file.is_submodule}
     names = tracked.union(removed)

@@ -16,12 +16,13 @@ from mitosis.check.comparing import (
 from mitosis.check.places import PlaceFinder
 from mitosis.check.revisions import resolve_commit, resolve_range
 from mitosis.check.states import State, commit_state, staged_state, working_state
-from mitosis.errors import ConfigError, GitError, UnknownRevision
-from mitosis.git import Repository
-from mitosis.journal import Journal
+from mitosis.errors.repository import GitError, UnknownRevision
+from mitosis.errors.usage import ConfigError
+from mitosis.git.repository import Repository
+from mitosis.journal.journal import Journal
 
 if TYPE_CHECKING:
-    from mitosis.lookups import Evaluation
+    from mitosis.dictionaries.evaluation import Evaluation
 
 _MOST_COMMITS = 1000
 """Of a range, so many are looked at."""

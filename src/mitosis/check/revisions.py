@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from mitosis.errors import GitError, NoRange, UnknownRevision
-from mitosis.git import Repository
+from mitosis.errors.repository import GitError, NoRange, UnknownRevision
+from mitosis.git.repository import Repository
 
 
 def resolve_commit(repository: Repository, text: str) -> str:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitosis.config import CONFIG_NAME, Config, parse_config
-from mitosis.errors import ConfigError
-from mitosis.git import Repository, read_blobs
-from mitosis.lookups.evaluation import TIME_LIMIT_S
+from mitosis.dictionaries.evaluation import TIME_LIMIT_S
+from mitosis.errors.usage import ConfigError
+from mitosis.git.objects import read_blobs
+from mitosis.git.repository import Repository
 
 if TYPE_CHECKING:
-    from mitosis.lookups import Evaluation, Index
+    from mitosis.dictionaries.checkouts import Index
+    from mitosis.dictionaries.evaluation import Evaluation
 
 _MAX_CONFIG_BYTES = 16 * 2**20
 
@@ -48,7 +50,7 @@ class State:
 
     def evaluate_all(self, config: Config | None) -> Evaluation:
         """What the dictionaries of all steps of a configuration say, which may be none."""
-        from mitosis.lookups import Evaluation
+        from mitosis.dictionaries.evaluation import Evaluation
 
         if config is None or not config.steps:
             return Evaluation(meanings=(), refused=(), troubles=(), files=frozenset())
@@ -118,7 +120,8 @@ def working_state(repository: Repository) -> Iterator[State]:
     Raises:
         ConfigError: its pyproject.toml cannot be used.
     """
-    from mitosis.lookups import evaluate, working_tree
+    from mitosis.dictionaries.checkouts import working_tree
+    from mitosis.dictionaries.evaluation import evaluate
 
     root = repository.root
     listed = repository.git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -149,7 +152,8 @@ def working_state(repository: Repository) -> Iterator[State]:
 def _index_state(
     repository: Repository, commit: str | None, label: str, time_limit_s: float, without: Collection[str] = ()
 ) -> Iterator[State]:
-    from mitosis.lookups import evaluate_index, open_index
+    from mitosis.dictionaries.checkouts import open_index
+    from mitosis.dictionaries.selection import evaluate_index
 
     with open_index(repository, commit, without=without) as index:
         config = _parse(_read_config(index) if CONFIG_NAME in index.files else b"", repository.root)

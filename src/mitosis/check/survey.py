@@ -17,12 +17,17 @@ from mitosis.check.comparing import (
     with_flaky_marked,
 )
 from mitosis.config import Config
-from mitosis.errors import BadRecord, MitosisError
-from mitosis.journal import Journal, Remarks, Uses, VariantUse, recorded_name
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import BadRecord
+from mitosis.journal.journal import Journal
+from mitosis.journal.layout import recorded_name
+from mitosis.journal.locks import VariantUse
+from mitosis.journal.meanings import Uses
+from mitosis.journal.remarks import Remarks
 
 if TYPE_CHECKING:
     from mitosis.check.states import State
-    from mitosis.lookups import Evaluation, Meaning, Trouble
+    from mitosis.dictionaries.evaluation import Evaluation, Meaning, Trouble
 
 VariantState = Literal[
     "locked", "not used yet", "conflict", "retired", "renamed", "changed", "unlockable", "removed", "function changed"

@@ -10,7 +10,8 @@ from cyclopts import App, CycloptsError, Group
 
 from mitosis import __version__
 from mitosis.cli.run import run
-from mitosis.errors import UnknownStep, UsageError, nearest
+from mitosis.errors.base import nearest
+from mitosis.errors.usage import UnknownStep, UsageError
 
 _USAGE = """\
 Usage: mitosis STEP... [-p STEP.PARAM=VARIANT]... [-e STEP.PARAM=EXPR]...

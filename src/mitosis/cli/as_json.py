@@ -10,12 +10,13 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from mitosis.errors import MitosisError, NotRecorded
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import NotRecorded
 from mitosis.exit_status import ExitStatus, of_signal
 
 if TYPE_CHECKING:
-    from mitosis.records import TrialRecord
-    from mitosis.runner import Outcome
+    from mitosis.records.fields import TrialRecord
+    from mitosis.runner.request import Outcome
 
 FORMAT = 1
 """Changes when a field goes or changes its meaning; new fields may come without."""

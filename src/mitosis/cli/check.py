@@ -40,9 +40,9 @@ def check(
         format: How to print it: `github` makes annotations of a workflow.
     """
     from mitosis.check.reports import check_revisions, check_staged, check_working_tree
-    from mitosis.errors import UsageError
-    from mitosis.git import find_repository
-    from mitosis.journal import Journal
+    from mitosis.errors.usage import UsageError
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.journal import Journal
 
     if staged and revision is not None:
         raise UsageError("--staged is about what is in no commit yet, so no revision can be given with it")

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from cyclopts.completion._engine import CompletionContext
 
     from mitosis.config import StepConfig
-    from mitosis.git import Repository
-    from mitosis.journal import Glance
-    from mitosis.lookups.names import Names
+    from mitosis.dictionaries.names import Names
+    from mitosis.git.repository import Repository
+    from mitosis.journal.glance import Glance
 
 Candidates = list[tuple[str, str]]
 """Words, each with a description, which may be empty."""
@@ -210,7 +210,7 @@ def variants_of_parameter(context: CompletionContext) -> Candidates:
 
 def remotes(context: CompletionContext) -> Candidates:
     """Names of git's remotes, with their places."""
-    from mitosis.git import without_password
+    from mitosis.git.program import without_password
 
     with _here(context, is_registered=False) as here:
         lines = here.repository.git("remote", "-v").splitlines()
@@ -251,12 +251,12 @@ def _here(context: CompletionContext, module: str | None = None, *, is_registere
     from pathlib import Path
 
     from mitosis.config import CONFIG_NAME, Config, find_config, module_step
-    from mitosis.errors import MitosisError
-    from mitosis.git import find_repository
-    from mitosis.journal import Glance
-    from mitosis.lookups.names import Names, reader_of_files
-    from mitosis.lookups.reading import SourceReader
-    from mitosis.lookups.syntax import Modules
+    from mitosis.dictionaries.names import Names, reader_of_files
+    from mitosis.dictionaries.reading import SourceReader
+    from mitosis.dictionaries.syntax import Modules
+    from mitosis.errors.base import MitosisError
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.glance import Glance
 
     repository = find_repository(Path.cwd())
     root = repository.root

@@ -141,7 +141,7 @@ def _install(shell: Shell, script: str) -> None:
         FileTrouble: a file cannot be written.
     """
     from mitosis.cli import app
-    from mitosis.errors import FileTrouble
+    from mitosis.errors.files import FileTrouble
 
     try:
         path = app.install_completion(shell=shell)

@@ -11,7 +11,7 @@ from mitosis.cli.table import print_line
 from mitosis.exit_status import ExitStatus
 
 if TYPE_CHECKING:
-    from mitosis.hook import HookFile
+    from mitosis.hook.place import HookFile
 
 app = App(name="hook", help="Warn before a commit that changes what a locked variant means.", help_format="plaintext")
 
@@ -29,11 +29,11 @@ def install(*, strict: bool | None = None) -> int:
     Args:
         strict: Stop commits that change a locked variant; --no-strict goes back to warnings.
     """
-    from mitosis import hook
-    from mitosis.git import find_repository
+    from mitosis.git.repository import find_repository
+    from mitosis.hook import installing, state
 
     repository = find_repository(Path.cwd())
-    done = hook.install(repository, strict=strict)
+    done = installing.install(repository, strict=strict)
     print_line(f"{'installed' if done.changed else 'installed already'}: {done.path}")
     if done.called_by is not None:
         print_line(f"    which {done.called_by} runs, whose hook is in its place")
@@ -41,17 +41,17 @@ def install(*, strict: bool | None = None) -> int:
         print_line(f"    runs first: {done.chained}")
     print_line(f"    with: {done.python}")
     # pyproject.toml has a say, too.
-    print_line(f"    {_MODES[hook.status(repository).mode]}")
+    print_line(f"    {_MODES[state.status(repository).mode]}")
     return 0
 
 
 @app.command
 def uninstall() -> int:
     """Take the hook away again, and put back what was there before."""
-    from mitosis import hook
-    from mitosis.git import find_repository
+    from mitosis.git.repository import find_repository
+    from mitosis.hook import installing
 
-    done = hook.uninstall(find_repository(Path.cwd()))
+    done = installing.uninstall(find_repository(Path.cwd()))
     for path in done.restored:
         print_line(f"put back: {path}")
     for path in done.removed:
@@ -69,10 +69,10 @@ def uninstall() -> int:
 @app.command
 def status() -> int:
     """Tell whether the hook is installed, what it does, and what is wrong; exit with 1 if it is not installed."""
-    from mitosis import hook
-    from mitosis.git import find_repository
+    from mitosis.git.repository import find_repository
+    from mitosis.hook import state
 
-    found = hook.status(find_repository(Path.cwd()))
+    found = state.status(find_repository(Path.cwd()))
     if found.is_installed:
         print_line(f"installed: {found.path}")
         print_line(f"    called by {found.called_by}")

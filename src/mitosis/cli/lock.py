@@ -28,9 +28,11 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
     from mitosis.check.states import commit_state
     from mitosis.check.texts import FLAKY
     from mitosis.config import select_steps
-    from mitosis.errors import LookupTrouble, NoCommit, UsageError
-    from mitosis.git import find_repository
-    from mitosis.journal import Journal
+    from mitosis.errors.experiment import LookupTrouble
+    from mitosis.errors.repository import NoCommit
+    from mitosis.errors.usage import UsageError
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.journal import Journal
     from mitosis.journal.locks import ACCEPT_FUNCTIONS
 
     repository = find_repository(Path.cwd())

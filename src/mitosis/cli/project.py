@@ -18,8 +18,10 @@ def init(*, config: str | None = None) -> int:
         config: Another file, relative to the top of the repository.
     """
     from mitosis.config import CONFIG_NAME, add_steps_table
-    from mitosis.errors import ConfigError, FileTrouble, NotARepository
-    from mitosis.git import find_repository
+    from mitosis.errors.files import FileTrouble
+    from mitosis.errors.repository import NotARepository
+    from mitosis.errors.usage import ConfigError
+    from mitosis.git.repository import find_repository
 
     try:
         root = find_repository(Path.cwd()).root
@@ -49,10 +51,10 @@ def setup(remote: Annotated[str | None, Parameter(completer=completers.remotes)]
     Args:
         remote: The remote whose records git fetch is to bring; by default every one that there is.
     """
-    from mitosis.errors import UnknownRemote
-    from mitosis.git import find_repository
+    from mitosis.errors.sync import UnknownRemote
+    from mitosis.git.repository import find_repository
     from mitosis.setup import set_up
-    from mitosis.sync import list_remotes
+    from mitosis.sync.remotes import list_remotes
 
     repository = find_repository(Path.cwd())
     remotes = list_remotes(repository)

@@ -13,8 +13,8 @@ from mitosis.cli import completers
 from mitosis.exit_status import ExitStatus
 
 if TYPE_CHECKING:
-    from mitosis.git import Repository
-    from mitosis.runner import Outcome
+    from mitosis.git.repository import Repository
+    from mitosis.runner.request import Outcome
 
 
 def run(
@@ -125,10 +125,11 @@ def run(
     if not steps and module is None and not (param or eval_param or debug or as_json):
         return _say_what_to_do()
     from mitosis.cli import desktop
-    from mitosis.cli.progress import make_progress, notification
-    from mitosis.errors import UsageError
-    from mitosis.runner import Request
+    from mitosis.cli.progress import make_progress
+    from mitosis.cli.progress.lines import notification
+    from mitosis.errors.usage import UsageError
     from mitosis.runner import run as run_trial
+    from mitosis.runner.request import Request
 
     request = Request(
         folder=Path.cwd(),
@@ -198,7 +199,7 @@ def _share(repository: Repository, outcome: Outcome, out: IO[str] | None) -> Non
         push_after_trial(repository, outcome.remote, out)
     elif outcome.signal is None:
         from mitosis.cli.table import print_unmerged
-        from mitosis.journal import Journal
+        from mitosis.journal.journal import Journal
 
         print_unmerged(Journal(repository))
 

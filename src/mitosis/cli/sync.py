@@ -14,9 +14,10 @@ from mitosis.cli.table import print_conflicts, print_line, print_warning
 from mitosis.cli.text import clean, is_terminal
 
 if TYPE_CHECKING:
-    from mitosis.git import Repository
-    from mitosis.journal import Journal
-    from mitosis.sync import Pulled, Pushed, Remote
+    from mitosis.git.repository import Repository
+    from mitosis.journal.journal import Journal
+    from mitosis.sync.exchange import Pulled, Pushed
+    from mitosis.sync.remotes import Remote
     from mitosis.sync.transport import Transport
 
 _Remote = Annotated[str | None, Parameter(completer=completers.remotes)]
@@ -31,7 +32,7 @@ def push(*words: Annotated[str, Parameter(completer=completers.remote_and_keys)]
         words: [REMOTE] [KEY...]: where to, by default where git push would push to; and which trials, by default all.
         commits: Send the experiments' commits too, so that others can check out the code of each trial.
     """
-    from mitosis.sync import push
+    from mitosis.sync.exchange import push
 
     repository, journal = _open()
     remote, keys = _split(repository, journal, words)
@@ -48,7 +49,7 @@ def pull(remote: _Remote = None, /, *, fetch: Annotated[bool, Parameter(negative
         remote: Where from, by default where git push would push to.
         fetch: Fetch first; without it, what git fetch has brought is merged.
     """
-    from mitosis.sync import pull
+    from mitosis.sync.exchange import pull
 
     repository, journal = _open()
     place = _find(repository, remote)
@@ -68,7 +69,7 @@ def sync(remote: _Remote = None, /, *, commits: _Commits = True) -> int:
         remote: With which, by default where git push would push to.
         commits: Send the experiments' commits too, so that others can check out the code of each trial.
     """
-    from mitosis.sync import push
+    from mitosis.sync.exchange import push
 
     repository, journal = _open()
     place = _find(repository, remote)
@@ -88,9 +89,11 @@ def push_after_trial(repository: Repository, configured: str | None, out: IO[str
     """
     import time
 
-    from mitosis.errors import FetchFailed, MitosisError, NoRemote, PushFailed, UnknownRemote
-    from mitosis.journal import Journal
-    from mitosis.sync import find_remote, push
+    from mitosis.errors.base import MitosisError
+    from mitosis.errors.sync import FetchFailed, NoRemote, PushFailed, UnknownRemote
+    from mitosis.journal.journal import Journal
+    from mitosis.sync.exchange import push
+    from mitosis.sync.remotes import find_remote
     from mitosis.sync.transport import Transport
 
     place = configured or "the remote"
@@ -127,8 +130,8 @@ def _words_of_remote(said: bytearray) -> list[str]:
 
 
 def _open() -> tuple[Repository, Journal]:
-    from mitosis.git import find_repository
-    from mitosis.journal import Journal
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.journal import Journal
 
     repository = find_repository(Path.cwd())
     return repository, Journal(repository)
@@ -137,7 +140,7 @@ def _open() -> tuple[Repository, Journal]:
 def _find(repository: Repository, word: str | None) -> Remote:
     """The remote; the configuration, which may be wrong, is read only where it decides."""
     from mitosis.config import find_config
-    from mitosis.sync import find_remote
+    from mitosis.sync.remotes import find_remote
 
     if word is not None:
         return find_remote(repository, word)
@@ -158,9 +161,9 @@ def _transport(repository: Repository) -> Transport:
 
 def _split(repository: Repository, journal: Journal, words: tuple[str, ...]) -> tuple[Remote, list[str]]:
     """The remote and the full keys that the words of a push name."""
-    from mitosis.errors import TrialNotFound, UnknownRemote
-    from mitosis.sync import list_remotes
-    from mitosis.sync.remotes import is_place
+    from mitosis.errors.journal import TrialNotFound
+    from mitosis.errors.sync import UnknownRemote
+    from mitosis.sync.remotes import is_place, list_remotes
 
     remotes = list_remotes(repository)
     first = words[0] if words else None

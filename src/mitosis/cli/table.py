@@ -9,8 +9,9 @@ from typing import IO, TYPE_CHECKING
 from mitosis.cli.text import clean, has_colour, is_terminal, plain
 
 if TYPE_CHECKING:
-    from mitosis.errors import BadRecord, Conflict
-    from mitosis.journal import Journal
+    from mitosis.errors.journal import BadRecord
+    from mitosis.errors.values import Conflict
+    from mitosis.journal.journal import Journal
 
 _PROBLEMS_SHOWN = 10
 _PIPE_WIDTH = 10_000
@@ -44,7 +45,8 @@ def print_problems(problems: Sequence[BadRecord]) -> None:
 
 def print_unmerged(journal: Journal) -> None:
     """Say, on standard error, that a plain fetch has brought records which are not merged yet."""
-    from mitosis.errors import GitError, JournalError
+    from mitosis.errors.journal import JournalError
+    from mitosis.errors.repository import GitError
 
     try:
         unmerged = journal.unmerged()

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from typing import IO
 
-from mitosis.records import MainResult, three_digits
+from mitosis.records.fields import MainResult, three_digits
 
 KEY_DIGITS = 6
 _VALUE_WIDTH = 60
@@ -69,7 +69,7 @@ def result(value: MainResult) -> str:
 def value_summary(value: bytes) -> str:
     """A canonical value as a short text; why not where it cannot be read."""
     from mitosis import canonical
-    from mitosis.errors import MitosisError
+    from mitosis.errors.base import MitosisError
 
     try:
         return canonical.summary(value, limit=_VALUE_WIDTH)

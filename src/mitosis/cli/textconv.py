@@ -14,8 +14,8 @@ def textconv(words: list[str]) -> int:
     Args:
         words: the file's path, as the only one.
     """
-    from mitosis.errors import FileTrouble
-    from mitosis.journal import render_blob
+    from mitosis.errors.files import FileTrouble
+    from mitosis.journal.render import render_blob
 
     if len(words) != 1:
         sys.stderr.write("usage: mitosis textconv FILE\n")

@@ -13,12 +13,13 @@ from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
 from mitosis.cli.table import print_columns, print_line, print_problems, print_unmerged, print_warning
 from mitosis.cli.text import KEY_DIGITS, clean, duration, is_terminal, moment, result
-from mitosis.records import TrialRecord
+from mitosis.records.fields import TrialRecord
 
 if TYPE_CHECKING:
-    from mitosis.errors import BadRecord
-    from mitosis.journal import Journal, PresentMeaning, VariantUse
-    from mitosis.records import ParameterRecord
+    from mitosis.errors.journal import BadRecord
+    from mitosis.journal.journal import Journal
+    from mitosis.journal.locks import PresentMeaning, VariantUse
+    from mitosis.records.fields import ParameterRecord
 
     Meanings = Mapping[VariantUse, PresentMeaning]
 
@@ -40,7 +41,7 @@ def list_trials(
         number: How many at most; 0 for all.
         experiment: Only trials of this experiment: its steps joined by +.
     """
-    from mitosis.errors import UsageError
+    from mitosis.errors.usage import UsageError
 
     if number < 0:
         raise UsageError(f"-n {number}: give how many trials to list, or 0 for all")
@@ -82,7 +83,8 @@ def forget(*keys: _Key, outputs: Flag = False) -> int:
         keys: The trials' keys, or any unique beginning of each.
         outputs: Delete their pages and folders as well, for good, where they are in this repository.
     """
-    from mitosis.errors import NotesNotUpdated, UsageError
+    from mitosis.errors.journal import NotesNotUpdated
+    from mitosis.errors.usage import UsageError
     from mitosis.results import remove_outputs
 
     if not keys:
@@ -111,7 +113,7 @@ def forget(*keys: _Key, outputs: Flag = False) -> int:
 
 
 def _has_remote(journal: Journal) -> bool:
-    from mitosis.sync import list_remotes
+    from mitosis.sync.remotes import list_remotes
 
     return bool(list_remotes(journal.repository))
 
@@ -125,7 +127,7 @@ def open_page(key: _Key) -> int:
         key: The trial's key, or any unique beginning of it.
     """
     from mitosis.cli.desktop import open_in_browser
-    from mitosis.errors import TrialNotFound
+    from mitosis.errors.journal import TrialNotFound
     from mitosis.results import find_notebook, find_page
 
     with _reading_journal() as journal:
@@ -150,16 +152,16 @@ def open_page(key: _Key) -> int:
 @contextlib.contextmanager
 def _reading_journal() -> Iterator[Journal]:
     """The journal, for a command that reads little of it."""
-    from mitosis.git import open_briefly
-    from mitosis.journal import Journal
+    from mitosis.git.brief import open_briefly
+    from mitosis.journal.journal import Journal
 
     with open_briefly(Path.cwd()) as repository:
         yield Journal(repository)
 
 
 def _open_journal() -> Journal:
-    from mitosis.git import find_repository
-    from mitosis.journal import Journal
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.journal import Journal
 
     return Journal(find_repository(Path.cwd()))
 
@@ -228,7 +230,7 @@ def _cut(text: str, limit: int) -> str:
 def _state(record: TrialRecord) -> tuple[str, str]:
     """The status, `lost` where the process of a running trial is gone, and a note about it."""
     if record.status == "running":
-        from mitosis.provenance import is_alive
+        from mitosis.process import is_alive
 
         where = f"step {(record.step or 0) + 1} of {len(record.steps)}" if len(record.steps) > 1 else ""
         alive = is_alive(record.process)
@@ -322,7 +324,7 @@ def _describe_parameters(record: TrialRecord, meanings: Meanings) -> list[str]:
 
 
 def _present_meaning(parameter: ParameterRecord, meanings: Meanings) -> PresentMeaning | None:
-    from mitosis.journal import variant_use
+    from mitosis.journal.locks import variant_use
 
     use = variant_use(parameter)
     return None if use is None else meanings.get(use)

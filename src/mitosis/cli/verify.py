@@ -35,7 +35,7 @@ def verify(
         outputs: Compare the files that trials left in the trials folder with their records, too.
         repair: First make anew what is derived from the records: notes, pins, the index.
     """
-    from mitosis.git import find_repository
+    from mitosis.git.repository import find_repository
     from mitosis.results import default_trials_folder
     from mitosis.verify import repair as mend
     from mitosis.verify import verify as check

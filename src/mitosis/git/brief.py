@@ -7,7 +7,7 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from mitosis.errors import ObjectTooLarge, UnreadableObject
+from mitosis.errors.repository import ObjectTooLarge, UnreadableObject
 from mitosis.git.objects import GitObject
 from mitosis.git.reader import ObjectReader
 from mitosis.git.repository import Repository, find_repository

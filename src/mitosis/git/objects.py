@@ -14,10 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from mitosis.errors import (
-    ObjectTooLarge,
-    UnreadableObject,
-)
+from mitosis.errors.repository import ObjectTooLarge, UnreadableObject
 from mitosis.git.program import LONGEST_ANSWER_BYTES, reading_git
 
 

@@ -18,11 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from mitosis.errors import (
-    GitError,
-    GitMissing,
-    NotARepository,
-)
+from mitosis.errors.repository import GitError, GitMissing, NotARepository
 
 
 def without_password(url: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from mitosis.errors import ObjectMissing, UnreadableObject
+from mitosis.errors.repository import ObjectMissing, UnreadableObject
 from mitosis.git.objects import GitObject, Objects, check_size
 from mitosis.git.program import LONGEST_ANSWER_BYTES, READ_AHEAD_BYTES, end_asked_git, start_asking_git
 from mitosis.git.repository import Repository

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mitosis.errors import (
+from mitosis.errors.repository import (
     BareRepository,
     GitError,
     NoIdentity,

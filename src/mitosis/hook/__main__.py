@@ -14,13 +14,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mitosis.errors import GitError, MitosisError
+from mitosis.errors.base import MitosisError
+from mitosis.errors.repository import GitError
 
 if TYPE_CHECKING:
     from mitosis.check.reports import Report
     from mitosis.check.states import State
-    from mitosis.git import Repository
-    from mitosis.journal import Journal
+    from mitosis.git.repository import Repository
+    from mitosis.journal.journal import Journal
 
 TIME_LIMIT_KEY = "mitosis.hookTimeLimit"
 """The key of git's configuration that says how many seconds evaluating the dictionaries may take."""
@@ -59,14 +60,14 @@ def main(arguments: Sequence[str]) -> int:
 
 def _check(is_strict: bool) -> int:
     from mitosis.check.relevance import can_matter, learn
-    from mitosis.git import find_repository
+    from mitosis.git.repository import find_repository
 
     repository = find_repository(Path.cwd())
     if not can_matter(repository):
         return 0
     from mitosis.check.reports import check_state
     from mitosis.check.states import staged_state
-    from mitosis.journal import Journal
+    from mitosis.journal.journal import Journal
 
     journal = Journal(repository)
     if journal.tip() is None:
@@ -88,7 +89,7 @@ def _news(journal: Journal, report: Report, staged: State, time_limit_s: float) 
     """What a commit brings: without what is so at HEAD already, which somebody has decided to live with."""
     from mitosis.check.reports import check_state, mark_flaky
     from mitosis.check.states import commit_state
-    from mitosis.errors import ConfigError
+    from mitosis.errors.usage import ConfigError
 
     assert staged.index is not None
     # A sparse checkout leaves out the same files then as now.
@@ -143,8 +144,8 @@ def _tell(report: Report, is_strict: bool) -> int:
 
 def _time_limit(repository: Repository) -> float:
     """How long evaluating the dictionaries may take."""
+    from mitosis.dictionaries.evaluation import TIME_LIMIT_S
     from mitosis.hook.place import read_setting
-    from mitosis.lookups.evaluation import TIME_LIMIT_S
 
     setting = read_setting(repository, TIME_LIMIT_KEY)
     if setting is None:

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitosis.errors import FileTrouble, HookEdited, HookInTheWay, HooksNotOurs, HooksTurnedOff
-from mitosis.git import Repository
+from mitosis.errors.files import FileTrouble
+from mitosis.errors.hook import HookEdited, HookInTheWay, HooksNotOurs, HooksTurnedOff
+from mitosis.git.repository import Repository
 from mitosis.hook.place import (
     PYTHON_KEY,
     STRICT_KEY,

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mitosis.errors import FileTrouble, GitError
-from mitosis.git import Repository
+from mitosis.errors.files import FileTrouble
+from mitosis.errors.repository import GitError
+from mitosis.git.repository import Repository
 
 PYTHON_KEY = "mitosis.python"
 STRICT_KEY = "mitosis.strict"

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mitosis.config import CONFIG_NAME, find_config
-from mitosis.errors import ConfigError, GitError
-from mitosis.git import Repository
+from mitosis.errors.repository import GitError
+from mitosis.errors.usage import ConfigError
+from mitosis.git.repository import Repository
 from mitosis.hook.place import (
     PYTHON_KEY,
     STRICT_KEY,

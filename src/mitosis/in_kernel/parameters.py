@@ -8,7 +8,7 @@ from typing import Any
 
 from mitosis import canonical
 from mitosis.canonical.sources import source_digests
-from mitosis.errors import UnstableValue
+from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel import describe_exception, let_interrupts_pass, user_namespace
 from mitosis.in_kernel.results import save
 

@@ -6,14 +6,15 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mitosis.errors import FormatTooNew, JournalError
-from mitosis.git import Identity, Repository
+from mitosis.errors.journal import FormatTooNew, JournalError
+from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
 from mitosis.journal.index import TrialIndex
 from mitosis.journal.objects import object_oid
 from mitosis.journal.reading import File, Reader
 from mitosis.journal.store import LockedRef, Store
-from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial
+from mitosis.records import MAX_RECORD_BYTES, decode_trial
+from mitosis.records.fields import TrialRecord
 
 _FORMAT_TEXT = f"{layout.FORMAT}\n".encode()
 _FORMAT_OID = object_oid(b"blob", _FORMAT_TEXT)

@@ -6,8 +6,9 @@ import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from mitosis.errors import BadRecord, JournalError, ObjectMissing, UnreadableObject
-from mitosis.git import Identity
+from mitosis.errors.journal import BadRecord, JournalError
+from mitosis.errors.repository import ObjectMissing, UnreadableObject
+from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
 from mitosis.journal.index import SHARDS, TrialIndex, Unusable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mitosis.errors import JournalError, NotesNotUpdated, ResolveError, TrialStillRuns
-from mitosis.git import Identity
+from mitosis.errors.journal import JournalError, NotesNotUpdated, ResolveError, TrialStillRuns
+from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.core import Core
 from mitosis.journal.locks import LockedVariant, is_whole, read_meanings
@@ -14,7 +14,7 @@ from mitosis.journal.messages import forgotten_message, resolved_message
 from mitosis.journal.notes import TrialChange, merge_notes
 from mitosis.journal.remarks import read_remarks
 from mitosis.process import is_alive
-from mitosis.records import TrialRecord
+from mitosis.records.fields import TrialRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from mitosis.errors import JournalError, UnreadableObject
-from mitosis.git import Identity
+from mitosis.errors.journal import JournalError
+from mitosis.errors.repository import UnreadableObject
+from mitosis.git.repository import Identity
 from mitosis.journal import layout, sharing
 from mitosis.journal.part import JournalPart
 from mitosis.journal.sharing import Merged, Unmerged

@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from mitosis.errors import GitError, MitosisError, UnreadableObject
-from mitosis.git import ObjectReader, Objects, Repository
+from mitosis.errors.base import MitosisError
+from mitosis.errors.repository import GitError, UnreadableObject
+from mitosis.git.objects import Objects
+from mitosis.git.reader import ObjectReader
+from mitosis.git.repository import Repository
 from mitosis.journal import layout
 
 if TYPE_CHECKING:
-    from mitosis.records import MainResult
+    from mitosis.records.fields import MainResult
 
 _PATIENCE_S = 1.5
 _TREE_LIMIT_BYTES = 4 * 2**20

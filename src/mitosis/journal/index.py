@@ -32,10 +32,11 @@ from typing import NamedTuple, TypeVar
 
 import msgpack
 
-from mitosis.errors import BadRecord, FormatTooNew, JournalError
+from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
 from mitosis.journal import layout
 from mitosis.journal.objects import Entry, ReadOnlyStore
-from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial
+from mitosis.records import MAX_RECORD_BYTES, decode_trial
+from mitosis.records.fields import TrialRecord
 
 _T = TypeVar("_T")
 

@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from mitosis.errors import JournalError
+from mitosis.errors.journal import JournalError
 
 JOURNAL_REF = "refs/mitosis/journal"
 SYMBOLIC_REF = "refs/refs/mitosis"

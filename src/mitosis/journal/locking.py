@@ -19,10 +19,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mitosis.errors import JournalBusy, JournalError
-from mitosis.git import Repository
+from mitosis.errors.journal import JournalBusy, JournalError
+from mitosis.git.repository import Repository
 from mitosis.process import is_alive, this_process
-from mitosis.records import ProcessRecord
+from mitosis.records.fields import ProcessRecord
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from mitosis.errors import BadRecord, JournalError, MitosisError
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.journal import layout
 from mitosis.journal.objects import Entry, ReadOnlyStore, object_oid
 from mitosis.journal.remarks import Remarks, latest_names, read_folder
-from mitosis.records import ParameterRecord
+from mitosis.records.fields import ParameterRecord
 
 MAX_VALUE_BYTES = 64 * 2**20
 """A larger canonical value is neither locked nor read."""

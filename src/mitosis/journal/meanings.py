@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mitosis.errors import (
-    BadRecord,
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import BadRecord
+from mitosis.errors.values import (
     Conflict,
     Meaning,
-    MitosisError,
     Redefinition,
     Retirement,
     VariantConflict,

@@ -19,8 +19,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from mitosis.errors import BadRecord, FormatTooNew, GitError, JournalError
-from mitosis.git import Repository
+from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
+from mitosis.errors.repository import GitError
+from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.objects import RawEntry
 from mitosis.journal.store import Store

@@ -6,9 +6,9 @@ import math
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
-from mitosis.git import without_password
+from mitosis.git.program import without_password
 from mitosis.journal.layout import SHORT_KEY_DIGITS
-from mitosis.records import MainResult, TrialRecord, three_digits
+from mitosis.records.fields import MainResult, TrialRecord, three_digits
 
 _SHORT_COMMIT_DIGITS = 7
 _SHORT_DIGEST_DIGITS = 6

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mitosis.errors import NamingError
-from mitosis.git import Identity
+from mitosis.errors.journal import NamingError
+from mitosis.git.repository import Identity
 from mitosis.journal import layout, meanings
 from mitosis.journal.core import Core, Snapshot
 from mitosis.journal.locks import (

@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mitosis.errors import BadRecord
-from mitosis.git import Identity
+from mitosis.errors.journal import BadRecord
+from mitosis.git.repository import Identity
 from mitosis.journal.layout import NOTES_REF, SHORT_KEY_DIGITS
 from mitosis.journal.merge import merge_bases
 from mitosis.journal.messages import note_line
 from mitosis.journal.objects import EMPTY_TREE
 from mitosis.journal.store import Store
-from mitosis.records import TrialRecord
+from mitosis.records.fields import TrialRecord
 
 LINES_LIMIT = 50
 _NOTE_LIMIT_BYTES = 2**20

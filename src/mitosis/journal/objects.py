@@ -12,8 +12,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from mitosis.errors import BadRecord, JournalError, UnreadableObject
-from mitosis.git import Repository, read_blobs
+from mitosis.errors.journal import BadRecord, JournalError
+from mitosis.errors.repository import UnreadableObject
+from mitosis.git.objects import read_blobs
+from mitosis.git.repository import Repository
 
 if TYPE_CHECKING:
     import pygit2

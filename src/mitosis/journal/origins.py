@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mitosis.git import Repository
+from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.locks import LockOrigin, digest_of_file
 

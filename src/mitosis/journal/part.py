@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mitosis.errors import BadRecord
-from mitosis.git import Repository
+from mitosis.errors.journal import BadRecord
+from mitosis.git.repository import Repository
 from mitosis.journal.core import Core
 from mitosis.journal.reading import Reader
 

@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
-from mitosis.errors import BadRecord, FormatTooNew
+from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.journal import layout
 from mitosis.journal.locks import MAX_VALUE_BYTES, LockedVariant, VariantUse, digest_of_file
 from mitosis.journal.objects import ReadOnlyStore
-from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial, read_started
+from mitosis.records import MAX_RECORD_BYTES, decode_trial, read_started
+from mitosis.records.fields import TrialRecord
 
 _T = TypeVar("_T")
 _FROZEN_BY_PYTHON = gc.get_freeze_count()

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgpack
 
-from mitosis.errors import BadRecord
+from mitosis.errors.journal import BadRecord
 from mitosis.journal import layout
 from mitosis.journal.objects import Entry, ReadOnlyStore
 

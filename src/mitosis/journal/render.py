@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from mitosis.errors import BadRecord, FormatTooNew, MitosisError
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.journal.messages import one_line
 from mitosis.journal.remarks import parse_remark
 from mitosis.records import decode_trial

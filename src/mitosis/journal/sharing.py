@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitosis.errors import BadRecord, FormatTooNew, GitError, JournalError, NoIdentity, ObjectMissing, TrialNotFound
-from mitosis.git import Identity
+from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, TrialNotFound
+from mitosis.errors.repository import GitError, NoIdentity, ObjectMissing
+from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
 from mitosis.journal.locks import variant_use
@@ -16,7 +17,8 @@ from mitosis.journal.merge import MOST_CHANGES, iter_changes, merge_bases, merge
 from mitosis.journal.messages import merged_message, shared_message
 from mitosis.journal.notes import OtherNotes, TrialChange, merge_notes
 from mitosis.journal.reading import File
-from mitosis.records import TrialRecord, encode_trial
+from mitosis.records import encode_trial
+from mitosis.records.fields import TrialRecord
 
 _RECORD_DEPTHS = (4, 5)
 _REMEMBERED_TIPS = 100

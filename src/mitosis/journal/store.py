@@ -15,8 +15,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mitosis.errors import JournalError, UnreadableObject
-from mitosis.git import Identity, Repository
+from mitosis.errors.journal import JournalError
+from mitosis.errors.repository import UnreadableObject
+from mitosis.git.repository import Identity, Repository
 from mitosis.journal.locking import RefLock, remove_stale_lock
 from mitosis.journal.objects import BLOB_MODE, EMPTY_TREE, TREE_MODE, RawEntry, ReadOnlyStore, object_oid, raw_name
 from mitosis.journal.permissions import shared_bits, unmasked

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mitosis.errors import AmbiguousKey, BadRecord, JournalError, NoteNotWritten, TrialNotFound
-from mitosis.git import Identity
+from mitosis.errors.journal import AmbiguousKey, BadRecord, JournalError, NoteNotWritten, TrialNotFound
+from mitosis.git.repository import Identity
 from mitosis.journal import editing, layout, meanings
 from mitosis.journal.locks import ChangedFunctions, RenamedVariant, VariantValue, check_locks
 from mitosis.journal.messages import ended_message, started_message
@@ -16,7 +16,8 @@ from mitosis.journal.notes import add_to_note
 from mitosis.journal.part import JournalPart
 from mitosis.journal.reading import File
 from mitosis.journal.upkeep import keep_up
-from mitosis.records import TrialRecord, encode_trial
+from mitosis.records import encode_trial
+from mitosis.records.fields import TrialRecord
 
 _ENVIRONMENT_LIMIT_BYTES = 16 * 2**20
 _KEY_PREFIX = re.compile(rf"[0-9a-f]{{1,{layout.KEY_DIGITS}}}")

@@ -6,8 +6,9 @@ import contextlib
 import time
 from pathlib import Path
 
-from mitosis.errors import GitError, GitMissing
-from mitosis.git import Repository, start_git
+from mitosis.errors.repository import GitError, GitMissing
+from mitosis.git.program import start_git
+from mitosis.git.repository import Repository
 
 _PAUSE_S = 60.0
 """No two attempts are closer: git may find nothing to do, or be at it still."""

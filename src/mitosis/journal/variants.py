@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from mitosis.errors import BadRecord, Conflict, Redefinition
-from mitosis.git import Identity
+from mitosis.errors.journal import BadRecord
+from mitosis.errors.values import Conflict, Redefinition
+from mitosis.git.repository import Identity
 from mitosis.journal import editing, layout, meanings, naming
 from mitosis.journal.editing import Resolution
 from mitosis.journal.locks import (
@@ -24,7 +25,7 @@ from mitosis.journal.origins import HistoryEntry, read_history, read_origins
 from mitosis.journal.part import JournalPart
 from mitosis.journal.remarks import Remarks, iter_remarks
 from mitosis.journal.upkeep import keep_up
-from mitosis.records import ParameterRecord
+from mitosis.records.fields import ParameterRecord
 
 MOST_CONFLICTS = 20
 """So many are described at once: more can be nobody's to read."""

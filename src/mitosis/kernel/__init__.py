@@ -8,16 +8,3 @@ does, however that ends.
 whole as the runner sees it. The process is started before anything of Jupyter's is imported here, so that both go on
 at the same time.
 """
-
-from mitosis.kernel.endings import AnswerFailed, CellError, KernelDied, KernelNotStarted, describe_death
-from mitosis.kernel.kernel import Kernel, OutputListener
-
-__all__ = [
-    "AnswerFailed",
-    "CellError",
-    "Kernel",
-    "KernelDied",
-    "KernelNotStarted",
-    "OutputListener",
-    "describe_death",
-]

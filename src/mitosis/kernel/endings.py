@@ -6,7 +6,7 @@ import signal
 import sys
 from dataclasses import dataclass
 
-from mitosis.errors import MitosisError
+from mitosis.errors.base import MitosisError
 from mitosis.exit_status import ExitStatus
 
 _SAID_LINES = 15

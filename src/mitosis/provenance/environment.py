@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from mitosis.errors import RepositoryError
-from mitosis.git import Repository, run_git
+from mitosis.errors.repository import RepositoryError
+from mitosis.git.program import run_git
+from mitosis.git.repository import Repository
 from mitosis.provenance.text import recordable
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mitosis.blobs import blob_id
-from mitosis.errors import GitError, RepositoryError, UncommittedImports
-from mitosis.git import Repository, TreeEntry, find_repository
+from mitosis.errors.repository import GitError, RepositoryError, UncommittedImports
+from mitosis.git.objects import TreeEntry
+from mitosis.git.repository import Repository, find_repository
 from mitosis.provenance.text import c_quoted, shown
 
 _LINKS_LIMIT = 40

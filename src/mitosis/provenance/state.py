@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mitosis.errors import DirtyRepository, NoCommit
-from mitosis.git import Repository
+from mitosis.errors.repository import DirtyRepository, NoCommit
+from mitosis.git.repository import Repository
 from mitosis.provenance.text import recordable, shown
 
 

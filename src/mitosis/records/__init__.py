@@ -17,7 +17,7 @@ from typing import Any
 
 import msgpack
 
-from mitosis.errors import BadRecord, FormatTooNew
+from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.records.checks import Mismatch, build
 from mitosis.records.fields import (
     Failure,

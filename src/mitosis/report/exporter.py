@@ -13,8 +13,8 @@ from markupsafe import Markup
 from nbconvert.exporters.templateexporter import TemplateExporter
 from nbformat import NotebookNode
 
-from mitosis.errors import ConfigError
-from mitosis.records import TrialRecord
+from mitosis.errors.usage import ConfigError
+from mitosis.records.fields import TrialRecord
 from mitosis.report.highlight import highlight
 from mitosis.report.layout import Page
 from mitosis.report.markdown import markdown_html

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mitosis.errors import MitosisError
+from mitosis.errors.base import MitosisError
 from mitosis.files import write_whole
-from mitosis.records import TrialRecord
+from mitosis.records.fields import TrialRecord
 from mitosis.records.naming import belongs_to_trial
 from mitosis.report.naming import page_name
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from mitosis.records import MainResult, ParameterRecord, TrialRecord
+from mitosis.records.fields import MainResult, ParameterRecord, TrialRecord
 from mitosis.report.excerpts import cut, describe_size
 
 VALUE_CHARACTERS = 600

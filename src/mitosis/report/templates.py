@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitosis.errors import ConfigError, nearest
+from mitosis.errors.base import nearest
+from mitosis.errors.usage import ConfigError
 
 OWN_NAME = "mitosis"
 OWN_FOLDER = Path(__file__).parent / "template"

@@ -6,8 +6,9 @@ import asyncio
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from mitosis import provenance, report
-from mitosis.git import Repository
+from mitosis import report
+from mitosis.git.repository import Repository
+from mitosis.provenance.environment import Environment, read_environment
 
 _SWITCH_INTERVAL_S = 0.0005
 """How long the thread may go on when an answer of the kernel waits: with Python's own 5 ms, each answer would."""
@@ -25,7 +26,7 @@ class Ahead:
     def __init__(self, repository: Repository | None) -> None:
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self._executor = ThreadPoolExecutor(1, "mitosis-ahead")
-        self._environment = self._executor.submit(provenance.read_environment, repository)
+        self._environment = self._executor.submit(read_environment, repository)
         self._executor.submit(_open_journal, repository)
         self._page: Future[None] | None = None
 
@@ -37,7 +38,7 @@ class Ahead:
         """
         self._page = self._executor.submit(report.prepare, template)
 
-    async def environment(self) -> provenance.Environment:
+    async def environment(self) -> Environment:
         """The environment of the trial, as soon as it is known."""
         return await asyncio.wrap_future(self._environment)
 

@@ -10,27 +10,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mitosis import notebook as notebooks
-from mitosis import provenance
-from mitosis.errors import (
+from mitosis.errors.base import MitosisError
+from mitosis.errors.experiment import (
     BadReference,
     ExperimentError,
     ExpressionFailed,
     ImportFailed,
-    JournalError,
     LookupFailed,
-    MitosisError,
     SignatureMismatch,
     UnknownVariant,
-    UntrackableParameter,
 )
-from mitosis.kernel import AnswerFailed, Kernel, KernelDied
+from mitosis.errors.journal import JournalError
+from mitosis.errors.values import UntrackableParameter
+from mitosis.kernel.endings import AnswerFailed, KernelDied
+from mitosis.kernel.kernel import Kernel
 from mitosis.parameters import ParameterArgument, quoting_hint
-from mitosis.records import ParameterRecord, StepRecord
+from mitosis.provenance.imports import ImportedFile, check_imports, imported_elsewhere
+from mitosis.records.fields import ParameterRecord, StepRecord
 from mitosis.runner.outputs import TrialFolder
 from mitosis.runner.settle import Settled
 
 if TYPE_CHECKING:
-    from mitosis.journal import VariantValue
+    from mitosis.journal.locks import VariantValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,8 @@ class Loader:
 
     def _new_names(self, step: str, parameter: str, variant: str) -> Sequence[str]:
         """What the journal says that a variant is called now; none if it was not renamed."""
-        from mitosis.journal import Journal, recorded_name
+        from mitosis.journal.journal import Journal
+        from mitosis.journal.layout import recorded_name
         from mitosis.journal.remarks import latest_names
 
         if self._settled.repository is None:
@@ -201,10 +203,8 @@ class Loader:
         module = described["module"] or action.partition(":")[0]
         repository, head = self._settled.repository, self._settled.head
         if repository is not None and head is not None and not self._debug:
-            imported = provenance.ImportedFile(module, str(path), None)
-            committed = provenance.imported_elsewhere(
-                repository, head.commit, imported, folders, self._source_folders(root)
-            )
+            imported = ImportedFile(module, str(path), None)
+            committed = imported_elsewhere(repository, head.commit, imported, folders, self._source_folders(root))
             if committed is not None:
                 self._warn(
                     f"step `{described['name']}` runs {path}, not {committed} of this repository: its code is not "
@@ -300,7 +300,7 @@ class Loader:
         )
 
     def _variants(self, values: dict[ParameterArgument, dict[str, Any]]) -> list[VariantValue]:
-        from mitosis.journal import VariantValue
+        from mitosis.journal.locks import VariantValue
 
         lookups = {step.name: step.lookup for step in self._settled.steps}
         return [
@@ -333,8 +333,8 @@ class Loader:
         repository, head = self._settled.repository, self._settled.head
         if self._debug or repository is None or head is None:
             return
-        files = [provenance.ImportedFile(module, path, oid) for module, path, oid in listed["files"]]
-        provenance.check_imports(repository, head.commit, files, listed["folders"])
+        files = [ImportedFile(module, path, oid) for module, path, oid in listed["files"]]
+        check_imports(repository, head.commit, files, listed["folders"])
 
 
 def _distribution_of(module: str) -> str | None:

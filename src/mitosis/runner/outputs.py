@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 
 from mitosis.blobs import file_blob_id
-from mitosis.errors import FolderNotWritable
+from mitosis.errors.files import FolderNotWritable
 from mitosis.files import write_whole
 from mitosis.omission import output_file
-from mitosis.records import Output
+from mitosis.records.fields import Output
 
 NOTEBOOK = "notebook.ipynb"
 SOURCE = "source.py"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from mitosis.errors import MitosisError
+from mitosis.errors.base import MitosisError
 from mitosis.exit_status import ExitStatus, of_signal
-from mitosis.git import Repository
-from mitosis.records import ParameterRecord, StepRecord, TrialRecord
+from mitosis.git.repository import Repository
+from mitosis.records.fields import ParameterRecord, StepRecord, TrialRecord
 
 COMMANDS = frozenset(
     {

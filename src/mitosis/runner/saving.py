@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from mitosis import notebook as notebooks
 from mitosis import report
-from mitosis.errors import FolderNotWritable
+from mitosis.errors.files import FolderNotWritable
 from mitosis.omission import PRINTED
-from mitosis.records import TrialRecord
+from mitosis.records.fields import TrialRecord
 from mitosis.report import iterations
 from mitosis.runner import outputs
 from mitosis.runner.outputs import TrialFolder
@@ -23,7 +23,7 @@ from mitosis.runner.settle import Settled
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-    from mitosis.journal import Journal
+    from mitosis.journal.journal import Journal
 
 LOG_SHOWN_BYTES = 200_000
 """Of a log, so much of its end is given to the page."""

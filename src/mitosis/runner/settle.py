@@ -16,11 +16,12 @@ from mitosis.config import (
     module_step,
     select_steps,
 )
-from mitosis.errors import ConfigError, DirtyRepository, NoCommit, NoIdentity, NotARepository, UsageError
-from mitosis.git import Identity, Repository, find_repository
+from mitosis.errors.repository import DirtyRepository, NoCommit, NoIdentity, NotARepository
+from mitosis.errors.usage import ConfigError, UsageError
+from mitosis.git.repository import Identity, Repository, find_repository
 from mitosis.parameters import ParameterArgument, parse_parameters
-from mitosis.provenance import HeadDescription, check_clean, describe_head
-from mitosis.report import Template, find_template
+from mitosis.provenance.state import HeadDescription, check_clean, describe_head
+from mitosis.report.templates import Template, find_template
 from mitosis.runner.request import Request
 
 _KEY_BYTES = 6

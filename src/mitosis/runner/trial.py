@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mitosis import notebook as notebooks
-from mitosis import provenance
-from mitosis.errors import MitosisError, NotRecorded
-from mitosis.kernel import AnswerFailed, CellError, Kernel, KernelDied
-from mitosis.records import Failure, ParameterRecord, Status, StepRecord, TrialRecord
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import NotRecorded
+from mitosis.kernel.endings import AnswerFailed, CellError, KernelDied
+from mitosis.kernel.kernel import Kernel
+from mitosis.process import this_process
+from mitosis.provenance.command import command_line
+from mitosis.provenance.environment import Environment
+from mitosis.records.fields import Failure, ParameterRecord, Status, StepRecord, TrialRecord
 from mitosis.runner import outputs
 from mitosis.runner.ahead import Ahead
 from mitosis.runner.loading import Loader
@@ -27,7 +31,7 @@ from mitosis.runner.saving import Saved, Saver
 from mitosis.runner.settle import Settled
 
 if TYPE_CHECKING:
-    from mitosis.journal import Journal
+    from mitosis.journal.journal import Journal
 
 INTERRUPT_GRACE_S = 10.0
 """How long an interrupted step may take to end before its kernel is killed."""
@@ -220,9 +224,7 @@ class Trial:
         if settled.request.output != "ipynb":
             self._ahead.prepare_page(settled.template)
 
-    async def _check_and_record(
-        self, kernel: Kernel
-    ) -> tuple[provenance.Environment, TrialRecord, Journal | None, Announcement]:
+    async def _check_and_record(self, kernel: Kernel) -> tuple[Environment, TrialRecord, Journal | None, Announcement]:
         """Import the user's code, resolve the parameters, check all of it, and record the start."""
         self._progress.phase("checking")
         self._loader = Loader(self._settled, kernel, self._folder, self._warn)
@@ -237,7 +239,7 @@ class Trial:
         journal: Journal | None = None
         newly_locked = 0
         if not self._debug:
-            from mitosis.journal import Journal
+            from mitosis.journal.journal import Journal
 
             assert self._settled.repository is not None and self._settled.identity is not None
             journal = Journal(self._settled.repository)
@@ -265,8 +267,8 @@ class Trial:
         )
         return environment, record, journal, announcement
 
-    def _new_record(self, environment: provenance.Environment, parameters: tuple[ParameterRecord, ...]) -> TrialRecord:
-        from mitosis.journal import experiment_name
+    def _new_record(self, environment: Environment, parameters: tuple[ParameterRecord, ...]) -> TrialRecord:
+        from mitosis.journal.layout import experiment_name
 
         settled = self._settled
         return TrialRecord(
@@ -279,14 +281,14 @@ class Trial:
             iteration=0,
             started=self._started.isoformat(),
             author=str(settled.identity) if settled.identity is not None else "",
-            process=provenance.this_process(),
+            process=this_process(),
             environment=environment.digest,
             subject=settled.head.subject if settled.head is not None else "",
             branch=settled.head.branch if settled.head is not None else None,
             interpreter=environment.interpreter,
             platform=environment.platform,
             cpu_count=environment.cpu_count,
-            command=provenance.command_line(),
+            command=command_line(),
             variables=environment.variables,
             untracked_files=settled.untracked_files,
             trials_folder=_recordable(settled.trials_folder),
@@ -504,7 +506,7 @@ class Trial:
         )
 
     def _record_end(self, journal: Journal, record: TrialRecord) -> None:
-        from mitosis.errors import NoteNotWritten
+        from mitosis.errors.journal import NoteNotWritten
 
         assert self._settled.identity is not None and self._settled.repository is not None
         try:

@@ -3,10 +3,3 @@
 `remotes` finds out which one, `transport` has the git program fetch and push, `exchange` is what pull and push do.
 Everything over the network is done by the git program, as the user has set it up.
 """
-
-from __future__ import annotations
-
-from mitosis.sync.exchange import Pulled, Pushed, pull, push
-from mitosis.sync.remotes import Remote, find_remote, list_remotes
-
-__all__ = ["Pulled", "Pushed", "Remote", "find_remote", "list_remotes", "pull", "push"]

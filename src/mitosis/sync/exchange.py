@@ -7,9 +7,11 @@ import time
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
-from mitosis.errors import NotFetchedWhole, PushFailed
-from mitosis.git import Repository
-from mitosis.journal import Journal, Merged, layout
+from mitosis.errors.sync import NotFetchedWhole, PushFailed
+from mitosis.git.repository import Repository
+from mitosis.journal import layout
+from mitosis.journal.journal import Journal
+from mitosis.journal.sharing import Merged
 from mitosis.sync.remotes import Place, Remote
 from mitosis.sync.transport import Transport, lacks_blobs
 

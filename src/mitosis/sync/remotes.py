@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitosis.errors import GitError, NoRemote, UnknownRemote
-from mitosis.git import Repository, without_password
+from mitosis.errors.repository import GitError
+from mitosis.errors.sync import NoRemote, UnknownRemote
+from mitosis.git.program import without_password
+from mitosis.git.repository import Repository
 from mitosis.journal import layout
 
 _SETTINGS = r"^(remote\.pushdefault|branch\..*\.(pushremote|remote)|remote\..*\.(push)?url|url\..*\.pushinsteadof)$"

@@ -8,8 +8,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mitosis.errors import FetchFailed, GitError
-from mitosis.git import Repository, Streamed, stream_git
+from mitosis.errors.repository import GitError
+from mitosis.errors.sync import FetchFailed
+from mitosis.git.program import Streamed, stream_git
+from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.sync.remotes import Remote
 from mitosis.sync.said import HELD_BACK, Listener, OutputListener, Tell

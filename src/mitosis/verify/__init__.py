@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mitosis.errors import FormatTooNew, GitError, JournalError, MitosisError, ObjectTooLarge, UnreadableObject
-from mitosis.git import Identity, Repository
-from mitosis.journal import Journal, layout
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import FormatTooNew, JournalError
+from mitosis.errors.repository import GitError, ObjectTooLarge, UnreadableObject
+from mitosis.git.repository import Identity, Repository
+from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
+from mitosis.journal.journal import Journal
 from mitosis.process import is_alive
-from mitosis.records import TrialRecord
+from mitosis.records.fields import TrialRecord
 from mitosis.verify import derived
 from mitosis.verify.contents import UPGRADE, Contents, ContentsReader, check_lookups, who_wrote
 from mitosis.verify.findings import Finding, Findings, Report, Severity

@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mitosis import canonical
-from mitosis.errors import BadRecord, FormatTooNew, JournalError, MitosisError, ObjectMissing, UnreadableObject
-from mitosis.git import Repository
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
+from mitosis.errors.repository import ObjectMissing, UnreadableObject
+from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.locks import MAX_VALUE_BYTES, digest_of_file
 from mitosis.journal.messages import note_line
 from mitosis.journal.objects import Entry, ReadOnlyStore
 from mitosis.journal.remarks import MAX_REMARK_BYTES, decode_remark
-from mitosis.records import MAX_RECORD_BYTES, TrialRecord, decode_trial
+from mitosis.records import MAX_RECORD_BYTES, decode_trial
+from mitosis.records.fields import TrialRecord
 from mitosis.verify.findings import Findings
 
 MAX_ENVIRONMENT_BYTES = 16 * 2**20

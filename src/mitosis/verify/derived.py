@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from mitosis.errors import GitError, JournalError
-from mitosis.git import Identity, Repository
+from mitosis.errors.journal import JournalError
+from mitosis.errors.repository import GitError
+from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
 from mitosis.journal.derived import PresentNote, is_index_right, read_notes

@@ -6,8 +6,8 @@ import re
 import shlex
 from collections.abc import Callable, Iterable
 
-from mitosis.errors import GitError, ObjectMissing, ObjectTooLarge, UnreadableObject
-from mitosis.git import Repository
+from mitosis.errors.repository import GitError, ObjectMissing, ObjectTooLarge, UnreadableObject
+from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.verify.findings import Findings
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.errors import BadRecord
-from mitosis.git import find_repository
-from mitosis.journal import Journal
-from mitosis.records import TrialRecord
+from mitosis.errors.journal import BadRecord
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.records.fields import TrialRecord
 from support.faults import Nursery, nursery
 
 MEMORY = Path("/dev/shm")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.git import run_git
+from mitosis.git.program import run_git
 
 
 @pytest.fixture

@@ -11,9 +11,15 @@ from typing import Any
 
 import pytest
 
-from mitosis.git import find_repository, run_git
-from mitosis.provenance import read_environment
-from mitosis.provenance.environment import VARIABLE_PREFIXES, VARIABLES, chosen_variables, strip_secrets
+from mitosis.git.program import run_git
+from mitosis.git.repository import find_repository
+from mitosis.provenance.environment import (
+    VARIABLE_PREFIXES,
+    VARIABLES,
+    chosen_variables,
+    read_environment,
+    strip_secrets,
+)
 
 
 @pytest.fixture

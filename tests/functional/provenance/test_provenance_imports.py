@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mitosis.blobs import blob_id
-from mitosis.errors import UncommittedImports
-from mitosis.git import find_repository, run_git
-from mitosis.provenance import ImportedFile, check_imports, imported_elsewhere
+from mitosis.errors.repository import UncommittedImports
+from mitosis.git.program import run_git
+from mitosis.git.repository import find_repository
+from mitosis.provenance.imports import ImportedFile, check_imports, imported_elsewhere
 
 
 def imported(path: Path, module: str = "m") -> ImportedFile:

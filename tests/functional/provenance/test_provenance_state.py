@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.errors import DirtyRepository, NoCommit
-from mitosis.git import find_repository, run_git
-from mitosis.provenance import HeadDescription, check_clean, describe_head
+from mitosis.errors.repository import DirtyRepository, NoCommit
+from mitosis.git.program import run_git
+from mitosis.git.repository import find_repository
+from mitosis.provenance.state import HeadDescription, check_clean, describe_head
 
 
 def changes(root: Path) -> list[str]:

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.provenance import command_line, is_alive, this_process
-from mitosis.records import ProcessRecord
+from mitosis.process import is_alive, this_process
+from mitosis.provenance.command import command_line
+from mitosis.records.fields import ProcessRecord
 from support.waiting import wait_until
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 REPORT = """
-from mitosis.provenance import this_process
+from mitosis.process import this_process
 record = this_process()
 print(record.host, record.pid, record.started, sep="\\t", flush=True)
 input()

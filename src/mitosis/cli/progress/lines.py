@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from mitosis.cli.screen import Screen
 from mitosis.cli.text import KEY_DIGITS, clean, duration, result
-from mitosis.records import StepRecord, TrialRecord
-from mitosis.runner import Announcement, Outcome
+from mitosis.records.fields import StepRecord, TrialRecord
+from mitosis.runner.request import Announcement, Outcome
 
 LINE_WIDTH = 72
 """Columns of a line that has the time at its end, where the terminal is not narrower."""

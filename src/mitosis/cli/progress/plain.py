@@ -16,8 +16,8 @@ from mitosis.cli.progress.lines import (
 )
 from mitosis.cli.screen import Screen, without_colour
 from mitosis.cli.text import clean, has_colour, is_terminal, plain
-from mitosis.records import StepRecord
-from mitosis.runner import Announcement, Outcome, OutputStream
+from mitosis.records.fields import StepRecord
+from mitosis.runner.request import Announcement, Outcome, OutputStream
 
 
 class PlainProgress:

@@ -30,8 +30,8 @@ def resolve(
         keep: Digest of the meaning that the name keeps, or any unique beginning of it.
         rename_other: A new name for the other meaning, which is dropped without one; for several, in order of digests.
     """
-    from mitosis.git import find_repository
-    from mitosis.journal import Journal
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.journal import Journal
     from mitosis.parameters import parse_variant
 
     step, parameter, name = parse_variant(variant)
@@ -62,8 +62,8 @@ def rename(
         old: The variant.
         new: Its new name.
     """
-    from mitosis.git import find_repository
-    from mitosis.journal import Journal
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.journal import Journal
 
     step, name = parameter_name(parameter)
     repository = find_repository(Path.cwd())
@@ -89,9 +89,9 @@ def retire(
         reason: Why; whoever tries to use it is told.
         undo: Let a retired variant be used again.
     """
-    from mitosis.errors import UsageError
-    from mitosis.git import find_repository
-    from mitosis.journal import Journal
+    from mitosis.errors.usage import UsageError
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.journal import Journal
     from mitosis.parameters import parse_variant
 
     step, parameter, name = parse_variant(variant)

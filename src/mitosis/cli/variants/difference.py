@@ -15,10 +15,11 @@ from mitosis.cli.text import clean, value_summary
 from mitosis.cli.variants.names import locked_names, parameter_name
 
 if TYPE_CHECKING:
-    from mitosis.errors import Conflict
-    from mitosis.git import Repository
-    from mitosis.journal import Journal, LockedVariant
-    from mitosis.lookups import Evaluation, Meaning
+    from mitosis.dictionaries.evaluation import Evaluation, Meaning
+    from mitosis.errors.values import Conflict
+    from mitosis.git.repository import Repository
+    from mitosis.journal.journal import Journal
+    from mitosis.journal.locks import LockedVariant
 
 _DIFFERENCES_SHOWN = 100
 
@@ -45,9 +46,9 @@ def diff(
         second: Another one.
         rev: A..B, two commits as git names them; B may be left out for HEAD.
     """
-    from mitosis.errors import UsageError
-    from mitosis.git import find_repository
-    from mitosis.journal import Journal
+    from mitosis.errors.usage import UsageError
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.journal import Journal
 
     repository = find_repository(Path.cwd())
     step, parameter = ("", "") if target is None else parameter_name(target, needs_parameter=rev is None)
@@ -77,7 +78,7 @@ def _value_of(repository: Repository, journal: Journal, step: str, parameter: st
     Raises:
         VariantConflict: several meanings of it are recorded.
     """
-    from mitosis.errors import VariantConflict
+    from mitosis.errors.values import VariantConflict
 
     meanings = _locked_meanings(journal, step, parameter, variant)
     if len(meanings) > 1:
@@ -106,8 +107,9 @@ def _locked_and_present(
     repository: Repository, journal: Journal, step: str, parameter: str, variant: str, locked: Sequence[LockedVariant]
 ) -> tuple[bytes, bytes, tuple[str, ...]]:
     """What a variant is locked to, what the dictionary says, and the functions of it that have changed since."""
-    from mitosis.errors import UnknownName
-    from mitosis.journal import Remarks, recorded_name, same_names
+    from mitosis.errors.usage import UnknownName
+    from mitosis.journal.layout import recorded_name
+    from mitosis.journal.remarks import Remarks, same_names
 
     if not locked:
         reason = "is not locked, so there is nothing to compare"
@@ -125,8 +127,8 @@ def _locked_meanings(journal: Journal, step: str, parameter: str, variant: str) 
     Raises:
         BadRecord: one of them cannot be read.
     """
-    from mitosis.errors import BadRecord
-    from mitosis.journal import recorded_name
+    from mitosis.errors.journal import BadRecord
+    from mitosis.journal.layout import recorded_name
 
     name = recorded_name(step, parameter, variant)
     names = {lock for lock in journal.locks() if lock[:3] == name}
@@ -162,7 +164,8 @@ def _present_meaning(
         UnknownName: it is not there.
     """
     from mitosis.check.states import working_state
-    from mitosis.errors import LookupTrouble, UnknownName
+    from mitosis.errors.experiment import LookupTrouble
+    from mitosis.errors.usage import UnknownName
 
     name = f"{step}.{parameter}={variant}"
     with working_state(repository) as state:

@@ -26,8 +26,8 @@ from mitosis.exit_status import ExitStatus
 if TYPE_CHECKING:
     from mitosis.check.states import State
     from mitosis.check.survey import VariantStatus
-    from mitosis.journal import Journal
-    from mitosis.lookups import Trouble
+    from mitosis.dictionaries.evaluation import Trouble
+    from mitosis.journal.journal import Journal
 
 _NAME_WIDTH = 100
 _LEAST_WIDTHS = {"value": 16, "by": 8, "last used": 9}
@@ -53,9 +53,9 @@ def list_variants(
     from mitosis.check.states import working_state
     from mitosis.check.survey import survey
     from mitosis.check.texts import change_lines, not_compared, remedies
-    from mitosis.errors import UsageError
-    from mitosis.git import find_repository
-    from mitosis.journal import Journal
+    from mitosis.errors.usage import UsageError
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.journal import Journal
 
     if changed and locked:
         raise UsageError("--changed compares the dictionaries with the locks, and --locked leaves the dictionaries out")
@@ -104,7 +104,7 @@ def _refuse_unknown(what: str, statuses: Sequence[VariantStatus]) -> None:
     Raises:
         UnknownName: naming those.
     """
-    from mitosis.errors import UnknownName
+    from mitosis.errors.usage import UnknownName
 
     known = list(dict.fromkeys(f"{status.step}.{status.parameter}" for status in statuses))
     if known:
@@ -182,7 +182,7 @@ def _check_step(journal: Journal, state: State | None, step: str) -> None:
     Raises:
         UnknownName: it is neither registered nor does it have locked variants.
     """
-    from mitosis.errors import UnknownName
+    from mitosis.errors.usage import UnknownName
 
     known = {lock.step for lock in journal.locks()}
     if state is not None and state.config is not None:

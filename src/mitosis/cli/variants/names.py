@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mitosis.journal import Journal
+    from mitosis.journal.journal import Journal
 
 
 def parameter_name(text: str, *, needs_parameter: bool = True) -> tuple[str, str]:
@@ -14,7 +14,7 @@ def parameter_name(text: str, *, needs_parameter: bool = True) -> tuple[str, str
     Raises:
         UsageError: it names neither.
     """
-    from mitosis.errors import UsageError
+    from mitosis.errors.usage import UsageError
 
     step, _, parameter = text.partition(".")
     if not step or "=" in text or (needs_parameter and not parameter):

@@ -17,8 +17,9 @@ from mitosis.cli.variants.names import locked_names
 
 if TYPE_CHECKING:
     from mitosis.check.survey import Survey, VariantStatus
-    from mitosis.journal import Journal, LockOrigin
-    from mitosis.records import TrialRecord
+    from mitosis.journal.journal import Journal
+    from mitosis.journal.locks import LockOrigin
+    from mitosis.records.fields import TrialRecord
 
 _FULL_VALUE_LINES = 200
 _TRIALS_SHOWN = 20
@@ -33,9 +34,10 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     from mitosis.check.states import working_state
     from mitosis.check.survey import survey
     from mitosis.check.texts import change_lines, not_compared
-    from mitosis.errors import UnknownName
-    from mitosis.git import find_repository
-    from mitosis.journal import Journal, recorded_name
+    from mitosis.errors.usage import UnknownName
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.journal import Journal
+    from mitosis.journal.layout import recorded_name
     from mitosis.parameters import parse_variant
 
     step, parameter, name = parse_variant(variant)
@@ -94,8 +96,8 @@ def _facts(status: VariantStatus, origin: LockOrigin | None) -> Iterator[str]:
 
 def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[str]:
     from mitosis import canonical
-    from mitosis.errors import MitosisError
-    from mitosis.journal import VariantUse
+    from mitosis.errors.base import MitosisError
+    from mitosis.journal.locks import VariantUse
 
     name = (status.step, status.parameter, status.variant)
     if status.is_locked:
@@ -113,7 +115,9 @@ def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[
 
 
 def _print_trials(journal: Journal, name: tuple[str, str, str]) -> None:
-    from mitosis.journal import recorded_name, same_names, variant_use
+    from mitosis.journal.layout import recorded_name
+    from mitosis.journal.locks import variant_use
+    from mitosis.journal.remarks import same_names
 
     others = same_names(journal.remarks()).get(name, ())
     used = []

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from mitosis.git import Repository, run_git
+from mitosis.git.program import run_git
+from mitosis.git.repository import Repository
 from mitosis.temporary import TemporaryFolder
 
 _SUBMODULE_MODE = "160000"

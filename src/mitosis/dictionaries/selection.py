@@ -6,11 +6,11 @@ import bisect
 from collections.abc import Collection, Sequence
 
 from mitosis.config import CONFIG_NAME, Config
-from mitosis.errors import UnreadableObject
-from mitosis.lookups.checkouts import Index
-from mitosis.lookups.evaluation import TIME_LIMIT_S, Evaluation, Seen, evaluate
-from mitosis.lookups.paths import folders, module_names
-from mitosis.lookups.static import source_folders, static_files
+from mitosis.dictionaries.checkouts import Index
+from mitosis.dictionaries.evaluation import TIME_LIMIT_S, Evaluation, Seen, evaluate
+from mitosis.dictionaries.paths import folders, module_names
+from mitosis.dictionaries.static import source_folders, static_files
+from mitosis.errors.repository import UnreadableObject
 
 SMALL_REPOSITORY = 200
 """With so many files at most, everything is checked out."""

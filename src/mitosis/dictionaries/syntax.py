@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 from mitosis.config import Config
-from mitosis.lookups.parsing import parse_module
-from mitosis.lookups.static import source_folders
+from mitosis.dictionaries.parsing import parse_module
+from mitosis.dictionaries.static import source_folders
 
 
 @dataclass(frozen=True, slots=True)

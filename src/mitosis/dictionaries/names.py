@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mitosis.config import StepConfig
+from mitosis.dictionaries.reading import Signature, SourceReader
 from mitosis.journal.glance import Glance
-from mitosis.lookups.reading import Signature, SourceReader
 
 _MOST_SUMMARIES = 100
 """So many values of locked variants are read for what they mean."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mitosis.config import Config, StepConfig
-from mitosis.lookups.checkouts import Checkout
+from mitosis.dictionaries.checkouts import Checkout
 from mitosis.temporary import TemporaryFolder
 
 TIME_LIMIT_S = 30.0
@@ -26,7 +26,7 @@ _REPLY_LIMIT_BYTES = 600 * 2**20
 """A longer file of replies was not written by the process alone."""
 _DRAIN_S = 1.0
 """How long to wait for the rest of the output when the process has ended."""
-_START = "import sys; from mitosis.lookups.process import main; main(*sys.argv[1:])"
+_START = "import sys; from mitosis.dictionaries.process import main; main(*sys.argv[1:])"
 
 _HOOK_VARIABLES = frozenset(
     (

@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass
 from typing import Any
 
-from mitosis.lookups.syntax import Modules, Scope, assignments, flat, items, target_path
+from mitosis.dictionaries.syntax import Modules, Scope, assignments, flat, items, target_path
 
 _MOST_NAMES = 50
 """So many names are followed from one to the next: they may go round."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from mitosis.config import Config
-from mitosis.lookups.parsing import parse_module
+from mitosis.dictionaries.parsing import parse_module
 
 _EXTENSION = ".py"
 

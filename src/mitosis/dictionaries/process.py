@@ -22,10 +22,10 @@ from mitosis import canonical
 from mitosis.canonical.content import refuse_contents
 from mitosis.canonical.graph import ARRAY, DIGESTED
 from mitosis.canonical.sources import source_digests
-from mitosis.errors import UnstableValue
+from mitosis.dictionaries.relocation import Places, relocate_imports
+from mitosis.dictionaries.watching import Watch
+from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel.imports import list_imports, watch_imports
-from mitosis.lookups.relocation import Places, relocate_imports
-from mitosis.lookups.watching import Watch
 from mitosis.typing import Parameter
 
 REPLY_LIMIT_BYTES = 512 * 2**20
