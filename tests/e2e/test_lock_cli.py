@@ -19,10 +19,7 @@ other = ["lab:run", "lab:lookup_dict"]
 def locked(lab: Lab) -> dict[str, str]:
     from mitosis import canonical
 
-    return {
-        f"{lock.step}.{lock.parameter}={lock.variant}": canonical.summary(lock.value)
-        for lock in lab.journal.iter_variants()
-    }
+    return {str(lock.name): canonical.summary(lock.value) for lock in lab.journal.iter_variants()}
 
 
 def test_all_variants_are_locked_and_printed(lab: Lab) -> None:

@@ -168,7 +168,7 @@ def test_text_of_a_record_cannot_steer_the_terminal(
 def test_names_in_paths_cannot_steer_the_terminal(run_trial: RunTrial, rewrite: Rewrite, commands: Commands) -> None:
     record = run_trial()
     value = canonical.encode({TEXT: TEXT})
-    name = layout.encode_name(TEXT, 1000)
+    name = layout.encode_name(TEXT)
     hostile = "\x1b[2Jx\u202e"
     rewrite(
         {

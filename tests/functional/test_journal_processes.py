@@ -28,7 +28,7 @@ import json, secrets, sys
 from pathlib import Path
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
+from mitosis.variants import Variant
 from mitosis.errors.values import VariantRedefined
 from mitosis.records.fields import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis import canonical
@@ -42,9 +42,9 @@ print("ready", flush=True)
 sys.stdin.readline()
 for number in range(count):
     value = canonical.encode(number)
-    variant = VariantValue("my_exp", "seed", f"v{number}", canonical.digest(value), value)
+    variant = Variant("my_exp", "seed", f"v{number}", canonical.digest(value), value)
     mine = canonical.encode(worker)
-    contested = VariantValue("my_exp", "owner", f"v{number}", canonical.digest(mine), mine)
+    contested = Variant("my_exp", "owner", f"v{number}", canonical.digest(mine), mine)
     record = TrialRecord(
         key=secrets.token_hex(6),
         experiment="my_exp",

@@ -23,6 +23,7 @@ import pytest
 from mitosis.canonical import FORMAT, MAX_BYTES, compare, decode, encode, encode_node, render, summary
 from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.errors.values import Meaning, Redefinition
+from mitosis.variants import VariantName
 from support import canonical_samples as samples
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -414,9 +415,7 @@ def test_refusal_names_the_place_in_a_value_whose_summaries_differ_too(before: A
     locked, now = encode(before), encode(after)
     comparison = compare(locked, now)
     redefinition = Redefinition(
-        step="fit",
-        parameter="kernel",
-        variant="wide",
+        name=VariantName("fit", "kernel", "wide"),
         locked=Meaning("a" * 40, summary(locked), "Ada", "2026-03-01", "", 1),
         now_digest="b" * 40,
         now_summary=summary(now),

@@ -20,6 +20,7 @@ from mitosis.journal.objects import Entry, ReadOnlyStore
 from mitosis.journal.remarks import MAX_REMARK_BYTES, decode_remark
 from mitosis.records import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.fields import TrialRecord
+from mitosis.variants import VariantName
 from mitosis.verify.findings import Findings
 
 MAX_ENVIRONMENT_BYTES = 16 * 2**20
@@ -199,7 +200,9 @@ class ContentsReader:
             if parameter.kind != "lookup" or not parameter.tracked:
                 continue
             try:
-                lock = layout.variant_path(parameter.step, parameter.name, parameter.text, parameter.digest or "")
+                lock = layout.variant_path(
+                    VariantName(parameter.step, parameter.name, parameter.text), parameter.digest or ""
+                )
             except JournalError as error:
                 self._findings.error("lock", where, str(error), f"mitosis show {record.key}")
             else:
@@ -261,7 +264,7 @@ class ContentsReader:
         name = path.rpartition("/")[2]
         if _SHORTENED.fullmatch(name):
             return
-        if layout.encode_name(layout.decode_name(name), layout.VARIANT_NAME_LIMIT) != name:
+        if not layout.is_component(name):
             self._findings.error("path", path, "mitosis writes no name like that", who_wrote(path))
 
     # --- environments -----------------------------------------------------------------------------
