@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitosis import canonical
-from mitosis.journal.messages import ended_message, format_duration, note_line, one_line, started_message
+from mitosis.journal.messages import ended_message, note_line, started_message
 from mitosis.journal.notes import LINES_LIMIT, Note, note_of, parse_note
 from mitosis.journal.render import render_blob
 from mitosis.records import encode_trial
@@ -109,23 +108,6 @@ def test_interruption_is_told(chain: TrialRecord) -> None:
 def test_finished_without_a_main_result_is_told(ended: TrialRecord) -> None:
     assert ended_message(ended.with_changes(main=None, duration_s=None)).startswith("my_exp 5f2c91d07a3b finished\n")
     assert "Main:" not in ended_message(ended.with_changes(main=None))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.04, "0.0 s"), (99.94, "99.9 s"), (99.96, "1 min 40 s"), (119.6, "2 min 0 s"), (6001, "1 h 40 min")],
-)
-def test_duration_is_told(seconds: float, text: str) -> None:
-    assert format_duration(seconds) == text
-
-
-@given(st.text(), st.integers(10, 50))
-def test_one_line_has_no_control_characters(text: str, limit: int) -> None:
-    line = one_line(text, limit)
-    assert len(line) <= limit
-    assert len(f"{line}.".splitlines()) == 1
-    assert not any(unicodedata.category(c) in {"Cc", "Cf", "Cs"} for c in line)
-    line.encode()
 
 
 def test_hostile_texts_are_told_harmlessly(ended: TrialRecord) -> None:

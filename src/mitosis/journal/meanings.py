@@ -31,10 +31,10 @@ from mitosis.journal.locks import (
     read_meanings,
     variant_use,
 )
-from mitosis.journal.messages import one_line
 from mitosis.journal.origins import read_origins
 from mitosis.journal.reading import Reader
 from mitosis.journal.remarks import read_remarks
+from mitosis.text import one_line
 
 _AUTHOR_LIMIT = 100
 
