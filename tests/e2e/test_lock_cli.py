@@ -17,10 +17,10 @@ other = ["lab:run", "lab:lookup_dict"]
 
 
 def locked(lab: Lab) -> dict[str, str]:
-    from mitosis import canonical
+    from mitosis.canonical.show import summarize_value
 
     return {
-        f"{lock.step}.{lock.parameter}={lock.variant}": canonical.summary(lock.value)
+        f"{lock.step}.{lock.parameter}={lock.variant}": summarize_value(lock.value)
         for lock in lab.journal.iter_variants()
     }
 

@@ -16,6 +16,7 @@ from mitosis.errors.journal import JournalBusy, JournalError
 from mitosis.git.repository import find_repository
 from mitosis.journal import locking
 from mitosis.journal.journal import Journal
+from mitosis.journal.queue import read_holder
 from mitosis.records.fields import TrialRecord
 
 RunTrial = Callable[..., TrialRecord]
@@ -154,7 +155,7 @@ def test_file_system_without_hard_links_is_locked_too(
     start_trial()
     lock = locking.RefLock(journal.repository, "refs/mitosis/journal", durable=False)
     lock.acquire()
-    assert locking.read_holder(lock.path) is not None
+    assert read_holder(lock.path) is not None
     monkeypatch.setattr(locking, "LOCK_TIMEOUT_S", 0.1)
     monkeypatch.setattr(locking, "LIVE_HOLDER_TIMEOUT_S", 0.1)
     with pytest.raises(JournalBusy):

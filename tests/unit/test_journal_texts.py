@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitosis import canonical
+from mitosis.canonical.encode import encode_value
+from mitosis.canonical.full_text import render_value
 from mitosis.journal.messages import ended_message, note_line, started_message
 from mitosis.journal.notes import LINES_LIMIT, Note, note_of, parse_note
 from mitosis.journal.render import render_blob
@@ -190,8 +191,8 @@ def test_record_is_rendered_a_leaf_a_line(ended: TrialRecord) -> None:
 
 
 def test_file_name_alone_is_enough_to_render(ended: TrialRecord) -> None:
-    value = canonical.encode({"tol": 0.1})
-    assert render_blob("x.msgpack", value).rstrip("\n") == canonical.render(value).rstrip("\n")
+    value = encode_value({"tol": 0.1})
+    assert render_blob("x.msgpack", value).rstrip("\n") == render_value(value).rstrip("\n")
     assert render_blob(f"{KEY}.msgpack", encode_trial(ended)).startswith("key: ")
     assert render_blob("format", b"1\n") == "1\n"
     assert render_blob("e.txt", b"numpy==2.0\npandas==2.2\n") == "numpy==2.0\npandas==2.2\n"

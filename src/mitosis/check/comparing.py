@@ -220,12 +220,12 @@ class _Found:
 
     def _shown(self) -> dict[tuple[str, str, str], str]:
         """The locked values, as short texts, of what is gone."""
-        from mitosis import canonical
+        from mitosis.canonical.show import summarize_value
 
         gone = (*self.unlockable, *self.removed, *self.unregistered)
         names = {VariantUse(*name, self._recorded.meanings[name][0]) for name in gone}
         found = self._journal.read_locks(names, problems=[]) if names else ()
-        return {use[:3]: canonical.summary(locked.value, limit=60) for use, locked in found if is_whole(locked)}
+        return {use[:3]: summarize_value(locked.value, limit=60) for use, locked in found if is_whole(locked)}
 
 
 def with_flaky_marked(changes: Sequence[Change], state: State) -> tuple[Change, ...]:

@@ -132,10 +132,11 @@ class _Describer:
         return Conflict(folder.step, folder.parameter, folder.variant, tuple(meanings))
 
     def redefinition(self, variant: VariantValue, locked: LockedVariant) -> Redefinition:
-        from mitosis import canonical
+        from mitosis.canonical.difference import compare_values
+        from mitosis.canonical.show import summarize_value
 
         try:
-            comparison = canonical.compare(locked.value, variant.value)
+            comparison = compare_values(locked.value, variant.value)
         except MitosisError as error:
             path = layout.variant_path(locked.step, locked.parameter, locked.variant, locked.digest)
             raise BadRecord(path, f"{error}\n`mitosis verify` tells what can be done about it.") from error
@@ -145,7 +146,7 @@ class _Describer:
             variant=variant.variant,
             locked=self._meaning(locked),
             now_digest=variant.digest,
-            now_summary=canonical.summary(variant.value),
+            now_summary=summarize_value(variant.value),
             differences=tuple((d.path, d.text) for d in comparison.differences),
             same_count=comparison.same,
             source=variant.source,
@@ -154,7 +155,7 @@ class _Describer:
         )
 
     def _meaning(self, locked: LockedVariant) -> Meaning:
-        from mitosis import canonical
+        from mitosis.canonical.show import summarize_value
 
         name = VariantUse(*layout.recorded_name(locked.step, locked.parameter, locked.variant), locked.digest)
         commit = None if self._snapshot is None else self._snapshot.commit
@@ -165,7 +166,7 @@ class _Describer:
         origins = self._origins
         origin = (read_origins(self._core.repository, commit, path) if origins is None else origins).get(name)
         is_readable = is_whole(locked)
-        summary = canonical.summary(locked.value) if is_readable else "(cannot be read)"
+        summary = summarize_value(locked.value) if is_readable else "(cannot be read)"
         return Meaning(
             digest=locked.digest,
             summary=summary,
