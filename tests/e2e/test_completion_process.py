@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.records.fields import TrialRecord
@@ -89,8 +89,8 @@ def test_conflicts_are_offered_to_be_resolved_with_their_meanings(
     other = tmp_path / "other"
     git("clone", "--quiet", str(project), str(other), cwd=tmp_path)
     theirs = Journal(find_repository(other))
-    value = canonical.encode(99)
-    variant = Variant(VariantName("my_exp", "frequency", "two"), canonical.digest(value), value)
+    value = encode_value(99)
+    variant = Variant(VariantName("my_exp", "frequency", "two"), digest_value(value), value)
     theirs.lock([variant], journal.repository.head or "", theirs.repository.identity())
     git("fetch", "--quiet", str(other), "refs/mitosis/journal:refs/mitosis/remotes/other/journal", cwd=project)
     tip = journal.read_tip("refs/mitosis/remotes/other/journal")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.hook import installing
 from mitosis.journal.journal import Journal
@@ -88,8 +88,8 @@ class Lab:
         repository = find_repository(self.folder)
         variants = []
         for name, value in values.items():
-            data = canonical.encode(value)
-            digest = canonical.digest(data)
+            data = encode_value(value)
+            digest = digest_value(data)
             variants.append(Variant(VariantName("my_exp", "frequency", name), digest, data, "lab:lookup_dict"))
         assert repository.head is not None
         Journal(repository).lock(variants, repository.head, repository.identity())

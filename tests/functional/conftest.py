@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.records.fields import TrialRecord
@@ -38,10 +38,8 @@ def make_variant() -> Callable[..., Variant]:
     def make(
         variant: str = "slow", value: object = 1, *, step: str = "my_exp", parameter: str = "frequency"
     ) -> Variant:
-        data = canonical.encode(value)
-        return Variant(
-            VariantName(step, parameter, variant), canonical.digest(data), data, "sine_experiment:lookup_dict"
-        )
+        data = encode_value(value)
+        return Variant(VariantName(step, parameter, variant), digest_value(data), data, "sine_experiment:lookup_dict")
 
     return make
 

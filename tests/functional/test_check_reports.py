@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.check.reports import Report, check_revisions, check_staged, check_working_tree
 from mitosis.errors.repository import UnknownRevision
 from mitosis.errors.usage import ConfigError
@@ -41,10 +41,8 @@ def lock(folder: Path, **values: object) -> None:
     repository = find_repository(folder)
     variants = []
     for name, value in values.items():
-        data = canonical.encode(value)
-        variants.append(
-            Variant(VariantName("my_exp", "frequency", name), canonical.digest(data), data, "lab:lookup_dict")
-        )
+        data = encode_value(value)
+        variants.append(Variant(VariantName("my_exp", "frequency", name), digest_value(data), data, "lab:lookup_dict"))
     assert repository.head is not None
     Journal(repository).lock(variants, repository.head, repository.identity())
 
@@ -147,7 +145,7 @@ def test_nothing_is_found_where_no_locks_are(lab: Path, git: Git) -> None:
 
 
 def test_a_damaged_lock_does_not_hide_what_is_changed_besides(lab: Path, rewrite: Rewrite) -> None:
-    digest = canonical.digest(canonical.encode(1))
+    digest = digest_value(encode_value(1))
     rewrite({variant_path(VariantName("my_exp", "frequency", "slow"), digest): b"\xc1 no value"})
     write(lab, dictionary(slow=2, fast=11))
     report = check_working_tree(find_repository(lab))
@@ -162,8 +160,8 @@ def test_locked_values_are_asked_for_one_at_a_time(lab: Path) -> None:
     def pairs() -> Iterator[tuple[Variant, Variant]]:
         for use, locked in journal.read_locks(journal.locks()):
             asked.append(use.name.variant)
-            data = canonical.encode(2)
-            yield Variant(use.name, canonical.digest(data), data), locked
+            data = encode_value(2)
+            yield Variant(use.name, digest_value(data), data), locked
 
     for count, redefinition in enumerate(journal.describe(pairs(), {}), 1):
         assert asked[-1] == redefinition.name.variant
@@ -172,7 +170,7 @@ def test_locked_values_are_asked_for_one_at_a_time(lab: Path) -> None:
 
 
 def test_a_damaged_lock_of_what_is_gone_is_told_without_its_value(lab: Path, rewrite: Rewrite) -> None:
-    digest = canonical.digest(canonical.encode(1))
+    digest = digest_value(encode_value(1))
     rewrite({variant_path(VariantName("my_exp", "frequency", "slow"), digest): b"\xc1 no value"})
     write(lab, dictionary(fast=10))
     report = check_working_tree(find_repository(lab))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical
 from mitosis.__main__ import run_command
+from mitosis.canonical.encode import encode_value
 from mitosis.journal.journal import Journal
 from mitosis.records.fields import ParameterRecord, ProcessRecord, TrialRecord
 from mitosis.variants import Variant
@@ -43,7 +43,7 @@ def two_meanings(
 ) -> tuple[TrialRecord, TrialRecord]:
     """A journal as a merge leaves it: `slow` means 1 to one trial and 3 to the other."""
     first = run_trial(variants=[adas], parameters=frequency(adas, "1"))
-    rewrite({f"variants/my_exp/frequency/slow/{bobs.digest}.msgpack": canonical.encode(3)})
+    rewrite({f"variants/my_exp/frequency/slow/{bobs.digest}.msgpack": encode_value(3)})
     second = run_trial(parameters=frequency(bobs, "3"))
     monkeypatch.chdir(repository_folder)
     return first, second

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.errors.journal import BadRecord, JournalError, NamingError
 from mitosis.errors.values import VariantConflict, VariantRedefined
 from mitosis.git.repository import Identity, find_repository
@@ -340,8 +340,8 @@ def test_same_lock_taken_by_two_people_has_the_earlier_origin(
 def test_a_thousand_variants_are_checked_in_a_moment(journal: Journal, make_record: MakeRecord) -> None:
     variants = []
     for number in range(1000):
-        data = canonical.encode(number)
-        variants.append(Variant(VariantName("fit", f"p{number % 10}", f"v{number}"), canonical.digest(data), data))
+        data = encode_value(number)
+        variants.append(Variant(VariantName("fit", f"p{number % 10}", f"v{number}"), digest_value(data), data))
     identity = journal.repository.identity()
     started = journal.start(make_record(commit=journal.repository.head), variants, "", identity)
     assert started.newly_locked == tuple(variants)

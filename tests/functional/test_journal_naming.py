@@ -12,7 +12,7 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from mitosis import canonical
+from mitosis.canonical.show import summarize_value
 from mitosis.errors.journal import BadRecord, NamingError, ResolveError
 from mitosis.errors.values import VariantConflict, VariantRedefined, VariantRetired
 from mitosis.git.repository import Identity
@@ -74,14 +74,14 @@ def test_lock_of_another_value_is_refused_and_locks_none(journal: Journal, make_
 _LOCKER = """
 import sys
 from pathlib import Path
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.errors.values import VariantRedefined
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.variants import Variant, VariantName
-value = canonical.encode(int(sys.argv[1]))
+value = encode_value(int(sys.argv[1]))
 journal = Journal(find_repository(Path.cwd()))
-variant = Variant(VariantName("my_exp", "frequency", "slow"), canonical.digest(value), value, "sine:lookup_dict")
+variant = Variant(VariantName("my_exp", "frequency", "slow"), digest_value(value), value, "sine:lookup_dict")
 sys.stdin.readline()
 try:
     journal.lock([variant], journal.repository.head, journal.repository.identity())
@@ -113,7 +113,7 @@ def test_of_many_processes_that_lock_one_name_to_two_values_one_value_wins(
         process.stdin.flush()
     said = [process.communicate()[0].split() for process in processes]
     [locked] = journal.iter_variants()
-    winner = canonical.summary(locked.value)
+    winner = summarize_value(locked.value)
     assert sorted(map(tuple, said)) == [("locked", winner)] * 25 + [("refused", winner)] * 25
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical
 from mitosis.__main__ import run_command
 from mitosis.blobs import blob_id
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
@@ -252,8 +252,8 @@ def test_locked_value_is_compared_with_its_digest_and_decoded(
     run()
     nonsense = b"nonsense"
     wrong = layout.variant_path(VariantName("my_exp", "frequency", "slow"), slow.digest)
-    unread = layout.variant_path(VariantName("my_exp", "frequency", "fast"), canonical.digest(nonsense))
-    rewrite({wrong: canonical.encode(2), unread: nonsense})
+    unread = layout.variant_path(VariantName("my_exp", "frequency", "fast"), digest_value(nonsense))
+    rewrite({wrong: encode_value(2), unread: nonsense})
     problems = {finding.where: finding.what for finding in found("lock")}
     assert problems.keys() == {wrong, unread}
     assert "does not have the digest" in problems[wrong]
@@ -261,8 +261,8 @@ def test_locked_value_is_compared_with_its_digest_and_decoded(
 
 def test_name_that_mitosis_does_not_write_is_found(run: RunTrial, found: Found, rewrite: Rewrite) -> None:
     run()
-    value = canonical.encode(1)
-    rewrite({f"variants/my exp/frequency/%41/{canonical.digest(value)}.msgpack": value})
+    value = encode_value(1)
+    rewrite({f"variants/my exp/frequency/%41/{digest_value(value)}.msgpack": value})
     assert [finding.where for finding in found("path")] == ["variants/my exp", "variants/my exp/frequency/%41"]
 
 
@@ -276,8 +276,8 @@ def test_conflict_is_named_with_the_command_that_resolves_it(
 ) -> None:
     monkeypatch.chdir(repository_folder)
     run()
-    other = canonical.encode(3)
-    rewrite({layout.variant_path(VariantName("my_exp", "frequency", "slow"), canonical.digest(other)): other})
+    other = encode_value(3)
+    rewrite({layout.variant_path(VariantName("my_exp", "frequency", "slow"), digest_value(other)): other})
     (finding,) = found()
     assert finding.where == "my_exp.frequency=slow"
     assert run_command(finding.remedy.replace("NAME", "bobs-slow").split()[1:]) == 0
@@ -288,8 +288,8 @@ def test_meaning_that_was_dropped_is_known_from_the_history(
     repository_folder: Path, run_trial: RunTrial, run: RunTrial, found: Found, rewrite: Rewrite, journal: Journal
 ) -> None:
     run()
-    other = canonical.encode(3)
-    digest = canonical.digest(other)
+    other = encode_value(3)
+    digest = digest_value(other)
     rewrite({layout.variant_path(VariantName("my_exp", "frequency", "slow"), digest): other})
     parameter = ParameterRecord("my_exp", "frequency", "lookup", "slow", digest=digest, summary="3")
     run_trial(parameters=(parameter,), environment=DIGEST)

@@ -27,7 +27,11 @@ from typing import Any, NamedTuple
 
 import msgpack
 
-from mitosis import canonical
+from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical.difference import compare_values
+from mitosis.canonical.encode import encode_value
+from mitosis.canonical.full_text import render_value
+from mitosis.canonical.show import summarize_value
 from mitosis.cli.text import clean
 from mitosis.cli.trials import describe_trial
 from mitosis.errors.base import MitosisError
@@ -286,15 +290,15 @@ def read_record(data: bytes) -> None:
 
 
 def read_value(data: bytes) -> None:
-    for show in (canonical.summary, canonical.render):
+    for show in (summarize_value, render_value):
         with contextlib.suppress(MitosisError):
             demand_lines(show(data), f"{show.__name__} of a value")
     demand_lines(render_blob("1" * 40 + ".msgpack", data), "textconv of a value")
     with contextlib.suppress(MitosisError):
-        for difference in canonical.compare(VALUES[0], data).differences:
+        for difference in compare_values(VALUES[0], data).differences:
             str(difference)
-    node = canonical.decode(data)
-    demand(canonical.encode_node(node) == data, "a value does not come back")
+    node = decode_value(data)
+    demand(encode_node(node) == data, "a value does not come back")
     left = [node]
     for _ in range(200):
         if not left:
@@ -375,7 +379,7 @@ def read_loose(data: bytes) -> None:
 
 VALUES = tuple(
     data for path in sorted((FORMATS / "canonical").iterdir()) if len(data := path.read_bytes()) < 4000
-) + tuple(canonical.encode(value) for value in (1, "slow", [1, 2.5, None], {"a": {1, 2}, "b": (True, b"x")}))
+) + tuple(encode_value(value) for value in (1, "slow", [1, 2.5, None], {"a": {1, 2}, "b": (True, b"x")}))
 SEEDS_OF_RECORDS = (
     encode_trial(RECORD),
     encode_trial(RECORD.with_changes(status="running", ended=None, failure=None, outputs=(), extra={})),

@@ -19,7 +19,7 @@ from typing import ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.values import VariantConflict, VariantRedefined
 from mitosis.git.repository import find_repository
@@ -96,8 +96,8 @@ class Clones(RuleBasedStateMachine):
     @rule(where=picks, variant=st.sampled_from(["slow", "fast"]), value=st.sampled_from([1, 2]))
     def start(self, where: int, variant: str, value: int) -> None:
         folder, journal = self.choose(where)
-        data = canonical.encode(value)
-        meaning = Variant(VariantName("my_exp", "frequency", variant), canonical.digest(data), data)
+        data = encode_value(value)
+        meaning = Variant(VariantName("my_exp", "frequency", variant), digest_value(data), data)
         present = {digest for name, digest in self.locks[folder] if name == variant}
         record = make_trial(journal, f"{next(self.names):012x}", variant, meaning.digest)
         try:

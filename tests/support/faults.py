@@ -178,7 +178,7 @@ def _append(job: Job, tell: Tell) -> None:
     """Run `count` trials; each locks one of `variants`."""
     import secrets
 
-    from mitosis import canonical
+    from mitosis.canonical.encode import digest_value, encode_value
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
     from mitosis.process import this_process
@@ -190,8 +190,8 @@ def _append(job: Job, tell: Tell) -> None:
     variants = job.get("variants", {"slow": 1})
     for number in range(job.get("count", 1)):
         name = sorted(variants)[number % len(variants)]
-        value = canonical.encode(variants[name])
-        variant = Variant(VariantName("my_exp", "frequency", name), canonical.digest(value), value)
+        value = encode_value(variants[name])
+        variant = Variant(VariantName("my_exp", "frequency", name), digest_value(value), value)
         record = TrialRecord(
             key=secrets.token_hex(6),
             experiment="my_exp",
@@ -345,9 +345,9 @@ def _serve() -> None:
 
     import mitosis.journal
     import mitosis.sync.transport  # noqa: F401
-    from mitosis import canonical
+    from mitosis.canonical.encode import encode_value
 
-    canonical.encode(1)
+    encode_value(1)
     _adopt_orphans()
     for line in sys.stdin:
         children = []

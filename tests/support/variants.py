@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical
 from mitosis.__main__ import run_command
+from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.show import summarize_value
 from mitosis.git.repository import Identity, find_repository
 from mitosis.journal.journal import Journal
 from mitosis.records.fields import ParameterRecord, TrialRecord
@@ -119,7 +120,7 @@ class Lab:
             started=started,
             parameters=(
                 ParameterRecord(
-                    "my_exp", parameter, "lookup", name, digest=used.digest, summary=canonical.summary(used.value)
+                    "my_exp", parameter, "lookup", name, digest=used.digest, summary=summarize_value(used.value)
                 ),
             ),
         )
@@ -156,8 +157,8 @@ class Lab:
 
 
 def variant(name: str, value: object, parameter: str = "frequency", step: str = "my_exp") -> Variant:
-    data = canonical.encode(value)
-    return Variant(VariantName(step, parameter, name), canonical.digest(data), data, "lab:lookup_dict")
+    data = encode_value(value)
+    return Variant(VariantName(step, parameter, name), digest_value(data), data, "lab:lookup_dict")
 
 
 def make_lab(

@@ -220,12 +220,12 @@ class _Found:
 
     def _shown(self) -> dict[VariantName, str]:
         """The locked values, as short texts, of what is gone."""
-        from mitosis import canonical
+        from mitosis.canonical.show import summarize_value
 
         gone = (*self.unlockable, *self.removed, *self.unregistered)
         names = {VariantLock(name, self._recorded.meanings[name][0]) for name in gone}
         found = self._journal.read_locks(names, problems=[]) if names else ()
-        return {use.name: canonical.summary(locked.value, limit=60) for use, locked in found if is_whole(locked)}
+        return {use.name: summarize_value(locked.value, limit=60) for use, locked in found if is_whole(locked)}
 
 
 def with_flaky_marked(changes: Sequence[Change], state: State) -> tuple[Change, ...]:

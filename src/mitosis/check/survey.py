@@ -197,10 +197,10 @@ def survey(
 
 def _summary(value: bytes) -> str:
     """A value as a short text; why not where it cannot be read."""
-    from mitosis import canonical
+    from mitosis.canonical.show import summarize_value
 
     try:
-        return canonical.summary(value, limit=_SUMMARY_LETTERS)
+        return summarize_value(value, limit=_SUMMARY_LETTERS)
     except MitosisError as error:
         return f"cannot be read: {error}"
 

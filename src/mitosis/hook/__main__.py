@@ -163,7 +163,7 @@ def _first_line(text: str) -> str:
 
 
 def _say(lines: Iterable[str]) -> None:
-    from mitosis.journal.messages import one_line
+    from mitosis.text import one_line
 
     for line in lines:
         sys.stderr.write(f"{one_line(line, _LINE_LIMIT)}\n")

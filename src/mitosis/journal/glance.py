@@ -102,14 +102,14 @@ class Glance:
 
     def summary(self, step: str, parameter: str, variant: str, digest: str) -> str:
         """What a variant means, in a few words; empty where that cannot be told soon."""
-        from mitosis import canonical
+        from mitosis.canonical.show import summarize_value
 
         entry = self._folder(layout.VARIANTS, step, parameter, variant).get(f"{digest}{layout.RECORD_SUFFIX}")
         if entry is None or entry[0] or self._is_late():
             return ""
         try:
             value = self._objects.read_blob(entry[1], _VALUE_LIMIT_BYTES)
-            return canonical.summary(value, limit=_SUMMARY_LETTERS)
+            return summarize_value(value, limit=_SUMMARY_LETTERS)
         except MitosisError:
             return ""
 

@@ -278,13 +278,14 @@ def _variant_folders(
 
 def is_whole(locked: Variant) -> bool:
     """Whether a recorded value can be read, and is the one that its name says."""
-    from mitosis import canonical
+    from mitosis.canonical.encode import digest_value
+    from mitosis.canonical.show import summarize_value
 
     try:
-        canonical.summary(locked.value)
+        summarize_value(locked.value)
     except MitosisError:
         return False
-    return canonical.digest(locked.value) == locked.digest
+    return digest_value(locked.value) == locked.digest
 
 
 def digest_of_file(name: str) -> str | None:

@@ -27,10 +27,10 @@ from mitosis.journal.locks import (
     read_meanings,
     used_lock,
 )
-from mitosis.journal.messages import one_line
 from mitosis.journal.origins import read_origins
 from mitosis.journal.reading import Reader
 from mitosis.journal.remarks import read_remarks
+from mitosis.text import one_line
 from mitosis.variants import LockOrigin, Variant, VariantLock
 
 _AUTHOR_LIMIT = 100
@@ -125,10 +125,11 @@ class _Describer:
         return Conflict(folder.variant, tuple(meanings))
 
     def redefinition(self, variant: Variant, locked: Variant) -> Redefinition:
-        from mitosis import canonical
+        from mitosis.canonical.difference import compare_values
+        from mitosis.canonical.show import summarize_value
 
         try:
-            comparison = canonical.compare(locked.value, variant.value)
+            comparison = compare_values(locked.value, variant.value)
         except MitosisError as error:
             path = layout.variant_path(*locked.lock)
             raise BadRecord(path, f"{error}\n`mitosis verify` tells what can be done about it.") from error
@@ -136,7 +137,7 @@ class _Describer:
             name=variant.name,
             locked=self._meaning(locked),
             now_digest=variant.digest,
-            now_summary=canonical.summary(variant.value),
+            now_summary=summarize_value(variant.value),
             differences=tuple((d.path, d.text) for d in comparison.differences),
             same_count=comparison.same,
             source=variant.source,
@@ -145,14 +146,14 @@ class _Describer:
         )
 
     def _meaning(self, locked: Variant) -> Meaning:
-        from mitosis import canonical
+        from mitosis.canonical.show import summarize_value
 
         commit = None if self._snapshot is None else self._snapshot.commit
         path = layout.variant_path(*locked.lock)
         origins = self._origins
         origin = (read_origins(self._core.repository, commit, path) if origins is None else origins).get(locked.lock)
         is_readable = is_whole(locked)
-        summary = canonical.summary(locked.value) if is_readable else "(cannot be read)"
+        summary = summarize_value(locked.value) if is_readable else "(cannot be read)"
         return Meaning(
             digest=locked.digest,
             summary=summary,

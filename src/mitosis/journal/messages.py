@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
 from mitosis.git.program import without_password
 from mitosis.journal.layout import SHORT_KEY_DIGITS
-from mitosis.records.fields import MainResult, TrialRecord, three_digits
+from mitosis.records.fields import TrialRecord
+from mitosis.text import format_duration, format_value, one_line
 from mitosis.variants import VariantLock, VariantName
 
 _SHORT_COMMIT_DIGITS = 7
@@ -19,22 +18,6 @@ _SUMMARY_PARAMETERS_LIMIT = 200
 _TRAILER_LIMIT = 500
 _FAILURE_LIMIT = 200
 _METRICS_LIMIT = 100
-
-
-def one_line(text: str, limit: int) -> str:
-    """The text on one line: control characters and line breaks escaped, bounded to `limit` characters."""
-    shown = "".join(map(_visible, text[: limit + 1]))
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
-def _visible(character: str) -> str:
-    if character in "\n\t\r":
-        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}[character]
-    # Categories C*, Zl and Zp: control, format (which can reorder what is shown), surrogate, unassigned, line breaks.
-    if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
-        code = ord(character)
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-    return character
 
 
 def started_message(record: TrialRecord, locked: Collection[VariantLock]) -> str:
@@ -160,24 +143,6 @@ def note_line(record: TrialRecord) -> str:
     return "  ".join(column for column in columns if column)
 
 
-def format_duration(seconds: float) -> str:
-    """A duration for people, such as `0.6 s`, `12 min 5 s`, `3 h 20 min`."""
-    if seconds < 99.95 or not math.isfinite(seconds):
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 100:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min"
-
-
-def format_main(value: MainResult) -> str:
-    """A main result or metric for people: three significant digits of a float, a short text of anything else."""
-    if isinstance(value, float):
-        return three_digits(value)
-    return one_line(str(value), _SUMMARY_VALUE_LIMIT)
-
-
 def _heading(record: TrialRecord) -> str:
     return f"{one_line(record.experiment, _NAME_LIMIT)} {one_line(record.key, _NAME_LIMIT)}"
 
@@ -190,7 +155,7 @@ def _outcome(record: TrialRecord) -> tuple[str, str, str]:
         status += f" in {one_line(failure.step, _NAME_LIMIT)}"
     detail = ""
     if record.status == "finished" and record.main is not None:
-        detail = f"main = {format_main(record.main)}"
+        detail = f"main = {format_value(record.main)}"
     elif record.status == "failed" and failure is not None:
         detail = one_line(f"{failure.type}: {failure.message}" if failure.type else failure.message, _FAILURE_LIMIT)
     took = "" if record.duration_s is None else f"({format_duration(record.duration_s)})"

@@ -56,11 +56,11 @@ def lock_files(missing: Sequence[Variant], sources: Sequence[Variant]) -> dict[s
         missing: those that are not locked yet.
         sources: those of whose functions the sources are to be recorded.
     """
-    from mitosis import canonical
+    from mitosis.canonical.encode import digest_value
 
     changes: dict[str, bytes | None] = {}
     for new in missing:
-        if canonical.digest(new.value) != new.digest:
+        if digest_value(new.value) != new.digest:
             raise ValueError(f"{new.digest} is not the digest of the value of {new.name}")
         changes[layout.variant_path(*new.lock)] = new.value
     for variant in sources:

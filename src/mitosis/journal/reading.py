@@ -252,14 +252,14 @@ class Reader:
 
     def read_lock(self, lock: VariantLock, file: File) -> Variant | None:
         """A meaning with its value; None if that cannot be read, which is a problem."""
-        from mitosis import canonical
+        from mitosis.canonical.encode import digest_value
 
         try:
             value = self._store.read_blob(file.oid, file.path, MAX_VALUE_BYTES)
         except BadRecord as error:
             self._tell(error)
             return None
-        if canonical.digest(value) != lock.digest:
+        if digest_value(value) != lock.digest:
             self._tell(BadRecord(file.path, "its content does not have the digest that its name says"))
             return None
         return Variant(*lock, value)

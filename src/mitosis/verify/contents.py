@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mitosis import canonical
+from mitosis.canonical.decode import decode_value
+from mitosis.canonical.encode import digest_value
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
 from mitosis.errors.repository import ObjectMissing, UnreadableObject
@@ -237,13 +238,13 @@ class ContentsReader:
         except BadRecord as error:
             self._unreadable("lock", path, error)
             return
-        if canonical.digest(value) != digest:
+        if digest_value(value) != digest:
             self._findings.error(
                 "lock", path, "its content does not have the digest that its name says", who_wrote(path)
             )
             return
         try:
-            canonical.decode(value)
+            decode_value(value)
             self._sound_values.add((entry.oid, digest))
         except FormatTooNew as error:
             self._findings.error("lock", path, error.reason, UPGRADE)

@@ -192,9 +192,9 @@ def _present_meaning(
 
 
 def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), indent: str = "") -> None:
-    from mitosis import canonical
+    from mitosis.canonical.difference import compare_values
 
-    comparison = canonical.compare(one, other)
+    comparison = compare_values(one, other)
     for function in functions:
         print_line(clean(f"{indent}{function} has another body"))
     if not comparison.differences:

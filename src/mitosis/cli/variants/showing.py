@@ -94,7 +94,7 @@ def _facts(status: VariantStatus, origin: LockOrigin | None) -> Iterator[str]:
 
 
 def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[str]:
-    from mitosis import canonical
+    from mitosis.canonical.full_text import render_value
     from mitosis.errors.base import MitosisError
 
     name = VariantName(status.step, status.parameter, status.variant)
@@ -105,7 +105,7 @@ def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[
     if not values:
         return [clean(status.reason or "it cannot be read: see `mitosis verify`")]
     try:
-        lines = canonical.render(values[0]).splitlines()
+        lines = render_value(values[0]).splitlines()
     except MitosisError as error:
         return [clean(f"it cannot be read: {error}")]
     shown = [clean(line) for line in lines[:_FULL_VALUE_LINES]]
