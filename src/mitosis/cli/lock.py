@@ -25,9 +25,9 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
             is warned of it any more.
     """
     from mitosis.check.comparing import as_variant, flaky_names, meaning_name
-    from mitosis.check.states import commit_state
     from mitosis.check.texts import FLAKY
     from mitosis.config import select_steps
+    from mitosis.dictionaries.states import commit_state
     from mitosis.errors.experiment import LookupTrouble
     from mitosis.errors.repository import NoCommit
     from mitosis.errors.usage import UsageError
@@ -47,7 +47,7 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
             )
         wanted = list(dict.fromkeys(steps)) or list(state.config.steps)
         chosen = [step.name for step in select_steps(state.config, wanted)]
-        evaluation = state.evaluate(state.config, chosen)
+        evaluation = state.evaluate(chosen)
         for trouble in evaluation.troubles:
             raise LookupTrouble(f"nothing was locked: {trouble.reason}", trouble.details)
         for package, path in evaluation.elsewhere.items():

@@ -16,6 +16,8 @@ from typing import Any
 
 from mitosis.config import Config, StepConfig
 from mitosis.dictionaries.checkouts import Checkout
+from mitosis.dictionaries.modules import source_folders
+from mitosis.dictionaries.usage import MODULE, Usage
 from mitosis.temporary import TemporaryFolder
 
 TIME_LIMIT_S = 30.0
@@ -26,7 +28,7 @@ _REPLY_LIMIT_BYTES = 600 * 2**20
 """A longer file of replies was not written by the process alone."""
 _DRAIN_S = 1.0
 """How long to wait for the rest of the output when the process has ended."""
-_START = "import sys; from mitosis.dictionaries.process import main; main(*sys.argv[1:])"
+_START = "import sys; from mitosis.dictionaries.evaluator import main; main(*sys.argv[1:])"
 
 _HOOK_VARIABLES = frozenset(
     (
@@ -96,30 +98,14 @@ class Trouble:
 class Evaluation:
     """What the lookup dictionaries of one state of the repository mean."""
 
-    meanings: tuple[Meaning, ...]
-    refused: tuple[Refused, ...]
-    troubles: tuple[Trouble, ...]
-    files: frozenset[str]
-    """The modules that were imported and the files that were read, relative to the top, with `/`."""
+    meanings: tuple[Meaning, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    usage: Usage = field(default_factory=Usage)
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Packages of lookup modules that the repository has, though trials import them from this path: another copy of
     them is installed, or something else has their name. They are evaluated as trials have them in the working tree, and
     as the repository has them in a checkout."""
-    seen: Seen = field(default_factory=lambda: Seen(), repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What else the user's code looked for below the top. Paths are relative to it, with `/`."""
-
-    touched: frozenset[str] = frozenset()
-    """Paths that were opened or asked about, whether they are there or not."""
-    listed: frozenset[str] = frozenset()
-    """Folders whose names were asked for; the top itself is empty."""
-    missing: frozenset[str] = frozenset()
-    """Dotted names of modules that were not found."""
-    is_complete: bool = True
-    """Whether the process came to its end, so that nothing is left out here."""
 
 
 def evaluate(
@@ -137,7 +123,7 @@ def evaluate(
         time_limit_s: for all of them.
     """
     chosen = [step for name, step in config.steps.items() if steps is None or name in steps]
-    collected = _Collected({step.name: step for step in chosen}, checkout)
+    collected = _Collected({step.name: step for step in chosen}, checkout, source_folders(config))
     deadline = time.monotonic() + time_limit_s
     left = chosen
     while left:
@@ -168,7 +154,6 @@ def _request(checkout: Checkout, config: Config, steps: Sequence[StepConfig]) ->
         "steps": described,
         "own": sorted({step["module"].partition(".")[0] for step in described}),
         "folders": list(dict.fromkeys(folders)),
-        "asking": not checkout.is_whole,
     }
 
 
@@ -299,16 +284,15 @@ def _read_replies(path: Path) -> Iterator[dict[str, Any]]:
 class _Collected:
     """What the replies say, of one process after the other."""
 
-    def __init__(self, steps: Mapping[str, StepConfig], checkout: Checkout) -> None:
+    def __init__(self, steps: Mapping[str, StepConfig], checkout: Checkout, folders: Sequence[str]) -> None:
         self._steps = steps
+        self._folders = folders
         self._root, self._top = str(checkout.root), str(checkout.top)
         self._meanings: list[Meaning] = []
         self._refused: list[Refused] = []
         self._troubles: list[Trouble] = []
         self._files: set[str] = set()
-        self._touched: set[str] = set()
-        self._listed: set[str] = set()
-        self._missing: set[str] = set()
+        self._looked_for: dict[str, set[str]] = {kind: set() for kind in ("asked", "listed", "missing", "imported")}
         self._is_complete = True
         self._elsewhere: dict[str, str] = {}
 
@@ -336,9 +320,8 @@ class _Collected:
                 self._files.update(reply["files"])
             elif kind == "end":
                 has_ended = True
-                self._touched.update(reply["touched"])
-                self._listed.update(reply["listed"])
-                self._missing.update(reply["missing"])
+                for name, found in self._looked_for.items():
+                    found.update(reply[name])
                 self._elsewhere.update(reply["elsewhere"])
         if has_ended:
             return done | {step.name for step in steps}
@@ -368,15 +351,14 @@ class _Collected:
         return text.replace(self._root, self._top)
 
     def evaluation(self) -> Evaluation:
-        seen = Seen(frozenset(self._touched), frozenset(self._listed), frozenset(self._missing), self._is_complete)
-        return Evaluation(
-            meanings=tuple(self._meanings),
-            refused=tuple(self._refused),
-            troubles=tuple(self._troubles),
+        packages = {path.rpartition("/")[0] for path in self._files if path.endswith(MODULE)}
+        usage = Usage(
             files=frozenset(self._files),
-            elsewhere=self._elsewhere,
-            seen=seen,
+            packages=frozenset(packages.difference(self._folders)),
+            is_complete=self._is_complete,
+            **{kind: frozenset(found) for kind, found in self._looked_for.items()},
         )
+        return Evaluation(tuple(self._meanings), tuple(self._refused), tuple(self._troubles), usage, self._elsewhere)
 
 
 def _manner(status: int | None) -> str:

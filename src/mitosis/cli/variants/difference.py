@@ -163,18 +163,16 @@ def _present_meaning(
         LookupTrouble: the dictionary cannot be evaluated, or not the value.
         UnknownName: it is not there.
     """
-    from mitosis.check.states import working_state
+    from mitosis.dictionaries.states import working_state
     from mitosis.errors.experiment import LookupTrouble
     from mitosis.errors.usage import UnknownName
 
     name = f"{step}.{parameter}={variant}"
-    with working_state(repository) as state:
-        evaluation = None
-        if state.config is not None and step in state.config.steps:
-            evaluation = state.evaluate(state.config, [step])
-    if evaluation is None:
+    state = working_state(repository)
+    if step not in state.steps:
         reason = "is locked, but its step is not registered" if is_locked else ""
         raise UnknownName(name, reason or "is not locked, and its step is not registered", [])
+    evaluation = state.evaluate([step])
     for trouble in evaluation.troubles:
         raise LookupTrouble(trouble.reason, trouble.details)
     for meaning in evaluation.meanings:
@@ -213,7 +211,7 @@ def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), i
 
 def _diff_revisions(repository: Repository, rev: str, step: str | None, parameter: str | None) -> int:
     from mitosis.canonical.sources import changed_functions
-    from mitosis.check.revisions import resolve_range
+    from mitosis.dictionaries.states import resolve_range
 
     first, last = resolve_range(repository, rev)
     before = _dictionaries_at(repository, first, step, parameter)
@@ -257,12 +255,12 @@ class _Dictionaries:
 
 
 def _dictionaries_at(repository: Repository, commit: str, step: str | None, parameter: str | None) -> _Dictionaries:
-    from mitosis.check.states import commit_state
+    from mitosis.dictionaries.states import commit_state
 
     with commit_state(repository, commit) as state:
         if state.config is None or (step is not None and step not in state.config.steps):
             return _Dictionaries({}, frozenset(), frozenset())
-        evaluation = state.evaluate(state.config, None if step is None else [step])
+        evaluation = state.evaluate(None if step is None else [step])
     _warn_of(evaluation, state.label, parameter)
     return _Dictionaries(
         {

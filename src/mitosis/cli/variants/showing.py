@@ -31,9 +31,9 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     Args:
         variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
     """
-    from mitosis.check.states import working_state
     from mitosis.check.survey import survey
     from mitosis.check.texts import change_lines, not_compared
+    from mitosis.dictionaries.states import working_state
     from mitosis.errors.usage import UnknownName
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
@@ -44,8 +44,7 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
     recorded = recorded_name(step, parameter, name)
-    with working_state(repository) as state:
-        found = survey(journal, state, step=recorded[0], repeats=True)
+    found = survey(journal, working_state(repository), step=recorded[0], repeats=True)
     statuses = [status for status in found.statuses if (status.step, status.parameter, status.variant) == recorded]
     skipped = map(not_compared, found.not_compared)
     for text in (*(trouble.reason for trouble in found.troubles), *found.warnings, *skipped):

@@ -16,7 +16,7 @@ from mitosis import canonical
 from mitosis.config import Config, find_config
 from mitosis.dictionaries.checkouts import open_index, working_tree
 from mitosis.dictionaries.evaluation import Evaluation, evaluate
-from mitosis.dictionaries.selection import evaluate_index
+from mitosis.dictionaries.states import evaluate_index
 from mitosis.errors.repository import GitError
 from mitosis.git.repository import Repository, find_repository
 from mitosis.journal.journal import Journal
@@ -158,10 +158,8 @@ def test_only_named_files_are_checked_out(lab: Path, git: Callable[..., str]) ->
     with open_index(find_repository(lab)) as index:
         with index.checked_out(["c\nd.txt", "sub/e.txt", "not there"]) as checkout:
             files = {path.relative_to(checkout.root).as_posix() for path in checkout.root.rglob("*") if path.is_file()}
-            assert not checkout.is_whole
         assert files == {"c\nd.txt", "sub/e.txt"}
         with index.checked_out() as checkout:
-            assert checkout.is_whole
             assert (checkout.root / "a b.txt").read_text() == "a"
 
 
@@ -172,7 +170,7 @@ def test_names_that_are_no_text_are_checked_out(lab: Path, git: Callable[..., st
     git("add", ".", cwd=lab)
     for found in (in_index(lab), in_working_tree(lab)):
         assert slow(found) == "1"
-        assert found.files == {"lab/__init__.py", name}
+        assert found.usage.files == {"lab/__init__.py", name}
 
 
 def test_files_are_the_modules_and_the_data_that_were_read(lab: Path, git: Callable[..., str]) -> None:
@@ -195,8 +193,8 @@ def test_files_are_the_modules_and_the_data_that_were_read(lab: Path, git: Calla
     write(lab, {"lab/noise.txt": "not staged", "data/far.txt": "not staged"})
     found = in_index(lab)
     assert shown(found) == {"my_exp.noise=near": "'staged'", "my_exp.noise=far": "'staged too'"}
-    assert found.files == {"lab/__init__.py", "lab/part.py", "lab/noise.txt", "data/far.txt"}
-    assert in_working_tree(lab).files == found.files
+    assert found.usage.files == {"lab/__init__.py", "lab/part.py", "lab/noise.txt", "data/far.txt"}
+    assert in_working_tree(lab).usage.files == found.usage.files
 
 
 def test_module_that_is_only_staged_is_found(lab: Path, git: Callable[..., str]) -> None:
@@ -330,7 +328,7 @@ def test_environment_inside_the_repository_is_no_part_of_the_checkout(
     git("add", ".", cwd=lab)
     found = in_index(lab)
     assert slow(found) == "[5, '1.0']"
-    assert found.files == {"lab/__init__.py"}
+    assert found.usage.files == {"lab/__init__.py"}
 
 
 def test_installed_copy_does_not_stand_for_what_is_staged(
@@ -413,7 +411,7 @@ def test_submodule_is_read_from_the_working_tree(lab: Path, git: Callable[..., s
     before = git("status", "--porcelain", "--ignored", cwd=lab)
     found = in_index(lab)
     assert slow(found) == "7"
-    assert found.files == {"lab/__init__.py", "vendor/library/shared_values.py"}
+    assert found.usage.files == {"lab/__init__.py", "vendor/library/shared_values.py"}
     assert git("status", "--porcelain", "--ignored", cwd=lab) == before
     assert not list((lab / "vendor").rglob("__pycache__"))
 
@@ -461,7 +459,7 @@ def test_the_index_of_a_hook_counts_and_nothing_of_it_reaches_the_code(
         "from mitosis.config import find_config\n"
         "from mitosis.git.repository import find_repository\n"
         "from mitosis.dictionaries.checkouts import open_index\n"
-        "from mitosis.dictionaries.selection import evaluate_index\n"
+        "from mitosis.dictionaries.states import evaluate_index\n"
         "repository = find_repository(Path.cwd())\n"
         "with open_index(repository) as index:\n"
         "    found = evaluate_index(index, find_config(repository.root, None, steps_needed=True))\n"

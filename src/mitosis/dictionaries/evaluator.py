@@ -22,8 +22,7 @@ from mitosis import canonical
 from mitosis.canonical.content import refuse_contents
 from mitosis.canonical.graph import ARRAY, DIGESTED
 from mitosis.canonical.sources import source_digests
-from mitosis.dictionaries.relocation import Places, relocate_imports
-from mitosis.dictionaries.watching import Watch
+from mitosis.dictionaries.relocation import Places, Watch, relocate_imports
 from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel.imports import list_imports, watch_imports
 from mitosis.typing import Parameter
@@ -68,9 +67,9 @@ def main(request_path: str, replies_path: str) -> None:
 
     Args:
         request_path: a msgpack file with `root`, `top`, `pythonpath`, `own` and `folders` (see `relocate_imports`),
-            `steps` (name, module and qualified name of the dictionary of each), `asking` (whether to tell what is
-            only asked about), `dump_at` (when to write to standard error where it hangs, in seconds since the epoch)
-            and `lifeline` (a file descriptor that ends when the asking process does, or None).
+            `steps` (name, module and qualified name of the dictionary of each), `dump_at` (when to write to standard
+            error where it hangs, in seconds since the epoch) and `lifeline` (a file descriptor that ends when the
+            asking process does, or None).
         replies_path: the file to append to.
     """
     request = msgpack.unpackb(Path(request_path).read_bytes(), raw=False, unicode_errors="surrogatepass")
@@ -88,15 +87,17 @@ def main(request_path: str, replies_path: str) -> None:
     imports = relocate_imports(places, request["own"], request["folders"])
     sys.path.extend(folder for folder in request["pythonpath"] if folder not in sys.path)
     watch = Watch()
-    watch.start(asking=request["asking"])
+    # Nobody wants to know what else of the working tree is looked for.
+    watch.start(asking=places.root != places.top)
     for module, steps in _by_module(request["steps"]):
         _evaluate_module(module, steps, replies, places)
         replies.send("files", files=sorted(_files(places, watch)))
     replies.send(
         "end",
-        touched=sorted(_inside(places, watch.read | watch.asked)),
+        asked=sorted(_inside(places, watch.read | watch.asked)),
         listed=sorted(_inside(places, watch.listed)),
         missing=sorted(imports.missing - sys.modules.keys()),
+        imported=sorted({name.partition(".")[0] for name in sys.modules}),
         elsewhere=imports.elsewhere,
     )
     # Threads, exit functions and what they hold are no longer of use, and might keep the process for ever.
