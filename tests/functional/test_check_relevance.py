@@ -74,7 +74,7 @@ class Clone:
             evaluation = state.evaluate()
         if is_learnt and not evaluation.troubles:
             learn(repository, evaluation.usage)
-        return [(m.parameter, m.variant, m.digest) for m in evaluation.meanings], bool(evaluation.troubles)
+        return [(m.name, m.digest) for m in evaluation.meanings], bool(evaluation.troubles)
 
     @property
     def kept(self) -> Path:

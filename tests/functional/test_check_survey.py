@@ -13,6 +13,7 @@ from mitosis.dictionaries.states import working_state
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.records.fields import TrialRecord
+from mitosis.variants import VariantName
 from support.variants import ADA, Lab, make_lab, variant
 
 MANY_LOCKS = 200
@@ -30,11 +31,11 @@ def survey_of(lab: Lab, step: str | None = None, parameter: str | None = None, *
 
 
 def states(found: Survey) -> dict[str, str]:
-    return {status.full_name.partition(".")[2]: status.state for status in found.statuses}
+    return {str(status.name).partition(".")[2]: status.state for status in found.statuses}
 
 
 def only(found: Survey, name: str) -> VariantStatus:
-    [status] = [status for status in found.statuses if status.variant == name]
+    [status] = [status for status in found.statuses if status.name.variant == name]
     return status
 
 
@@ -50,9 +51,9 @@ def test_each_state_of_a_variant_is_told(lab: Lab, monkeypatch: pytest.MonkeyPat
         for number, name in enumerate(("same", "changed", "lambda", "gone", "retired", "old", "torn", "sunk"))
     }
     lab.lock(values)
-    lab.journal.rename("my_exp", "frequency", "old", "new", ADA)
-    lab.journal.retire("my_exp", "frequency", "retired", "", ADA)
-    lab.journal.retire("my_exp", "frequency", "sunk", "", ADA)
+    lab.journal.rename(VariantName("my_exp", "frequency", "old"), "new", ADA)
+    lab.journal.retire(VariantName("my_exp", "frequency", "retired"), "", ADA)
+    lab.journal.retire(VariantName("my_exp", "frequency", "sunk"), "", ADA)
     lab.give_meaning("torn", "another")
     lab.commit(
         {"lab.py": "def body(): return 1\nlookup_dict = {'frequency': {'function': body}}\ndef run(frequency): ...\n"}
@@ -80,14 +81,14 @@ def test_each_state_of_a_variant_is_told(lab: Lab, monkeypatch: pytest.MonkeyPat
         "frequency=torn": "conflict",
         "frequency=unlockable": "unlockable",
     }
-    assert {status.variant for status in found.statuses if status.is_problem} == {
+    assert {status.name.variant for status in found.statuses if status.is_problem} == {
         "changed",
         "function",
         "gone",
         "lambda",
         "torn",
     }
-    assert [status.variant for status in found.statuses].count("torn") == 2
+    assert [status.name.variant for status in found.statuses].count("torn") == 2
     assert not only(found, "unlockable").is_locked
     assert only(found, "lambda").is_locked
     assert only(found, "fresh").summary == "[1]"
@@ -107,15 +108,15 @@ def test_each_state_of_a_variant_is_told(lab: Lab, monkeypatch: pytest.MonkeyPat
 )
 def test_renamed_variant_may_have_either_name(lab: Lab, dictionary: str, slow: str, gentle: str) -> None:
     lab.lock({"slow": 1})
-    lab.journal.rename("my_exp", "frequency", "slow", "gentle", ADA)
+    lab.journal.rename(VariantName("my_exp", "frequency", "slow"), "gentle", ADA)
     set_dictionary(lab, dictionary)
     assert states(survey_of(lab)) == {"frequency=slow": slow, "frequency=gentle": gentle}
 
 
 def test_variant_renamed_twice_may_have_the_newest_name_alone(lab: Lab) -> None:
     lab.lock({"slow": 1})
-    lab.journal.rename("my_exp", "frequency", "slow", "gentle", ADA)
-    lab.journal.rename("my_exp", "frequency", "gentle", "soft", ADA)
+    lab.journal.rename(VariantName("my_exp", "frequency", "slow"), "gentle", ADA)
+    lab.journal.rename(VariantName("my_exp", "frequency", "gentle"), "soft", ADA)
     set_dictionary(lab, "{'soft': 1}")
     assert states(survey_of(lab)) == {
         "frequency=slow": "renamed",
@@ -129,7 +130,8 @@ def test_trials_and_their_last_use_are_counted_for_each_meaning(lab: Lab) -> Non
     lab.use("slow", 1, started="2026-03-01T12:00:00+00:00")
     lab.use("fast", 10)
     other = lab.give_meaning("slow", 3)
-    uses = {(status.variant, status.digest): status.uses for status in survey_of(lab, parameter="frequency").statuses}
+    found = survey_of(lab, parameter="frequency").statuses
+    uses = {(status.name.variant, status.digest): status.uses for status in found}
     assert uses["slow", variant("slow", 1).digest].trials == 2
     assert uses["slow", variant("slow", 1).digest].last == "2026-03-02T12:00:00+00:00"
     assert uses["slow", other.digest].trials == 0
@@ -141,9 +143,9 @@ def test_step_and_parameter_choose(lab: Lab) -> None:
     journal = lab.journal
     assert journal.repository.head is not None
     journal.lock([variant("slow", 2, step="other")], journal.repository.head, ADA)
-    assert [s.full_name for s in survey_of(lab, "other").statuses] == ["other.frequency=slow"]
-    assert [s.full_name for s in survey_of(lab, "my_exp", "noise").statuses] == ["my_exp.noise=low"]
-    assert {s.step for s in survey_of(lab).statuses} == {"my_exp", "other"}
+    assert [str(s.name) for s in survey_of(lab, "other").statuses] == ["other.frequency=slow"]
+    assert [str(s.name) for s in survey_of(lab, "my_exp", "noise").statuses] == ["my_exp.noise=low"]
+    assert {s.name.step for s in survey_of(lab).statuses} == {"my_exp", "other"}
 
 
 def test_locks_alone_are_told_without_the_dictionaries(lab: Lab) -> None:
@@ -195,7 +197,7 @@ def test_variants_of_a_step_that_is_registered_no_more_are_removed(lab: Lab) -> 
     lab.lock({"slow": 1})
     others = [variant("slow", 2, step=step) for step in ("gone", "pack.lab", "pack:Lab")]
     journal.lock(others, journal.repository.head, ADA)
-    assert {s.step: s.state for s in survey_of(lab).statuses if s.variant == "slow"} == {
+    assert {s.name.step: s.state for s in survey_of(lab).statuses if s.name.variant == "slow"} == {
         "gone": "removed",
         "my_exp": "locked",
         "pack.lab": "locked",

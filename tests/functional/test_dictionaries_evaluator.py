@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical
+from mitosis.canonical.encode import encode_value
 from mitosis.config import Config, StepConfig
 from mitosis.dictionaries.checkouts import Checkout
 from mitosis.dictionaries.evaluation import Evaluation, Trouble, evaluate
@@ -48,7 +48,7 @@ def only_trouble(found: Evaluation) -> Trouble:
 
 
 def variants(found: Evaluation) -> list[str]:
-    return [f"{meaning.step}.{meaning.parameter}={meaning.variant}" for meaning in found.meanings]
+    return [str(meaning.name) for meaning in found.meanings]
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ lookup_dict = {
 """
     found = run(my=code)
     assert variants(found) == ["my.function=good"]
-    refused = [(r.parameter, r.variant, r.reason, r.has_raised) for r in found.refused]
+    refused = [(r.name.parameter, r.name.variant, r.reason, r.has_raised) for r in found.refused]
     assert refused == [
         (
             "function",
@@ -346,7 +346,7 @@ lookup_dict = collections.ChainMap({"p": collections.UserDict(mixed), 7: {}})
 def test_wrapped_value_counts_as_the_value(run: Callable[..., Evaluation]) -> None:
     code = "from mitosis._typing import Parameter\nlookup_dict = {'p': {'v': Parameter('v', 'p', [1])}}\n"
     (meaning,) = run(my=code).meanings
-    assert meaning.value == canonical.encode([1])
+    assert meaning.value == encode_value([1])
 
 
 def test_dictionary_of_a_class_is_found(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mitosis import canonical
+from mitosis.canonical.show import summarize_value
 from mitosis.config import Config, find_config
 from mitosis.dictionaries import states
 from mitosis.dictionaries.checkouts import Checkout, open_index
@@ -67,7 +67,7 @@ def in_index(
 
 def value(found: Evaluation) -> str:
     assert not found.troubles, found.troubles
-    return canonical.summary(found.meanings[0].value, limit=200)
+    return summarize_value(found.meanings[0].value, limit=200)
 
 
 def test_only_what_the_lookup_modules_need_is_checked_out(
@@ -103,7 +103,7 @@ def test_libraries_that_look_for_what_is_not_there_need_no_more(
     monkeypatch.setenv("PYTHONPATH", str(repository.root / "src"), prepend=os.pathsep)
     found = in_index(repository, config)
     assert value(found) == "1"
-    assert [refused.variant for refused in found.refused] == ["refused"]
+    assert [refused.name.variant for refused in found.refused] == ["refused"]
     assert checkouts == [2]
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.show import summarize_value
 from mitosis.config import Config, find_config
 from mitosis.dictionaries.checkouts import open_index, working_tree
 from mitosis.dictionaries.evaluation import Evaluation, evaluate
@@ -63,7 +64,7 @@ def in_commit(folder: Path, commit: str = "HEAD") -> Evaluation:
 def shown(found: Evaluation) -> dict[str, str]:
     """The variants of an evaluation in which nothing went wrong."""
     assert not found.troubles, found.troubles
-    return {f"{m.step}.{m.parameter}={m.variant}": canonical.summary(m.value, limit=200) for m in found.meanings}
+    return {str(m.name): summarize_value(m.value, limit=200) for m in found.meanings}
 
 
 def slow(found: Evaluation) -> str:
@@ -79,9 +80,9 @@ def test_each_state_has_its_own_value(lab: Path, git: Callable[..., str]) -> Non
 
 def test_a_meaning_says_all_about_its_variant(lab: Path) -> None:
     (meaning,) = in_index(lab).meanings
-    assert (meaning.step, meaning.parameter, meaning.variant) == ("my_exp", "frequency", "slow")
-    assert meaning.value == canonical.encode(1)
-    assert meaning.digest == canonical.digest(meaning.value)
+    assert meaning.name == ("my_exp", "frequency", "slow")
+    assert meaning.value == encode_value(1)
+    assert meaning.digest == digest_value(meaning.value)
     assert meaning.source == "lab:lookup_dict"
 
 
@@ -455,7 +456,7 @@ def test_the_index_of_a_hook_counts_and_nothing_of_it_reaches_the_code(
     hook.write_text(
         f"#!{sys.executable}\n"
         "from pathlib import Path\n"
-        "from mitosis import canonical\n"
+        "from mitosis.canonical.show import summarize_value\n"
         "from mitosis.config import find_config\n"
         "from mitosis.git.repository import find_repository\n"
         "from mitosis.dictionaries.checkouts import open_index\n"
@@ -463,7 +464,7 @@ def test_the_index_of_a_hook_counts_and_nothing_of_it_reaches_the_code(
         "repository = find_repository(Path.cwd())\n"
         "with open_index(repository) as index:\n"
         "    found = evaluate_index(index, find_config(repository.root, None, steps_needed=True))\n"
-        "text = found.troubles or canonical.summary(found.meanings[0].value, limit=500)\n"
+        "text = found.troubles or summarize_value(found.meanings[0].value, limit=500)\n"
         "Path(repository.git_dir, 'told').write_text(str(text))\n"
     )
     hook.chmod(0o755)
@@ -556,8 +557,8 @@ def test_meanings_are_those_that_a_trial_locks(lab: Path, git: Callable[..., str
     (record,) = Journal(find_repository(lab)).iter_trials()
     locked = {parameter.name: parameter.digest for parameter in record.parameters}
     assert len(locked) == 12
-    assert {meaning.parameter: meaning.digest for meaning in found.meanings} == locked
+    assert {meaning.name.parameter: meaning.digest for meaning in found.meanings} == locked
     for other in (in_index(lab), in_working_tree(lab)):
-        assert {meaning.parameter: meaning.digest for meaning in other.meanings} == locked
-    functions = {meaning.parameter: dict(meaning.functions) for meaning in found.meanings}
+        assert {meaning.name.parameter: meaning.digest for meaning in other.meanings} == locked
+    functions = {meaning.name.parameter: dict(meaning.functions) for meaning in found.meanings}
     assert list(functions["function"]) == ["lab:square"]

@@ -15,7 +15,6 @@ from mitosis.omission import METADATA, Omission
 from mitosis.records.fields import Failure, MainResult, ParameterRecord, ProcessRecord, Status, StepRecord, TrialRecord
 from mitosis.report import PageFacts, prepare, render_page
 from mitosis.report.exporter import PageExporter, prepared_exporter
-from mitosis.report.summary import describe_duration
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'&\x1b\x00\u202e"
 
@@ -152,7 +151,7 @@ def test_the_page_says_what_was_run_and_what_came_out() -> None:
 
 def test_a_step_has_its_docstring_code_output_figure_and_result() -> None:
     page = rendered(*ONE)
-    assert text_of(page, ".step h2") == ["Step my_exp 0.62 s"]
+    assert text_of(page, ".step h2") == ["Step my_exp 0.6 s"]
     assert text_of(page, ".step p.doc") == ["Integrate a sine."]
     assert text_of(page, ".step details.doc pre") == ["Over one period."]
     assert text_of(page, ".step .code") == [
@@ -588,22 +587,6 @@ def test_preparing_may_happen_in_many_threads_at_once() -> None:
     for thread in threads:
         thread.join()
     assert prepared_exporter() is prepared_exporter()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, ""),
-        (0.624, "0.62 s"),
-        (9.996, "10.0 s"),
-        (59.96, "1 min"),
-        (125, "2 min 5 s"),
-        (3600 * 3 + 1200, "3 h 20 min"),
-        (2 * 86400, "2 d"),
-    ],
-)
-def test_durations_are_in_units_that_people_use(seconds: float | None, text: str) -> None:
-    assert describe_duration(seconds) == text
 
 
 def left_out(omission: Omission, *told: Omission) -> BeautifulSoup:

@@ -6,20 +6,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from mitosis import canonical
-from mitosis.dictionaries.evaluation import Evaluation, Meaning
+from mitosis.canonical.show import summarize_value
+from mitosis.dictionaries.evaluation import Evaluation
 from mitosis.dictionaries.modules import Modules
 from mitosis.dictionaries.source import Place, SourceReader
 from mitosis.dictionaries.states import State
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.values import Conflict, Redefinition
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import LockedVariant, VariantUse, VariantValue, is_whole
+from mitosis.journal.locks import is_whole
 from mitosis.journal.meanings import Uses
 from mitosis.journal.remarks import Remarks, same_names
-
-Name = tuple[str, str, str]
-"""Step, parameter and variant."""
+from mitosis.variants import Variant, VariantLock, VariantName
 
 Kind = Literal["changed", "unlockable", "conflict", "removed", "function"]
 """`changed`: the value is another one. `unlockable`: the value cannot be compared, or getting it raises. `conflict`:
@@ -36,9 +34,7 @@ class Change:
     """A locked variant that a dictionary does not agree with."""
 
     kind: Kind
-    step: str
-    parameter: str
-    variant: str
+    name: VariantName
     trials: int
     """How many trials used what is locked; if several meanings are recorded, one of them."""
     state: str
@@ -62,14 +58,6 @@ class Change:
     place: Place | None = None
 
     @property
-    def name(self) -> Name:
-        return self.step, self.parameter, self.variant
-
-    @property
-    def full_name(self) -> str:
-        return f"{self.step}.{self.parameter}={self.variant}"
-
-    @property
     def is_breaking(self) -> bool:
         return self.kind in BREAKING
 
@@ -78,13 +66,13 @@ class Change:
 class Recorded:
     """What the journal says about variants."""
 
-    meanings: Mapping[Name, Sequence[str]]
+    meanings: Mapping[VariantName, Sequence[str]]
     """The digests of the recorded meanings; several are a conflict."""
-    remarks: Mapping[Name, Remarks]
+    remarks: Mapping[VariantName, Remarks]
     problems: list[BadRecord]
     """What could not be read."""
 
-    def is_in_use(self, name: Name) -> bool:
+    def is_in_use(self, name: VariantName) -> bool:
         """Whether a variant is locked, and not retired: nobody may use that, so what it is now is its own affair."""
         return name in self.meanings and not (name in self.remarks and self.remarks[name].is_retired)
 
@@ -96,7 +84,7 @@ class Comparison:
     recorded: Recorded
     changes: tuple[Change, ...]
     """By step, parameter and variant."""
-    missing: frozenset[Name] = frozenset()
+    missing: frozenset[VariantName] = frozenset()
     """Locked variants that are not in their dictionaries, where those could be evaluated."""
     evaluation: Evaluation = field(default_factory=Evaluation)
     not_compared: tuple[str, ...] = ()
@@ -106,9 +94,9 @@ class Comparison:
 def read_recorded(journal: Journal) -> Recorded:
     """What the journal says about variants; no value is read."""
     problems: list[BadRecord] = []
-    meanings: dict[Name, list[str]] = {}
-    for use in journal.locks(problems=problems):
-        meanings.setdefault(use[:3], []).append(use.digest)
+    meanings: dict[VariantName, list[str]] = {}
+    for lock in journal.locks(problems=problems):
+        meanings.setdefault(lock.name, []).append(lock.digest)
     return Recorded(meanings, journal.remarks(problems=problems), problems)
 
 
@@ -141,15 +129,15 @@ def compare(
         source = SourceReader(Modules(state.config, state.read))
         steps = state.config.steps
         changes = tuple(
-            replace(change, place=source.place(steps[change.step].lookup, change.parameter, change.variant))
-            if change.step in steps
+            replace(change, place=source.place(steps[change.name.step].lookup, *change.name[1:]))
+            if change.name.step in steps
             else change
             for change in changes
         )
     if repeats:
         changes = with_flaky_marked(changes, state)
-    present = {meaning_name(meaning) for meaning in evaluation.meanings}
-    missing = frozenset(name for name in recorded.meanings if name[0] in sound and name not in present)
+    present = {meaning.name for meaning in evaluation.meanings}
+    missing = frozenset(name for name in recorded.meanings if name.step in sound and name not in present)
     return Comparison(recorded, changes, missing, evaluation, tuple(sorted(modules)))
 
 
@@ -158,8 +146,8 @@ class _Difference:
     """What does not agree, before it is described."""
 
     kind: Kind
-    name: Name
-    meaning: Meaning | None = None
+    name: VariantName
+    meaning: Variant | None = None
     reason: str = ""
     functions: tuple[str, ...] = ()
 
@@ -175,14 +163,14 @@ def _differences(
         sound: the steps whose dictionaries could be evaluated.
         known: these and all other steps whose variants are not missing, evaluated or not.
     """
-    present = {meaning_name(meaning): meaning for meaning in evaluation.meanings}
+    present = {meaning.name: meaning for meaning in evaluation.meanings}
     undecided = undecided_names(evaluation)
-    refused = {(r.step, r.parameter, r.variant): r.reason for r in evaluation.refused if not r.is_undecided}
+    refused = {entry.name: entry.reason for entry in evaluation.refused if not entry.is_undecided}
     others = same_names(recorded.remarks)
     found = []
 
-    def is_renamed(name: Name) -> bool:
-        return any((*name[:2], other) in present for other in others.get(name, ()))
+    def is_renamed(name: VariantName) -> bool:
+        return any(name.renamed(other) in present for other in others.get(name, ()))
 
     for name, digests in recorded.meanings.items():
         if not recorded.is_in_use(name):
@@ -196,11 +184,11 @@ def _differences(
                 found.append(_Difference("function", name, meaning, functions=functions))
             if len(digests) > 1:
                 found.append(_Difference("conflict", name))
-        elif reason := refused.get(name) or refused.get((*name[:2], "")):
+        elif reason := refused.get(name) or refused.get(name.renamed("")):
             found.append(_Difference("unlockable", name, reason=reason))
-        elif name[0] not in known:
+        elif name.step not in known:
             found.append(_Difference("removed", name, reason="its step is not registered any more"))
-        elif name[0] in sound and name not in undecided and not is_renamed(name):
+        elif name.step in sound and name not in undecided and not is_renamed(name):
             found.append(_Difference("removed", name))
     return found
 
@@ -213,10 +201,7 @@ def _described(
     uses = journal.uses()
     conflicts = _conflicts(journal, recorded, differences)
     shown = _shown(journal, recorded, differences)
-    redefinitions = {
-        (found.step, found.parameter, found.variant): found
-        for found in journal.describe(_redefined(journal, recorded, differences), uses)
-    }
+    redefinitions = {found.name: found for found in journal.describe(_redefined(journal, recorded, differences), uses)}
     changes = []
     for difference in differences:
         name = difference.name
@@ -232,38 +217,38 @@ def _described(
             facts["conflict"] = conflicts.get(name)
         else:
             facts["locked"] = shown.get(name, "")
-        trials = sum(uses.get(VariantUse(*name, one), Uses()).trials for one in recorded.meanings[name])
-        changes.append(Change(kind, *name, trials=trials, state=state.label, commit=state.commit, **facts))
+        trials = sum(uses.get(VariantLock(name, one), Uses()).trials for one in recorded.meanings[name])
+        changes.append(Change(kind, name, trials=trials, state=state.label, commit=state.commit, **facts))
     return sorted(changes, key=lambda change: change.name)
 
 
 def _redefined(
     journal: Journal, recorded: Recorded, differences: Sequence[_Difference]
-) -> Iterator[tuple[VariantValue, LockedVariant]]:
+) -> Iterator[tuple[Variant, Variant]]:
     """What has changed, each with what it is locked to; only one locked value is in memory."""
     changed = {
-        VariantUse(*found.name, recorded.meanings[found.name][0]): found.meaning
+        VariantLock(found.name, recorded.meanings[found.name][0]): found.meaning
         for found in differences
         if found.kind == "changed" and found.meaning is not None
     }
     for use, lock in journal.read_locks(changed, problems=[]) if changed else ():
         if is_whole(lock):
-            yield as_variant(changed[use]), lock
+            yield changed[use], lock
 
 
-def _conflicts(journal: Journal, recorded: Recorded, differences: Sequence[_Difference]) -> dict[Name, Conflict]:
+def _conflicts(journal: Journal, recorded: Recorded, differences: Sequence[_Difference]) -> dict[VariantName, Conflict]:
     if not any(difference.kind == "conflict" for difference in differences):
         return {}
     count = sum(len(digests) > 1 for digests in recorded.meanings.values())
-    return {(found.step, found.parameter, found.variant): found for found in journal.conflicts(count)}
+    return {found.name: found for found in journal.conflicts(count)}
 
 
-def _shown(journal: Journal, recorded: Recorded, differences: Sequence[_Difference]) -> dict[Name, str]:
+def _shown(journal: Journal, recorded: Recorded, differences: Sequence[_Difference]) -> dict[VariantName, str]:
     """The locked values, as short texts, of what is gone."""
     gone = (found.name for found in differences if found.kind in ("unlockable", "removed"))
-    names = {VariantUse(*name, recorded.meanings[name][0]) for name in gone}
+    names = {VariantLock(name, recorded.meanings[name][0]) for name in gone}
     found = journal.read_locks(names, problems=[]) if names else ()
-    return {use[:3]: canonical.summary(locked.value, limit=60) for use, locked in found if is_whole(locked)}
+    return {use.name: summarize_value(locked.value, limit=60) for use, locked in found if is_whole(locked)}
 
 
 def with_flaky_marked(changes: Sequence[Change], state: State) -> tuple[Change, ...]:
@@ -277,7 +262,7 @@ def with_flaky_marked(changes: Sequence[Change], state: State) -> tuple[Change, 
     return tuple(replace(change, is_flaky=change.name in flaky) for change in changes)
 
 
-def flaky_names(digests: Mapping[Name, str], state: State) -> frozenset[Name]:
+def flaky_names(digests: Mapping[VariantName, str], state: State) -> frozenset[VariantName]:
     """Those variants that have another value when their dictionaries are evaluated once more.
 
     Args:
@@ -286,8 +271,8 @@ def flaky_names(digests: Mapping[Name, str], state: State) -> frozenset[Name]:
     """
     if not digests:
         return frozenset()
-    again = state.evaluate(sorted({name[0] for name in digests}))
-    now = {meaning_name(meaning): meaning.digest for meaning in again.meanings}
+    again = state.evaluate(sorted({name.step for name in digests}))
+    now = {meaning.name: meaning.digest for meaning in again.meanings}
     return frozenset(name for name, digest in digests.items() if now.get(name, digest) != digest)
 
 
@@ -296,7 +281,7 @@ def _module_steps(journal: Journal, recorded: Recorded, registered: Collection[s
 
     No registered step has a dot or a colon in its name. Of another name, only its trials tell; they are read.
     """
-    steps = {name[0] for name in recorded.meanings if recorded.is_in_use(name)} - set(registered)
+    steps = {name.step for name in recorded.meanings if recorded.is_in_use(name)} - set(registered)
     found = {step for step in steps if "." in step or ":" in step}
     left = steps - found
     if left:
@@ -306,24 +291,6 @@ def _module_steps(journal: Journal, recorded: Recorded, registered: Collection[s
     return frozenset(found)
 
 
-def undecided_names(evaluation: Evaluation) -> dict[Name, str]:
+def undecided_names(evaluation: Evaluation) -> dict[VariantName, str]:
     """The variants whose values cannot be told in a checkout, and why."""
-    return {(r.step, r.parameter, r.variant): r.reason for r in evaluation.refused if r.is_undecided}
-
-
-def as_variant(meaning: Meaning) -> VariantValue:
-    """What a dictionary says, as the journal takes it."""
-    return VariantValue(
-        meaning.step,
-        meaning.parameter,
-        meaning.variant,
-        meaning.digest,
-        meaning.value,
-        source=meaning.source,
-        functions=meaning.functions,
-    )
-
-
-def meaning_name(meaning: Meaning) -> Name:
-    """Step, parameter and variant."""
-    return meaning.step, meaning.parameter, meaning.variant
+    return {entry.name: entry.reason for entry in evaluation.refused if entry.is_undecided}

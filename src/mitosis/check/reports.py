@@ -94,7 +94,7 @@ def check_state(journal: Journal, state: State, *, with_places: bool = False, re
         Problem(state.label, trouble.steps, trouble.reason, trouble.details) for trouble in found.evaluation.troubles
     ]
     problems += [
-        Problem(state.label, name[:1], f"{name[0]}.{name[1]}={name[2]}: {reason}; a check of the working tree tells")
+        Problem(state.label, name[:1], f"{name}: {reason}; a check of the working tree tells")
         for name, reason in undecided_names(found.evaluation).items()
         if found.recorded.is_in_use(name)
     ]
@@ -240,7 +240,7 @@ def _check_commit(journal: Journal, repository: Repository, commit: str, with_pl
 def _identity(change: Change) -> tuple[str, ...]:
     """What makes two changes that were seen at different commits the same."""
     digest = "" if change.is_flaky else change.digest
-    return (change.kind, change.step, change.parameter, change.variant, digest, *change.functions)
+    return (change.kind, *change.name, digest, *change.functions)
 
 
 def _commits(repository: Repository, text: str) -> dict[str, list[str]]:

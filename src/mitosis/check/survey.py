@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mitosis import canonical
-from mitosis.check.comparing import Change, Comparison, Name, compare, meaning_name, read_recorded
-from mitosis.dictionaries.evaluation import Meaning, Trouble
+from mitosis.canonical.show import summarize_value
+from mitosis.check.comparing import Change, Comparison, compare, read_recorded
+from mitosis.dictionaries.evaluation import Trouble
 from mitosis.dictionaries.states import State
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantUse
 from mitosis.journal.meanings import Uses
 from mitosis.journal.remarks import Remarks
+from mitosis.variants import Variant, VariantLock, VariantName
 
 VariantState = Literal[
     "locked", "not used yet", "conflict", "retired", "renamed", "changed", "unlockable", "removed", "function changed"
@@ -41,9 +41,7 @@ _STATES: dict[str, VariantState] = {
 class VariantStatus:
     """A variant, or one of several recorded meanings of one."""
 
-    step: str
-    parameter: str
-    variant: str
+    name: VariantName
     state: VariantState
     digest: str
     """Of the locked value; of the present one where none is locked; empty where there is neither."""
@@ -56,10 +54,6 @@ class VariantStatus:
     """Why a variant that is not locked has no value."""
     old_names: tuple[str, ...] = ()
     """The variants that were renamed to this one."""
-
-    @property
-    def full_name(self) -> str:
-        return f"{self.step}.{self.parameter}={self.variant}"
 
     @property
     def is_locked(self) -> bool:
@@ -87,7 +81,7 @@ class Survey:
     """What makes the states of less worth, such as that another copy of a module is installed."""
     not_compared: tuple[str, ...] = ()
     """Modules that `mitosis -m` has run, whose variants are locked: they are registered nowhere."""
-    present: Mapping[Name, Meaning] = field(default_factory=dict)
+    present: Mapping[VariantName, Variant] = field(default_factory=dict)
     """What the dictionaries say, by step, parameter and variant."""
 
 
@@ -117,22 +111,22 @@ def survey(
         compared = compare(journal, state, step=step, repeats=repeats)
     recorded, evaluation = compared.recorded, compared.evaluation
     changes = {change.name: change for change in compared.changes}
-    present = {meaning_name(meaning): meaning for meaning in evaluation.meanings}
+    present = {meaning.name: meaning for meaning in evaluation.meanings}
 
-    def is_wanted(name: Name) -> bool:
-        return step in (None, name[0]) and parameter in (None, name[1])
+    def is_wanted(name: VariantName) -> bool:
+        return step in (None, name.step) and parameter in (None, name.parameter)
 
-    old_names: dict[Name, list[str]] = {}
+    old_names: dict[VariantName, list[str]] = {}
     for old, remarks in recorded.remarks.items():
         for new in remarks.new_names:
-            old_names.setdefault((*old[:2], new), []).append(old[2])
-    wanted = {VariantUse(*name, d) for name, digests in recorded.meanings.items() if is_wanted(name) for d in digests}
+            old_names.setdefault(old.renamed(new), []).append(old.variant)
+    wanted = {VariantLock(name, d) for name, digests in recorded.meanings.items() if is_wanted(name) for d in digests}
     locked = journal.read_locks(wanted, problems=recorded.problems) if wanted else ()
     summaries = {use: _summary(variant.value) for use, variant in locked}
     uses = journal.uses() if wanted else {}
     statuses = []
     for use in wanted:
-        name = use[:3]
+        name = use.name
         remarks = recorded.remarks.get(name, Remarks())
         change = changes.get(name)
         # What is gone, without that being a change, has another name.
@@ -140,7 +134,7 @@ def survey(
         state_of = _state(recorded.meanings[name], remarks, change, is_renamed=is_renamed)
         statuses.append(
             VariantStatus(
-                *name,
+                name,
                 state_of,
                 use.digest,
                 summaries.get(use),
@@ -154,16 +148,16 @@ def survey(
         if name not in recorded.meanings and is_wanted(name):
             remarks = recorded.remarks.get(name, Remarks())
             summary = _summary(meaning.value)
-            statuses.append(VariantStatus(*name, "not used yet", meaning.digest, summary, Uses(), remarks))
+            statuses.append(VariantStatus(name, "not used yet", meaning.digest, summary, Uses(), remarks))
     unlisted = []
     for refused in evaluation.refused:
-        name = (refused.step, refused.parameter, refused.variant)
-        if not refused.variant and is_wanted(name):
-            unlisted.append(f"{refused.full_name} has no variants: {refused.reason}")
+        name = refused.name
+        if not name.variant and is_wanted(name):
+            unlisted.append(f"{name.of_parameter} has no variants: {refused.reason}")
         elif name not in recorded.meanings and is_wanted(name):
-            statuses.append(VariantStatus(*name, "unlockable", "", None, Uses(), Remarks(), reason=refused.reason))
+            statuses.append(VariantStatus(name, "unlockable", "", None, Uses(), Remarks(), reason=refused.reason))
     return Survey(
-        sorted(statuses, key=lambda status: (status.step, status.parameter, status.variant, status.digest)),
+        sorted(statuses, key=lambda status: (status.name, status.digest)),
         evaluation.troubles,
         unlisted,
         recorded.problems,
@@ -176,7 +170,7 @@ def survey(
 def _summary(value: bytes) -> str:
     """A value as a short text; why not where it cannot be read."""
     try:
-        return canonical.summary(value, limit=_SUMMARY_LETTERS)
+        return summarize_value(value, limit=_SUMMARY_LETTERS)
     except MitosisError as error:
         return f"cannot be read: {error}"
 

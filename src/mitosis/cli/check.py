@@ -112,9 +112,9 @@ def _change_as_json(change: Change) -> dict[str, Any]:
     redefinition = change.redefinition
     return {
         "kind": change.kind,
-        "step": change.step,
-        "parameter": change.parameter,
-        "variant": change.variant,
+        "step": change.name.step,
+        "parameter": change.name.parameter,
+        "variant": change.name.variant,
         "state": change.state,
         "commit": change.commit,
         "trials": change.trials,
@@ -162,7 +162,7 @@ def _annotations(report: Report) -> Iterator[str]:
     for change in report.changes:
         head, *lines = headed([change], change.state)
         command = "error" if change.is_breaking else "warning"
-        facts = {"title": change.full_name}
+        facts = {"title": str(change.name)}
         if change.place is not None:
             facts = {"file": change.place.file, "line": str(change.place.line), **facts}
         properties = ",".join(f"{name}={_escaped(clean(text), in_property=True)}" for name, text in facts.items())

@@ -19,6 +19,7 @@ from mitosis.dictionaries.checkouts import Checkout
 from mitosis.dictionaries.modules import source_folders
 from mitosis.dictionaries.usage import MODULE, Usage
 from mitosis.temporary import TemporaryFolder
+from mitosis.variants import Variant, VariantName
 
 TIME_LIMIT_S = 30.0
 
@@ -45,29 +46,11 @@ _HOOK_VARIABLES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a variant means."""
-
-    step: str
-    parameter: str
-    variant: str
-    digest: str
-    value: bytes
-    """Canonical bytes."""
-    source: str
-    """The dictionary, `module:qualified.name`."""
-    functions: Mapping[str, str]
-    """Digests of the source of the functions and classes that the value names; see `mitosis.canonical.sources`."""
-
-
-@dataclass(frozen=True, slots=True)
 class Refused:
     """An entry of a dictionary that has no meaning that lasts, or that raises."""
 
-    step: str
-    parameter: str
-    variant: str
-    """Empty where what the parameter has is no mapping of variants, or cannot be listed."""
+    name: VariantName
+    """Without a variant where what the parameter has is no mapping of variants, or cannot be listed."""
     reason: str
     """A clause, on one line."""
     has_raised: bool = False
@@ -78,7 +61,7 @@ class Refused:
     @property
     def full_name(self) -> str:
         """`step.parameter=variant`, or `step.parameter`."""
-        return f"{self.step}.{self.parameter}={self.variant}" if self.variant else f"{self.step}.{self.parameter}"
+        return str(self.name) if self.name.variant else self.name.of_parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +81,7 @@ class Trouble:
 class Evaluation:
     """What the lookup dictionaries of one state of the repository mean."""
 
-    meanings: tuple[Meaning, ...] = ()
+    meanings: tuple[Variant, ...] = ()
     refused: tuple[Refused, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     usage: Usage = field(default_factory=Usage)
@@ -288,7 +271,7 @@ class _Collected:
         self._steps = steps
         self._folders = folders
         self._root, self._top = str(checkout.root), str(checkout.top)
-        self._meanings: list[Meaning] = []
+        self._meanings: list[Variant] = []
         self._refused: list[Refused] = []
         self._troubles: list[Trouble] = []
         self._files: set[str] = set()
@@ -308,9 +291,11 @@ class _Collected:
             if kind == "begin":
                 began = reply
             elif kind == "meaning":
-                self._meanings.append(Meaning(**reply, source=self._steps[reply["step"]].lookup))
+                name = VariantName(*reply.pop("name"))
+                self._meanings.append(Variant(name, **reply, source=self._steps[name.step].lookup))
             elif kind == "refused":
-                self._refused.append(Refused(**{**reply, "reason": self._in_place(reply["reason"])}))
+                reason = self._in_place(reply.pop("reason"))
+                self._refused.append(Refused(VariantName(*reply.pop("name")), reason, **reply))
             elif kind == "trouble":
                 self._add_trouble(reply["steps"], reply["reason"], reply["details"] or end.output, "raised")
                 done.update(reply["steps"])
@@ -320,8 +305,8 @@ class _Collected:
                 self._files.update(reply["files"])
             elif kind == "end":
                 has_ended = True
-                for name, found in self._looked_for.items():
-                    found.update(reply[name])
+                for kind, found in self._looked_for.items():
+                    found.update(reply[kind])
                 self._elsewhere.update(reply["elsewhere"])
         if has_ended:
             return done | {step.name for step in steps}

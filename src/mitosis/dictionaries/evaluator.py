@@ -18,9 +18,11 @@ from typing import Any
 
 import msgpack
 
-from mitosis import canonical
 from mitosis.canonical.content import refuse_contents
+from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.canonical.graph import ARRAY, DIGESTED
+from mitosis.canonical.nodes import Node
 from mitosis.canonical.sources import source_digests
 from mitosis.dictionaries.relocation import Places, Watch, relocate_imports
 from mitosis.errors.values import UnstableValue
@@ -198,9 +200,7 @@ def _evaluate_dictionary(step: Mapping[str, str], lookup: Any, replies: Replies,
             reason = str(error) if isinstance(error, _Trouble) else f"looking it up raised {describe(error)}"
             replies.send(
                 "refused",
-                step=step["name"],
-                parameter=name,
-                variant="",
+                name=(step["name"], name, ""),
                 reason=reason,
                 has_raised=not isinstance(error, _Trouble),
             )
@@ -237,28 +237,26 @@ def _with_article(name: str) -> str:
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
-def _evaluate_entry(names: tuple[str, str, str], variants: Any, replies: Replies, places: Places) -> None:
-    step, parameter, variant = names
-    facts: dict[str, Any] = {"step": step, "parameter": parameter, "variant": variant}
+def _evaluate_entry(name: tuple[str, str, str], variants: Any, replies: Replies, places: Places) -> None:
     try:
-        value = variants[variant]
+        value = variants[name[2]]
         if isinstance(value, Parameter):
             value = value.vals
-        data = _without_root(canonical.encode(value), places)
+        data = _without_root(encode_value(value), places)
         functions = source_digests(data)
     except UnstableValue as error:
         where = f"at {error.path}: " if error.path else ""
         replies.send(
             "refused",
-            **facts,
+            name=name,
             reason=_cut(f"{where}{error.reason}"),
             has_raised=error.__cause__ is not None,
             is_undecided=error.reason == _HOLDS_PLACE,
         )
     except BaseException as error:
-        replies.send("refused", **facts, reason=f"getting its value raised {describe(error)}", has_raised=True)
+        replies.send("refused", name=name, reason=f"getting its value raised {describe(error)}", has_raised=True)
     else:
-        replies.send("meaning", **facts, digest=canonical.digest(data), value=data, functions=functions)
+        replies.send("meaning", name=name, digest=digest_value(data), value=data, functions=functions)
 
 
 def _without_root(data: bytes, places: Places) -> bytes:
@@ -268,7 +266,7 @@ def _without_root(data: bytes, places: Places) -> bytes:
     """
     if places.root == places.top or not _says(data, places.root):
         return data
-    node = canonical.decode(data)
+    node = decode_value(data)
     root, top = os.fsencode(places.root), os.fsencode(places.top)
 
     def replaced(item: Any) -> Any:
@@ -279,7 +277,7 @@ def _without_root(data: bytes, places: Places) -> bytes:
     for entry in node.graph.entries:
         if entry.kind not in (ARRAY, DIGESTED):
             entry.items[:] = [replaced(item) for item in entry.items]
-    moved = canonical.encode_node(canonical.Node(node.graph, replaced(node.item)))
+    moved = encode_node(Node(node.graph, replaced(node.item)))
     if _says(moved, places.root):
         raise UnstableValue("", _HOLDS_PLACE)
     return moved

@@ -145,7 +145,7 @@ def _tell(report: Report, is_strict: bool) -> int:
         return 0
     _say(remedies(changes))
     if report.breaks:
-        names = ", ".join(f"`{change.full_name}`" for change in changes if change.is_breaking)
+        names = ", ".join(f"`{change.name}`" for change in changes if change.is_breaking)
         _say([f"Trials with {names} will be refused. Give the new value its own name, or restore the locked one."])
     if report.breaks and is_strict:
         _say(["The commit is stopped, for the hook is strict; `git commit --no-verify` goes on without it."])
@@ -175,7 +175,7 @@ def _first_line(text: str) -> str:
 
 
 def _say(lines: Iterable[str]) -> None:
-    from mitosis.journal.messages import one_line
+    from mitosis.text import one_line
 
     for line in lines:
         sys.stderr.write(f"{one_line(line, _LINE_LIMIT)}\n")

@@ -30,7 +30,6 @@ from mitosis.records.fields import (
     Status,
     StepRecord,
     TrialRecord,
-    three_digits,
 )
 from mitosis.records.rows import from_row, started_in_row, to_row
 
@@ -51,7 +50,6 @@ __all__ = [
     "decode_trial",
     "encode_trial",
     "read_started",
-    "three_digits",
 ]
 
 FORMAT = 2

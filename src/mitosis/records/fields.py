@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -166,9 +165,3 @@ class TrialRecord:
     def with_changes(self, **changes: Any) -> TrialRecord:
         """A copy with some fields replaced."""
         return dataclasses.replace(self, **changes)
-
-
-def three_digits(value: float) -> str:
-    """Three significant digits, zeros at the end only where they say that something was rounded: 4, 1.00, 3.17e-05."""
-    short = f"{value:.3g}"
-    return short if float(short) == value or not math.isfinite(value) else f"{value:#.3g}".rstrip(".")

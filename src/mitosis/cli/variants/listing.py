@@ -21,6 +21,7 @@ from mitosis.cli.table import (
 )
 from mitosis.cli.text import clean, is_terminal, moment
 from mitosis.exit_status import ExitStatus
+from mitosis.variants import VariantLock
 
 if TYPE_CHECKING:
     from mitosis.check.survey import VariantStatus
@@ -92,7 +93,7 @@ def list_variants(
         print_warning(text)
     print_problems(found.problems)
     conflicts = journal.conflicts()
-    print_conflicts([c for c in conflicts if step in ("", c.step) and parameter in ("", c.parameter)])
+    print_conflicts([c for c in conflicts if step in ("", c.name.step) and parameter in ("", c.name.parameter)])
     print_unmerged(journal)
     return ExitStatus.FAILED if changed and (statuses or found.troubles) else ExitStatus.DONE
 
@@ -105,7 +106,7 @@ def _refuse_unknown(what: str, statuses: Sequence[VariantStatus]) -> None:
     """
     from mitosis.errors.usage import UnknownName
 
-    known = list(dict.fromkeys(f"{status.step}.{status.parameter}" for status in statuses))
+    known = list(dict.fromkeys(status.name.of_parameter for status in statuses))
     if known:
         raise UnknownName(what, "is no parameter that has variants", known)
 
@@ -131,11 +132,11 @@ def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None
     relative = is_terminal()
     rows = []
     for status in statuses:
-        origin = origins.get((status.step, status.parameter, status.variant, status.digest))
+        origin = origins.get(VariantLock(status.name, status.digest))
         rows.append(
             {
                 "": "!" if status.is_problem else " ",
-                "variant": _cut(clean(status.full_name)),
+                "variant": _cut(clean(str(status.name))),
                 "state": status.state,
                 "value": clean(_short_value(status)),
                 "locked": moment(origin.date.isoformat(), relative=relative) if origin is not None else "",
@@ -183,7 +184,7 @@ def _check_step(journal: Journal, state: State | None, step: str) -> None:
     """
     from mitosis.errors.usage import UnknownName
 
-    known = {lock.step for lock in journal.locks()}
+    known = {lock.name.step for lock in journal.locks()}
     if state is not None and state.config is not None:
         known |= state.config.steps.keys()
     if step not in known:
