@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mitosis import canonical
-from mitosis.blobs import blob_id
+from mitosis.files import blob_id
 from mitosis.journal import layout
 from mitosis.journal.messages import ended_message, started_message
 from mitosis.records import encode_trial

@@ -11,8 +11,8 @@ import pytest
 import tomlkit
 
 from mitosis import __version__
-from mitosis.cli import app
-from mitosis.runner.request import COMMANDS
+from mitosis.cli.app import app
+from mitosis.parameters import COMMANDS
 from support.e2e import Mitosis
 
 

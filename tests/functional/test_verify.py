@@ -17,7 +17,7 @@ import pytest
 
 from mitosis import canonical
 from mitosis.__main__ import run_command
-from mitosis.blobs import blob_id
+from mitosis.files import blob_id
 from mitosis.git.repository import find_repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal

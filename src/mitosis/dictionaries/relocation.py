@@ -16,7 +16,7 @@ from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, Pat
 from types import ModuleType
 from typing import Any
 
-from mitosis.installed import environment_folders, real_path
+from mitosis.files import environment_folders, real_path
 
 
 class Places:
