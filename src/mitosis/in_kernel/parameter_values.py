@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.show import summarize_value
 from mitosis.canonical.sources import source_digests
 from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel.step_results import save
@@ -48,8 +49,8 @@ def find_changed_parameters(question: FindChangedParameters) -> tuple[ChangedPar
 
 def _describe(name: str, value: Any) -> DescribedValue:
     try:
-        data = canonical.encode(value)
+        data = encode_value(value)
     except UnstableValue as error:
         return DescribedValue(name, bounded_repr(value, SUMMARY_LIMIT), NoMeaning(error.path, error.reason))
-    meaning = Meaning(data, canonical.digest(data), source_digests(data))
-    return DescribedValue(name, canonical.summary(data, limit=SUMMARY_LIMIT), meaning)
+    meaning = Meaning(data, digest_value(data), source_digests(data))
+    return DescribedValue(name, summarize_value(data, limit=SUMMARY_LIMIT), meaning)
