@@ -54,7 +54,7 @@ def test_recordable_text_is_utf8_and_keeps_what_was(data: bytes) -> None:
 
 
 def test_provenance_is_cheap_to_import() -> None:
-    heavy = ("pygit2", "numpy", "pandas", "psutil", "importlib.metadata", "jupyter_client", "tomlkit")
+    heavy = ("pygit2", "numpy", "pandas", "psutil", "importlib.metadata", "jupyter_client")
     code = f"import sys, mitosis.provenance; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
