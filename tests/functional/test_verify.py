@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from mitosis.__main__ import run_command
-from mitosis.blobs import blob_id
 from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.files import blob_id
 from mitosis.git.repository import find_repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mitosis.canonical.graph import ATOM, RECORD, Entry, Graph, Ref, named
 from mitosis.canonical.names import MISSING, ancestors, find, raw_name
 from mitosis.canonical.wire import read
-from mitosis.installed import is_installed
+from mitosis.files import is_installed
 
 if TYPE_CHECKING:
     import ast

@@ -27,6 +27,7 @@ from mitosis.canonical.sources import source_digests
 from mitosis.dictionaries.relocation import Places, Watch, relocate_imports
 from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel.imports import list_imports, watch_imports
+from mitosis.protocol import ListImports
 from mitosis.typing import Parameter
 
 REPLY_LIMIT_BYTES = 512 * 2**20
@@ -297,7 +298,7 @@ def _files(places: Places, watch: Watch) -> set[str]:
     """The files below the top that were imported or read."""
     paths = {path for path in watch.read if Path(path).is_file()}
     for folder in dict.fromkeys((places.root, places.top)):
-        paths.update(path for _, path, _ in list_imports(folder)["files"])
+        paths.update(file.path for file in list_imports(ListImports(folder)).files)
     return _inside(places, paths)
 
 

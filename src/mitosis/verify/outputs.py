@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from mitosis.blobs import file_blob_id
+from mitosis.files import file_blob_id
 from mitosis.records.fields import Output, TrialRecord
 from mitosis.records.naming import belongs_to_trial
 from mitosis.verify.findings import Findings
