@@ -7,7 +7,7 @@ import os
 import platform
 from pathlib import Path
 
-from mitosis.records.fields import ProcessRecord
+from mitosis.records.trial import ProcessRecord
 
 _INITIAL_PID_NAMESPACE = "4026531836"
 """Inode of the namespace that Linux starts with (PROC_PID_INIT_INO in include/linux/proc_ns.h): not a container's."""

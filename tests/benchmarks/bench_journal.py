@@ -24,7 +24,7 @@ from mitosis import canonical
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.locks import VariantValue
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 
 MITOSIS = (sys.executable, "-m", "mitosis")
 SIZES = (1_000, 10_000, 100_000)

@@ -18,8 +18,8 @@ from mitosis import canonical
 from mitosis.blobs import blob_id
 from mitosis.journal import layout
 from mitosis.journal.messages import ended_message, started_message
-from mitosis.records import encode_trial
-from mitosis.records.fields import Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 
 TRIALS_A_DAY = 100
 _TRIALS_A_PACK = 560

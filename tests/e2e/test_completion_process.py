@@ -11,7 +11,7 @@ from mitosis import canonical
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.locks import VariantValue
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.runner.request import COMMANDS
 from support.e2e import Mitosis
 from support.shells import lock_variants

@@ -16,7 +16,7 @@ import pexpect
 import pyte
 import pytest
 
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.e2e import Mitosis, command
 from support.terminal import on_terminal
 from support.waiting import TIMEOUT_S, held_back, let_go

@@ -23,7 +23,7 @@ from mitosis import canonical
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.locks import VariantValue
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 
 ENVIRONMENT = "numpy==2.0.0\npandas==2.2.0\n"
 

@@ -13,7 +13,7 @@ from mitosis.check.states import working_state
 from mitosis.check.survey import Survey, VariantStatus, survey
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.variants import ADA, Lab, make_lab, variant
 
 MANY_LOCKS = 2000

@@ -11,7 +11,7 @@ from mitosis import canonical
 from mitosis.__main__ import run_command
 from mitosis.journal.journal import Journal
 from mitosis.journal.locks import VariantValue
-from mitosis.records.fields import ParameterRecord, ProcessRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, ProcessRecord, TrialRecord
 
 RunTrial = Callable[..., TrialRecord]
 MakeVariant = Callable[..., VariantValue]

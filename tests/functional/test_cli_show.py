@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mitosis.cli.progress.lines import summary_line
 from mitosis.cli.trials import describe_trial
-from mitosis.records.fields import Failure, TrialRecord
+from mitosis.records.trial import Failure, TrialRecord
 from mitosis.runner.request import Outcome
 
 

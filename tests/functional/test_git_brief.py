@@ -14,7 +14,7 @@ from mitosis.git import brief as brief_module
 from mitosis.git.brief import open_briefly
 from mitosis.git.repository import Repository, find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 
 Git = Callable[..., str]
 

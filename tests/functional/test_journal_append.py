@@ -13,8 +13,8 @@ from mitosis.journal import layout, locking
 from mitosis.journal import store as store_module
 from mitosis.journal.journal import Journal
 from mitosis.journal.locks import VariantValue
-from mitosis.records import decode_trial
-from mitosis.records.fields import ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.codec import decode_trial
+from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
 
 Git = Callable[..., str]
 MakeRecord = Callable[..., TrialRecord]

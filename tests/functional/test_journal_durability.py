@@ -16,7 +16,7 @@ from mitosis.errors.journal import JournalBusy, JournalError
 from mitosis.git.repository import find_repository
 from mitosis.journal import locking
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 
 RunTrial = Callable[..., TrialRecord]
 Git = Callable[..., str]

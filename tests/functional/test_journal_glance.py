@@ -13,7 +13,7 @@ from mitosis.git.repository import find_repository
 from mitosis.journal.glance import Glance
 from mitosis.journal.journal import Journal
 from mitosis.journal.locks import VariantValue
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 
 NOON = "2026-03-01T12:00:{:02}+00:00"
 

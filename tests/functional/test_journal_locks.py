@@ -19,7 +19,7 @@ from mitosis.git.repository import Identity, find_repository
 from mitosis.journal import locks as locks_module
 from mitosis.journal.journal import Journal
 from mitosis.journal.locks import LockedVariant, VariantValue
-from mitosis.records.fields import ParameterRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, TrialRecord
 
 Git = Callable[..., str]
 MakeRecord = Callable[..., TrialRecord]

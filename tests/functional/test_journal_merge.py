@@ -16,7 +16,7 @@ from mitosis.journal.locks import VariantValue
 from mitosis.journal.notes import note_of
 from mitosis.journal.sharing import Merged
 from mitosis.process import this_process
-from mitosis.records.fields import ParameterRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, TrialRecord
 
 RunTrial = Callable[..., TrialRecord]
 MakeVariant = Callable[..., VariantValue]

@@ -22,7 +22,7 @@ from mitosis.journal.journal import Journal
 from mitosis.journal.locks import VariantValue
 from mitosis.journal.remarks import Remarks, remark_file
 from mitosis.journal.render import render_blob
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.verify import verify
 
 Git = Callable[..., str]

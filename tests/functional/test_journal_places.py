@@ -12,7 +12,7 @@ import pytest
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.locks import VariantValue
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 
 Git = Callable[..., str]
 MakeVariant = Callable[..., VariantValue]

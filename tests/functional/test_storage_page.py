@@ -18,7 +18,7 @@ from mitosis.journal.journal import Journal
 from mitosis.journal.locks import VariantValue
 from mitosis.journal.messages import locked_message, renamed_message, retired_message
 from mitosis.journal.remarks import remark_file
-from mitosis.records.fields import Output, ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.trial import Output, ParameterRecord, StepRecord, TrialRecord
 
 Git = Callable[..., str]
 RunTrial = Callable[..., TrialRecord]

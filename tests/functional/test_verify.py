@@ -23,8 +23,8 @@ from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 from mitosis.journal.locks import VariantValue
 from mitosis.process import this_process
-from mitosis.records import encode_trial
-from mitosis.records.fields import Output, ParameterRecord, ProcessRecord, TrialRecord
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import Output, ParameterRecord, ProcessRecord, TrialRecord
 from mitosis.verify import Finding, Report, repair, verify
 from support.journal import record_path
 

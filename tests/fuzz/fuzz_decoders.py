@@ -41,8 +41,8 @@ from mitosis.journal.notes import note_of, parse_note
 from mitosis.journal.reading import Reader
 from mitosis.journal.render import render_blob
 from mitosis.journal.store import Store
-from mitosis.records import decode_trial, encode_trial, read_started
-from mitosis.records.fields import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.codec import decode_trial, encode_trial, read_started
+from mitosis.records.trial import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 
 FORMATS = Path(__file__).parents[1] / "formats"
 MEMORY_LIMIT_BYTES = 2 * 2**30

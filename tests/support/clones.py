@@ -27,7 +27,7 @@ from mitosis.journal.journal import Journal
 from mitosis.journal.locks import VariantValue
 from mitosis.journal.notes import note_of
 from mitosis.journal.sharing import Merged
-from mitosis.records.fields import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from support.faults import ENVIRONMENT, Nursery
 from support.kills import JOURNAL, NOTES, git, make_repository
 

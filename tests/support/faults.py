@@ -183,7 +183,7 @@ def _append(job: Job, tell: Tell) -> None:
     from mitosis.journal.journal import Journal
     from mitosis.journal.locks import VariantValue
     from mitosis.process import this_process
-    from mitosis.records.fields import ParameterRecord, StepRecord, TrialRecord
+    from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
 
     journal = Journal(find_repository(Path(job["folder"])))
     identity = journal.repository.identity()

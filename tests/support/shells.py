@@ -15,7 +15,7 @@ from mitosis import canonical
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.locks import VariantValue
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.waiting import TIMEOUT_S
 
 TAB = "\t"

@@ -16,7 +16,7 @@ from mitosis.__main__ import run_command
 from mitosis.git.repository import Identity, find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.locks import VariantValue
-from mitosis.records.fields import ParameterRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, TrialRecord
 from support.e2e import write
 
 STEPS = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n'

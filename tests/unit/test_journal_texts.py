@@ -12,8 +12,8 @@ from mitosis import canonical
 from mitosis.journal.messages import ended_message, note_line, started_message
 from mitosis.journal.notes import LINES_LIMIT, Note, note_of, parse_note
 from mitosis.journal.render import render_blob
-from mitosis.records import encode_trial
-from mitosis.records.fields import Failure, ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import Failure, ParameterRecord, StepRecord, TrialRecord
 
 MakeRecord = Callable[..., TrialRecord]
 KEY = "5f2c91d07a3b"

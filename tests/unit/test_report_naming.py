@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitosis.records.fields import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.report.naming import MAX_NAME_BYTES, page_name
 
 

@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from mitosis.omission import METADATA, Omission
-from mitosis.records.fields import Failure, MainResult, ParameterRecord, ProcessRecord, Status, StepRecord, TrialRecord
+from mitosis.records.trial import Failure, MainResult, ParameterRecord, ProcessRecord, Status, StepRecord, TrialRecord
 from mitosis.report import PageFacts, prepare, render_page
 from mitosis.report.exporter import PageExporter, prepared_exporter
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mitosis.errors.usage import ConfigError
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.report import prepare
 from mitosis.report.exporter import PageExporter, prepared_exporter
 from mitosis.report.layout import Page, Section, Trouble

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from mitosis.errors.journal import JournalBusy, JournalError
 from mitosis.git.repository import Repository
 from mitosis.process import is_alive, this_process
-from mitosis.records.fields import ProcessRecord
+from mitosis.records.trial import ProcessRecord
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor

@@ -13,7 +13,7 @@ from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.journal import layout
 from mitosis.journal.objects import Entry, ReadOnlyStore, object_oid
 from mitosis.journal.remarks import Remarks, latest_names, read_folder
-from mitosis.records.fields import ParameterRecord
+from mitosis.records.trial import ParameterRecord
 
 MAX_VALUE_BYTES = 64 * 2**20
 """A larger canonical value is neither locked nor read."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mitosis.records import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.report.naming import page_name
 from mitosis.report.templates import Template, describe_template_error, find_template
 

@@ -14,7 +14,7 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from nbformat import NotebookNode
 
 from mitosis.errors.usage import ConfigError
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.report.highlight import highlight
 from mitosis.report.layout import Page
 from mitosis.report.markdown import markdown_html

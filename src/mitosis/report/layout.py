@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 from nbformat import NotebookNode
 
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.report.displays import WIDGET_STATE, Displays, joined
 from mitosis.report.excerpts import Excerpt, cut, excerpt, share
 from mitosis.report.outputs import (

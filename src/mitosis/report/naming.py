@@ -6,7 +6,7 @@ import hashlib
 import re
 import unicodedata
 
-from mitosis.records.fields import ParameterRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, TrialRecord
 
 MAX_NAME_BYTES = 150
 """Long enough to be read, short enough for every file system and for a folder or two in front."""

@@ -26,7 +26,7 @@ from mitosis.kernel.endings import AnswerFailed, KernelDied
 from mitosis.kernel.kernel import Kernel
 from mitosis.parameters import ParameterArgument, quoting_hint
 from mitosis.provenance.imports import ImportedFile, check_imports, imported_elsewhere
-from mitosis.records.fields import ParameterRecord, StepRecord
+from mitosis.records.trial import ParameterRecord, StepRecord
 from mitosis.runner.outputs import TrialFolder
 from mitosis.runner.settle import Settled
 

@@ -13,7 +13,7 @@ from mitosis.blobs import file_blob_id
 from mitosis.errors.files import FolderNotWritable
 from mitosis.files import write_whole
 from mitosis.omission import output_file
-from mitosis.records.fields import Output
+from mitosis.records.trial import Output
 
 NOTEBOOK = "notebook.ipynb"
 SOURCE = "source.py"

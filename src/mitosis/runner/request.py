@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from mitosis.errors.base import MitosisError
 from mitosis.exit_status import ExitStatus, of_signal
 from mitosis.git.repository import Repository
-from mitosis.records.fields import ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
 
 COMMANDS = frozenset(
     {

@@ -13,7 +13,7 @@ from mitosis import notebook as notebooks
 from mitosis import report
 from mitosis.errors.files import FolderNotWritable
 from mitosis.omission import PRINTED
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.report import iterations
 from mitosis.runner import outputs
 from mitosis.runner.outputs import TrialFolder

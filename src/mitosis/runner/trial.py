@@ -21,7 +21,7 @@ from mitosis.kernel.kernel import Kernel
 from mitosis.process import this_process
 from mitosis.provenance.command import command_line
 from mitosis.provenance.environment import Environment
-from mitosis.records.fields import Failure, ParameterRecord, Status, StepRecord, TrialRecord
+from mitosis.records.trial import Failure, ParameterRecord, Status, StepRecord, TrialRecord
 from mitosis.runner import outputs
 from mitosis.runner.ahead import Ahead
 from mitosis.runner.loading import Loader

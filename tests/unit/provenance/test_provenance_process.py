@@ -14,7 +14,7 @@ import pytest
 
 from mitosis.process import is_alive, this_process
 from mitosis.provenance.command import command_line
-from mitosis.records.fields import ProcessRecord
+from mitosis.records.trial import ProcessRecord
 from support.waiting import wait_until
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

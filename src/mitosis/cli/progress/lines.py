@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mitosis.cli.screen import Screen
 from mitosis.cli.text import KEY_DIGITS, clean, duration, result
-from mitosis.records.fields import StepRecord, TrialRecord
+from mitosis.records.trial import StepRecord, TrialRecord
 from mitosis.runner.request import Announcement, Outcome
 
 LINE_WIDTH = 72

@@ -23,7 +23,7 @@ from mitosis.cli.progress.lines import (
 )
 from mitosis.cli.screen import Row, Screen, colours_at_end, without_colour
 from mitosis.cli.text import can_link, can_show_unicode, clean, duration, has_colour, plain
-from mitosis.records.fields import StepRecord
+from mitosis.records.trial import StepRecord
 from mitosis.runner.request import Announcement, Outcome, OutputStream
 
 if TYPE_CHECKING:

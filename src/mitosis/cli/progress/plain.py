@@ -16,7 +16,7 @@ from mitosis.cli.progress.lines import (
 )
 from mitosis.cli.screen import Screen, without_colour
 from mitosis.cli.text import clean, has_colour, is_terminal, plain
-from mitosis.records.fields import StepRecord
+from mitosis.records.trial import StepRecord
 from mitosis.runner.request import Announcement, Outcome, OutputStream
 
 

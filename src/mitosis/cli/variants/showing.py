@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mitosis.check.survey import Survey, VariantStatus
     from mitosis.journal.journal import Journal
     from mitosis.journal.locks import LockOrigin
-    from mitosis.records.fields import TrialRecord
+    from mitosis.records.trial import TrialRecord
 
 _FULL_VALUE_LINES = 200
 _TRIALS_SHOWN = 20
