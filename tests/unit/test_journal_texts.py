@@ -13,8 +13,9 @@ from mitosis.canonical.full_text import render_value
 from mitosis.journal.messages import ended_message, note_line, started_message
 from mitosis.journal.notes import LINES_LIMIT, Note, note_of, parse_note
 from mitosis.journal.render import render_blob
-from mitosis.records import encode_trial
-from mitosis.records.fields import Failure, ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import Failure, ParameterRecord, StepRecord, TrialRecord
+from mitosis.variants import VariantLock, VariantName
 
 MakeRecord = Callable[..., TrialRecord]
 KEY = "5f2c91d07a3b"
@@ -51,7 +52,7 @@ def chain(make_record: MakeRecord) -> TrialRecord:
 
 def test_start_is_told(make_record: MakeRecord) -> None:
     record = make_record(key=KEY, commit=COMMIT)
-    assert started_message(record, [("my_exp", "frequency", "slow", "a" * 40)]) == (
+    assert started_message(record, [VariantLock(VariantName("my_exp", "frequency", "slow"), "a" * 40)]) == (
         "my_exp 5f2c91d07a3b started at 8c1d2e0: frequency=slow (locked) amplitude=4\n"
         "\n"
         "Trial: 5f2c91d07a3b\n"
@@ -120,7 +121,10 @@ def test_hostile_texts_are_told_harmlessly(ended: TrialRecord) -> None:
         steps=(StepRecord("s", "m:f", metrics={hostile: hostile}),),
         failure=Failure("exception", hostile, hostile, hostile),
     )
-    for text in (started_message(record, [(hostile, hostile, hostile, "a" * 40)]), ended_message(record)):
+    for text in (
+        started_message(record, [VariantLock(VariantName(hostile, hostile, hostile), "a" * 40)]),
+        ended_message(record),
+    ):
         assert [line for line in text.splitlines() if line.startswith("Trial:")] == [f"Trial: {KEY}"]
         assert not set(text) & {"\x1b", "\r", "\x00", BIDI, "\u2028"}
     assert len(note_line(record).splitlines()) == 1
