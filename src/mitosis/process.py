@@ -8,7 +8,7 @@ import platform
 import sys
 from pathlib import Path
 
-from mitosis.records.fields import ProcessRecord
+from mitosis.records.trial import ProcessRecord
 from mitosis.text import recordable
 
 _INITIAL_PID_NAMESPACE = "4026531836"

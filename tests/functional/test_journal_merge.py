@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mitosis.records.trial import ParameterRecord, TrialRecord
 
 from mitosis.errors.journal import JournalError, ResolveError, TrialNotFound, TrialStillRuns
 from mitosis.errors.values import VariantConflict, VariantRedefined
@@ -15,7 +16,6 @@ from mitosis.journal.journal import Journal
 from mitosis.journal.notes import note_of
 from mitosis.journal.sharing import Merged
 from mitosis.process import this_process
-from mitosis.records.fields import ParameterRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
 
 RunTrial = Callable[..., TrialRecord]

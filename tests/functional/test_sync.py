@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mitosis.records.trial import TrialRecord
 
 from mitosis.__main__ import run_command
 from mitosis.errors.repository import NoIdentity
@@ -17,7 +18,6 @@ from mitosis.errors.sync import FetchFailed, NoRemote, PushFailed, UnknownRemote
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.notes import note_of
-from mitosis.records.fields import TrialRecord
 from mitosis.sync.exchange import Pulled, Pushed, pull, push
 from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mitosis.records.trial import TrialRecord
+
 from mitosis.journal import layout
-from mitosis.records.fields import TrialRecord
 
 
 def record_path(record: TrialRecord) -> str:

@@ -13,10 +13,10 @@ import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mitosis.records.codec import FORMAT, MAX_RECORD_BYTES, MAX_RECORD_ITEMS, decode_trial, encode_trial, read_started
+from mitosis.records.trial import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 
 from mitosis.errors.journal import BadRecord, FormatTooNew
-from mitosis.records import FORMAT, MAX_RECORD_BYTES, MAX_RECORD_ITEMS, decode_trial, encode_trial, read_started
-from mitosis.records.fields import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 
 MakeRecord = Callable[..., TrialRecord]
 

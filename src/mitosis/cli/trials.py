@@ -13,12 +13,12 @@ from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
 from mitosis.cli.table import print_columns, print_line, print_problems, print_unmerged, print_warning
 from mitosis.cli.text import KEY_DIGITS, clean, duration, is_terminal, moment, result
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 
 if TYPE_CHECKING:
     from mitosis.errors.journal import BadRecord
     from mitosis.journal.journal import Journal
-    from mitosis.records.fields import ParameterRecord
+    from mitosis.records.trial import ParameterRecord
     from mitosis.variants import PresentMeaning, VariantLock
 
     Meanings = Mapping[VariantLock, PresentMeaning]

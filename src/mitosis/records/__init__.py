@@ -19,7 +19,8 @@ import msgpack
 
 from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.records.checks import Mismatch, build
-from mitosis.records.fields import (
+from mitosis.records.rows import from_row, started_in_row, to_row
+from mitosis.records.trial import (
     Failure,
     MainResult,
     Number,
@@ -31,7 +32,6 @@ from mitosis.records.fields import (
     StepRecord,
     TrialRecord,
 )
-from mitosis.records.rows import from_row, started_in_row, to_row
 
 __all__ = [
     "FORMAT",

@@ -26,7 +26,7 @@ from mitosis.records.checks import (
     refuse_missing,
     unfit,
 )
-from mitosis.records.fields import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.trial import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 
 _TABLES: dict[str, type[Any]] = {"steps": StepRecord, "parameters": ParameterRecord, "outputs": Output}
 """Fields that are lists of things of one kind, written as a column for each field of those."""

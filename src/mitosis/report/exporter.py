@@ -14,7 +14,7 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from nbformat import NotebookNode
 
 from mitosis.errors.usage import ConfigError
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.report.layout import Page, PageFacts, lay_out
 from mitosis.report.markup import highlight, latex_html, markdown_html
 from mitosis.report.templates import INDEX, KEY, OWN_FOLDER, OWN_NAME, Template, template_roots

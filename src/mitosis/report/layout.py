@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 from nbformat import NotebookNode
 
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.report.cells import (
     copy_cell,
     error_line,

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from mitosis.errors.base import MitosisError
 from mitosis.files import write_whole
-from mitosis.records.fields import ParameterRecord, TrialRecord
-from mitosis.records.naming import belongs_to_trial
+from mitosis.records.output_names import belongs_to_trial
+from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.text import in_file_name
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import nbformat
 from mitosis import notebook as notebooks
 from mitosis.errors.files import FolderNotWritable
 from mitosis.omission import PRINTED
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.report import page_files
 from mitosis.report.exporter import render_page
 from mitosis.report.layout import PageFacts, shows_all

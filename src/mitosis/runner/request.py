@@ -13,7 +13,7 @@ from mitosis.exit_status import ExitStatus, of_signal
 from mitosis.git.repository import Repository
 from mitosis.parameters import COMMANDS
 from mitosis.protocol import OutputStream
-from mitosis.records.fields import ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
 
 OutputFormat = Literal["html", "ipynb", "both"]
 """The page, the notebook, or both."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mitosis.kernel.kernel import Kernel
-from mitosis.records.fields import Failure
+from mitosis.records.trial import Failure
 from mitosis.runner.request import Progress
 
 INTERRUPT_GRACE_S = 10.0

@@ -25,7 +25,7 @@ from mitosis.protocol import (
     TakeResult,
     Usage,
 )
-from mitosis.records.fields import Failure, Status, StepRecord
+from mitosis.records.trial import Failure, Status, StepRecord
 from mitosis.runner.request import Progress
 from mitosis.runner.signals import Signals
 from mitosis.runner.trial_folder import TrialFolder

@@ -18,7 +18,7 @@ from mitosis.kernel.kernel import Kernel
 from mitosis.process import command_line, this_process
 from mitosis.protocol import Setup
 from mitosis.provenance.environment import Environment
-from mitosis.records.fields import Failure, ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.trial import Failure, ParameterRecord, StepRecord, TrialRecord
 from mitosis.runner.background import Background
 from mitosis.runner.refusals import Settled
 from mitosis.runner.request import Announcement, Interrupted, Outcome, Progress

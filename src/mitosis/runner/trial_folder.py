@@ -12,7 +12,7 @@ from pathlib import Path
 from mitosis.errors.files import FolderNotWritable
 from mitosis.files import file_blob_id, write_whole
 from mitosis.omission import output_file
-from mitosis.records.fields import Output
+from mitosis.records.trial import Output
 
 NOTEBOOK = "notebook.ipynb"
 SOURCE = "source.py"

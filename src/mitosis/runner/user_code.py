@@ -45,7 +45,7 @@ from mitosis.protocol import (
     WrongParameters,
 )
 from mitosis.provenance.imported_code import check_imports, imported_elsewhere
-from mitosis.records.fields import ParameterRecord, StepRecord
+from mitosis.records.trial import ParameterRecord, StepRecord
 from mitosis.runner.refusals import Settled
 from mitosis.runner.trial_folder import TrialFolder
 from mitosis.variants import Variant, VariantName

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from mitosis.cli.text import KEY_DIGITS, clean, duration, result
-from mitosis.records.fields import StepRecord, TrialRecord
+from mitosis.records.trial import StepRecord, TrialRecord
 from mitosis.runner.request import Announcement, Outcome
 from mitosis.screen import Screen
 

@@ -23,7 +23,7 @@ from mitosis.cli.output.progress_lines import (
 )
 from mitosis.cli.text import can_link, can_show_unicode, clean, duration, has_colour, plain
 from mitosis.protocol import OutputStream
-from mitosis.records.fields import StepRecord
+from mitosis.records.trial import StepRecord
 from mitosis.runner.request import Announcement, Outcome, Progress
 from mitosis.screen import Row, Screen, colours_at_end, without_colour
 

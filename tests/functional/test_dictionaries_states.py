@@ -17,7 +17,7 @@ from mitosis.canonical.show import summarize_value
 from mitosis.config import Config, find_config
 from mitosis.dictionaries.checkouts import open_index, working_tree
 from mitosis.dictionaries.evaluation import Evaluation, evaluate
-from mitosis.dictionaries.selection import evaluate_index
+from mitosis.dictionaries.states import evaluate_index
 from mitosis.errors.repository import GitError
 from mitosis.git.repository import Repository, find_repository
 from mitosis.journal.journal import Journal
@@ -64,7 +64,7 @@ def in_commit(folder: Path, commit: str = "HEAD") -> Evaluation:
 def shown(found: Evaluation) -> dict[str, str]:
     """The variants of an evaluation in which nothing went wrong."""
     assert not found.troubles, found.troubles
-    return {f"{m.step}.{m.parameter}={m.variant}": summarize_value(m.value, limit=200) for m in found.meanings}
+    return {str(m.name): summarize_value(m.value, limit=200) for m in found.meanings}
 
 
 def slow(found: Evaluation) -> str:
@@ -80,7 +80,7 @@ def test_each_state_has_its_own_value(lab: Path, git: Callable[..., str]) -> Non
 
 def test_a_meaning_says_all_about_its_variant(lab: Path) -> None:
     (meaning,) = in_index(lab).meanings
-    assert (meaning.step, meaning.parameter, meaning.variant) == ("my_exp", "frequency", "slow")
+    assert meaning.name == ("my_exp", "frequency", "slow")
     assert meaning.value == encode_value(1)
     assert meaning.digest == digest_value(meaning.value)
     assert meaning.source == "lab:lookup_dict"
@@ -159,10 +159,8 @@ def test_only_named_files_are_checked_out(lab: Path, git: Callable[..., str]) ->
     with open_index(find_repository(lab)) as index:
         with index.checked_out(["c\nd.txt", "sub/e.txt", "not there"]) as checkout:
             files = {path.relative_to(checkout.root).as_posix() for path in checkout.root.rglob("*") if path.is_file()}
-            assert not checkout.is_whole
         assert files == {"c\nd.txt", "sub/e.txt"}
         with index.checked_out() as checkout:
-            assert checkout.is_whole
             assert (checkout.root / "a b.txt").read_text() == "a"
 
 
@@ -173,7 +171,7 @@ def test_names_that_are_no_text_are_checked_out(lab: Path, git: Callable[..., st
     git("add", ".", cwd=lab)
     for found in (in_index(lab), in_working_tree(lab)):
         assert slow(found) == "1"
-        assert found.files == {"lab/__init__.py", name}
+        assert found.usage.files == {"lab/__init__.py", name}
 
 
 def test_files_are_the_modules_and_the_data_that_were_read(lab: Path, git: Callable[..., str]) -> None:
@@ -196,8 +194,8 @@ def test_files_are_the_modules_and_the_data_that_were_read(lab: Path, git: Calla
     write(lab, {"lab/noise.txt": "not staged", "data/far.txt": "not staged"})
     found = in_index(lab)
     assert shown(found) == {"my_exp.noise=near": "'staged'", "my_exp.noise=far": "'staged too'"}
-    assert found.files == {"lab/__init__.py", "lab/part.py", "lab/noise.txt", "data/far.txt"}
-    assert in_working_tree(lab).files == found.files
+    assert found.usage.files == {"lab/__init__.py", "lab/part.py", "lab/noise.txt", "data/far.txt"}
+    assert in_working_tree(lab).usage.files == found.usage.files
 
 
 def test_module_that_is_only_staged_is_found(lab: Path, git: Callable[..., str]) -> None:
@@ -331,7 +329,7 @@ def test_environment_inside_the_repository_is_no_part_of_the_checkout(
     git("add", ".", cwd=lab)
     found = in_index(lab)
     assert slow(found) == "[5, '1.0']"
-    assert found.files == {"lab/__init__.py"}
+    assert found.usage.files == {"lab/__init__.py"}
 
 
 def test_installed_copy_does_not_stand_for_what_is_staged(
@@ -414,7 +412,7 @@ def test_submodule_is_read_from_the_working_tree(lab: Path, git: Callable[..., s
     before = git("status", "--porcelain", "--ignored", cwd=lab)
     found = in_index(lab)
     assert slow(found) == "7"
-    assert found.files == {"lab/__init__.py", "vendor/library/shared_values.py"}
+    assert found.usage.files == {"lab/__init__.py", "vendor/library/shared_values.py"}
     assert git("status", "--porcelain", "--ignored", cwd=lab) == before
     assert not list((lab / "vendor").rglob("__pycache__"))
 
@@ -462,7 +460,7 @@ def test_the_index_of_a_hook_counts_and_nothing_of_it_reaches_the_code(
         "from mitosis.config import find_config\n"
         "from mitosis.git.repository import find_repository\n"
         "from mitosis.dictionaries.checkouts import open_index\n"
-        "from mitosis.dictionaries.selection import evaluate_index\n"
+        "from mitosis.dictionaries.states import evaluate_index\n"
         "repository = find_repository(Path.cwd())\n"
         "with open_index(repository) as index:\n"
         "    found = evaluate_index(index, find_config(repository.root, None, steps_needed=True))\n"
@@ -559,8 +557,8 @@ def test_meanings_are_those_that_a_trial_locks(lab: Path, git: Callable[..., str
     (record,) = Journal(find_repository(lab)).iter_trials()
     locked = {parameter.name: parameter.digest for parameter in record.parameters}
     assert len(locked) == 12
-    assert {meaning.parameter: meaning.digest for meaning in found.meanings} == locked
+    assert {meaning.name.parameter: meaning.digest for meaning in found.meanings} == locked
     for other in (in_index(lab), in_working_tree(lab)):
-        assert {meaning.parameter: meaning.digest for meaning in other.meanings} == locked
-    functions = {meaning.parameter: dict(meaning.functions) for meaning in found.meanings}
+        assert {meaning.name.parameter: meaning.digest for meaning in other.meanings} == locked
+    functions = {meaning.name.parameter: dict(meaning.functions) for meaning in found.meanings}
     assert list(functions["function"]) == ["lab:square"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mitosis.config import Config, StepConfig
-from mitosis.dictionaries.static import static_files
+from mitosis.dictionaries.modules import imported_files
 
 TOP = Path("/top")
 
@@ -18,7 +18,7 @@ def found(files: Mapping[str, str], *modules: str, pythonpath: tuple[str, ...] =
     steps = {module: StepConfig(module, "a:b", f"{module}:lookup_dict") for module in modules or ("lab",)}
     folders = tuple((TOP / folder).resolve() for folder in pythonpath)
     config = Config(TOP / "pyproject.toml", steps, None, folders)
-    return set(static_files(files.keys(), lambda name: files[name].encode(), config))
+    return set(imported_files(config, files.keys(), lambda name: files[name].encode()))
 
 
 @pytest.mark.parametrize(

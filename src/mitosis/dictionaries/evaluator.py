@@ -24,8 +24,7 @@ from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.canonical.graph import ARRAY, DIGESTED
 from mitosis.canonical.nodes import Node
 from mitosis.canonical.sources import source_digests
-from mitosis.dictionaries.relocation import Places, relocate_imports
-from mitosis.dictionaries.watching import Watch
+from mitosis.dictionaries.relocation import Places, Watch, relocate_imports
 from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel.imports import list_imports, watch_imports
 from mitosis.protocol import ListImports
@@ -71,9 +70,9 @@ def main(request_path: str, replies_path: str) -> None:
 
     Args:
         request_path: a msgpack file with `root`, `top`, `pythonpath`, `own` and `folders` (see `relocate_imports`),
-            `steps` (name, module and qualified name of the dictionary of each), `asking` (whether to tell what is
-            only asked about), `dump_at` (when to write to standard error where it hangs, in seconds since the epoch)
-            and `lifeline` (a file descriptor that ends when the asking process does, or None).
+            `steps` (name, module and qualified name of the dictionary of each), `dump_at` (when to write to standard
+            error where it hangs, in seconds since the epoch) and `lifeline` (a file descriptor that ends when the
+            asking process does, or None).
         replies_path: the file to append to.
     """
     request = msgpack.unpackb(Path(request_path).read_bytes(), raw=False, unicode_errors="surrogatepass")
@@ -91,15 +90,17 @@ def main(request_path: str, replies_path: str) -> None:
     imports = relocate_imports(places, request["own"], request["folders"])
     sys.path.extend(folder for folder in request["pythonpath"] if folder not in sys.path)
     watch = Watch()
-    watch.start(asking=request["asking"])
+    # Nobody wants to know what else of the working tree is looked for.
+    watch.start(asking=places.root != places.top)
     for module, steps in _by_module(request["steps"]):
         _evaluate_module(module, steps, replies, places)
         replies.send("files", files=sorted(_files(places, watch)))
     replies.send(
         "end",
-        touched=sorted(_inside(places, watch.read | watch.asked)),
+        asked=sorted(_inside(places, watch.read | watch.asked)),
         listed=sorted(_inside(places, watch.listed)),
         missing=sorted(imports.missing - sys.modules.keys()),
+        imported=sorted({name.partition(".")[0] for name in sys.modules}),
         elsewhere=imports.elsewhere,
     )
     # Threads, exit functions and what they hold are no longer of use, and might keep the process for ever.
@@ -200,9 +201,7 @@ def _evaluate_dictionary(step: Mapping[str, str], lookup: Any, replies: Replies,
             reason = str(error) if isinstance(error, _Trouble) else f"looking it up raised {describe(error)}"
             replies.send(
                 "refused",
-                step=step["name"],
-                parameter=name,
-                variant="",
+                name=(step["name"], name, ""),
                 reason=reason,
                 has_raised=not isinstance(error, _Trouble),
             )
@@ -239,11 +238,9 @@ def _with_article(name: str) -> str:
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
-def _evaluate_entry(names: tuple[str, str, str], variants: Any, replies: Replies, places: Places) -> None:
-    step, parameter, variant = names
-    facts: dict[str, Any] = {"step": step, "parameter": parameter, "variant": variant}
+def _evaluate_entry(name: tuple[str, str, str], variants: Any, replies: Replies, places: Places) -> None:
     try:
-        value = variants[variant]
+        value = variants[name[2]]
         if isinstance(value, Parameter):
             value = value.vals
         data = _without_root(encode_value(value), places)
@@ -252,15 +249,15 @@ def _evaluate_entry(names: tuple[str, str, str], variants: Any, replies: Replies
         where = f"at {error.path}: " if error.path else ""
         replies.send(
             "refused",
-            **facts,
+            name=name,
             reason=_cut(f"{where}{error.reason}"),
             has_raised=error.__cause__ is not None,
             is_undecided=error.reason == _HOLDS_PLACE,
         )
     except BaseException as error:
-        replies.send("refused", **facts, reason=f"getting its value raised {describe(error)}", has_raised=True)
+        replies.send("refused", name=name, reason=f"getting its value raised {describe(error)}", has_raised=True)
     else:
-        replies.send("meaning", **facts, digest=digest_value(data), value=data, functions=functions)
+        replies.send("meaning", name=name, digest=digest_value(data), value=data, functions=functions)
 
 
 def _without_root(data: bytes, places: Places) -> bytes:

@@ -11,10 +11,10 @@ import pytest
 
 from mitosis.canonical.show import summarize_value
 from mitosis.config import Config, find_config
-from mitosis.dictionaries import selection
+from mitosis.dictionaries import states
 from mitosis.dictionaries.checkouts import Checkout, open_index
 from mitosis.dictionaries.evaluation import Evaluation, evaluate
-from mitosis.dictionaries.selection import evaluate_index, select_files
+from mitosis.dictionaries.states import evaluate_index, select_files
 from mitosis.git.repository import Repository, find_repository
 from support.e2e import write
 
@@ -33,8 +33,8 @@ def large(
     """Make a repository that counts as large, with these files and, as a rule, 100 others."""
 
     def make(files: Mapping[str, str], count: int = 100) -> tuple[Repository, Config]:
-        if count <= selection.SMALL_REPOSITORY:
-            monkeypatch.setattr(selection, "SMALL_REPOSITORY", count)
+        if count <= states.SMALL_REPOSITORY:
+            monkeypatch.setattr(states, "SMALL_REPOSITORY", count)
         folder = tmp_path / "large"
         git("init", "--quiet", str(folder), cwd=tmp_path)
         write(folder, {"pyproject.toml": STEP, **others(count), **files})
@@ -54,7 +54,7 @@ def checkouts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         counts.append(sum(path.is_file() for path in checkout.root.rglob("*")))
         return evaluate(checkout, config, **options)
 
-    monkeypatch.setattr("mitosis.dictionaries.selection.evaluate", counting)
+    monkeypatch.setattr("mitosis.dictionaries.states.evaluate", counting)
     return counts
 
 
@@ -103,7 +103,7 @@ def test_libraries_that_look_for_what_is_not_there_need_no_more(
     monkeypatch.setenv("PYTHONPATH", str(repository.root / "src"), prepend=os.pathsep)
     found = in_index(repository, config)
     assert value(found) == "1"
-    assert [refused.variant for refused in found.refused] == ["refused"]
+    assert [refused.name.variant for refused in found.refused] == ["refused"]
     assert checkouts == [2]
 
 
