@@ -24,6 +24,7 @@ from typing import Any
 import pygit2
 import pytest
 from hypothesis import is_hypothesis_test, settings
+
 from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 
 GITCONFIG = """\

@@ -19,11 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from journal_builder import VARIANTS, build_journal
-from mitosis.records.trial import TrialRecord
 
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantName
 
 MITOSIS = (sys.executable, "-m", "mitosis")

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
 from mitosis.cli.completion import make_script
+from mitosis.records.trial import TrialRecord
 from support.e2e import Mitosis
 from support.shells import HOSTILE, UNPRINTABLE, LineEditor, in_terminal, lock_variants, shell_environment
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.parameters import COMMANDS
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantName
 from support.e2e import Mitosis
 from support.shells import lock_variants

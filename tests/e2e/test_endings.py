@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
 import mitosis as package
+from mitosis.records.trial import TrialRecord
 from support.e2e import Commit, Mitosis, command
 from support.waiting import TIMEOUT_S, wait_until
 

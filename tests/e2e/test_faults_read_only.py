@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
+from mitosis.records.trial import TrialRecord
 from support.e2e import Mitosis, command
 from support.faults import can_mount
 from support.waiting import TIMEOUT_S

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
+from mitosis.records.trial import TrialRecord
 from support.e2e import Mitosis
 
 SENT = """\

@@ -14,8 +14,8 @@ from typing import Any
 
 import nbformat
 import pytest
-from mitosis.records.trial import TrialRecord
 
+from mitosis.records.trial import TrialRecord
 from support.e2e import Commit, Mitosis, Records
 from support.waiting import TIMEOUT_S
 

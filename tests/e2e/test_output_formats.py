@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from mitosis.records.trial import TrialRecord
 
 import mitosis as library
+from mitosis.records.trial import TrialRecord
 from mitosis.runner.request import Request, rerun_command
 from support.e2e import SLOW, Commit, Mitosis, Records
 

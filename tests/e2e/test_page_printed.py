@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bs4 import BeautifulSoup
-from mitosis.records.trial import TrialRecord
 
+from mitosis.records.trial import TrialRecord
 from support.e2e import PYPROJECT, Mitosis
 
 LOUD = '''\

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import dill
 import pytest
-from mitosis.records.trial import TrialRecord
 
 import mitosis as package
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import AmbiguousKey, TrialNotFound
+from mitosis.records.trial import TrialRecord
 from support.e2e import SLOW, Commit, Mitosis, command
 
 

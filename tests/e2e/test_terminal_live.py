@@ -14,8 +14,8 @@ from pathlib import Path
 import pexpect
 import pyte
 import pytest
-from mitosis.records.trial import TrialRecord
 
+from mitosis.records.trial import TrialRecord
 from support.e2e import SLOW, Commit, Mitosis, command
 from support.terminal import Keyboard, on_terminal
 from support.waiting import TIMEOUT_S, held_back, let_go

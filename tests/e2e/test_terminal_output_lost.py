@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
+from mitosis.records.trial import TrialRecord
 from support.e2e import SLOW, Mitosis, command
 from support.waiting import TIMEOUT_S
 

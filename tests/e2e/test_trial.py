@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
 import mitosis as package
+from mitosis.records.trial import TrialRecord
 from support.e2e import SLOW, Commit, Mitosis, SlowTrial
 
 

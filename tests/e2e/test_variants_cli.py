@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
 from mitosis.verify import verify
 from support.e2e import Mitosis, command

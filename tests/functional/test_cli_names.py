@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import ParameterRecord, ProcessRecord, TrialRecord
 
 from mitosis.__main__ import run_command
 from mitosis.canonical.encode import encode_value
 from mitosis.journal.journal import Journal
+from mitosis.records.trial import ParameterRecord, ProcessRecord, TrialRecord
 from mitosis.variants import Variant
 
 RunTrial = Callable[..., TrialRecord]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from mitosis.records.trial import Failure, TrialRecord
-
 from mitosis.cli.output.progress_lines import summary_line
 from mitosis.cli.trials import describe_trial
+from mitosis.records.trial import Failure, TrialRecord
 from mitosis.runner.request import Outcome
 
 

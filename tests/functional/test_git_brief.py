@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
 from mitosis.errors.repository import ObjectTooLarge, UnreadableObject, UnsupportedRepository
 from mitosis.git import brief as brief_module
 from mitosis.git.brief import open_briefly
 from mitosis.git.repository import Repository, find_repository
 from mitosis.journal.journal import Journal
+from mitosis.records.trial import TrialRecord
 
 Git = Callable[..., str]
 

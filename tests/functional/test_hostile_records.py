@@ -20,14 +20,14 @@ from typing import Any
 
 import msgpack
 import pytest
-from mitosis.records.codec import encode_trial
-from mitosis.records.trial import Output, TrialRecord
 
 from mitosis.__main__ import run_command
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.errors.journal import BadRecord, TrialNotFound
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import Output, TrialRecord
 from mitosis.results import find_page, find_trial_folder, load_trial_data
 from mitosis.verify import verify
 from support.journal import record_path

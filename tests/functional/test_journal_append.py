@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mitosis.records.codec import decode_trial
-from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
 
 from mitosis.errors.journal import FormatTooNew, JournalBusy, JournalError, NoteNotWritten, TrialNotFound
 from mitosis.git.repository import Identity, find_repository
 from mitosis.journal import layout, locking
 from mitosis.journal import store as store_module
 from mitosis.journal.journal import Journal
+from mitosis.records.codec import decode_trial
+from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
 from mitosis.variants import Variant
 
 Git = Callable[..., str]

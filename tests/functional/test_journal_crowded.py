@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
 from mitosis.errors.journal import BadRecord
 from mitosis.git.objects import read_blobs
 from mitosis.git.repository import find_repository
 from mitosis.journal import layout, reading
 from mitosis.journal.journal import Journal
+from mitosis.records.trial import TrialRecord
 from mitosis.verify import verify
 
 Git = Callable[..., str]

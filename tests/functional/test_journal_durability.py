@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
 from mitosis.errors.journal import JournalBusy, JournalError
 from mitosis.git.repository import find_repository
 from mitosis.journal import locking
 from mitosis.journal.journal import Journal
 from mitosis.journal.queue import read_holder
+from mitosis.records.trial import TrialRecord
 
 RunTrial = Callable[..., TrialRecord]
 Git = Callable[..., str]

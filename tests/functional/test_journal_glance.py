@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
 from mitosis.git.repository import find_repository
 from mitosis.journal.glance import Glance
 from mitosis.journal.journal import Journal
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantName
 
 NOON = "2026-03-01T12:00:{:02}+00:00"

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from mitosis.records.codec import encode_trial
-from mitosis.records.trial import ParameterRecord, TrialRecord
 
 from mitosis.errors.journal import JournalError
 from mitosis.git.repository import find_repository
 from mitosis.journal.index import TrialIndex
 from mitosis.journal.journal import Journal
 from mitosis.journal.store import Store
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import ParameterRecord, TrialRecord
 from support.journal import record_path
 
 Git = Callable[..., str]

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mitosis.records.trial import ParameterRecord, TrialRecord
 
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.errors.journal import BadRecord, JournalError, NamingError
@@ -19,6 +18,7 @@ from mitosis.errors.values import VariantConflict, VariantRedefined
 from mitosis.git.repository import Identity, find_repository
 from mitosis.journal import locks as locks_module
 from mitosis.journal.journal import Journal
+from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
 
 Git = Callable[..., str]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import ParameterRecord, TrialRecord
 
 from mitosis.errors.journal import JournalError, ResolveError, TrialNotFound, TrialStillRuns
 from mitosis.errors.values import VariantConflict, VariantRedefined
@@ -16,6 +15,7 @@ from mitosis.journal.journal import Journal
 from mitosis.journal.notes import note_of
 from mitosis.journal.sharing import Merged
 from mitosis.process import this_process
+from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
 
 RunTrial = Callable[..., TrialRecord]

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import msgpack
 import pytest
-from mitosis.records.trial import TrialRecord
 
 from mitosis.canonical.show import summarize_value
 from mitosis.errors.journal import BadRecord, NamingError, ResolveError
@@ -22,6 +21,7 @@ from mitosis.journal import remarks as remarks_module
 from mitosis.journal.journal import Journal
 from mitosis.journal.remarks import Remarks, remark_file
 from mitosis.journal.render import render_blob
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantName
 from mitosis.verify import verify
 

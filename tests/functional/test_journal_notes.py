@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
 from mitosis.journal import core
 from mitosis.journal.journal import Journal
 from mitosis.journal.notes import LINES_LIMIT
+from mitosis.records.trial import TrialRecord
 
 Git = Callable[..., str]
 RunTrial = Callable[..., TrialRecord]

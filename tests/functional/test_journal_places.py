@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant
 
 Git = Callable[..., str]

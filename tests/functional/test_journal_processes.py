@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
 from mitosis.errors.journal import BadRecord
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
+from mitosis.records.trial import TrialRecord
 from support.waiting import TIMEOUT_S
 
 Git = Callable[..., str]
@@ -32,6 +32,7 @@ from mitosis.variants import Variant
 from mitosis.errors.values import VariantRedefined
 from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.canonical.encode import digest_value, encode_value
+from mitosis import canonical
 
 folder, worker, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 repository = find_repository(folder)

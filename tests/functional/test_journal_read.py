@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mitosis.records.codec import MAX_RECORD_BYTES, encode_trial
-from mitosis.records.trial import TrialRecord
 
 from mitosis.errors.journal import AmbiguousKey, BadRecord, JournalError, TrialNotFound
 from mitosis.git.repository import find_repository
 from mitosis.journal import reading
 from mitosis.journal.journal import Journal
+from mitosis.records.codec import MAX_RECORD_BYTES, encode_trial
+from mitosis.records.trial import TrialRecord
 
 Git = Callable[..., str]
 MakeRecord = Callable[..., TrialRecord]

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
 from mitosis.git import program as git_module
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
+from mitosis.records.trial import TrialRecord
 from support.waiting import TIMEOUT_S
 
 RunTrial = Callable[..., TrialRecord]

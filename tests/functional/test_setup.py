@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
 from mitosis.__main__ import run_command
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
+from mitosis.records.trial import TrialRecord
 
 RunTrial = Callable[..., TrialRecord]
 Git = Callable[..., str]

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
 from mitosis.__main__ import run_command
 from mitosis.errors.repository import NoIdentity
@@ -18,6 +17,7 @@ from mitosis.errors.sync import FetchFailed, NoRemote, PushFailed, UnknownRemote
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.notes import note_of
+from mitosis.records.trial import TrialRecord
 from mitosis.sync.exchange import Pulled, Pushed, pull, push
 from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport

@@ -14,8 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from mitosis.records.codec import encode_trial
-from mitosis.records.trial import Output, ParameterRecord, ProcessRecord, TrialRecord
 
 from mitosis.__main__ import run_command
 from mitosis.canonical.encode import digest_value, encode_value
@@ -24,8 +22,11 @@ from mitosis.git.repository import find_repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 from mitosis.process import this_process
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import Output, ParameterRecord, ProcessRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
-from mitosis.verify import Finding, Report, repair, verify
+from mitosis.verify import repair, verify
+from mitosis.verify.findings import Finding, Report
 from support.journal import record_path
 
 Git = Callable[..., str]

@@ -26,8 +26,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgpack
-from mitosis.records.codec import decode_trial, encode_trial, read_started
-from mitosis.records.trial import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 
 from mitosis.canonical.decode import decode_value, encode_node
 from mitosis.canonical.difference import compare_values
@@ -47,6 +45,8 @@ from mitosis.journal.notes import note_of, parse_note
 from mitosis.journal.reading import Reader
 from mitosis.journal.render import render_blob
 from mitosis.journal.store import Store
+from mitosis.records.codec import decode_trial, encode_trial, read_started
+from mitosis.records.trial import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.variants import VariantLock, VariantName
 
 FORMATS = Path(__file__).parents[1] / "formats"

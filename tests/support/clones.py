@@ -18,7 +18,6 @@ from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.errors.journal import BadRecord
@@ -27,6 +26,7 @@ from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.notes import note_of
 from mitosis.journal.sharing import Merged
+from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
 from support.faults import ENVIRONMENT, Nursery
 from support.kills import JOURNAL, NOTES, git, make_repository

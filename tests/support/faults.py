@@ -178,12 +178,11 @@ def _append(job: Job, tell: Tell) -> None:
     """Run `count` trials; each locks one of `variants`."""
     import secrets
 
-    from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
-
     from mitosis.canonical.encode import digest_value, encode_value
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
     from mitosis.process import this_process
+    from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
     from mitosis.variants import Variant, VariantName
 
     journal = Journal(find_repository(Path(job["folder"])))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from mitosis.records.trial import TrialRecord
-
 from mitosis.journal import layout
+from mitosis.records.trial import TrialRecord
 
 
 def record_path(record: TrialRecord) -> str:

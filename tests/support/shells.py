@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mitosis.records.trial import TrialRecord
-
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantName
 from support.waiting import TIMEOUT_S
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import ParameterRecord, TrialRecord
 
 from mitosis.__main__ import run_command
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.canonical.show import summarize_value
 from mitosis.git.repository import Identity, find_repository
 from mitosis.journal.journal import Journal
+from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
 from support.e2e import write
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgpack
 import pytest
-from mitosis.records.codec import encode_trial
 
 from fuzz.fuzz_decoders import HOSTILE_TEXTS, MADE_UP, RECORD, TARGETS, Found, Target, fuzz, read_record
 from mitosis.canonical.full_text import render_value
@@ -13,6 +12,7 @@ from mitosis.errors.journal import JournalError
 from mitosis.errors.repository import UnreadableObject
 from mitosis.journal import layout
 from mitosis.journal.messages import ended_message, note_line, started_message
+from mitosis.records.codec import encode_trial
 from mitosis.text import format_moment
 
 

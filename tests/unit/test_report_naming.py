@@ -4,8 +4,8 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
-from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 
+from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.report.page_files import MAX_NAME_BYTES, page_name
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
-from mitosis.records.trial import Failure, MainResult, ParameterRecord, ProcessRecord, Status, StepRecord, TrialRecord
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from mitosis.omission import METADATA, Omission
+from mitosis.records.trial import Failure, MainResult, ParameterRecord, ProcessRecord, Status, StepRecord, TrialRecord
 from mitosis.report.exporter import PageExporter, prepared_exporter, render_page
 from mitosis.report.layout import PageFacts
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mitosis.records.trial import TrialRecord
 
 from mitosis.errors.usage import ConfigError
+from mitosis.records.trial import TrialRecord
 from mitosis.report.exporter import PageExporter, prepared_exporter
 from mitosis.report.layout import Page, Section, Trouble
 from mitosis.report.summary import Parameter, ParameterGroup, Value, Verdict

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mitosis.records.trial import TrialRecord
-
 from support.faults import Nursery, nursery
 from support.kills import JOURNAL, git
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from mitosis.records.trial import ProcessRecord
 
 from mitosis.process import command_line, is_alive, this_process
+from mitosis.records.trial import ProcessRecord
 from support.waiting import wait_until
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
