@@ -313,16 +313,24 @@ def test_experiment_that_removes_its_own_folder_keeps_its_outputs(
     assert package.load_trial_data(only_record().key, trials_folder=project / "trials") == [{"main": 1}]
 
 
+@pytest.mark.parametrize(
+    ("breaks", "told"),
+    [
+        ("answer = None", "TypeError"),
+        ("pack = lambda answers: b'\\x00'", "the answer makes no sense: int is not tuple"),
+    ],
+)
 def test_experiment_that_breaks_mitosis_in_its_kernel_is_recorded(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord], breaks: str, told: str
 ) -> None:
-    commit(
-        steps("def run():\n    import mitosis.in_kernel as inside\n    inside.answer = None\n    return {'main': 1}\n")
+    code = (
+        f"def run():\n    from mitosis.in_kernel import answering\n    answering.{breaks}\n    return {{'main': 1}}\n"
     )
+    commit(steps(code))
     mitosis("one", status=FAILED)
     failure = only_record().failure
     assert failure is not None and failure.kind == "mitosis"
-    assert "TypeError" in failure.message
+    assert told in failure.message
 
 
 def test_full_disk_is_a_refusal(commit: Commit, project: Path, git: Callable[..., str]) -> None:
