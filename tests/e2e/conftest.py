@@ -21,7 +21,7 @@ import pytest
 
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.e2e import SLOW, Mitosis, SlowTrial, make_project, write
 from support.variants import Lab, make_lab
 from support.warm import run_warm

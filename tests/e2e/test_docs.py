@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from cyclopts import App
 
-from mitosis.cli import app
+from mitosis.cli.app import app
 from support.documented import Command, File, Ids, Session, Transcript, is_as_shown, read_examples
 from support.warm import make_program
 

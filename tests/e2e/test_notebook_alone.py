@@ -15,7 +15,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.e2e import Commit, Mitosis, Records
 from support.waiting import TIMEOUT_S
 

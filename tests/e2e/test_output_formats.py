@@ -11,7 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 import mitosis as library
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.runner.request import Request, rerun_command
 from support.e2e import SLOW, Commit, Mitosis, Records
 

@@ -14,7 +14,7 @@ import pytest
 import mitosis as package
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import AmbiguousKey, TrialNotFound
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.e2e import SLOW, Commit, Mitosis, command
 
 

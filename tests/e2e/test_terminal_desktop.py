@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.e2e import SLOW, Commit, Mitosis
 from support.terminal import on_terminal
 

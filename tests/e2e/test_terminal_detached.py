@@ -15,7 +15,7 @@ import pexpect
 import psutil
 import pytest
 
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.e2e import SLOW, Commit, Mitosis, command
 from support.waiting import TIMEOUT_S, wait_until
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.e2e import SLOW, Commit, Mitosis, command
 from support.waiting import TIMEOUT_S, wait_until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.e2e import Commit, Mitosis, Records
 from support.waiting import LIMITS_S
 

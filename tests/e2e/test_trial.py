@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import mitosis as package
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.e2e import SLOW, Commit, Mitosis, SlowTrial
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 
 Commit = Callable[[Mapping[str, str]], str]
 """Writes files and commits them; returns the commit's id."""

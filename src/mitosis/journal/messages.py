@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
 from mitosis.git.program import without_password
 from mitosis.journal.layout import SHORT_KEY_DIGITS
-from mitosis.records.fields import MainResult, TrialRecord, three_digits
+from mitosis.records.trial import TrialRecord
+from mitosis.text import format_duration, format_value, one_line
+from mitosis.variants import VariantLock, VariantName
 
 _SHORT_COMMIT_DIGITS = 7
 _SHORT_DIGEST_DIGITS = 6
@@ -20,35 +20,19 @@ _FAILURE_LIMIT = 200
 _METRICS_LIMIT = 100
 
 
-def one_line(text: str, limit: int) -> str:
-    """The text on one line: control characters and line breaks escaped, bounded to `limit` characters."""
-    shown = "".join(map(_visible, text[: limit + 1]))
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
-def _visible(character: str) -> str:
-    if character in "\n\t\r":
-        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}[character]
-    # Categories C*, Zl and Zp: control, format (which can reorder what is shown), surrogate, unassigned, line breaks.
-    if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
-        code = ord(character)
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-    return character
-
-
-def started_message(record: TrialRecord, locked: Collection[tuple[str, str, str, str]]) -> str:
+def started_message(record: TrialRecord, locked: Collection[VariantLock]) -> str:
     """The message of the commit that starts a trial.
 
     Args:
         record: the trial.
-        locked: step, parameter, variant and digest of each variant that this commit locks.
+        locked: what this commit locks.
     """
     commit = one_line(record.commit[:_SHORT_COMMIT_DIGITS], _TRAILER_LIMIT)
     summary = f"{_heading(record)} started at {commit}"
-    parameters = _summary_parameters(record, {(step, parameter) for step, parameter, _, _ in locked})
+    parameters = _summary_parameters(record, {lock.name[:2] for lock in locked})
     trailers = _common_trailers(record)
     # The digest comes first, since it is the part that must not be cut off.
-    trailers += [("Locked", f"{digest} {step}.{parameter}={variant}") for step, parameter, variant, digest in locked]
+    trailers += [("Locked", f"{lock.digest} {lock.name}") for lock in locked]
     trailers.append(("Status", record.status))
     return _message(f"{summary}: {parameters}" if parameters else summary, trailers)
 
@@ -78,16 +62,15 @@ def forgotten_message(record: TrialRecord) -> str:
     return _message(f"forget {_heading(record)}", trailers)
 
 
-def resolved_message(name: str, kept: str, others: Sequence[tuple[str, str | None]]) -> str:
+def resolved_message(name: VariantName, kept: str, others: Sequence[tuple[str, VariantName | None]]) -> str:
     """The message of the commit that chooses one of the meanings of a variant.
 
     Args:
-        name: `step.parameter=variant`.
+        name: the variant.
         kept: digest of the meaning that the name keeps.
         others: digest of each other one, with its new name; None where it is dropped.
     """
-    shown = one_line(name, _NAME_LIMIT)
-    start = one_line(name.partition("=")[0], _TRAILER_LIMIT)
+    shown = one_line(str(name), _NAME_LIMIT)
     trailers = [("Kept", f"{kept} {name}")]
     words = [f"keep {kept[:_SHORT_DIGEST_DIGITS]}"]
     for digest, new_name in others:
@@ -95,66 +78,62 @@ def resolved_message(name: str, kept: str, others: Sequence[tuple[str, str | Non
             trailers.append(("Dropped", f"{digest} {name}"))
             words.append(f"drop {digest[:_SHORT_DIGEST_DIGITS]}")
         else:
-            trailers.append(("Locked", f"{digest} {start}={new_name}"))
-            words.append(f"{digest[:_SHORT_DIGEST_DIGITS]} is {one_line(new_name, _SUMMARY_VALUE_LIMIT)} now")
+            trailers.append(("Locked", f"{digest} {new_name}"))
+            words.append(f"{digest[:_SHORT_DIGEST_DIGITS]} is {one_line(new_name.variant, _SUMMARY_VALUE_LIMIT)} now")
     return _message(f"resolve {shown}: {', '.join(words)}", trailers)
 
 
-def locked_message(
-    locked: Sequence[tuple[str, str, str, str]], commit: str, accepted: Sequence[tuple[str, str, str]] = ()
-) -> str:
+def locked_message(locked: Sequence[VariantLock], commit: str, accepted: Sequence[VariantName] = ()) -> str:
     """The message of the commit that locks variants without a trial.
 
     Args:
-        locked: step, parameter, variant and digest of each.
+        locked: what is locked.
         commit: the experiment's commit whose dictionaries they are from.
-        accepted: step, parameter and variant of each that is locked already, and whose functions may be as they are.
+        accepted: those that are locked already, and whose functions may be as they are.
     """
     trailers = [("Commit", commit)]
-    trailers += [("Locked", f"{digest} {step}.{parameter}={variant}") for step, parameter, variant, digest in locked]
-    trailers += [("Accepted", f"{step}.{parameter}={variant}") for step, parameter, variant in accepted]
+    trailers += [("Locked", f"{lock.digest} {lock.name}") for lock in locked]
+    trailers += [("Accepted", str(variant)) for variant in accepted]
     if not locked and accepted:
         return _message(f"accept the functions of {_counted(accepted)}", trailers)
     if not locked:
         return _message("record the sources of functions", trailers)
-    what = _counted([name[:3] for name in locked])
+    what = _counted([lock.name for lock in locked])
     return _message(f"lock {what} at {one_line(commit[:_SHORT_COMMIT_DIGITS], _TRAILER_LIMIT)}", trailers)
 
 
-def _counted(names: Sequence[tuple[str, str, str]]) -> str:
+def _counted(names: Sequence[VariantName]) -> str:
     """The name of a variant; of several, how many there are of which steps."""
     if len(names) == 1:
-        step, parameter, variant = names[0]
-        return one_line(f"{step}.{parameter}={variant}", _NAME_LIMIT)
-    return f"{len(names)} variants of {one_line(', '.join(dict.fromkeys(name[0] for name in names)), _NAME_LIMIT)}"
+        return one_line(str(names[0]), _NAME_LIMIT)
+    return f"{len(names)} variants of {one_line(', '.join(dict.fromkeys(name.step for name in names)), _NAME_LIMIT)}"
 
 
-def renamed_message(name: str, old: str, new: str, digest: str) -> str:
+def renamed_message(old: VariantName, new: VariantName, digest: str) -> str:
     """The message of the commit that gives the value of a variant another name.
 
     Args:
-        name: `step.parameter`.
         old: the variant.
         new: its new name.
         digest: of the value.
     """
-    summary = f"rename {one_line(f'{name}={old}', _NAME_LIMIT)} to {one_line(new, _SUMMARY_VALUE_LIMIT)}"
-    return _message(summary, [("Renamed", f"{name}={old}"), ("Locked", f"{digest} {name}={new}")])
+    summary = f"rename {one_line(str(old), _NAME_LIMIT)} to {one_line(new.variant, _SUMMARY_VALUE_LIMIT)}"
+    return _message(summary, [("Renamed", str(old)), ("Locked", f"{digest} {new}")])
 
 
-def retired_message(name: str, reason: str, *, is_undone: bool) -> str:
+def retired_message(variant: VariantName, reason: str, *, is_undone: bool) -> str:
     """The message of the commit that retires a variant, or lets it be used again.
 
     Args:
-        name: `step.parameter=variant`.
+        variant: which.
         reason: why; may be empty.
         is_undone: whether it may be used again.
     """
-    shown = one_line(name, _NAME_LIMIT)
+    shown = one_line(str(variant), _NAME_LIMIT)
     if is_undone:
-        return _message(f"let {shown} be used again", [("Unretired", name)])
+        return _message(f"let {shown} be used again", [("Unretired", str(variant))])
     summary = f"retire {shown}: {one_line(reason, _FAILURE_LIMIT)}" if reason else f"retire {shown}"
-    return _message(summary, [("Retired", name)])
+    return _message(summary, [("Retired", str(variant))])
 
 
 def note_line(record: TrialRecord) -> str:
@@ -162,24 +141,6 @@ def note_line(record: TrialRecord) -> str:
     key = one_line(record.key[:SHORT_KEY_DIGITS], _TRAILER_LIMIT)
     columns = [key, one_line(record.experiment, _NAME_LIMIT), _summary_parameters(record, ()), *_outcome(record)]
     return "  ".join(column for column in columns if column)
-
-
-def format_duration(seconds: float) -> str:
-    """A duration for people, such as `0.6 s`, `12 min 5 s`, `3 h 20 min`."""
-    if seconds < 99.95 or not math.isfinite(seconds):
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 100:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min"
-
-
-def format_main(value: MainResult) -> str:
-    """A main result or metric for people: three significant digits of a float, a short text of anything else."""
-    if isinstance(value, float):
-        return three_digits(value)
-    return one_line(str(value), _SUMMARY_VALUE_LIMIT)
 
 
 def _heading(record: TrialRecord) -> str:
@@ -194,7 +155,7 @@ def _outcome(record: TrialRecord) -> tuple[str, str, str]:
         status += f" in {one_line(failure.step, _NAME_LIMIT)}"
     detail = ""
     if record.status == "finished" and record.main is not None:
-        detail = f"main = {format_main(record.main)}"
+        detail = f"main = {format_value(record.main)}"
     elif record.status == "failed" and failure is not None:
         detail = one_line(f"{failure.type}: {failure.message}" if failure.type else failure.message, _FAILURE_LIMIT)
     took = "" if record.duration_s is None else f"({format_duration(record.duration_s)})"

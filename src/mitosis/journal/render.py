@@ -8,9 +8,9 @@ from typing import Any
 
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew
-from mitosis.journal.messages import one_line
 from mitosis.journal.remarks import parse_remark
-from mitosis.records import decode_trial
+from mitosis.records.codec import decode_trial
+from mitosis.text import one_line
 
 _TEXT_LIMIT = 10_000
 _PLAIN_LIMIT = 100
@@ -39,13 +39,13 @@ def render_blob(path: str, data: bytes) -> str:
 
 
 def _render_value(path: str, data: bytes, reason: BadRecord) -> str:
-    from mitosis import canonical
+    from mitosis.canonical.full_text import render_value
 
     remark = parse_remark(data)
     if remark is not None:
         return "".join(f"{line}\n" for line in _lines(remark, ""))
     try:
-        text = canonical.render(data)
+        text = render_value(data)
     except MitosisError as error:
         return _unreadable(reason if "/" in path and path.startswith("trials/") else error)
     return text if text.endswith("\n") else f"{text}\n"
