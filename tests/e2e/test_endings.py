@@ -383,7 +383,7 @@ def test_debug_works_without_a_commit_and_an_identity(
 def test_closed_output_does_not_end_the_trial(
     commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
 ) -> None:
-    commit(steps("def run():\n    for n in range(5000):\n        print(n, flush=True)\n    return {'main': 1}\n"))
+    commit(steps("def run():\n    for n in range(200):\n        print(n, flush=True)\n    return {'main': 1}\n"))
     words = f"{shlex.join(command('one'))} | head -2"
     subprocess.run(words, shell=True, cwd=project, capture_output=True, check=False, timeout=TIMEOUT_S)
     wait_until(lambda: only_record().status != "running")
