@@ -12,6 +12,13 @@ from typing import Literal
 from mitosis.errors.usage import BadExpression, MalformedParameter, MisdirectedParameter, RepeatedParameter, UsageError
 from mitosis.variants import MAX_NAME_BYTES, VariantName, is_too_long
 
+COMMANDS = frozenset(
+    (
+        *("check", "completion", "demo", "forget", "hook", "init", "list", "lock", "open", "pull", "push", "run"),
+        *("setup", "show", "sync", "textconv", "variants", "verify"),
+    )
+)
+"""What the command line takes for a command where a step could stand."""
 _FLAGS = {"lookup": "-p", "eval": "-e"}
 _SHOWN_LIMIT = 80
 """Characters of an argument that an error shows."""

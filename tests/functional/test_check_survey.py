@@ -12,7 +12,7 @@ from mitosis.check.survey import Survey, VariantStatus, survey
 from mitosis.dictionaries.states import working_state
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
 from support.variants import ADA, Lab, make_lab, variant
 

@@ -12,8 +12,8 @@ from mitosis.git.repository import Identity, find_repository
 from mitosis.journal import layout, locking
 from mitosis.journal import store as store_module
 from mitosis.journal.journal import Journal
-from mitosis.records import decode_trial
-from mitosis.records.fields import ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.codec import decode_trial
+from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
 from mitosis.variants import Variant
 
 Git = Callable[..., str]

@@ -12,7 +12,7 @@ import pytest
 from mitosis.git.repository import find_repository
 from mitosis.journal.glance import Glance
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantName
 
 NOON = "2026-03-01T12:00:{:02}+00:00"

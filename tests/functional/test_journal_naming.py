@@ -21,7 +21,7 @@ from mitosis.journal import remarks as remarks_module
 from mitosis.journal.journal import Journal
 from mitosis.journal.remarks import Remarks, remark_file
 from mitosis.journal.render import render_blob
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantName
 from mitosis.verify import verify
 

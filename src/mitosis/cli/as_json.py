@@ -15,7 +15,7 @@ from mitosis.errors.journal import NotRecorded
 from mitosis.exit_status import ExitStatus, of_signal
 
 if TYPE_CHECKING:
-    from mitosis.records.fields import TrialRecord
+    from mitosis.records.trial import TrialRecord
     from mitosis.runner.request import Outcome
 
 FORMAT = 1

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 Candidates = list[tuple[str, str]]
 """Words, each with a description, which may be empty."""
 
-WITHOUT_HELP = frozenset({"textconv"})
-"""Commands for programs, which the help does not list."""
-
 _MOST_TRIALS = 50
 _MOST_BYTES = 2**18
 """Of a module. Whoever waits for the names in it would wait too long for more."""
@@ -57,9 +54,9 @@ def steps(context: CompletionContext) -> Candidates:
     """
     taken = {*_typed(context, "steps")}
     if context.index == 0 and not _follows_run():
-        from mitosis.cli import app
+        from mitosis.parameters import COMMANDS
 
-        taken |= {*app, *WITHOUT_HELP}
+        taken |= COMMANDS
     with _here(context) as here:
         return _offered(_with_summaries(here, [name for name in here.steps if name not in taken]))
 

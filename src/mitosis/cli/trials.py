@@ -13,12 +13,12 @@ from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
 from mitosis.cli.table import print_columns, print_line, print_problems, print_unmerged, print_warning
 from mitosis.cli.text import KEY_DIGITS, clean, duration, is_terminal, moment, result
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 
 if TYPE_CHECKING:
     from mitosis.errors.journal import BadRecord
     from mitosis.journal.journal import Journal
-    from mitosis.records.fields import ParameterRecord
+    from mitosis.records.trial import ParameterRecord
     from mitosis.variants import PresentMeaning, VariantLock
 
     Meanings = Mapping[VariantLock, PresentMeaning]
@@ -126,7 +126,7 @@ def open_page(key: _Key) -> int:
     Args:
         key: The trial's key, or any unique beginning of it.
     """
-    from mitosis.cli.desktop import open_in_browser
+    from mitosis.cli.output.desktop import open_in_browser
     from mitosis.errors.journal import TrialNotFound
     from mitosis.results import find_notebook, find_page
 

@@ -19,14 +19,14 @@ from typing import Any
 import msgpack
 
 from mitosis.canonical.content import refuse_contents
-from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical.decode import decode_value
 from mitosis.canonical.encode import digest_value, encode_value
-from mitosis.canonical.graph import ARRAY, DIGESTED
-from mitosis.canonical.nodes import Node
+from mitosis.canonical.nodes import ARRAYS, Node, changed, write
 from mitosis.canonical.sources import source_digests
 from mitosis.dictionaries.relocation import Places, Watch, relocate_imports
 from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel.imports import list_imports, watch_imports
+from mitosis.protocol import ListImports
 from mitosis.typing import Parameter
 
 REPLY_LIMIT_BYTES = 512 * 2**20
@@ -266,7 +266,6 @@ def _without_root(data: bytes, places: Places) -> bytes:
     """
     if places.root == places.top or not _says(data, places.root):
         return data
-    node = decode_value(data)
     root, top = os.fsencode(places.root), os.fsencode(places.top)
 
     def replaced(item: Any) -> Any:
@@ -274,10 +273,11 @@ def _without_root(data: bytes, places: Places) -> bytes:
             return item.replace(places.root, places.top)
         return item.replace(root, top) if type(item) is bytes else item
 
-    for entry in node.graph.entries:
-        if entry.kind not in (ARRAY, DIGESTED):
-            entry.items[:] = [replaced(item) for item in entry.items]
-    moved = encode_node(Node(node.graph, replaced(node.item)))
+    def change(node: Node) -> Node:
+        return node if node.kind in ARRAYS else Node(node.kind, node.label, list(map(replaced, node.items)))
+
+    value = decode_value(data)
+    moved = write(changed(value, change) if isinstance(value, Node) else replaced(value))
     if _says(moved, places.root):
         raise UnstableValue("", _HOLDS_PLACE)
     return moved
@@ -297,7 +297,7 @@ def _files(places: Places, watch: Watch) -> set[str]:
     """The files below the top that were imported or read."""
     paths = {path for path in watch.read if Path(path).is_file()}
     for folder in dict.fromkeys((places.root, places.top)):
-        paths.update(path for _, path, _ in list_imports(folder)["files"])
+        paths.update(file.path for file in list_imports(ListImports(folder)).files)
     return _inside(places, paths)
 
 

@@ -19,7 +19,7 @@ from pathlib import PurePath
 from types import ModuleType
 from typing import Any
 
-from mitosis.installed import environment_folders, real_path
+from mitosis.files import environment_folders, real_path
 
 _IMPORT_SYSTEM = "<frozen importlib._bootstrap_external>"
 _FOLLOWING_LINKS = ("realpath", "_joinrealpath")

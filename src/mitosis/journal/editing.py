@@ -14,7 +14,7 @@ from mitosis.journal.messages import forgotten_message, resolved_message
 from mitosis.journal.notes import TrialChange, merge_notes
 from mitosis.journal.remarks import read_remarks
 from mitosis.process import is_alive
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantName, is_too_long
 
 

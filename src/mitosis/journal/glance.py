@@ -20,7 +20,7 @@ from mitosis.git.repository import Repository
 from mitosis.journal import layout
 
 if TYPE_CHECKING:
-    from mitosis.records.fields import MainResult
+    from mitosis.records.trial import MainResult
 
 _PATIENCE_S = 1.5
 _TREE_LIMIT_BYTES = 4 * 2**20
@@ -163,7 +163,7 @@ class Glance:
                 yield name.removesuffix(layout.RECORD_SUFFIX), entry
 
     def _read(self, key: str, oid: str) -> Seen | None:
-        from mitosis.records import MAX_RECORD_BYTES, decode_trial
+        from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 
         if self._is_late():
             return None

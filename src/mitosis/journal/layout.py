@@ -37,8 +37,8 @@ SOURCES = "sources"
 REMARKS = (RENAMED, RETIRED, SOURCES)
 ENVIRONMENTS = "environments"
 FORMAT_FILE = "format"
-FORMAT = 3
-"""Of the tree. Up to 2 it was that of the records as well, and every record was in a folder of two digits."""
+FORMAT = 1
+"""Of the tree; records have a format of their own."""
 
 CROWDED = 128
 """From so many records in the folder of a day on, the next go to folders of two digits: an append writes the folder

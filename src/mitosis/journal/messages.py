@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from mitosis.git.program import without_password
 from mitosis.journal.layout import SHORT_KEY_DIGITS
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.text import format_duration, format_value, one_line
 from mitosis.variants import VariantLock, VariantName
 

@@ -13,8 +13,8 @@ from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.journal import layout
 from mitosis.journal.locks import MAX_VALUE_BYTES, digest_of_file
 from mitosis.journal.objects import ReadOnlyStore
-from mitosis.records import MAX_RECORD_BYTES, decode_trial, read_started
-from mitosis.records.fields import TrialRecord
+from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, read_started
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantLock, VariantName
 
 _T = TypeVar("_T")

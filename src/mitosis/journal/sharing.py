@@ -17,8 +17,8 @@ from mitosis.journal.merge import MOST_CHANGES, iter_changes, merge_bases, merge
 from mitosis.journal.messages import merged_message, shared_message
 from mitosis.journal.notes import OtherNotes, TrialChange, merge_notes
 from mitosis.journal.reading import File
-from mitosis.records import encode_trial
-from mitosis.records.fields import TrialRecord
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import TrialRecord
 
 _RECORD_DEPTHS = (4, 5)
 _REMEMBERED_TIPS = 100

@@ -16,8 +16,8 @@ from mitosis.journal.notes import add_to_note
 from mitosis.journal.part import JournalPart
 from mitosis.journal.reading import File
 from mitosis.journal.upkeep import keep_up
-from mitosis.records import encode_trial
-from mitosis.records.fields import TrialRecord
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant
 
 _ENVIRONMENT_LIMIT_BYTES = 16 * 2**20

@@ -20,7 +20,7 @@ from mitosis.journal.origins import HistoryEntry, read_history, read_origins
 from mitosis.journal.part import JournalPart
 from mitosis.journal.remarks import Remarks, iter_remarks
 from mitosis.journal.upkeep import keep_up
-from mitosis.records.fields import ParameterRecord
+from mitosis.records.trial import ParameterRecord
 from mitosis.variants import LockOrigin, PresentMeaning, Variant, VariantLock, VariantName
 
 MOST_CONFLICTS = 20

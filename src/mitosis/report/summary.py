@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from mitosis.records.fields import MainResult, ParameterRecord, TrialRecord
+from mitosis.records.trial import MainResult, ParameterRecord, TrialRecord
 from mitosis.text import cut, exact_value, format_duration, format_size, parse_moment
 
 VALUE_CHARACTERS = 600

@@ -18,7 +18,7 @@ from mitosis.variants import VariantLock, VariantName
 if TYPE_CHECKING:
     from mitosis.check.survey import Survey, VariantStatus
     from mitosis.journal.journal import Journal
-    from mitosis.records.fields import TrialRecord
+    from mitosis.records.trial import TrialRecord
     from mitosis.variants import LockOrigin
 
 _FULL_VALUE_LINES = 200
