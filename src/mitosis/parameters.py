@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mitosis.errors.usage import BadExpression, MalformedParameter, MisdirectedParameter, RepeatedParameter
+from mitosis.variants import MAX_NAME_BYTES, VariantName, is_too_long
 
 _FLAGS = {"lookup": "-p", "eval": "-e"}
 _SHOWN_LIMIT = 80
@@ -68,8 +69,8 @@ def parse_parameters(
     return tuple(parameter for _, parameter in found.values())
 
 
-def parse_variant(word: str) -> tuple[str, str, str]:
-    """Step, parameter and variant of `step.param=variant`.
+def parse_variant(word: str) -> VariantName:
+    """The variant that `step.param=variant` names.
 
     Raises:
         MalformedParameter: it does not have this form.
@@ -80,7 +81,7 @@ def parse_variant(word: str) -> tuple[str, str, str]:
         raise MalformedParameter(
             _shell_word(word), "it names no variant", "Write it as step.param=variant, without blanks around the `=`."
         )
-    return step, name, variant
+    return VariantName(step, name, variant)
 
 
 def quoting_hint(parameter: str, text: str) -> str:
@@ -148,6 +149,13 @@ def _parse_one(
         _check_expression(shown, text)
     elif not text:
         raise MalformedParameter(option, "the variant is empty", f"{form}: a name that the step's lookup has.")
+    for recorded in (step, name, text) if kind == "lookup" else (step, name):
+        if is_too_long(recorded):
+            raise MalformedParameter(
+                option,
+                f"the name `{recorded[:_SHOWN_LIMIT]}...` is too long to be recorded",
+                f"Names of steps, parameters and variants have at most {MAX_NAME_BYTES} bytes.",
+            )
     return ParameterArgument(step, name, kind, text, tracked)
 
 

@@ -16,7 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mitosis.canonical import compare, decode, digest, encode, render, source_digests, sources, summary
+from mitosis.canonical import sources
+from mitosis.canonical.decode import decode_value
+from mitosis.canonical.difference import compare_values
+from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.full_text import render_value
+from mitosis.canonical.show import summarize_value
+from mitosis.canonical.sources import source_digests
 
 _ELEMENTS = 10_000_000
 
@@ -63,10 +69,10 @@ def _arrays() -> None:
     for name, array in arrays.items():
         content = np.ascontiguousarray(array)
         hashing = _best(lambda content=content: hashlib.sha256(content.data.cast("B")).digest())  # type: ignore[misc]
-        encoding = _best(lambda array=array: encode(array))  # type: ignore[misc]
+        encoding = _best(lambda array=array: encode_value(array))  # type: ignore[misc]
         _print(f"array of {array.size:,} {name}: encode / sha256", f"{encoding / hashing:.2f}")
     inline = floats[:250_000]
-    _print("array of 250,000 float64, content kept: encode", f"{_best(lambda: encode(inline)) * 1e3:.1f} ms")
+    _print("array of 250,000 float64, content kept: encode", f"{_best(lambda: encode_value(inline)) * 1e3:.1f} ms")
 
 
 def _plain() -> None:
@@ -82,22 +88,22 @@ def _plain() -> None:
         ),
     }
     for name, value in values.items():
-        data = encode(value)
-        figure = f"{_best(lambda value=value: encode(value), 2):.2f} s"  # type: ignore[misc]
+        data = encode_value(value)
+        figure = f"{_best(lambda value=value: encode_value(value), 2):.2f} s"  # type: ignore[misc]
         _print(f"{name}: encode", f"{figure}, {len(data) / 1e6:.2f} MB")
 
 
 def _small() -> None:
     value = {"scale": 0.01, "kernel": [1, 2, 3, np.zeros((32, 32))], "solver": {"tol": 1e-6, "steps": (1, 2)}}
     other = {**value, "scale": 0.05}
-    before, after = encode(value), encode(other)
+    before, after = encode_value(value), encode_value(other)
     works: dict[str, Callable[[], object]] = {
-        "encode": lambda: encode(value),
-        "digest": lambda: digest(before),
-        "summary": lambda: summary(before),
-        "render": lambda: render(before),
-        "decode": lambda: decode(before),
-        "compare": lambda: compare(before, after),
+        "encode": lambda: encode_value(value),
+        "digest": lambda: digest_value(before),
+        "summary": lambda: summarize_value(before),
+        "render": lambda: render_value(before),
+        "decode": lambda: decode_value(before),
+        "compare": lambda: compare_values(before, after),
     }
     for name, work in works.items():
         _print(f"small dictionary with an array: {name}", f"{_best(work, 200) * 1e6:.0f} µs")
@@ -105,7 +111,7 @@ def _small() -> None:
 
 def _sources() -> None:
     """Digests of sources, for a value that names a function of mitosis and for one that names none."""
-    named, plain = encode([digest, {"scale": 0.01}]), encode(np.zeros(2**17))
+    named, plain = encode_value([digest_value, {"scale": 0.01}]), encode_value(np.zeros(2**17))
     sources._known.clear()
     began = time.perf_counter()
     source_digests(named)
@@ -118,9 +124,9 @@ def _shown() -> None:
     """Ranges and digests take a look at all of the content, once."""
     values = {"array of 2 MiB": np.arange(2.0**18), "14 MiB of arrays": [np.arange(2.0**18) + at for at in range(7)]}
     for name, value in values.items():
-        data = encode(value)
+        data = encode_value(value)
         for limit in (60, 200):
-            _print(f"{name}: summary of {limit}", f"{_best(lambda: summary(data, limit=limit)) * 1e3:.0f} ms")  # noqa: B023
+            _print(f"{name}: summary of {limit}", f"{_best(lambda: summarize_value(data, limit=limit)) * 1e3:.0f} ms")  # noqa: B023
 
 
 def _deep() -> None:
@@ -130,13 +136,13 @@ def _deep() -> None:
             value = [value]
         return value
 
-    before, after = encode(nest(1)), encode(nest(2))
+    before, after = encode_value(nest(1)), encode_value(nest(2))
     value = nest(1)
     works: dict[str, Callable[[], object]] = {
-        "encode": lambda: encode(value),
-        "render": lambda: render(before),
-        "decode": lambda: decode(before),
-        "compare": lambda: compare(before, after),
+        "encode": lambda: encode_value(value),
+        "render": lambda: render_value(before),
+        "decode": lambda: decode_value(before),
+        "compare": lambda: compare_values(before, after),
     }
     for name, work in works.items():
         _print(f"list of 10,000 levels: {name}", f"{_best(work) * 1e3:.0f} ms")
@@ -147,7 +153,7 @@ def _imports() -> None:
         return _best(lambda: subprocess.run([sys.executable, "-c", code], check=True), 15)
 
     base = start("import msgpack, mitosis.errors")
-    whole = start("import msgpack, mitosis.errors, mitosis.canonical")
+    whole = start("import msgpack, mitosis.errors, mitosis.canonical.encode")
     _print("import beyond msgpack and mitosis.errors", f"{(whole - base) * 1e3:.1f} ms")
 
 

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from journal_builder import VARIANTS, build_journal
 
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
 from mitosis.records.trial import TrialRecord
+from mitosis.variants import Variant, VariantName
 
 MITOSIS = (sys.executable, "-m", "mitosis")
 SIZES = (1_000, 10_000, 100_000)
@@ -85,8 +85,8 @@ def _measure_writing(folder: Path, newest: TrialRecord) -> None:
         return newest.with_changes(key=secrets.token_hex(6), status="running", ended=None, outputs=())
 
     lookup = newest.parameters[0]
-    meaning = canonical.encode(VARIANTS[lookup.text])
-    variant = VariantValue(lookup.step, lookup.name, lookup.text, lookup.digest or "", meaning)
+    meaning = encode_value(VARIANTS[lookup.text])
+    variant = Variant(VariantName(lookup.step, lookup.name, lookup.text), lookup.digest or "", meaning)
     _report("first start, which makes the index", 1, lambda: journal.start(fresh(), [variant], "", identity))
     gc.collect()
     gc.freeze()
@@ -107,8 +107,8 @@ def _measure_writing(folder: Path, newest: TrialRecord) -> None:
     append(Journal(find_repository(folder)), 200, ", mitosis.fsync false")
     _git(folder, "config", "--unset", "mitosis.fsync")
     _report("nine small files written durably", 20, lambda: _write_durably(folder, 9))
-    values = [canonical.encode(number) for number in range(1000)]
-    many = [VariantValue("fit", f"p{i % 10}", f"v{i}", canonical.digest(v), v) for i, v in enumerate(values)]
+    values = [encode_value(number) for number in range(1000)]
+    many = [Variant(VariantName("fit", f"p{i % 10}", f"v{i}"), digest_value(v), v) for i, v in enumerate(values)]
     _report("start that locks 1,000 variants", 1, lambda: journal.start(fresh(), many, "", identity))
     _report("check of 1,000 variants", 10, lambda: journal.check(many))
     loose = subprocess.run(["git", "count-objects"], cwd=folder, capture_output=True, text=True, check=True).stdout

@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from mitosis import canonical
 from mitosis.blobs import blob_id
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.journal import layout
 from mitosis.journal.messages import ended_message, started_message
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.variants import VariantLock, VariantName
 
 TRIALS_A_DAY = 100
 _TRIALS_A_PACK = 560
@@ -32,7 +33,7 @@ _MACHINE = "machine=3f2a9c0d1e4b5a67 boot=7b1f2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d p
 _AUTHOR = "Ada Lovelace <ada@example.org>"
 VARIANTS = {"slow": 1, "middle": 2, "fast": 10}
 """What each variant means."""
-_VALUES = {name: canonical.encode(value) for name, value in VARIANTS.items()}
+_VALUES = {name: encode_value(value) for name, value in VARIANTS.items()}
 
 
 def build_journal(
@@ -96,7 +97,7 @@ def _record(number: int, commit: str, trials_a_day: int, experiments: int, gener
             ParameterRecord(experiment, "frequency", "lookup", variant, True, _digest(variant), str(VARIANTS[variant])),
             ParameterRecord(
                 *(experiment, "amplitude", "eval", str(amplitude), True),
-                canonical.digest(canonical.encode(amplitude)),
+                digest_value(encode_value(amplitude)),
                 str(amplitude),
             ),
         ),
@@ -154,7 +155,7 @@ def _running(record: TrialRecord) -> TrialRecord:
 
 
 def _digest(variant: str) -> str:
-    return canonical.digest(_VALUES[variant])
+    return digest_value(_VALUES[variant])
 
 
 class _Builder:
@@ -202,10 +203,10 @@ class _Builder:
         files = {path: encode_trial(running)}
         new = []
         for parameter in record.parameters:
-            name = (parameter.step, parameter.name, parameter.text)
+            name = VariantName(parameter.step, parameter.name, parameter.text)
             if parameter.kind == "lookup" and name not in self._locked:
                 self._locked.add(name)
-                new.append((*name, _digest(parameter.text)))
+                new.append(VariantLock(name, _digest(parameter.text)))
                 files[layout.variant_path(*new[-1])] = _VALUES[parameter.text]
         if not self._has_begun:
             files[layout.FORMAT_FILE] = b"%d\n" % layout.FORMAT

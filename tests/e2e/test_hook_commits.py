@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.hook import installing
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
+from mitosis.variants import Variant, VariantName
 from support.e2e import Mitosis, write
 from support.waiting import LIMITS_S, TIMEOUT_S, wait_until
 
@@ -88,9 +88,9 @@ class Lab:
         repository = find_repository(self.folder)
         variants = []
         for name, value in values.items():
-            data = canonical.encode(value)
-            digest = canonical.digest(data)
-            variants.append(VariantValue("my_exp", "frequency", name, digest, data, "lab:lookup_dict"))
+            data = encode_value(value)
+            digest = digest_value(data)
+            variants.append(Variant(VariantName("my_exp", "frequency", name), digest, data, "lab:lookup_dict"))
         assert repository.head is not None
         Journal(repository).lock(variants, repository.head, repository.identity())
 
@@ -583,8 +583,8 @@ def test_what_was_changed_before_does_not_stop_later_commits(lab: Lab) -> None:
 def test_retired_and_renamed_variants_may_go(lab: Lab) -> None:
     repository = find_repository(lab.folder)
     journal = Journal(repository)
-    journal.retire("my_exp", "frequency", "fast", "wrong unit", repository.identity())
-    journal.rename("my_exp", "frequency", "slow", "gentle", repository.identity())
+    journal.retire(VariantName("my_exp", "frequency", "fast"), "wrong unit", repository.identity())
+    journal.rename(VariantName("my_exp", "frequency", "slow"), "gentle", repository.identity())
     lab.stage({"lab/__init__.py": 'lookup_dict = {"frequency": {"gentle": 1}}\n'})
     assert lab.commit() == Outcome(0, [])
     lab.stage({"lab/__init__.py": 'lookup_dict = {"frequency": {"gentle": 5}}\n'})

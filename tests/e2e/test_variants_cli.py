@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from mitosis.records.trial import TrialRecord
+from mitosis.variants import VariantName
 from mitosis.verify import verify
 from support.e2e import Mitosis, command
 from support.variants import ADA, Lab, clone, variant
@@ -215,8 +216,8 @@ HOSTILE = {"\x1b[31mred": "\x1b]0;title\x07", "a\nb": 2, "a=b": 3, "": 5, "-x": 
 
 def test_names_and_values_do_not_steer_the_terminal(lab: Lab) -> None:
     lab.lock(HOSTILE)
-    lab.journal.retire("my_exp", "frequency", "a\nb", "\x1b[2J\nbecause", ADA)
-    lab.journal.rename("my_exp", "frequency", "a=b", "\x1b[32mnew", ADA)
+    lab.journal.retire(VariantName("my_exp", "frequency", "a\nb"), "\x1b[2J\nbecause", ADA)
+    lab.journal.rename(VariantName("my_exp", "frequency", "a=b"), "\x1b[32mnew", ADA)
     lab.write({"lab.py": f"lookup_dict = {{'frequency': {dict.fromkeys(HOSTILE, 0)!r}}}\n"})
     said = [
         lab.mitosis("variants"),
@@ -699,7 +700,7 @@ def test_trial_that_is_pushed_alone_takes_along_what_its_functions_were(
     bob = clones("bob")
     bob.mitosis("pull")
     assert {record.key for record in bob.journal.iter_trials()} >= {key}
-    name = ("my_exp", "f", "low")
+    name = VariantName("my_exp", "f", "low")
     assert bob.journal.remarks()[name].sources == ada.journal.remarks()[name].sources != []
     bob.git("pull", "--quiet", "origin", "HEAD")
     bob.edit(("return 1\n", "return 2\n"))

@@ -14,7 +14,12 @@ from typing import Any
 import msgpack
 import pytest
 
-from mitosis.canonical import INLINE_LIMIT, compare, decode, encode, encode_node, render, summary
+from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical.difference import compare_values
+from mitosis.canonical.encode import encode_value
+from mitosis.canonical.full_text import render_value
+from mitosis.canonical.show import summarize_value
+from mitosis.canonical.walk import INLINE_LIMIT
 from support.canonical_golden import FOLDER, VALUES
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "values.md"
@@ -29,26 +34,26 @@ def test_every_value_has_its_file_and_every_file_its_value() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_value_has_the_bytes_that_it_always_had(name: str) -> None:
     recorded = (FOLDER / f"{name}.msgpack").read_bytes()
-    now = encode(VALUES[name]())
-    assert [str(difference) for difference in compare(recorded, now).differences] == []
+    now = encode_value(VALUES[name]())
+    assert [str(difference) for difference in compare_values(recorded, now).differences] == []
     assert now == recorded
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_recorded_bytes_are_read(name: str) -> None:
     recorded = (FOLDER / f"{name}.msgpack").read_bytes()
-    assert encode_node(decode(recorded)) == recorded
-    assert summary(recorded)
-    assert render(recorded)
+    assert encode_node(decode_value(recorded)) == recorded
+    assert summarize_value(recorded)
+    assert render_value(recorded)
 
 
 @pytest.mark.parametrize("path", EARLIER, ids=lambda path: path.stem)
 def test_bytes_that_nothing_is_encoded_to_any_more_are_read(path: Path) -> None:
     """Unreleased builds made them; a journal may have such a lock."""
     recorded = path.read_bytes()
-    assert encode_node(decode(recorded)) == recorded
-    assert summary(recorded)
-    assert render(recorded)
+    assert encode_node(decode_value(recorded)) == recorded
+    assert summarize_value(recorded)
+    assert render_value(recorded)
 
 
 def _blocks(language: str) -> list[str]:
@@ -58,14 +63,14 @@ def _blocks(language: str) -> list[str]:
 
 def test_example_of_the_reference_page_has_the_bytes_that_it_shows() -> None:
     shown = bytes.fromhex(_blocks("text")[-1])
-    assert encode({"scale": 0.01, "tags": ["a", ["a"]]}) == shown
+    assert encode_value({"scale": 0.01, "tags": ["a", ["a"]]}) == shown
 
 
 def test_reader_of_the_reference_page_reads_what_is_recorded() -> None:
     space: dict[str, Any] = {}
     exec(compile(_blocks("python")[-1], PAGE, "exec"), space)  # noqa: S102
     read = space["read"]
-    assert read(encode({"scale": 0.01, "tags": ["a", ["a"]]})) == (
+    assert read(encode_value({"scale": 0.01, "tags": ["a", ["a"]]})) == (
         *(3, "dict", "tags", (1, "list", "a", (1, "list", "a"))),
         *("scale", 0.01),
     )

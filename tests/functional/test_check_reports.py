@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.check.reports import Report, check_revisions, check_staged, check_working_tree
 from mitosis.errors.repository import UnknownRevision
 from mitosis.errors.usage import ConfigError
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.layout import variant_path
-from mitosis.journal.locks import LockedVariant, VariantValue
+from mitosis.variants import Variant, VariantName
 from support.e2e import write
 
 Git = Callable[..., str]
@@ -41,8 +41,8 @@ def lock(folder: Path, **values: object) -> None:
     repository = find_repository(folder)
     variants = []
     for name, value in values.items():
-        data = canonical.encode(value)
-        variants.append(VariantValue("my_exp", "frequency", name, canonical.digest(data), data, "lab:lookup_dict"))
+        data = encode_value(value)
+        variants.append(Variant(VariantName("my_exp", "frequency", name), digest_value(data), data, "lab:lookup_dict"))
     assert repository.head is not None
     Journal(repository).lock(variants, repository.head, repository.identity())
 
@@ -145,8 +145,8 @@ def test_nothing_is_found_where_no_locks_are(lab: Path, git: Git) -> None:
 
 
 def test_a_damaged_lock_does_not_hide_what_is_changed_besides(lab: Path, rewrite: Rewrite) -> None:
-    digest = canonical.digest(canonical.encode(1))
-    rewrite({variant_path("my_exp", "frequency", "slow", digest): b"\xc1 no value"})
+    digest = digest_value(encode_value(1))
+    rewrite({variant_path(VariantName("my_exp", "frequency", "slow"), digest): b"\xc1 no value"})
     write(lab, dictionary(slow=2, fast=11))
     report = check_working_tree(find_repository(lab))
     assert shown(report) == [("changed", "fast", None), ("unlockable", "slow", None)]
@@ -157,21 +157,21 @@ def test_locked_values_are_asked_for_one_at_a_time(lab: Path) -> None:
     journal = Journal(find_repository(lab))
     asked = []
 
-    def pairs() -> Iterator[tuple[VariantValue, LockedVariant]]:
+    def pairs() -> Iterator[tuple[Variant, Variant]]:
         for use, locked in journal.read_locks(journal.locks()):
-            asked.append(use.variant)
-            data = canonical.encode(2)
-            yield VariantValue(*use[:3], canonical.digest(data), data), locked
+            asked.append(use.name.variant)
+            data = encode_value(2)
+            yield Variant(use.name, digest_value(data), data), locked
 
     for count, redefinition in enumerate(journal.describe(pairs(), {}), 1):
-        assert asked[-1] == redefinition.variant
+        assert asked[-1] == redefinition.name.variant
         assert len(asked) == count
     assert asked == ["fast", "slow"]
 
 
 def test_a_damaged_lock_of_what_is_gone_is_told_without_its_value(lab: Path, rewrite: Rewrite) -> None:
-    digest = canonical.digest(canonical.encode(1))
-    rewrite({variant_path("my_exp", "frequency", "slow", digest): b"\xc1 no value"})
+    digest = digest_value(encode_value(1))
+    rewrite({variant_path(VariantName("my_exp", "frequency", "slow"), digest): b"\xc1 no value"})
     write(lab, dictionary(fast=10))
     report = check_working_tree(find_repository(lab))
     assert [(found.change.kind, found.change.locked) for found in report.found] == [("removed", "")]

@@ -14,6 +14,7 @@ from mitosis.check.survey import Survey, VariantStatus, survey
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.records.trial import TrialRecord
+from mitosis.variants import VariantName
 from support.variants import ADA, Lab, make_lab, variant
 
 MANY_LOCKS = 2000
@@ -53,9 +54,9 @@ def test_each_state_of_a_variant_is_told(lab: Lab, monkeypatch: pytest.MonkeyPat
         for number, name in enumerate(("same", "changed", "lambda", "gone", "retired", "old", "torn", "sunk"))
     }
     lab.lock(values)
-    lab.journal.rename("my_exp", "frequency", "old", "new", ADA)
-    lab.journal.retire("my_exp", "frequency", "retired", "", ADA)
-    lab.journal.retire("my_exp", "frequency", "sunk", "", ADA)
+    lab.journal.rename(VariantName("my_exp", "frequency", "old"), "new", ADA)
+    lab.journal.retire(VariantName("my_exp", "frequency", "retired"), "", ADA)
+    lab.journal.retire(VariantName("my_exp", "frequency", "sunk"), "", ADA)
     lab.give_meaning("torn", "another")
     lab.commit(
         {"lab.py": "def body(): return 1\nlookup_dict = {'frequency': {'function': body}}\ndef run(frequency): ...\n"}
@@ -110,15 +111,15 @@ def test_each_state_of_a_variant_is_told(lab: Lab, monkeypatch: pytest.MonkeyPat
 )
 def test_renamed_variant_may_have_either_name(lab: Lab, dictionary: str, slow: str, gentle: str) -> None:
     lab.lock({"slow": 1})
-    lab.journal.rename("my_exp", "frequency", "slow", "gentle", ADA)
+    lab.journal.rename(VariantName("my_exp", "frequency", "slow"), "gentle", ADA)
     set_dictionary(lab, dictionary)
     assert states(survey_of(lab)) == {"frequency=slow": slow, "frequency=gentle": gentle}
 
 
 def test_variant_renamed_twice_may_have_the_newest_name_alone(lab: Lab) -> None:
     lab.lock({"slow": 1})
-    lab.journal.rename("my_exp", "frequency", "slow", "gentle", ADA)
-    lab.journal.rename("my_exp", "frequency", "gentle", "soft", ADA)
+    lab.journal.rename(VariantName("my_exp", "frequency", "slow"), "gentle", ADA)
+    lab.journal.rename(VariantName("my_exp", "frequency", "gentle"), "soft", ADA)
     set_dictionary(lab, "{'soft': 1}")
     assert states(survey_of(lab)) == {
         "frequency=slow": "renamed",
@@ -171,20 +172,6 @@ def test_parameter_that_has_no_variants_is_named(lab: Lab) -> None:
     lab.write({"lab.py": "lookup_dict = {'frequency': 3}\n"})
     assert survey_of(lab).unlisted == ["my_exp.frequency has no variants: this is an int, where a dictionary should be"]
     assert survey_of(lab, "my_exp", "noise").unlisted == []
-
-
-def test_name_too_long_for_a_path_is_one_variant(lab: Lab) -> None:
-    name = "x" * 2000
-    lab.use(name, 1)
-    set_dictionary(lab, f"{{{name!r}: 1}}")
-    [status] = survey_of(lab).statuses
-    assert (status.state, status.uses.trials) == ("locked", 1)
-    set_dictionary(lab, f"{{{name!r}: 2}}")
-    [status] = survey_of(lab).statuses
-    assert status.state == "changed"
-    assert status.change is not None
-    assert status.change.redefinition is not None
-    assert status.change.redefinition.locked.author == "Ada Lovelace"
 
 
 def test_unreadable_value_is_a_problem_and_the_others_are_told(lab: Lab) -> None:

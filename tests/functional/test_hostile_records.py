@@ -21,8 +21,8 @@ from typing import Any
 import msgpack
 import pytest
 
-from mitosis import canonical
 from mitosis.__main__ import run_command
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.errors.journal import BadRecord, TrialNotFound
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
@@ -167,13 +167,13 @@ def test_text_of_a_record_cannot_steer_the_terminal(
 
 def test_names_in_paths_cannot_steer_the_terminal(run_trial: RunTrial, rewrite: Rewrite, commands: Commands) -> None:
     record = run_trial()
-    value = canonical.encode({TEXT: TEXT})
-    name = layout.encode_name(TEXT, 1000)
+    value = encode_value({TEXT: TEXT})
+    name = layout.encode_name(TEXT)
     hostile = "\x1b[2Jx\u202e"
     rewrite(
         {
-            f"variants/{name}/{name}/{name}/{canonical.digest(value)}.msgpack": value,
-            f"variants/{hostile}/{hostile}/{hostile}/{canonical.digest(value)}.msgpack": value,
+            f"variants/{name}/{name}/{name}/{digest_value(value)}.msgpack": value,
+            f"variants/{hostile}/{hostile}/{hostile}/{digest_value(value)}.msgpack": value,
             f"variants/{hostile}/{hostile}/{hostile}/{hostile}": "x",
             f"trials/{hostile}/{hostile}/x": "x",
             f"{DAY}/5f/{hostile}": "x",
@@ -282,13 +282,13 @@ def test_trials_folder_of_a_record_is_believed_for_names_of_mitosis_alone(
 def test_reading_unpickles_nothing(run_trial: RunTrial, full_record: TrialRecord, rewrite: Rewrite, git: Git) -> None:
     run_trial()
     evil = pickle.dumps(Path("x"))
-    value = canonical.encode({"evil": evil})
+    value = encode_value({"evil": evil})
     rewrite(
         {
             f"{DAY}/5f/{KEY}.msgpack": encode_trial(full_record.with_changes(extra={"evil": evil})),
             f"{DAY}/aa/aaaaaaaaaaaa.msgpack": evil,
-            f"variants/s/p/v/{canonical.digest(value)}.msgpack": value,
-            f"variants/s/p/v/{canonical.digest(evil)}.msgpack": evil,
+            f"variants/s/p/v/{digest_value(value)}.msgpack": value,
+            f"variants/s/p/v/{digest_value(evil)}.msgpack": evil,
             f"environments/{'a' * 40}.txt": evil,
         }
     )
@@ -323,7 +323,7 @@ BYTES = {
     "extension": b"\xc7\x05\x01abcde",
     "pickle": pickle.dumps({"format": 1}),
     "list": msgpack.packb([1, 2, 3]),
-    "value": canonical.encode({"a": 1}),
+    "value": encode_value({"a": 1}),
     "json": b'{"format": 1}',
     "wrong types": msgpack.packb(
         {"format": 1, "key": 3, "experiment": [], "steps": {}, "started": 1.5, "process": "x"}
@@ -338,10 +338,9 @@ def test_bytes_that_are_nothing_are_named_and_skipped(
     record = run_trial()
     records = {f"{DAY}/5f/5f{number:010x}.msgpack": data for number, data in enumerate(BYTES.values())}
     values = {
-        f"variants/my_exp/n/v{number}/{canonical.digest(data)}.msgpack": data
-        for number, data in enumerate(BYTES.values())
+        f"variants/my_exp/n/v{number}/{digest_value(data)}.msgpack": data for number, data in enumerate(BYTES.values())
     }
-    environments = {f"environments/{canonical.digest(data)}.txt": data for data in BYTES.values()}
+    environments = {f"environments/{digest_value(data)}.txt": data for data in BYTES.values()}
     rewrite({**records, **values, **environments})
     problems: list[BadRecord] = []
     assert list(journal.iter_trials(problems=problems)) == [record]

@@ -28,10 +28,10 @@ import json, secrets, sys
 from pathlib import Path
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
+from mitosis.variants import Variant
 from mitosis.errors.values import VariantRedefined
 from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
 
 folder, worker, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 repository = find_repository(folder)
@@ -41,10 +41,10 @@ told = []
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(count):
-    value = canonical.encode(number)
-    variant = VariantValue("my_exp", "seed", f"v{number}", canonical.digest(value), value)
-    mine = canonical.encode(worker)
-    contested = VariantValue("my_exp", "owner", f"v{number}", canonical.digest(mine), mine)
+    value = encode_value(number)
+    variant = Variant("my_exp", "seed", f"v{number}", digest_value(value), value)
+    mine = encode_value(worker)
+    contested = Variant("my_exp", "owner", f"v{number}", digest_value(mine), mine)
     record = TrialRecord(
         key=secrets.token_hex(6),
         experiment="my_exp",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical
+from mitosis.canonical.encode import encode_value
 from mitosis.config import Config, StepConfig
 from mitosis.dictionaries.checkouts import Checkout
 from mitosis.dictionaries.evaluation import Evaluation, Trouble, evaluate
@@ -346,7 +346,7 @@ lookup_dict = collections.ChainMap({"p": collections.UserDict(mixed), 7: {}})
 def test_wrapped_value_counts_as_the_value(run: Callable[..., Evaluation]) -> None:
     code = "from mitosis._typing import Parameter\nlookup_dict = {'p': {'v': Parameter('v', 'p', [1])}}\n"
     (meaning,) = run(my=code).meanings
-    assert meaning.value == canonical.encode([1])
+    assert meaning.value == encode_value([1])
 
 
 def test_dictionary_of_a_class_is_found(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mitosis import canonical
+from mitosis.canonical.show import summarize_value
 from mitosis.config import Config, find_config
 from mitosis.dictionaries import selection
 from mitosis.dictionaries.checkouts import Checkout, open_index
@@ -67,7 +67,7 @@ def in_index(
 
 def value(found: Evaluation) -> str:
     assert not found.troubles, found.troubles
-    return canonical.summary(found.meanings[0].value, limit=200)
+    return summarize_value(found.meanings[0].value, limit=200)
 
 
 def test_only_what_the_lookup_modules_need_is_checked_out(

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.show import summarize_value
 from mitosis.config import Config, find_config
 from mitosis.dictionaries.checkouts import open_index, working_tree
 from mitosis.dictionaries.evaluation import Evaluation, evaluate
@@ -63,7 +64,7 @@ def in_commit(folder: Path, commit: str = "HEAD") -> Evaluation:
 def shown(found: Evaluation) -> dict[str, str]:
     """The variants of an evaluation in which nothing went wrong."""
     assert not found.troubles, found.troubles
-    return {f"{m.step}.{m.parameter}={m.variant}": canonical.summary(m.value, limit=200) for m in found.meanings}
+    return {f"{m.step}.{m.parameter}={m.variant}": summarize_value(m.value, limit=200) for m in found.meanings}
 
 
 def slow(found: Evaluation) -> str:
@@ -80,8 +81,8 @@ def test_each_state_has_its_own_value(lab: Path, git: Callable[..., str]) -> Non
 def test_a_meaning_says_all_about_its_variant(lab: Path) -> None:
     (meaning,) = in_index(lab).meanings
     assert (meaning.step, meaning.parameter, meaning.variant) == ("my_exp", "frequency", "slow")
-    assert meaning.value == canonical.encode(1)
-    assert meaning.digest == canonical.digest(meaning.value)
+    assert meaning.value == encode_value(1)
+    assert meaning.digest == digest_value(meaning.value)
     assert meaning.source == "lab:lookup_dict"
 
 
@@ -457,7 +458,7 @@ def test_the_index_of_a_hook_counts_and_nothing_of_it_reaches_the_code(
     hook.write_text(
         f"#!{sys.executable}\n"
         "from pathlib import Path\n"
-        "from mitosis import canonical\n"
+        "from mitosis.canonical.show import summarize_value\n"
         "from mitosis.config import find_config\n"
         "from mitosis.git.repository import find_repository\n"
         "from mitosis.dictionaries.checkouts import open_index\n"
@@ -465,7 +466,7 @@ def test_the_index_of_a_hook_counts_and_nothing_of_it_reaches_the_code(
         "repository = find_repository(Path.cwd())\n"
         "with open_index(repository) as index:\n"
         "    found = evaluate_index(index, find_config(repository.root, None, steps_needed=True))\n"
-        "text = found.troubles or canonical.summary(found.meanings[0].value, limit=500)\n"
+        "text = found.troubles or summarize_value(found.meanings[0].value, limit=500)\n"
         "Path(repository.git_dir, 'told').write_text(str(text))\n"
     )
     hook.chmod(0o755)

@@ -15,22 +15,22 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical
 from mitosis.__main__ import run_command
 from mitosis.blobs import blob_id
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
 from mitosis.process import this_process
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import Output, ParameterRecord, ProcessRecord, TrialRecord
+from mitosis.variants import Variant, VariantName
 from mitosis.verify import Finding, Report, repair, verify
 from support.journal import record_path
 
 Git = Callable[..., str]
 RunTrial = Callable[..., TrialRecord]
-MakeVariant = Callable[..., VariantValue]
+MakeVariant = Callable[..., Variant]
 Rewrite = Callable[[dict[str, bytes | str | None]], None]
 Found = Callable[..., list[Finding]]
 
@@ -39,12 +39,12 @@ DIGEST = hashlib.sha256(ENVIRONMENT.encode()).hexdigest()[:40]
 
 
 @pytest.fixture
-def slow(make_variant: MakeVariant) -> VariantValue:
+def slow(make_variant: MakeVariant) -> Variant:
     return make_variant("slow", 1)
 
 
 @pytest.fixture
-def run(run_trial: RunTrial, slow: VariantValue) -> RunTrial:
+def run(run_trial: RunTrial, slow: Variant) -> RunTrial:
     """Runs a trial whose record is sound in every respect."""
 
     def run_sound(**fields: object) -> TrialRecord:
@@ -247,13 +247,13 @@ def test_environment_that_is_missing_is_found(run: RunTrial, found: Found, rewri
 
 
 def test_locked_value_is_compared_with_its_digest_and_decoded(
-    run: RunTrial, slow: VariantValue, found: Found, rewrite: Rewrite
+    run: RunTrial, slow: Variant, found: Found, rewrite: Rewrite
 ) -> None:
     run()
     nonsense = b"nonsense"
-    wrong = layout.variant_path("my_exp", "frequency", "slow", slow.digest)
-    unread = layout.variant_path("my_exp", "frequency", "fast", canonical.digest(nonsense))
-    rewrite({wrong: canonical.encode(2), unread: nonsense})
+    wrong = layout.variant_path(VariantName("my_exp", "frequency", "slow"), slow.digest)
+    unread = layout.variant_path(VariantName("my_exp", "frequency", "fast"), digest_value(nonsense))
+    rewrite({wrong: encode_value(2), unread: nonsense})
     problems = {finding.where: finding.what for finding in found("lock")}
     assert problems.keys() == {wrong, unread}
     assert "does not have the digest" in problems[wrong]
@@ -261,23 +261,23 @@ def test_locked_value_is_compared_with_its_digest_and_decoded(
 
 def test_name_that_mitosis_does_not_write_is_found(run: RunTrial, found: Found, rewrite: Rewrite) -> None:
     run()
-    value = canonical.encode(1)
-    rewrite({f"variants/my exp/frequency/%41/{canonical.digest(value)}.msgpack": value})
+    value = encode_value(1)
+    rewrite({f"variants/my exp/frequency/%41/{digest_value(value)}.msgpack": value})
     assert [finding.where for finding in found("path")] == ["variants/my exp", "variants/my exp/frequency/%41"]
 
 
 def test_conflict_is_named_with_the_command_that_resolves_it(
     repository_folder: Path,
     run: RunTrial,
-    slow: VariantValue,
+    slow: Variant,
     found: Found,
     rewrite: Rewrite,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(repository_folder)
     run()
-    other = canonical.encode(3)
-    rewrite({layout.variant_path("my_exp", "frequency", "slow", canonical.digest(other)): other})
+    other = encode_value(3)
+    rewrite({layout.variant_path(VariantName("my_exp", "frequency", "slow"), digest_value(other)): other})
     (finding,) = found()
     assert finding.where == "my_exp.frequency=slow"
     assert run_command(finding.remedy.replace("NAME", "bobs-slow").split()[1:]) == 0
@@ -288,12 +288,12 @@ def test_meaning_that_was_dropped_is_known_from_the_history(
     repository_folder: Path, run_trial: RunTrial, run: RunTrial, found: Found, rewrite: Rewrite, journal: Journal
 ) -> None:
     run()
-    other = canonical.encode(3)
-    digest = canonical.digest(other)
-    rewrite({layout.variant_path("my_exp", "frequency", "slow", digest): other})
+    other = encode_value(3)
+    digest = digest_value(other)
+    rewrite({layout.variant_path(VariantName("my_exp", "frequency", "slow"), digest): other})
     parameter = ParameterRecord("my_exp", "frequency", "lookup", "slow", digest=digest, summary="3")
     run_trial(parameters=(parameter,), environment=DIGEST)
-    rewrite({layout.variant_path("my_exp", "frequency", "slow", digest): None})
+    rewrite({layout.variant_path(VariantName("my_exp", "frequency", "slow"), digest): None})
     assert found() == []
 
 
@@ -362,7 +362,7 @@ PLACES = {
 def test_damaged_object_is_found_at_each_place(
     repository_folder: Path,
     run: RunTrial,
-    slow: VariantValue,
+    slow: Variant,
     check: Callable[..., Report],
     git: Git,
     place: str,
@@ -616,7 +616,7 @@ def test_lock_of_a_process_that_is_gone_is_found_and_taken_away(
     run()
     lock = repository_folder / ".git" / f"{ref}.lock"
     code = (
-        "import os, sys; from pathlib import Path; from mitosis.git import find_repository\n"
+        "import os, sys; from pathlib import Path; from mitosis.git.repository import find_repository\n"
         "from mitosis.journal.locking import RefLock\n"
         f"RefLock(find_repository(Path.cwd()), {ref!r}, durable=False).acquire(); os._exit(0)"
     )

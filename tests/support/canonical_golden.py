@@ -28,7 +28,8 @@ import pandas as pd
 import polars as pl
 import scipy.stats
 
-from mitosis.canonical import INLINE_LIMIT, encode
+from mitosis.canonical.encode import encode_value
+from mitosis.canonical.walk import INLINE_LIMIT
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -201,7 +202,7 @@ def mismatches() -> list[str]:
     found = []
     for name, make in VALUES.items():
         path = FOLDER / f"{name}.msgpack"
-        if not path.exists() or path.read_bytes() != encode(make()):
+        if not path.exists() or path.read_bytes() != encode_value(make()):
             found.append(name)
     return found
 
@@ -212,7 +213,7 @@ def write_missing() -> list[str]:
     for name, make in VALUES.items():
         path = FOLDER / f"{name}.msgpack"
         if not path.exists():
-            path.write_bytes(encode(make()))
+            path.write_bytes(encode_value(make()))
             written.append(name)
     return written
 

@@ -178,20 +178,20 @@ def _append(job: Job, tell: Tell) -> None:
     """Run `count` trials; each locks one of `variants`."""
     import secrets
 
-    from mitosis import canonical
+    from mitosis.canonical.encode import digest_value, encode_value
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
-    from mitosis.journal.locks import VariantValue
     from mitosis.process import this_process
     from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
+    from mitosis.variants import Variant, VariantName
 
     journal = Journal(find_repository(Path(job["folder"])))
     identity = journal.repository.identity()
     variants = job.get("variants", {"slow": 1})
     for number in range(job.get("count", 1)):
         name = sorted(variants)[number % len(variants)]
-        value = canonical.encode(variants[name])
-        variant = VariantValue("my_exp", "frequency", name, canonical.digest(value), value)
+        value = encode_value(variants[name])
+        variant = Variant(VariantName("my_exp", "frequency", name), digest_value(value), value)
         record = TrialRecord(
             key=secrets.token_hex(6),
             experiment="my_exp",
@@ -283,7 +283,7 @@ def _read(job: Job, tell: Tell) -> None:
             if problems or lost or len(keys) != len(records):
                 tell(bad=f"lost {lost}, {len(records) - len(keys)} twice, problems: {[str(p) for p in problems]}")
                 return
-            locked = {(lock.step, lock.parameter, lock.variant) for lock in variants}
+            locked = {lock.name for lock in variants}
             used = {(p.step, p.name, p.text) for r in records for p in r.parameters if p.kind == "lookup"}
             if not used <= locked or (records and not newest):
                 tell(bad=f"trials without their locks: {used - locked}")
@@ -345,9 +345,9 @@ def _serve() -> None:
 
     import mitosis.journal
     import mitosis.sync.transport  # noqa: F401
-    from mitosis import canonical
+    from mitosis.canonical.encode import encode_value
 
-    canonical.encode(1)
+    encode_value(1)
     _adopt_orphans()
     for line in sys.stdin:
         children = []

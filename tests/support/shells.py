@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
 from mitosis.records.trial import TrialRecord
+from mitosis.variants import Variant, VariantName
 from support.waiting import TIMEOUT_S
 
 TAB = "\t"
@@ -144,9 +144,9 @@ def shell_environment(folder: Path) -> dict[str, str]:
 def lock_variants(project: Path, make_record: Callable[..., TrialRecord], names: Sequence[str]) -> str:
     """Start a trial in a project's journal that locks variants of `my_exp.frequency`; returns its key."""
     journal = Journal(find_repository(project))
-    values = [canonical.encode(number) for number in range(len(names))]
+    values = [encode_value(number) for number in range(len(names))]
     variants = [
-        VariantValue("my_exp", "frequency", name, canonical.digest(value), value)
+        Variant(VariantName("my_exp", "frequency", name), digest_value(value), value)
         for name, value in zip(names, values, strict=True)
     ]
     record = make_record(commit=journal.repository.head)

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from mitosis import canonical
 from mitosis.__main__ import run_command
+from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.show import summarize_value
 from mitosis.git.repository import Identity, find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
 from mitosis.records.trial import ParameterRecord, TrialRecord
+from mitosis.variants import Variant, VariantName
 from support.e2e import write
 
 STEPS = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n'
@@ -119,7 +120,7 @@ class Lab:
             started=started,
             parameters=(
                 ParameterRecord(
-                    "my_exp", parameter, "lookup", name, digest=used.digest, summary=canonical.summary(used.value)
+                    "my_exp", parameter, "lookup", name, digest=used.digest, summary=summarize_value(used.value)
                 ),
             ),
         )
@@ -148,16 +149,16 @@ class Lab:
         commit = git("commit-tree", tree, "-p", "refs/mitosis/journal", "-m", "by hand")
         git("update-ref", "refs/mitosis/journal", commit)
 
-    def give_meaning(self, name: str, value: object, parameter: str = "frequency") -> VariantValue:
+    def give_meaning(self, name: str, value: object, parameter: str = "frequency") -> Variant:
         """Record one more meaning of a variant, as a merge does."""
         other = variant(name, value, parameter)
         self.in_journal({f"variants/my_exp/{parameter}/{name}/{other.digest}.msgpack": other.value})
         return other
 
 
-def variant(name: str, value: object, parameter: str = "frequency", step: str = "my_exp") -> VariantValue:
-    data = canonical.encode(value)
-    return VariantValue(step, parameter, name, canonical.digest(data), data, "lab:lookup_dict")
+def variant(name: str, value: object, parameter: str = "frequency", step: str = "my_exp") -> Variant:
+    data = encode_value(value)
+    return Variant(VariantName(step, parameter, name), digest_value(data), data, "lab:lookup_dict")
 
 
 def make_lab(

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mitosis.canonical import INLINE_LIMIT, Comparison, Difference, compare, digest, encode
+from mitosis.canonical.difference import Comparison, Difference, compare_values
+from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.walk import INLINE_LIMIT
 from mitosis.errors.journal import BadRecord
 from support import canonical_samples as samples
 
 
 def differences(before: Any, after: Any) -> list[str]:
-    return list(map(str, compare(encode(before), encode(after)).differences))
+    return list(map(str, compare_values(encode_value(before), encode_value(after)).differences))
 
 
 def test_values_of_a_variant_are_compared_as_in_a_refusal() -> None:
@@ -23,7 +25,7 @@ def test_values_of_a_variant_are_compared_as_in_a_refusal() -> None:
     changed = kernel.copy()
     changed[17, 240] = 1e-12
     after = {"scale": 0.05, "kernel": [1, 2, 3, changed], "solver": {"steps": 5}}
-    comparison = compare(encode(before), encode(after))
+    comparison = compare_values(encode_value(before), encode_value(after))
     array = "array(512×512 float64)"
     assert comparison == Comparison(
         (
@@ -160,21 +162,21 @@ def test_range_of_long_bytes_is_named() -> None:
 
 def test_content_that_only_one_side_keeps_is_compared() -> None:
     crowd = [np.arange(INLINE_LIMIT // 8) + at for at in range(10)]
-    before, after = encode({"a": np.arange(1000), "b": 1}), encode({"a": np.arange(1000), "b": crowd})
-    comparison = compare(before, after)
+    before, after = encode_value({"a": np.arange(1000), "b": 1}), encode_value({"a": np.arange(1000), "b": crowd})
+    comparison = compare_values(before, after)
     assert [difference.path for difference in comparison.differences] == ["b"]
     assert comparison.same == 1
 
 
 def test_leaves_are_counted() -> None:
     value = {"a": [1, 2, [], {}], "b": np.zeros(5), "c": samples.Color.RED, "d": {"e": "x"}, "f": {1, 2}}
-    assert compare(encode(value), encode(value)).same == 9
-    assert compare(encode(value), encode({**value, "d": {"e": "y"}})).same == 8
-    assert compare(encode(1), encode(2)).same == 0
+    assert compare_values(encode_value(value), encode_value(value)).same == 9
+    assert compare_values(encode_value(value), encode_value({**value, "d": {"e": "y"}})).same == 8
+    assert compare_values(encode_value(1), encode_value(2)).same == 0
 
 
 def test_many_differences_are_counted_beyond_those_that_are_listed() -> None:
-    comparison = compare(encode(list(range(5000))), encode(list(range(1, 5001))))
+    comparison = compare_values(encode_value(list(range(5000))), encode_value(list(range(1, 5001))))
     assert len(comparison.differences) == 1000
     assert comparison.more == 4000
 
@@ -185,17 +187,17 @@ def test_equal_content_kept_in_two_ways_is_still_a_difference() -> None:
     from mitosis.canonical.wire import write
 
     graph, _ = build(np.arange(1000))
-    (difference,) = compare(encode(np.arange(1000)), write(canonical(compact(graph)))).differences
+    (difference,) = compare_values(encode_value(np.arange(1000)), write(canonical(compact(graph)))).differences
     assert difference.text == "the same value, recorded in another form"
 
 
 def test_what_is_no_canonical_value_is_refused() -> None:
-    for before, after in ((b"", encode(1)), (encode(1), b"\xc1")):
+    for before, after in ((b"", encode_value(1)), (encode_value(1), b"\xc1")):
         with pytest.raises(BadRecord, match="the canonical value cannot be read"):
-            compare(before, after)
+            compare_values(before, after)
 
 
 def test_digest_has_forty_hexadecimal_digits() -> None:
-    assert digest(encode(1)) == digest(encode(1)) != digest(encode(2))
-    assert len(digest(encode(1))) == 40
-    assert int(digest(encode(1)), 16) >= 0
+    assert digest_value(encode_value(1)) == digest_value(encode_value(1)) != digest_value(encode_value(2))
+    assert len(digest_value(encode_value(1))) == 40
+    assert int(digest_value(encode_value(1)), 16) >= 0

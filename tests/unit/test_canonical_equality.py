@@ -25,7 +25,8 @@ from typing import Any
 
 import pytest
 
-from mitosis.canonical import decode, encode, encode_node
+from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical.encode import encode_value
 from support import canonical_samples as samples
 
 CHARACTERS = "w" if sys.version_info >= (3, 13) else "u"
@@ -218,12 +219,12 @@ DIFFERENT: dict[str, tuple[Any, ...]] = {
 
 @pytest.mark.parametrize(("one", "other"), EQUAL.values(), ids=EQUAL.keys())
 def test_equal_values_encode_equally(one: Any, other: Any) -> None:
-    assert encode(one) == encode(other)
+    assert encode_value(one) == encode_value(other)
 
 
 @pytest.mark.parametrize("values", DIFFERENT.values(), ids=DIFFERENT.keys())
 def test_different_values_encode_differently(values: tuple[Any, ...]) -> None:
-    encoded = list(map(encode, values))
+    encoded = list(map(encode_value, values))
     for (one, left), (other, right) in itertools.combinations(zip(values, encoded, strict=True), 2):
         assert left != right, (one, other)
 
@@ -237,8 +238,8 @@ ALL = [
 
 @pytest.mark.parametrize("value", ALL)
 def test_what_is_decoded_encodes_to_the_same_bytes(value: Any) -> None:
-    data = encode(value)
-    assert encode_node(decode(data)) == data
+    data = encode_value(value)
+    assert encode_node(decode_value(data)) == data
 
 
 def _copies(value: Any) -> bool:
@@ -247,15 +248,15 @@ def _copies(value: Any) -> bool:
 
 @pytest.mark.parametrize("value", [param for param in ALL if _copies(param.values[0])])
 def test_copied_and_pickled_values_encode_equally(value: Any) -> None:
-    data = encode(value)
-    assert encode(copy.deepcopy(value)) == data
-    assert encode(copy.copy(value)) == data
+    data = encode_value(value)
+    assert encode_value(copy.deepcopy(value)) == data
+    assert encode_value(copy.copy(value)) == data
     if not isinstance(value, typing._SpecialForm):
-        assert encode(pickle.loads(pickle.dumps(value))) == data
+        assert encode_value(pickle.loads(pickle.dumps(value))) == data
 
 
 def test_type_of_none_is_found_though_it_has_no_name_among_builtins() -> None:
-    assert encode([type(None), types.FunctionType, types.GeneratorType]) == encode(
+    assert encode_value([type(None), types.FunctionType, types.GeneratorType]) == encode_value(
         [types.NoneType, types.FunctionType, types.GeneratorType]
     )
 
@@ -263,26 +264,30 @@ def test_type_of_none_is_found_though_it_has_no_name_among_builtins() -> None:
 def test_integers_beyond_the_limit_of_decimal_digits_are_encoded() -> None:
     huge = 1 << 100_000
     assert huge.bit_length() > sys.get_int_max_str_digits() * 4
-    assert encode(huge) != encode(huge + 1)
-    assert encode_node(decode(encode(-huge))) == encode(-huge)
+    assert encode_value(huge) != encode_value(huge + 1)
+    assert encode_node(decode_value(encode_value(-huge))) == encode_value(-huge)
 
 
 def test_state_of_an_object_does_not_depend_on_slots_or_dictionary_order() -> None:
     one, other = samples.Slotted(1, 2), samples.Slotted.__new__(samples.Slotted)
     other.b, other.a = 2, 1
-    assert encode(one) == encode(other)
+    assert encode_value(one) == encode_value(other)
 
 
 def test_object_may_be_made_by_a_method_or_a_partial_function() -> None:
     one = operator.methodcaller("f", 1, b=2)
-    assert encode(one) == encode(operator.methodcaller("f", 1, b=2))
-    assert encode(one) != encode(operator.methodcaller("f", 1, b=3))
-    assert encode(samples.Reduced((samples.Plain.make, ()))) == encode(samples.Reduced((samples.Plain.make, ())))
-    assert encode(samples.Reduced((samples.Plain.make, ()))) != encode(samples.Reduced((samples.Plain.make, (1,))))
+    assert encode_value(one) == encode_value(operator.methodcaller("f", 1, b=2))
+    assert encode_value(one) != encode_value(operator.methodcaller("f", 1, b=3))
+    assert encode_value(samples.Reduced((samples.Plain.make, ()))) == encode_value(
+        samples.Reduced((samples.Plain.make, ()))
+    )
+    assert encode_value(samples.Reduced((samples.Plain.make, ()))) != encode_value(
+        samples.Reduced((samples.Plain.make, (1,)))
+    )
 
 
 def test_attributes_of_container_subclasses_count() -> None:
     for cls in (samples.Names, samples.Table, samples.Tags):
         one, other = cls(), cls()
         other.__dict__["unit"] = "m"
-        assert encode(one) != encode(other), cls
+        assert encode_value(one) != encode_value(other), cls

@@ -15,7 +15,11 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from mitosis.canonical import compare, decode, encode, encode_node, render, summary
+from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical.difference import compare_values
+from mitosis.canonical.encode import encode_value
+from mitosis.canonical.full_text import render_value
+from mitosis.canonical.show import summarize_value
 from mitosis.errors.values import UnstableValue
 
 
@@ -257,13 +261,13 @@ DIFFERENT = {**PANDAS_DIFFERENT, **{f"polars {name}": make for name, make in POL
 @pytest.mark.parametrize("make", EQUAL.values(), ids=EQUAL.keys())
 def test_equal_values_encode_equally(make: Callable[[], tuple[Any, Any]]) -> None:
     one, other = make()
-    assert encode(one) == encode(other)
+    assert encode_value(one) == encode_value(other)
 
 
 @pytest.mark.parametrize("make", DIFFERENT.values(), ids=DIFFERENT.keys())
 def test_different_values_encode_differently(make: Callable[[], tuple[Any, ...]]) -> None:
     values = make()
-    encoded = list(map(encode, values))
+    encoded = list(map(encode_value, values))
     for (one, left), (other, right) in itertools.combinations(zip(values, encoded, strict=True), 2):
         assert left != right, (one, other)
 
@@ -271,17 +275,17 @@ def test_different_values_encode_differently(make: Callable[[], tuple[Any, ...]]
 @pytest.mark.parametrize("make", (EQUAL | DIFFERENT).values(), ids=(EQUAL | DIFFERENT).keys())
 def test_copied_and_decoded_values_encode_equally(make: Callable[[], tuple[Any, ...]]) -> None:
     for value in make():
-        data = encode(value)
-        assert encode(copy.deepcopy(value)) == data, value
-        assert encode(pickle.loads(pickle.dumps(value))) == data, value
-        assert encode_node(decode(data)) == data
-        assert len(summary(data)) <= 60
-        assert render(data)
+        data = encode_value(value)
+        assert encode_value(copy.deepcopy(value)) == data, value
+        assert encode_value(pickle.loads(pickle.dumps(value))) == data, value
+        assert encode_node(decode_value(data)) == data
+        assert len(summarize_value(data)) <= 60
+        assert render_value(data)
 
 
 def test_cell_that_differs_is_named() -> None:
     one, other = frame(), frame(count=[1, 2, 4], name=["a", "c", None])
-    shown = list(map(str, compare(encode(one), encode(other)).differences))
+    shown = list(map(str, compare_values(encode_value(one), encode_value(other)).differences))
     assert shown == [
         "count: array(3 int64) differs in 1 element: [2]: 3 → 4",
         "name[1]: 'b' → 'c'",
@@ -290,38 +294,38 @@ def test_cell_that_differs_is_named() -> None:
 
 def test_columns_that_come_and_go_and_move_are_named() -> None:
     one = pd.DataFrame({"a": [1], "b": [2], "c": [3]})
-    gone = compare(encode(one), encode(one.drop(columns="b"))).differences
+    gone = compare_values(encode_value(one), encode_value(one.drop(columns="b"))).differences
     assert [(d.path, d.after) for d in gone] == [("b", None)]
-    moved = compare(encode(one), encode(one[["b", "a", "c"]])).differences
+    moved = compare_values(encode_value(one), encode_value(one[["b", "a", "c"]])).differences
     assert [d.text for d in moved] == ["the same keys in another order"]
 
 
 def test_big_column_keeps_digests() -> None:
     big = pd.DataFrame({"a": np.arange(1_000_000.0), "b": np.arange(1_000_000)})
-    data = encode(big)
+    data = encode_value(big)
     assert len(data) < 20_000
     big.loc[777_777, "b"] = 0
-    (difference,) = compare(data, encode(big)).differences
+    (difference,) = compare_values(data, encode_value(big)).differences
     assert difference.path == "b"
     assert "int64) differs in elements 7" in difference.text
 
 
 def test_summary_shows_size_and_columns() -> None:
-    assert summary(encode(pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}))) == "DataFrame(2×2: a, b)"
-    assert summary(encode(pl.DataFrame({"a": [1, 2], "b": ["x", "y"]}))) == "DataFrame(2×2: a, b)"
-    assert summary(encode(pd.DataFrame(index=[1, 2, 3]))) == "DataFrame(3×0)"
+    assert summarize_value(encode_value(pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}))) == "DataFrame(2×2: a, b)"
+    assert summarize_value(encode_value(pl.DataFrame({"a": [1, 2], "b": ["x", "y"]}))) == "DataFrame(2×2: a, b)"
+    assert summarize_value(encode_value(pd.DataFrame(index=[1, 2, 3]))) == "DataFrame(3×0)"
 
 
 def test_queries_of_polars_are_refused() -> None:
     with pytest.raises(UnstableValue, match="collect"):
-        encode({"a": pl.LazyFrame({"a": [1]})})
+        encode_value({"a": pl.LazyFrame({"a": [1]})})
     with pytest.raises(UnstableValue, match="pass a function"):
-        encode(pl.col("a") + 1)
+        encode_value(pl.col("a") + 1)
 
 
 def test_unstable_cell_is_refused_with_its_column() -> None:
     with pytest.raises(UnstableValue) as caught:
-        encode({"data": pd.DataFrame({"a": [1], "f": [lambda x: x]})})
+        encode_value({"data": pd.DataFrame({"a": [1], "f": [lambda x: x]})})
     assert caught.value.path == "data.f[0]"
 
 
@@ -338,7 +342,7 @@ class Measured(pd.DataFrame):  # type: ignore[misc]
 def test_subclass_and_its_metadata_count() -> None:
     one, other = Measured({"a": [1]}), Measured({"a": [1]})
     one.unit, other.unit = "m", "s"
-    assert encode(one) != encode(other)
-    assert encode(one) != encode(pd.DataFrame({"a": [1]}))
+    assert encode_value(one) != encode_value(other)
+    assert encode_value(one) != encode_value(pd.DataFrame({"a": [1]}))
     other.unit = "m"
-    assert encode(one) == encode(other)
+    assert encode_value(one) == encode_value(other)

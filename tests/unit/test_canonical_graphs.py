@@ -13,9 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mitosis.canonical import compare, cycles, decode, difference, encode, encode_node, render, summary
+from mitosis.canonical import cycles, difference
+from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical.difference import compare_values
+from mitosis.canonical.encode import encode_value
+from mitosis.canonical.full_text import render_value
 from mitosis.canonical.graph import MAPPING, ORDERED_MAPPING, RECORD, SEQUENCE, SET, Entry, Graph, Ref
 from mitosis.canonical.order import canonical
+from mitosis.canonical.show import summarize_value
 from mitosis.canonical.wire import write
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.values import UnstableValue
@@ -100,14 +105,14 @@ def test_sharing_order_and_unrolling_make_no_difference(table: list[Entry], rng:
 @given(tables, tables)
 def test_graphs_are_read_compared_and_shown(one: list[Entry], other: list[Entry]) -> None:
     before, after = bytes_of(one, 0), bytes_of(other, 0)
-    node = decode(before)
+    node = decode_value(before)
     assert encode_node(node) == before
     for child in node.children:
-        assert encode_node(decode(encode_node(child))) == encode_node(child)
-    comparison = compare(before, after)
+        assert encode_node(decode_value(encode_node(child))) == encode_node(child)
+    comparison = compare_values(before, after)
     assert (comparison.differences == ()) == (before == after)
-    assert len(summary(before)) <= 60
-    assert render(before)
+    assert len(summarize_value(before)) <= 60
+    assert render_value(before)
 
 
 # --- shared parts ---------------------------------------------------------------------------------
@@ -122,29 +127,29 @@ def doubled(leaf: Any, levels: int) -> Any:
 
 def test_value_that_shares_its_parts_many_levels_deep_is_as_small_as_it_is() -> None:
     value = doubled(1, 60)
-    data = encode(value)
+    data = encode_value(value)
     assert len(data) < 1000
     copied = doubled(1, 30)
     for _ in range(30):
         copied = [copied, [*copied]]
-    assert encode(copied) == data
-    assert encode_node(decode(data)) == data
-    assert len(summary(data)) <= 60
-    assert render(data).endswith("…")
+    assert encode_value(copied) == data
+    assert encode_node(decode_value(data)) == data
+    assert len(summarize_value(data)) <= 60
+    assert render_value(data).endswith("…")
 
 
 def test_comparison_of_shared_parts_counts_what_it_does_not_list() -> None:
-    comparison = compare(encode([doubled(1, 60), 5]), encode([doubled(2, 60), 5]))
+    comparison = compare_values(encode_value([doubled(1, 60), 5]), encode_value([doubled(2, 60), 5]))
     assert len(comparison.differences) == 1000
     assert comparison.more == 2**60 - 1000
     assert comparison.same == 1
-    (difference,) = compare(encode([doubled(1, 60), 5]), encode([doubled(1, 60), 6])).differences
+    (difference,) = compare_values(encode_value([doubled(1, 60), 5]), encode_value([doubled(1, 60), 6])).differences
     assert str(difference) == "[1]: 5 → 6"
 
 
 def test_counts_of_leaves_have_a_limit() -> None:
-    data = encode([doubled(1, 5000), 1])
-    assert compare(data, encode([doubled(1, 5000), 2])).same == 2**62
+    data = encode_value([doubled(1, 5000), 1])
+    assert compare_values(data, encode_value([doubled(1, 5000), 2])).same == 2**62
 
 
 # --- cycles ---------------------------------------------------------------------------------------
@@ -168,16 +173,16 @@ def linked(size: int, *, closed: bool = False) -> samples.Plain:
 
 
 def test_objects_that_all_know_each_other_are_encoded_in_proportion() -> None:
-    assert encode(tangled(300)) == encode(tangled(300))
+    assert encode_value(tangled(300)) == encode_value(tangled(300))
     changed = tangled(300)
     changed[200].__dict__["at"] = -1
-    differences = compare(encode(tangled(300)), encode(changed)).differences
+    differences = compare_values(encode_value(tangled(300)), encode_value(changed)).differences
     assert "[200].at: 200 → -1" in map(str, differences)
 
 
 def test_doubly_linked_lists_differ_by_length_unless_they_are_rings() -> None:
-    assert encode(linked(2000)) != encode(linked(2001))
-    assert encode(linked(2000, closed=True)) == encode(linked(3, closed=True))
+    assert encode_value(linked(2000)) != encode_value(linked(2001))
+    assert encode_value(linked(2000, closed=True)) == encode_value(linked(3, closed=True))
 
 
 def test_cycles_through_keys_and_sets_are_ordered() -> None:
@@ -188,10 +193,10 @@ def test_cycles_through_keys_and_sets_are_ordered() -> None:
             node.__dict__["graph"] = graph
         return graph
 
-    data = encode(network(1))
-    assert encode(network(-1)) == data
-    assert encode_node(decode(data)) == data
-    assert compare(data, encode(network(-1))).differences == ()
+    data = encode_value(network(1))
+    assert encode_value(network(-1)) == data
+    assert encode_node(decode_value(data)) == data
+    assert compare_values(data, encode_value(network(-1))).differences == ()
 
 
 def test_tangle_of_keys_that_would_take_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,13 +206,13 @@ def test_tangle_of_keys_that_would_take_too_long_is_refused(monkeypatch: pytest.
             node.value = (nodes[at - 1] if at else None, nodes[at + 1] if at + 1 < size else None)
         return set(nodes)
 
-    data = encode(chain(40))
-    assert encode(chain(40)) == data
+    data = encode_value(chain(40))
+    assert encode_value(chain(40)) == data
     monkeypatch.setattr(cycles, "MAX_WORK", 1000)
     with pytest.raises(UnstableValue, match="too many sets and keys"):
-        encode(chain(40))
+        encode_value(chain(40))
     with pytest.raises(BadRecord, match="too tangled"):
-        decode(data)
+        decode_value(data)
 
 
 def test_cycles_of_different_lengths_are_compared_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +223,7 @@ def test_cycles_of_different_lengths_are_compared_in_bounded_time(monkeypatch: p
         return found[0]
 
     monkeypatch.setattr(difference, "MAX_PAIRS", 5000)
-    comparison = compare(encode(ring(997)), encode(ring(991)))
+    comparison = compare_values(encode_value(ring(997)), encode_value(ring(991)))
     assert "next.next" in comparison.differences[0].path
     assert 1000 <= comparison.more + len(comparison.differences) <= 5000
 
@@ -226,17 +231,17 @@ def test_cycles_of_different_lengths_are_compared_in_bounded_time(monkeypatch: p
 def test_cycle_is_shown_as_one() -> None:
     value: dict[str, Any] = {"a": 1}
     value["self"] = value
-    assert render(encode(value)) == "{\n  'a': 1,\n  'self': <the value 1 level up>,\n}"
-    assert summary(encode(value)) == "{'a': 1, 'self': {…}}"
+    assert render_value(encode_value(value)) == "{\n  'a': 1,\n  'self': <the value 1 level up>,\n}"
+    assert summarize_value(encode_value(value)) == "{'a': 1, 'self': {…}}"
 
 
 def test_walk_through_a_cycle_goes_on_for_ever() -> None:
     value: list[Any] = []
     value.append(value)
-    node = decode(encode(value))
+    node = decode_value(encode_value(value))
     for _ in range(100):
         (node,) = node.children
-    assert encode_node(node) == encode(value)
+    assert encode_node(node) == encode_value(value)
 
 
 # --- depth ----------------------------------------------------------------------------------------
@@ -295,12 +300,12 @@ def test_deep_nesting_is_encoded_read_compared_and_shown(name: str) -> None:
     value, other = nest(WRAPS[name], 1), nest(WRAPS[name], 2)
 
     def work() -> None:
-        data, changed = encode(value), encode(other)
-        node = decode(data)
+        data, changed = encode_value(value), encode_value(other)
+        node = decode_value(data)
         assert encode_node(node) == data
-        assert compare(data, changed).differences
-        assert len(summary(data)) <= 60
-        assert render(data)
+        assert compare_values(data, changed).differences
+        assert len(summarize_value(data)) <= 60
+        assert render_value(data)
 
     started = time.process_time()
     in_small_stack(work)
@@ -308,15 +313,17 @@ def test_deep_nesting_is_encoded_read_compared_and_shown(name: str) -> None:
 
 
 def test_deep_difference_has_a_bounded_path() -> None:
-    (difference,) = compare(encode(nest(WRAPS["list"], 1)), encode(nest(WRAPS["list"], 2))).differences
+    (difference,) = compare_values(
+        encode_value(nest(WRAPS["list"], 1)), encode_value(nest(WRAPS["list"], 2))
+    ).differences
     assert difference.path == "[0]" * 166 + "[0…0]" + "[0]" * 166
     assert difference.text == "1 → 2"
 
 
 def test_unstable_part_deep_inside_is_refused() -> None:
     with pytest.raises(UnstableValue, match="a lambda"):
-        encode(nest(WRAPS["list"], samples.nameless))
+        encode_value(nest(WRAPS["list"], samples.nameless))
 
 
 def test_text_of_deep_values_does_not_grow_with_the_square_of_the_depth() -> None:
-    assert len(render(encode(nest(WRAPS["list"], 1)))) < DEPTH * 250
+    assert len(render_value(encode_value(nest(WRAPS["list"], 1)))) < DEPTH * 250

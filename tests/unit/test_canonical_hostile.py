@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from mitosis.canonical import decode, encode, walk
+from mitosis.canonical import walk
+from mitosis.canonical.decode import decode_value
+from mitosis.canonical.encode import encode_value
 from mitosis.errors.values import UnstableValue
 from support import canonical_samples as samples
 
@@ -50,7 +52,7 @@ def raiser(error: BaseException) -> Callable[..., Any]:
 def test_error_of_a_method_becomes_a_refusal(name: str, error: BaseException) -> None:
     hostile = type("Hostile", (samples.Plain,), {name: raiser(error)})
     with pytest.raises(UnstableValue) as caught:
-        encode({"a": [object.__new__(hostile)]})
+        encode_value({"a": [object.__new__(hostile)]})
     assert caught.value.path == "a[0]"
     assert type(error).__name__ in caught.value.reason
 
@@ -59,7 +61,7 @@ def test_error_of_a_method_becomes_a_refusal(name: str, error: BaseException) ->
 def test_interrupt_passes_through(name: str) -> None:
     hostile = type("Hostile", (samples.Plain,), {name: raiser(KeyboardInterrupt())})
     with pytest.raises(KeyboardInterrupt):
-        encode([object.__new__(hostile)])
+        encode_value([object.__new__(hostile)])
 
 
 class Touchy:
@@ -77,7 +79,7 @@ class TouchyKey(Touchy):
 
 
 def test_value_is_not_compared_hashed_shown_or_measured() -> None:
-    assert encode([Touchy(), {TouchyKey(): Touchy()}, Touchy()]) == encode(
+    assert encode_value([Touchy(), {TouchyKey(): Touchy()}, Touchy()]) == encode_value(
         [Touchy(), {TouchyKey(): Touchy()}, Touchy()]
     )
 
@@ -100,9 +102,9 @@ class Thrower:
 
 
 def test_class_is_not_asked_of_the_object() -> None:
-    assert encode(Liar(1)) != encode(Liar(2))
-    assert encode(Liar(1)) != encode(1)
-    assert decode(encode([Thrower()])).children[0].label.endswith(":Thrower")
+    assert encode_value(Liar(1)) != encode_value(Liar(2))
+    assert encode_value(Liar(1)) != encode_value(1)
+    assert decode_value(encode_value([Thrower()])).children[0].label.endswith(":Thrower")
 
 
 class Meta(type):
@@ -125,7 +127,7 @@ class Guarded(metaclass=Meta):
 def test_hostile_metaclass_ends_in_a_value_or_a_refusal() -> None:
     for value in (Guarded, Guarded()):
         try:
-            encode([value])
+            encode_value([value])
         except UnstableValue as refusal:
             assert refusal.path == "[0]"
 
@@ -138,7 +140,7 @@ class GuardedKey(Guarded):
 
 def test_hostile_key_is_refused_by_its_class() -> None:
     with pytest.raises(UnstableValue, match="GuardedKey") as caught:
-        encode({"a": {object.__new__(GuardedKey): samples.nameless}})
+        encode_value({"a": {object.__new__(GuardedKey): samples.nameless}})
     assert caught.value.path == "a<key>"
 
 
@@ -155,9 +157,9 @@ def test_error_whose_message_raises_is_named_by_its_type() -> None:
             return Words("some words")
 
     with pytest.raises(UnstableValue, match="some words"):
-        encode(samples.Reduced(Wordy()))
+        encode_value(samples.Reduced(Wordy()))
     with pytest.raises(UnstableValue) as caught:
-        encode(samples.Reduced(Mute()))
+        encode_value(samples.Reduced(Mute()))
     assert "Mute" in caught.value.reason
 
 
@@ -177,11 +179,11 @@ class OddTable(dict[Any, Any]):
 
 
 def test_dictionary_with_odd_items_is_taken_at_its_word_or_refused() -> None:
-    assert encode(OddTable((1, 2), (1, 3))) == encode(OddTable((1, 3), (1, 2)))
-    assert encode(OddTable((1, 2), (1, 3))) != encode(OddTable((1, 2)))
+    assert encode_value(OddTable((1, 2), (1, 3))) == encode_value(OddTable((1, 3), (1, 2)))
+    assert encode_value(OddTable((1, 2), (1, 3))) != encode_value(OddTable((1, 2)))
     for odd in ((1,), (1, 2, 3), 5, [1, 2]):
         with pytest.raises(UnstableValue):
-            encode(OddTable(odd))
+            encode_value(OddTable(odd))
 
 
 class Endless:
@@ -207,21 +209,21 @@ class Streaming:
 
 def test_endless_graph_ends_in_a_refusal() -> None:
     with pytest.raises(UnstableValue, match="nested more than 100,000 levels deep") as caught:
-        encode([Endless()])
+        encode_value([Endless()])
     assert len(caught.value.path) <= 1001
 
 
 def test_graph_that_grows_for_ever_ends_in_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(walk, "MAX_ENTRIES", 5000)
     with pytest.raises(UnstableValue, match="more than 5,000 parts"):
-        encode([Wide()])
+        encode_value([Wide()])
     with pytest.raises(UnstableValue, match="more than 5,000 parts"):
-        encode([[at] for at in range(6000)])
+        encode_value([[at] for at in range(6000)])
 
 
 def test_endless_items_end_in_a_refusal() -> None:
     with pytest.raises(UnstableValue, match="more than"):
-        encode(samples.Reduced((samples.make, (), None, iter(int, 1))))
+        encode_value(samples.Reduced((samples.make, (), None, iter(int, 1))))
 
 
 def test_value_that_changes_while_it_is_taken_apart_ends_in_a_value() -> None:
@@ -234,22 +236,22 @@ def test_value_that_changes_while_it_is_taken_apart_ends_in_a_value() -> None:
             return samples.make, (1,)
 
     victim[1] = samples.Reduced(Changer().__reduce__)
-    decode(encode(victim))
+    decode_value(encode_value(victim))
 
 
 def test_parts_made_up_for_the_walk_are_not_mistaken_for_each_other() -> None:
     values = [samples.Reduced(lambda at=at: (samples.make, ([at], [at, at]))) for at in range(200)]
-    assert encode(values) == encode([samples.Made([at], [at, at]) for at in range(200)])
+    assert encode_value(values) == encode_value([samples.Made([at], [at, at]) for at in range(200)])
 
 
 def test_names_with_lone_surrogates_are_kept_or_refused() -> None:
     odd = samples.Plain()
     odd.__dict__["\ud800"] = 1
-    assert encode(odd) != encode(samples.Plain(**{"?": 1}))
+    assert encode_value(odd) != encode_value(samples.Plain(**{"?": 1}))
     nameless = type("Nameless", (), {})
     nameless.__module__ = "\ud800"
     with pytest.raises(UnstableValue):
-        encode(nameless)
+        encode_value(nameless)
 
 
 def test_attributes_that_are_no_names_are_kept() -> None:
@@ -257,4 +259,4 @@ def test_attributes_that_are_no_names_are_kept() -> None:
     odd.__dict__[5] = 1  # type: ignore[index]
     even = samples.Plain()
     even.__dict__["5"] = 1
-    assert encode(odd) != encode(even)
+    assert encode_value(odd) != encode_value(even)

@@ -14,8 +14,12 @@ import numpy as np
 import pytest
 import scipy.special
 
-from mitosis.canonical import INLINE_LIMIT, compare, decode, encode, encode_node, summary
+from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical.difference import compare_values
+from mitosis.canonical.encode import encode_value
 from mitosis.canonical.numpy_types import plain_array
+from mitosis.canonical.show import summarize_value
+from mitosis.canonical.walk import INLINE_LIMIT
 from support import canonical_samples as samples
 
 GRID = np.arange(12.0).reshape(3, 4)
@@ -225,35 +229,35 @@ ALL = [
 
 @pytest.mark.parametrize(("one", "other"), EQUAL.values(), ids=EQUAL.keys())
 def test_equal_values_encode_equally(one: Any, other: Any) -> None:
-    assert encode(one) == encode(other)
+    assert encode_value(one) == encode_value(other)
 
 
 @pytest.mark.parametrize("values", DIFFERENT.values(), ids=DIFFERENT.keys())
 def test_different_values_encode_differently(values: tuple[Any, ...]) -> None:
-    encoded = list(map(encode, values))
+    encoded = list(map(encode_value, values))
     for (one, left), (other, right) in itertools.combinations(zip(values, encoded, strict=True), 2):
         assert left != right, (one, other)
 
 
 @pytest.mark.parametrize("value", ALL)
 def test_copied_and_decoded_values_encode_equally(value: Any) -> None:
-    data = encode(value)
-    assert encode_node(decode(data)) == data
-    assert len(summary(data)) <= 60
+    data = encode_value(value)
+    assert encode_node(decode_value(data)) == data
+    assert len(summarize_value(data)) <= 60
     if value is not GLOBAL_NORMAL:  # a copy of which draws from a generator of its own
-        assert encode(copy.deepcopy(value)) == data
-        assert encode(pickle.loads(pickle.dumps(value))) == data
+        assert encode_value(copy.deepcopy(value)) == data
+        assert encode_value(pickle.loads(pickle.dumps(value))) == data
 
 
 def test_generator_is_told_by_what_it_has_drawn_and_spawned() -> None:
     generators = [np.random.default_rng(1) for _ in range(3)]
     generators[1].normal()
     generators[2].spawn(1)
-    assert len({encode(generator) for generator in generators}) == 3
+    assert len({encode_value(generator) for generator in generators}) == 3
     state = np.random.RandomState(1)
-    before = encode(state)
+    before = encode_value(state)
     state.normal()
-    assert encode(state) != before
+    assert encode_value(state) != before
 
 
 def test_number_that_a_generator_no_longer_holds_does_not_count() -> None:
@@ -261,18 +265,18 @@ def test_number_that_a_generator_no_longer_holds_does_not_count() -> None:
     one.integers(2**32, dtype=np.uint32, size=2)
     other.random()
     assert one.bit_generator.state["uinteger"] != other.bit_generator.state["uinteger"]
-    assert encode(one) == encode(other)
+    assert encode_value(one) == encode_value(other)
 
 
 def test_drawing_from_the_global_generator_does_not_change_functions_of_it() -> None:
-    before = encode(np.random.normal)
+    before = encode_value(np.random.normal)
     np.random.normal()
-    assert encode(np.random.normal) == before
+    assert encode_value(np.random.normal) == before
 
 
 def test_taking_a_generator_apart_does_not_advance_it() -> None:
     one, other = np.random.default_rng(1), np.random.default_rng(1)
-    encode(one)
+    encode_value(one)
     assert one.random() == other.random()
 
 
@@ -282,16 +286,16 @@ def test_mapped_file_is_told_by_its_content(tmp_path: Path) -> None:
         mapped[:] = GRID
         mapped.flush()
     one, other = (np.memmap(tmp_path / name, dtype="f8", mode="r", shape=(3, 4)) for name in ("one", "other"))
-    assert encode(one) == encode(other)
-    assert encode(one) != encode(GRID)
+    assert encode_value(one) == encode_value(other)
+    assert encode_value(one) != encode_value(GRID)
 
 
 def test_change_of_one_element_in_ten_million_is_seen_and_placed() -> None:
     array = np.zeros(10_000_000)
-    before = encode(array)
+    before = encode_value(array)
     array[5_000_000] = 5e-324
-    after = encode(array)
-    (difference,) = compare(before, after).differences
+    after = encode_value(array)
+    (difference,) = compare_values(before, after).differences
     start, stop = map(
         int, str(difference.detail).removeprefix("array(10000000 float64) differs in elements ").split(" to ")
     )
@@ -302,24 +306,24 @@ def test_change_of_one_element_in_ten_million_is_seen_and_placed() -> None:
 
 def test_arrays_that_share_their_content_keep_it_once() -> None:
     array = np.arange(INLINE_LIMIT // 8)
-    assert len(encode([array.copy() for _ in range(20)])) < INLINE_LIMIT + 1000
+    assert len(encode_value([array.copy() for _ in range(20)])) < INLINE_LIMIT + 1000
 
 
 def test_content_is_left_out_when_all_of_it_is_too_much() -> None:
     arrays = [np.arange(INLINE_LIMIT // 8) + at for at in range(20)]
-    data = encode(arrays)
+    data = encode_value(arrays)
     assert len(data) < 100_000
-    assert data == encode(arrays[::-1][::-1])
+    assert data == encode_value(arrays[::-1][::-1])
     changed = [array.copy() for array in arrays]
     changed[3][77] = -1
-    (difference,) = compare(data, encode(changed)).differences
+    (difference,) = compare_values(data, encode_value(changed)).differences
     assert difference.path == "[3]"
     assert "differs in elements 0 to" in str(difference)
 
 
 def test_where_content_is_left_out_does_not_depend_on_the_order_of_keys() -> None:
     rows = {f"k{at}": np.arange(INLINE_LIMIT // 8) + at for at in range(12)}
-    assert encode(rows) == encode(dict(reversed(rows.items())))
+    assert encode_value(rows) == encode_value(dict(reversed(rows.items())))
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint64", "float16", "float32", "float64"])
@@ -343,41 +347,41 @@ def test_range_is_the_same_with_and_without_numpy(dtype: str, special: list[floa
 def test_only_as_much_is_copied_as_one_chunk(count: int) -> None:
     """A view that repeats one row needs no memory of its size."""
     array = np.broadcast_to(np.arange(1000.0), (count, 1000))
-    assert encode(array) == encode(array.copy())
+    assert encode_value(array) == encode_value(array.copy())
 
 
 def test_lists_of_plain_numbers_keep_digests_when_they_are_long() -> None:
     numbers = [at / 3 for at in range(1_000_000)]
-    data = encode(numbers)
+    data = encode_value(numbers)
     assert len(data) < 10_000
-    assert encode(tuple(numbers)) != data
+    assert encode_value(tuple(numbers)) != data
     numbers[500_000] = math.nextafter(numbers[500_000], math.inf)
-    assert encode(numbers) != data
-    assert encode([*numbers, None]) != encode(numbers)
-    assert encode(list(range(1_000_000))) != encode(list(map(float, range(1_000_000))))
+    assert encode_value(numbers) != data
+    assert encode_value([*numbers, None]) != encode_value(numbers)
+    assert encode_value(list(range(1_000_000))) != encode_value(list(map(float, range(1_000_000))))
 
 
 def test_lists_of_texts_and_of_mixed_scalars_keep_digests_when_they_are_long() -> None:
     items = [None, "a", 1, 2.5, math.nan, True] * 100_000
-    data = encode(items)
+    data = encode_value(items)
     assert len(data) < 10_000
-    assert encode(copy.copy(items)) == data
+    assert encode_value(copy.copy(items)) == data
     items[400_003] = 1.0
-    (difference,) = compare(data, encode(items)).differences
+    (difference,) = compare_values(data, encode_value(items)).differences
     assert difference.text == "list(600000 items) differs in elements 393216 to 401407"
-    assert len(encode([*items, "a" * 2000])) > 1_000_000
-    assert len(encode([*items, 2**70])) > 1_000_000
+    assert len(encode_value([*items, "a" * 2000])) > 1_000_000
+    assert len(encode_value([*items, 2**70])) > 1_000_000
 
 
 def test_method_of_an_array_is_told_by_the_array() -> None:
-    assert encode(GRID.mean) == encode(GRID.copy().mean)
-    assert encode(GRID.mean) != encode((GRID + 1).mean)
-    assert encode(operator.methodcaller("mean")) != encode(GRID.mean)
+    assert encode_value(GRID.mean) == encode_value(GRID.copy().mean)
+    assert encode_value(GRID.mean) != encode_value((GRID + 1).mean)
+    assert encode_value(operator.methodcaller("mean")) != encode_value(GRID.mean)
 
 
 def test_vectorized_function_is_told_by_the_function() -> None:
     used = np.vectorize(samples.drift, cache=True)
     used(np.arange(3))
-    assert encode(used) == encode(np.vectorize(samples.drift, cache=True))
-    assert encode(np.vectorize(samples.drift)) == encode(np.vectorize(samples.drift))
-    assert encode(np.vectorize(samples.drift)) != encode(np.vectorize(samples.make))
+    assert encode_value(used) == encode_value(np.vectorize(samples.drift, cache=True))
+    assert encode_value(np.vectorize(samples.drift)) == encode_value(np.vectorize(samples.drift))
+    assert encode_value(np.vectorize(samples.drift)) != encode_value(np.vectorize(samples.make))

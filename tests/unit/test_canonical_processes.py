@@ -8,7 +8,7 @@ import sys
 IMPORT_ONLY = """
 import sys
 before = set(sys.modules)
-import mitosis.canonical
+import mitosis.canonical.decode, mitosis.canonical.difference, mitosis.canonical.encode, mitosis.canonical.full_text
 print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
 """
 

@@ -14,8 +14,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from mitosis.canonical import Node, compare, decode, digest, encode, encode_node, render, summary
-from mitosis.canonical.show import printable
+from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical.difference import compare_values
+from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.full_text import render_value
+from mitosis.canonical.nodes import Node
+from mitosis.canonical.show import printable, summarize_value
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import FormatTooNew
 from support import canonical_samples as samples
@@ -96,11 +100,11 @@ def relaid(value: Any, rng: random.Random) -> Any:
 @SLOW
 @given(values, st.randoms(use_true_random=False))
 def test_equal_values_encode_equally(value: Any, rng: random.Random) -> None:
-    data = encode(value)
-    assert encode(relaid(value, rng)) == data
-    assert encode(copy.deepcopy(value)) == data
-    assert encode(pickle.loads(pickle.dumps(value))) == data
-    assert digest(data) == digest(encode(relaid(value, rng)))
+    data = encode_value(value)
+    assert encode_value(relaid(value, rng)) == data
+    assert encode_value(copy.deepcopy(value)) == data
+    assert encode_value(pickle.loads(pickle.dumps(value))) == data
+    assert digest_value(data) == digest_value(encode_value(relaid(value, rng)))
 
 
 def exact(value: Any) -> Any:
@@ -132,28 +136,28 @@ def exact(value: Any) -> Any:
 @SLOW
 @given(values, values)
 def test_values_encode_equally_exactly_when_they_are_equal(one: Any, other: Any) -> None:
-    assert (encode(one) == encode(other)) == (exact(one) == exact(other))
+    assert (encode_value(one) == encode_value(other)) == (exact(one) == exact(other))
 
 
 @SLOW
 @given(values)
 def test_decoding_and_encoding_again_gives_the_same_bytes(value: Any) -> None:
-    data = encode(value)
-    node = decode(data)
+    data = encode_value(value)
+    node = decode_value(data)
     assert encode_node(node) == data
     stack = [node]
     while stack:
         part = stack.pop()
         again = encode_node(part)
-        assert encode_node(decode(again)) == again
+        assert encode_node(decode_value(again)) == again
         stack.extend(part.children)
 
 
 @SLOW
 @given(values, values)
 def test_comparison_is_empty_exactly_when_bytes_are_equal(one: Any, other: Any) -> None:
-    before, after = encode(one), encode(other)
-    differences = compare(before, after).differences
+    before, after = encode_value(one), encode_value(other)
+    differences = compare_values(before, after).differences
     assert (differences == ()) == (before == after)
     for difference in differences:
         assert difference.before is not None or difference.after is not None
@@ -196,7 +200,7 @@ changeable = st.recursive(
 def step(key: Any) -> str:
     if type(key) is str and key.isidentifier():
         return f".{key}"
-    return f"[{summary(encode(key))}]"
+    return f"[{summarize_value(encode_value(key))}]"
 
 
 @SLOW
@@ -218,13 +222,13 @@ def test_change_of_a_single_leaf_is_named_at_its_path(value: Any, new: Any, data
     places = leaves(value, lambda part: holder.__setitem__(0, part), "")
     path, old, replace = data.draw(st.sampled_from(places))
     assume(exact(old) != exact(new))
-    before = encode(holder[0])
+    before = encode_value(holder[0])
     replace(new)
-    comparison = compare(before, encode(holder[0]))
+    comparison = compare_values(before, encode_value(holder[0]))
     (difference,) = comparison.differences
     assert difference.path == path.removeprefix(".")
-    assert difference.before == summary(encode(old))
-    assert difference.after == summary(encode(new))
+    assert difference.before == summarize_value(encode_value(old))
+    assert difference.after == summarize_value(encode_value(new))
     assert comparison.same == len(places) - 1
     assert comparison.more == 0
 
@@ -232,7 +236,7 @@ def test_change_of_a_single_leaf_is_named_at_its_path(value: Any, new: Any, data
 @SLOW
 @given(values, st.integers(min_value=2, max_value=200))
 def test_summary_is_one_printable_line_of_bounded_length(value: Any, limit: int) -> None:
-    line = summary(encode(value), limit=limit)
+    line = summarize_value(encode_value(value), limit=limit)
     assert len(line) <= limit
     assert line.isprintable()
 
@@ -240,10 +244,10 @@ def test_summary_is_one_printable_line_of_bounded_length(value: Any, limit: int)
 @SLOW
 @given(values)
 def test_full_text_has_printable_lines(value: Any) -> None:
-    data = encode(value)
-    text = render(data)
+    data = encode_value(value)
+    text = render_value(data)
     assert all(line == printable(line) for line in text.split("\n"))
-    assert render(encode(copy.deepcopy(value))) == text
+    assert render_value(encode_value(copy.deepcopy(value))) == text
 
 
 plain = st.one_of(
@@ -261,22 +265,22 @@ labels = st.sampled_from(["list", "set", "dict", "x:Y", "numpy.ndarray", "str", 
 tables = st.lists(st.tuples(st.integers(0, 8), labels, rows), max_size=6)
 
 
-OTHER = encode([1, {"a": "x" * 2000}])
+OTHER = encode_value([1, {"a": "x" * 2000}])
 
 
 def read_all(data: bytes) -> None:
     """Reads bytes in every way; they are a canonical value or one error says that they are not."""
     try:
-        node = decode(data)
+        node = decode_value(data)
     except MitosisError:
         node = None
     if node is not None:
         assert isinstance(node, Node)
         assert encode_node(node) == data
-        assert compare(data, data).differences == ()
-        for difference in compare(data, OTHER).differences:
+        assert compare_values(data, data).differences == ()
+        for difference in compare_values(data, OTHER).differences:
             assert str(difference).isprintable()
-    for show in (summary, render):
+    for show in (summarize_value, render_value):
         try:
             assert show(data).replace("\n", "").isprintable()
         except MitosisError:
@@ -298,7 +302,7 @@ def test_arbitrary_tables_are_a_value_or_refused(version: int, root: Any, table:
 @SLOW
 @given(values, st.data())
 def test_bytes_with_a_few_changed_are_a_value_or_refused(value: Any, data: st.DataObject) -> None:
-    changed = bytearray(encode(value))
+    changed = bytearray(encode_value(value))
     for _ in range(data.draw(st.integers(1, 3))):
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
     read_all(bytes(changed))
@@ -308,7 +312,7 @@ def test_bytes_with_a_few_changed_are_a_value_or_refused(value: Any, data: st.Da
 @given(st.integers(2, 2**64 - 1), st.binary(max_size=20))
 def test_newer_format_is_told_apart_from_garbage(version: int, rest: bytes) -> None:
     data = b"\x92" + msgpack.packb(version) + rest
-    for read in (decode, summary, render):
+    for read in (decode_value, summarize_value, render_value):
         try:
             read(data)
         except FormatTooNew as error:

@@ -32,7 +32,11 @@ import scipy.stats
 from sklearn.base import clone
 from sklearn.linear_model import Lasso, Ridge
 
-from mitosis.canonical import compare, decode, digest, encode, encode_node, render, summary
+from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical.difference import compare_values
+from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.full_text import render_value
+from mitosis.canonical.show import summarize_value
 from support.canonical_lookup import (
     Box,
     Kernel,
@@ -57,12 +61,12 @@ PRINT_DIGESTS = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from support.canonical_lookup import make_lookup
-from mitosis.canonical import digest, encode
+from mitosis.canonical.encode import digest_value, encode_value
 lookup = make_lookup()
 for name in sorted(lookup, reverse="reversed" in sys.argv):
     for variant in reversed(lookup[name]) if "reversed" in sys.argv else lookup[name]:
-        print(name, variant, digest(encode(lookup[name][variant])))
-print("all", "all", digest(encode(lookup)))
+        print(name, variant, digest_value(encode_value(lookup[name][variant])))
+print("all", "all", digest_value(encode_value(lookup)))
 """
 
 
@@ -81,8 +85,8 @@ def test_fresh_process_has_the_recorded_digests(seed: str, words: list[str]) -> 
 
 def test_this_process_has_the_recorded_digests() -> None:
     lookup = make_lookup()
-    here = {f"{name} {variant} {digest(encode(lookup[name][variant]))}" for name, variant in VARIANTS}
-    assert {*here, f"all all {digest(encode(lookup))}"} == recorded_lines()
+    here = {f"{name} {variant} {digest_value(encode_value(lookup[name][variant]))}" for name, variant in VARIANTS}
+    assert {*here, f"all all {digest_value(encode_value(lookup))}"} == recorded_lines()
 
 
 def reordered(value: Any) -> Any:
@@ -110,25 +114,25 @@ keeps_seeds = pytest.mark.skipif(np.__version__.startswith("1."), reason="copies
 @pytest.mark.usefixtures("unseeded")
 def test_copies_of_a_variant_are_the_same_value(name: str, variant: str) -> None:
     value = make_lookup()[name][variant]
-    data = encode(value)
+    data = encode_value(value)
     copies = [copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value)), reordered(value)]
     for other in [*copies, make_lookup()[name][variant], copy.deepcopy(copies[2])]:
-        assert compare(data, encode(other)).differences == ()
-        assert encode(other) == data
+        assert compare_values(data, encode_value(other)).differences == ()
+        assert encode_value(other) == data
 
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
 def test_variant_is_shown_in_bounds(name: str, variant: str) -> None:
-    data = encode(make_lookup()[name][variant])
-    assert encode_node(decode(data)) == data
+    data = encode_value(make_lookup()[name][variant])
+    assert encode_node(decode_value(data)) == data
     for limit in (60, 200):
-        assert 0 < len(summary(data, limit=limit)) <= limit
-    assert "object at 0x" not in render(data)
+        assert 0 < len(summarize_value(data, limit=limit)) <= limit
+    assert "object at 0x" not in render_value(data)
 
 
 def test_using_values_that_are_only_read_does_not_change_them() -> None:
     lookup = make_lookup()
-    before = encode(lookup)
+    before = encode_value(lookup)
     lookup["distribution"]["normal"].cdf([0.5])
     lookup["distribution"]["joint"].pdf([0.5, 0.5])
     lookup["distribution"]["histogram"].ppf(0.5)
@@ -137,7 +141,7 @@ def test_using_values_that_are_only_read_does_not_change_them() -> None:
     lookup["frame"]["pandas"]["a"].sum()
     lookup["function"]["method"](1)
     repr(lookup)
-    assert encode(lookup) == before
+    assert encode_value(lookup) == before
 
 
 Change = Callable[[dict[str, Any]], Any]
@@ -833,7 +837,7 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
 
 @pytest.fixture(scope="module")
 def locked() -> bytes:
-    return encode(make_lookup())
+    return encode_value(make_lookup())
 
 
 def test_every_variant_is_changed_by_a_test() -> None:
@@ -845,7 +849,7 @@ def test_single_change_is_named_to_the_leaf(at: int, locked: bytes) -> None:
     variant, change, expected = CHANGES[at]
     lookup = make_lookup()
     change(lookup)
-    comparison = compare(locked, encode(lookup))
+    comparison = compare_values(locked, encode_value(lookup))
     assert list(map(str, comparison.differences)) == expected
     assert all(difference.path.startswith(variant) for difference in comparison.differences)
     assert comparison.same > 100
@@ -855,7 +859,7 @@ def test_function_of_an_array_of_objects_is_named_even_in_two_dimensions() -> No
     before = objects(damping, growth, damping, growth).reshape(2, 2)
     after = before.copy()
     after[1, 0] = growth
-    (difference,) = compare(encode(before), encode(after)).differences
+    (difference,) = compare_values(encode_value(before), encode_value(after)).differences
     name = "support.canonical_lookup"
     assert str(difference) == f"[1][0]: {name}.damping → {name}.growth"
 
@@ -864,26 +868,26 @@ def test_estimator_is_the_same_when_a_version_adds_an_unset_parameter() -> None:
     """As an older version has it, which knows neither of the parameter nor of its own number."""
     older = Ridge(alpha=0.5)
     del older.max_iter
-    assert encode(older) == encode(Ridge(alpha=0.5))
-    assert encode(Ridge(max_iter=5)) != encode(Ridge())
+    assert encode_value(older) == encode_value(Ridge(alpha=0.5))
+    assert encode_value(Ridge(max_iter=5)) != encode_value(Ridge())
     state = Ridge(alpha=0.5).__getstate__()
     other = Ridge.__new__(Ridge)
     vars(other).update({**state, "_sklearn_version": "0.1"})
-    assert encode(other) == encode(Ridge(alpha=0.5))
+    assert encode_value(other) == encode_value(Ridge(alpha=0.5))
 
 
 @keeps_seeds
 @pytest.mark.usefixtures("unseeded")
 def test_copies_that_scikit_learn_makes_are_the_same_value() -> None:
     search = make_lookup()["estimator"]["search"]
-    assert encode(clone(search)) == encode(search)
+    assert encode_value(clone(search)) == encode_value(search)
 
 
 def test_seeds_of_copied_distributions_count() -> None:
     """Also where the copy of a generator has lost its seed, as with numpy before 2.0."""
     five, six = (copy.deepcopy(seeded(scipy.stats.norm(0, 1), seed)) for seed in (5, 6))
-    assert encode(five) != encode(six)
-    assert encode(five) != encode(scipy.stats.norm(0, 1))
+    assert encode_value(five) != encode_value(six)
+    assert encode_value(five) != encode_value(scipy.stats.norm(0, 1))
 
 
 def test_copy_of_a_seeded_global_generator_is_a_state_that_somebody_chose() -> None:
@@ -891,7 +895,11 @@ def test_copy_of_a_seeded_global_generator_is_a_state_that_somebody_chose() -> N
     try:
         np.random.seed(5)
         copied = copy.deepcopy(scipy.stats.norm(0, 1))
-        assert encode(scipy.stats.norm(0, 1)) != encode(copied) == encode(seeded(scipy.stats.norm(0, 1), 5))
+        assert (
+            encode_value(scipy.stats.norm(0, 1))
+            != encode_value(copied)
+            == encode_value(seeded(scipy.stats.norm(0, 1), 5))
+        )
     finally:
         np.random.set_state(before)
 
@@ -899,10 +907,10 @@ def test_copy_of_a_seeded_global_generator_is_a_state_that_somebody_chose() -> N
 @pytest.mark.skipif(not hasattr(scipy.stats, "Uniform"), reason="scipy before 1.15 has no such classes")
 def test_distributions_of_the_new_kind_are_the_same_when_copied_and_used() -> None:
     value = scipy.stats.Uniform(a=0.0, b=2.0)
-    before = encode(value)
+    before = encode_value(value)
     value.cdf(0.5), value.mean(), value.moment(3), value.sample(2), value.support()
-    assert encode(value) == encode(copy.deepcopy(value)) == before
-    differences = compare(before, encode(scipy.stats.Uniform(a=0.0, b=3.0))).differences
+    assert encode_value(value) == encode_value(copy.deepcopy(value)) == before
+    differences = compare_values(before, encode_value(scipy.stats.Uniform(a=0.0, b=3.0))).differences
     assert list(map(str, differences)) == ["_original_parameters.b: float64(2.0) → float64(3.0)"]
 
 
@@ -913,15 +921,15 @@ def test_family_of_the_user_is_an_object_with_its_attributes() -> None:
         vars(value.dist).update(attributes)
         return value
 
-    before = encode(frozen())
-    assert encode(frozen()) == encode(copy.deepcopy(frozen())) == before
+    before = encode_value(frozen())
+    assert encode_value(frozen()) == encode_value(copy.deepcopy(frozen())) == before
     changes = {
         "dist.b: 2.0 → 3.0": frozen(3.0),
         "dist.slope: added: 2": frozen(slope=2),
         "dist._random_state: numpy.random.mtrand._rand → RandomState(state={4 items})": seeded(frozen(), 5),
     }
     for text, after in changes.items():
-        assert [str(difference) for difference in compare(before, encode(after)).differences] == [text]
+        assert [str(difference) for difference in compare_values(before, encode_value(after)).differences] == [text]
 
 
 class Triangle(scipy.stats.rv_continuous):  # type: ignore[misc]
@@ -945,4 +953,4 @@ class Triangle(scipy.stats.rv_continuous):  # type: ignore[misc]
     ],
 )
 def test_value_reads_as_it_is_written(value: Any, text: str) -> None:
-    assert summary(encode(value)) == text
+    assert summarize_value(encode_value(value)) == text

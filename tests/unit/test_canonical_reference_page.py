@@ -36,7 +36,9 @@ import scipy.stats
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import FunctionTransformer
 
-from mitosis.canonical import encode, render, summary
+from mitosis.canonical.encode import encode_value
+from mitosis.canonical.full_text import render_value
+from mitosis.canonical.show import summarize_value
 from mitosis.errors.values import UnstableValue
 from support import canonical_samples as samples
 from support.canonical_lookup import categories, damping, growth, objects
@@ -540,16 +542,16 @@ def test_row_of_the_table_holds(name: str) -> None:
     compared, _, remedy = table()[name]
     row = ROWS[name]
     for before, after in row.equal():
-        assert encode(before) == encode(after)
+        assert encode_value(before) == encode_value(after)
     groups = row.different()
     assert bool(groups) == bool(compared)
     for group in groups:
-        assert len({encode(value) for value in group}) == len(group) > 1
+        assert len({encode_value(value) for value in group}) == len(group) > 1
     assert bool(remedy) == (row.refused is not None)
     assert not remedy or ";" in remedy or "for" in remedy
     for value in row.refused() if row.refused else ():
         with pytest.raises(UnstableValue):
-            encode(value)
+            encode_value(value)
         if hasattr(value, "close") and value is not sys.__stderr__:
             value.close()
 
@@ -562,6 +564,6 @@ def test_examples_of_lines_are_what_is_shown() -> None:
     page = PAGE.read_text(encoding="utf-8")
     frame = pd.DataFrame({name: [0, 1, 2] for name in ("a", "b", "when", "kind", "day", "count")})
     for value in (np.arange(256.0).reshape(16, 16), frame, "a line of a longer text\n" * 100):
-        line = summary(encode(value))
+        line = summarize_value(encode_value(value))
         assert f"\n{line}\n" in page
-        assert render(encode(value))
+        assert render_value(encode_value(value))

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mitosis.canonical import encode
+from mitosis.canonical.encode import encode_value
 from mitosis.errors.base import MitosisError
 from mitosis.errors.values import UnstableValue
 from support import canonical_samples as samples
@@ -138,7 +138,7 @@ def unstable() -> Iterator[Callable[[str], tuple[Any, str]]]:
 def test_unstable_value_is_refused_with_its_reason(name: str, unstable: Callable[[str], tuple[Any, str]]) -> None:
     value, reason = unstable(name)
     with refused("", reason):
-        encode(value)
+        encode_value(value)
 
 
 @pytest.mark.parametrize("name", ["lambda", "open file", "generator", "own address"])
@@ -168,24 +168,24 @@ def test_path_leads_to_the_unstable_part(name: str, unstable: Callable[[str], tu
     }
     for path, place in places.items():
         with refused(path, reason):
-            encode(place)
+            encode_value(place)
 
 
 def test_unstable_element_of_a_set_and_key_of_a_mapping_are_refused() -> None:
     with refused("a{…}", "a lambda"):
-        encode({"a": {samples.nameless}})
+        encode_value({"a": {samples.nameless}})
     with refused("a<key>", "a lambda"):
-        encode({"a": {samples.nameless: 1}})
+        encode_value({"a": {samples.nameless: 1}})
 
 
 def test_method_that_is_a_lambda_is_refused() -> None:
     with refused("__func__", "a lambda"):
-        encode(types.MethodType(samples.nameless, samples.Plain()))
+        encode_value(types.MethodType(samples.nameless, samples.Plain()))
 
 
 def test_path_of_a_key_that_is_an_object_names_its_class() -> None:
     with refused("[<support.canonical_samples.Keyed>]", "a lambda"):
-        encode({samples.Keyed(): samples.nameless})
+        encode_value({samples.Keyed(): samples.nameless})
 
 
 def test_things_defined_in_main_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,22 +202,22 @@ def test_things_defined_in_main_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
         samples.Plain().method,
     ):
         with pytest.raises(UnstableValue) as caught:
-            encode(value)
+            encode_value(value)
         assert reason in caught.value.reason
 
 
 def test_time_zone_that_was_read_from_a_file_is_refused() -> None:
     pytest.importorskip("tzdata")
     with refused("", "has no name to find it by"):
-        encode(zone_without_key())
+        encode_value(zone_without_key())
 
 
 def test_refusal_is_an_error_of_mitosis_that_keeps_its_cause() -> None:
     with pytest.raises(MitosisError) as caught:
-        encode([samples.Reduced(ZeroDivisionError("no"))])
+        encode_value([samples.Reduced(ZeroDivisionError("no"))])
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert "ZeroDivisionError: no" in str(caught.value)
 
 
 def test_object_that_only_mentions_an_address_is_no_description_of_it() -> None:
-    encode(samples.Plain(note="loaded at 0x7fff12345678"))
+    encode_value(samples.Plain(note="loaded at 0x7fff12345678"))

@@ -20,9 +20,15 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from mitosis.canonical import FORMAT, MAX_BYTES, compare, decode, encode, encode_node, render, summary
+from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical.difference import compare_values
+from mitosis.canonical.encode import encode_value
+from mitosis.canonical.full_text import render_value
+from mitosis.canonical.show import summarize_value
+from mitosis.canonical.wire import FORMAT, MAX_BYTES
 from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.errors.values import Meaning, Redefinition
+from mitosis.variants import VariantName
 from support import canonical_samples as samples
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -95,7 +101,7 @@ LINES: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("value", "line"), LINES, ids=lambda value: None)
 def test_value_on_a_line(value: Any, line: str) -> None:
-    assert summary(encode(value)) == line
+    assert summarize_value(encode_value(value)) == line
     assert len(line) <= 60
 
 
@@ -353,33 +359,35 @@ AT_LIMITS: dict[str, tuple[Any, str, str, list[str]]] = {
 
 @pytest.mark.parametrize(("value", "short", "wide", "full"), AT_LIMITS.values(), ids=AT_LIMITS.keys())
 def test_big_values_show_small_at_every_limit(value: Any, short: str, wide: str, full: list[str]) -> None:
-    data = encode(value)
-    assert summary(data) == short
-    assert summary(data, limit=200) == wide
-    assert render(data).split("\n") == full
+    data = encode_value(value)
+    assert summarize_value(data) == short
+    assert summarize_value(data, limit=200) == wide
+    assert render_value(data).split("\n") == full
     assert len(short) <= 60
     assert len(wide) <= 200
 
 
 def test_bytes_and_few_elements_show_as_far_as_there_is_room() -> None:
-    data = encode(bytes(range(256)) * 8)
-    assert summary(data).endswith("…' (2,048 bytes)")
-    assert "…' (2,048 bytes, sha256 " in render(data)
-    few = encode(np.arange(12) * 1_000_003)
-    assert summary(few) == "array(12 int64, 0 to 11000033)"
+    data = encode_value(bytes(range(256)) * 8)
+    assert summarize_value(data).endswith("…' (2,048 bytes)")
+    assert "…' (2,048 bytes, sha256 " in render_value(data)
+    few = encode_value(np.arange(12) * 1_000_003)
+    assert summarize_value(few) == "array(12 int64, 0 to 11000033)"
     assert (
-        summary(few, limit=200) == render(few) == f"array(12 int64: {', '.join(map(str, np.arange(12) * 1_000_003))})"
+        summarize_value(few, limit=200)
+        == render_value(few)
+        == f"array(12 int64: {', '.join(map(str, np.arange(12) * 1_000_003))})"
     )
-    assert summary(few, limit=25) == "array(12 int64)"
+    assert summarize_value(few, limit=25) == "array(12 int64)"
 
 
 def test_range_is_known_without_numpy() -> None:
-    data = encode({"kernel": KERNEL, "days": np.arange("2026-03-01", "2026-04-01", dtype="M8[D]")})
+    data = encode_value({"kernel": KERNEL, "days": np.arange("2026-03-01", "2026-04-01", dtype="M8[D]")})
     code = """
 import sys
 sys.modules["numpy"] = None
-from mitosis.canonical import summary
-print(summary(bytes.fromhex(sys.argv[1]), limit=200))
+from mitosis.canonical.show import summarize_value
+print(summarize_value(bytes.fromhex(sys.argv[1]), limit=200))
 """
     done = subprocess.run([sys.executable, "-c", code, data.hex()], capture_output=True, text=True, check=True)
     assert "array(16×16 float64, 0.0 to 255.0, " in done.stdout
@@ -387,13 +395,13 @@ print(summary(bytes.fromhex(sys.argv[1]), limit=200))
 
 
 def test_two_long_texts_are_told_apart_where_they_part() -> None:
-    before, after = encode(["a" * 100]), encode(["a" * 99])
+    before, after = encode_value(["a" * 100]), encode_value(["a" * 99])
     assert (
-        str(compare(before, after).differences[0])
+        str(compare_values(before, after).differences[0])
         == "[0]: differs from character 99: …'aaaaaaaaaaaaa' → …'aaaaaaaaaaaa'"
     )
-    short = encode(["b"])
-    assert str(compare(short, after).differences[0]) == f"[0]: 'b' → '{'a' * 41}…' (99 characters)"
+    short = encode_value(["b"])
+    assert str(compare_values(short, after).differences[0]) == f"[0]: 'b' → '{'a' * 41}…' (99 characters)"
 
 
 @pytest.mark.parametrize(
@@ -411,15 +419,13 @@ def test_two_long_texts_are_told_apart_where_they_part() -> None:
     ids=["array", "text", "shape", "text that tells of a difference"],
 )
 def test_refusal_names_the_place_in_a_value_whose_summaries_differ_too(before: Any, after: Any, line: str) -> None:
-    locked, now = encode(before), encode(after)
-    comparison = compare(locked, now)
+    locked, now = encode_value(before), encode_value(after)
+    comparison = compare_values(locked, now)
     redefinition = Redefinition(
-        step="fit",
-        parameter="kernel",
-        variant="wide",
-        locked=Meaning("a" * 40, summary(locked), "Ada", "2026-03-01", "", 1),
+        name=VariantName("fit", "kernel", "wide"),
+        locked=Meaning("a" * 40, summarize_value(locked), "Ada", "2026-03-01", "", 1),
         now_digest="b" * 40,
-        now_summary=summary(now),
+        now_summary=summarize_value(now),
         differences=tuple((difference.path, difference.text) for difference in comparison.differences),
         same_count=comparison.same,
         source="lab:lookup_dict",
@@ -429,19 +435,19 @@ def test_refusal_names_the_place_in_a_value_whose_summaries_differ_too(before: A
 
 
 def test_what_was_added_is_shown_with_its_range() -> None:
-    (difference,) = compare(encode({}), encode({"kernel": KERNEL})).differences
+    (difference,) = compare_values(encode_value({}), encode_value({"kernel": KERNEL})).differences
     assert str(difference) == "kernel: added: array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37)"
 
 
 def test_line_is_cut_at_the_limit() -> None:
-    data = encode(["abcdef"] * 10)
-    assert summary(data, limit=20) == "['abcdef', 'abcdef'…"
-    assert summary(data, limit=1) == "…"
-    assert len(summary(encode("x" * 10_000_000), limit=60)) <= 60
+    data = encode_value(["abcdef"] * 10)
+    assert summarize_value(data, limit=20) == "['abcdef', 'abcdef'…"
+    assert summarize_value(data, limit=1) == "…"
+    assert len(summarize_value(encode_value("x" * 10_000_000), limit=60)) <= 60
 
 
 def test_line_of_a_huge_integer_is_hexadecimal() -> None:
-    assert summary(encode(16**5000)).startswith("0x1000000")
+    assert summarize_value(encode_value(16**5000)).startswith("0x1000000")
 
 
 def test_full_text_has_a_line_for_each_item() -> None:
@@ -452,7 +458,7 @@ def test_full_text_has_a_line_for_each_item() -> None:
         10: {"a", "b"},
         9: {},
     }
-    assert render(encode(value)).split("\n") == [
+    assert render_value(encode_value(value)).split("\n") == [
         "{",
         "  9: {},",
         "  10: {'a', 'b'},",
@@ -474,27 +480,29 @@ def test_full_text_has_a_line_for_each_item() -> None:
 
 
 def test_full_text_of_a_scalar_is_its_line() -> None:
-    assert render(encode(1)) == "1"
-    assert render(encode("a\nb")) == "'a\\nb'"
+    assert render_value(encode_value(1)) == "1"
+    assert render_value(encode_value("a\nb")) == "'a\\nb'"
 
 
 def test_full_text_is_bounded() -> None:
-    many = render(encode([{"a": str(at)} for at in range(30_000)]))
+    many = render_value(encode_value([{"a": str(at)} for at in range(30_000)]))
     assert many.count("\n") == 20_000
     assert many.endswith("\n…")
-    assert len(render(encode("x" * 1_000_000))) < 400
-    assert len(render(encode({"x" * 100_000: 1}))) < 400
+    assert len(render_value(encode_value("x" * 1_000_000))) < 400
+    assert len(render_value(encode_value({"x" * 100_000: 1}))) < 400
 
 
 def test_digest_of_an_array_is_the_same_whether_it_keeps_its_content_or_not() -> None:
     array = np.arange(200_000.0)
-    alone = render(encode(array))
-    crowded = render(encode([array] + [np.arange(200_000) + at for at in range(12)]))
+    alone = render_value(encode_value(array))
+    crowded = render_value(encode_value([array] + [np.arange(200_000) + at for at in range(12)]))
     assert alone in crowded
 
 
 def test_nodes_lead_through_a_value() -> None:
-    node = decode(encode({"a": [1, (2, "x")], "n": samples.Noise(1.0), "z": np.zeros((2, 3)), "c": samples.Color.RED}))
+    node = decode_value(
+        encode_value({"a": [1, (2, "x")], "n": samples.Noise(1.0), "z": np.zeros((2, 3)), "c": samples.Color.RED})
+    )
     assert (node.kind, node.label) == ("mapping", "dict")
     by_key = {key.scalars[0]: child for key, child in zip(node.keys, node.children, strict=True)}
     assert [child.kind for child in by_key["a"].children] == ["scalar", "sequence"]
@@ -507,13 +515,13 @@ def test_nodes_lead_through_a_value() -> None:
     assert by_key["z"].children == ()
     assert by_key["c"].kind == "atom"
     assert by_key["c"].scalars == ("support.canonical_samples:Color", "RED")
-    assert encode_node(by_key["a"]) == encode([1, (2, "x")])
-    assert encode_node(by_key["n"].children[1]) == encode(1.0)
+    assert encode_node(by_key["a"]) == encode_value([1, (2, "x")])
+    assert encode_node(by_key["n"].children[1]) == encode_value(1.0)
     assert repr(node) == "<Node mapping dict>"
 
 
 def test_nodes_cannot_be_changed() -> None:
-    node = decode(encode([1]))
+    node = decode_value(encode_value([1]))
     with pytest.raises(AttributeError):
         node.item = 5  # type: ignore[misc]
 
@@ -537,7 +545,7 @@ BAD: dict[str, bytes] = {
     "no root": packed(1),
     "something after the end": packed(1, 1) + b"\0",
     "too many entries": b"\xdd\x00\x20\x00\x00\x01\xc0" + b"\x92\x01\xa0" * 100,
-    "cut short": encode([1, 2, 3])[:-1],
+    "cut short": encode_value([1, 2, 3])[:-1],
     "an entry that nothing needs": packed(1, 1, [1, "list"]),
     "a root that is missing": packed(1, ROOT),
     "a reference that leads nowhere": packed(1, ROOT, [1, "list", msgpack.ExtType(1, b"\5")]),
@@ -586,7 +594,7 @@ BAD: dict[str, bytes] = {
 @pytest.mark.parametrize("data", BAD.values(), ids=BAD.keys())
 def test_bytes_that_no_value_has_are_refused(data: bytes) -> None:
     with pytest.raises(BadRecord) as caught:
-        decode(data)
+        decode_value(data)
     assert str(caught.value).startswith("the canonical value cannot be read: ")
 
 
@@ -609,14 +617,14 @@ ODD_ATOMS = [
 @pytest.mark.parametrize("atom", ODD_ATOMS, ids=lambda atom: str(atom)[:30])
 def test_atom_that_no_value_has_is_shown_as_it_is(atom: list[Any]) -> None:
     data = packed(1, ROOT, [0, *atom])
-    assert len(summary(data)) <= 60
-    assert summary(data).isprintable()
-    assert len(render(data)) <= 700
-    assert str(compare(data, encode(1)).differences[0]).isprintable()
+    assert len(summarize_value(data)) <= 60
+    assert summarize_value(data).isprintable()
+    assert len(render_value(data)) <= 700
+    assert str(compare_values(data, encode_value(1)).differences[0]).isprintable()
 
 
 def test_newer_format_is_refused_as_such() -> None:
-    for read in (decode, summary, render):
+    for read in (decode_value, summarize_value, render_value):
         with pytest.raises(
             FormatTooNew, match=f"has format {FORMAT + 1}, and this mitosis knows formats up to {FORMAT}"
         ):
@@ -625,14 +633,14 @@ def test_newer_format_is_refused_as_such() -> None:
 
 def test_too_many_bytes_are_refused_without_reading_them() -> None:
     with pytest.raises(BadRecord, match="more than"):
-        decode(bytes(MAX_BYTES + 1))
+        decode_value(bytes(MAX_BYTES + 1))
 
 
 def test_headers_that_promise_more_than_there_is_take_no_memory() -> None:
     """A few bytes may say that they are lists of four thousand million items, each within the one before."""
     code = """
 import resource
-from mitosis.canonical import decode
+from mitosis.canonical.decode import decode_value
 from mitosis.errors.journal import BadRecord
 resource.setrlimit(resource.RLIMIT_AS, (400 * 2**20, 400 * 2**20))
 huge = b"\\xdd\\xff\\xff\\xff\\xff"
@@ -649,7 +657,7 @@ for data in (
     b"\\x92\\x01\\xdf\\xff\\xff\\xff\\xff",
 ):
     try:
-        decode(data)
+        decode_value(data)
     except BadRecord:
         continue
     raise SystemExit(f"read {data[:20]}")

@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mitosis.canonical import changed_functions, encode, source_digests, sources
+from mitosis.canonical import sources
+from mitosis.canonical.encode import encode_value
+from mitosis.canonical.sources import changed_functions, source_digests
 
 Load = Callable[..., ModuleType]
 
@@ -52,7 +54,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
 
 
 def digests(value: object) -> dict[str, str]:
-    return source_digests(encode(value))
+    return source_digests(encode_value(value))
 
 
 def digest_of(load: Load, text: str, name: str = "f") -> str:
@@ -423,7 +425,7 @@ def test_hostile_objects_are_survived(load: Load) -> None:
 
 
 def test_names_that_lead_nowhere_here_are_left_out(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = encode([load(PLAIN).f])
+    data = encode_value([load(PLAIN).f])
     assert list(source_digests(data)) == ["code_of_a_user:f"]
     monkeypatch.delitem(sys.modules, "code_of_a_user")
     assert source_digests(data) == {}

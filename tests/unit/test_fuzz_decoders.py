@@ -6,7 +6,8 @@ import msgpack
 import pytest
 
 from fuzz.fuzz_decoders import HOSTILE_TEXTS, MADE_UP, RECORD, TARGETS, Found, Target, fuzz, read_record
-from mitosis import canonical
+from mitosis.canonical.full_text import render_value
+from mitosis.canonical.show import summarize_value
 from mitosis.errors.journal import JournalError
 from mitosis.errors.repository import UnreadableObject
 from mitosis.journal import layout
@@ -50,8 +51,8 @@ def test_time_that_is_out_of_range_elsewhere_is_shown_as_it_is(time: str) -> Non
 
 def test_method_without_its_object_is_shown_as_any_record() -> None:
     data = msgpack.packb([1, msgpack.ExtType(1, b"\0"), [5, "method", ".__name__", "make"]])
-    assert canonical.summary(data) == "method(__name__='make')"
-    assert "make" in canonical.render(data)
+    assert summarize_value(data) == "method(__name__='make')"
+    assert "make" in render_value(data)
 
 
 def test_tree_with_a_path_for_a_name_is_damaged() -> None:
@@ -64,4 +65,4 @@ def test_tree_with_a_path_for_a_name_is_damaged() -> None:
 def test_frame_without_columns_is_shown_as_any_record(kind: int) -> None:
     frame = [5, "pandas.DataFrame", "items", msgpack.ExtType(1, b"\1")]
     data = msgpack.packb([1, msgpack.ExtType(1, b"\0"), frame, [kind, "list", 7]])
-    assert "7" in canonical.summary(data)
+    assert "7" in summarize_value(data)

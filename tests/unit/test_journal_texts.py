@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitosis import canonical
+from mitosis.canonical.encode import encode_value
+from mitosis.canonical.full_text import render_value
 from mitosis.journal.messages import ended_message, note_line, started_message
 from mitosis.journal.notes import LINES_LIMIT, Note, note_of, parse_note
 from mitosis.journal.render import render_blob
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import Failure, ParameterRecord, StepRecord, TrialRecord
+from mitosis.variants import VariantLock, VariantName
 
 MakeRecord = Callable[..., TrialRecord]
 KEY = "5f2c91d07a3b"
@@ -50,7 +52,7 @@ def chain(make_record: MakeRecord) -> TrialRecord:
 
 def test_start_is_told(make_record: MakeRecord) -> None:
     record = make_record(key=KEY, commit=COMMIT)
-    assert started_message(record, [("my_exp", "frequency", "slow", "a" * 40)]) == (
+    assert started_message(record, [VariantLock(VariantName("my_exp", "frequency", "slow"), "a" * 40)]) == (
         "my_exp 5f2c91d07a3b started at 8c1d2e0: frequency=slow (locked) amplitude=4\n"
         "\n"
         "Trial: 5f2c91d07a3b\n"
@@ -119,7 +121,10 @@ def test_hostile_texts_are_told_harmlessly(ended: TrialRecord) -> None:
         steps=(StepRecord("s", "m:f", metrics={hostile: hostile}),),
         failure=Failure("exception", hostile, hostile, hostile),
     )
-    for text in (started_message(record, [(hostile, hostile, hostile, "a" * 40)]), ended_message(record)):
+    for text in (
+        started_message(record, [VariantLock(VariantName(hostile, hostile, hostile), "a" * 40)]),
+        ended_message(record),
+    ):
         assert [line for line in text.splitlines() if line.startswith("Trial:")] == [f"Trial: {KEY}"]
         assert not set(text) & {"\x1b", "\r", "\x00", BIDI, "\u2028"}
     assert len(note_line(record).splitlines()) == 1
@@ -190,8 +195,8 @@ def test_record_is_rendered_a_leaf_a_line(ended: TrialRecord) -> None:
 
 
 def test_file_name_alone_is_enough_to_render(ended: TrialRecord) -> None:
-    value = canonical.encode({"tol": 0.1})
-    assert render_blob("x.msgpack", value).rstrip("\n") == canonical.render(value).rstrip("\n")
+    value = encode_value({"tol": 0.1})
+    assert render_blob("x.msgpack", value).rstrip("\n") == render_value(value).rstrip("\n")
     assert render_blob(f"{KEY}.msgpack", encode_trial(ended)).startswith("key: ")
     assert render_blob("format", b"1\n") == "1\n"
     assert render_blob("e.txt", b"numpy==2.0\npandas==2.2\n") == "numpy==2.0\npandas==2.2\n"

@@ -18,9 +18,9 @@ from mitosis.canonical.alignment import (
     surely_same,
 )
 from mitosis.canonical.content import chunk_digests
+from mitosis.canonical.decode import read_canonical
 from mitosis.canonical.graph import ARRAY, ATOM, DIGESTED, SEQUENCE, Ref, array_header
 from mitosis.canonical.leaves import detail_of
-from mitosis.canonical.nodes import read_canonical
 
 MAX_DIFFERENCES: Final = 1000
 """Differences that are named; more are counted."""
@@ -74,7 +74,7 @@ class Comparison:
     """Differences beyond those that are listed."""
 
 
-def compare(before: bytes, after: bytes) -> Comparison:
+def compare_values(before: bytes, after: bytes) -> Comparison:
     """The differences between two canonical values; none if and only if their bytes are equal.
 
     Raises:
@@ -92,7 +92,7 @@ def compare(before: bytes, after: bytes) -> Comparison:
         if len(found) == MAX_DIFFERENCES:
             break
     if not found and before != after:
-        # Equal content that one keeps whole and the other as digests: never made by one version of `encode`.
+        # Equal content that one keeps whole and the other as digests: never made by one version of `encode_value`.
         text = old.brief(old.graph.root)
         found.append(Difference("", text, text, "the same value, recorded in another form"))
     return Comparison(tuple(found), same, max(0, different - len(found)))

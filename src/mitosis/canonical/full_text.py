@@ -37,7 +37,7 @@ _MAX_INDENT: Final = 40
 """Levels of which each is indented; deeper ones are not indented further."""
 
 
-def render(data: bytes) -> str:
+def render_value(data: bytes) -> str:
     """A canonical value in full, over several lines, without a line end after the last.
 
     An item has a line of its own unless the whole fits on one. Arrays are shown by shape, dtype, range and a digest

@@ -51,7 +51,7 @@ _FROZEN: Final = frozenset(f"scipy.stats._distn_infrastructure:rv_{kind}_frozen"
 _BRACKETS: Final = {"list": "[]", "tuple": "()", "set": "{}", "dict": "{}", "columns": "{}"}
 
 
-def summary(data: bytes, *, limit: int = 60) -> str:
+def summarize_value(data: bytes, *, limit: int = 60) -> str:
     """A canonical value on one line of at most `limit` characters.
 
     As many levels are shown as fit, deeper ones by the number of their items. Arrays are shown by shape and dtype, and,
@@ -67,7 +67,7 @@ def summary(data: bytes, *, limit: int = 60) -> str:
 
 
 def brief(graph: Graph, item: Item, limit: int = 60, *, detailed: bool = False) -> str:
-    """As `summary`, of any item of a graph; arrays by shape and dtype alone unless `detailed`."""
+    """As `summarize_value`, of any item of a graph; arrays by shape and dtype alone unless `detailed`."""
     line = _Line(graph, limit)
     text = ""
     for depth in _DEPTHS:

@@ -10,10 +10,10 @@ from mitosis.check.places import Place, PlaceFinder
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.values import Conflict, Redefinition
 from mitosis.journal.journal import Journal
-from mitosis.journal.layout import recorded_name
-from mitosis.journal.locks import LockedVariant, VariantUse, VariantValue, is_whole
+from mitosis.journal.locks import is_whole
 from mitosis.journal.meanings import Uses
 from mitosis.journal.remarks import Remarks, same_names
+from mitosis.variants import Variant, VariantLock, VariantName
 
 if TYPE_CHECKING:
     from mitosis.check.states import State
@@ -68,13 +68,13 @@ class Change:
 class Recorded:
     """What the journal says about variants."""
 
-    meanings: dict[tuple[str, str, str], list[str]]
-    """The digests of the recorded meanings, by step, parameter and variant; several are a conflict."""
-    remarks: Mapping[tuple[str, str, str], Remarks]
+    meanings: dict[VariantName, list[str]]
+    """The digests of the recorded meanings, several are a conflict."""
+    remarks: Mapping[VariantName, Remarks]
     problems: list[BadRecord]
     """What could not be read."""
 
-    def is_in_use(self, name: tuple[str, str, str]) -> bool:
+    def is_in_use(self, name: VariantName) -> bool:
         """Whether a variant is locked, and not retired: nobody may use that, so what it is now is its own affair."""
         return name in self.meanings and not (name in self.remarks and self.remarks[name].is_retired)
 
@@ -82,9 +82,9 @@ class Recorded:
 def read_recorded(journal: Journal) -> Recorded:
     """What the journal says about variants; no value is read."""
     problems: list[BadRecord] = []
-    meanings: dict[tuple[str, str, str], list[str]] = {}
+    meanings: dict[VariantName, list[str]] = {}
     for use in journal.locks(problems=problems):
-        meanings.setdefault(use[:3], []).append(use.digest)
+        meanings.setdefault(use.name, []).append(use.digest)
     return Recorded(meanings, journal.remarks(problems=problems), problems)
 
 
@@ -135,7 +135,7 @@ class _Found:
         self.changed: list[tuple[Meaning, str]] = []
         self.functions: list[tuple[Meaning, tuple[str, ...]]] = []
         in_use = {name: digests for name, digests in recorded.meanings.items() if recorded.is_in_use(name)}
-        present: set[tuple[str, str, str]] = set()
+        present: set[VariantName] = set()
         for meaning in evaluation.meanings:
             name = meaning_name(meaning)
             present.add(name)
@@ -147,12 +147,12 @@ class _Found:
                 if functions:
                     self.functions.append((meaning, functions))
         refused = {
-            recorded_name(r.step, r.parameter, r.variant): r.reason for r in evaluation.refused if not r.is_undecided
+            VariantName(r.step, r.parameter, r.variant): r.reason for r in evaluation.refused if not r.is_undecided
         }
         self.unlockable = {
             name: reason
             for name in in_use
-            if (reason := refused.get(name) or refused.get((*name[:2], ""))) and name not in present
+            if (reason := refused.get(name) or refused.get(name.renamed(""))) and name not in present
         }
         sound = sound_steps(evaluation, steps)
         undecided = undecided_names(evaluation)
@@ -162,9 +162,9 @@ class _Found:
         self.unregistered = [name for name in in_use if name[0] not in known]
         self.conflicts = [name for name, digests in in_use.items() if len(digests) > 1 and name in present]
 
-    def _is_expected(self, name: tuple[str, str, str], present: Collection[tuple[str, str, str]]) -> bool:
+    def _is_expected(self, name: VariantName, present: Collection[VariantName]) -> bool:
         """Whether a variant may be gone, since another of its names is there."""
-        return any((*name[:2], other) in present for other in self._other_names.get(name, ()))
+        return any(name.renamed(other) in present for other in self._other_names.get(name, ()))
 
     @property
     def is_any(self) -> bool:
@@ -177,14 +177,14 @@ class _Found:
         shown = self._shown()
         changes: list[Change] = []
 
-        def add(kind: Kind, name: tuple[str, str, str], **facts: object) -> None:
-            trials = sum(uses.get(VariantUse(*name, digest), Uses()).trials for digest in self._recorded.meanings[name])
+        def add(kind: Kind, name: VariantName, **facts: object) -> None:
+            trials = sum(uses.get(VariantLock(name, digest), Uses()).trials for digest in self._recorded.meanings[name])
             place = None if finder is None else finder.find(*name)
             changes.append(Change(kind, *name, trials=trials, place=place, **facts))  # type: ignore[arg-type]
 
-        readable: set[tuple[str, str, str]] = set()
+        readable: set[VariantName] = set()
         for redefinition in self._journal.describe(self._pairs(), uses):
-            name = recorded_name(redefinition.step, redefinition.parameter, redefinition.variant)
+            name = redefinition.name
             readable.add(name)
             summary = redefinition.locked.summary
             add("changed", name, redefinition=redefinition, locked=summary, digest=redefinition.now_digest)
@@ -205,27 +205,27 @@ class _Found:
             add("removed", name, locked=shown.get(name, ""), reason="its step is not registered any more")
         return sorted(changes, key=lambda change: (change.step, change.parameter, change.variant))
 
-    def _pairs(self) -> Iterator[tuple[VariantValue, LockedVariant]]:
+    def _pairs(self) -> Iterator[tuple[Variant, Variant]]:
         """What has changed, each with what it is locked to; only one locked value is in memory."""
-        changed = {VariantUse(*meaning_name(meaning), digest): meaning for meaning, digest in self.changed}
+        changed = {VariantLock(meaning_name(meaning), digest): meaning for meaning, digest in self.changed}
         for use, lock in self._journal.read_locks(changed, problems=[]) if changed else ():
             if is_whole(lock):
                 yield as_variant(changed[use]), lock
 
-    def _described_conflicts(self) -> dict[tuple[str, str, str], Conflict]:
+    def _described_conflicts(self) -> dict[VariantName, Conflict]:
         if not self.conflicts:
             return {}
         count = sum(len(digests) > 1 for digests in self._recorded.meanings.values())
-        return {(found.step, found.parameter, found.variant): found for found in self._journal.conflicts(count)}
+        return {found.name: found for found in self._journal.conflicts(count)}
 
-    def _shown(self) -> dict[tuple[str, str, str], str]:
+    def _shown(self) -> dict[VariantName, str]:
         """The locked values, as short texts, of what is gone."""
-        from mitosis import canonical
+        from mitosis.canonical.show import summarize_value
 
         gone = (*self.unlockable, *self.removed, *self.unregistered)
-        names = {VariantUse(*name, self._recorded.meanings[name][0]) for name in gone}
+        names = {VariantLock(name, self._recorded.meanings[name][0]) for name in gone}
         found = self._journal.read_locks(names, problems=[]) if names else ()
-        return {use[:3]: canonical.summary(locked.value, limit=60) for use, locked in found if is_whole(locked)}
+        return {use.name: summarize_value(locked.value, limit=60) for use, locked in found if is_whole(locked)}
 
 
 def with_flaky_marked(changes: Sequence[Change], state: State) -> tuple[Change, ...]:
@@ -236,7 +236,9 @@ def with_flaky_marked(changes: Sequence[Change], state: State) -> tuple[Change, 
         state: where; it must not have been closed.
     """
     digests = {
-        (change.step, change.parameter, change.variant): change.digest for change in changes if change.kind == "changed"
+        VariantName(change.step, change.parameter, change.variant): change.digest
+        for change in changes
+        if change.kind == "changed"
     }
     flaky = flaky_names(digests, state)
     return tuple(
@@ -244,7 +246,7 @@ def with_flaky_marked(changes: Sequence[Change], state: State) -> tuple[Change, 
     )
 
 
-def flaky_names(digests: Mapping[tuple[str, str, str], str], state: State) -> frozenset[tuple[str, str, str]]:
+def flaky_names(digests: Mapping[VariantName, str], state: State) -> frozenset[VariantName]:
     """Those variants that have another value when their dictionaries are evaluated once more.
 
     Args:
@@ -278,17 +280,15 @@ def sound_steps(evaluation: Evaluation, steps: Collection[str]) -> frozenset[str
     return frozenset(steps).difference(*(trouble.steps for trouble in evaluation.troubles))
 
 
-def undecided_names(evaluation: Evaluation) -> dict[tuple[str, str, str], str]:
+def undecided_names(evaluation: Evaluation) -> dict[VariantName, str]:
     """The variants whose values cannot be told in a checkout, and why."""
-    return {recorded_name(r.step, r.parameter, r.variant): r.reason for r in evaluation.refused if r.is_undecided}
+    return {VariantName(r.step, r.parameter, r.variant): r.reason for r in evaluation.refused if r.is_undecided}
 
 
-def as_variant(meaning: Meaning) -> VariantValue:
+def as_variant(meaning: Meaning) -> Variant:
     """What a dictionary says, as the journal takes it."""
-    return VariantValue(
-        meaning.step,
-        meaning.parameter,
-        meaning.variant,
+    return Variant(
+        meaning_name(meaning),
         meaning.digest,
         meaning.value,
         source=meaning.source,
@@ -296,6 +296,6 @@ def as_variant(meaning: Meaning) -> VariantValue:
     )
 
 
-def meaning_name(meaning: Meaning) -> tuple[str, str, str]:
-    """Step, parameter and variant, as the journal says them."""
-    return recorded_name(meaning.step, meaning.parameter, meaning.variant)
+def meaning_name(meaning: Meaning) -> VariantName:
+    """The name of the variant that this is the meaning of."""
+    return VariantName(meaning.step, meaning.parameter, meaning.variant)

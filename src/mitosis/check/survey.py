@@ -20,10 +20,9 @@ from mitosis.config import Config
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord
 from mitosis.journal.journal import Journal
-from mitosis.journal.layout import recorded_name
-from mitosis.journal.locks import VariantUse
 from mitosis.journal.meanings import Uses
 from mitosis.journal.remarks import Remarks
+from mitosis.variants import VariantLock, VariantName
 
 if TYPE_CHECKING:
     from mitosis.check.states import State
@@ -99,7 +98,7 @@ class Survey:
     """What makes the states of less worth, such as that another copy of a module is installed."""
     not_compared: tuple[str, ...] = ()
     """Modules that `mitosis -m` has run, whose variants are locked: they are registered nowhere."""
-    present: Mapping[tuple[str, str, str], Meaning] = field(default_factory=dict)
+    present: Mapping[VariantName, Meaning] = field(default_factory=dict)
     """What the dictionaries say, by step, parameter and variant."""
 
 
@@ -125,7 +124,7 @@ def survey(
     """
     recorded = read_recorded(journal)
     evaluation: Evaluation | None = None
-    changes: dict[tuple[str, str, str], Change] = {}
+    changes: dict[VariantName, Change] = {}
     sound: frozenset[str] = frozenset()
     modules: frozenset[str] = frozenset()
     if state is not None:
@@ -137,12 +136,12 @@ def survey(
         sound = sound_steps(evaluation, steps)
         differing = compare(journal, recorded, evaluation, steps, None, known=known)
         for change in with_flaky_marked(differing, state) if repeats else differing:
-            changes[change.step, change.parameter, change.variant] = change
-    present: dict[tuple[str, str, str], Meaning] = {}
+            changes[VariantName(change.step, change.parameter, change.variant)] = change
+    present: dict[VariantName, Meaning] = {}
     if evaluation is not None:
         present = {meaning_name(meaning): meaning for meaning in evaluation.meanings}
 
-    def is_wanted(name: tuple[str, str, str]) -> bool:
+    def is_wanted(name: VariantName) -> bool:
         return (step is None or name[0] == step) and (parameter is None or name[1] == parameter)
 
     troubles = () if evaluation is None else evaluation.troubles
@@ -154,16 +153,16 @@ def survey(
         not_compared=tuple(sorted(name for name in modules if step in (None, name))),
         present=present,
     )
-    wanted = {VariantUse(*name, d) for name, digests in recorded.meanings.items() if is_wanted(name) for d in digests}
-    old_names: dict[tuple[str, str, str], list[str]] = {}
+    wanted = {VariantLock(name, d) for name, digests in recorded.meanings.items() if is_wanted(name) for d in digests}
+    old_names: dict[VariantName, list[str]] = {}
     for old, remarks in recorded.remarks.items():
         for new in remarks.new_names:
-            old_names.setdefault((*old[:2], new), []).append(old[2])
+            old_names.setdefault(old.renamed(new), []).append(old.variant)
     locked = journal.read_locks(wanted, problems=recorded.problems) if wanted else ()
     summaries = {use: _summary(variant.value) for use, variant in locked}
     uses = journal.uses() if wanted else {}
     for use in sorted(wanted):
-        name = use[:3]
+        name = use.name
         remarks = recorded.remarks.get(name, Remarks())
         is_gone = name[0] in sound and name not in present
         state_of = _state(recorded.meanings[name], remarks, changes.get(name), is_gone=is_gone)
@@ -185,7 +184,7 @@ def survey(
             summary = _summary(meaning.value)
             found.statuses.append(VariantStatus(*name, "not used yet", meaning.digest, summary, Uses(), remarks))
     for refused in () if evaluation is None else evaluation.refused:
-        name = recorded_name(refused.step, refused.parameter, refused.variant)
+        name = VariantName(refused.step, refused.parameter, refused.variant)
         if not refused.variant and is_wanted(name):
             found.unlisted.append(f"{refused.step}.{refused.parameter} has no variants: {refused.reason}")
         if refused.variant and name not in recorded.meanings and is_wanted(name):
@@ -198,10 +197,10 @@ def survey(
 
 def _summary(value: bytes) -> str:
     """A value as a short text; why not where it cannot be read."""
-    from mitosis import canonical
+    from mitosis.canonical.show import summarize_value
 
     try:
-        return canonical.summary(value, limit=_SUMMARY_LETTERS)
+        return summarize_value(value, limit=_SUMMARY_LETTERS)
     except MitosisError as error:
         return f"cannot be read: {error}"
 

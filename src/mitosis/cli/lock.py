@@ -58,7 +58,7 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
                 "",
             )
         journal = Journal(repository)
-        locked = {use[:3] for use in journal.locks()}
+        locked = {lock.name for lock in journal.locks()}
         digests = {meaning_name(meaning): meaning.digest for meaning in evaluation.meanings}
         flaky = flaky_names({name: digest for name, digest in digests.items() if name not in locked}, state)
     meanings = [meaning for meaning in evaluation.meanings if meaning_name(meaning) not in flaky]
@@ -69,23 +69,22 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
         accept_functions=accept_functions,
     )
     for new in done.newly_locked:
-        print_line(clean(f"locked {new.step}.{new.parameter}={new.variant}   {value_summary(new.value)}"))
+        print_line(clean(f"locked {new.name}   {value_summary(new.value)}"))
     before = len(meanings) - len(done.newly_locked) - len(done.retired)
     already = f"; {before} {'was' if before == 1 else 'were'} locked already" if before else ""
     count = len(done.newly_locked)
     print_line(f"{count} variant{'' if count == 1 else 's'} newly locked at commit {repository.head[:7]}{already}")
     for retired in done.retired:
-        print_line(clean(f"left out {retired.step}.{retired.parameter}={retired.variant}, which is retired"))
+        print_line(clean(f"left out {retired.name}, which is retired"))
     for changed in done.changed:
         if accept_functions:
-            name = f"{changed.step}.{changed.parameter}={changed.variant}"
-            print_line(clean(f"accepted {', '.join(changed.names)} in {name}"))
+            print_line(clean(f"accepted {', '.join(changed.functions)} in {changed.variant}"))
         else:
             print_warning(str(changed))
     if done.changed and not accept_functions:
         print_warning(ACCEPT_FUNCTIONS)
     for refused in evaluation.refused:
         print_warning(f"{refused.full_name} cannot be locked: {refused.reason}")
-    for step, parameter, variant in sorted(flaky):
-        print_warning(clean(f"{step}.{parameter}={variant} was not locked: {FLAKY}"))
+    for name in sorted(flaky):
+        print_warning(clean(f"{name} was not locked: {FLAKY}"))
     return ExitStatus.FAILED if evaluation.refused or flaky else ExitStatus.DONE

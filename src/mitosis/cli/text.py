@@ -38,11 +38,11 @@ def plain(text: str, stream: IO[str]) -> str:
 
 def value_summary(value: bytes) -> str:
     """A canonical value as a short text; why not where it cannot be read."""
-    from mitosis import canonical
+    from mitosis.canonical.show import summarize_value
     from mitosis.errors.base import MitosisError
 
     try:
-        return canonical.summary(value, limit=_VALUE_WIDTH)
+        return summarize_value(value, limit=_VALUE_WIDTH)
     except MitosisError as error:
         return f"cannot be read: {error}"
 

@@ -18,10 +18,10 @@ from mitosis.records.trial import TrialRecord
 if TYPE_CHECKING:
     from mitosis.errors.journal import BadRecord
     from mitosis.journal.journal import Journal
-    from mitosis.journal.locks import PresentMeaning, VariantUse
     from mitosis.records.trial import ParameterRecord
+    from mitosis.variants import PresentMeaning, VariantLock
 
-    Meanings = Mapping[VariantUse, PresentMeaning]
+    Meanings = Mapping[VariantLock, PresentMeaning]
 
 _Key = Annotated[str, Parameter(completer=completers.keys)]
 _Experiment = Annotated[str | None, Parameter(completer=completers.experiments)]
@@ -324,15 +324,15 @@ def _describe_parameters(record: TrialRecord, meanings: Meanings) -> list[str]:
 
 
 def _present_meaning(parameter: ParameterRecord, meanings: Meanings) -> PresentMeaning | None:
-    from mitosis.journal.locks import variant_use
+    from mitosis.journal.locks import used_lock
 
-    use = variant_use(parameter)
+    use = used_lock(parameter)
     return None if use is None else meanings.get(use)
 
 
 def _print_conflicts(meanings: Meanings) -> None:
     """Say, on standard error, which names that were shown have several meanings."""
-    names = {f"{u.step}.{u.parameter}={u.variant}": m.meanings for u, m in meanings.items() if m.meanings > 1}
+    names = {str(u.name): m.meanings for u, m in meanings.items() if m.meanings > 1}
     for name, count in names.items():
         print_warning(f"{clean(name)} has {count} recorded meanings, so it cannot be run: see `mitosis variants`")
 

@@ -18,9 +18,11 @@ from typing import Any
 
 import msgpack
 
-from mitosis import canonical
 from mitosis.canonical.content import refuse_contents
+from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.canonical.graph import ARRAY, DIGESTED
+from mitosis.canonical.nodes import Node
 from mitosis.canonical.sources import source_digests
 from mitosis.dictionaries.relocation import Places, relocate_imports
 from mitosis.dictionaries.watching import Watch
@@ -243,7 +245,7 @@ def _evaluate_entry(names: tuple[str, str, str], variants: Any, replies: Replies
         value = variants[variant]
         if isinstance(value, Parameter):
             value = value.vals
-        data = _without_root(canonical.encode(value), places)
+        data = _without_root(encode_value(value), places)
         functions = source_digests(data)
     except UnstableValue as error:
         where = f"at {error.path}: " if error.path else ""
@@ -257,7 +259,7 @@ def _evaluate_entry(names: tuple[str, str, str], variants: Any, replies: Replies
     except BaseException as error:
         replies.send("refused", **facts, reason=f"getting its value raised {describe(error)}", has_raised=True)
     else:
-        replies.send("meaning", **facts, digest=canonical.digest(data), value=data, functions=functions)
+        replies.send("meaning", **facts, digest=digest_value(data), value=data, functions=functions)
 
 
 def _without_root(data: bytes, places: Places) -> bytes:
@@ -267,7 +269,7 @@ def _without_root(data: bytes, places: Places) -> bytes:
     """
     if places.root == places.top or not _says(data, places.root):
         return data
-    node = canonical.decode(data)
+    node = decode_value(data)
     root, top = os.fsencode(places.root), os.fsencode(places.top)
 
     def replaced(item: Any) -> Any:
@@ -278,7 +280,7 @@ def _without_root(data: bytes, places: Places) -> bytes:
     for entry in node.graph.entries:
         if entry.kind not in (ARRAY, DIGESTED):
             entry.items[:] = [replaced(item) for item in entry.items]
-    moved = canonical.encode_node(canonical.Node(node.graph, replaced(node.item)))
+    moved = encode_node(Node(node.graph, replaced(node.item)))
     if _says(moved, places.root):
         raise UnstableValue("", _HOLDS_PLACE)
     return moved

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mitosis import canonical
+from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.show import summarize_value
 from mitosis.canonical.sources import source_digests
 from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel import describe_exception, let_interrupts_pass, user_namespace
@@ -79,7 +80,7 @@ def find_changed_parameters(*, variable: str | None, digests: dict[str, str]) ->
 
 def _describe(name: str, value: Any) -> dict[str, Any]:
     try:
-        data = canonical.encode(value)
+        data = encode_value(value)
     except UnstableValue as error:
         return {
             "name": name,
@@ -89,8 +90,8 @@ def _describe(name: str, value: Any) -> dict[str, Any]:
     return {
         "name": name,
         "value": data,
-        "digest": canonical.digest(data),
-        "summary": canonical.summary(data, limit=SUMMARY_LIMIT),
+        "digest": digest_value(data),
+        "summary": summarize_value(data, limit=SUMMARY_LIMIT),
         "functions": source_digests(data),
     }
 

@@ -102,14 +102,14 @@ class Glance:
 
     def summary(self, step: str, parameter: str, variant: str, digest: str) -> str:
         """What a variant means, in a few words; empty where that cannot be told soon."""
-        from mitosis import canonical
+        from mitosis.canonical.show import summarize_value
 
         entry = self._folder(layout.VARIANTS, step, parameter, variant).get(f"{digest}{layout.RECORD_SUFFIX}")
         if entry is None or entry[0] or self._is_late():
             return ""
         try:
             value = self._objects.read_blob(entry[1], _VALUE_LIMIT_BYTES)
-            return canonical.summary(value, limit=_SUMMARY_LETTERS)
+            return summarize_value(value, limit=_SUMMARY_LETTERS)
         except MitosisError:
             return ""
 
@@ -117,7 +117,7 @@ class Glance:
 
     def experiments(self) -> list[str]:
         """The names of experiments that have trials; not those that had to be shortened."""
-        return self._names(layout.TRIALS, limit=layout.EXPERIMENT_NAME_LIMIT)
+        return self._names(layout.TRIALS)
 
     def newest_trials(self, prefix: str, limit: int) -> list[Seen]:
         """The newest trials whose key begins so.
@@ -175,19 +175,19 @@ class Glance:
 
     # --- trees ------------------------------------------------------------------------------------
 
-    def _names(self, kind: str, *names: str, limit: int = layout.VARIANT_NAME_LIMIT) -> list[str]:
+    def _names(self, kind: str, *names: str) -> list[str]:
         """The names of the folders in `variants/<step>/...` and the like; not those that had to be shortened."""
         found = []
         for component, (is_tree, _) in self._folder(kind, *names).items():
             name = layout.decode_name(component)
-            if is_tree and layout.encode_name(name, limit) == component:
+            if is_tree and layout.is_component(component):
                 found.append(name)
         return found
 
     def _folder(self, kind: str, *names: str) -> dict[str, tuple[bool, str]]:
         """The entries of `variants/<step>/...` and the like; none where there is no such folder."""
         oid = self._root
-        for component in (kind, *(layout.encode_name(name, layout.VARIANT_NAME_LIMIT) for name in names)):
+        for component in (kind, *map(layout.encode_name, names)):
             if oid is None:
                 return {}
             is_tree, oid = self._tree(oid).get(component, (False, None))

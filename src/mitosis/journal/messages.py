@@ -8,6 +8,7 @@ from mitosis.git.program import without_password
 from mitosis.journal.layout import SHORT_KEY_DIGITS
 from mitosis.records.trial import TrialRecord
 from mitosis.text import format_duration, format_value, one_line
+from mitosis.variants import VariantLock, VariantName
 
 _SHORT_COMMIT_DIGITS = 7
 _SHORT_DIGEST_DIGITS = 6
@@ -19,19 +20,19 @@ _FAILURE_LIMIT = 200
 _METRICS_LIMIT = 100
 
 
-def started_message(record: TrialRecord, locked: Collection[tuple[str, str, str, str]]) -> str:
+def started_message(record: TrialRecord, locked: Collection[VariantLock]) -> str:
     """The message of the commit that starts a trial.
 
     Args:
         record: the trial.
-        locked: step, parameter, variant and digest of each variant that this commit locks.
+        locked: what this commit locks.
     """
     commit = one_line(record.commit[:_SHORT_COMMIT_DIGITS], _TRAILER_LIMIT)
     summary = f"{_heading(record)} started at {commit}"
-    parameters = _summary_parameters(record, {(step, parameter) for step, parameter, _, _ in locked})
+    parameters = _summary_parameters(record, {lock.name[:2] for lock in locked})
     trailers = _common_trailers(record)
     # The digest comes first, since it is the part that must not be cut off.
-    trailers += [("Locked", f"{digest} {step}.{parameter}={variant}") for step, parameter, variant, digest in locked]
+    trailers += [("Locked", f"{lock.digest} {lock.name}") for lock in locked]
     trailers.append(("Status", record.status))
     return _message(f"{summary}: {parameters}" if parameters else summary, trailers)
 
@@ -61,16 +62,15 @@ def forgotten_message(record: TrialRecord) -> str:
     return _message(f"forget {_heading(record)}", trailers)
 
 
-def resolved_message(name: str, kept: str, others: Sequence[tuple[str, str | None]]) -> str:
+def resolved_message(name: VariantName, kept: str, others: Sequence[tuple[str, VariantName | None]]) -> str:
     """The message of the commit that chooses one of the meanings of a variant.
 
     Args:
-        name: `step.parameter=variant`.
+        name: the variant.
         kept: digest of the meaning that the name keeps.
         others: digest of each other one, with its new name; None where it is dropped.
     """
-    shown = one_line(name, _NAME_LIMIT)
-    start = one_line(name.partition("=")[0], _TRAILER_LIMIT)
+    shown = one_line(str(name), _NAME_LIMIT)
     trailers = [("Kept", f"{kept} {name}")]
     words = [f"keep {kept[:_SHORT_DIGEST_DIGITS]}"]
     for digest, new_name in others:
@@ -78,66 +78,62 @@ def resolved_message(name: str, kept: str, others: Sequence[tuple[str, str | Non
             trailers.append(("Dropped", f"{digest} {name}"))
             words.append(f"drop {digest[:_SHORT_DIGEST_DIGITS]}")
         else:
-            trailers.append(("Locked", f"{digest} {start}={new_name}"))
-            words.append(f"{digest[:_SHORT_DIGEST_DIGITS]} is {one_line(new_name, _SUMMARY_VALUE_LIMIT)} now")
+            trailers.append(("Locked", f"{digest} {new_name}"))
+            words.append(f"{digest[:_SHORT_DIGEST_DIGITS]} is {one_line(new_name.variant, _SUMMARY_VALUE_LIMIT)} now")
     return _message(f"resolve {shown}: {', '.join(words)}", trailers)
 
 
-def locked_message(
-    locked: Sequence[tuple[str, str, str, str]], commit: str, accepted: Sequence[tuple[str, str, str]] = ()
-) -> str:
+def locked_message(locked: Sequence[VariantLock], commit: str, accepted: Sequence[VariantName] = ()) -> str:
     """The message of the commit that locks variants without a trial.
 
     Args:
-        locked: step, parameter, variant and digest of each.
+        locked: what is locked.
         commit: the experiment's commit whose dictionaries they are from.
-        accepted: step, parameter and variant of each that is locked already, and whose functions may be as they are.
+        accepted: those that are locked already, and whose functions may be as they are.
     """
     trailers = [("Commit", commit)]
-    trailers += [("Locked", f"{digest} {step}.{parameter}={variant}") for step, parameter, variant, digest in locked]
-    trailers += [("Accepted", f"{step}.{parameter}={variant}") for step, parameter, variant in accepted]
+    trailers += [("Locked", f"{lock.digest} {lock.name}") for lock in locked]
+    trailers += [("Accepted", str(variant)) for variant in accepted]
     if not locked and accepted:
         return _message(f"accept the functions of {_counted(accepted)}", trailers)
     if not locked:
         return _message("record the sources of functions", trailers)
-    what = _counted([name[:3] for name in locked])
+    what = _counted([lock.name for lock in locked])
     return _message(f"lock {what} at {one_line(commit[:_SHORT_COMMIT_DIGITS], _TRAILER_LIMIT)}", trailers)
 
 
-def _counted(names: Sequence[tuple[str, str, str]]) -> str:
+def _counted(names: Sequence[VariantName]) -> str:
     """The name of a variant; of several, how many there are of which steps."""
     if len(names) == 1:
-        step, parameter, variant = names[0]
-        return one_line(f"{step}.{parameter}={variant}", _NAME_LIMIT)
-    return f"{len(names)} variants of {one_line(', '.join(dict.fromkeys(name[0] for name in names)), _NAME_LIMIT)}"
+        return one_line(str(names[0]), _NAME_LIMIT)
+    return f"{len(names)} variants of {one_line(', '.join(dict.fromkeys(name.step for name in names)), _NAME_LIMIT)}"
 
 
-def renamed_message(name: str, old: str, new: str, digest: str) -> str:
+def renamed_message(old: VariantName, new: VariantName, digest: str) -> str:
     """The message of the commit that gives the value of a variant another name.
 
     Args:
-        name: `step.parameter`.
         old: the variant.
         new: its new name.
         digest: of the value.
     """
-    summary = f"rename {one_line(f'{name}={old}', _NAME_LIMIT)} to {one_line(new, _SUMMARY_VALUE_LIMIT)}"
-    return _message(summary, [("Renamed", f"{name}={old}"), ("Locked", f"{digest} {name}={new}")])
+    summary = f"rename {one_line(str(old), _NAME_LIMIT)} to {one_line(new.variant, _SUMMARY_VALUE_LIMIT)}"
+    return _message(summary, [("Renamed", str(old)), ("Locked", f"{digest} {new}")])
 
 
-def retired_message(name: str, reason: str, *, is_undone: bool) -> str:
+def retired_message(variant: VariantName, reason: str, *, is_undone: bool) -> str:
     """The message of the commit that retires a variant, or lets it be used again.
 
     Args:
-        name: `step.parameter=variant`.
+        variant: which.
         reason: why; may be empty.
         is_undone: whether it may be used again.
     """
-    shown = one_line(name, _NAME_LIMIT)
+    shown = one_line(str(variant), _NAME_LIMIT)
     if is_undone:
-        return _message(f"let {shown} be used again", [("Unretired", name)])
+        return _message(f"let {shown} be used again", [("Unretired", str(variant))])
     summary = f"retire {shown}: {one_line(reason, _FAILURE_LIMIT)}" if reason else f"retire {shown}"
-    return _message(summary, [("Retired", name)])
+    return _message(summary, [("Retired", str(variant))])
 
 
 def note_line(record: TrialRecord) -> str:

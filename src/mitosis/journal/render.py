@@ -39,13 +39,13 @@ def render_blob(path: str, data: bytes) -> str:
 
 
 def _render_value(path: str, data: bytes, reason: BadRecord) -> str:
-    from mitosis import canonical
+    from mitosis.canonical.full_text import render_value
 
     remark = parse_remark(data)
     if remark is not None:
         return "".join(f"{line}\n" for line in _lines(remark, ""))
     try:
-        text = canonical.render(data)
+        text = render_value(data)
     except MitosisError as error:
         return _unreadable(reason if "/" in path and path.startswith("trials/") else error)
     return text if text.endswith("\n") else f"{text}\n"

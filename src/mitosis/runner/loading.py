@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mitosis import notebook as notebooks
 from mitosis.errors.base import MitosisError
@@ -29,9 +29,7 @@ from mitosis.provenance.imports import ImportedFile, check_imports, imported_els
 from mitosis.records.trial import ParameterRecord, StepRecord
 from mitosis.runner.outputs import TrialFolder
 from mitosis.runner.settle import Settled
-
-if TYPE_CHECKING:
-    from mitosis.journal.locks import VariantValue
+from mitosis.variants import Variant, VariantName
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class Loaded:
     docs: dict[str, str]
     """Docstrings by step."""
     parameters: tuple[ParameterRecord, ...]
-    variants: tuple[VariantValue, ...]
+    variants: tuple[Variant, ...]
     """What the tracked lookup parameters mean."""
 
 
@@ -171,7 +169,6 @@ class Loader:
     def _new_names(self, step: str, parameter: str, variant: str) -> Sequence[str]:
         """What the journal says that a variant is called now; none if it was not renamed."""
         from mitosis.journal.journal import Journal
-        from mitosis.journal.layout import recorded_name
         from mitosis.journal.remarks import latest_names
 
         if self._settled.repository is None:
@@ -180,7 +177,7 @@ class Loader:
             remarks = Journal(self._settled.repository).remarks()
         except JournalError:  # this is only for a hint: a trial that is recorded says what is wrong with the journal
             return ()
-        return latest_names(remarks, recorded_name(step, parameter, variant))
+        return latest_names(remarks, VariantName(step, parameter, variant))
 
     def _prefix(self, step: str) -> str:
         """What stands before a parameter of the step on the command line."""
@@ -299,15 +296,11 @@ class Loader:
             summary=value["summary"],
         )
 
-    def _variants(self, values: dict[ParameterArgument, dict[str, Any]]) -> list[VariantValue]:
-        from mitosis.journal.locks import VariantValue
-
+    def _variants(self, values: dict[ParameterArgument, dict[str, Any]]) -> list[Variant]:
         lookups = {step.name: step.lookup for step in self._settled.steps}
         return [
-            VariantValue(
-                argument.step,
-                argument.name,
-                argument.text,
+            Variant(
+                VariantName(argument.step, argument.name, argument.text),
                 value["digest"],
                 value["value"],
                 source=lookups[argument.step],

@@ -191,7 +191,7 @@ def _check_conflicts(repository: Repository, findings: Findings) -> None:
     try:
         for conflict in Journal(repository).conflicts():
             what = f"it has {len(conflict.meanings)} recorded meanings, so it cannot be run"
-            findings.warning("variant", conflict.full_name, what, conflict.resolve_command)
+            findings.warning("variant", str(conflict.name), what, conflict.resolve_command)
     except MitosisError as error:
         findings.error("variant", layout.VARIANTS, _first_line(error), who_wrote(layout.VARIANTS))
 

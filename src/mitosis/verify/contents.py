@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mitosis import canonical
+from mitosis.canonical.decode import decode_value
+from mitosis.canonical.encode import digest_value
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
 from mitosis.errors.repository import ObjectMissing, UnreadableObject
@@ -20,6 +21,7 @@ from mitosis.journal.objects import Entry, ReadOnlyStore
 from mitosis.journal.remarks import MAX_REMARK_BYTES, decode_remark
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
+from mitosis.variants import VariantName
 from mitosis.verify.findings import Findings
 
 MAX_ENVIRONMENT_BYTES = 16 * 2**20
@@ -199,7 +201,9 @@ class ContentsReader:
             if parameter.kind != "lookup" or not parameter.tracked:
                 continue
             try:
-                lock = layout.variant_path(parameter.step, parameter.name, parameter.text, parameter.digest or "")
+                lock = layout.variant_path(
+                    VariantName(parameter.step, parameter.name, parameter.text), parameter.digest or ""
+                )
             except JournalError as error:
                 self._findings.error("lock", where, str(error), f"mitosis show {record.key}")
             else:
@@ -234,13 +238,13 @@ class ContentsReader:
         except BadRecord as error:
             self._unreadable("lock", path, error)
             return
-        if canonical.digest(value) != digest:
+        if digest_value(value) != digest:
             self._findings.error(
                 "lock", path, "its content does not have the digest that its name says", who_wrote(path)
             )
             return
         try:
-            canonical.decode(value)
+            decode_value(value)
             self._sound_values.add((entry.oid, digest))
         except FormatTooNew as error:
             self._findings.error("lock", path, error.reason, UPGRADE)
@@ -261,7 +265,7 @@ class ContentsReader:
         name = path.rpartition("/")[2]
         if _SHORTENED.fullmatch(name):
             return
-        if layout.encode_name(layout.decode_name(name), layout.VARIANT_NAME_LIMIT) != name:
+        if not layout.is_component(name):
             self._findings.error("path", path, "mitosis writes no name like that", who_wrote(path))
 
     # --- environments -----------------------------------------------------------------------------

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mitosis.errors.values import Conflict
     from mitosis.git.repository import Repository
     from mitosis.journal.journal import Journal
-    from mitosis.journal.locks import LockedVariant
+    from mitosis.variants import Variant
 
 _DIFFERENCES_SHOWN = 100
 
@@ -86,7 +86,7 @@ def _value_of(repository: Repository, journal: Journal, step: str, parameter: st
     return meanings[0].value if meanings else _present_meaning(repository, step, parameter, variant).value
 
 
-def _print_meanings(journal: Journal, meanings: Sequence[LockedVariant]) -> None:
+def _print_meanings(journal: Journal, meanings: Sequence[Variant]) -> None:
     """Of a variant that has several recorded meanings, how the others differ from the first, and how to choose one."""
     digits = _conflict(journal, meanings[0]).digits
     first, *others = meanings
@@ -96,48 +96,47 @@ def _print_meanings(journal: Journal, meanings: Sequence[LockedVariant]) -> None
     print_conflicts([_conflict(journal, first)])
 
 
-def _conflict(journal: Journal, meaning: LockedVariant) -> Conflict:
+def _conflict(journal: Journal, meaning: Variant) -> Conflict:
     """All meanings of a variant that has several."""
-    name = (meaning.step, meaning.parameter, meaning.variant)
     count = len(journal.locks())
-    return next(c for c in journal.conflicts(count) if (c.step, c.parameter, c.variant) == name)
+    return next(conflict for conflict in journal.conflicts(count) if conflict.name == meaning.name)
 
 
 def _locked_and_present(
-    repository: Repository, journal: Journal, step: str, parameter: str, variant: str, locked: Sequence[LockedVariant]
+    repository: Repository, journal: Journal, step: str, parameter: str, variant: str, locked: Sequence[Variant]
 ) -> tuple[bytes, bytes, tuple[str, ...]]:
     """What a variant is locked to, what the dictionary says, and the functions of it that have changed since."""
     from mitosis.errors.usage import UnknownName
-    from mitosis.journal.layout import recorded_name
     from mitosis.journal.remarks import Remarks, same_names
+    from mitosis.variants import VariantName
 
     if not locked:
         reason = "is not locked, so there is nothing to compare"
         raise UnknownName(f"{step}.{parameter}={variant}", reason, locked_names(journal, step, parameter))
-    name = recorded_name(step, parameter, variant)
+    name = VariantName(step, parameter, variant)
     remarks = journal.remarks()
     others = sorted(same_names(remarks).get(name, ()))
     present = _present_meaning(repository, step, parameter, variant, is_locked=True, other_names=others)
     return locked[0].value, present.value, remarks.get(name, Remarks()).changed_functions(present.functions)
 
 
-def _locked_meanings(journal: Journal, step: str, parameter: str, variant: str) -> list[LockedVariant]:
+def _locked_meanings(journal: Journal, step: str, parameter: str, variant: str) -> list[Variant]:
     """The recorded meanings of a variant, by digest.
 
     Raises:
         BadRecord: one of them cannot be read.
     """
     from mitosis.errors.journal import BadRecord
-    from mitosis.journal.layout import recorded_name
+    from mitosis.variants import VariantName
 
-    name = recorded_name(step, parameter, variant)
-    names = {lock for lock in journal.locks() if lock[:3] == name}
+    name = VariantName(step, parameter, variant)
+    names = {lock for lock in journal.locks() if lock.name == name}
     problems: list[BadRecord] = []
     found = dict(journal.read_locks(names, problems=problems)) if names else {}
     for problem in problems:
         if any(lock.digest in problem.where for lock in names):
             raise problem
-    return [locked for _, locked in sorted(found.items())]
+    return [locked for _, locked in sorted(found.items(), key=lambda item: item[0])]
 
 
 def _present_meaning(
@@ -193,9 +192,9 @@ def _present_meaning(
 
 
 def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), indent: str = "") -> None:
-    from mitosis import canonical
+    from mitosis.canonical.difference import compare_values
 
-    comparison = canonical.compare(one, other)
+    comparison = compare_values(one, other)
     for function in functions:
         print_line(clean(f"{indent}{function} has another body"))
     if not comparison.differences:

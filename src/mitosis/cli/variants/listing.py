@@ -22,6 +22,7 @@ from mitosis.cli.table import (
 )
 from mitosis.cli.text import clean, is_terminal, moment
 from mitosis.exit_status import ExitStatus
+from mitosis.variants import VariantLock, VariantName
 
 if TYPE_CHECKING:
     from mitosis.check.states import State
@@ -93,7 +94,7 @@ def list_variants(
         print_warning(text)
     print_problems(found.problems)
     conflicts = journal.conflicts()
-    print_conflicts([c for c in conflicts if step in ("", c.step) and parameter in ("", c.parameter)])
+    print_conflicts([c for c in conflicts if step in ("", c.name.step) and parameter in ("", c.name.parameter)])
     print_unmerged(journal)
     return ExitStatus.FAILED if changed and (statuses or found.troubles) else ExitStatus.DONE
 
@@ -132,7 +133,7 @@ def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None
     relative = is_terminal()
     rows = []
     for status in statuses:
-        origin = origins.get((status.step, status.parameter, status.variant, status.digest))
+        origin = origins.get(VariantLock(VariantName(status.step, status.parameter, status.variant), status.digest))
         rows.append(
             {
                 "": "!" if status.is_problem else " ",
@@ -184,7 +185,7 @@ def _check_step(journal: Journal, state: State | None, step: str) -> None:
     """
     from mitosis.errors.usage import UnknownName
 
-    known = {lock.step for lock in journal.locks()}
+    known = {lock.name.step for lock in journal.locks()}
     if state is not None and state.config is not None:
         known |= state.config.steps.keys()
     if step not in known:

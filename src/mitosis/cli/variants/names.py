@@ -26,5 +26,5 @@ def parameter_name(text: str, *, needs_parameter: bool = True) -> tuple[str, str
 def locked_names(journal: Journal, step: str | None = None, parameter: str | None = None) -> list[str]:
     """The full names of the locked variants of a parameter; of all if it has none."""
     locks = journal.locks()
-    chosen = [lock for lock in locks if (lock.step, lock.parameter) == (step, parameter)] or locks
-    return list(dict.fromkeys(f"{lock.step}.{lock.parameter}={lock.variant}" for lock in chosen))
+    chosen = [lock for lock in locks if lock.name[:2] == (step, parameter)] or locks
+    return list(dict.fromkeys(str(lock.name) for lock in chosen))
