@@ -108,7 +108,7 @@ def run_command(words: list[str]) -> int:
             import gc
 
             gc.disable()
-        from mitosis.cli import call
+        from mitosis.cli.app import call
 
         status = call(words)
     except MitosisError as error:

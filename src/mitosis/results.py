@@ -170,7 +170,7 @@ def remove_outputs(record: TrialRecord, read_trial: Callable[[str], TrialRecord]
     """
     import shutil
 
-    from mitosis.report.iterations import lead_on
+    from mitosis.report.page_files import lead_on
 
     root, config = _configuration(Path.cwd())
     folders = {find_trials_folder(Path.cwd(), root, None, config).resolve()}

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from mitosis.__main__ import run_command
-from mitosis.blobs import blob_id
 from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.files import blob_id
 from mitosis.git.repository import find_repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
@@ -25,7 +25,8 @@ from mitosis.process import this_process
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import Output, ParameterRecord, ProcessRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
-from mitosis.verify import Finding, Report, repair, verify
+from mitosis.verify import repair, verify
+from mitosis.verify.findings import Finding, Report
 from support.journal import record_path
 
 Git = Callable[..., str]

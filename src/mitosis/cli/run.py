@@ -10,11 +10,14 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from mitosis.git.repository import Repository
     from mitosis.runner.request import Outcome
+
+
+class NothingToRun(Exception):
+    """Neither a step nor anything else is given: whoever types that wants to know what there is."""
 
 
 def run(
@@ -123,13 +126,13 @@ def run(
 ) -> int:
     """Run a trial of the experiment that consists of these steps, and record it."""
     if not steps and module is None and not (param or eval_param or debug or as_json):
-        return _say_what_to_do()
-    from mitosis.cli import desktop
-    from mitosis.cli.progress import make_progress
-    from mitosis.cli.progress.lines import notification
+        raise NothingToRun
+    from mitosis.cli.output import desktop
+    from mitosis.cli.output.progress import make_progress
+    from mitosis.cli.output.progress_lines import notification
     from mitosis.errors.usage import UsageError
-    from mitosis.runner import run as run_trial
     from mitosis.runner.request import Request
+    from mitosis.runner.run import run as run_trial
 
     request = Request(
         folder=Path.cwd(),
@@ -184,7 +187,7 @@ def _let_go(stream: IO[str]) -> None:
 
 
 def _open(outcome: Outcome) -> None:
-    from mitosis.cli.desktop import open_in_browser
+    from mitosis.cli.output.desktop import open_in_browser
     from mitosis.cli.table import print_warning
 
     if outcome.page is not None and not open_in_browser(outcome.page):
@@ -202,11 +205,3 @@ def _share(repository: Repository, outcome: Outcome, out: IO[str] | None) -> Non
         from mitosis.journal.journal import Journal
 
         print_unmerged(Journal(repository))
-
-
-def _say_what_to_do() -> int:
-    """What `mitosis` alone prints."""
-    from mitosis.cli import app
-
-    app.help_print()
-    return ExitStatus.REFUSED

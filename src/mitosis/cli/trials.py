@@ -126,7 +126,7 @@ def open_page(key: _Key) -> int:
     Args:
         key: The trial's key, or any unique beginning of it.
     """
-    from mitosis.cli.desktop import open_in_browser
+    from mitosis.cli.output.desktop import open_in_browser
     from mitosis.errors.journal import TrialNotFound
     from mitosis.results import find_notebook, find_page
 

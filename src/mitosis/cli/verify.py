@@ -15,7 +15,7 @@ from mitosis.cli.text import clean, is_terminal
 from mitosis.exit_status import ExitStatus
 
 if TYPE_CHECKING:
-    from mitosis.verify import Finding, Report
+    from mitosis.verify.findings import Finding, Report
 
 _MARKS = {"error": "✗", "warning": "!", "info": "·"}
 _SHOWN_OF_A_KIND = 20

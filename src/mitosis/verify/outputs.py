@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from mitosis.blobs import file_blob_id
+from mitosis.files import file_blob_id
 from mitosis.records.output_names import belongs_to_trial
 from mitosis.records.trial import Output, TrialRecord
 from mitosis.verify.findings import Findings

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.process import is_alive, this_process
-from mitosis.provenance.command import command_line
+from mitosis.process import command_line, is_alive, this_process
 from mitosis.records.trial import ProcessRecord
 from support.waiting import wait_until
 

@@ -13,7 +13,6 @@ from cyclopts import Parameter
 from mitosis.cli import completers
 from mitosis.cli.table import print_columns, print_conflicts, print_line, print_problems, print_warning
 from mitosis.cli.text import clean, is_terminal, moment, result
-from mitosis.cli.variants.names import locked_names
 from mitosis.variants import VariantLock, VariantName
 
 if TYPE_CHECKING:
@@ -32,9 +31,9 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     Args:
         variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
     """
-    from mitosis.check.states import working_state
     from mitosis.check.survey import survey
     from mitosis.check.texts import change_lines, not_compared
+    from mitosis.dictionaries.states import working_state
     from mitosis.errors.usage import UnknownName
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
@@ -43,19 +42,18 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     name = parse_variant(variant)
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
-    with working_state(repository) as state:
-        found = survey(journal, state, step=name.step, repeats=True)
-    statuses = [status for status in found.statuses if (status.step, status.parameter, status.variant) == name]
+    found = survey(journal, working_state(repository), step=name.step, repeats=True)
+    statuses = [status for status in found.statuses if status.name == name]
     skipped = map(not_compared, found.not_compared)
     for text in (*(trouble.reason for trouble in found.troubles), *found.warnings, *skipped):
         print_warning(text)
     print_problems(found.problems)
     if not statuses:
-        known = [status.full_name for status in found.statuses] or locked_names(journal)
+        known = [str(status.name) for status in found.statuses] or locked_names(journal)
         raise UnknownName(variant, "is neither locked nor in a lookup dictionary", known)
     origins = journal.variant_origins()
     for status in statuses:
-        print_line(f"{clean(status.full_name)}   {status.state}")
+        print_line(f"{clean(str(status.name))}   {status.state}")
         for line in _facts(status, origins.get(VariantLock(name, status.digest))):
             print_line(f"    {line}")
         for line in change_lines(status.change) if status.change is not None else ():
@@ -97,7 +95,7 @@ def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[
     from mitosis.canonical.full_text import render_value
     from mitosis.errors.base import MitosisError
 
-    name = VariantName(status.step, status.parameter, status.variant)
+    name = status.name
     if status.is_locked:
         values = [locked.value for _, locked in journal.read_locks({VariantLock(name, status.digest)}, problems=[])]
     else:
@@ -157,3 +155,10 @@ def _print_uses(used: Sequence[tuple[TrialRecord, str | None]]) -> None:
     print_columns(columns, rows)
     if len(used) > _TRIALS_SHOWN:
         print_line(f"  ... and {len(used) - _TRIALS_SHOWN} more")
+
+
+def locked_names(journal: Journal, parameter: str = "") -> list[str]:
+    """The full names of the locked variants of a parameter, `step.param`; of all if it has none."""
+    locks = journal.locks()
+    chosen = [lock for lock in locks if lock.name.of_parameter == parameter] or locks
+    return list(dict.fromkeys(str(lock.name) for lock in chosen))
