@@ -9,7 +9,7 @@ from typing import IO
 
 from mitosis.cli.output.progress_live import live_progress
 from mitosis.cli.output.progress_plain import PlainProgress, QuietProgress
-from mitosis.cli.text import can_move
+from mitosis.cli.output.streams import can_move
 from mitosis.runner.request import Progress
 
 

@@ -14,11 +14,12 @@ from mitosis.cli.output.progress_lines import (
     step_lines,
     summary_line,
 )
-from mitosis.cli.text import clean, has_colour, is_terminal, plain
+from mitosis.cli.output.streams import has_colour, is_terminal, plain
 from mitosis.protocol import OutputStream
 from mitosis.records.trial import StepRecord
 from mitosis.runner.request import Announcement, Outcome, Progress
 from mitosis.screen import Screen, without_colour
+from mitosis.text import clean
 
 
 class PlainProgress(Progress):
