@@ -17,6 +17,8 @@ from mitosis.cli.output.progress_lines import (
     summary_line,
 )
 from mitosis.cli.output.progress_live import live_progress
+from mitosis.cli.output.progress_plain import PlainProgress, QuietProgress
+from mitosis.cli.output.streams import can_move
 from mitosis.cli.text import can_move, clean, has_colour, is_terminal, plain
 from mitosis.protocol import OutputStream
 from mitosis.records.trial import StepRecord
