@@ -9,8 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mitosis.errors.usage import BadExpression, MalformedParameter, MisdirectedParameter, RepeatedParameter
+from mitosis.errors.usage import BadExpression, MalformedParameter, MisdirectedParameter, RepeatedParameter, UsageError
+from mitosis.variants import MAX_NAME_BYTES, VariantName, is_too_long
 
+COMMANDS = frozenset(
+    (
+        *("check", "completion", "demo", "forget", "hook", "init", "list", "lock", "open", "pull", "push", "run"),
+        *("setup", "show", "sync", "textconv", "variants", "verify"),
+    )
+)
+"""What the command line takes for a command where a step could stand."""
 _FLAGS = {"lookup": "-p", "eval": "-e"}
 _SHOWN_LIMIT = 80
 """Characters of an argument that an error shows."""
@@ -68,8 +76,8 @@ def parse_parameters(
     return tuple(parameter for _, parameter in found.values())
 
 
-def parse_variant(word: str) -> tuple[str, str, str]:
-    """Step, parameter and variant of `step.param=variant`.
+def parse_variant(word: str) -> VariantName:
+    """The variant that `step.param=variant` names.
 
     Raises:
         MalformedParameter: it does not have this form.
@@ -80,7 +88,20 @@ def parse_variant(word: str) -> tuple[str, str, str]:
         raise MalformedParameter(
             _shell_word(word), "it names no variant", "Write it as step.param=variant, without blanks around the `=`."
         )
-    return step, name, variant
+    return VariantName(step, name, variant)
+
+
+def parse_parameter(word: str, *, needs_parameter: bool = True) -> tuple[str, str]:
+    """The step and the parameter that `step.param` names; the latter may be empty if it is not needed.
+
+    Raises:
+        UsageError: it names neither.
+    """
+    step, _, parameter = word.partition(".")
+    if not step or "=" in word or (needs_parameter and not parameter):
+        words = "STEP.PARAM VARIANT, in two words" if needs_parameter else "STEP.PARAM"
+        raise UsageError(f"`{word}` names no parameter: write {words}")
+    return step, parameter
 
 
 def quoting_hint(parameter: str, text: str) -> str:
@@ -148,6 +169,13 @@ def _parse_one(
         _check_expression(shown, text)
     elif not text:
         raise MalformedParameter(option, "the variant is empty", f"{form}: a name that the step's lookup has.")
+    for recorded in (step, name, text) if kind == "lookup" else (step, name):
+        if is_too_long(recorded):
+            raise MalformedParameter(
+                option,
+                f"the name `{recorded[:_SHOWN_LIMIT]}...` is too long to be recorded",
+                f"Names of steps, parameters and variants have at most {MAX_NAME_BYTES} bytes.",
+            )
     return ParameterArgument(step, name, kind, text, tracked)
 
 

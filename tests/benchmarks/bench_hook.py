@@ -22,7 +22,7 @@ from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.hook import installing
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
+from mitosis.variants import Variant, VariantName
 
 FILES = 5_000
 STEPS = 20
@@ -74,11 +74,11 @@ def _module(step: int, start: int) -> str:
     return f'from lab.common import ramp\n\nlookup_dict = {{"size": {{\n{entries}}}}}\n\n\ndef run(size): ...\n'
 
 
-def _variant(step: str, name: str, value: int) -> VariantValue:
+def _variant(step: str, name: str, value: int) -> Variant:
     import numpy as np
 
     data = encode_value(np.arange(1000) * value)
-    return VariantValue(step, "size", name, digest_value(data), data, f"lab.{step}:lookup_dict")
+    return Variant(VariantName(step, "size", name), digest_value(data), data, f"lab.{step}:lookup_dict")
 
 
 def _measure(folder: Path) -> None:

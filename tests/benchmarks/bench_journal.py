@@ -23,8 +23,8 @@ from journal_builder import VARIANTS, build_journal
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
+from mitosis.variants import Variant, VariantName
 
 MITOSIS = (sys.executable, "-m", "mitosis")
 SIZES = (1_000, 10_000, 100_000)
@@ -86,7 +86,7 @@ def _measure_writing(folder: Path, newest: TrialRecord) -> None:
 
     lookup = newest.parameters[0]
     meaning = encode_value(VARIANTS[lookup.text])
-    variant = VariantValue(lookup.step, lookup.name, lookup.text, lookup.digest or "", meaning)
+    variant = Variant(VariantName(lookup.step, lookup.name, lookup.text), lookup.digest or "", meaning)
     _report("first start, which makes the index", 1, lambda: journal.start(fresh(), [variant], "", identity))
     gc.collect()
     gc.freeze()
@@ -108,7 +108,7 @@ def _measure_writing(folder: Path, newest: TrialRecord) -> None:
     _git(folder, "config", "--unset", "mitosis.fsync")
     _report("nine small files written durably", 20, lambda: _write_durably(folder, 9))
     values = [encode_value(number) for number in range(1000)]
-    many = [VariantValue("fit", f"p{i % 10}", f"v{i}", digest_value(v), v) for i, v in enumerate(values)]
+    many = [Variant(VariantName("fit", f"p{i % 10}", f"v{i}"), digest_value(v), v) for i, v in enumerate(values)]
     _report("start that locks 1,000 variants", 1, lambda: journal.start(fresh(), many, "", identity))
     _report("check of 1,000 variants", 10, lambda: journal.check(many))
     loose = subprocess.run(["git", "count-objects"], cwd=folder, capture_output=True, text=True, check=True).stdout

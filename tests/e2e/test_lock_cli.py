@@ -19,10 +19,7 @@ other = ["lab:run", "lab:lookup_dict"]
 def locked(lab: Lab) -> dict[str, str]:
     from mitosis.canonical.show import summarize_value
 
-    return {
-        f"{lock.step}.{lock.parameter}={lock.variant}": summarize_value(lock.value)
-        for lock in lab.journal.iter_variants()
-    }
+    return {str(lock.name): summarize_value(lock.value) for lock in lab.journal.iter_variants()}
 
 
 def test_all_variants_are_locked_and_printed(lab: Lab) -> None:

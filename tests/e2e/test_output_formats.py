@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 
 import mitosis as library
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.runner.request import Request, rerun_command
-from support.e2e import Mitosis
+from support.e2e import SLOW, Commit, Mitosis, Records
 
-Commit = Callable[[Mapping[str, str]], str]
-Records = Callable[[], list[TrialRecord]]
-SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
 ALWAYS = {"source.py", "experiment.log", "requirements.txt", "results_0.dill", "parameters_0.dill"}
 WITH_PAGE = {"experiment", "next_iteration.html"}
 """Links, which a record does not list."""
@@ -111,19 +108,15 @@ def test_what_the_page_cannot_show_is_in_a_notebook_whatever_was_asked_for(
     assert f"{record.folder}/notebook.ipynb" in [link["href"] for link in page.select("a[href]")]
 
 
-@pytest.mark.parametrize(
-    "shown",
-    [
+def test_what_the_page_or_a_file_has_needs_no_notebook(
+    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], commit: Commit
+) -> None:
+    shown = [
         "display([1, 2, 3])",
         "display({'text/html': '<table>' + '<tr><td>1</td></tr>' * 9000 + '</table>', 'text/plain': 'x'}, raw=True)",
         "print('much ' * 90000)",
-    ],
-    ids=["text", "table", "printed"],
-)
-def test_what_the_page_or_a_file_has_needs_no_notebook(
-    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], commit: Commit, shown: str
-) -> None:
-    commit({"lab/__init__.py": DISPLAYS.format(display=shown)})
+    ]
+    commit({"lab/__init__.py": DISPLAYS.format(display="\n    ".join(shown))})
     done = mitosis("my_exp", "--output", "html")
     assert "notebook.ipynb" not in names_in(folder_of(project, only_record()))
     assert "notebook" not in done.stderr
@@ -159,10 +152,10 @@ def test_ipynb_makes_no_page_and_says_where_the_notebook_is(
     assert library.load_trial_data(record.key)[0]["main"] == 4
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_page_after_a_trial_without_one_has_the_link_to_the_one_before(
     mitosis: Mitosis, project: Path, records: Records
 ) -> None:
-    mitosis(*SLOW)
     mitosis(*SLOW, "--output", "ipynb")
     mitosis(*SLOW, "--output", "html")
     last, middle, first = records()

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.records.fields import TrialRecord
-from support.e2e import Mitosis, command
+from mitosis.records.trial import TrialRecord
+from support.e2e import SLOW, Mitosis, command
 from support.waiting import TIMEOUT_S
 
-SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
 FULL = Path("/dev/full")
 
 pytestmark = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
@@ -35,7 +34,7 @@ def test_output_that_is_lost_is_no_success(project: Path, words: tuple[str, ...]
     assert (done.returncode, done.stderr) == (2, "mitosis: the output cannot be written: No space left on device\n")
 
 
-@pytest.mark.parametrize("options", [(), ("-q",), ("--json", "-q")])
+@pytest.mark.parametrize("options", [(), ("--json", "-q")])
 def test_trial_whose_lines_are_lost_keeps_its_status(
     project: Path, only_record: Callable[[], TrialRecord], options: tuple[str, ...]
 ) -> None:

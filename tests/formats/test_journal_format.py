@@ -16,23 +16,19 @@ import pytest
 from mitosis.git.repository import Identity, find_repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import LockedVariant, VariantValue
 from mitosis.journal.remarks import decode_remark, remark_file
 from mitosis.journal.render import render_blob
-from mitosis.records import FORMAT, decode_trial, encode_trial
-from mitosis.records.fields import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.codec import FORMAT, decode_trial, encode_trial
+from mitosis.records.trial import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.variants import Variant, VariantName
 
 Git = Callable[..., str]
 
 FOLDER = Path(__file__).parent / "journal"
-TIPS = {
-    1: "8506ed5ec779899a511ff26473efd247e422d5f0",
-    2: "7ff1197b3b76e05a395bac6b6c8b4d584f03b701",
-    3: "5f64c325c64c4bee2e62eb94762f668c41bde6d2",
-}
+TIPS = {1: "3cf64eb87dca87f9835b0e7c9163b245765f3a3e"}
 """The journal's newest commit in each format."""
 FORMATS = sorted(TIPS)
-RECORD_FORMATS = [1, 2]
+RECORD_FORMATS = [1]
 ENVIRONMENT = "numpy==2.0.0\npandas==2.2.0\n"
 ENVIRONMENT_DIGEST = hashlib.sha256(ENVIRONMENT.encode()).hexdigest()[:40]
 ADA = Identity("Ada Lovelace", "ada@example.org", 1_772_366_400, 60)
@@ -110,7 +106,7 @@ def lab(tmp_path: Path, git: Git, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write_journal(folder: Path) -> None:
     """Write the journal of the test data with this version of mitosis."""
     journal = Journal(find_repository(folder))
-    slow = VariantValue("fit", "frequency", "slow", SLOW_DIGEST, SLOW)
+    slow = Variant(VariantName("fit", "frequency", "slow"), SLOW_DIGEST, SLOW)
     for record in (FINISHED, FAILED):
         commit = journal.repository.head
         running = record.with_changes(
@@ -133,7 +129,7 @@ def test_journal_of_every_format_is_read(lab: Path, git: Git, version: int) -> N
     commit = git("rev-parse", "HEAD", cwd=lab).strip()
     assert list(journal.iter_trials()) == [record.with_changes(commit=commit) for record in (FAILED, FINISHED)]
     assert list(journal.iter_trials(limit=1)) == [FAILED.with_changes(commit=commit)]
-    assert list(journal.iter_variants()) == [LockedVariant("fit", "frequency", "slow", SLOW_DIGEST, SLOW)]
+    assert list(journal.iter_variants()) == [Variant(VariantName("fit", "frequency", "slow"), SLOW_DIGEST, SLOW)]
     assert journal.read_environment(ENVIRONMENT_DIGEST) == ENVIRONMENT
     [origin] = journal.variant_origins().values()
     assert (origin.author, origin.date) == ("Ada Lovelace <ada@example.org>", datetime(2026, 3, 1, 12, tzinfo=UTC))
@@ -145,7 +141,9 @@ def test_journal_of_every_format_can_be_added_to(lab: Path, git: Git, version: i
     import_journal(git, lab, version)
     journal = Journal(find_repository(lab))
     third = FINISHED.with_changes(key="77b0de000000", commit=journal.repository.head, status="running", ended=None)
-    started = journal.start(third, [VariantValue("fit", "frequency", "slow", SLOW_DIGEST, SLOW)], ENVIRONMENT, ADA)
+    started = journal.start(
+        third, [Variant(VariantName("fit", "frequency", "slow"), SLOW_DIGEST, SLOW)], ENVIRONMENT, ADA
+    )
     assert started.record.iteration == 2
     assert started.newly_locked == ()
     assert git("cat-file", "-p", "refs/mitosis/journal:format", cwd=lab) == f"{layout.FORMAT}\n"
@@ -182,8 +180,8 @@ REMARKS: dict[str, object] = {
 
 @pytest.mark.parametrize("kind", REMARKS)
 def test_remark_is_written_and_read_as_ever(kind: str) -> None:
-    path, data = remark_file(kind, "my_exp", "frequency", "slow", REMARKS[kind])
-    assert data == (FOLDER / f"{kind}-3.msgpack").read_bytes()
+    path, data = remark_file(kind, VariantName("my_exp", "frequency", "slow"), REMARKS[kind])
+    assert data == (FOLDER / f"{kind}-1.msgpack").read_bytes()
     folder, _, name = path.rpartition("/")
     assert folder == f"{kind}/my_exp/frequency/slow"
     assert decode_remark(kind, name, data, path) == REMARKS[kind]

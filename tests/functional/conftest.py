@@ -2,7 +2,7 @@
 
 Fixtures to use:
     journal: the journal of `repository_folder`.
-    make_variant: makes a `VariantValue` of `my_exp.frequency` from a Python value.
+    make_variant: makes a `Variant` of `my_exp.frequency` from a Python value.
     start_trial: starts a trial in `journal`; takes fields of the record, `variants` and `journal`; returns the record.
     run_trial: the same, and ends it.
     hub: a bare clone of `repository_folder`.
@@ -22,8 +22,8 @@ import pytest
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
+from mitosis.variants import Variant, VariantName
 
 ENVIRONMENT = "numpy==2.0.0\npandas==2.2.0\n"
 
@@ -34,19 +34,19 @@ def journal(repository_folder: Path) -> Journal:
 
 
 @pytest.fixture
-def make_variant() -> Callable[..., VariantValue]:
+def make_variant() -> Callable[..., Variant]:
     def make(
         variant: str = "slow", value: object = 1, *, step: str = "my_exp", parameter: str = "frequency"
-    ) -> VariantValue:
+    ) -> Variant:
         data = encode_value(value)
-        return VariantValue(step, parameter, variant, digest_value(data), data, "sine_experiment:lookup_dict")
+        return Variant(VariantName(step, parameter, variant), digest_value(data), data, "sine_experiment:lookup_dict")
 
     return make
 
 
 @pytest.fixture
 def start_trial(request: pytest.FixtureRequest, make_record: Callable[..., TrialRecord]) -> Callable[..., TrialRecord]:
-    def start(*, variants: Sequence[VariantValue] = (), journal: Journal | None = None, **fields: Any) -> TrialRecord:
+    def start(*, variants: Sequence[Variant] = (), journal: Journal | None = None, **fields: Any) -> TrialRecord:
         into: Journal = request.getfixturevalue("journal") if journal is None else journal
         record = make_record(**{"commit": into.repository.head, **fields})
         return into.start(record, variants, ENVIRONMENT, into.repository.identity()).record
@@ -58,7 +58,7 @@ def start_trial(request: pytest.FixtureRequest, make_record: Callable[..., Trial
 def run_trial(request: pytest.FixtureRequest, start_trial: Callable[..., TrialRecord]) -> Callable[..., TrialRecord]:
     def run(
         *,
-        variants: Sequence[VariantValue] = (),
+        variants: Sequence[Variant] = (),
         journal: Journal | None = None,
         ended: str | None = None,
         **fields: Any,

@@ -9,12 +9,10 @@ import pytest
 
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.check.reports import Report, check_revisions, check_staged, check_working_tree
-from mitosis.errors.repository import UnknownRevision
-from mitosis.errors.usage import ConfigError
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.layout import variant_path
-from mitosis.journal.locks import LockedVariant, VariantValue
+from mitosis.variants import Variant, VariantName
 from support.e2e import write
 
 Git = Callable[..., str]
@@ -42,7 +40,7 @@ def lock(folder: Path, **values: object) -> None:
     variants = []
     for name, value in values.items():
         data = encode_value(value)
-        variants.append(VariantValue("my_exp", "frequency", name, digest_value(data), data, "lab:lookup_dict"))
+        variants.append(Variant(VariantName("my_exp", "frequency", name), digest_value(data), data, "lab:lookup_dict"))
     assert repository.head is not None
     Journal(repository).lock(variants, repository.head, repository.identity())
 
@@ -55,7 +53,7 @@ def commit(folder: Path, git: Git, files: Mapping[str, str]) -> str:
 
 
 def shown(report: Report) -> list[tuple[str, str, str | None]]:
-    return [(found.change.kind, found.change.variant, found.commit) for found in report.found]
+    return [(change.kind, change.name.variant, change.commit) for change in report.changes]
 
 
 def staged(folder: Path) -> Report:
@@ -78,36 +76,15 @@ def test_each_state_is_checked_by_itself(lab: Path, git: Git) -> None:
 
 def test_a_change_says_what_is_different_and_where(lab: Path) -> None:
     write(lab, {"lab.py": "lookup_dict = {'frequency': {\n    'fast': 10,\n    'slow': 2,\n}}\n"})
-    [unplaced] = [found.change for found in check_working_tree(find_repository(lab)).found]
+    [unplaced] = check_working_tree(find_repository(lab)).changes
     assert unplaced.place is None
     report = check_working_tree(find_repository(lab), with_places=True)
-    [change] = [found.change for found in report.found]
-    assert (change.full_name, change.locked, str(change.place)) == ("my_exp.frequency=slow", "1", "lab.py:3")
+    [change] = report.changes
+    assert (str(change.name), change.locked, str(change.place)) == ("my_exp.frequency=slow", "1", "lab.py:3")
     assert change.redefinition is not None
     assert change.redefinition.now_summary == "2"
     assert report.breaks
     assert report.evaluation is not None
-
-
-def test_of_a_range_each_change_is_told_with_the_commit_that_brings_it(lab: Path, git: Git) -> None:
-    before = commit(lab, git, dictionary(slow=1, fast=11))
-    commit(lab, git, {"README.md": "more\n"})
-    second = commit(lab, git, dictionary(slow=2, fast=11))
-    commit(lab, git, {"README.md": "still more\n"})
-    third = commit(lab, git, dictionary(slow=3, fast=11))
-    commit(lab, git, {"README.md": "yet more\n"})
-    report = in_range(lab, f"{before}..")
-    assert shown(report) == [("changed", "slow", second), ("changed", "slow", third)]
-    assert report.states == (f"5 commits of {before}..",)
-    assert shown(in_range(lab, f"{before}~..{before}")) == [("changed", "fast", before)]
-
-
-def test_what_is_brought_by_a_branch_and_undone_is_told(lab: Path, git: Git) -> None:
-    before = git("rev-parse", "HEAD").strip()
-    bad = commit(lab, git, dictionary(slow=2, fast=10))
-    commit(lab, git, dictionary(slow=1, fast=10))
-    assert shown(in_range(lab, f"{before}..HEAD")) == [("changed", "slow", bad)]
-    assert shown(in_range(lab, "HEAD")) == []
 
 
 def test_of_a_range_what_data_files_bring_is_told_with_their_commits(lab: Path, git: Git) -> None:
@@ -120,61 +97,37 @@ def test_of_a_range_what_data_files_bring_is_told_with_their_commits(lab: Path, 
     assert shown(in_range(lab, f"{before}..")) == [("changed", "slow", bad)]
 
 
-def test_a_commit_whose_configuration_is_broken_is_a_problem_of_a_range_alone(lab: Path, git: Git) -> None:
-    before = git("rev-parse", "HEAD").strip()
-    commit(lab, git, {"pyproject.toml": "[tool.mitosis"})
-    last = commit(lab, git, {"pyproject.toml": STEP, **dictionary(slow=2, fast=10)})
-    report = in_range(lab, f"{before}..")
-    assert shown(report) == [("changed", "slow", last)]
-    assert len(report.problems) == 1
-    write(lab, {"pyproject.toml": "[tool.mitosis"})
-    git("add", ".")
-    with pytest.raises(ConfigError):
-        staged(lab)
-
-
-@pytest.mark.parametrize("text", ["nothing", "HEAD...HEAD", "nothing..HEAD", "HEAD..--help", ""])
-def test_revisions_that_git_does_not_know_are_refused(lab: Path, text: str) -> None:
-    with pytest.raises(UnknownRevision):
-        in_range(lab, text)
-
-
-def test_nothing_is_found_where_no_locks_are(lab: Path, git: Git) -> None:
-    git("update-ref", "-d", "refs/mitosis/journal")
-    assert shown(check_working_tree(find_repository(lab))) == []
-
-
 def test_a_damaged_lock_does_not_hide_what_is_changed_besides(lab: Path, rewrite: Rewrite) -> None:
     digest = digest_value(encode_value(1))
-    rewrite({variant_path("my_exp", "frequency", "slow", digest): b"\xc1 no value"})
+    rewrite({variant_path(VariantName("my_exp", "frequency", "slow"), digest): b"\xc1 no value"})
     write(lab, dictionary(slow=2, fast=11))
     report = check_working_tree(find_repository(lab))
     assert shown(report) == [("changed", "fast", None), ("unlockable", "slow", None)]
-    assert "mitosis verify" in report.found[1].change.reason
+    assert "mitosis verify" in report.changes[1].reason
 
 
 def test_locked_values_are_asked_for_one_at_a_time(lab: Path) -> None:
     journal = Journal(find_repository(lab))
     asked = []
 
-    def pairs() -> Iterator[tuple[VariantValue, LockedVariant]]:
+    def pairs() -> Iterator[tuple[Variant, Variant]]:
         for use, locked in journal.read_locks(journal.locks()):
-            asked.append(use.variant)
+            asked.append(use.name.variant)
             data = encode_value(2)
-            yield VariantValue(*use[:3], digest_value(data), data), locked
+            yield Variant(use.name, digest_value(data), data), locked
 
     for count, redefinition in enumerate(journal.describe(pairs(), {}), 1):
-        assert asked[-1] == redefinition.variant
+        assert asked[-1] == redefinition.name.variant
         assert len(asked) == count
     assert asked == ["fast", "slow"]
 
 
 def test_a_damaged_lock_of_what_is_gone_is_told_without_its_value(lab: Path, rewrite: Rewrite) -> None:
     digest = digest_value(encode_value(1))
-    rewrite({variant_path("my_exp", "frequency", "slow", digest): b"\xc1 no value"})
+    rewrite({variant_path(VariantName("my_exp", "frequency", "slow"), digest): b"\xc1 no value"})
     write(lab, dictionary(fast=10))
     report = check_working_tree(find_repository(lab))
-    assert [(found.change.kind, found.change.locked) for found in report.found] == [("removed", "")]
+    assert [(change.kind, change.locked) for change in report.changes] == [("removed", "")]
 
 
 def test_remarks_that_cannot_be_read_are_a_problem(lab: Path, rewrite: Rewrite) -> None:
@@ -187,9 +140,9 @@ def test_remarks_that_cannot_be_read_are_a_problem(lab: Path, rewrite: Rewrite) 
 
 def test_a_removed_parameter_and_one_that_is_no_dictionary_are_told(lab: Path) -> None:
     write(lab, {"lab.py": "lookup_dict = {}\n"})
-    assert [f.change.kind for f in check_working_tree(find_repository(lab)).found] == ["removed", "removed"]
+    assert [change.kind for change in check_working_tree(find_repository(lab)).changes] == ["removed", "removed"]
     write(lab, {"lab.py": "lookup_dict = {'frequency': 3}\n"})
-    assert [f.change.kind for f in check_working_tree(find_repository(lab)).found] == ["unlockable", "unlockable"]
+    assert [change.kind for change in check_working_tree(find_repository(lab)).changes] == ["unlockable", "unlockable"]
 
 
 def test_what_another_report_has_found_can_be_left_out(lab: Path, git: Git) -> None:

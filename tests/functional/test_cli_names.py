@@ -10,25 +10,25 @@ import pytest
 from mitosis.__main__ import run_command
 from mitosis.canonical.encode import encode_value
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
-from mitosis.records.fields import ParameterRecord, ProcessRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, ProcessRecord, TrialRecord
+from mitosis.variants import Variant
 
 RunTrial = Callable[..., TrialRecord]
-MakeVariant = Callable[..., VariantValue]
+MakeVariant = Callable[..., Variant]
 Rewrite = Callable[[dict[str, bytes | str | None]], None]
 
 
-def frequency(value: VariantValue, summary: str) -> tuple[ParameterRecord, ...]:
-    return (ParameterRecord("my_exp", "frequency", "lookup", value.variant, digest=value.digest, summary=summary),)
+def frequency(value: Variant, summary: str) -> tuple[ParameterRecord, ...]:
+    return (ParameterRecord("my_exp", "frequency", "lookup", value.name.variant, digest=value.digest, summary=summary),)
 
 
 @pytest.fixture
-def adas(make_variant: MakeVariant) -> VariantValue:
+def adas(make_variant: MakeVariant) -> Variant:
     return make_variant("slow", 1)
 
 
 @pytest.fixture
-def bobs(make_variant: MakeVariant) -> VariantValue:
+def bobs(make_variant: MakeVariant) -> Variant:
     return make_variant("slow", 3)
 
 
@@ -36,8 +36,8 @@ def bobs(make_variant: MakeVariant) -> VariantValue:
 def two_meanings(
     repository_folder: Path,
     run_trial: RunTrial,
-    adas: VariantValue,
-    bobs: VariantValue,
+    adas: Variant,
+    bobs: Variant,
     rewrite: Rewrite,
     monkeypatch: pytest.MonkeyPatch,
 ) -> tuple[TrialRecord, TrialRecord]:
@@ -62,8 +62,8 @@ def test_every_command_that_shows_a_name_with_two_meanings_says_so(
 
 def test_variants_names_the_command_that_resolves(
     two_meanings: tuple[TrialRecord, TrialRecord],
-    adas: VariantValue,
-    bobs: VariantValue,
+    adas: Variant,
+    bobs: Variant,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run_command(["variants"])
@@ -88,7 +88,7 @@ def test_variants_names_the_command_that_resolves(
 
 
 def test_trial_keeps_showing_what_it_used(
-    two_meanings: tuple[TrialRecord, TrialRecord], adas: VariantValue, capsys: pytest.CaptureFixture[str]
+    two_meanings: tuple[TrialRecord, TrialRecord], adas: Variant, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second = two_meanings
     run_command(["variants", "resolve", "my_exp.frequency=slow", "--keep", adas.digest, "--rename-other", "bobs-slow"])
@@ -102,7 +102,7 @@ def test_trial_keeps_showing_what_it_used(
 
 
 def test_meaning_can_be_dropped(
-    two_meanings: tuple[TrialRecord, TrialRecord], bobs: VariantValue, capsys: pytest.CaptureFixture[str]
+    two_meanings: tuple[TrialRecord, TrialRecord], bobs: Variant, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_command(["variants", "resolve", "my_exp.frequency=slow", "--keep", bobs.digest])
     assert "    1 is dropped; trials that used it keep saying so\n" in capsys.readouterr().out

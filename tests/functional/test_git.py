@@ -192,7 +192,9 @@ def test_relative_git_dir_counts_from_the_folder_of_the_process(
 
 def test_hook_finds_the_repository_that_is_committed_to(repository_folder: Path, tmp_path: Path, git: Git) -> None:
     git("worktree", "add", "--quiet", "-b", "other", str(tmp_path / "linked"))
-    program = "from pathlib import Path; from mitosis.git import find_repository; r = find_repository(Path.cwd())"
+    program = (
+        "from pathlib import Path; from mitosis.git.repository import find_repository; r = find_repository(Path.cwd())"
+    )
     hook = repository_folder / ".git" / "hooks" / "pre-commit"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(f"#!/bin/sh\n'{sys.executable}' -c '{program}; print(r.root, r.git_dir, sep=chr(10))' > ../found\n")
@@ -260,7 +262,7 @@ def test_command_reads_its_standard_input_and_nobody_elses(repository_folder: Pa
     repository = find_repository(repository_folder)
     assert repository.git("hash-object", "--stdin", stdin=b"1\n").strip() == "d00491fd7e5bb6fa28c517a0bb32b8b506539d4d"
     program = (
-        "from pathlib import Path; from mitosis.git import run_git\n"
+        "from pathlib import Path; from mitosis.git.program import run_git\n"
         "print(run_git('hash-object', '--stdin', cwd=Path.cwd()).decode(), input())"
     )
     done = subprocess.run(

@@ -14,7 +14,7 @@ from mitosis.git import brief as brief_module
 from mitosis.git.brief import open_briefly
 from mitosis.git.repository import Repository, find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 
 Git = Callable[..., str]
 
@@ -163,7 +163,7 @@ def test_recorded_trials_are_shown_without_libgit2_and_the_console_of_rich(
     key = run_trial().key
     git("gc", "--quiet")
     words = [key if word == "KEY" else word for word in command]
-    heavy = {"pygit2", "rich.console", "IPython", "jupyter_client", "nbconvert", "numpy", "psutil", "tomlkit"}
+    heavy = {"pygit2", "rich.console", "IPython", "jupyter_client", "nbconvert", "numpy", "psutil"}
     program = (
         f"import sys\nfrom mitosis.__main__ import run_command\nstatus = run_command({words!r})\n"
         f"print(status, *sorted({heavy!r} & set(sys.modules)))\n"

@@ -12,13 +12,13 @@ from mitosis.git.repository import Identity, find_repository
 from mitosis.journal import layout, locking
 from mitosis.journal import store as store_module
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
-from mitosis.records import decode_trial
-from mitosis.records.fields import ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.codec import decode_trial
+from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
+from mitosis.variants import Variant
 
 Git = Callable[..., str]
 MakeRecord = Callable[..., TrialRecord]
-MakeVariant = Callable[..., VariantValue]
+MakeVariant = Callable[..., Variant]
 RunTrial = Callable[..., TrialRecord]
 Rewrite = Callable[[dict[str, bytes | str | None]], None]
 

@@ -16,7 +16,8 @@ from mitosis.errors.journal import JournalBusy, JournalError
 from mitosis.git.repository import find_repository
 from mitosis.journal import locking
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.journal.queue import read_holder
+from mitosis.records.trial import TrialRecord
 
 RunTrial = Callable[..., TrialRecord]
 Git = Callable[..., str]
@@ -85,7 +86,8 @@ def test_lock_that_a_killed_process_left_on_a_ref_that_it_had_made_is_removed(
 def test_lock_of_a_living_process_is_waited_for_and_its_holder_named(
     repository_folder: Path, start_trial: RunTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locking, "LOCK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(locking, "LOCK_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(locking, "LIVE_HOLDER_TIMEOUT_S", 0.2)
     with (
         locked_by_another(repository_folder, "refs/mitosis/journal") as pid,
         pytest.raises(JournalBusy, match=f"process {pid} on .*, which still runs"),
@@ -153,8 +155,9 @@ def test_file_system_without_hard_links_is_locked_too(
     start_trial()
     lock = locking.RefLock(journal.repository, "refs/mitosis/journal", durable=False)
     lock.acquire()
-    assert locking.read_holder(lock.path) is not None
+    assert read_holder(lock.path) is not None
     monkeypatch.setattr(locking, "LOCK_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(locking, "LIVE_HOLDER_TIMEOUT_S", 0.1)
     with pytest.raises(JournalBusy):
         start_trial()
     lock.release()

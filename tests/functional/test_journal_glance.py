@@ -12,8 +12,8 @@ import pytest
 from mitosis.git.repository import find_repository
 from mitosis.journal.glance import Glance
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
+from mitosis.variants import Variant, VariantName
 
 NOON = "2026-03-01T12:00:{:02}+00:00"
 
@@ -23,7 +23,7 @@ def glance(journal: Journal) -> Glance:
 
 
 def test_variants_are_those_that_are_locked(
-    journal: Journal, start_trial: Callable[..., TrialRecord], make_variant: Callable[..., VariantValue]
+    journal: Journal, start_trial: Callable[..., TrialRecord], make_variant: Callable[..., Variant]
 ) -> None:
     start_trial(variants=[make_variant("slow", 1), make_variant("naïve: 100 %", [1, 2])])
     with glance(journal) as seen:
@@ -36,23 +36,15 @@ def test_variants_are_those_that_are_locked(
 
 
 def test_retired_variants_are_known(
-    journal: Journal, start_trial: Callable[..., TrialRecord], make_variant: Callable[..., VariantValue]
+    journal: Journal, start_trial: Callable[..., TrialRecord], make_variant: Callable[..., Variant]
 ) -> None:
     start_trial(variants=[make_variant("slow", 1)])
-    journal.retire("my_exp", "frequency", "slow", "too slow", journal.repository.identity())
+    journal.retire(VariantName("my_exp", "frequency", "slow"), "too slow", journal.repository.identity())
     with glance(journal) as seen:
         assert seen.retired("my_exp", "frequency") == {"slow"}
-    journal.unretire("my_exp", "frequency", "slow", journal.repository.identity())
+    journal.unretire(VariantName("my_exp", "frequency", "slow"), journal.repository.identity())
     with glance(journal) as seen:
         assert seen.retired("my_exp", "frequency") == set()
-
-
-def test_names_that_were_shortened_are_left_out(
-    journal: Journal, start_trial: Callable[..., TrialRecord], make_variant: Callable[..., VariantValue]
-) -> None:
-    start_trial(variants=[make_variant("x" * 2000, 1), make_variant("slow", 1)])
-    with glance(journal) as seen:
-        assert list(seen.variants("my_exp", "frequency")) == ["slow"]
 
 
 def test_newest_trials_come_first(journal: Journal, run_trial: Callable[..., TrialRecord]) -> None:
@@ -152,7 +144,7 @@ def test_partial_clones_fetch_nothing(
 def test_libgit2_is_not_loaded(journal: Journal, run_trial: Callable[..., TrialRecord]) -> None:
     run_trial()
     program = (
-        "import sys\nfrom pathlib import Path\nfrom mitosis.git import find_repository\n"
+        "import sys\nfrom pathlib import Path\nfrom mitosis.git.repository import find_repository\n"
         "from mitosis.journal.glance import Glance\n"
         "with Glance(find_repository(Path.cwd())) as seen:\n    assert seen.newest_trials('', 50)\n"
         "assert 'pygit2' not in sys.modules\nassert 'mitosis.journal.journal' not in sys.modules\n"

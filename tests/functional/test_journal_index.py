@@ -18,8 +18,8 @@ from mitosis.git.repository import find_repository
 from mitosis.journal.index import TrialIndex
 from mitosis.journal.journal import Journal
 from mitosis.journal.store import Store
-from mitosis.records import encode_trial
-from mitosis.records.fields import ParameterRecord, TrialRecord
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import ParameterRecord, TrialRecord
 from support.journal import record_path
 
 Git = Callable[..., str]

@@ -13,17 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mitosis.canonical.encode import digest_value, encode_value
-from mitosis.errors.journal import BadRecord, JournalError
+from mitosis.errors.journal import BadRecord, JournalError, NamingError
 from mitosis.errors.values import VariantConflict, VariantRedefined
 from mitosis.git.repository import Identity, find_repository
 from mitosis.journal import locks as locks_module
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import LockedVariant, VariantValue
-from mitosis.records.fields import ParameterRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, TrialRecord
+from mitosis.variants import Variant, VariantName
 
 Git = Callable[..., str]
 MakeRecord = Callable[..., TrialRecord]
-MakeVariant = Callable[..., VariantValue]
+MakeVariant = Callable[..., Variant]
 RunTrial = Callable[..., TrialRecord]
 Rewrite = Callable[[dict[str, bytes | str | None]], None]
 
@@ -33,15 +33,15 @@ BOB = Identity("Bob Bell", "bob@example.org", 1_772_452_800, 0)
 """A day later."""
 
 
-def lookup(variant: VariantValue) -> tuple[ParameterRecord, ...]:
-    return (ParameterRecord(variant.step, variant.parameter, "lookup", variant.variant, True, variant.digest),)
+def lookup(variant: Variant) -> tuple[ParameterRecord, ...]:
+    return (ParameterRecord(*variant.name[:2], "lookup", variant.name.variant, True, variant.digest),)
 
 
 @pytest.fixture
 def lock(journal: Journal, make_record: MakeRecord) -> Callable[..., TrialRecord]:
     """Start a trial that uses one variant."""
 
-    def start(variant: VariantValue, identity: Identity = ADA, into: Journal = journal) -> TrialRecord:
+    def start(variant: Variant, identity: Identity = ADA, into: Journal = journal) -> TrialRecord:
         record = make_record(commit=into.repository.head, parameters=lookup(variant))
         return into.start(record, [variant], "", identity).record
 
@@ -49,7 +49,7 @@ def lock(journal: Journal, make_record: MakeRecord) -> Callable[..., TrialRecord
 
 
 def locks_of(journal: Journal) -> list[tuple[str, str, str, str]]:
-    return [(lock.step, lock.parameter, lock.variant, lock.digest) for lock in journal.iter_variants()]
+    return [(lock.name.step, lock.name.parameter, lock.name.variant, lock.digest) for lock in journal.iter_variants()]
 
 
 def test_first_use_locks_and_later_uses_agree(
@@ -58,7 +58,7 @@ def test_first_use_locks_and_later_uses_agree(
     slow, fast = make_variant("slow", 1), make_variant("fast", 10)
     identity = journal.repository.identity()
 
-    def start(*variants: VariantValue) -> tuple[VariantValue, ...]:
+    def start(*variants: Variant) -> tuple[Variant, ...]:
         return journal.start(make_record(commit=journal.repository.head), variants, "", identity).newly_locked
 
     assert journal.check([slow, fast]) == (slow, fast)
@@ -67,8 +67,8 @@ def test_first_use_locks_and_later_uses_agree(
     assert start(slow, fast) == (fast,)
     assert start(slow, fast) == ()
     assert list(journal.iter_variants()) == [
-        LockedVariant("my_exp", "frequency", "fast", fast.digest, fast.value),
-        LockedVariant("my_exp", "frequency", "slow", slow.digest, slow.value),
+        Variant(VariantName("my_exp", "frequency", "fast"), fast.digest, fast.value),
+        Variant(VariantName("my_exp", "frequency", "slow"), slow.digest, slow.value),
     ]
 
 
@@ -87,11 +87,12 @@ def test_changed_scalar_is_refused_as_told(
         "Give the new value a name of its own, or restore the locked one."
     )
     assert isinstance(caught.value, RuntimeError)
-    assert (caught.value.step, caught.value.parameter, caught.value.variant) == ("my_exp", "frequency", "slow")
-    assert caught.value.locked.digest == make_variant(value=1).digest
-    assert caught.value.now_digest == make_variant(value=2).digest
-    assert caught.value.locked.used_by == 3
-    assert caught.value.source == "sine_experiment:lookup_dict"
+    [found] = caught.value.redefinitions
+    assert found.name == ("my_exp", "frequency", "slow")
+    assert found.locked.digest == make_variant(value=1).digest
+    assert found.now_digest == make_variant(value=2).digest
+    assert found.locked.used_by == 3
+    assert found.source == "sine_experiment:lookup_dict"
     assert journal.tip() == tip
     with pytest.raises(VariantRedefined):
         journal.check([make_variant(value=2)])
@@ -119,8 +120,8 @@ def test_changed_structure_is_refused_with_its_leaves(
         "Give the new value a name of its own, or restore the locked one "
         f"(locked by Ada Lovelace on 2026-03-01, commit {record.commit[:7]}, used by 1 trial).",
     ]
-    assert ("scale", "0.01 → 0.05") in caught.value.differences
-    assert caught.value.same_count == 4
+    assert ("scale", "0.01 → 0.05") in caught.value.redefinitions[0].differences
+    assert caught.value.redefinitions[0].same_count == 4
 
 
 def test_many_differences_are_counted(lock: Callable[..., TrialRecord], make_variant: MakeVariant) -> None:
@@ -134,7 +135,7 @@ def test_many_differences_are_counted(lock: Callable[..., TrialRecord], make_var
 
 
 def test_all_violated_variants_are_named(journal: Journal, make_record: MakeRecord, make_variant: MakeVariant) -> None:
-    def variants(value: int) -> list[VariantValue]:
+    def variants(value: int) -> list[Variant]:
         return [
             make_variant("slow", value),
             make_variant("kept", 7),
@@ -145,7 +146,7 @@ def test_all_violated_variants_are_named(journal: Journal, make_record: MakeReco
     journal.start(make_record(commit=journal.repository.head), variants(1), "", identity)
     with pytest.raises(VariantRedefined) as caught:
         journal.check(variants(2))
-    assert [r.variant for r in caught.value.redefinitions] == ["slow", "low"]
+    assert [r.name.variant for r in caught.value.redefinitions] == ["slow", "low"]
     text = str(caught.value)
     assert "variant `slow` of `my_exp.frequency` is locked" in text
     assert "variant `low` of `my_exp.noise` is locked" in text
@@ -163,7 +164,7 @@ def test_values_that_only_look_alike_are_refused(
 
 
 def test_names_are_told_apart(journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant) -> None:
-    names = ["slow", "Slow", "slow ", "", "a/b", "a%2Fb", "..", ".git", "ü", "u\u0308", "x" * 3000, "x" * 3001]
+    names = ["slow", "Slow", "slow ", "", "a/b", "a%2Fb", "..", ".git", "ü", "u\u0308", "x" * 200, "\0" * 200]
     for value, name in enumerate(names):
         lock(make_variant(name, value))
         lock(make_variant("v", value, parameter=name))
@@ -172,10 +173,18 @@ def test_names_are_told_apart(journal: Journal, lock: Callable[..., TrialRecord]
         assert journal.check([make_variant(name, value)]) == ()
         with pytest.raises(VariantRedefined):
             journal.check([make_variant(name, -1)])
-    short = {name for name in names if len(name) < 1000}
-    assert short <= {lock.variant for lock in journal.iter_variants()}
-    assert short <= {lock.parameter for lock in journal.iter_variants()}
-    assert short <= {lock.step for lock in journal.iter_variants()}
+    assert set(names) <= {lock.name.variant for lock in journal.iter_variants()}
+    assert set(names) <= {lock.name.parameter for lock in journal.iter_variants()}
+    assert set(names) <= {lock.name.step for lock in journal.iter_variants()}
+
+
+@pytest.mark.parametrize("names", [{"variant": "ä" * 101}, {"parameter": "x" * 201}, {"step": "x" * 201}])
+def test_name_that_is_too_long_is_refused(
+    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant, names: dict[str, str]
+) -> None:
+    with pytest.raises(NamingError, match="at most 200 bytes"):
+        lock(make_variant(**names))
+    assert journal.tip() is None
 
 
 def test_two_values_for_one_variant_at_once_are_refused(journal: Journal, make_variant: MakeVariant) -> None:
@@ -187,7 +196,7 @@ def test_two_values_for_one_variant_at_once_are_refused(journal: Journal, make_v
 def test_digest_of_another_value_is_a_mistake_of_the_caller(
     journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant
 ) -> None:
-    forged = VariantValue("my_exp", "frequency", "slow", make_variant(value=1).digest, make_variant(value=2).value)
+    forged = Variant(make_variant().name, make_variant(value=1).digest, make_variant(value=2).value)
     with pytest.raises(ValueError, match="is not the digest"):
         lock(forged)
     assert journal.tip() is None
@@ -202,9 +211,7 @@ def test_value_that_is_too_large_is_refused(
 
 
 @pytest.fixture
-def conflict(
-    lock: Callable[..., TrialRecord], make_variant: MakeVariant, rewrite: Rewrite
-) -> tuple[VariantValue, VariantValue]:
+def conflict(lock: Callable[..., TrialRecord], make_variant: MakeVariant, rewrite: Rewrite) -> tuple[Variant, Variant]:
     """Two meanings of one name, as a merge of two people's journals makes them."""
     ours, theirs = make_variant(value=1), make_variant(value=3)
     lock(ours)
@@ -216,12 +223,12 @@ def conflict(
 
 
 def test_variant_with_two_meanings_is_refused(
-    journal: Journal, lock: Callable[..., TrialRecord], conflict: tuple[VariantValue, VariantValue]
+    journal: Journal, lock: Callable[..., TrialRecord], conflict: tuple[Variant, Variant]
 ) -> None:
     for variant in conflict:
         with pytest.raises(VariantConflict) as caught:
             lock(variant)
-    first, second = sorted(caught.value.meanings, key=lambda meaning: meaning.summary)
+    first, second = sorted(caught.value.conflicts[0].meanings, key=lambda meaning: meaning.summary)
     assert (first.summary, first.author, first.date, first.used_by) == ("1", "Ada Lovelace", "2026-03-01", 2)
     assert (second.summary, second.used_by) == ("3", 0)
     text = str(caught.value)
@@ -242,7 +249,7 @@ def test_foreign_files_in_a_variant_folder_do_not_count(
         journal.check([make_variant(value=2)])
     assert journal.check([make_variant("new", 2)]) == (make_variant("new", 2),)
     problems: list[BadRecord] = []
-    assert [lock.variant for lock in journal.iter_variants(problems=problems)] == ["slow"]
+    assert [lock.name.variant for lock in journal.iter_variants(problems=problems)] == ["slow"]
     assert sorted(problem.where for problem in problems) == [
         "variants/my_exp/frequency/new/x.msgpack",
         "variants/my_exp/frequency/slow/README",
@@ -273,13 +280,13 @@ def test_origin_is_the_first_appearance(
     second = lock(make_variant("fast", 2), BOB, later)
     lock(slow, BOB, later)
     origins = later.variant_origins()
-    assert set(origins) == set(locks_of(later))
-    origin = origins["my_exp", "frequency", "slow", slow.digest]
+    assert set(origins) == set(later.locks())
+    origin = origins[slow.lock]
     assert (origin.author, origin.name) == ("Ada Lovelace <ada@example.org>", "Ada Lovelace")
     assert origin.date == datetime(2026, 3, 1, 12, tzinfo=UTC)
     assert origin.date.utcoffset() == timedelta(hours=1)
     assert (origin.commit, origin.trial) == (first.commit, first.key)
-    (fast,) = (found for name, found in origins.items() if name[2] == "fast")
+    (fast,) = (found for name, found in origins.items() if name.name.variant == "fast")
     assert (fast.commit, fast.trial) == (second.commit, second.key)
     assert git("log", "--format=%an", "refs/mitosis", "--", "variants/my_exp/frequency/slow") == "Ada Lovelace\n"
 
@@ -325,7 +332,7 @@ def test_same_lock_taken_by_two_people_has_the_earlier_origin(
     for parents in (("-p", "refs/mitosis/journal", "-p", theirs), ("-p", theirs, "-p", "refs/mitosis/journal")):
         merge = git("commit-tree", tree, *parents, "-m", "merge").strip()
         git("update-ref", "refs/mitosis/journal", merge)
-        origin = journal.variant_origins()["my_exp", "frequency", "slow", make_variant("slow", 1).digest]
+        origin = journal.variant_origins()[make_variant("slow", 1).lock]
         assert (origin.name, origin.trial) == ("Ada Lovelace", first.key)
         git("update-ref", "refs/mitosis/journal", f"{merge}^{1 if parents[3] == theirs else 2}")
 
@@ -334,7 +341,7 @@ def test_a_thousand_variants_are_checked_in_a_moment(journal: Journal, make_reco
     variants = []
     for number in range(1000):
         data = encode_value(number)
-        variants.append(VariantValue("fit", f"p{number % 10}", f"v{number}", digest_value(data), data))
+        variants.append(Variant(VariantName("fit", f"p{number % 10}", f"v{number}"), digest_value(data), data))
     identity = journal.repository.identity()
     started = journal.start(make_record(commit=journal.repository.head), variants, "", identity)
     assert started.newly_locked == tuple(variants)
@@ -368,6 +375,6 @@ def test_locked_variant_never_changes(
         else:
             with pytest.raises(VariantRedefined):
                 journal.start(record, [variant], "", ADA)
-    assert {lock.variant: lock.digest for lock in journal.iter_variants()} == {
+    assert {lock.name.variant: lock.digest for lock in journal.iter_variants()} == {
         name: make_variant(name, value).digest for name, value in meanings.items()
     }

@@ -12,14 +12,14 @@ from mitosis.errors.values import VariantConflict, VariantRedefined
 from mitosis.git.repository import find_repository
 from mitosis.journal import sharing
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
 from mitosis.journal.notes import note_of
 from mitosis.journal.sharing import Merged
 from mitosis.process import this_process
-from mitosis.records.fields import ParameterRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, TrialRecord
+from mitosis.variants import Variant, VariantName
 
 RunTrial = Callable[..., TrialRecord]
-MakeVariant = Callable[..., VariantValue]
+MakeVariant = Callable[..., Variant]
 Git = Callable[..., str]
 Clone = Callable[[str], Journal]
 
@@ -76,7 +76,7 @@ def test_union_of_two_journals_is_the_same_for_both(
     assert keys_of(ada) == keys_of(bob) == {one.key, two.key, three.key}
     assert git("log", "-1", "--format=%s", JOURNAL, cwd=ada.repository.root) == "merge bob: 1 trial received\n"
     assert bobs_tip in git("rev-parse", f"{JOURNAL}^2", cwd=ada.repository.root)
-    assert {locked.variant for locked in ada.iter_variants()} == {"slow", "fast", "middle"}
+    assert {locked.name.variant for locked in ada.iter_variants()} == {"slow", "fast", "middle"}
     assert pull(bob, ada).received == 0
     git("fsck", "--strict", cwd=ada.repository.root)
 
@@ -185,7 +185,7 @@ def test_two_meanings_are_kept_and_cannot_be_run(
     assert tree_of(ada, git) == tree_of(bob, git)
     for journal in (ada, bob):
         [conflict] = journal.conflicts()
-        assert conflict.full_name == "my_exp.frequency=slow"
+        assert str(conflict.name) == "my_exp.frequency=slow"
         assert {(m.digest, m.summary, m.author, m.used_by) for m in conflict.meanings} == {
             (adas.digest, "1", "ada", 1),
             (bobs.digest, "3", "bob", 1),
@@ -204,10 +204,15 @@ def test_resolution_holds_for_everybody(
     pull(ada, bob)
     pull(bob, ada)
     resolution = ada.resolve(
-        "my_exp", "frequency", "slow", adas.digest[:6], ada.repository.identity(), rename_others=["bobs-slow"]
+        VariantName("my_exp", "frequency", "slow"),
+        adas.digest[:6],
+        ada.repository.identity(),
+        rename_others=["bobs-slow"],
     )
     assert resolution.kept.digest == adas.digest
-    assert [(other.digest, name) for other, name in resolution.others] == [(bobs.digest, "bobs-slow")]
+    assert [(other.digest, str(name)) for other, name in resolution.others] == [
+        (bobs.digest, "my_exp.frequency=bobs-slow")
+    ]
     run_trial(journal=bob)
     pull(bob, ada)
     for journal in (ada, bob):
@@ -230,7 +235,7 @@ def test_meaning_that_is_not_kept_can_be_dropped(
     run_trial(journal=ada, variants=[adas])
     run_trial(journal=bob, variants=[bobs])
     pull(ada, bob)
-    ada.resolve("my_exp", "frequency", "slow", bobs.digest, ada.repository.identity())
+    ada.resolve(VariantName("my_exp", "frequency", "slow"), bobs.digest, ada.repository.identity())
     assert [locked.digest for locked in ada.iter_variants()] == [bobs.digest]
     pull(bob, ada)
     assert [locked.digest for locked in bob.iter_variants()] == [bobs.digest]
@@ -244,8 +249,8 @@ def test_two_resolutions_that_differ_are_a_conflict_again(
     run_trial(journal=bob, variants=[bobs])
     pull(ada, bob)
     pull(bob, ada)
-    ada.resolve("my_exp", "frequency", "slow", adas.digest, ada.repository.identity())
-    bob.resolve("my_exp", "frequency", "slow", bobs.digest, bob.repository.identity())
+    ada.resolve(VariantName("my_exp", "frequency", "slow"), adas.digest, ada.repository.identity())
+    bob.resolve(VariantName("my_exp", "frequency", "slow"), bobs.digest, bob.repository.identity())
     pull(ada, bob)
     pull(bob, ada)
     for journal in (ada, bob):
@@ -262,8 +267,8 @@ def test_third_meaning_is_not_what_two_different_resolutions_leave(
         run_trial(journal=journal, variants=[variant])
     pull(ada, bob)
     pull(bob, ada)
-    ada.resolve("my_exp", "frequency", "slow", adas.digest, ada.repository.identity())
-    bob.resolve("my_exp", "frequency", "slow", bobs.digest, bob.repository.identity())
+    ada.resolve(VariantName("my_exp", "frequency", "slow"), adas.digest, ada.repository.identity())
+    bob.resolve(VariantName("my_exp", "frequency", "slow"), bobs.digest, bob.repository.identity())
     pull(bob, cy)
     pull(ada, bob)
     pull(bob, ada)
@@ -319,7 +324,7 @@ def test_resolution_that_makes_no_sense_is_refused(
     tip = ada.tip()
     keep = adas.digest if keep == "adas" else "f" * 39 if keep == "0" else keep
     with pytest.raises(ResolveError, match=message):
-        ada.resolve("my_exp", "frequency", variant, keep, ada.repository.identity(), rename_others=names)
+        ada.resolve(VariantName("my_exp", "frequency", variant), keep, ada.repository.identity(), rename_others=names)
     assert ada.tip() == tip
 
 
@@ -350,9 +355,11 @@ def test_meaning_that_cannot_be_read_is_neither_kept_nor_suggested(
     tip = ada.tip()
     for keep, names in ((bad, []), (good.digest, ["other"])):
         with pytest.raises(ResolveError, match=f"{bad} cannot be read"):
-            ada.resolve("my_exp", "frequency", "slow", keep, ada.repository.identity(), rename_others=names)
+            ada.resolve(
+                VariantName("my_exp", "frequency", "slow"), keep, ada.repository.identity(), rename_others=names
+            )
     assert ada.tip() == tip
-    ada.resolve("my_exp", "frequency", "slow", f"{good.digest[:4]}…", ada.repository.identity())
+    ada.resolve(VariantName("my_exp", "frequency", "slow"), f"{good.digest[:4]}…", ada.repository.identity())
     assert ada.check([good]) == ()
 
 
@@ -621,7 +628,7 @@ def test_some_trials_can_be_shared_without_the_others(
     git("push", "--quiet", str(bob.repository.root), spec, cwd=ada.repository.root)
     assert ada.tip() == tip
     assert bob.read_trial(wanted.key) == wanted
-    assert [locked.variant for locked in bob.iter_variants()] == ["slow"]
+    assert [locked.name.variant for locked in bob.iter_variants()] == ["slow"]
     assert bob.read_environment(wanted.environment)
     assert len(keys_of(bob)) == 2
     pull(ada, bob)

@@ -19,28 +19,28 @@ from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal import remarks as remarks_module
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
 from mitosis.journal.remarks import Remarks, remark_file
 from mitosis.journal.render import render_blob
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
+from mitosis.variants import Variant, VariantName
 from mitosis.verify import verify
 
 Git = Callable[..., str]
-MakeVariant = Callable[..., VariantValue]
+MakeVariant = Callable[..., Variant]
 RunTrial = Callable[..., TrialRecord]
 Rewrite = Callable[[dict[str, bytes | str | None]], None]
 
 ADA = Identity("Ada Lovelace", "ada@example.org", 1_772_366_400, 60)
-NAME = ("my_exp", "frequency", "slow")
+NAME = VariantName("my_exp", "frequency", "slow")
 
 
-def lock(journal: Journal, *variants: VariantValue) -> tuple[VariantValue, ...]:
+def lock(journal: Journal, *variants: Variant) -> tuple[Variant, ...]:
     assert journal.repository.head is not None
     return journal.lock(variants, journal.repository.head, ADA).newly_locked
 
 
 def names_of(journal: Journal) -> list[str]:
-    return [variant.variant for variant in journal.iter_variants()]
+    return [variant.name.variant for variant in journal.iter_variants()]
 
 
 def problems_of(journal: Journal) -> list[str]:
@@ -78,15 +78,15 @@ from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.errors.values import VariantRedefined
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
+from mitosis.variants import Variant, VariantName
 value = encode_value(int(sys.argv[1]))
 journal = Journal(find_repository(Path.cwd()))
-variant = VariantValue("my_exp", "frequency", "slow", digest_value(value), value, "sine:lookup_dict")
+variant = Variant(VariantName("my_exp", "frequency", "slow"), digest_value(value), value, "sine:lookup_dict")
 sys.stdin.readline()
 try:
     journal.lock([variant], journal.repository.head, journal.repository.identity())
 except VariantRedefined as error:
-    print("refused", error.locked.summary)
+    print("refused", error.redefinitions[0].locked.summary)
 else:
     print("locked", sys.argv[1])
 """
@@ -123,8 +123,8 @@ def test_of_many_processes_that_lock_one_name_to_two_values_one_value_wins(
 def test_renamed_variant_has_both_names(journal: Journal, make_variant: MakeVariant, git: Git) -> None:
     slow = make_variant("slow", 1)
     lock(journal, slow)
-    assert journal.rename(*NAME, "gentle", ADA).digest == slow.digest
-    assert {lock.variant: lock.digest for lock in journal.iter_variants()} == {
+    assert journal.rename(NAME, "gentle", ADA).digest == slow.digest
+    assert {lock.name.variant: lock.digest for lock in journal.iter_variants()} == {
         "slow": slow.digest,
         "gentle": slow.digest,
     }
@@ -151,11 +151,11 @@ def test_rename_is_refused_where_it_would_mislead(
 ) -> None:
     lock(journal, make_variant("slow", 1), make_variant("fast", 10), make_variant("twin", 1))
     if said is None:
-        journal.rename("my_exp", "frequency", old, new, ADA)
+        journal.rename(VariantName("my_exp", "frequency", old), new, ADA)
         said = "already"
     before = journal.tip()
     with pytest.raises(NamingError, match=said):
-        journal.rename("my_exp", "frequency", old, new, ADA)
+        journal.rename(VariantName("my_exp", "frequency", old), new, ADA)
     assert journal.tip() == before
 
 
@@ -164,9 +164,9 @@ def test_variant_in_conflict_is_neither_renamed_nor_locked(
 ) -> None:
     lock(journal, make_variant("slow", 1))
     other = make_variant("slow", 2)
-    rewrite({layout.variant_path(*NAME, other.digest): other.value})
+    rewrite({layout.variant_path(NAME, other.digest): other.value})
     with pytest.raises(NamingError, match="2 recorded meanings"):
-        journal.rename(*NAME, "gentle", ADA)
+        journal.rename(NAME, "gentle", ADA)
     with pytest.raises(VariantConflict):
         lock(journal, other)
 
@@ -179,8 +179,8 @@ def test_retired_variant_is_refused_with_its_reason(
 ) -> None:
     slow = make_variant("slow", 1)
     lock(journal, slow)
-    journal.rename(*NAME, "gentle", ADA)
-    journal.retire(*NAME, "the sensor was\nbroken", ADA)
+    journal.rename(NAME, "gentle", ADA)
+    journal.retire(NAME, "the sensor was\nbroken", ADA)
     with pytest.raises(VariantRetired) as caught:
         run_trial(variants=[slow])
     assert str(caught.value).splitlines() == [
@@ -189,7 +189,7 @@ def test_retired_variant_is_refused_with_its_reason(
         "Use another variant. To let it be used again:",
         "    mitosis variants retire my_exp.frequency=slow --undo",
     ]
-    assert caught.value.reasons == ("the sensor was\nbroken",)
+    assert caught.value.retirements[0].reasons == ("the sensor was\nbroken",)
     assert list(journal.iter_trials()) == []
     assert problems_of(journal) == []
     run_trial(variants=[make_variant("gentle", 1)])
@@ -198,33 +198,33 @@ def test_retired_variant_is_refused_with_its_reason(
 def test_retired_variant_can_be_used_again(journal: Journal, make_variant: MakeVariant, run_trial: RunTrial) -> None:
     slow = make_variant("slow", 1)
     lock(journal, slow)
-    journal.retire(*NAME, "", ADA)
+    journal.retire(NAME, "", ADA)
     with pytest.raises(NamingError, match="retired already"):
-        journal.retire(*NAME, "", ADA)
-    journal.unretire(*NAME, ADA)
+        journal.retire(NAME, "", ADA)
+    journal.unretire(NAME, ADA)
     run_trial(variants=[slow])
     with pytest.raises(NamingError, match="is not retired"):
-        journal.unretire(*NAME, ADA)
+        journal.unretire(NAME, ADA)
     with pytest.raises(NamingError, match="is not locked"):
-        journal.retire("my_exp", "frequency", "unknown", "", ADA)
+        journal.retire(VariantName("my_exp", "frequency", "unknown"), "", ADA)
 
 
 def test_variants_retired_apart_keep_both_reasons(
     journal: Journal, make_variant: MakeVariant, rewrite: Rewrite
 ) -> None:
     lock(journal, make_variant("slow", 1))
-    journal.retire(*NAME, "too noisy", ADA)
-    path, data = remark_file(layout.RETIRED, *NAME, "not used")
+    journal.retire(NAME, "too noisy", ADA)
+    path, data = remark_file(layout.RETIRED, NAME, "not used")
     rewrite({path: data})
     assert sorted(journal.remarks()[NAME].reasons) == ["not used", "too noisy"]
-    journal.unretire(*NAME, ADA)
+    journal.unretire(NAME, ADA)
     assert journal.remarks() == {}
 
 
 # --- functions ------------------------------------------------------------------------------------
 
 
-def with_functions(variant: VariantValue, **functions: str) -> VariantValue:
+def with_functions(variant: Variant, **functions: str) -> Variant:
     return dataclasses.replace(variant, functions={f"lab:{name}": digit * 40 for name, digit in functions.items()})
 
 
@@ -235,7 +235,7 @@ def test_changed_body_of_a_function_is_told_and_stops_nothing(journal: Journal, 
     journal.lock([with_functions(slow, kernel="a", window="b")], head, identity)
     assert journal.lock([with_functions(slow, kernel="a", window="b")], head, identity).changed == ()
     [changed] = journal.lock([with_functions(slow, kernel="c", window="b")], head, identity).changed
-    assert changed.names == ("lab:kernel",)
+    assert changed.functions == ("lab:kernel",)
     assert str(changed) == ("`lab:kernel` has another body than when variant `slow` of `my_exp.frequency` was locked")
 
 
@@ -247,7 +247,7 @@ def test_trial_tells_of_changed_bodies(
     for digit, names in (("a", ()), ("b", ("lab:kernel",)), ("a", ())):
         record = make_record(commit=journal.repository.head)
         started = journal.start(record, [with_functions(slow, kernel=digit)], "", identity)
-        assert tuple(name for changed in started.changed for name in changed.names) == names
+        assert tuple(name for changed in started.changed for name in changed.functions) == names
 
 
 def test_changed_bodies_can_be_accepted(journal: Journal, make_variant: MakeVariant) -> None:
@@ -256,11 +256,11 @@ def test_changed_bodies_can_be_accepted(journal: Journal, make_variant: MakeVari
     before, now = (with_functions(make_variant("slow", 1), kernel=digit) for digit in "ab")
     journal.lock([before], head, identity)
     [changed] = journal.lock([now], head, identity, accept_functions=True).changed
-    assert changed.names == ("lab:kernel",)
+    assert changed.functions == ("lab:kernel",)
     # A clone or branch that has the other body still means the same.
     assert journal.lock([now], head, identity).changed == journal.lock([before], head, identity).changed == ()
     [changed] = journal.lock([with_functions(before, kernel="c")], head, identity).changed
-    assert changed.names == ("lab:kernel",)
+    assert changed.functions == ("lab:kernel",)
 
 
 def test_lock_from_before_gets_the_sources_at_its_next_use(journal: Journal, make_variant: MakeVariant) -> None:
@@ -268,8 +268,8 @@ def test_lock_from_before_gets_the_sources_at_its_next_use(journal: Journal, mak
     lock(journal, slow)
     lock(journal, with_functions(slow, kernel="a"))
     assert journal.remarks()[NAME].sources == [{"lab:kernel": "a" * 40}]
-    journal.rename(*NAME, "gentle", ADA)
-    assert journal.remarks()["my_exp", "frequency", "gentle"].sources == [{"lab:kernel": "a" * 40}]
+    journal.rename(NAME, "gentle", ADA)
+    assert journal.remarks()[NAME.renamed("gentle")].sources == [{"lab:kernel": "a" * 40}]
 
 
 # --- what others write ----------------------------------------------------------------------------
@@ -283,7 +283,7 @@ def test_unreadable_remark_is_named_and_lets_nobody_run(
 ) -> None:
     slow = make_variant("slow", 1)
     lock(journal, slow)
-    folder = layout.remark_folder(layout.RETIRED, *NAME)
+    folder = layout.remark_folder(layout.RETIRED, NAME)
     rewrite({f"{folder}/{'a' * 40}.msgpack": content})
     problems: list[BadRecord] = []
     assert journal.remarks(problems=problems) == {}
@@ -299,7 +299,7 @@ def test_remarks_are_shown_as_text_in_a_log() -> None:
         (layout.RENAMED, "gentle", "name: gentle\n"),
         (layout.SOURCES, {"lab:kernel": "a" * 40}, f"functions:\n  lab:kernel: {'a' * 40}\n"),
     ):
-        path, data = remark_file(kind, *NAME, content)
+        path, data = remark_file(kind, NAME, content)
         assert render_blob(path.rpartition("/")[2], data) == shown
 
 
@@ -308,7 +308,7 @@ def test_foreign_file_beside_remarks_is_left_alone(
 ) -> None:
     slow = make_variant("slow", 1)
     lock(journal, slow)
-    folder = layout.remark_folder(layout.RETIRED, *NAME)
+    folder = layout.remark_folder(layout.RETIRED, NAME)
     rewrite({f"{folder}/README": "hello\n"})
     run_trial(variants=[slow])
     assert journal.remarks() == {}
@@ -318,15 +318,15 @@ def test_names_of_retired_variants_are_neither_given_nor_left(
     journal: Journal, make_variant: MakeVariant, rewrite: Rewrite
 ) -> None:
     lock(journal, make_variant("slow", 1), make_variant("fast", 1))
-    journal.retire("my_exp", "frequency", "fast", "", ADA)
+    journal.retire(VariantName("my_exp", "frequency", "fast"), "", ADA)
     with pytest.raises(NamingError, match="fast is retired"):
-        journal.rename(*NAME, "fast", ADA)
+        journal.rename(NAME, "fast", ADA)
     with pytest.raises(NamingError, match="fast is retired"):
-        journal.rename("my_exp", "frequency", "fast", "swift", ADA)
+        journal.rename(VariantName("my_exp", "frequency", "fast"), "swift", ADA)
     other = make_variant("slow", 2)
-    rewrite({layout.variant_path(*NAME, other.digest): other.value})
+    rewrite({layout.variant_path(NAME, other.digest): other.value})
     with pytest.raises(ResolveError, match="fast is retired"):
-        journal.resolve(*NAME, make_variant("slow", 1).digest, ADA, rename_others=["fast"])
+        journal.resolve(NAME, make_variant("slow", 1).digest, ADA, rename_others=["fast"])
 
 
 @pytest.mark.parametrize("kind", [layout.RENAMED, layout.SOURCES])
@@ -335,7 +335,7 @@ def test_advice_that_cannot_be_read_stops_no_trial(
 ) -> None:
     slow = with_functions(make_variant("slow", 1), kernel="a")
     lock(journal, slow)
-    rewrite({f"{layout.remark_folder(kind, *NAME)}/{'a' * 40}.msgpack": b"\xc1"})
+    rewrite({f"{layout.remark_folder(kind, NAME)}/{'a' * 40}.msgpack": b"\xc1"})
     run_trial(variants=[slow])
     lock(journal, slow)
 
@@ -347,7 +347,7 @@ def test_remark_with_fields_of_a_later_version_is_read(
     lock(journal, slow)
     data = msgpack.packb({"reason": "broken", "since": [2026, 1]})
     digest = hashlib.sha256(data).hexdigest()[:40]
-    rewrite({f"{layout.remark_folder(layout.RETIRED, *NAME)}/{digest}.msgpack": data})
+    rewrite({f"{layout.remark_folder(layout.RETIRED, NAME)}/{digest}.msgpack": data})
     with pytest.raises(VariantRetired, match="broken"):
         run_trial(variants=[slow])
 
@@ -360,7 +360,7 @@ def test_too_many_and_too_large_remarks_are_not_read(
     names = [(large, "slow")] + [(msgpack.packb({"reason": str(number)}), f"v{number}") for number in range(4)]
     rewrite(
         {
-            f"{layout.remark_folder(layout.RETIRED, 'my_exp', 'frequency', name)}/"
+            f"{layout.remark_folder(layout.RETIRED, VariantName('my_exp', 'frequency', name))}/"
             f"{hashlib.sha256(data).hexdigest()[:40]}.msgpack": data
             for data, name in names
         }
@@ -385,5 +385,5 @@ def test_too_many_and_too_large_remarks_are_not_read(
     ],
 )
 def test_latest_names_are_those_without_newer_ones(renamings: dict[str, list[str]], latest: tuple[str, ...]) -> None:
-    remarks = {("s", "p", name): Remarks(new_names=list(names)) for name, names in renamings.items()}
-    assert remarks_module.latest_names(remarks, ("s", "p", "fast")) == latest
+    remarks = {VariantName("s", "p", name): Remarks(new_names=list(names)) for name, names in renamings.items()}
+    assert remarks_module.latest_names(remarks, VariantName("s", "p", "fast")) == latest

@@ -11,11 +11,11 @@ import pytest
 
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
+from mitosis.variants import Variant
 
 Git = Callable[..., str]
-MakeVariant = Callable[..., VariantValue]
+MakeVariant = Callable[..., Variant]
 RunTrial = Callable[..., TrialRecord]
 
 

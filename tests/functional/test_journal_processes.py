@@ -17,7 +17,7 @@ import pytest
 from mitosis.errors.journal import BadRecord
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.waiting import TIMEOUT_S
 
 Git = Callable[..., str]
@@ -28,10 +28,11 @@ import json, secrets, sys
 from pathlib import Path
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
+from mitosis.variants import Variant
 from mitosis.errors.values import VariantRedefined
-from mitosis.records.fields import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.canonical.encode import digest_value, encode_value
+from mitosis import canonical
 
 folder, worker, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 repository = find_repository(folder)
@@ -42,9 +43,9 @@ print("ready", flush=True)
 sys.stdin.readline()
 for number in range(count):
     value = encode_value(number)
-    variant = VariantValue("my_exp", "seed", f"v{number}", digest_value(value), value)
+    variant = Variant("my_exp", "seed", f"v{number}", digest_value(value), value)
     mine = encode_value(worker)
-    contested = VariantValue("my_exp", "owner", f"v{number}", digest_value(mine), mine)
+    contested = Variant("my_exp", "owner", f"v{number}", digest_value(mine), mine)
     record = TrialRecord(
         key=secrets.token_hex(6),
         experiment="my_exp",

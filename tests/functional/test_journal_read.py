@@ -12,8 +12,8 @@ from mitosis.errors.journal import AmbiguousKey, BadRecord, JournalError, TrialN
 from mitosis.git.repository import find_repository
 from mitosis.journal import reading
 from mitosis.journal.journal import Journal
-from mitosis.records import MAX_RECORD_BYTES, encode_trial
-from mitosis.records.fields import TrialRecord
+from mitosis.records.codec import MAX_RECORD_BYTES, encode_trial
+from mitosis.records.trial import TrialRecord
 
 Git = Callable[..., str]
 MakeRecord = Callable[..., TrialRecord]

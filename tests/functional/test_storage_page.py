@@ -15,10 +15,10 @@ import pytest
 
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
 from mitosis.journal.messages import locked_message, renamed_message, retired_message
 from mitosis.journal.remarks import remark_file
-from mitosis.records.fields import Output, ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.trial import Output, ParameterRecord, StepRecord, TrialRecord
+from mitosis.variants import Variant, VariantLock, VariantName
 
 Git = Callable[..., str]
 RunTrial = Callable[..., TrialRecord]
@@ -31,13 +31,14 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 
+SLOW = VariantName("my_exp", "frequency", "slow")
 READING, TAKING = COMMANDS[:-2], COMMANDS[-2:]
 """Those that read the journal, and those that bring it to another clone."""
 
 
 @pytest.fixture
 def clone(
-    repository_folder: Path, tmp_path: Path, git: Git, run_trial: RunTrial, make_variant: Callable[..., VariantValue]
+    repository_folder: Path, tmp_path: Path, git: Git, run_trial: RunTrial, make_variant: Callable[..., Variant]
 ) -> Path:
     """A clone that has fetched the journal of two trials, by the commands of the page."""
     run_trial(key="5f2c91d07a3b", variants=[make_variant()])
@@ -74,8 +75,8 @@ def test_commands_of_the_page_tell_what_it_says(clone: Path, repository_folder: 
 def test_git_tells_how_the_page_says_that_a_variant_was_renamed_and_retired(clone: Path) -> None:
     repository = find_repository(clone)
     journal, identity = Journal(repository), repository.identity()
-    journal.rename("my_exp", "frequency", "slow", "one", identity)
-    journal.retire("my_exp", "frequency", "slow", "too slow", identity)
+    journal.rename(VariantName("my_exp", "frequency", "slow"), "one", identity)
+    journal.retire(VariantName("my_exp", "frequency", "slow"), "too slow", identity)
     naming, _, retired = (run(command, clone) for command in READING[5:8])
     assert [line.partition(" ")[2] for line in naming[:2]] == [
         "retire my_exp.frequency=slow: too slow",
@@ -89,7 +90,7 @@ def test_git_tells_how_the_page_says_that_a_variant_was_renamed_and_retired(clon
 def test_remarks_are_written_as_the_page_says(kind: str, content: object) -> None:
     section = TEXT.partition("### Remarks on variants")[2].partition("###")[0]
     [entry] = re.findall(rf"^\| `{kind}` \| `(\w+)` \|", section, re.MULTILINE)
-    path, data = remark_file(kind, "my_exp", "frequency", "slow", content)
+    path, data = remark_file(kind, VariantName("my_exp", "frequency", "slow"), content)
     assert msgpack.unpackb(data) == {entry: content}
     assert path == f"{kind}/my_exp/frequency/slow/{hashlib.sha256(data).hexdigest()[:40]}.msgpack"
     if kind == "retired":
@@ -101,19 +102,19 @@ def test_remarks_are_written_as_the_page_says(kind: str, content: object) -> Non
     [
         (
             "lock my_exp.frequency=slow at 8c1d2e0",
-            locked_message([("my_exp", "frequency", "slow", "1f")], "8c1d2e0f3b"),
+            locked_message([VariantLock(SLOW, "1f")], "8c1d2e0f3b"),
         ),
         ("record the sources of functions", locked_message([], "8c1d2e0f3b")),
         (
             "accept the functions of smooth.window=late",
-            locked_message([], "8c1d2e0f3b", [("smooth", "window", "late")]),
+            locked_message([], "8c1d2e0f3b", [VariantName("smooth", "window", "late")]),
         ),
-        ("rename my_exp.frequency=slow to one", renamed_message("my_exp.frequency", "slow", "one", "1f")),
+        ("rename my_exp.frequency=slow to one", renamed_message(SLOW, SLOW.renamed("one"), "1f")),
         (
             "retire my_exp.frequency=slow: too slow",
-            retired_message("my_exp.frequency=slow", "too slow", is_undone=False),
+            retired_message(SLOW, "too slow", is_undone=False),
         ),
-        ("let my_exp.frequency=slow be used again", retired_message("my_exp.frequency=slow", "", is_undone=True)),
+        ("let my_exp.frequency=slow be used again", retired_message(SLOW, "", is_undone=True)),
     ],
 )
 def test_commits_that_are_about_names_are_told_with_their_trailers(summary: str, message: str) -> None:

@@ -16,16 +16,16 @@ from mitosis.errors.repository import NoIdentity
 from mitosis.errors.sync import FetchFailed, NoRemote, PushFailed, UnknownRemote
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
 from mitosis.journal.notes import note_of
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.sync.exchange import Pulled, Pushed, pull, push
 from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport
+from mitosis.variants import Variant
 from support.waiting import TIMEOUT_S, wait_until
 
 RunTrial = Callable[..., TrialRecord]
-MakeVariant = Callable[..., VariantValue]
+MakeVariant = Callable[..., Variant]
 Git = Callable[..., str]
 Clone = Callable[..., Journal]
 

@@ -16,21 +16,22 @@ from pathlib import Path
 import pytest
 
 from mitosis.__main__ import run_command
-from mitosis.blobs import blob_id
 from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.files import blob_id
 from mitosis.git.repository import find_repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
 from mitosis.process import this_process
-from mitosis.records import encode_trial
-from mitosis.records.fields import Output, ParameterRecord, ProcessRecord, TrialRecord
-from mitosis.verify import Finding, Report, repair, verify
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import Output, ParameterRecord, ProcessRecord, TrialRecord
+from mitosis.variants import Variant, VariantName
+from mitosis.verify import repair, verify
+from mitosis.verify.findings import Finding, Report
 from support.journal import record_path
 
 Git = Callable[..., str]
 RunTrial = Callable[..., TrialRecord]
-MakeVariant = Callable[..., VariantValue]
+MakeVariant = Callable[..., Variant]
 Rewrite = Callable[[dict[str, bytes | str | None]], None]
 Found = Callable[..., list[Finding]]
 
@@ -39,12 +40,12 @@ DIGEST = hashlib.sha256(ENVIRONMENT.encode()).hexdigest()[:40]
 
 
 @pytest.fixture
-def slow(make_variant: MakeVariant) -> VariantValue:
+def slow(make_variant: MakeVariant) -> Variant:
     return make_variant("slow", 1)
 
 
 @pytest.fixture
-def run(run_trial: RunTrial, slow: VariantValue) -> RunTrial:
+def run(run_trial: RunTrial, slow: Variant) -> RunTrial:
     """Runs a trial whose record is sound in every respect."""
 
     def run_sound(**fields: object) -> TrialRecord:
@@ -247,12 +248,12 @@ def test_environment_that_is_missing_is_found(run: RunTrial, found: Found, rewri
 
 
 def test_locked_value_is_compared_with_its_digest_and_decoded(
-    run: RunTrial, slow: VariantValue, found: Found, rewrite: Rewrite
+    run: RunTrial, slow: Variant, found: Found, rewrite: Rewrite
 ) -> None:
     run()
     nonsense = b"nonsense"
-    wrong = layout.variant_path("my_exp", "frequency", "slow", slow.digest)
-    unread = layout.variant_path("my_exp", "frequency", "fast", digest_value(nonsense))
+    wrong = layout.variant_path(VariantName("my_exp", "frequency", "slow"), slow.digest)
+    unread = layout.variant_path(VariantName("my_exp", "frequency", "fast"), digest_value(nonsense))
     rewrite({wrong: encode_value(2), unread: nonsense})
     problems = {finding.where: finding.what for finding in found("lock")}
     assert problems.keys() == {wrong, unread}
@@ -269,7 +270,7 @@ def test_name_that_mitosis_does_not_write_is_found(run: RunTrial, found: Found, 
 def test_conflict_is_named_with_the_command_that_resolves_it(
     repository_folder: Path,
     run: RunTrial,
-    slow: VariantValue,
+    slow: Variant,
     found: Found,
     rewrite: Rewrite,
     monkeypatch: pytest.MonkeyPatch,
@@ -277,7 +278,7 @@ def test_conflict_is_named_with_the_command_that_resolves_it(
     monkeypatch.chdir(repository_folder)
     run()
     other = encode_value(3)
-    rewrite({layout.variant_path("my_exp", "frequency", "slow", digest_value(other)): other})
+    rewrite({layout.variant_path(VariantName("my_exp", "frequency", "slow"), digest_value(other)): other})
     (finding,) = found()
     assert finding.where == "my_exp.frequency=slow"
     assert run_command(finding.remedy.replace("NAME", "bobs-slow").split()[1:]) == 0
@@ -290,10 +291,10 @@ def test_meaning_that_was_dropped_is_known_from_the_history(
     run()
     other = encode_value(3)
     digest = digest_value(other)
-    rewrite({layout.variant_path("my_exp", "frequency", "slow", digest): other})
+    rewrite({layout.variant_path(VariantName("my_exp", "frequency", "slow"), digest): other})
     parameter = ParameterRecord("my_exp", "frequency", "lookup", "slow", digest=digest, summary="3")
     run_trial(parameters=(parameter,), environment=DIGEST)
-    rewrite({layout.variant_path("my_exp", "frequency", "slow", digest): None})
+    rewrite({layout.variant_path(VariantName("my_exp", "frequency", "slow"), digest): None})
     assert found() == []
 
 
@@ -362,7 +363,7 @@ PLACES = {
 def test_damaged_object_is_found_at_each_place(
     repository_folder: Path,
     run: RunTrial,
-    slow: VariantValue,
+    slow: Variant,
     check: Callable[..., Report],
     git: Git,
     place: str,
@@ -616,7 +617,7 @@ def test_lock_of_a_process_that_is_gone_is_found_and_taken_away(
     run()
     lock = repository_folder / ".git" / f"{ref}.lock"
     code = (
-        "import os, sys; from pathlib import Path; from mitosis.git import find_repository\n"
+        "import os, sys; from pathlib import Path; from mitosis.git.repository import find_repository\n"
         "from mitosis.journal.locking import RefLock\n"
         f"RefLock(find_repository(Path.cwd()), {ref!r}, durable=False).acquire(); os._exit(0)"
     )

@@ -33,8 +33,7 @@ from mitosis.canonical.encode import encode_value
 from mitosis.canonical.full_text import render_value
 from mitosis.canonical.nodes import write
 from mitosis.canonical.show import summarize_value
-from mitosis.cli.text import clean
-from mitosis.cli.trials import describe_trial
+from mitosis.cli.output.trial_text import describe_trial
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.repository import UnreadableObject
@@ -46,8 +45,10 @@ from mitosis.journal.notes import note_of, parse_note
 from mitosis.journal.reading import Reader
 from mitosis.journal.render import render_blob
 from mitosis.journal.store import Store
-from mitosis.records import decode_trial, encode_trial, read_started
-from mitosis.records.fields import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.codec import decode_trial, encode_trial, read_started
+from mitosis.records.trial import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.text import clean
+from mitosis.variants import VariantLock, VariantName
 
 FORMATS = Path(__file__).parents[1] / "formats"
 MEMORY_LIMIT_BYTES = 2 * 2**30
@@ -274,7 +275,11 @@ def read_record(data: bytes) -> None:
         return  # it is too large to be written
     demand(encode_trial(decode_trial(again, "again")) == again, "a record does not come back")
     demand(read_started(again, "again") == record.started, "the start does not come back")
-    for text in (note_line(record), started_message(record, [("s", "p", "v", "d")]), ended_message(record)):
+    for text in (
+        note_line(record),
+        started_message(record, [VariantLock(VariantName("s", "p", "v"), "d")]),
+        ended_message(record),
+    ):
         demand_lines(text, "a text for git")
     demand("\n" not in note_line(record), "a line of a note has several")
     note_of([record])
@@ -309,8 +314,8 @@ def read_note(data: bytes) -> None:
 def read_name(data: bytes) -> None:
     component = data.decode("utf-8", "surrogateescape")
     name = layout.decode_name(component)
-    path = layout.encode_name(name, layout.VARIANT_NAME_LIMIT)
-    demand(len(path) <= layout.VARIANT_NAME_LIMIT and path.isascii() and path.isprintable(), "an unsafe path")
+    path = layout.encode_name(name)
+    demand(path.isascii() and path.isprintable(), "an unsafe path")
     demand("/" not in path and path not in ("", ".", ".."), "a path that leads elsewhere")
     if "~" not in path:
         demand(layout.decode_name(path) == name, "a name does not come back")

@@ -24,10 +24,10 @@ from mitosis.errors.journal import BadRecord
 from mitosis.errors.values import VariantConflict, VariantRedefined
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
 from mitosis.journal.notes import note_of
 from mitosis.journal.sharing import Merged
-from mitosis.records.fields import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.variants import Variant, VariantName
 from support.faults import ENVIRONMENT, Nursery
 from support.kills import JOURNAL, NOTES, git, make_repository
 
@@ -97,7 +97,7 @@ class Clones(RuleBasedStateMachine):
     def start(self, where: int, variant: str, value: int) -> None:
         folder, journal = self.choose(where)
         data = encode_value(value)
-        meaning = VariantValue("my_exp", "frequency", variant, digest_value(data), data)
+        meaning = Variant(VariantName("my_exp", "frequency", variant), digest_value(data), data)
         present = {digest for name, digest in self.locks[folder] if name == variant}
         record = make_trial(journal, f"{next(self.names):012x}", variant, meaning.digest)
         try:
@@ -147,13 +147,13 @@ class Clones(RuleBasedStateMachine):
         conflict = conflicts[which % len(conflicts)]
         digests = sorted(meaning.digest for meaning in conflict.meanings)
         kept = digests.pop(keep % len(digests))
-        variant = conflict.full_name.partition("=")[2]
+        variant = conflict.name.variant
         self.resolved.add(variant)
         # The names are of the digests, so that two people who rename a meaning name it alike.
         names = [f"{variant}-{digest[:6]}" for digest in digests] if is_renamed else []
         identity = journal.repository.identity()
-        journal.resolve("my_exp", "frequency", variant, kept, identity, rename_others=names)
-        assert {lock.digest for lock in journal.iter_variants() if lock.variant == variant} == {kept}
+        journal.resolve(VariantName("my_exp", "frequency", variant), kept, identity, rename_others=names)
+        assert {lock.digest for lock in journal.iter_variants() if lock.name.variant == variant} == {kept}
         self.look(folder)
 
     @precondition(lambda self: self.in_conflict())
@@ -168,10 +168,10 @@ class Clones(RuleBasedStateMachine):
             return  # it had been resolved there
         conflict = conflicts[which % len(conflicts)]
         digests = sorted(meaning.digest for meaning in conflict.meanings)
-        variant = conflict.full_name.partition("=")[2]
+        variant = conflict.name.variant
         self.resolved.add(variant)
         for folder, into, kept in ((ours, journal, digests[0]), (theirs, their_journal, digests[-1])):
-            into.resolve("my_exp", "frequency", variant, kept, into.repository.identity())
+            into.resolve(VariantName("my_exp", "frequency", variant), kept, into.repository.identity())
             self.look(folder)
         self.merge_into_each_other(ours, theirs)
         assert sorted(digest for name, digest in self.locks[ours] if name == variant) == digests
@@ -263,7 +263,7 @@ class Clones(RuleBasedStateMachine):
         problems: list[BadRecord] = []
         records = list(journal.iter_trials(problems=problems))
         found = {record.key: record.ended is not None for record in records}
-        locks = {(lock.variant, lock.digest) for lock in journal.iter_variants(problems=problems)}
+        locks = {(lock.name.variant, lock.digest) for lock in journal.iter_variants(problems=problems)}
         assert problems == []
         assert len(found) == len(records)
         for key, had_ended in self.trials[folder].items():
@@ -330,7 +330,7 @@ class Clones(RuleBasedStateMachine):
         # Where a trial ended elsewhere otherwise than was known when it was forgotten, that is news, and it comes back.
         gone = {key for key in self.forgotten_ended if len(self.ends[key]) <= 1} | (self.forgotten - self.ends.keys())
         assert not gone & records.keys(), "forgotten trials are back"
-        assert names == {lock.variant for lock in journal.iter_variants()}
+        assert names == {lock.name.variant for lock in journal.iter_variants()}
         for folder in [self.folder / CENTRAL, *self.clones]:
             assert git(folder, "fsck", "--strict", "--no-dangling") == ""
         if not self.was_killed:

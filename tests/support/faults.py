@@ -181,9 +181,9 @@ def _append(job: Job, tell: Tell) -> None:
     from mitosis.canonical.encode import digest_value, encode_value
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
-    from mitosis.journal.locks import VariantValue
     from mitosis.process import this_process
-    from mitosis.records.fields import ParameterRecord, StepRecord, TrialRecord
+    from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
+    from mitosis.variants import Variant, VariantName
 
     journal = Journal(find_repository(Path(job["folder"])))
     identity = journal.repository.identity()
@@ -191,7 +191,7 @@ def _append(job: Job, tell: Tell) -> None:
     for number in range(job.get("count", 1)):
         name = sorted(variants)[number % len(variants)]
         value = encode_value(variants[name])
-        variant = VariantValue("my_exp", "frequency", name, digest_value(value), value)
+        variant = Variant(VariantName("my_exp", "frequency", name), digest_value(value), value)
         record = TrialRecord(
             key=secrets.token_hex(6),
             experiment="my_exp",
@@ -283,7 +283,7 @@ def _read(job: Job, tell: Tell) -> None:
             if problems or lost or len(keys) != len(records):
                 tell(bad=f"lost {lost}, {len(records) - len(keys)} twice, problems: {[str(p) for p in problems]}")
                 return
-            locked = {(lock.step, lock.parameter, lock.variant) for lock in variants}
+            locked = {lock.name for lock in variants}
             used = {(p.step, p.name, p.text) for r in records for p in r.parameters if p.kind == "lookup"}
             if not used <= locked or (records and not newest):
                 tell(bad=f"trials without their locks: {used - locked}")

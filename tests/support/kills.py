@@ -49,7 +49,7 @@ def statuses(folder: Path) -> Statuses:
     assert problems == []
     found = {record.key: record.status for record in records}
     assert len(found) == len(records)
-    locked = {(lock.variant, lock.digest) for lock in journal.iter_variants()}
+    locked = {(lock.name.variant, lock.digest) for lock in journal.iter_variants()}
     assert all((p.text, p.digest) in locked for record in records for p in record.parameters)
     return dict(found)
 

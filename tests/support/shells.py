@@ -14,8 +14,8 @@ from pathlib import Path
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import VariantValue
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
+from mitosis.variants import Variant, VariantName
 from support.waiting import TIMEOUT_S
 
 TAB = "\t"
@@ -146,7 +146,7 @@ def lock_variants(project: Path, make_record: Callable[..., TrialRecord], names:
     journal = Journal(find_repository(project))
     values = [encode_value(number) for number in range(len(names))]
     variants = [
-        VariantValue("my_exp", "frequency", name, digest_value(value), value)
+        Variant(VariantName("my_exp", "frequency", name), digest_value(value), value)
         for name, value in zip(names, values, strict=True)
     ]
     record = make_record(commit=journal.repository.head)

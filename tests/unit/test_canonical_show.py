@@ -28,6 +28,7 @@ from mitosis.canonical.nodes import ATOM, FORMAT, MAPPING, MAX_BYTES, Node, writ
 from mitosis.canonical.show import summarize_value
 from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.errors.values import Meaning, Redefinition
+from mitosis.variants import VariantName
 from support import canonical_samples as samples
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -421,9 +422,7 @@ def test_refusal_names_the_place_in_a_value_whose_summaries_differ_too(before: A
     locked, now = encode_value(before), encode_value(after)
     comparison = compare_values(locked, now)
     redefinition = Redefinition(
-        step="fit",
-        parameter="kernel",
-        variant="wide",
+        name=VariantName("fit", "kernel", "wide"),
         locked=Meaning("a" * 40, summarize_value(locked), "Ada", "2026-03-01", "", 1),
         now_digest="b" * 40,
         now_summary=summarize_value(now),

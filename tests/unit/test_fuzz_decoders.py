@@ -8,12 +8,12 @@ import pytest
 from fuzz.fuzz_decoders import HOSTILE_TEXTS, MADE_UP, RECORD, TARGETS, Found, Target, fuzz, read_record
 from mitosis.canonical.full_text import render_value
 from mitosis.canonical.show import summarize_value
-from mitosis.cli.text import moment
 from mitosis.errors.journal import JournalError
 from mitosis.errors.repository import UnreadableObject
 from mitosis.journal import layout
-from mitosis.journal.messages import ended_message, format_duration, note_line, started_message
-from mitosis.records import encode_trial
+from mitosis.journal.messages import ended_message, note_line, started_message
+from mitosis.records.codec import encode_trial
+from mitosis.text import format_moment
 
 
 def test_damaged_bytes_end_in_a_value_or_an_error_of_ours() -> None:
@@ -44,14 +44,9 @@ def test_texts_for_git_hold_no_control_characters(text: str) -> None:
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999-23:59"])
 def test_time_that_is_out_of_range_elsewhere_is_shown_as_it_is(time: str) -> None:
-    assert moment(time, relative=False) == moment(time, relative=True) == time[:32]
+    assert format_moment(time, relative=False) == format_moment(time, relative=True) == time[:32]
     with pytest.raises(JournalError, match="no place in the journal"):
         layout.trial_folder("my_exp", time)
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(float("inf"), "inf s"), (float("nan"), "nan s")])
-def test_duration_that_is_not_finite_is_shown(seconds: float, text: str) -> None:
-    assert format_duration(seconds) == text
 
 
 def test_method_without_its_object_is_shown_as_any_record() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mitosis.errors.base import SHOWN_LIMIT, MitosisError
+from mitosis.variants import VariantName
 
 
 class UnstableValue(MitosisError):
@@ -70,9 +71,7 @@ class Meaning:
 class Redefinition:
     """A variant that is locked to another value than the one at hand."""
 
-    step: str
-    parameter: str
-    variant: str
+    name: VariantName
     locked: Meaning
     now_digest: str
     now_summary: str
@@ -96,7 +95,7 @@ class Redefinition:
         return whole and not self.shows_place and self.locked.summary != self.now_summary
 
     def lines(self) -> list[str]:
-        head = f"variant `{self.variant}` of `{self.step}.{self.parameter}` is locked to another value"
+        head = f"{self.name.phrase} is locked to another value"
         return [head, *(self._whole_lines() if self.is_whole else self._part_lines())]
 
     def _whole_lines(self) -> list[str]:
@@ -127,20 +126,11 @@ class VariantRedefined(MitosisError):
 
     Attributes:
         redefinitions: all of them, in the order in which the variants were given.
-        step, parameter, variant, locked, now_digest, differences, same_count, source: those of the first.
     """
 
     def __init__(self, redefinitions: Sequence[Redefinition]) -> None:
         self.redefinitions = tuple(redefinitions)
         first = self.redefinitions[0]
-        self.step = first.step
-        self.parameter = first.parameter
-        self.variant = first.variant
-        self.locked = first.locked
-        self.now_digest = first.now_digest
-        self.differences = first.differences
-        self.same_count = first.same_count
-        self.source = first.source
         if len(self.redefinitions) == 1:
             origin = "" if first.is_whole else f" (locked {first.locked.origin})"
             lines = first.lines()
@@ -159,14 +149,8 @@ class VariantRedefined(MitosisError):
 class Conflict:
     """A variant with several recorded meanings."""
 
-    step: str
-    parameter: str
-    variant: str
+    name: VariantName
     meanings: tuple[Meaning, ...]
-
-    @property
-    def full_name(self) -> str:
-        return f"{self.step}.{self.parameter}={self.variant}"
 
     @property
     def digits(self) -> int:
@@ -180,7 +164,7 @@ class Conflict:
 
         readable = [meaning for meaning in self.meanings if meaning.is_readable]
         kept = (readable or self.meanings)[0]
-        words = ["mitosis", "variants", "resolve", self.full_name, "--keep", kept.digest[: self.digits]]
+        words = ["mitosis", "variants", "resolve", str(self.name), "--keep", kept.digest[: self.digits]]
         if len(readable) == len(self.meanings):
             others = [meaning for meaning in self.meanings if meaning is not kept]
             words += [word for meaning in others for word in ("--rename-other", self._name_for(meaning))]
@@ -191,7 +175,7 @@ class Conflict:
         first = re.sub(r"[^a-z0-9]", "", meaning.author.partition(" ")[0].lower())
         authors = [other.author for other in self.meanings]
         distinct = first and authors.count(meaning.author) == 1
-        return f"{self.variant}-{first if distinct else meaning.digest[: self.digits]}"
+        return f"{self.name.variant}-{first if distinct else meaning.digest[: self.digits]}"
 
     def lines(self) -> list[str]:
         count = len(self.meanings)
@@ -202,7 +186,7 @@ class Conflict:
             who = [text for text in (meaning.author, meaning.date, meaning.uses) if text]
             lines.append(f"    {meaning.digest[:digits]}…  {meaning.summary:{width}}    {', '.join(who)}")
         number = "two" if count == 2 else str(count)
-        return [f"variant `{self.variant}` of `{self.step}.{self.parameter}` has {number} recorded meanings", *lines]
+        return [f"{self.name.phrase} has {number} recorded meanings", *lines]
 
 
 def _telling_digits(digests: Sequence[str]) -> int:
@@ -215,16 +199,10 @@ class VariantConflict(MitosisError):
 
     Attributes:
         conflicts: all of them, in the order in which the variants were given.
-        step, parameter, variant, meanings: those of the first.
     """
 
     def __init__(self, conflicts: Sequence[Conflict]) -> None:
         self.conflicts = tuple(conflicts)
-        first = self.conflicts[0]
-        self.step = first.step
-        self.parameter = first.parameter
-        self.variant = first.variant
-        self.meanings = first.meanings
         lines = [line for conflict in self.conflicts for line in conflict.lines()]
         super().__init__(
             "\n".join(lines) + "\nNobody can tell which one a trial with that name would mean, so it cannot be run.\n"
@@ -237,21 +215,15 @@ class VariantConflict(MitosisError):
 class Retirement:
     """A variant that may not be used any more."""
 
-    step: str
-    parameter: str
-    variant: str
+    name: VariantName
     reasons: tuple[str, ...]
     """Why; those of several people if they retired it apart. A reason may be empty."""
     new_names: tuple[str, ...] = ()
     """What it has been renamed to."""
 
-    @property
-    def full_name(self) -> str:
-        return f"{self.step}.{self.parameter}={self.variant}"
-
     def lines(self) -> list[str]:
         reason = "; ".join(" ".join(reason.split()) for reason in self.reasons if reason.strip())
-        head = f"variant `{self.variant}` of `{self.step}.{self.parameter}` is retired"
+        head = f"{self.name.phrase} is retired"
         lines = [f"{head}: {reason}" if reason else head]
         lines += [f"    it is called `{name}` now" for name in self.new_names]
         return lines
@@ -262,22 +234,16 @@ class VariantRetired(MitosisError):
 
     Attributes:
         retirements: all of them, in the order in which the variants were given.
-        step, parameter, variant, reasons: those of the first.
     """
 
     def __init__(self, retirements: Sequence[Retirement]) -> None:
         import shlex
 
         self.retirements = tuple(retirements)
-        first = self.retirements[0]
-        self.step = first.step
-        self.parameter = first.parameter
-        self.variant = first.variant
-        self.reasons = first.reasons
         lines = [line for retirement in self.retirements for line in retirement.lines()]
         lines.append("Use another variant. To let it be used again:")
         lines += [
-            "    " + shlex.join(["mitosis", "variants", "retire", retirement.full_name, "--undo"])
+            "    " + shlex.join(["mitosis", "variants", "retire", str(retirement.name), "--undo"])
             for retirement in self.retirements
         ]
         super().__init__("\n".join(lines))

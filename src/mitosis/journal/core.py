@@ -13,8 +13,8 @@ from mitosis.journal.index import TrialIndex
 from mitosis.journal.objects import object_oid
 from mitosis.journal.reading import File, Reader
 from mitosis.journal.store import LockedRef, Store
-from mitosis.records import MAX_RECORD_BYTES, decode_trial
-from mitosis.records.fields import TrialRecord
+from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
+from mitosis.records.trial import TrialRecord
 
 _FORMAT_TEXT = f"{layout.FORMAT}\n".encode()
 _FORMAT_OID = object_oid(b"blob", _FORMAT_TEXT)

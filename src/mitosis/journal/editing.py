@@ -9,24 +9,23 @@ from mitosis.errors.journal import JournalError, NotesNotUpdated, ResolveError, 
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.core import Core
-from mitosis.journal.locks import LockedVariant, is_whole, read_meanings
+from mitosis.journal.locks import is_whole, read_meanings, too_long
 from mitosis.journal.messages import forgotten_message, resolved_message
 from mitosis.journal.notes import TrialChange, merge_notes
 from mitosis.journal.remarks import read_remarks
 from mitosis.process import is_alive
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
+from mitosis.variants import Variant, VariantName, is_too_long
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """How a conflict between the meanings of a variant was resolved."""
 
-    step: str
-    parameter: str
-    variant: str
-    kept: LockedVariant
-    others: tuple[tuple[LockedVariant, str | None], ...]
-    """Each other meaning, with the variant that it is now locked as; None if it was dropped."""
+    name: VariantName
+    kept: Variant
+    others: tuple[tuple[Variant, VariantName | None], ...]
+    """Each other meaning, with the name that it is locked under now; None if it was dropped."""
 
 
 def forget(core: Core, record: TrialRecord, identity: Identity) -> None:
@@ -48,16 +47,13 @@ def forget(core: Core, record: TrialRecord, identity: Identity) -> None:
 
 def resolve(
     core: Core,
-    step: str,
-    parameter: str,
-    variant: str,
+    name: VariantName,
     keep: str,
     rename_others: Sequence[str],
     identity: Identity,
 ) -> Resolution:
     """Let one of the meanings of a variant be the one; see `Journal.resolve`."""
-    name = f"{step}.{parameter}={variant}"
-    folder = layout.variant_folder(step, parameter, variant)
+    folder = layout.variant_folder(name)
     with core.store.locked(layout.JOURNAL_REF) as ref:
         before = core.snapshot()
         entry = None if before is None else core.store.find(before.tree, folder)
@@ -65,8 +61,7 @@ def resolve(
             raise ResolveError(
                 f"{name} is not locked, so there is nothing to resolve\n`mitosis variants` lists what is."
             )
-        names = LockedVariant(step, parameter, variant, "", b"")
-        meanings = list(read_meanings(core.store, entry.oid, folder, names))
+        meanings = list(read_meanings(core.store, entry.oid, folder, name))
         if len(meanings) < 2:
             raise ResolveError(f"{name} has one meaning, so there is nothing to resolve")
         kept = _chosen(meanings, keep.strip().lower(), name)
@@ -80,22 +75,22 @@ def resolve(
         if len(set(rename_others)) < len(rename_others):
             raise ResolveError(f"one name is given for two meanings: {', '.join(rename_others)}")
         changes: dict[str, bytes | None] = {}
-        resolved: list[tuple[LockedVariant, str | None]] = []
+        resolved: list[tuple[Variant, VariantName | None]] = []
         for index, other in enumerate(others):
-            changes[layout.variant_path(step, parameter, variant, other.digest)] = None
-            new_name = rename_others[index] if rename_others else None
+            changes[layout.variant_path(*other.lock)] = None
+            new_name = name.renamed(rename_others[index]) if rename_others else None
             if new_name is not None:
-                _check_whole(other, f"{new_name!r} can be no name for it; leave --rename-other out to drop it")
+                _check_whole(other, f"{new_name.variant!r} can be no name for it; leave --rename-other out to drop it")
                 _check_new_name(core, before.tree, other, new_name)
-                changes[layout.variant_path(step, parameter, new_name, other.digest)] = other.value
+                changes[layout.variant_path(new_name, other.digest)] = other.value
             resolved.append((other, new_name))
-        resolution = Resolution(step, parameter, variant, kept, tuple(resolved))
+        resolution = Resolution(name, kept, tuple(resolved))
         message = resolved_message(name, kept.digest, [(other.digest, new) for other, new in resolved])
         core.append(ref, before, changes, message, identity)
     return resolution
 
 
-def _chosen(meanings: Sequence[LockedVariant], keep: str, name: str) -> LockedVariant:
+def _chosen(meanings: Sequence[Variant], keep: str, name: VariantName) -> Variant:
     keep = keep.rstrip("….")
     found = [meaning for meaning in meanings if keep and meaning.digest.startswith(keep)]
     if len(found) != 1:
@@ -106,27 +101,29 @@ def _chosen(meanings: Sequence[LockedVariant], keep: str, name: str) -> LockedVa
     return found[0]
 
 
-def _check_whole(meaning: LockedVariant, remedy: str) -> None:
+def _check_whole(meaning: Variant, remedy: str) -> None:
     """Refuse a value that nobody can use."""
     if not is_whole(meaning):
         raise ResolveError(f"the meaning {meaning.digest} cannot be read, so {remedy}")
 
 
-def _check_new_name(core: Core, tree: str, other: LockedVariant, new_name: str) -> None:
+def _check_new_name(core: Core, tree: str, other: Variant, new_name: VariantName) -> None:
     """Refuse a name that means something else."""
-    folder = layout.variant_folder(other.step, other.parameter, new_name)
-    entry = core.store.find(tree, folder)
-    if not new_name:
+    if not new_name.variant:
         raise ResolveError("--rename-other needs a name; leave it out to drop the other meaning")
-    if new_name == other.variant:
-        raise ResolveError(f"`{new_name}` is the name that is in conflict; give the other meaning another one")
-    if read_remarks(core.store, tree, other.step, other.parameter, new_name).is_retired:
-        raise ResolveError(f"{other.step}.{other.parameter}={new_name} is retired\nChoose another name.")
+    if is_too_long(new_name.variant):
+        raise ResolveError(too_long(new_name.variant))
+    folder = layout.variant_folder(new_name)
+    entry = core.store.find(tree, folder)
+    if new_name == other.name:
+        raise ResolveError(f"`{new_name.variant}` is the name that is in conflict; give the other meaning another one")
+    if read_remarks(core.store, tree, new_name).is_retired:
+        raise ResolveError(f"{new_name} is retired\nChoose another name.")
     if entry is None or not entry.is_tree:
         return
-    names = LockedVariant(other.step, other.parameter, new_name, "", b"")
-    meanings = list(read_meanings(core.store, entry.oid, folder, names))
+    meanings = list(read_meanings(core.store, entry.oid, folder, new_name))
     if any(meaning.digest != other.digest for meaning in meanings):
         raise ResolveError(
-            f"{other.step}.{other.parameter} has a variant `{new_name}` already, with another value\nChoose a new name."
+            f"{new_name.of_parameter} has a variant `{new_name.variant}` already, with another value\n"
+            "Choose a new name."
         )

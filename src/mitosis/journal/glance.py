@@ -20,7 +20,7 @@ from mitosis.git.repository import Repository
 from mitosis.journal import layout
 
 if TYPE_CHECKING:
-    from mitosis.records.fields import MainResult
+    from mitosis.records.trial import MainResult
 
 _PATIENCE_S = 1.5
 _TREE_LIMIT_BYTES = 4 * 2**20
@@ -117,7 +117,7 @@ class Glance:
 
     def experiments(self) -> list[str]:
         """The names of experiments that have trials; not those that had to be shortened."""
-        return self._names(layout.TRIALS, limit=layout.EXPERIMENT_NAME_LIMIT)
+        return self._names(layout.TRIALS)
 
     def newest_trials(self, prefix: str, limit: int) -> list[Seen]:
         """The newest trials whose key begins so.
@@ -163,7 +163,7 @@ class Glance:
                 yield name.removesuffix(layout.RECORD_SUFFIX), entry
 
     def _read(self, key: str, oid: str) -> Seen | None:
-        from mitosis.records import MAX_RECORD_BYTES, decode_trial
+        from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 
         if self._is_late():
             return None
@@ -175,19 +175,19 @@ class Glance:
 
     # --- trees ------------------------------------------------------------------------------------
 
-    def _names(self, kind: str, *names: str, limit: int = layout.VARIANT_NAME_LIMIT) -> list[str]:
+    def _names(self, kind: str, *names: str) -> list[str]:
         """The names of the folders in `variants/<step>/...` and the like; not those that had to be shortened."""
         found = []
         for component, (is_tree, _) in self._folder(kind, *names).items():
             name = layout.decode_name(component)
-            if is_tree and layout.encode_name(name, limit) == component:
+            if is_tree and layout.is_component(component):
                 found.append(name)
         return found
 
     def _folder(self, kind: str, *names: str) -> dict[str, tuple[bool, str]]:
         """The entries of `variants/<step>/...` and the like; none where there is no such folder."""
         oid = self._root
-        for component in (kind, *(layout.encode_name(name, layout.VARIANT_NAME_LIMIT) for name in names)):
+        for component in (kind, *map(layout.encode_name, names)):
             if oid is None:
                 return {}
             is_tree, oid = self._tree(oid).get(component, (False, None))

@@ -35,8 +35,8 @@ import msgpack
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
 from mitosis.journal import layout
 from mitosis.journal.objects import Entry, ReadOnlyStore
-from mitosis.records import MAX_RECORD_BYTES, decode_trial
-from mitosis.records.fields import TrialRecord
+from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
+from mitosis.records.trial import TrialRecord
 
 _T = TypeVar("_T")
 

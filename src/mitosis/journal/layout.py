@@ -9,7 +9,7 @@ The tree of a journal commit is
     environments/<digest>.txt
     format
 
-Names given by users are percent-encoded, so that a path never holds anything but ASCII letters, digits and `._-+%~/`.
+Names given by users are percent-encoded, so that a path never holds anything but ASCII letters, digits and `._-+%/`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from mitosis.errors.journal import JournalError
+from mitosis.variants import VariantName
 
 JOURNAL_REF = "refs/mitosis/journal"
 SYMBOLIC_REF = "refs/refs/mitosis"
@@ -36,8 +37,8 @@ SOURCES = "sources"
 REMARKS = (RENAMED, RETIRED, SOURCES)
 ENVIRONMENTS = "environments"
 FORMAT_FILE = "format"
-FORMAT = 3
-"""Of the tree. Up to 2 it was that of the records as well, and every record was in a folder of two digits."""
+FORMAT = 1
+"""Of the tree; records have a format of their own."""
 
 CROWDED = 128
 """From so many records in the folder of a day on, the next go to folders of two digits: an append writes the folder
@@ -48,10 +49,8 @@ KEY_DIGITS = 12
 SHORT_KEY_DIGITS = 6
 """How many digits of a key are shown where it only has to be told from its neighbours."""
 
-EXPERIMENT_NAME_LIMIT = 200
-"""Longest folder name of an experiment; the record itself holds the whole name."""
-VARIANT_NAME_LIMIT = 1000
-"""Longest folder name of a step, parameter or variant: three of them stay below git's limit of 4,096 for a path."""
+LONGEST_COMPONENT = 3_000
+"""Bytes of one component of a path: what git can handle is limited to 4,096 for a whole path."""
 
 KEY_PATTERN = re.compile(r"[0-9a-f]{12}")
 DAY_PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -63,9 +62,6 @@ _ENVIRONMENT_PATTERN = re.compile(r"[0-9a-f]{6,64}")
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._+-]")
 _ESCAPE = re.compile(rb"%([0-9A-F]{2})")
 _EMPTY_NAME = "%"
-_SHORTENED_MARK = "~"
-_SHORTENED_DIGEST_DIGITS = 32
-_SHORTENED = re.compile(rf"{_SHORTENED_MARK}[0-9a-f]{{{_SHORTENED_DIGEST_DIGITS}}}\Z")
 
 
 def experiment_name(steps: Iterable[str]) -> str:
@@ -73,11 +69,12 @@ def experiment_name(steps: Iterable[str]) -> str:
     return "+".join(steps)
 
 
-def encode_name(name: str, limit: int) -> str:
-    """A name as one component of a path: safe for git, for every file system, and at most `limit` bytes long.
+def encode_name(name: str) -> str:
+    """A name as one component of a path, safe for git and for every file system; `decode_name` undoes it.
 
-    A name that would be longer keeps its beginning and ends in `~` and a digest of the whole name, so two long names
-    still get two paths. Everything else can be undone by `decode_name`.
+    Raises:
+        JournalError: it is longer than a path can be. Names of steps, parameters and variants never are: they have been
+            refused long before.
     """
     if not name:
         return _EMPTY_NAME
@@ -85,20 +82,13 @@ def encode_name(name: str, limit: int) -> str:
     encoded = _UNSAFE.sub(lambda match: b"%%%02X" % match[0][0], data).decode("ascii")
     if encoded.startswith("."):
         encoded = "%2E" + encoded[1:]
-    if len(encoded) <= limit:
-        return encoded
-    digest = hashlib.sha256(data).hexdigest()[:_SHORTENED_DIGEST_DIGITS]
-    kept = encoded[: limit - len(digest) - len(_SHORTENED_MARK)]
-    kept = re.sub(r"%[0-9A-F]?$", "", kept)
-    return f"{kept}{_SHORTENED_MARK}{digest}"
+    if len(encoded) > LONGEST_COMPONENT:
+        raise JournalError(f"the name {name[:80]!r}... is too long to be recorded: it has {len(name)} characters")
+    return encoded
 
 
 def decode_name(component: str) -> str:
-    """The name that `encode_name` made this component from.
-
-    A shortened name does not come back: its beginning does, with `~` and the digest. A component that `encode_name`
-    never makes comes back as it is.
-    """
+    """The name that `encode_name` made this component from. One that it never makes comes back as it is."""
     if component == _EMPTY_NAME:
         return ""
     try:
@@ -108,19 +98,12 @@ def decode_name(component: str) -> str:
         return component
 
 
-def recorded_name(step: str, parameter: str, variant: str) -> tuple[str, str, str]:
-    """The names of a variant as they come back from the journal, where very long ones are shortened.
-
-    What comes back from the journal stays as it is.
-    """
-    return _recorded(step), _recorded(parameter), _recorded(variant)
-
-
-def _recorded(name: str) -> str:
-    # A character takes at most twelve in a path.
-    if len(name) * 12 <= VARIANT_NAME_LIMIT or _SHORTENED.search(name):
-        return name
-    return decode_name(encode_name(name, VARIANT_NAME_LIMIT))
+def is_component(component: str) -> bool:
+    """Whether `encode_name` makes such a component."""
+    try:
+        return encode_name(decode_name(component)) == component
+    except JournalError:
+        return False
 
 
 def trial_folder(experiment: str, started: str) -> str:
@@ -137,7 +120,7 @@ def trial_folder(experiment: str, started: str) -> str:
         day = datetime.fromisoformat(started).astimezone(UTC).date().isoformat()
     except (ValueError, OverflowError) as error:
         raise JournalError(f"{started!r} is no time in ISO 8601, so the trial has no place in the journal") from error
-    return f"{TRIALS}/{encode_name(experiment, EXPERIMENT_NAME_LIMIT)}/{day}"
+    return f"{TRIALS}/{encode_name(experiment)}/{day}"
 
 
 def record_paths(folder: str, key: str) -> tuple[str, str]:
@@ -152,17 +135,17 @@ def record_paths(folder: str, key: str) -> tuple[str, str]:
     return f"{folder}/{name}", f"{folder}/{key[:2]}/{name}"
 
 
-def variant_folder(step: str, parameter: str, variant: str) -> str:
+def variant_folder(variant: VariantName) -> str:
     """The folder that holds the locked value of a variant: one file, or several if there is a conflict."""
-    return remark_folder(VARIANTS, step, parameter, variant)
+    return remark_folder(VARIANTS, variant)
 
 
-def remark_folder(kind: str, step: str, parameter: str, variant: str) -> str:
+def remark_folder(kind: str, variant: VariantName) -> str:
     """The folder that holds the remarks of one kind, one of `REMARKS`, on a variant."""
-    return "/".join([kind, *(encode_name(name, VARIANT_NAME_LIMIT) for name in (step, parameter, variant))])
+    return "/".join([kind, *(encode_name(name) for name in variant)])
 
 
-def variant_path(step: str, parameter: str, variant: str, digest: str) -> str:
+def variant_path(variant: VariantName, digest: str) -> str:
     """The path of one locked value.
 
     Raises:
@@ -170,7 +153,7 @@ def variant_path(step: str, parameter: str, variant: str, digest: str) -> str:
     """
     if not DIGEST_PATTERN.fullmatch(digest):
         raise JournalError(f"{digest!r} is no digest of a value: it has 40 hexadecimal digits")
-    return f"{variant_folder(step, parameter, variant)}/{digest}{RECORD_SUFFIX}"
+    return f"{variant_folder(variant)}/{digest}{RECORD_SUFFIX}"
 
 
 def environment_path(digest: str) -> str:

@@ -21,21 +21,21 @@ from typing import TYPE_CHECKING
 
 from mitosis.errors.journal import JournalBusy, JournalError
 from mitosis.git.repository import Repository
-from mitosis.process import is_alive, this_process
-from mitosis.records.fields import ProcessRecord
+from mitosis.journal.queue import Place, owner_text, read_holder
+from mitosis.process import is_alive
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
 LOCK_TIMEOUT_S = 10.0
-"""How long to wait for one holder of the lock."""
-QUEUE_TIMEOUT_S = 120.0
+"""How long to wait for one holder of the lock of whom it is not known that it still runs."""
+LIVE_HOLDER_TIMEOUT_S = 120.0
+"""How long to wait for one that runs: on a busy machine it may take long to get on."""
+QUEUE_TIMEOUT_S = 600.0
 """How long to wait while the lock goes from one holder to the next."""
-_FIRST_PAUSE_S = 0.001
-_LONGEST_PAUSE_S = 0.02
+_PAUSE_S = 0.002
+_LONGEST_PAUSE_S = 0.05
 _ATTEMPTS = 20
-_FIRST_LINE = "locked by mitosis"
-_OWNER_LIMIT_BYTES = 4096
 _SYNCHRONIZERS = 8
 _LEFTOVER_AGE_S = 3600.0
 
@@ -57,31 +57,51 @@ class RefLock:
         self._durable = durable
 
     def acquire(self, timeout_s: float | None = None) -> None:
-        """Take the lock.
+        """Take the lock, in turn with all others who wait for it.
 
         Args:
-            timeout_s: how long to wait for one holder; `LOCK_TIMEOUT_S` by default.
+            timeout_s: how long to wait for one holder that may be gone; `LOCK_TIMEOUT_S` by default. With 0, nothing
+                is waited for.
 
         Raises:
             JournalBusy: somebody else holds it for too long.
             JournalError: it cannot be taken at all.
         """
-        patience_s = LOCK_TIMEOUT_S if timeout_s is None else timeout_s
+        place = Place(self._folder, self._ref)
+        if place.is_turn() and (self._try() or (self._remove_if_stale() and self._try())):
+            return
+        if timeout_s == 0:
+            raise JournalBusy(self._ref, self.path, 0.0, describe_holder(self.path))
+        with place:
+            self._wait(place, LOCK_TIMEOUT_S if timeout_s is None else timeout_s)
+
+    def _wait(self, place: Place, patience_s: float) -> None:
         began = changed = time.monotonic()
-        pause_s = _FIRST_PAUSE_S
         holder: tuple[int, int] | None = None
-        while not self._try():
-            if self._remove_if_stale():
-                continue
+        while not (place.is_turn() and self._try()):
             now = time.monotonic()
             found = _identity(self.path)
-            if found is not None and found != holder:
+            if found is not None:
+                if self._remove_if_stale():
+                    continue
+                place.lock_was_taken()
+            if found != holder:
                 holder, changed = found, now
-            if now - changed >= patience_s or now - began >= max(QUEUE_TIMEOUT_S, patience_s):
+            is_too_long = now - began >= max(QUEUE_TIMEOUT_S, patience_s)
+            if is_too_long or (found is not None and self._is_hopeless(now - changed, patience_s)):
                 raise JournalBusy(self._ref, self.path, now - began, describe_holder(self.path))
-            # Random, so that processes that began to wait at the same moment do not keep meeting.
-            time.sleep(min(pause_s * random.uniform(0.5, 1.5), max(patience_s - (now - changed), 0.0)))
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+            # Whoever is next looks often. Random, as those on other machines have no place here, and are not to keep
+            # meeting.
+            pause_s = min(_PAUSE_S * (1 + place.count_ahead), _LONGEST_PAUSE_S)
+            time.sleep(pause_s * random.uniform(0.5, 1.5))
+
+    def _is_hopeless(self, waited_s: float, patience_s: float) -> bool:
+        """Whether the present holder has had the lock for longer than anybody works with it."""
+        if waited_s < patience_s:
+            return False
+        owner = read_holder(self.path)
+        is_running = owner is not None and is_alive(owner)
+        return not is_running or waited_s >= max(LIVE_HOLDER_TIMEOUT_S, patience_s)
 
     def _remove_if_stale(self) -> bool:
         try:
@@ -146,7 +166,7 @@ class RefLock:
         raise AssertionError("the attempts are counted")
 
     def _create(self) -> None:
-        own = self._new_file("lock", _owner_text(os.getpid()))
+        own = self._new_file("lock", owner_text(os.getpid()))
         try:
             os.link(own, self.path)
             return
@@ -162,7 +182,7 @@ class RefLock:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(_owner_text(os.getpid()))
+                file.write(owner_text(os.getpid()))
         except BaseException:
             self.path.unlink(missing_ok=True)
             raise
@@ -207,20 +227,6 @@ class RefLock:
 def lock_path(repository: Repository, ref: str) -> Path:
     """The file that locks a ref."""
     return repository.common_dir / f"{ref}.lock"
-
-
-def read_holder(path: Path) -> ProcessRecord | None:
-    """Who holds the lock in this file; None if it does not say, or there is none."""
-    try:
-        with path.open("rb") as file:
-            text = file.read(_OWNER_LIMIT_BYTES).decode("utf-8", "surrogateescape")
-    except OSError:
-        return None
-    first, *rest = text.split("\n")
-    if first != _FIRST_LINE or len(rest) != 4 or not rest[1].isdecimal():
-        return None
-    host, pid, started, _ = rest
-    return ProcessRecord(host, int(pid), started or None)
 
 
 def is_stale(path: Path) -> bool:
@@ -296,13 +302,6 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@functools.lru_cache(maxsize=1)
-def _owner_text(pid: int) -> str:
-    """What a lock of this process says. The pid is that of this process: a child that was forked gets its own text."""
-    process = this_process()
-    return f"{_FIRST_LINE}\n{process.host}\n{pid}\n{process.started or ''}\n"
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -4,160 +4,76 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from mitosis.errors.base import MitosisError
-from mitosis.errors.journal import BadRecord, JournalError
+from mitosis.errors.journal import BadRecord, JournalError, NamingError
 from mitosis.journal import layout
 from mitosis.journal.objects import Entry, ReadOnlyStore, object_oid
 from mitosis.journal.remarks import Remarks, latest_names, read_folder
-from mitosis.records.fields import ParameterRecord
+from mitosis.records.trial import ParameterRecord
+from mitosis.variants import MAX_NAME_BYTES, PresentMeaning, Variant, VariantLock, VariantName, is_too_long
 
 MAX_VALUE_BYTES = 64 * 2**20
 """A larger canonical value is neither locked nor read."""
 ACCEPT_FUNCTIONS = "If the variants still mean the same with these functions: mitosis lock --accept-functions"
 """What to do about `ChangedFunctions`."""
+_SHOWN_LETTERS = 60
 _FOLDERS_TO_VARIANT = 3
 """Step, parameter and variant."""
 _MAX_ENTRIES = 1_000_000
 """So many files and folders are looked at for conflicts: folders may hold each other many times over."""
 
 
-@dataclass(frozen=True, slots=True)
-class VariantValue:
-    """What a trial wants a variant to mean."""
-
-    step: str
-    parameter: str
-    variant: str
-    digest: str
-    value: bytes
-    """Canonical bytes."""
-    source: str = ""
-    """Where the value comes from, such as `sine_experiment:lookup_dict`; for messages."""
-    functions: Mapping[str, str] = field(default_factory=dict)
-    """Digests of the source of the functions and classes that the value names; see `mitosis.canonical.sources`."""
-
-    @property
-    def name(self) -> tuple[str, str, str]:
-        """Step, parameter and variant."""
-        return self.step, self.parameter, self.variant
-
-
-@dataclass(frozen=True, slots=True)
-class LockedVariant:
-    """A meaning that is recorded for a variant. A variant with several of them is in conflict."""
-
-    step: str
-    parameter: str
-    variant: str
-    digest: str
-    value: bytes
-    """Canonical bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class LockOrigin:
-    """How a lock came into the journal."""
-
-    author: str
-    """`Name <email>`."""
-    name: str
-    """The author's name alone."""
-    date: datetime
-    """With an offset."""
-    commit: str | None
-    """The experiment's commit; None if the journal does not say."""
-    trial: str | None
-    """Key of the trial that took the lock; None if the journal does not say."""
-
-
-class VariantUse(NamedTuple):
-    """A variant, and what it meant when a trial used it."""
-
-    step: str
-    parameter: str
-    variant: str
-    digest: str
-
-
-def variant_use(parameter: ParameterRecord) -> VariantUse | None:
+def used_lock(parameter: ParameterRecord) -> VariantLock | None:
     """What a recorded parameter says of a variant; None for one that is no variant, or is not tracked."""
     if parameter.kind != "lookup" or not parameter.tracked or parameter.digest is None:
         return None
-    return VariantUse(parameter.step, parameter.name, parameter.text, parameter.digest)
-
-
-@dataclass(frozen=True, slots=True)
-class PresentMeaning:
-    """What the name of a variant means now, beside what it meant when a trial used it."""
-
-    is_locked: bool
-    """Whether the value that the trial used is a recorded meaning of that name."""
-    meanings: int
-    """How many recorded meanings the name has."""
-    other_names: tuple[str, ...]
-    """Other variants of the parameter that are locked to the value that the trial used."""
-    new_names: tuple[str, ...] = ()
-    """What the name has been renamed to, if the value that the trial used has that name now."""
-    is_retired: bool = False
-    """Whether no trial may use the name any more."""
-    reasons: tuple[str, ...] = ()
-    """Why; a reason may be empty."""
+    return VariantLock(VariantName(parameter.step, parameter.name, parameter.text), parameter.digest)
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedFunctions:
     """A variant whose value names functions, or classes, with other bodies than when it was locked."""
 
-    step: str
-    parameter: str
-    variant: str
-    names: tuple[str, ...]
+    variant: VariantName
+    functions: tuple[str, ...]
     """`module:qualified.name` of each."""
 
-    @property
-    def variant_name(self) -> tuple[str, str, str]:
-        """Step, parameter and variant."""
-        return self.step, self.parameter, self.variant
-
     def __str__(self) -> str:
-        names = ", ".join(f"`{name}`" for name in self.names)
-        has = "has another body" if len(self.names) == 1 else "have other bodies"
-        return f"{names} {has} than when variant `{self.variant}` of `{self.step}.{self.parameter}` was locked"
+        names = ", ".join(f"`{name}`" for name in self.functions)
+        has = "has another body" if len(self.functions) == 1 else "have other bodies"
+        return f"{names} {has} than when {self.variant.phrase} was locked"
 
 
 @dataclass(frozen=True, slots=True)
 class RenamedVariant:
     """A variant that has newer names."""
 
-    step: str
-    parameter: str
-    variant: str
+    variant: VariantName
     new_names: tuple[str, ...]
 
     def __str__(self) -> str:
         names = " or ".join(f"`{name}`" for name in self.new_names)
-        return f"variant `{self.variant}` of `{self.step}.{self.parameter}` is called {names} now"
+        return f"{self.variant.phrase} is called {names} now"
 
 
 @dataclass(frozen=True, slots=True)
 class Locks:
     """What the locks say to the variants that a trial wants to use."""
 
-    missing: tuple[VariantValue, ...]
+    missing: tuple[Variant, ...]
     """Not locked yet."""
-    redefined: tuple[tuple[VariantValue, LockedVariant], ...]
+    redefined: tuple[tuple[Variant, Variant], ...]
     """Locked to another value."""
-    in_conflict: tuple[tuple[VariantValue, tuple[LockedVariant, ...]], ...]
+    in_conflict: tuple[tuple[Variant, tuple[Variant, ...]], ...]
     """With several recorded meanings."""
-    retired: tuple[tuple[VariantValue, Remarks], ...]
+    retired: tuple[tuple[Variant, Remarks], ...]
     """Not to be used any more."""
     changed: tuple[ChangedFunctions, ...]
     """With functions whose bodies have changed."""
-    unknown_sources: tuple[VariantValue, ...]
+    unknown_sources: tuple[Variant, ...]
     """With functions, and nothing is recorded of their sources yet."""
     renamed: tuple[RenamedVariant, ...]
     """With newer names."""
@@ -167,26 +83,26 @@ class Locks:
         return bool(self.redefined or self.in_conflict or self.retired)
 
 
-def check_locks(store: ReadOnlyStore, tree: str | None, variants: Sequence[VariantValue]) -> Locks:
+def check_locks(store: ReadOnlyStore, tree: str | None, variants: Sequence[Variant]) -> Locks:
     """Compare variants with the locks in a journal's tree (None: there is no journal yet).
 
     Raises:
         JournalError: a folder of variants cannot be read, or two values are given for one variant.
     """
-    missing: list[VariantValue] = []
-    redefined: list[tuple[VariantValue, LockedVariant]] = []
-    in_conflict: list[tuple[VariantValue, tuple[LockedVariant, ...]]] = []
+    missing: list[Variant] = []
+    redefined: list[tuple[Variant, Variant]] = []
+    in_conflict: list[tuple[Variant, tuple[Variant, ...]]] = []
     folders = _Folders(store, tree)
     distinct = list(_distinct(variants))
     for variant in distinct:
-        folder, name = layout.variant_folder(variant.step, variant.parameter, variant.variant).rsplit("/", 1)
+        folder, name = layout.variant_folder(variant.name).rsplit("/", 1)
         entry = folders.read(folder).get(name)
         if entry is None or not entry.is_tree:
             missing.append(variant)
             continue
         if entry.oid == _folder_oid(variant):
             continue
-        meanings = list(read_meanings(store, entry.oid, f"{folder}/{name}", variant))
+        meanings = list(read_meanings(store, entry.oid, f"{folder}/{name}", variant.name))
         if not meanings:
             missing.append(variant)
         elif len(meanings) > 1:
@@ -201,7 +117,7 @@ def check_locks(store: ReadOnlyStore, tree: str | None, variants: Sequence[Varia
     known = list(_remarks(store, folders, layout.SOURCES, with_functions))
     names_known = {variant.name for variant, _ in known}
     changed = [
-        ChangedFunctions(*variant.name, names)
+        ChangedFunctions(variant.name, names)
         for variant, remarks in known
         if (names := remarks.changed_functions(variant.functions))
     ]
@@ -213,22 +129,22 @@ def check_locks(store: ReadOnlyStore, tree: str | None, variants: Sequence[Varia
         changed=tuple(changed),
         unknown_sources=tuple(variant for variant in with_functions if variant.name not in names_known),
         renamed=tuple(
-            RenamedVariant(*variant.name, latest_names(_renamings(store, folders, variant, remarks), variant.name))
+            RenamedVariant(variant.name, latest_names(_renamings(store, folders, variant, remarks), variant.name))
             for variant, remarks in _remarks(store, folders, layout.RENAMED, distinct)
         ),
     )
 
 
 def _remarks(
-    store: ReadOnlyStore, folders: _Folders, kind: str, variants: Sequence[VariantValue]
-) -> Iterator[tuple[VariantValue, Remarks]]:
+    store: ReadOnlyStore, folders: _Folders, kind: str, variants: Sequence[Variant]
+) -> Iterator[tuple[Variant, Remarks]]:
     """Those of the variants that have remarks of one kind.
 
     One that cannot be read might say that a variant is retired, so that is an error; other kinds are advice.
     """
     problems: list[BadRecord] | None = None if kind == layout.RETIRED else []
     for variant in variants:
-        folder, name = layout.remark_folder(kind, *variant.name).rsplit("/", 1)
+        folder, name = layout.remark_folder(kind, variant.name).rsplit("/", 1)
         entry = folders.read(folder).get(name)
         if entry is not None and entry.is_tree:
             remarks = Remarks()
@@ -239,13 +155,13 @@ def _remarks(
 
 
 def _renamings(
-    store: ReadOnlyStore, folders: _Folders, variant: VariantValue, remarks: Remarks
-) -> dict[tuple[str, str, str], Remarks]:
+    store: ReadOnlyStore, folders: _Folders, variant: Variant, remarks: Remarks
+) -> dict[VariantName, Remarks]:
     """The renamings of a variant and of all its newer names."""
     found = {variant.name: remarks}
     left = list(remarks.new_names)
     while left:
-        newer = dataclasses.replace(variant, variant=left.pop())
+        newer = dataclasses.replace(variant, name=variant.name.renamed(left.pop()))
         if newer.name in found:
             continue
         found[newer.name] = Remarks()
@@ -255,9 +171,7 @@ def _renamings(
     return found
 
 
-def read_meanings(
-    store: ReadOnlyStore, folder: str, path: str, names: VariantValue | LockedVariant
-) -> Iterator[LockedVariant]:
+def read_meanings(store: ReadOnlyStore, folder: str, path: str, variant: VariantName) -> Iterator[Variant]:
     """The meanings recorded in the folder of a variant, in order of their digests; foreign files are left out.
 
     Raises:
@@ -267,11 +181,11 @@ def read_meanings(
         digest = digest_of_file(name)
         if digest is not None and not entry.is_tree:
             value = store.read_blob(entry.oid, f"{path}/{name}", MAX_VALUE_BYTES)
-            yield LockedVariant(names.step, names.parameter, names.variant, digest, value)
+            yield Variant(variant, digest, value)
 
 
 def read_present_meaning(
-    store: ReadOnlyStore, tree: str, use: VariantUse, remarks: Mapping[tuple[str, str, str], Remarks]
+    store: ReadOnlyStore, tree: str, use: VariantLock, remarks: Mapping[VariantName, Remarks]
 ) -> PresentMeaning:
     """What has become of the value that a variant had for a trial.
 
@@ -284,7 +198,7 @@ def read_present_meaning(
     Raises:
         BadRecord: a folder of variants cannot be read.
     """
-    folder, name = layout.variant_folder(use.step, use.parameter, use.variant).rsplit("/", 1)
+    folder, name = layout.variant_folder(use.name).rsplit("/", 1)
     entry = store.find(tree, folder)
     variants = {} if entry is None or not entry.is_tree else store.read_tree(entry.oid, folder)
     digests = _digests_in(store, variants.get(name), f"{folder}/{name}")
@@ -296,11 +210,11 @@ def read_present_meaning(
             if other != name and use.digest in _digests_in(store, below, f"{folder}/{other}")
         ]
     new_names: list[str] = []
-    for new in latest_names(remarks, use[:3]) if not others else ():
-        file = layout.encode_name(new, layout.VARIANT_NAME_LIMIT)
+    for new in latest_names(remarks, use.name) if not others else ():
+        file = layout.encode_name(new)
         if use.digest in _digests_in(store, variants.get(file), f"{folder}/{file}"):
             new_names.append(new)
-    reasons = tuple(remarks.get(use[:3], Remarks()).reasons)
+    reasons = tuple(remarks.get(use.name, Remarks()).reasons)
     return PresentMeaning(
         use.digest in digests, len(digests), tuple(others), tuple(new_names), is_retired=bool(reasons), reasons=reasons
     )
@@ -315,9 +229,7 @@ def _digests_in(store: ReadOnlyStore, folder: Entry | None, path: str) -> set[st
 class ConflictFolder(NamedTuple):
     """The folder of a variant that has several meanings, whose values are not read yet."""
 
-    step: str
-    parameter: str
-    variant: str
+    variant: VariantName
     path: str
     oid: str
 
@@ -325,13 +237,13 @@ class ConflictFolder(NamedTuple):
 def iter_conflicts(store: ReadOnlyStore, tree: str) -> Iterator[ConflictFolder]:
     """The variants of a journal's tree that have several meanings. What cannot be read is left out."""
     for path, folder in _variant_folders(store, tree, layout.VARIANTS, _FOLDERS_TO_VARIANT, [_MAX_ENTRIES]):
-        step, parameter, variant = map(layout.decode_name, path.split("/")[1:])
+        variant = VariantName(*map(layout.decode_name, path.split("/")[1:]))
         try:
             digests = _digests_in(store, Entry(True, folder), path)
         except BadRecord:
             continue
         if len(digests) > 1:
-            yield ConflictFolder(step, parameter, variant, path, folder)
+            yield ConflictFolder(variant, path, folder)
 
 
 def _variant_folders(
@@ -364,7 +276,7 @@ def _variant_folders(
             yield from _variant_folders(store, below.oid, f"{path}/{name}", depth - 1, entries_left)
 
 
-def is_whole(locked: LockedVariant) -> bool:
+def is_whole(locked: Variant) -> bool:
     """Whether a recorded value can be read, and is the one that its name says."""
     from mitosis.canonical.encode import digest_value
     from mitosis.canonical.show import summarize_value
@@ -382,21 +294,30 @@ def digest_of_file(name: str) -> str | None:
     return digest if digest != name and layout.DIGEST_PATTERN.fullmatch(digest) else None
 
 
-def _distinct(variants: Sequence[VariantValue]) -> Iterator[VariantValue]:
-    digests: dict[tuple[str, str, str], str] = {}
+def too_long(name: str) -> str:
+    """What to say of a name that is longer than any that is recorded."""
+    return (
+        f"the name `{name[:_SHOWN_LETTERS]}...` is too long: names of steps, parameters and variants have at most "
+        f"{MAX_NAME_BYTES} bytes\nGive it a shorter one."
+    )
+
+
+def _distinct(variants: Sequence[Variant]) -> Iterator[Variant]:
+    digests: dict[VariantName, str] = {}
     for variant in variants:
+        for name in filter(is_too_long, variant.name):
+            raise NamingError(too_long(name))
         if len(variant.value) > MAX_VALUE_BYTES:
             raise JournalError(
-                f"the value of variant `{variant.variant}` of `{variant.step}.{variant.parameter}` takes "
+                f"the value of {variant.name.phrase} takes "
                 f"{len(variant.value)} bytes, more than the {MAX_VALUE_BYTES} that can be locked\n"
                 "Let the lookup dictionary hold what makes the value (a path, a seed, a function) instead of the value."
             )
-        name = (variant.step, variant.parameter, variant.variant)
-        if name not in digests:
-            digests[name] = variant.digest
+        if variant.name not in digests:
+            digests[variant.name] = variant.digest
             yield variant
-        elif digests[name] != variant.digest:
-            raise JournalError(f"two values are given for variant `{variant.variant}` of `{name[0]}.{name[1]}`")
+        elif digests[variant.name] != variant.digest:
+            raise JournalError(f"two values are given for {variant.name.phrase}")
 
 
 class _Folders:
@@ -415,7 +336,7 @@ class _Folders:
         return self._read[path]
 
 
-def _folder_oid(variant: VariantValue) -> str:
+def _folder_oid(variant: Variant) -> str:
     """The id of the folder that holds this value and nothing else: with it a lock is checked without being read."""
     name = f"{variant.digest}{layout.RECORD_SUFFIX}".encode()
     blob = bytes.fromhex(object_oid(b"blob", variant.value))

@@ -21,20 +21,17 @@ from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
 from mitosis.journal.locks import (
     ConflictFolder,
-    LockedVariant,
-    LockOrigin,
     Locks,
-    VariantUse,
-    VariantValue,
     is_whole,
     iter_conflicts,
     read_meanings,
-    variant_use,
+    used_lock,
 )
-from mitosis.journal.messages import one_line
 from mitosis.journal.origins import read_origins
 from mitosis.journal.reading import Reader
 from mitosis.journal.remarks import read_remarks
+from mitosis.text import one_line
+from mitosis.variants import LockOrigin, Variant, VariantLock
 
 _AUTHOR_LIMIT = 100
 
@@ -57,11 +54,10 @@ def refuse_violated(core: Core, locks: Locks) -> None:
     raise VariantRedefined([describer.redefinition(variant, locked) for variant, locked in locks.redefined])
 
 
-def _retirement(core: Core, variant: VariantValue) -> Retirement:
+def _retirement(core: Core, variant: Variant) -> Retirement:
     snapshot = core.snapshot()
-    name = (variant.step, variant.parameter, variant.variant)
-    remarks = read_remarks(core.store, None if snapshot is None else snapshot.tree, *name)
-    return Retirement(*name, tuple(remarks.reasons), tuple(remarks.new_names))
+    remarks = read_remarks(core.store, None if snapshot is None else snapshot.tree, variant.name)
+    return Retirement(variant.name, tuple(remarks.reasons), tuple(remarks.new_names))
 
 
 def find_conflicts(core: Core, limit: int) -> tuple[Conflict, ...]:
@@ -88,12 +84,11 @@ class Uses:
     """When the newest of them started, as it was recorded."""
 
 
-def read_uses(core: Core, snapshot: Snapshot | None) -> dict[VariantUse, Uses]:
+def read_uses(core: Core, snapshot: Snapshot | None) -> dict[VariantLock, Uses]:
     """How often each meaning of each variant was used; reads all trials."""
-    uses: dict[VariantUse, Uses] = {}
+    uses: dict[VariantLock, Uses] = {}
     for record in Reader(core.store, None if snapshot is None else snapshot.tree, []).iter_trials(None, None):
-        for use in dict.fromkeys(filter(None, map(variant_use, record.parameters))):
-            use = VariantUse(*layout.recorded_name(*use[:3]), use.digest)
+        for use in dict.fromkeys(filter(None, map(used_lock, record.parameters))):
             found = uses.setdefault(use, Uses())
             found.trials += 1
             found.last = max(found.last, record.started)
@@ -101,7 +96,7 @@ def read_uses(core: Core, snapshot: Snapshot | None) -> dict[VariantUse, Uses]:
 
 
 def describe(
-    core: Core, pairs: Iterable[tuple[VariantValue, LockedVariant]], uses: Mapping[VariantUse, Uses]
+    core: Core, pairs: Iterable[tuple[Variant, Variant]], uses: Mapping[VariantLock, Uses]
 ) -> Iterator[Redefinition]:
     """How values differ from what is locked, for people; see `Journal.describe`."""
     describer = _Describer(core, core.snapshot(), uses)
@@ -112,38 +107,34 @@ def describe(
 
 
 class _Describer:
-    def __init__(self, core: Core, snapshot: Snapshot | None, uses: Mapping[VariantUse, Uses] | None = None) -> None:
+    def __init__(self, core: Core, snapshot: Snapshot | None, uses: Mapping[VariantLock, Uses] | None = None) -> None:
         self._core = core
         self._snapshot = snapshot
         self._uses = read_uses(core, snapshot) if uses is None else uses
-        self._origins: dict[tuple[str, str, str, str], LockOrigin] | None = None
+        self._origins: dict[VariantLock, LockOrigin] | None = None
 
     def read_all_origins(self) -> None:
         """Look through the history once, and not for each variant again."""
         self._origins = read_origins(self._core.repository, None if self._snapshot is None else self._snapshot.commit)
 
-    def conflict(self, meanings: Sequence[LockedVariant]) -> Conflict:
-        first = meanings[0]
-        return Conflict(first.step, first.parameter, first.variant, tuple(map(self._meaning, meanings)))
+    def conflict(self, meanings: Sequence[Variant]) -> Conflict:
+        return Conflict(meanings[0].name, tuple(map(self._meaning, meanings)))
 
     def conflict_in(self, folder: ConflictFolder) -> Conflict:
-        names = LockedVariant(folder.step, folder.parameter, folder.variant, "", b"")
-        meanings = map(self._meaning, read_meanings(self._core.store, folder.oid, folder.path, names))
-        return Conflict(folder.step, folder.parameter, folder.variant, tuple(meanings))
+        meanings = map(self._meaning, read_meanings(self._core.store, folder.oid, folder.path, folder.variant))
+        return Conflict(folder.variant, tuple(meanings))
 
-    def redefinition(self, variant: VariantValue, locked: LockedVariant) -> Redefinition:
+    def redefinition(self, variant: Variant, locked: Variant) -> Redefinition:
         from mitosis.canonical.difference import compare_values
         from mitosis.canonical.show import summarize_value
 
         try:
             comparison = compare_values(locked.value, variant.value)
         except MitosisError as error:
-            path = layout.variant_path(locked.step, locked.parameter, locked.variant, locked.digest)
+            path = layout.variant_path(*locked.lock)
             raise BadRecord(path, f"{error}\n`mitosis verify` tells what can be done about it.") from error
         return Redefinition(
-            step=variant.step,
-            parameter=variant.parameter,
-            variant=variant.variant,
+            name=variant.name,
             locked=self._meaning(locked),
             now_digest=variant.digest,
             now_summary=summarize_value(variant.value),
@@ -154,17 +145,13 @@ class _Describer:
             shows_place=any(difference.shows_place for difference in comparison.differences),
         )
 
-    def _meaning(self, locked: LockedVariant) -> Meaning:
+    def _meaning(self, locked: Variant) -> Meaning:
         from mitosis.canonical.show import summarize_value
 
-        name = VariantUse(*layout.recorded_name(locked.step, locked.parameter, locked.variant), locked.digest)
         commit = None if self._snapshot is None else self._snapshot.commit
-        names = (locked.step, locked.parameter, locked.variant)
-        # The path cannot be told from a name that the journal has shortened.
-        is_shortened = any("~" in part for part in names)
-        path = layout.VARIANTS if is_shortened else layout.variant_path(*names, locked.digest)
+        path = layout.variant_path(*locked.lock)
         origins = self._origins
-        origin = (read_origins(self._core.repository, commit, path) if origins is None else origins).get(name)
+        origin = (read_origins(self._core.repository, commit, path) if origins is None else origins).get(locked.lock)
         is_readable = is_whole(locked)
         summary = summarize_value(locked.value) if is_readable else "(cannot be read)"
         return Meaning(
@@ -173,6 +160,6 @@ class _Describer:
             author="" if origin is None else one_line(origin.name, _AUTHOR_LIMIT),
             date="" if origin is None else origin.date.date().isoformat(),
             commit=None if origin is None else origin.commit,
-            used_by=self._uses[name].trials if name in self._uses else 0,
+            used_by=self._uses[locked.lock].trials if locked.lock in self._uses else 0,
             is_readable=is_readable,
         )

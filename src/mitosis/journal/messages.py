@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import unicodedata
+import itertools
 from collections.abc import Collection, Iterable, Sequence
 
 from mitosis.git.program import without_password
 from mitosis.journal.layout import SHORT_KEY_DIGITS
-from mitosis.records.fields import MainResult, TrialRecord, three_digits
+from mitosis.records.trial import TrialRecord
+from mitosis.records.view import View
+from mitosis.text import exact_value, one_line
+from mitosis.variants import VariantLock, VariantName
 
 _SHORT_COMMIT_DIGITS = 7
 _SHORT_DIGEST_DIGITS = 6
@@ -20,44 +22,29 @@ _FAILURE_LIMIT = 200
 _METRICS_LIMIT = 100
 
 
-def one_line(text: str, limit: int) -> str:
-    """The text on one line: control characters and line breaks escaped, bounded to `limit` characters."""
-    shown = "".join(map(_visible, text[: limit + 1]))
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
-def _visible(character: str) -> str:
-    if character in "\n\t\r":
-        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}[character]
-    # Categories C*, Zl and Zp: control, format (which can reorder what is shown), surrogate, unassigned, line breaks.
-    if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
-        code = ord(character)
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-    return character
-
-
-def started_message(record: TrialRecord, locked: Collection[tuple[str, str, str, str]]) -> str:
+def started_message(record: TrialRecord, locked: Collection[VariantLock]) -> str:
     """The message of the commit that starts a trial.
 
     Args:
         record: the trial.
-        locked: step, parameter, variant and digest of each variant that this commit locks.
+        locked: what this commit locks.
     """
     commit = one_line(record.commit[:_SHORT_COMMIT_DIGITS], _TRAILER_LIMIT)
     summary = f"{_heading(record)} started at {commit}"
-    parameters = _summary_parameters(record, {(step, parameter) for step, parameter, _, _ in locked})
-    trailers = _common_trailers(record)
+    parameters = _summary_parameters(View.of(record), {lock.name[:2] for lock in locked})
+    trailers = _common_trailers(View.of(record))
     # The digest comes first, since it is the part that must not be cut off.
-    trailers += [("Locked", f"{digest} {step}.{parameter}={variant}") for step, parameter, variant, digest in locked]
+    trailers += [("Locked", f"{lock.digest} {lock.name}") for lock in locked]
     trailers.append(("Status", record.status))
     return _message(f"{summary}: {parameters}" if parameters else summary, trailers)
 
 
 def ended_message(record: TrialRecord) -> str:
     """The message of the commit that ends a trial."""
-    status, detail, took = _outcome(record)
+    view = View.of(record)
+    status, detail, took = _outcome(view)
     outcome = " ".join(part for part in (f"{status}: {detail}" if detail else status, took) if part)
-    return _message(f"{_heading(record)} {outcome}", [*_common_trailers(record), *_end_trailers(record)])
+    return _message(f"{_heading(record)} {outcome}", [*_common_trailers(view), *_end_trailers(view)])
 
 
 def merged_message(source: str, received: int) -> str:
@@ -78,16 +65,15 @@ def forgotten_message(record: TrialRecord) -> str:
     return _message(f"forget {_heading(record)}", trailers)
 
 
-def resolved_message(name: str, kept: str, others: Sequence[tuple[str, str | None]]) -> str:
+def resolved_message(name: VariantName, kept: str, others: Sequence[tuple[str, VariantName | None]]) -> str:
     """The message of the commit that chooses one of the meanings of a variant.
 
     Args:
-        name: `step.parameter=variant`.
+        name: the variant.
         kept: digest of the meaning that the name keeps.
         others: digest of each other one, with its new name; None where it is dropped.
     """
-    shown = one_line(name, _NAME_LIMIT)
-    start = one_line(name.partition("=")[0], _TRAILER_LIMIT)
+    shown = one_line(str(name), _NAME_LIMIT)
     trailers = [("Kept", f"{kept} {name}")]
     words = [f"keep {kept[:_SHORT_DIGEST_DIGITS]}"]
     for digest, new_name in others:
@@ -95,150 +81,120 @@ def resolved_message(name: str, kept: str, others: Sequence[tuple[str, str | Non
             trailers.append(("Dropped", f"{digest} {name}"))
             words.append(f"drop {digest[:_SHORT_DIGEST_DIGITS]}")
         else:
-            trailers.append(("Locked", f"{digest} {start}={new_name}"))
-            words.append(f"{digest[:_SHORT_DIGEST_DIGITS]} is {one_line(new_name, _SUMMARY_VALUE_LIMIT)} now")
+            trailers.append(("Locked", f"{digest} {new_name}"))
+            words.append(f"{digest[:_SHORT_DIGEST_DIGITS]} is {one_line(new_name.variant, _SUMMARY_VALUE_LIMIT)} now")
     return _message(f"resolve {shown}: {', '.join(words)}", trailers)
 
 
-def locked_message(
-    locked: Sequence[tuple[str, str, str, str]], commit: str, accepted: Sequence[tuple[str, str, str]] = ()
-) -> str:
+def locked_message(locked: Sequence[VariantLock], commit: str, accepted: Sequence[VariantName] = ()) -> str:
     """The message of the commit that locks variants without a trial.
 
     Args:
-        locked: step, parameter, variant and digest of each.
+        locked: what is locked.
         commit: the experiment's commit whose dictionaries they are from.
-        accepted: step, parameter and variant of each that is locked already, and whose functions may be as they are.
+        accepted: those that are locked already, and whose functions may be as they are.
     """
     trailers = [("Commit", commit)]
-    trailers += [("Locked", f"{digest} {step}.{parameter}={variant}") for step, parameter, variant, digest in locked]
-    trailers += [("Accepted", f"{step}.{parameter}={variant}") for step, parameter, variant in accepted]
+    trailers += [("Locked", f"{lock.digest} {lock.name}") for lock in locked]
+    trailers += [("Accepted", str(variant)) for variant in accepted]
     if not locked and accepted:
         return _message(f"accept the functions of {_counted(accepted)}", trailers)
     if not locked:
         return _message("record the sources of functions", trailers)
-    what = _counted([name[:3] for name in locked])
+    what = _counted([lock.name for lock in locked])
     return _message(f"lock {what} at {one_line(commit[:_SHORT_COMMIT_DIGITS], _TRAILER_LIMIT)}", trailers)
 
 
-def _counted(names: Sequence[tuple[str, str, str]]) -> str:
+def _counted(names: Sequence[VariantName]) -> str:
     """The name of a variant; of several, how many there are of which steps."""
     if len(names) == 1:
-        step, parameter, variant = names[0]
-        return one_line(f"{step}.{parameter}={variant}", _NAME_LIMIT)
-    return f"{len(names)} variants of {one_line(', '.join(dict.fromkeys(name[0] for name in names)), _NAME_LIMIT)}"
+        return one_line(str(names[0]), _NAME_LIMIT)
+    return f"{len(names)} variants of {one_line(', '.join(dict.fromkeys(name.step for name in names)), _NAME_LIMIT)}"
 
 
-def renamed_message(name: str, old: str, new: str, digest: str) -> str:
+def renamed_message(old: VariantName, new: VariantName, digest: str) -> str:
     """The message of the commit that gives the value of a variant another name.
 
     Args:
-        name: `step.parameter`.
         old: the variant.
         new: its new name.
         digest: of the value.
     """
-    summary = f"rename {one_line(f'{name}={old}', _NAME_LIMIT)} to {one_line(new, _SUMMARY_VALUE_LIMIT)}"
-    return _message(summary, [("Renamed", f"{name}={old}"), ("Locked", f"{digest} {name}={new}")])
+    summary = f"rename {one_line(str(old), _NAME_LIMIT)} to {one_line(new.variant, _SUMMARY_VALUE_LIMIT)}"
+    return _message(summary, [("Renamed", str(old)), ("Locked", f"{digest} {new}")])
 
 
-def retired_message(name: str, reason: str, *, is_undone: bool) -> str:
+def retired_message(variant: VariantName, reason: str, *, is_undone: bool) -> str:
     """The message of the commit that retires a variant, or lets it be used again.
 
     Args:
-        name: `step.parameter=variant`.
+        variant: which.
         reason: why; may be empty.
         is_undone: whether it may be used again.
     """
-    shown = one_line(name, _NAME_LIMIT)
+    shown = one_line(str(variant), _NAME_LIMIT)
     if is_undone:
-        return _message(f"let {shown} be used again", [("Unretired", name)])
+        return _message(f"let {shown} be used again", [("Unretired", str(variant))])
     summary = f"retire {shown}: {one_line(reason, _FAILURE_LIMIT)}" if reason else f"retire {shown}"
-    return _message(summary, [("Retired", name)])
+    return _message(summary, [("Retired", str(variant))])
 
 
 def note_line(record: TrialRecord) -> str:
     """The line of a trial in the git note of its commit, without a line break."""
+    view = View.of(record)
     key = one_line(record.key[:SHORT_KEY_DIGITS], _TRAILER_LIMIT)
-    columns = [key, one_line(record.experiment, _NAME_LIMIT), _summary_parameters(record, ()), *_outcome(record)]
+    columns = [key, one_line(record.experiment, _NAME_LIMIT), _summary_parameters(view, ()), *_outcome(view)]
     return "  ".join(column for column in columns if column)
-
-
-def format_duration(seconds: float) -> str:
-    """A duration for people, such as `0.6 s`, `12 min 5 s`, `3 h 20 min`."""
-    if seconds < 99.95 or not math.isfinite(seconds):
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 100:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min"
-
-
-def format_main(value: MainResult) -> str:
-    """A main result or metric for people: three significant digits of a float, a short text of anything else."""
-    if isinstance(value, float):
-        return three_digits(value)
-    return one_line(str(value), _SUMMARY_VALUE_LIMIT)
 
 
 def _heading(record: TrialRecord) -> str:
     return f"{one_line(record.experiment, _NAME_LIMIT)} {one_line(record.key, _NAME_LIMIT)}"
 
 
-def _outcome(record: TrialRecord) -> tuple[str, str, str]:
+def _outcome(view: View) -> tuple[str, str, str]:
     """How a trial ended, what came of it, and how long it took; the last two can be empty."""
-    status: str = record.status
-    failure = record.failure
-    if failure is not None and failure.step is not None and len(record.steps) > 1:
-        status += f" in {one_line(failure.step, _NAME_LIMIT)}"
-    detail = ""
-    if record.status == "finished" and record.main is not None:
-        detail = f"main = {format_main(record.main)}"
-    elif record.status == "failed" and failure is not None:
-        detail = one_line(f"{failure.type}: {failure.message}" if failure.type else failure.message, _FAILURE_LIMIT)
-    took = "" if record.duration_s is None else f"({format_duration(record.duration_s)})"
+    status = view.raw("status")
+    detail = view.main
+    if status == "failed":
+        detail = one_line(view.raw("failure"), _FAILURE_LIMIT)
+    if "failure.step" in view and view.place:
+        status += f" in {one_line(view.raw('failure.step'), _NAME_LIMIT)}"
+    took = f"({view.text('took')})" if "took" in view else ""
     return status, detail, took
 
 
-def _summary_parameters(record: TrialRecord, locked: Collection[tuple[str, str]]) -> str:
+def _summary_parameters(view: View, locked: Collection[tuple[str, str]]) -> str:
     """All parameters in few words; the step is said only where there are several."""
     words: list[str] = []
     length = 0
-    for parameter in record.parameters:
-        name = parameter.full_name if len(record.steps) > 1 else parameter.name
+    parameters = view.parameters
+    for parameter in parameters:
+        name = parameter.full_name if view.place else parameter.name
         mark = "" if parameter.tracked else "+"
         word = f"{mark}{one_line(name, _NAME_LIMIT)}={one_line(parameter.text, _SUMMARY_VALUE_LIMIT)}"
         if (parameter.step, parameter.name) in locked:
             word += " (locked)"
         length += len(word) + 1
         if length > _SUMMARY_PARAMETERS_LIMIT and words:
-            words.append(f"and {len(record.parameters) - len(words)} more")
+            words.append(f"and {len(parameters) - len(words)} more")
             break
         words.append(word)
     return " ".join(words)
 
 
-def _common_trailers(record: TrialRecord) -> list[tuple[str, str]]:
-    trailers = [("Trial", record.key), ("Experiment", record.experiment), ("Commit", record.commit)]
-    for parameter in record.parameters:
+def _common_trailers(view: View) -> list[tuple[str, str]]:
+    trailers = [(name.capitalize(), view.raw(name)) for name in ("experiment", "commit")]
+    for parameter in view.parameters:
         mark = "" if parameter.tracked else "+"
         kind = "Variant" if parameter.kind == "lookup" else "Parameter"
         trailers.append((kind, f"{mark}{parameter.full_name}={parameter.text}"))
-    return trailers
+    return [("Trial", view.raw("key")), *trailers]
 
 
-def _end_trailers(record: TrialRecord) -> list[tuple[str, str]]:
-    trailers: list[tuple[str, str]] = [("Status", record.status)]
-    if record.main is not None:
-        trailers.append(("Main", str(record.main)))
-    metrics = [
-        (f"{step.name}.{name}" if len(record.steps) > 1 else name, value)
-        for step in record.steps
-        for name, value in step.metrics.items()
-    ]
-    trailers += [("Metric", f"{name}={value}") for name, value in metrics[:_METRICS_LIMIT]]
-    return trailers
+def _end_trailers(view: View) -> list[tuple[str, str]]:
+    trailers = [(name.capitalize(), view.raw(name)) for name in ("status", "main") if name in view]
+    metrics = itertools.islice(view.metrics, _METRICS_LIMIT)
+    return [*trailers, *(("Metric", f"{name}={exact_value(field.value)}") for name, field in metrics)]
 
 
 def _message(summary: str, trailers: Iterable[tuple[str, str]]) -> str:

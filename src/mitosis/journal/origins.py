@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.locks import LockOrigin, digest_of_file
+from mitosis.journal.locks import digest_of_file
+from mitosis.variants import LockOrigin, VariantLock, VariantName
 
 _FIELDS = ("%an", "%ae", "%aI", *(f"%(trailers:key={key},valueonly,separator=%x20)" for key in ("Commit", "Trial")))
 _LOCK_DEPTH = 5
@@ -17,8 +18,8 @@ _START = "\x01"
 
 def read_origins(
     repository: Repository, commit: str | None, path: str = layout.VARIANTS
-) -> dict[tuple[str, str, str, str], LockOrigin]:
-    """The first appearance of each lock in a journal's history, by step, parameter, variant and digest.
+) -> dict[VariantLock, LockOrigin]:
+    """The first appearance of each lock in a journal's history.
 
     Where two people took the same lock before they merged, the earlier one counts.
 
@@ -39,7 +40,7 @@ def read_origins(
         "--no-show-signature", "--no-mailmap", "--encoding=UTF-8", f"--format={_START}" + "%x00".join(_FIELDS) + "%x00",
         commit, "--", path,
     )  # fmt: skip
-    origins: dict[tuple[str, str, str, str], LockOrigin] = {}
+    origins: dict[VariantLock, LockOrigin] = {}
     for name, origin in _parse(output):
         known = origins.get(name)
         if known is None or (origin.date, origin.author) < (known.date, known.author):
@@ -59,9 +60,7 @@ class HistoryEntry:
     summary: str
 
 
-def read_history(
-    repository: Repository, commit: str | None, step: str, parameter: str, variant: str
-) -> list[HistoryEntry]:
+def read_history(repository: Repository, commit: str | None, variant: VariantName) -> list[HistoryEntry]:
     """The commits of a journal that are about a variant, newest first; see `Journal.variant_history`."""
     if commit is None:
         return []
@@ -70,7 +69,7 @@ def read_history(
         "-c", "log.showRoot=true",
         "log", "--full-history", "--no-renames", "--no-patch", "-z", "--no-color", "--no-notes", "--no-show-signature",
         "--no-mailmap", "--encoding=UTF-8", "--format=%H%x1f%an%x1f%aI%x1f%s",
-        commit, "--", *(layout.remark_folder(kind, step, parameter, variant) for kind in kinds),
+        commit, "--", *(layout.remark_folder(kind, variant) for kind in kinds),
     )  # fmt: skip
     entries = []
     for line in output.split("\0"):
@@ -84,7 +83,7 @@ def _text(word: str) -> str:
     return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _parse(output: str) -> Iterator[tuple[tuple[str, str, str, str], LockOrigin]]:
+def _parse(output: str) -> Iterator[tuple[VariantLock, LockOrigin]]:
     """Each lock that a commit adds, with the commit's author, date and trailers."""
     words = iter(output.split("\0"))
     origin: LockOrigin | None = None
@@ -114,11 +113,10 @@ def _origin(name: str, email: str, date: str, commit: str, trial: str) -> LockOr
     )
 
 
-def _lock_at(path: str) -> tuple[str, str, str, str] | None:
-    """Step, parameter, variant and digest that a path of the journal stands for; None if it is no lock's."""
+def _lock_at(path: str) -> VariantLock | None:
+    """The lock that a path of the journal stands for; None if it is no lock's."""
     parts = path.split("/")
     digest = digest_of_file(parts[-1])
     if len(parts) != _LOCK_DEPTH or parts[0] != layout.VARIANTS or digest is None:
         return None
-    step, parameter, variant = map(layout.decode_name, parts[1:4])
-    return step, parameter, variant, digest
+    return VariantLock(VariantName(*map(layout.decode_name, parts[1:4])), digest)

@@ -11,10 +11,11 @@ from typing import NamedTuple, TypeVar
 
 from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.journal import layout
-from mitosis.journal.locks import MAX_VALUE_BYTES, LockedVariant, VariantUse, digest_of_file
+from mitosis.journal.locks import MAX_VALUE_BYTES, digest_of_file
 from mitosis.journal.objects import ReadOnlyStore
-from mitosis.records import MAX_RECORD_BYTES, decode_trial, read_started
-from mitosis.records.fields import TrialRecord
+from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, read_started
+from mitosis.records.trial import TrialRecord
+from mitosis.variants import Variant, VariantLock, VariantName
 
 _T = TypeVar("_T")
 _FROZEN_BY_PYTHON = gc.get_freeze_count()
@@ -207,7 +208,7 @@ class Reader:
         trials = self._folders(self._root, re.compile(layout.TRIALS), others_belong=True)
         if experiment is None:
             return list(self._folders(trials, None))
-        name = layout.encode_name(experiment, layout.EXPERIMENT_NAME_LIMIT)
+        name = layout.encode_name(experiment)
         return list(self._folders(trials, re.compile(re.escape(name)), others_belong=True))
 
     def _records(self, days: Iterable[File], prefix: str) -> Iterator[File]:
@@ -230,26 +231,26 @@ class Reader:
 
     # --- variants ---------------------------------------------------------------------------------
 
-    def iter_variants(self) -> Iterator[LockedVariant]:
+    def iter_variants(self) -> Iterator[Variant]:
         """All recorded meanings of all variants, by name."""
         for name, file in self.iter_locks():
             locked = self.read_lock(name, file)
             if locked is not None:
                 yield locked
 
-    def iter_locks(self) -> Iterator[tuple[VariantUse, File]]:
+    def iter_locks(self) -> Iterator[tuple[VariantLock, File]]:
         """All recorded meanings of all variants, by name, with the files of their values, which are not read."""
         variants = self._folders(self._root, re.compile(layout.VARIANTS), others_belong=True)
         for folder in self._folders(self._folders(self._folders(variants, None), None), None):
-            step, parameter, variant = map(layout.decode_name, folder.path.split("/")[1:])
+            name = VariantName(*map(layout.decode_name, folder.path.split("/")[1:]))
             for file, is_tree in self._entries(folder):
                 digest = None if is_tree else digest_of_file(file.name)
                 if digest is None:
                     self._misplaced(file.path)
                 else:
-                    yield VariantUse(step, parameter, variant, digest), file
+                    yield VariantLock(name, digest), file
 
-    def read_lock(self, name: VariantUse, file: File) -> LockedVariant | None:
+    def read_lock(self, lock: VariantLock, file: File) -> Variant | None:
         """A meaning with its value; None if that cannot be read, which is a problem."""
         from mitosis.canonical.encode import digest_value
 
@@ -258,10 +259,10 @@ class Reader:
         except BadRecord as error:
             self._tell(error)
             return None
-        if digest_value(value) != name.digest:
+        if digest_value(value) != lock.digest:
             self._tell(BadRecord(file.path, "its content does not have the digest that its name says"))
             return None
-        return LockedVariant(*name, value)
+        return Variant(*lock, value)
 
     # --- trees ------------------------------------------------------------------------------------
 

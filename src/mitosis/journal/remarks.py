@@ -20,6 +20,7 @@ import msgpack
 from mitosis.errors.journal import BadRecord
 from mitosis.journal import layout
 from mitosis.journal.objects import Entry, ReadOnlyStore
+from mitosis.variants import VariantName
 
 MAX_REMARK_BYTES = 2**20
 MAX_REASON_LENGTH = 10_000
@@ -70,18 +71,16 @@ class Remarks:
         return min(changes, key=len, default=())
 
 
-def remark_file(kind: str, step: str, parameter: str, variant: str, content: object) -> tuple[str, bytes]:
+def remark_file(kind: str, variant: VariantName, content: object) -> tuple[str, bytes]:
     """Path and bytes of a remark.
 
     Args:
         kind: `layout.RENAMED`, `RETIRED` or `SOURCES`.
-        step: name of the step.
-        parameter: name of the parameter.
         variant: what the remark is about.
         content: the new name, the reason, or the digests.
     """
     data: bytes = msgpack.packb({_KEYS[kind][0]: content}, unicode_errors="surrogatepass")
-    return f"{layout.remark_folder(kind, step, parameter, variant)}/{_digest(data)}{layout.RECORD_SUFFIX}", data
+    return f"{layout.remark_folder(kind, variant)}/{_digest(data)}{layout.RECORD_SUFFIX}", data
 
 
 def decode_remark(kind: str, name: str, data: bytes, where: str) -> Any:
@@ -129,7 +128,7 @@ def _is_text(content: object) -> bool:
     return isinstance(content, str)
 
 
-def read_remarks(store: ReadOnlyStore, tree: str | None, step: str, parameter: str, variant: str) -> Remarks:
+def read_remarks(store: ReadOnlyStore, tree: str | None, variant: VariantName) -> Remarks:
     """The remarks on a variant in a journal's tree (None: there is no journal yet).
 
     Raises:
@@ -137,7 +136,7 @@ def read_remarks(store: ReadOnlyStore, tree: str | None, step: str, parameter: s
     """
     remarks = Remarks()
     for kind in _KEYS if tree is not None else ():
-        folder = layout.remark_folder(kind, step, parameter, variant)
+        folder = layout.remark_folder(kind, variant)
         entry = store.find(tree or "", folder)
         if entry is not None and entry.is_tree:
             for content in read_folder(store, kind, folder, entry.oid):
@@ -145,55 +144,54 @@ def read_remarks(store: ReadOnlyStore, tree: str | None, step: str, parameter: s
     return remarks
 
 
-def latest_names(remarks: Mapping[tuple[str, str, str], Remarks], name: tuple[str, str, str]) -> tuple[str, ...]:
+def latest_names(remarks: Mapping[VariantName, Remarks], name: VariantName) -> tuple[str, ...]:
     """What a variant is called now, after all that it and its newer names have been renamed to.
 
     There are several where it was renamed apart, and none where it was not renamed.
 
     Args:
-        remarks: those of all variants of the parameter, by step, parameter and variant.
-        name: step, parameter and variant.
+        remarks: those of all variants of the parameter.
+        name: the variant.
     """
-    step, parameter, variant = name
     newer: dict[str, list[str]] = {}
-    left = [variant]
+    left = [name.variant]
     while left:
         reached = left.pop()
         if reached not in newer:
-            of_name = remarks.get((step, parameter, reached))
+            of_name = remarks.get(name.renamed(reached))
             newer[reached] = [] if of_name is None else of_name.new_names
             left += newer[reached]
     latest = [reached for reached, names in newer.items() if not names]
     # Where names lead back to each other, none is the latest.
-    return tuple(sorted(set(latest or newer) - {variant}))
+    return tuple(sorted(set(latest or newer) - {name.variant}))
 
 
-def same_names(remarks: Mapping[tuple[str, str, str], Remarks]) -> dict[tuple[str, str, str], frozenset[str]]:
-    """The other names that a variant has or had, by step, parameter and variant, for all that were ever renamed."""
-    linked: dict[tuple[str, str, str], set[str]] = {}
-    for (step, parameter, old), of_name in remarks.items():
-        for new in of_name.new_names:
-            linked.setdefault((step, parameter, old), set()).add(new)
-            linked.setdefault((step, parameter, new), set()).add(old)
-    found: dict[tuple[str, str, str], frozenset[str]] = {}
-    for step, parameter, variant in linked:
-        if (step, parameter, variant) in found:
+def same_names(remarks: Mapping[VariantName, Remarks]) -> dict[VariantName, frozenset[str]]:
+    """The other names that a variant has or had, for all that were ever renamed."""
+    linked: dict[VariantName, set[VariantName]] = {}
+    for old, of_name in remarks.items():
+        for new in map(old.renamed, of_name.new_names):
+            linked.setdefault(old, set()).add(new)
+            linked.setdefault(new, set()).add(old)
+    found: dict[VariantName, frozenset[str]] = {}
+    for name in linked:
+        if name in found:
             continue
-        group = {variant}
-        left = [variant]
+        group = {name}
+        left = [name]
         while left:
-            fresh = linked[step, parameter, left.pop()] - group
+            fresh = linked[left.pop()] - group
             group |= fresh
             left += fresh
-        for name in group:
-            found[step, parameter, name] = frozenset(group - {name})
+        for member in group:
+            found[member] = frozenset(other.variant for other in group - {member})
     return found
 
 
 def iter_remarks(
     store: ReadOnlyStore, tree: str, problems: list[BadRecord], kinds: Sequence[str] = layout.REMARKS
-) -> Iterator[tuple[tuple[str, str, str], Remarks]]:
-    """Step, parameter and variant, and the remarks on it, for every variant that has any.
+) -> Iterator[tuple[VariantName, Remarks]]:
+    """The remarks on each variant that has any.
 
     Args:
         store: the repository's objects.
@@ -201,7 +199,7 @@ def iter_remarks(
         problems: what cannot be read is appended to it and skipped.
         kinds: of remarks, those of `layout.REMARKS`; the others are not read.
     """
-    found: dict[tuple[str, str, str], Remarks] = {}
+    found: dict[VariantName, Remarks] = {}
     entries_left = [_MOST_ENTRIES]
     # Many paths may lead to one file: it is read once, and kept once.
     known: dict[tuple[str, str], Any] = {}
@@ -210,7 +208,7 @@ def iter_remarks(
         if entry is None or not entry.is_tree:
             continue
         for path, oid in _variant_folders(store, kind, entry.oid, _FOLDERS_TO_VARIANT, entries_left, problems):
-            step, parameter, variant = map(layout.decode_name, path.split("/")[1:])
+            variant = VariantName(*map(layout.decode_name, path.split("/")[1:]))
             try:
                 contents = list(read_folder(store, kind, path, oid, known=known, problems=problems))
             except BadRecord as error:
@@ -218,7 +216,7 @@ def iter_remarks(
                 continue
             entries_left[0] -= len(contents)
             for content in contents:
-                found.setdefault((step, parameter, variant), Remarks()).add(kind, content)
+                found.setdefault(variant, Remarks()).add(kind, content)
     yield from found.items()
 
 

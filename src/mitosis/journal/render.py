@@ -8,9 +8,9 @@ from typing import Any
 
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew
-from mitosis.journal.messages import one_line
 from mitosis.journal.remarks import parse_remark
-from mitosis.records import decode_trial
+from mitosis.records.codec import decode_trial
+from mitosis.text import one_line
 
 _TEXT_LIMIT = 10_000
 _PLAIN_LIMIT = 100

@@ -12,13 +12,13 @@ from mitosis.errors.repository import GitError, NoIdentity, ObjectMissing
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
-from mitosis.journal.locks import variant_use
+from mitosis.journal.locks import used_lock
 from mitosis.journal.merge import MOST_CHANGES, iter_changes, merge_bases, merge_trees, refuse_unsafe_name
 from mitosis.journal.messages import merged_message, shared_message
 from mitosis.journal.notes import OtherNotes, TrialChange, merge_notes
 from mitosis.journal.reading import File
-from mitosis.records import encode_trial
-from mitosis.records.fields import TrialRecord
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import TrialRecord
 
 _RECORD_DEPTHS = (4, 5)
 _REMEMBERED_TIPS = 100
@@ -301,12 +301,12 @@ def select(core: Core, keys: Sequence[str], onto: str | None, identity: Identity
 def _needed_files(core: Core, snapshot: Snapshot, record: TrialRecord) -> Iterator[str]:
     """The paths of what a record refers to."""
     yield layout.environment_path(record.environment)
-    for use in map(variant_use, record.parameters):
+    for use in map(used_lock, record.parameters):
         if use is None:
             continue
         yield layout.variant_path(*use)
         # Without these a lock does not tell there what its functions were.
-        folder = layout.remark_folder(layout.SOURCES, *use[:3])
+        folder = layout.remark_folder(layout.SOURCES, use.name)
         found = core.store.find(snapshot.tree, folder)
         if found is not None and found.is_tree:
             yield from (f"{folder}/{name}" for name in core.store.read_tree(found.oid, folder))

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from mitosis.errors.journal import AmbiguousKey, BadRecord, JournalError, NoteNotWritten, TrialNotFound
 from mitosis.git.repository import Identity
 from mitosis.journal import editing, layout, meanings
-from mitosis.journal.locks import ChangedFunctions, RenamedVariant, VariantValue, check_locks
+from mitosis.journal.locks import ChangedFunctions, RenamedVariant, check_locks
 from mitosis.journal.messages import ended_message, started_message
 from mitosis.journal.naming import lock_files
 from mitosis.journal.notes import add_to_note
 from mitosis.journal.part import JournalPart
 from mitosis.journal.reading import File
 from mitosis.journal.upkeep import keep_up
-from mitosis.records import encode_trial
-from mitosis.records.fields import TrialRecord
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import TrialRecord
+from mitosis.variants import Variant
 
 _ENVIRONMENT_LIMIT_BYTES = 16 * 2**20
 _KEY_PREFIX = re.compile(rf"[0-9a-f]{{1,{layout.KEY_DIGITS}}}")
@@ -29,7 +30,7 @@ class Started:
 
     record: TrialRecord
     """The record as it is in the journal, with its iteration."""
-    newly_locked: tuple[VariantValue, ...]
+    newly_locked: tuple[Variant, ...]
     changed: tuple[ChangedFunctions, ...] = ()
     """Functions with other bodies than when their variants were locked, which stops nothing."""
     renamed: tuple[RenamedVariant, ...] = ()
@@ -39,9 +40,7 @@ class Started:
 class Trials(JournalPart):
     """What a journal can do with trials; see `Journal`."""
 
-    def start(
-        self, record: TrialRecord, variants: Sequence[VariantValue], environment: str, identity: Identity
-    ) -> Started:
+    def start(self, record: TrialRecord, variants: Sequence[Variant], environment: str, identity: Identity) -> Started:
         """Record that a trial starts, and lock its variants, in one commit.
 
         Also pins the experiment's commit. The iteration in `record` is ignored: it is counted here, under the lock.
@@ -77,9 +76,9 @@ class Trials(JournalPart):
                 changes[record_path] = encode_trial(record)
                 if before is None or self._core.store.find(before.tree, environment_path) is None:
                     changes[environment_path] = environment.encode("utf-8", "surrogatepass")
-                names = [(new.step, new.parameter, new.variant, new.digest) for new in locks.missing]
+                new = [missing.lock for missing in locks.missing]
                 self._core.store.create_ref(pin, record.commit)
-                self._core.append(ref, before, changes, started_message(record, names), identity)
+                self._core.append(ref, before, changes, started_message(record, new), identity)
         # Saying what is wrong takes longer than finding it out, and nobody should have to wait for that.
         meanings.refuse_violated(self._core, locks)
         self._core.store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)

@@ -10,14 +10,9 @@ from mitosis.git.repository import Identity
 from mitosis.journal import editing, layout, meanings, naming
 from mitosis.journal.editing import Resolution
 from mitosis.journal.locks import (
-    LockedVariant,
-    LockOrigin,
-    PresentMeaning,
-    VariantUse,
-    VariantValue,
     check_locks,
     read_present_meaning,
-    variant_use,
+    used_lock,
 )
 from mitosis.journal.meanings import Uses
 from mitosis.journal.naming import Locked
@@ -25,7 +20,8 @@ from mitosis.journal.origins import HistoryEntry, read_history, read_origins
 from mitosis.journal.part import JournalPart
 from mitosis.journal.remarks import Remarks, iter_remarks
 from mitosis.journal.upkeep import keep_up
-from mitosis.records.fields import ParameterRecord
+from mitosis.records.trial import ParameterRecord
+from mitosis.variants import LockOrigin, PresentMeaning, Variant, VariantLock, VariantName
 
 MOST_CONFLICTS = 20
 """So many are described at once: more can be nobody's to read."""
@@ -34,7 +30,7 @@ MOST_CONFLICTS = 20
 class Variants(JournalPart):
     """What a journal can do with variants; see `Journal`."""
 
-    def check(self, variants: Sequence[VariantValue]) -> tuple[VariantValue, ...]:
+    def check(self, variants: Sequence[Variant]) -> tuple[Variant, ...]:
         """Check variants against the locks, without writing.
 
         Returns:
@@ -52,7 +48,7 @@ class Variants(JournalPart):
         return locks.missing
 
     def lock(
-        self, variants: Sequence[VariantValue], commit: str, identity: Identity, *, accept_functions: bool = False
+        self, variants: Sequence[Variant], commit: str, identity: Identity, *, accept_functions: bool = False
     ) -> Locked:
         """Lock variants without a trial, all or none of them. Those that are locked to the same value stay as they are.
 
@@ -74,12 +70,10 @@ class Variants(JournalPart):
             keep_up(self.repository)
         return locked
 
-    def rename(self, step: str, parameter: str, old: str, new: str, identity: Identity) -> LockedVariant:
+    def rename(self, old: VariantName, new: str, identity: Identity) -> Variant:
         """Record another name for the value of a locked variant. The old name keeps its meaning.
 
         Args:
-            step: name of the step.
-            parameter: name of the parameter.
             old: the variant.
             new: its new name.
             identity: author and committer of the journal's commit.
@@ -91,15 +85,13 @@ class Variants(JournalPart):
             NamingError: it is not locked or in conflict, or the new name means something else.
             JournalError: the journal is damaged, or cannot be written.
         """
-        return naming.rename(self._core, step, parameter, old, new, identity)
+        return naming.rename(self._core, old, new, identity)
 
-    def retire(self, step: str, parameter: str, variant: str, reason: str, identity: Identity) -> None:
+    def retire(self, variant: VariantName, reason: str, identity: Identity) -> None:
         """Let no trial use a locked variant any more. What it means stays recorded.
 
         Args:
-            step: name of the step.
-            parameter: name of the parameter.
-            variant: its name.
+            variant: which.
             reason: why, in a sentence; may be empty.
             identity: author and committer of the journal's commit.
 
@@ -107,22 +99,20 @@ class Variants(JournalPart):
             NamingError: it is not locked, or retired already.
             JournalError: the journal is damaged, or cannot be written.
         """
-        naming.retire(self._core, step, parameter, variant, reason, identity)
+        naming.retire(self._core, variant, reason, identity)
 
-    def unretire(self, step: str, parameter: str, variant: str, identity: Identity) -> None:
+    def unretire(self, variant: VariantName, identity: Identity) -> None:
         """Let a retired variant be used again.
 
         Raises:
             NamingError: it is not retired.
             JournalError: the journal is damaged, or cannot be written.
         """
-        naming.unretire(self._core, step, parameter, variant, identity)
+        naming.unretire(self._core, variant, identity)
 
     def resolve(
         self,
-        step: str,
-        parameter: str,
-        variant: str,
+        variant: VariantName,
         keep: str,
         identity: Identity,
         *,
@@ -133,8 +123,6 @@ class Variants(JournalPart):
         Trials that were recorded with another meaning keep telling its digest and what it was.
 
         Args:
-            step: name of the step.
-            parameter: name of the parameter.
             variant: the name that has several meanings.
             keep: digest of the meaning that it keeps, or any unique beginning of it.
             identity: author and committer of the journal's commit.
@@ -145,13 +133,13 @@ class Variants(JournalPart):
             ResolveError: there is no such conflict, or it cannot be resolved so.
             JournalError: the journal is damaged, or cannot be written.
         """
-        return editing.resolve(self._core, step, parameter, variant, keep, rename_others, identity)
+        return editing.resolve(self._core, variant, keep, rename_others, identity)
 
     def conflicts(self, limit: int = MOST_CONFLICTS) -> tuple[Conflict, ...]:
         """The variants that have several recorded meanings now, at most `limit` of them."""
         return meanings.find_conflicts(self._core, limit)
 
-    def locks(self, *, problems: list[BadRecord] | None = None) -> list[VariantUse]:
+    def locks(self, *, problems: list[BadRecord] | None = None) -> list[VariantLock]:
         """All recorded meanings of all variants, in the same order, without their values.
 
         Args:
@@ -159,7 +147,7 @@ class Variants(JournalPart):
         """
         return [name for name, _ in self._reader(problems).iter_locks()]
 
-    def iter_variants(self, *, problems: list[BadRecord] | None = None) -> Iterator[LockedVariant]:
+    def iter_variants(self, *, problems: list[BadRecord] | None = None) -> Iterator[Variant]:
         """All recorded meanings of all variants, by step, parameter, variant and digest.
 
         Args:
@@ -168,8 +156,8 @@ class Variants(JournalPart):
         yield from self._reader(problems).iter_variants()
 
     def read_locks(
-        self, names: Collection[VariantUse], *, problems: list[BadRecord] | None = None
-    ) -> Iterator[tuple[VariantUse, LockedVariant]]:
+        self, names: Collection[VariantLock], *, problems: list[BadRecord] | None = None
+    ) -> Iterator[tuple[VariantLock, Variant]]:
         """Some recorded meanings with their values, one at a time, since values may be large; ordered as `locks`.
 
         Args:
@@ -184,8 +172,8 @@ class Variants(JournalPart):
                 if locked is not None:
                     yield name, locked
 
-    def remarks(self, *, problems: list[BadRecord] | None = None) -> dict[tuple[str, str, str], Remarks]:
-        """What is recorded of variants beside their values, by step, parameter and variant.
+    def remarks(self, *, problems: list[BadRecord] | None = None) -> dict[VariantName, Remarks]:
+        """What is recorded of variants beside their values.
 
         Args:
             problems: what cannot be read is appended to it and skipped.
@@ -195,12 +183,12 @@ class Variants(JournalPart):
             return {}
         return dict(iter_remarks(self._core.store, snapshot.tree, [] if problems is None else problems))
 
-    def uses(self) -> dict[VariantUse, Uses]:
+    def uses(self) -> dict[VariantLock, Uses]:
         """How often each meaning of each variant was used by tracked parameters. All trials are read."""
         return meanings.read_uses(self._core, self._core.snapshot())
 
     def describe(
-        self, pairs: Iterable[tuple[VariantValue, LockedVariant]], uses: Mapping[VariantUse, Uses]
+        self, pairs: Iterable[tuple[Variant, Variant]], uses: Mapping[VariantLock, Uses]
     ) -> Iterator[Redefinition]:
         """How values differ from what their variants are locked to, in texts for people, one at a time.
 
@@ -214,7 +202,7 @@ class Variants(JournalPart):
         """
         return meanings.describe(self._core, pairs, uses)
 
-    def present_meanings(self, parameters: Iterable[ParameterRecord]) -> dict[VariantUse, PresentMeaning]:
+    def present_meanings(self, parameters: Iterable[ParameterRecord]) -> dict[VariantLock, PresentMeaning]:
         """What the variants that trials used mean now; those that are not tracked have no lock, and are left out.
 
         Raises:
@@ -223,21 +211,21 @@ class Variants(JournalPart):
         snapshot = self._core.snapshot()
         if snapshot is None:
             return {}
-        uses = dict.fromkeys(use for parameter in parameters if (use := variant_use(parameter)) is not None)
+        uses = dict.fromkeys(use for parameter in parameters if (use := used_lock(parameter)) is not None)
         if not uses:
             return {}
         kinds = (layout.RENAMED, layout.RETIRED)
         remarks = dict(iter_remarks(self._core.store, snapshot.tree, [], kinds))
         return {use: read_present_meaning(self._core.store, snapshot.tree, use, remarks) for use in uses}
 
-    def variant_origins(self) -> dict[tuple[str, str, str, str], LockOrigin]:
-        """Where each lock comes from, by step, parameter, variant and digest."""
+    def variant_origins(self) -> dict[VariantLock, LockOrigin]:
+        """Where each lock comes from."""
         return read_origins(self.repository, self._commit())
 
-    def variant_history(self, step: str, parameter: str, variant: str) -> list[HistoryEntry]:
+    def variant_history(self, variant: VariantName) -> list[HistoryEntry]:
         """The commits of the journal that are about a variant, newest first.
 
         Raises:
             GitError: git cannot read the history.
         """
-        return read_history(self.repository, self._commit(), step, parameter, variant)
+        return read_history(self.repository, self._commit(), variant)

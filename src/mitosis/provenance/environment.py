@@ -17,100 +17,39 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from mitosis.errors.repository import RepositoryError
 from mitosis.git.program import run_git
 from mitosis.git.repository import Repository
-from mitosis.provenance.text import recordable
+from mitosis.text import recordable
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
-VARIABLES = (
-    # threads and processors
-    "BLIS_NUM_THREADS",
-    "GOTO_NUM_THREADS",
-    "KMP_AFFINITY",
-    "KMP_BLOCKTIME",
-    "MKL_CBWR",
-    "MKL_DYNAMIC",
-    "MKL_NUM_THREADS",
-    "MKL_THREADING_LAYER",
-    "NUMBA_DISABLE_JIT",
-    "NUMBA_NUM_THREADS",
-    "NUMEXPR_MAX_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "OMP_DYNAMIC",
-    "OMP_NUM_THREADS",
-    "OMP_PLACES",
-    "OMP_PROC_BIND",
-    "OMP_SCHEDULE",
-    "OPENBLAS_CORETYPE",
-    "OPENBLAS_NUM_THREADS",
-    "POLARS_MAX_THREADS",
-    "RAYON_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    # graphics processors
-    "CUBLAS_WORKSPACE_CONFIG",
-    "CUDA_DEVICE_ORDER",
-    "CUDA_LAUNCH_BLOCKING",
-    "CUDA_VISIBLE_DEVICES",
-    "HIP_VISIBLE_DEVICES",
-    "NVIDIA_TF32_OVERRIDE",
-    "NVIDIA_VISIBLE_DEVICES",
-    "PYTORCH_CUDA_ALLOC_CONF",
-    "PYTORCH_ENABLE_MPS_FALLBACK",
-    "ROCR_VISIBLE_DEVICES",
-    "XLA_FLAGS",
-    "XLA_PYTHON_CLIENT_ALLOCATOR",
-    "XLA_PYTHON_CLIENT_MEM_FRACTION",
-    "XLA_PYTHON_CLIENT_PREALLOCATE",
-    # TensorFlow: named one by one, since Terraform keeps secrets in variables that begin with TF_ too
-    "TF_CPP_MIN_LOG_LEVEL",
-    "TF_CUDNN_DETERMINISTIC",
-    "TF_CUDNN_USE_AUTOTUNE",
-    "TF_DETERMINISTIC_OPS",
-    "TF_ENABLE_ONEDNN_OPTS",
-    "TF_FORCE_GPU_ALLOW_GROWTH",
-    "TF_GPU_ALLOCATOR",
-    "TF_GPU_THREAD_MODE",
-    "TF_NUM_INTEROP_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_USE_LEGACY_KERAS",
-    "TF_XLA_FLAGS",
-    # Python
-    "CONDA_DEFAULT_ENV",
-    "MPLBACKEND",
-    "PYTHONHASHSEED",
-    "PYTHONINTMAXSTRDIGITS",
-    "PYTHONNOUSERSITE",
-    "PYTHONOPTIMIZE",
-    "PYTHONPATH",
-    "PYTHONUTF8",
-    "PYTHONWARNINGS",
-    "PYTHON_GIL",
-    "VIRTUAL_ENV",
-    # libraries and locale
-    "LANG",
-    "LC_ALL",
-    "LC_NUMERIC",
-    "LD_LIBRARY_PATH",
-    "LD_PRELOAD",
-    "TZ",
-    # batch systems
-    "LSB_JOBID",
-    "PBS_ARRAY_INDEX",
-    "PBS_JOBID",
-    "SLURM_ARRAY_JOB_ID",
-    "SLURM_ARRAY_TASK_ID",
-    "SLURM_CLUSTER_NAME",
-    "SLURM_CPUS_PER_TASK",
-    "SLURM_GPUS",
-    "SLURM_JOB_ID",
-    "SLURM_JOB_NAME",
-    "SLURM_JOB_NODELIST",
-    "SLURM_JOB_PARTITION",
-    "SLURM_LOCALID",
-    "SLURM_MEM_PER_NODE",
-    "SLURM_NNODES",
-    "SLURM_NTASKS",
-    "SLURM_PROCID",
+VARIABLES = frozenset(
+    {
+        # threads and processors
+        *("BLIS_NUM_THREADS", "GOTO_NUM_THREADS", "KMP_AFFINITY", "KMP_BLOCKTIME", "MKL_CBWR", "MKL_DYNAMIC"),
+        *("MKL_NUM_THREADS", "MKL_THREADING_LAYER", "NUMBA_DISABLE_JIT", "NUMBA_NUM_THREADS", "NUMEXPR_MAX_THREADS"),
+        *("NUMEXPR_NUM_THREADS", "OMP_DYNAMIC", "OMP_NUM_THREADS", "OMP_PLACES", "OMP_PROC_BIND", "OMP_SCHEDULE"),
+        *("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"),
+        *("VECLIB_MAXIMUM_THREADS",),
+        # graphics processors
+        *("CUBLAS_WORKSPACE_CONFIG", "CUDA_DEVICE_ORDER", "CUDA_LAUNCH_BLOCKING", "CUDA_VISIBLE_DEVICES"),
+        *("HIP_VISIBLE_DEVICES", "NVIDIA_TF32_OVERRIDE", "NVIDIA_VISIBLE_DEVICES", "PYTORCH_CUDA_ALLOC_CONF"),
+        *("PYTORCH_ENABLE_MPS_FALLBACK", "ROCR_VISIBLE_DEVICES", "XLA_FLAGS", "XLA_PYTHON_CLIENT_ALLOCATOR"),
+        *("XLA_PYTHON_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_PREALLOCATE"),
+        # TensorFlow: named one by one, since Terraform keeps secrets in variables that begin with TF_ too
+        *("TF_CPP_MIN_LOG_LEVEL", "TF_CUDNN_DETERMINISTIC", "TF_CUDNN_USE_AUTOTUNE", "TF_DETERMINISTIC_OPS"),
+        *("TF_ENABLE_ONEDNN_OPTS", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_ALLOCATOR", "TF_GPU_THREAD_MODE"),
+        *("TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_USE_LEGACY_KERAS", "TF_XLA_FLAGS"),
+        # Python
+        *("CONDA_DEFAULT_ENV", "MPLBACKEND", "PYTHONHASHSEED", "PYTHONINTMAXSTRDIGITS", "PYTHONNOUSERSITE"),
+        *("PYTHONOPTIMIZE", "PYTHONPATH", "PYTHONUTF8", "PYTHONWARNINGS", "PYTHON_GIL", "VIRTUAL_ENV"),
+        # libraries and locale
+        *("LANG", "LC_ALL", "LC_NUMERIC", "LD_LIBRARY_PATH", "LD_PRELOAD", "TZ"),
+        # batch systems
+        *("LSB_JOBID", "PBS_ARRAY_INDEX", "PBS_JOBID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"),
+        *("SLURM_CLUSTER_NAME", "SLURM_CPUS_PER_TASK", "SLURM_GPUS", "SLURM_JOB_ID", "SLURM_JOB_NAME"),
+        *("SLURM_JOB_NODELIST", "SLURM_JOB_PARTITION", "SLURM_LOCALID", "SLURM_MEM_PER_NODE", "SLURM_NNODES"),
+        *("SLURM_NTASKS", "SLURM_PROCID"),
+    }
 )
 """Variables that are recorded where they are set."""
 

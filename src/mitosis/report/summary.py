@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from mitosis.records.fields import MainResult, ParameterRecord, TrialRecord
-from mitosis.report.excerpts import cut, describe_size
+from mitosis.records.trial import MainResult, ParameterRecord, TrialRecord
+from mitosis.records.view import COMMIT_DIGITS, View
+from mitosis.text import cut, exact_value, format_duration, parse_moment
 
 VALUE_CHARACTERS = 600
 """Of a result or a parameter's value, at most."""
@@ -20,8 +20,8 @@ SENTENCE_CHARACTERS = 200
 _EXACT_DIGITS = 12
 """A float with more characters than this is shown rounded first."""
 
-_PRINTED_BITS = 1024
-"""Python refuses to print very large integers, and nobody reads them."""
+
+_PLAIN_FACTS = {"Took": "took", "CPU time": "cpu", "Peak memory": "memory"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +63,8 @@ class ParameterGroup:
 
 
 def describe_duration(seconds: float | None) -> str:
-    """Such as `0.62 s`, `12.3 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`; empty for None."""
-    if seconds is None:
-        return ""
-    if seconds < 59.95:
-        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
-    whole = round(seconds)
-    for size, unit, smaller, smaller_unit in (
-        (86400, "d", 3600, "h"),
-        (3600, "h", 60, "min"),
-        (60, "min", 1, "s"),
-    ):
-        if whole >= size:
-            rest = whole % size // smaller
-            return f"{whole // size} {unit} {rest} {smaller_unit}" if rest else f"{whole // size} {unit}"
-    raise AssertionError
+    """A duration, empty where it is not known."""
+    return "" if seconds is None else format_duration(seconds)
 
 
 def verdict_of(record: TrialRecord) -> Verdict:
@@ -112,9 +99,7 @@ def _value(name: str, value: MainResult) -> Value:
         shown = f"{value:.6g}"
         exact = repr(value)
         return Value(name, exact) if len(exact) <= _EXACT_DIGITS else Value(name, shown, exact)
-    if isinstance(value, int) and value.bit_length() > _PRINTED_BITS:
-        return Value(name, f"an integer of {value.bit_length()} bits")
-    return Value(name, cut(str(value), VALUE_CHARACTERS))
+    return Value(name, cut(exact_value(value), VALUE_CHARACTERS))
 
 
 def parameters_of(record: TrialRecord) -> tuple[ParameterGroup, ...]:
@@ -142,38 +127,32 @@ def _parameter(parameter: ParameterRecord) -> Parameter:
 
 def facts_of(record: TrialRecord, *, debug: bool, changes: Sequence[str] = ()) -> Iterable[tuple[str, Markup]]:
     """The rows of the record, as far as they are known."""
-    if record.commit:
+    view = View.of(record)
+    if "commit" in view:
         subject = Markup(" “{}”").format(cut(record.subject, SENTENCE_CHARACTERS)) if record.subject else ""
-        branch = Markup(" on branch {}").format(record.branch) if record.branch else ""
+        branch = Markup(" on branch {}").format(view.text("branch")) if "branch" in view else ""
         differs = Markup('; <span class="differs">the code that ran may differ from it</span>') if debug else ""
         if changes:
             many = "" if len(changes) == 1 else "s"
             differs = Markup(' <span class="badge">dirty</span> <span class="differs">{} changed file{}</span>').format(
                 f"{len(changes):,}", many
             )
-        yield (
-            "Commit",
-            Markup('<code title="{}">{}</code>{}{}{}').format(
-                record.commit, record.commit[:7], subject, branch, differs
-            ),
-        )
+        shown = Markup('<code title="{}">{}</code>').format(record.commit, record.commit[:COMMIT_DIGITS])
+        yield "Commit", shown + subject + branch + differs
     elif debug:
         yield "Commit", Markup("none: a debug run")
     yield "Started", time_html(record.started)
-    if record.duration_s is not None:
-        yield "Took", Markup("{}").format(describe_duration(record.duration_s))
-    if record.cpu_s is not None:
-        yield "CPU time", Markup("{}").format(describe_duration(record.cpu_s))
-    if record.peak_memory_bytes is not None:
-        yield "Peak memory", Markup("{}").format(describe_size(record.peak_memory_bytes))
-    if record.author:
+    for label, name in _PLAIN_FACTS.items():
+        if name in view:
+            yield label, escape(view.text(name))
+    if "author" in view:
         name, _, address = record.author.partition(" <")
         yield "Who", Markup("{} <small>{}</small>").format(name, address.removesuffix(">"))
     cpus = f", {record.cpu_count} CPU{'' if record.cpu_count == 1 else 's'}" if record.cpu_count else ""
-    yield "Where", Markup("{}{}").format(record.process.host, cpus)
+    yield "Where", escape(view.text("host") + cpus)
     yield "Key", Markup("<code>{}</code>").format(record.key)
-    yield "Iteration", Markup("{}").format(record.iteration)
-    if record.untracked_files:
+    yield "Iteration", escape(view.text("iteration"))
+    if "untracked_files" in view:
         count = record.untracked_files
         yield (
             "Untracked",
@@ -185,9 +164,7 @@ def facts_of(record: TrialRecord, *, debug: bool, changes: Sequence[str] = ()) -
 
 def time_html(iso: str) -> Markup:
     """A recorded time, to the second, in UTC; as it was recorded if it is none."""
-    try:
-        when = datetime.fromisoformat(iso)
-    except ValueError:
+    when = parse_moment(iso)
+    if when is None:
         return Markup("{}").format(iso)
-    utc = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M:%S} UTC</time>').format(utc.isoformat(), utc)
+    return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M:%S} UTC</time>').format(when.isoformat(), when)

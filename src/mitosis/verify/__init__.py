@@ -19,7 +19,7 @@ from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
 from mitosis.journal.journal import Journal
 from mitosis.process import is_alive
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.verify import derived
 from mitosis.verify.contents import UPGRADE, Contents, ContentsReader, check_lookups, who_wrote
 from mitosis.verify.findings import Finding, Findings, Report, Severity
@@ -191,7 +191,7 @@ def _check_conflicts(repository: Repository, findings: Findings) -> None:
     try:
         for conflict in Journal(repository).conflicts():
             what = f"it has {len(conflict.meanings)} recorded meanings, so it cannot be run"
-            findings.warning("variant", conflict.full_name, what, conflict.resolve_command)
+            findings.warning("variant", str(conflict.name), what, conflict.resolve_command)
     except MitosisError as error:
         findings.error("variant", layout.VARIANTS, _first_line(error), who_wrote(layout.VARIANTS))
 

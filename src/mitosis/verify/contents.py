@@ -19,8 +19,9 @@ from mitosis.journal.locks import MAX_VALUE_BYTES, digest_of_file
 from mitosis.journal.messages import note_line
 from mitosis.journal.objects import Entry, ReadOnlyStore
 from mitosis.journal.remarks import MAX_REMARK_BYTES, decode_remark
-from mitosis.records import MAX_RECORD_BYTES, decode_trial
-from mitosis.records.fields import TrialRecord
+from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
+from mitosis.records.trial import TrialRecord
+from mitosis.variants import VariantName
 from mitosis.verify.findings import Findings
 
 MAX_ENVIRONMENT_BYTES = 16 * 2**20
@@ -200,7 +201,9 @@ class ContentsReader:
             if parameter.kind != "lookup" or not parameter.tracked:
                 continue
             try:
-                lock = layout.variant_path(parameter.step, parameter.name, parameter.text, parameter.digest or "")
+                lock = layout.variant_path(
+                    VariantName(parameter.step, parameter.name, parameter.text), parameter.digest or ""
+                )
             except JournalError as error:
                 self._findings.error("lock", where, str(error), f"mitosis show {record.key}")
             else:
@@ -262,7 +265,7 @@ class ContentsReader:
         name = path.rpartition("/")[2]
         if _SHORTENED.fullmatch(name):
             return
-        if layout.encode_name(layout.decode_name(name), layout.VARIANT_NAME_LIMIT) != name:
+        if not layout.is_component(name):
             self._findings.error("path", path, "mitosis writes no name like that", who_wrote(path))
 
     # --- environments -----------------------------------------------------------------------------

@@ -15,8 +15,9 @@ from mitosis.journal import layout
 from mitosis.journal.core import Core, Snapshot
 from mitosis.journal.derived import PresentNote, is_index_right, read_notes
 from mitosis.journal.layout import SHORT_KEY_DIGITS
-from mitosis.journal.locking import describe_holder, is_stale, read_holder
+from mitosis.journal.locking import describe_holder, is_stale
 from mitosis.journal.notes import LINES_LIMIT, parse_note
+from mitosis.journal.queue import read_holder
 from mitosis.process import is_alive
 from mitosis.verify.contents import Contents
 from mitosis.verify.findings import Findings

@@ -9,9 +9,9 @@ from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
-from mitosis.cli.table import print_line
-from mitosis.cli.text import clean, value_summary
-from mitosis.cli.variants.names import parameter_name
+from mitosis.cli.output.table import print_line, value_summary
+from mitosis.text import clean
+from mitosis.variants import VariantName
 
 
 def resolve(
@@ -34,17 +34,15 @@ def resolve(
     from mitosis.journal.journal import Journal
     from mitosis.parameters import parse_variant
 
-    step, parameter, name = parse_variant(variant)
+    name = parse_variant(variant)
     repository = find_repository(Path.cwd())
-    resolution = Journal(repository).resolve(
-        step, parameter, name, keep, repository.identity(), rename_others=rename_other
-    )
-    print_line(clean(f"{step}.{parameter}={name}") + f" means {_shown(resolution.kept.value)} now")
+    resolution = Journal(repository).resolve(name, keep, repository.identity(), rename_others=rename_other)
+    print_line(clean(str(name)) + f" means {_shown(resolution.kept.value)} now")
     for other, new_name in resolution.others:
         if new_name is None:
             print_line(f"    {_shown(other.value)} is dropped; trials that used it keep saying so")
         else:
-            print_line(f"    {_shown(other.value)} is {clean(f'{step}.{parameter}={new_name}')} now")
+            print_line(f"    {_shown(other.value)} is {clean(str(new_name))} now")
     _tell_others()
     return 0
 
@@ -64,10 +62,11 @@ def rename(
     """
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
+    from mitosis.parameters import parse_parameter
 
-    step, name = parameter_name(parameter)
+    step, name = parse_parameter(parameter)
     repository = find_repository(Path.cwd())
-    renamed = Journal(repository).rename(step, name, old, new, repository.identity())
+    renamed = Journal(repository).rename(VariantName(step, name, old), new, repository.identity())
     print_line(clean(f"{parameter}={new} means {value_summary(renamed.value)}, as {old} does"))
     print_line("    Trials keep the name that they were run with, and show both.")
     print_line(clean(f"    Now change the name in the lookup dictionary: `{old}` to `{new}`."))
@@ -94,16 +93,16 @@ def retire(
     from mitosis.journal.journal import Journal
     from mitosis.parameters import parse_variant
 
-    step, parameter, name = parse_variant(variant)
+    name = parse_variant(variant)
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
     if undo:
         if reason:
             raise UsageError("--reason is for retiring a variant, and --undo lets one be used again")
-        journal.unretire(step, parameter, name, repository.identity())
+        journal.unretire(name, repository.identity())
         print_line(f"{clean(variant)} can be used again")
     else:
-        journal.retire(step, parameter, name, reason, repository.identity())
+        journal.retire(name, reason, repository.identity())
         print_line(f"{clean(variant)} is retired: no trial can use it any more")
     _tell_others()
     return 0

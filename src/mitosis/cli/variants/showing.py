@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.table import print_columns, print_conflicts, print_line, print_problems, print_warning
-from mitosis.cli.text import clean, is_terminal, moment, result
-from mitosis.cli.variants.names import locked_names
+from mitosis.cli.output.streams import is_terminal
+from mitosis.cli.output.table import print_columns, print_conflicts, print_line, print_problems, print_warning
+from mitosis.text import clean, format_moment, format_value
+from mitosis.variants import VariantLock, VariantName
 
 if TYPE_CHECKING:
     from mitosis.check.survey import Survey, VariantStatus
     from mitosis.journal.journal import Journal
-    from mitosis.journal.locks import LockOrigin
-    from mitosis.records.fields import TrialRecord
+    from mitosis.records.trial import TrialRecord
+    from mitosis.variants import LockOrigin
 
 _FULL_VALUE_LINES = 200
 _TRIALS_SHOWN = 20
@@ -31,47 +32,44 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     Args:
         variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
     """
-    from mitosis.check.states import working_state
     from mitosis.check.survey import survey
     from mitosis.check.texts import change_lines, not_compared
+    from mitosis.dictionaries.states import working_state
     from mitosis.errors.usage import UnknownName
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
-    from mitosis.journal.layout import recorded_name
     from mitosis.parameters import parse_variant
 
-    step, parameter, name = parse_variant(variant)
+    name = parse_variant(variant)
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
-    recorded = recorded_name(step, parameter, name)
-    with working_state(repository) as state:
-        found = survey(journal, state, step=recorded[0], repeats=True)
-    statuses = [status for status in found.statuses if (status.step, status.parameter, status.variant) == recorded]
+    found = survey(journal, working_state(repository), step=name.step, repeats=True)
+    statuses = [status for status in found.statuses if status.name == name]
     skipped = map(not_compared, found.not_compared)
     for text in (*(trouble.reason for trouble in found.troubles), *found.warnings, *skipped):
         print_warning(text)
     print_problems(found.problems)
     if not statuses:
-        known = [status.full_name for status in found.statuses] or locked_names(journal)
+        known = [str(status.name) for status in found.statuses] or locked_names(journal)
         raise UnknownName(variant, "is neither locked nor in a lookup dictionary", known)
     origins = journal.variant_origins()
     for status in statuses:
-        print_line(f"{clean(status.full_name)}   {status.state}")
-        for line in _facts(status, origins.get((*recorded, status.digest))):
+        print_line(f"{clean(str(status.name))}   {status.state}")
+        for line in _facts(status, origins.get(VariantLock(name, status.digest))):
             print_line(f"    {line}")
         for line in change_lines(status.change) if status.change is not None else ():
             print_line(line)
         print_line("value")
         for line in _full_value(journal, found, status):
             print_line(f"    {line}")
-    history = journal.variant_history(step, parameter, name)
+    history = journal.variant_history(name)
     if history:
         print_line("history")
         for entry in history:
-            when = moment(entry.date, relative=is_terminal())
+            when = format_moment(entry.date, relative=is_terminal())
             print_line(f"    {entry.commit[:7]}  {when}  {clean(entry.author)}  {clean(entry.summary)}")
-    _print_trials(journal, recorded)
-    print_conflicts([conflict for conflict in journal.conflicts() if conflict.full_name == statuses[0].full_name])
+    _print_trials(journal, name)
+    print_conflicts([conflict for conflict in journal.conflicts() if conflict.name == name])
     return 0
 
 
@@ -79,7 +77,7 @@ def _facts(status: VariantStatus, origin: LockOrigin | None) -> Iterator[str]:
     if status.digest:
         yield f"digest {status.digest}"
     if origin is not None:
-        when = moment(origin.date.isoformat(), relative=is_terminal())
+        when = format_moment(origin.date.isoformat(), relative=is_terminal())
         at = f", commit {origin.commit[:7]}" if origin.commit else ""
         by = f", by trial {origin.trial}" if origin.trial else ""
         yield clean(f"locked {when} by {origin.author}{at}{by}")
@@ -97,11 +95,10 @@ def _facts(status: VariantStatus, origin: LockOrigin | None) -> Iterator[str]:
 def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[str]:
     from mitosis.canonical.full_text import render_value
     from mitosis.errors.base import MitosisError
-    from mitosis.journal.locks import VariantUse
 
-    name = (status.step, status.parameter, status.variant)
+    name = status.name
     if status.is_locked:
-        values = [locked.value for _, locked in journal.read_locks({VariantUse(*name, status.digest)}, problems=[])]
+        values = [locked.value for _, locked in journal.read_locks({VariantLock(name, status.digest)}, problems=[])]
     else:
         values = [found.present[name].value] if name in found.present else []
     if not values:
@@ -114,28 +111,27 @@ def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[
     return [*shown, f"... and {len(lines) - len(shown)} more lines"] if len(lines) > len(shown) else shown
 
 
-def _print_trials(journal: Journal, name: tuple[str, str, str]) -> None:
-    from mitosis.journal.layout import recorded_name
-    from mitosis.journal.locks import variant_use
+def _print_trials(journal: Journal, name: VariantName) -> None:
+    from mitosis.journal.locks import used_lock
     from mitosis.journal.remarks import same_names
 
     others = same_names(journal.remarks()).get(name, ())
     used = []
     elsewhere: Counter[str] = Counter()
     for trial in journal.iter_trials():
-        for use in map(variant_use, trial.parameters):
-            if use is None or (recorded := recorded_name(*use[:3]))[:2] != name[:2]:
+        for use in map(used_lock, trial.parameters):
+            if use is None or use.name[:2] != name[:2]:
                 continue
-            if recorded == name:
+            if use.name == name:
                 used.append((trial, use.digest))
-            elif recorded[2] in others:
-                elsewhere[recorded[2]] += 1
+            elif use.name.variant in others:
+                elsewhere[use.name.variant] += 1
     if not used:
         print_line("no trial has used it")
     else:
         _print_uses(used)
     for other, count in sorted(elsewhere.items()):
-        shown = shlex.quote(f"{name[0]}.{name[1]}={other}")
+        shown = shlex.quote(str(name.renamed(other)))
         trials = "1 trial" if count == 1 else f"{count} trials"
         print_line(clean(f"{trials} used it as {other}: mitosis variants show {shown}"))
 
@@ -148,8 +144,8 @@ def _print_uses(used: Sequence[tuple[TrialRecord, str | None]]) -> None:
             "key": trial.key[:6],
             "experiment": clean(trial.experiment),
             "status": trial.status,
-            "main": result(trial.main),
-            "when": moment(trial.started, relative=is_terminal()),
+            "main": format_value(trial.main),
+            "when": format_moment(trial.started, relative=is_terminal()),
             "meaning": (digest or "")[:6],
         }
         for trial, digest in used[:_TRIALS_SHOWN]
@@ -160,3 +156,10 @@ def _print_uses(used: Sequence[tuple[TrialRecord, str | None]]) -> None:
     print_columns(columns, rows)
     if len(used) > _TRIALS_SHOWN:
         print_line(f"  ... and {len(used) - _TRIALS_SHOWN} more")
+
+
+def locked_names(journal: Journal, parameter: str = "") -> list[str]:
+    """The full names of the locked variants of a parameter, `step.param`; of all if it has none."""
+    locks = journal.locks()
+    chosen = [lock for lock in locks if lock.name.of_parameter == parameter] or locks
+    return list(dict.fromkeys(str(lock.name) for lock in chosen))
