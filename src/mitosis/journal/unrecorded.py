@@ -1,7 +1,7 @@
 """Ends of trials that git could not take: kept beside the outputs, and recorded by the next command that can.
 
 A trial may run for hours, and when it ends somebody may hold the journal's lock, the disk may be full, or this process
-may be killed. So the end is written to a file in the trial's folder first, which is removed once the end is in the journal.
+may be killed. So the end is written to a file in the trial's folder first, which is removed once the journal has it.
 """
 
 from __future__ import annotations
