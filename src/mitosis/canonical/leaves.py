@@ -14,8 +14,9 @@ from mitosis.canonical.content import (
     element_text,
     unravel,
 )
+from mitosis.canonical.names import dotted, short_name
 from mitosis.canonical.nodes import ARRAY, ARRAYS, ArrayHeader, Item, Node, array_header
-from mitosis.canonical.show import array_text, brief, dotted, short_name
+from mitosis.canonical.show import array_text, brief
 from mitosis.text import one_line
 
 _SHOWN: Final = 3

@@ -9,6 +9,7 @@ from typing import Any, Final
 from mitosis.canonical import paths
 from mitosis.canonical.content import TEXT_LABELS, content_name, element_text, number_text, range_text, time_text
 from mitosis.canonical.decode import read
+from mitosis.canonical.names import dotted, short_name
 from mitosis.canonical.nodes import (
     ARRAY,
     ARRAYS,
@@ -218,17 +219,6 @@ def _count_text(node: Node) -> str:
         return "…"
     count = len(node.items) // (2 if node.kind in MAPPINGS else 1)
     return f"{count} item" if count == 1 else f"{count} items"
-
-
-def short_name(label: str) -> str:
-    """The last part of a type's name."""
-    return label.rpartition(":")[2].rpartition(".")[2] or label
-
-
-def dotted(label: str) -> str:
-    """The whole name of a class or function as people write it."""
-    module, _, name = label.rpartition(":")
-    return name if module in ("", "builtins") else f"{module}.{name}"
 
 
 def scalar_text(value: Scalar, room: int) -> str:
