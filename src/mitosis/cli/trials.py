@@ -5,23 +5,27 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
+from mitosis.cli.output.desktop import open_in_browser
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_line, print_problems, print_unmerged, print_warning
 from mitosis.cli.output.trial_state import Meanings
 from mitosis.cli.output.trial_table import print_trials
 from mitosis.cli.output.trial_text import describe_trial
+from mitosis.errors.journal import BadRecord, NotesNotUpdated, TrialNotFound
+from mitosis.errors.usage import UsageError
+from mitosis.git.brief import open_briefly
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
 from mitosis.records.view import View
+from mitosis.results import find_notebook, find_page, remove_outputs
+from mitosis.sync.remotes import list_remotes
 from mitosis.text import clean
-
-if TYPE_CHECKING:
-    from mitosis.errors.journal import BadRecord
-    from mitosis.journal.journal import Journal
 
 _Key = Annotated[str, Parameter(completer=completers.keys)]
 _Experiment = Annotated[str | None, Parameter(completer=completers.experiments)]
@@ -38,8 +42,6 @@ def list_trials(
         number: How many at most; 0 for all.
         experiment: Only trials of this experiment: its steps joined by +.
     """
-    from mitosis.errors.usage import UsageError
-
     if number < 0:
         raise UsageError(f"-n {number}: give how many trials to list, or 0 for all")
     problems: list[BadRecord] = []
@@ -80,10 +82,6 @@ def forget(*keys: _Key, outputs: Flag = False) -> int:
         keys: The trials' keys, or any unique beginning of each.
         outputs: Delete their pages and folders as well, for good, where they are in this repository.
     """
-    from mitosis.errors.journal import NotesNotUpdated
-    from mitosis.errors.usage import UsageError
-    from mitosis.results import remove_outputs
-
     if not keys:
         raise UsageError("give the key of a trial: mitosis forget KEY...\n`mitosis list` shows them.")
     journal = _open_journal()
@@ -110,8 +108,6 @@ def forget(*keys: _Key, outputs: Flag = False) -> int:
 
 
 def _has_remote(journal: Journal) -> bool:
-    from mitosis.sync.remotes import list_remotes
-
     return bool(list_remotes(journal.repository))
 
 
@@ -123,10 +119,6 @@ def open_page(key: _Key) -> int:
     Args:
         key: The trial's key, or any unique beginning of it.
     """
-    from mitosis.cli.output.desktop import open_in_browser
-    from mitosis.errors.journal import TrialNotFound
-    from mitosis.results import find_notebook, find_page
-
     with _reading_journal() as journal:
         record = journal.read_trial(key)
     page = find_page(record)
@@ -149,17 +141,11 @@ def open_page(key: _Key) -> int:
 @contextlib.contextmanager
 def _reading_journal() -> Iterator[Journal]:
     """The journal, for a command that reads little of it."""
-    from mitosis.git.brief import open_briefly
-    from mitosis.journal.journal import Journal
-
     with open_briefly(Path.cwd()) as repository:
         yield Journal(repository)
 
 
 def _open_journal() -> Journal:
-    from mitosis.git.repository import find_repository
-    from mitosis.journal.journal import Journal
-
     return Journal(find_repository(Path.cwd()))
 
 
