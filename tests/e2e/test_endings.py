@@ -313,16 +313,24 @@ def test_experiment_that_removes_its_own_folder_keeps_its_outputs(
     assert package.load_trial_data(only_record().key, trials_folder=project / "trials") == [{"main": 1}]
 
 
+@pytest.mark.parametrize(
+    ("breaks", "told"),
+    [
+        ("answer = None", "TypeError"),
+        ("pack = lambda answers: b'\\x00'", "the answer makes no sense: int is not tuple"),
+    ],
+)
 def test_experiment_that_breaks_mitosis_in_its_kernel_is_recorded(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord], breaks: str, told: str
 ) -> None:
-    commit(
-        steps("def run():\n    import mitosis.in_kernel as inside\n    inside.answer = None\n    return {'main': 1}\n")
+    code = (
+        f"def run():\n    from mitosis.in_kernel import answering\n    answering.{breaks}\n    return {{'main': 1}}\n"
     )
+    commit(steps(code))
     mitosis("one", status=FAILED)
     failure = only_record().failure
     assert failure is not None and failure.kind == "mitosis"
-    assert "TypeError" in failure.message
+    assert told in failure.message
 
 
 def test_full_disk_is_a_refusal(commit: Commit, project: Path, git: Callable[..., str]) -> None:
@@ -375,7 +383,7 @@ def test_debug_works_without_a_commit_and_an_identity(
 def test_closed_output_does_not_end_the_trial(
     commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
 ) -> None:
-    commit(steps("def run():\n    for n in range(5000):\n        print(n, flush=True)\n    return {'main': 1}\n"))
+    commit(steps("def run():\n    for n in range(200):\n        print(n, flush=True)\n    return {'main': 1}\n"))
     words = f"{shlex.join(command('one'))} | head -2"
     subprocess.run(words, shell=True, cwd=project, capture_output=True, check=False, timeout=TIMEOUT_S)
     wait_until(lambda: only_record().status != "running")
