@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING
@@ -145,7 +144,10 @@ def _beginning(text: str, width: int) -> str:
 def _screen_width() -> int:
     if not is_terminal():
         return _PIPE_WIDTH
-    return shutil.get_terminal_size().columns
+    # It loads the modules of all kinds of archives, which a pipe can do without.
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
 
 
 def _least_width(name: str, width: int, whole: Sequence[str], least: Mapping[str, int]) -> int:
