@@ -19,6 +19,7 @@ from mitosis.errors.journal import TrialNotFound
 from mitosis.errors.sync import FetchFailed, NoRemote, PushFailed, UnknownRemote
 from mitosis.git.repository import Repository, find_repository
 from mitosis.journal.journal import Journal
+from mitosis.journal.unrecorded import record_ends
 from mitosis.sync import exchange
 from mitosis.sync.exchange import Pulled, Pushed
 from mitosis.sync.remotes import Remote, find_remote, is_place, list_remotes
@@ -121,7 +122,10 @@ def _words_of_remote(said: bytearray) -> list[str]:
 
 def _open() -> tuple[Repository, Journal]:
     repository = find_repository(Path.cwd())
-    return repository, Journal(repository)
+    journal = Journal(repository)
+    for end in record_ends(journal):
+        print_line(f"the end of trial {end.key} is recorded now: {end.status}")
+    return repository, journal
 
 
 def _find(repository: Repository, word: str | None) -> Remote:

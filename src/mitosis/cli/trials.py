@@ -19,6 +19,7 @@ from mitosis.errors.journal import BadRecord
 from mitosis.errors.usage import UsageError
 from mitosis.git.brief import open_briefly
 from mitosis.journal.journal import Journal
+from mitosis.journal.unrecorded import find_ends
 from mitosis.records.view import View
 from mitosis.text import clean
 
@@ -49,6 +50,9 @@ def list_trials(
             print_line(f"no trials{what} {'can be read' if problems else 'are recorded'} in this repository")
         print_problems(problems)
         _print_conflicts(meanings)
+        for end, folder in find_ends(journal.running_trials()):
+            print_warning(f"trial {end.key} {end.status}, but that is not recorded yet: its end is kept in {folder}")
+            print_warning("The next trial in this repository records it, or `mitosis sync`.")
         print_unmerged(journal)
     return 0
 

@@ -14,6 +14,8 @@ from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_line
 from mitosis.exit_status import ExitStatus
 from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.unrecorded import record_ends
 from mitosis.results import default_trials_folder
 from mitosis.text import clean
 from mitosis.verify.findings import Finding, Report
@@ -39,7 +41,9 @@ def verify(
     repository = find_repository(Path.cwd())
     trials_folder = default_trials_folder(Path.cwd()) if outputs else None
     with _progress_line() as tell:
-        done = verification.repair(repository, repository.identity(), tell=tell) if repair else []
+        ends = record_ends(Journal(repository)) if repair else []
+        done = [f"recorded the end of trial {end.key}: {end.status}" for end in ends]
+        done += verification.repair(repository, repository.identity(), tell=tell) if repair else []
         report = verification.verify(repository, trials_folder=trials_folder, tell=tell)
     for line in done:
         print_line(f"repaired: {clean(line)}")
