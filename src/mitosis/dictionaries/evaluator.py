@@ -19,10 +19,9 @@ from typing import Any
 import msgpack
 
 from mitosis.canonical.content import refuse_contents
-from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical.decode import decode_value
 from mitosis.canonical.encode import digest_value, encode_value
-from mitosis.canonical.graph import ARRAY, DIGESTED
-from mitosis.canonical.nodes import Node
+from mitosis.canonical.nodes import ARRAYS, Node, changed, write
 from mitosis.canonical.sources import source_digests
 from mitosis.dictionaries.relocation import Places, Watch, relocate_imports
 from mitosis.errors.values import UnstableValue
@@ -267,7 +266,6 @@ def _without_root(data: bytes, places: Places) -> bytes:
     """
     if places.root == places.top or not _says(data, places.root):
         return data
-    node = decode_value(data)
     root, top = os.fsencode(places.root), os.fsencode(places.top)
 
     def replaced(item: Any) -> Any:
@@ -275,10 +273,11 @@ def _without_root(data: bytes, places: Places) -> bytes:
             return item.replace(places.root, places.top)
         return item.replace(root, top) if type(item) is bytes else item
 
-    for entry in node.graph.entries:
-        if entry.kind not in (ARRAY, DIGESTED):
-            entry.items[:] = [replaced(item) for item in entry.items]
-    moved = encode_node(Node(node.graph, replaced(node.item)))
+    def change(node: Node) -> Node:
+        return node if node.kind in ARRAYS else Node(node.kind, node.label, list(map(replaced, node.items)))
+
+    value = decode_value(data)
+    moved = write(changed(value, change) if isinstance(value, Node) else replaced(value))
     if _says(moved, places.root):
         raise UnstableValue("", _HOLDS_PLACE)
     return moved

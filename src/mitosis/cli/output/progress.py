@@ -17,10 +17,11 @@ from mitosis.cli.output.progress_lines import (
     summary_line,
 )
 from mitosis.cli.output.progress_live import live_progress
-from mitosis.cli.text import can_move, clean, has_colour, is_terminal, plain
+from mitosis.cli.output.streams import can_move, has_colour, is_terminal, plain
 from mitosis.records.trial import StepRecord
 from mitosis.runner.request import Announcement, Outcome, Progress
 from mitosis.screen import OutputStream, Screen, without_colour
+from mitosis.text import clean
 
 
 @contextlib.contextmanager
