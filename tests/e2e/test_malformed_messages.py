@@ -13,8 +13,8 @@ import comm
 from IPython.display import publish_display_data
 lookup_dict = {}
 MESSAGES = [
-    {},
     {"state": {}},
+    {},
     {"state": "none"},
     {"state": {"_model_module": "@jupyter-widgets/output", "_model_name": "OutputModel"}},
     {"state": {"_model_module": "x", "_model_name": "HBoxModel", "children": 3}, "buffer_paths": 4},
