@@ -290,17 +290,40 @@ def test_late_import_of_what_is_not_committed_is_a_warning(
     assert any("ignored_late.py" in warning for warning in only_record().warnings)
 
 
-def test_trial_that_cannot_be_recorded_keeps_its_outputs_and_says_where(
-    mitosis: Mitosis, commit: Commit, project: Path
+BREAKS_THE_JOURNAL = """
+import pathlib, shutil
+
+def run(git, breaks):
+    journal = pathlib.Path(git, "refs/mitosis/journal")
+    if breaks:
+        shutil.move(journal, pathlib.Path(git, "saved"))
+        journal.write_text("nonsense")
+    return {"main": 7}
+"""
+
+
+def test_end_that_cannot_be_recorded_is_kept_and_recorded_by_the_next_trial(
+    mitosis: Mitosis, commit: Commit, project: Path, records: Callable[[], list[TrialRecord]]
 ) -> None:
-    lock = project / ".git" / "refs" / "mitosis" / "journal.lock"
-    commit(steps(f"import pathlib\ndef run():\n    pathlib.Path({str(lock)!r}).touch()\n    return {{'main': 1}}\n"))
-    done = mitosis("one", status=3)
+    git = project / ".git"
+    words = ("one", "-e", f"one.git={str(git)!r}", "-e")
+    commit(steps(BREAKS_THE_JOURNAL))
+    done = mitosis(*words, "one.breaks=True", status=3)
     assert "could not be recorded" in done.stderr
-    assert str(lock) in done.stderr
     (folder,) = project.glob("trials/20*")
     assert str(folder) in done.stderr
     assert (folder / "results_0.dill").is_file()
+
+    (git / "saved").replace(git / "refs/mitosis/journal")
+    [record] = records()
+    assert record.status == "running"
+    assert f"trial {record.key} finished, but that is not recorded yet" in mitosis("list").stderr
+    done = mitosis(*words, "one.breaks=False")
+    assert f"the end of trial {record.key} is recorded now: finished" in done.stderr
+    assert [(found.status, found.main) for found in records()] == [("finished", 7), ("finished", 7)]
+    assert [output.path for output in records()[-1].outputs] != []
+    assert "not recorded yet" not in mitosis("list").stderr
+    assert not (folder / "unrecorded.msgpack").exists()
 
 
 def test_experiment_that_removes_its_own_folder_keeps_its_outputs(

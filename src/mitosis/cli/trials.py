@@ -39,6 +39,7 @@ def list_trials(
         experiment: Only trials of this experiment: its steps joined by +.
     """
     from mitosis.errors.usage import UsageError
+    from mitosis.journal.unrecorded import find_ends
 
     if number < 0:
         raise UsageError(f"-n {number}: give how many trials to list, or 0 for all")
@@ -53,6 +54,9 @@ def list_trials(
             print_line(f"no trials{what} {'can be read' if problems else 'are recorded'} in this repository")
         print_problems(problems)
         _print_conflicts(meanings)
+        for end, folder in find_ends(journal.running_trials()):
+            print_warning(f"trial {end.key} {end.status}, but that is not recorded yet: its end is kept in {folder}")
+            print_warning("The next trial in this repository records it, or `mitosis sync`.")
         print_unmerged(journal)
     return 0
 
