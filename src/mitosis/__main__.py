@@ -151,7 +151,7 @@ def _for_stream(error: MitosisError, stream: TextIO) -> str:
     Tracebacks of experiments keep their colours on a terminal. Whatever else steers a terminal is escaped, since a
     message may repeat what somebody else has recorded.
     """
-    from mitosis.cli.text import has_colour
+    from mitosis.cli.output.streams import has_colour
     from mitosis.errors.experiment import ExperimentError
 
     is_coloured = isinstance(error, ExperimentError)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mitosis.records.fields import TrialRecord
 
+from mitosis.records.trial import TrialRecord
 from support.e2e import write
 from support.variants import ADA, ENVIRONMENT, LAB, STEPS, Lab, make_lab, variant
 

@@ -33,8 +33,7 @@ from mitosis.canonical.encode import encode_value
 from mitosis.canonical.full_text import render_value
 from mitosis.canonical.nodes import write
 from mitosis.canonical.show import summarize_value
-from mitosis.cli.text import clean
-from mitosis.cli.trials import describe_trial
+from mitosis.cli.output.trial_text import describe_trial
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.repository import UnreadableObject
@@ -48,6 +47,7 @@ from mitosis.journal.render import render_blob
 from mitosis.journal.store import Store
 from mitosis.records.codec import decode_trial, encode_trial, read_started
 from mitosis.records.trial import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.text import clean
 from mitosis.variants import VariantLock, VariantName
 
 FORMATS = Path(__file__).parents[1] / "formats"

@@ -20,9 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mitosis.canonical.decode import read
 from mitosis.canonical.names import MISSING, ancestors, find, raw_name
 from mitosis.canonical.nodes import ATOM, RECORD, Item, Node, distinct_nodes
-from mitosis.canonical.wire import read
 from mitosis.files import is_installed
-from mitosis.installed import is_installed
 
 if TYPE_CHECKING:
     import ast

@@ -82,7 +82,7 @@ def call(words: list[str]) -> int:
     except CycloptsError as error:
         usage = UsageError(f"{error}\nSee {_helpful(words)} --help.")
         if "--json" in words and (words[0] == "run" or words[0] not in app):
-            from mitosis.cli.as_json import print_error
+            from mitosis.cli.output.as_json import print_error
 
             print_error(usage)
         raise usage from error

@@ -12,9 +12,9 @@ from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
-from mitosis.cli.table import print_line, print_warning
-from mitosis.cli.text import clean
+from mitosis.cli.output.table import print_line, print_warning
 from mitosis.exit_status import ExitStatus
+from mitosis.text import clean
 
 if TYPE_CHECKING:
     from mitosis.check.comparing import Change

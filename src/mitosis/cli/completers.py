@@ -117,15 +117,15 @@ def _parameters(
 
 def keys(context: CompletionContext) -> Candidates:
     """Keys of the newest trials that are not on the line yet."""
-    from mitosis.cli.text import moment, result
+    from mitosis.text import format_moment, format_value
 
     given = _typed(context, context.argument.field_info.name)
     with _here(context, is_registered=False) as here:
         trials = here.glance.newest_trials(context.incomplete, _MOST_TRIALS)
     found = []
     for trial in trials:
-        main = f"main = {result(trial.main)}" if trial.status == "finished" else ""
-        facts = (trial.experiment, trial.status, main, moment(trial.started, relative=True))
+        main = f"main = {format_value(trial.main)}" if trial.status == "finished" else ""
+        facts = (trial.experiment, trial.status, main, format_moment(trial.started, relative=True))
         if trial.key not in given:
             found.append((trial.key, " · ".join(filter(None, facts))))
     return _offered(found)

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from mitosis.cli.table import print_line
+from mitosis.cli.output.table import print_line
 
 _BASH = r"""
 # Readline takes words apart at the letters in COMP_WORDBREAKS, among them = and :. Here the words are put together as

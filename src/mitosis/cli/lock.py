@@ -9,9 +9,9 @@ from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
-from mitosis.cli.table import print_line, print_warning
-from mitosis.cli.text import clean, value_summary
+from mitosis.cli.output.table import print_line, print_warning, value_summary
 from mitosis.exit_status import ExitStatus
+from mitosis.text import clean
 
 
 def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_functions: Flag = False) -> int:

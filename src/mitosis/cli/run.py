@@ -156,14 +156,14 @@ def run(
                 progress.finish(outcome)
     except BaseException as error:
         if as_json:  # whatever it is, the reader of standard output gets an object
-            from mitosis.cli.as_json import print_error
+            from mitosis.cli.output.as_json import print_error
 
             print_error(error)
         if notify and isinstance(error, Exception):
             desktop.notify("mitosis", str(error).partition("\n")[0])
         raise
     if as_json:
-        from mitosis.cli.as_json import print_outcome
+        from mitosis.cli.output.as_json import print_outcome
 
         print_outcome(outcome)
     if notify:
@@ -188,7 +188,7 @@ def _let_go(stream: IO[str]) -> None:
 
 def _open(outcome: Outcome) -> None:
     from mitosis.cli.output.desktop import open_in_browser
-    from mitosis.cli.table import print_warning
+    from mitosis.cli.output.table import print_warning
 
     if outcome.page is not None and not open_in_browser(outcome.page):
         print_warning("there is no browser here to open the page in")
@@ -201,7 +201,7 @@ def _share(repository: Repository, outcome: Outcome, out: IO[str] | None) -> Non
 
         push_after_trial(repository, outcome.remote, out)
     elif outcome.signal is None:
-        from mitosis.cli.table import print_unmerged
+        from mitosis.cli.output.table import print_unmerged
         from mitosis.journal.journal import Journal
 
         print_unmerged(Journal(repository))

@@ -10,8 +10,9 @@ from typing import IO, TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.table import print_conflicts, print_line, print_warning
-from mitosis.cli.text import clean, is_terminal
+from mitosis.cli.output.streams import is_terminal
+from mitosis.cli.output.table import print_conflicts, print_line, print_warning
+from mitosis.text import clean
 
 if TYPE_CHECKING:
     from mitosis.git.repository import Repository
@@ -132,9 +133,13 @@ def _words_of_remote(said: bytearray) -> list[str]:
 def _open() -> tuple[Repository, Journal]:
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
+    from mitosis.journal.unrecorded import record_ends
 
     repository = find_repository(Path.cwd())
-    return repository, Journal(repository)
+    journal = Journal(repository)
+    for end in record_ends(journal):
+        print_line(f"the end of trial {end.key} is recorded now: {end.status}")
+    return repository, journal
 
 
 def _find(repository: Repository, word: str | None) -> Remote:

@@ -188,6 +188,10 @@ class Trials(JournalPart):
         """
         yield from self._reader(problems).iter_trials(limit, experiment)
 
+    def running_trials(self) -> list[TrialRecord]:
+        """The trials that have no end in the journal."""
+        return [record for record in self.iter_trials() if record.status == "running"]
+
     def read_environment(self, digest: str) -> str:
         """The text of an environment.
 

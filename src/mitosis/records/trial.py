@@ -162,6 +162,13 @@ class TrialRecord:
         """What trials that are iterations of each other have in common: the experiment and its tracked parameters."""
         return self.experiment, sorted((p.step, p.name, p.kind, p.text) for p in self.parameters if p.tracked)
 
+    @property
+    def note(self) -> str:
+        """Why the trial did not finish, or of what it warned, in a few words; may be empty."""
+        if self.failure is not None:
+            return self.failure.summary + (f" ({self.failure.step})" if self.failure.step else "")
+        return f"{len(self.warnings)} warnings" if len(self.warnings) > 1 else "".join(self.warnings)
+
     def with_changes(self, **changes: Any) -> TrialRecord:
         """A copy with some fields replaced."""
         return dataclasses.replace(self, **changes)

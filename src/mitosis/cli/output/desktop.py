@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mitosis.cli.text import clean, is_terminal
+from mitosis.cli.output.streams import is_terminal
+from mitosis.text import clean
 
 _NOTIFY_TIMEOUT_S = 5
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")

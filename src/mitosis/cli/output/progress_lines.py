@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from mitosis.cli.text import KEY_DIGITS, clean, duration, result
 from mitosis.records.trial import StepRecord, TrialRecord
+from mitosis.records.view import KEY_DIGITS
 from mitosis.runner.request import Announcement, Outcome
 from mitosis.screen import Screen
+from mitosis.text import clean, format_duration, format_value
 
 LINE_WIDTH = 72
 """Columns of a line that has the time at its end, where the terminal is not narrower."""
@@ -54,7 +55,7 @@ def checks(announcement: Announcement) -> str:
 def status_line(mark: str, name: str, text: str, seconds: float | None = None, width: int = LINE_WIDTH) -> str:
     """One of the lines with a mark, the time at its end."""
     line = f"{mark} {name:<{_NAME_WIDTH}} {text}"
-    return line if seconds is None else f"{line:<{width - 8}} {duration(seconds):>7}"
+    return line if seconds is None else f"{line:<{width - 8}} {format_duration(seconds):>7}"
 
 
 def step_lines(step: StepRecord, error: str | None, width: int = LINE_WIDTH) -> Iterator[str]:
@@ -62,9 +63,9 @@ def step_lines(step: StepRecord, error: str | None, width: int = LINE_WIDTH) -> 
     if error is not None:
         yield status_line("✗", clean(step.name), clean(error), step.duration_s, width)
     else:
-        yield status_line("✓", clean(step.name), f"main = {result(step.main)}", step.duration_s, width)
+        yield status_line("✓", clean(step.name), f"main = {format_value(step.main)}", step.duration_s, width)
     for name, value in step.metrics.items():
-        yield status_line(" ", "", f"{clean(name)} = {result(value)}")
+        yield status_line(" ", "", f"{clean(name)} = {format_value(value)}")
 
 
 def ending(outcome: Outcome, width: int = LINE_WIDTH) -> Iterator[str]:
@@ -107,9 +108,9 @@ def notification(outcome: Outcome) -> tuple[str, str]:
         what = record.failure.summary.removeprefix("interrupted ")  # which the title says
     else:
         metrics = record.steps[-1].metrics.items() if record.steps else ()
-        what = ", ".join(f"{name} = {result(value)}" for name, value in (("main", record.main), *metrics))
+        what = ", ".join(f"{name} = {format_value(value)}" for name, value in (("main", record.main), *metrics))
     how = f"debug, {record.status}" if outcome.debug else record.status
-    return f"{record.experiment} {record.key[:KEY_DIGITS]} {how}", f"{what} ({duration(record.duration_s)})"
+    return f"{record.experiment} {record.key[:KEY_DIGITS]} {how}", f"{what} ({format_duration(record.duration_s)})"
 
 
 def shown_path(outcome: Outcome) -> str:

@@ -21,11 +21,12 @@ from mitosis.cli.output.progress_lines import (
     status_line,
     step_lines,
 )
-from mitosis.cli.text import can_link, can_show_unicode, clean, duration, has_colour, plain
+from mitosis.cli.output.streams import can_link, can_show_unicode, has_colour, plain
 from mitosis.protocol import OutputStream
 from mitosis.records.trial import StepRecord
 from mitosis.runner.request import Announcement, Outcome, Progress
 from mitosis.screen import Row, Screen, colours_at_end, without_colour
+from mitosis.text import clean, format_duration
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -198,7 +199,7 @@ class LiveProgress(Progress):
         marks = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if can_show_unicode(self._out) else "|/-\\"
         mark = marks[int(elapsed * _REFRESHES_PER_S) % len(marks)]
         phase = plain(clean(self._phase), self._out)
-        line = Text(f"{mark} {phase}  {duration(elapsed)}", style="cyan", no_wrap=True, overflow="crop")
+        line = Text(f"{mark} {phase}  {format_duration(elapsed)}", style="cyan", no_wrap=True, overflow="crop")
         rows = [part for row in self._screen.rows for part in self._parts(row)]
         while rows and not rows[-1].plain.strip():
             rows.pop()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.table import print_conflicts, print_line, print_warning
-from mitosis.cli.text import clean, value_summary
+from mitosis.cli.output.table import print_conflicts, print_line, print_warning, value_summary
 from mitosis.cli.variants.showing import locked_names
 from mitosis.exit_status import ExitStatus
+from mitosis.text import clean
 from mitosis.variants import Variant, VariantName
 
 if TYPE_CHECKING:

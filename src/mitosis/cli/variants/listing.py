@@ -11,7 +11,8 @@ from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
-from mitosis.cli.table import (
+from mitosis.cli.output.streams import is_terminal
+from mitosis.cli.output.table import (
     print_columns,
     print_conflicts,
     print_line,
@@ -19,8 +20,8 @@ from mitosis.cli.table import (
     print_unmerged,
     print_warning,
 )
-from mitosis.cli.text import clean, is_terminal, moment
 from mitosis.exit_status import ExitStatus
+from mitosis.text import clean, format_moment
 from mitosis.variants import VariantLock
 
 if TYPE_CHECKING:
@@ -139,10 +140,10 @@ def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None
                 "variant": _cut(clean(str(status.name))),
                 "state": status.state,
                 "value": clean(_short_value(status)),
-                "locked": moment(origin.date.isoformat(), relative=relative) if origin is not None else "",
+                "locked": format_moment(origin.date.isoformat(), relative=relative) if origin is not None else "",
                 "by": clean(origin.name) if origin is not None else "",
                 "trials": str(status.uses.trials) if status.is_locked else "",
-                "last used": moment(status.uses.last, relative=relative) if status.uses.last else "",
+                "last used": format_moment(status.uses.last, relative=relative) if status.uses.last else "",
                 "commit": clean((origin.commit or "")[:7]) if origin is not None else "",
             }
         )

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.table import print_columns, print_conflicts, print_line, print_problems, print_warning
-from mitosis.cli.text import clean, is_terminal, moment, result
+from mitosis.cli.output.streams import is_terminal
+from mitosis.cli.output.table import print_columns, print_conflicts, print_line, print_problems, print_warning
+from mitosis.text import clean, format_moment, format_value
 from mitosis.variants import VariantLock, VariantName
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     if history:
         print_line("history")
         for entry in history:
-            when = moment(entry.date, relative=is_terminal())
+            when = format_moment(entry.date, relative=is_terminal())
             print_line(f"    {entry.commit[:7]}  {when}  {clean(entry.author)}  {clean(entry.summary)}")
     _print_trials(journal, name)
     print_conflicts([conflict for conflict in journal.conflicts() if conflict.name == name])
@@ -76,7 +77,7 @@ def _facts(status: VariantStatus, origin: LockOrigin | None) -> Iterator[str]:
     if status.digest:
         yield f"digest {status.digest}"
     if origin is not None:
-        when = moment(origin.date.isoformat(), relative=is_terminal())
+        when = format_moment(origin.date.isoformat(), relative=is_terminal())
         at = f", commit {origin.commit[:7]}" if origin.commit else ""
         by = f", by trial {origin.trial}" if origin.trial else ""
         yield clean(f"locked {when} by {origin.author}{at}{by}")
@@ -143,8 +144,8 @@ def _print_uses(used: Sequence[tuple[TrialRecord, str | None]]) -> None:
             "key": trial.key[:6],
             "experiment": clean(trial.experiment),
             "status": trial.status,
-            "main": result(trial.main),
-            "when": moment(trial.started, relative=is_terminal()),
+            "main": format_value(trial.main),
+            "when": format_moment(trial.started, relative=is_terminal()),
             "meaning": (digest or "")[:6],
         }
         for trial, digest in used[:_TRIALS_SHOWN]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import NotRecorded
 from mitosis.exit_status import ExitStatus, of_signal
+from mitosis.records.view import View
 
 if TYPE_CHECKING:
     from mitosis.records.trial import TrialRecord
@@ -20,6 +21,24 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Changes when a field goes or changes its meaning; new fields may come without."""
+
+_FIELDS = {
+    "key": "key",
+    "experiment": "experiment",
+    "main": "main",
+    "commit": "commit",
+    "subject": "subject",
+    "branch": "branch",
+    "author": "author",
+    "host": "host",
+    "iteration": "iteration",
+    "started": "started",
+    "ended": "ended",
+    "duration_s": "took",
+    "cpu_s": "cpu",
+    "peak_memory_bytes": "memory",
+}
+"""Entries of the object that are a field of the view and nothing else."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
@@ -41,7 +60,6 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
     return _object(
         status=record.status,
         exit_status=outcome.exit_status,
-        main=record.main,
         metrics=dict(record.steps[-1].metrics) if record.status == "finished" else {},
         failure=None
         if failure is None
@@ -62,9 +80,8 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def _facts(record: TrialRecord) -> dict[str, Any]:
+    view = View.of(record)
     return {
-        "key": record.key,
-        "experiment": record.experiment,
         "parameters": [
             {
                 "step": parameter.step,
@@ -86,17 +103,7 @@ def _facts(record: TrialRecord) -> dict[str, Any]:
             }
             for step in record.steps
         ],
-        "commit": record.commit or None,
-        "subject": record.subject or None,
-        "branch": record.branch,
-        "author": record.author or None,
-        "host": record.process.host,
-        "iteration": record.iteration,
-        "started": record.started,
-        "ended": record.ended,
-        "duration_s": record.duration_s,
-        "cpu_s": record.cpu_s,
-        "peak_memory_bytes": record.peak_memory_bytes,
+        **{name: view.value(field) for name, field in _FIELDS.items()},
         "warnings": list(record.warnings),
     }
 

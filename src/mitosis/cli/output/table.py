@@ -6,7 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
-from mitosis.cli.text import clean, has_colour, is_terminal, plain
+from mitosis.cli.output.streams import has_colour, is_terminal, plain
+from mitosis.text import clean
 
 if TYPE_CHECKING:
     from mitosis.errors.journal import BadRecord
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mitosis.journal.journal import Journal
 
 _PROBLEMS_SHOWN = 10
+_VALUE_WIDTH = 60
 _PIPE_WIDTH = 10_000
 _GAP = 2
 _LEAST_WIDTH = 8
@@ -69,6 +71,17 @@ def print_conflicts(conflicts: Sequence[Conflict]) -> None:
         for line in meanings:
             sys.stderr.write(plain(f"{clean(line)}\n", sys.stderr))
         sys.stderr.write(f"    {clean(conflict.resolve_command)}\n")
+
+
+def value_summary(value: bytes) -> str:
+    """A canonical value as a short text; why not where it cannot be read."""
+    from mitosis.canonical.show import summarize_value
+    from mitosis.errors.base import MitosisError
+
+    try:
+        return summarize_value(value, limit=_VALUE_WIDTH)
+    except MitosisError as error:
+        return f"cannot be read: {error}"
 
 
 def print_columns(

@@ -1,4 +1,4 @@
-"""How values look in a terminal and in a pipe."""
+"""What a stream can show: colours, marks, links, a cursor that moves."""
 
 from __future__ import annotations
 
@@ -6,15 +6,6 @@ import os
 import sys
 from typing import IO
 
-from mitosis import text as texts
-
-clean = texts.clean
-duration = texts.format_duration
-moment = texts.format_moment
-result = texts.format_value
-
-KEY_DIGITS = 6
-_VALUE_WIDTH = 60
 _DUMB = ("", "dumb", "unknown")
 _WITHOUT_LINKS = ("linux", "eterm", "vt", "ansi", "cons25", "sun")
 _ASCII = str.maketrans(
@@ -34,17 +25,6 @@ def can_show_unicode(stream: IO[str]) -> bool:
 def plain(text: str, stream: IO[str]) -> str:
     """The text with the marks of mitosis in ASCII where the stream has no others."""
     return text if can_show_unicode(stream) else text.translate(_ASCII)
-
-
-def value_summary(value: bytes) -> str:
-    """A canonical value as a short text; why not where it cannot be read."""
-    from mitosis.canonical.show import summarize_value
-    from mitosis.errors.base import MitosisError
-
-    try:
-        return summarize_value(value, limit=_VALUE_WIDTH)
-    except MitosisError as error:
-        return f"cannot be read: {error}"
 
 
 def has_colour(stream: IO[str]) -> bool:
