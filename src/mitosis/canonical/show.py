@@ -25,6 +25,7 @@ from mitosis.canonical.nodes import (
     Scalar,
     array_header,
 )
+from mitosis.text import one_line
 
 _DEPTHS: Final = (6, 4, 3, 2, 1)
 """How many levels of a value a line tries to show, until one fits."""
@@ -69,22 +70,15 @@ def brief(item: Item, limit: int = 60, *, detailed: bool = False) -> str:
     text = ""
     for depth in _DEPTHS:
         # Escapes only make a text longer, so what is cut off here would be cut off anyway.
-        text = printable(line.write(item, depth)[: limit + 1])
+        text = one_line(line.write(item, depth)[: limit + 1])
         if len(text) > limit:
             continue
         for detail in (WHOLE, _RANGE) if detailed and line.has_array else ():
-            richer = printable(line.write(item, depth, detail)[: limit + 1])
+            richer = one_line(line.write(item, depth, detail)[: limit + 1])
             if len(richer) <= limit:
                 return richer
         return text
     return text[: max(0, limit - 1)] + "…"
-
-
-def printable(text: str) -> str:
-    """The text with control characters, line ends and the like escaped."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 class _Line:
