@@ -21,8 +21,6 @@ _OF_MASKED: Final = frozenset(
 )
 """What numpy itself keeps in a masked array."""
 
-_HALF_MAGNITUDE: Final = np.int16(0x7FFF)
-_HALF_INFINITY: Final = np.int16(0x7C00)
 _SEED_BITS: Final = 64
 """Bits of the longest seed that a person is taken to have chosen."""
 _QUAD_BYTES: Final = 16
@@ -151,7 +149,7 @@ def _normal(chunk: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         chunk = chunk.astype(dtype.newbyteorder("<"), copy=False)
     if dtype.kind in "fc":
         parts = chunk.view(f"<f{dtype.itemsize // 2}") if dtype.kind == "c" else chunk
-        nans = _half_bits(parts) & _HALF_MAGNITUDE > _HALF_INFINITY if parts.itemsize == 2 else np.isnan(parts)
+        nans = np.isnan(parts)
         if nans.any():
             chunk = parts.copy()
             chunk[nans] = np.nan
@@ -163,30 +161,12 @@ def _range(chunk: np.ndarray[Any, Any]) -> list[int | float]:
     if chunk.dtype.kind != "f":
         return [int(chunk.min()), int(chunk.max())]
     if chunk.dtype.itemsize == 2:
-        chunk = _ordered_halves(chunk)
+        chunk = chunk.astype(np.float32)  # the arithmetic of halves is many times as slow
     with np.errstate(invalid="ignore"):
         low, high = float(chunk.min()), float(chunk.max())
         if low != low:
             low, high = float(np.fmin.reduce(chunk)), float(np.fmax.reduce(chunk))
     return [] if low != low else [low, high]
-
-
-def _half_bits(chunk: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The bits of `float16`, whose own arithmetic is many times as slow as that of integers."""
-    bits: np.ndarray[Any, Any] = chunk.view(np.int16)
-    return bits
-
-
-def _ordered_halves(chunk: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The smallest and the largest of some `float16`; nothing but nan if there is nothing else."""
-    bits = _half_bits(chunk)
-    bits = bits[bits & _HALF_MAGNITUDE <= _HALF_INFINITY]
-    if not bits.size:
-        return np.array([np.nan])
-    # Bits of negative numbers grow with the magnitude: turned round, all bits are in the order of the numbers.
-    keys = bits ^ ((bits >> 15) & _HALF_MAGNITUDE)
-    ends = np.array([keys.min(), keys.max()], dtype=np.int16)
-    return (ends ^ ((ends >> 15) & _HALF_MAGNITUDE)).view(np.float16).astype(np.float64)
 
 
 def _is_extended(dtype: np.dtype[Any]) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from mitosis.errors.base import ExitStatus
 from mitosis.errors.files import FileTrouble
-from mitosis.exit_status import ExitStatus
 from mitosis.journal.render import render_blob
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mitosis.errors.base import MitosisError
-from mitosis.exit_status import ExitStatus, of_signal
+from mitosis.errors.base import ExitStatus, MitosisError, of_signal
 from mitosis.git.repository import Repository
 from mitosis.parameters import COMMANDS
 from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord

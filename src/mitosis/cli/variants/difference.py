@@ -13,7 +13,7 @@ from mitosis.cli import completers
 from mitosis.cli.output.table import print_conflicts, print_line, print_warning
 from mitosis.cli.output.value_text import value_summary
 from mitosis.cli.variants.showing import locked_names
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 from mitosis.text import clean
 from mitosis.variants import Variant, VariantName
 
