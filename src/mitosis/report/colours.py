@@ -108,7 +108,8 @@ def _restyled(style: _Style, codes: str) -> _Style:
             colour = _extended_colour(numbers)
             if colour is None:
                 return style
-            style = replace(style, **{"foreground" if code == 38 else "background": colour})
+            changes: dict[str, Any] = {"foreground" if code == 38 else "background": colour}
+            style = replace(style, **changes)
     return style
 
 
