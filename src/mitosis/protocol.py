@@ -198,14 +198,6 @@ class CheckSteps(Question[CheckedSteps]):
     steps: tuple[StepToCheck, ...]
 
 
-class HasVariant(Question[bool]):
-    """Does a lookup dictionary have that variant of that parameter?"""
-
-    lookup: str
-    parameter: str
-    variant: str
-
-
 # --- imports --------------------------------------------------------------------------------------
 
 
@@ -242,10 +234,16 @@ class FailedParameter(Message):
     """From 1; None when the cell did not even compile."""
     error: str
     is_unknown_name: bool
+    variants: tuple[str, ...]
+    """The parameters of which the lookup dictionary has a variant that is called as what was given."""
 
 
 class FindFailedParameter(Question[FailedParameter]):
     """Where did the cell of parameters that ran last fail?"""
+
+    lookup: str
+    given: dict[str, str]
+    """Variants and expressions by the names of the parameters."""
 
 
 class Meaning(Message):

@@ -32,9 +32,7 @@ _QUAD_MANTISSA_BITS: Final = 112
 def handler(cls: type) -> Handler | None:
     """How to take apart values of this class; None if it is not a class of numpy."""
     if issubclass(cls, np.ndarray):
-        if issubclass(cls, np.ma.MaskedArray):
-            return expand_masked
-        return expand_array
+        return expand_masked if issubclass(cls, np.ma.MaskedArray) else expand_array
     if issubclass(cls, np.generic):
         return expand_scalar if cls.__module__ == "numpy" else None
     if issubclass(cls, np.dtype):
@@ -42,16 +40,16 @@ def handler(cls: type) -> Handler | None:
     if cls is np.ufunc:
         return expand_ufunc
     random = sys.modules.get("numpy.random")
-    if random is not None:
-        if cls is random.Generator:
-            return expand_generator
-        if cls is random.RandomState:
-            return expand_random_state
-        if cls is random.SeedSequence:
-            return expand_seed_sequence
-        if issubclass(cls, random.BitGenerator):
-            return expand_bit_generator
-    return None
+    if random is None:
+        return None
+    if issubclass(cls, random.BitGenerator):
+        return expand_bit_generator
+    exact: dict[type, Handler] = {
+        random.Generator: expand_generator,
+        random.RandomState: expand_random_state,
+        random.SeedSequence: expand_seed_sequence,
+    }
+    return exact.get(cls)
 
 
 def expand_array(value: np.ndarray[Any, Any], limit: int) -> Part:

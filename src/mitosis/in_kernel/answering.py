@@ -8,14 +8,13 @@ from typing import Any
 
 from mitosis import protocol
 from mitosis.in_kernel.imports import list_imports
-from mitosis.in_kernel.step_checks import check_steps, has_variant
+from mitosis.in_kernel.step_checks import check_steps, find_failed_parameter
 from mitosis.in_kernel.step_values import describe_parameters, find_changed_parameters, measure_usage, take_result
-from mitosis.in_kernel.user_code import describe_failure, find_failed_parameter
+from mitosis.in_kernel.user_code import describe_failure
 from mitosis.protocol import pack, unpack
 
 _ANSWERED_BY: dict[type[protocol.Question[Any]], Callable[[Any], Any]] = {
     protocol.CheckSteps: check_steps,
-    protocol.HasVariant: has_variant,
     protocol.ListImports: list_imports,
     protocol.FindFailedParameter: find_failed_parameter,
     protocol.DescribeParameters: describe_parameters,

@@ -29,7 +29,7 @@ from mitosis.records.trial import Failure, Status, StepRecord
 from mitosis.runner.request import Progress
 from mitosis.runner.signals import Signals
 from mitosis.runner.trial_folder import TrialFolder
-from mitosis.runner.user_code import Loaded, Loader
+from mitosis.runner.user_code import Loader
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Steps:
     """The steps of one trial."""
 
     loader: Loader
-    loaded: Loaded
+    """Has loaded the experiment."""
     kernel: Kernel
     """Where they were loaded."""
     folder: TrialFolder
@@ -67,7 +67,7 @@ class Steps:
     _failed_at: DescribedFailure = field(default_factory=DescribedFailure)
 
     def __post_init__(self) -> None:
-        self.records = list(self.loaded.steps)
+        self.records = list(self.loader.steps)
 
     async def run(self, timeout_s: float | None) -> Ran:
         """Run them, as long as they may take together."""
@@ -77,9 +77,9 @@ class Steps:
         pass_data = False
         index = 0
         with self.signals.time_limited(timeout_s):
-            for index, planned in enumerate(self.loaded.plan.steps):
-                previous = self.loaded.plan.steps[index - 1] if pass_data else None
-                self.progress.step_started(planned.step.name, index + 1, len(self.loaded.plan.steps))
+            for index, planned in enumerate(self.loader.plan.steps):
+                previous = self.loader.plan.steps[index - 1] if pass_data else None
+                self.progress.step_started(planned.step.name, index + 1, len(self.loader.plan.steps))
                 try:
                     failure, pass_data = await self._run_step(index, planned, previous)
                 except KernelDied as death:
@@ -96,7 +96,7 @@ class Steps:
                 if failure is not None:
                     break
         if status == "finished":
-            last = self.loaded.plan.steps[-1]
+            last = self.loader.plan.steps[-1]
             await self._show(f'{last.variable}["main"]', "result", last.step.name)
         usage = await self._measure()
         return Ran(status, failure, index, time.monotonic() - begun, usage, self._failed_at)
@@ -113,7 +113,7 @@ class Steps:
             message = self._failed_at.message or error.message
             kind = self._failed_at.type or error.type
             return Failure("exception", message, kind, name, self._failed_at.location), False
-        successor = self.loaded.plan.steps[index + 1] if index + 1 < len(self.loaded.plan.steps) else None
+        successor = self.loader.plan.steps[index + 1] if index + 1 < len(self.loader.plan.steps) else None
         result, imports, changed = await self.kernel.ask_all(
             TakeResult(planned.variable, str(self.folder.results(index)), _successor(successor)),
             self.loader.list_imports(),
@@ -138,7 +138,7 @@ class Steps:
         """Execute the cell that calls a step; returns what it raised."""
         name = planned.step.name
         cell = notebooks.code_cell(notebooks.call_source(planned, previous), "step", name)
-        cell.metadata["mitosis"]["doc"] = self.loaded.docs.get(name) or None
+        cell.metadata["mitosis"]["doc"] = self.loader.docs.get(name) or None
         begun = time.monotonic()
         try:
             return await self.kernel.run_cell(cell, self.folder.printed(index))
@@ -159,7 +159,7 @@ class Steps:
         """What the step that comes next is recorded to get."""
         if planned is None:
             return FindChangedParameters(None, {})
-        recorded = (p for p in self.loaded.parameters if p.step == planned.step.name and p.tracked)
+        recorded = (p for p in self.loader.parameters if p.step == planned.step.name and p.tracked)
         return FindChangedParameters(
             planned.parameters_variable, {p.name: p.digest for p in recorded if p.digest is not None}
         )
@@ -171,7 +171,7 @@ class Steps:
         if successor is None or not changed:
             return None
         name, now = changed[0].name, changed[0].summary
-        recorded = next(p for p in self.loaded.parameters if (p.step, p.name) == (successor.step.name, name))
+        recorded = next(p for p in self.loader.parameters if (p.step, p.name) == (successor.step.name, name))
         was = f"from {recorded.summary} to {now}" if now != recorded.summary else f"which still looks like {now}"
         message = (
             f"it changed the value of `{recorded.step}.{name}`, {was}, so that `{recorded.step}` would not run with "

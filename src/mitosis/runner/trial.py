@@ -74,7 +74,7 @@ class Trial:
                     raise Interrupted(self._signals.received) from None
                 raise
             record = announcement.record
-            steps = Steps(self._loader, self._loaded, kernel, self._folder, self._signals, self._progress, self._warn)
+            steps = Steps(self._loader, kernel, self._folder, self._signals, self._progress, self._warn)
             try:
                 self._progress.announce(announcement)
                 ran = await steps.run(self._settled.request.timeout_s)
@@ -117,7 +117,7 @@ class Trial:
             background.prepare_page(self._settled.template)
         self._progress.phase("checking")
         self._loader = Loader(self._settled, kernel, self._folder, self._warn)
-        self._loaded = await self._loader.load()
+        await self._loader.load()
         self._environment = await background.environment()
         if self._settled.template is not None:
             await background.page()
@@ -141,7 +141,7 @@ class Trial:
                 self._progress.warn(f"the end of trial {earlier.key} is recorded now: {earlier.status}")
         except MitosisError as error:
             self._progress.warn(f"the end of an earlier trial could still not be recorded: {error}")
-        started = journal.start(record, self._loaded.variants, self._environment.text, self._settled.identity)
+        started = journal.start(record, self._loader.variants, self._environment.text, self._settled.identity)
         for changed in started.changed:
             self._warn(str(changed))
         if started.changed:
@@ -160,8 +160,8 @@ class Trial:
         return TrialRecord(
             key=settled.key,
             experiment=experiment_name(step.name for step in settled.steps),
-            steps=self._loaded.steps,
-            parameters=self._loaded.parameters,
+            steps=tuple(self._loader.steps),
+            parameters=self._loader.parameters,
             commit=settled.head.commit if settled.head is not None else "",
             status="running",
             iteration=0,

@@ -196,8 +196,8 @@ def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), i
 
 
 def _diff_revisions(repository: Repository, rev: str, step: str, parameter: str) -> int:
-    from mitosis.canonical.sources import changed_functions
     from mitosis.dictionaries.states import resolve_range
+    from mitosis.variants import changed_functions
 
     first, last = resolve_range(repository, rev)
     before = _dictionaries_at(repository, first, step, parameter)
