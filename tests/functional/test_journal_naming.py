@@ -19,8 +19,8 @@ from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal import remarks as remarks_module
 from mitosis.journal.journal import Journal
-from mitosis.journal.remarks import Remarks, remark_file
-from mitosis.journal.render import render_blob
+from mitosis.journal.messages import render_blob
+from mitosis.journal.standing import Remarks, remark_file
 from mitosis.records.fields import TrialRecord
 from mitosis.variants import Variant, VariantName
 from mitosis.verify import verify

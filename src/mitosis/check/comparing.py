@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal
 from mitosis.check.places import Place, PlaceFinder
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.values import Conflict, Redefinition
+from mitosis.journal.history import Uses
 from mitosis.journal.journal import Journal
 from mitosis.journal.locks import is_whole
-from mitosis.journal.meanings import Uses
-from mitosis.journal.remarks import Remarks, same_names
+from mitosis.journal.standing import Remarks, same_names
 from mitosis.variants import Variant, VariantLock, VariantName
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from mitosis.check.comparing import (
 from mitosis.config import Config
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord
+from mitosis.journal.history import Uses
 from mitosis.journal.journal import Journal
-from mitosis.journal.meanings import Uses
-from mitosis.journal.remarks import Remarks
+from mitosis.journal.standing import Remarks
 from mitosis.variants import VariantLock, VariantName
 
 if TYPE_CHECKING:

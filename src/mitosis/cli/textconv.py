@@ -15,7 +15,7 @@ def textconv(words: list[str]) -> int:
         words: the file's path, as the only one.
     """
     from mitosis.errors.files import FileTrouble
-    from mitosis.journal.render import render_blob
+    from mitosis.journal.messages import render_blob
 
     if len(words) != 1:
         sys.stderr.write("usage: mitosis textconv FILE\n")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,17 +45,17 @@ def list_trials(
     if number < 0:
         raise UsageError(f"-n {number}: give how many trials to list, or 0 for all")
     problems: list[BadRecord] = []
-    with _reading_journal() as journal:
-        records = list(journal.iter_trials(limit=number or None, experiment=experiment, problems=problems))
-        meanings = journal.present_meanings(parameter for record in records for parameter in record.parameters)
-        if records:
-            _print_table(records, meanings)
-        else:
-            what = f" of {experiment}" if experiment is not None else ""
-            print_line(f"no trials{what} {'can be read' if problems else 'are recorded'} in this repository")
-        print_problems(problems)
-        _print_conflicts(meanings)
-        print_unmerged(journal)
+    journal = _open_journal()
+    records = list(journal.iter_trials(limit=number or None, experiment=experiment, problems=problems))
+    meanings = journal.present_meanings(parameter for record in records for parameter in record.parameters)
+    if records:
+        _print_table(records, meanings)
+    else:
+        what = f" of {experiment}" if experiment is not None else ""
+        print_line(f"no trials{what} {'can be read' if problems else 'are recorded'} in this repository")
+    print_problems(problems)
+    _print_conflicts(meanings)
+    print_unmerged(journal)
     return 0
 
 
@@ -66,13 +65,13 @@ def show(key: _Key) -> int:
     Args:
         key: The trial's key, or any unique beginning of it.
     """
-    with _reading_journal() as journal:
-        record = journal.read_trial(key)
-        meanings = journal.present_meanings(record.parameters)
-        for line in describe_trial(record, meanings):
-            print_line(line)
-        _print_conflicts(meanings)
-        print_unmerged(journal)
+    journal = _open_journal()
+    record = journal.read_trial(key)
+    meanings = journal.present_meanings(record.parameters)
+    for line in describe_trial(record, meanings):
+        print_line(line)
+    _print_conflicts(meanings)
+    print_unmerged(journal)
     return 0
 
 
@@ -130,8 +129,8 @@ def open_page(key: _Key) -> int:
     from mitosis.errors.journal import TrialNotFound
     from mitosis.results import find_notebook, find_page
 
-    with _reading_journal() as journal:
-        record = journal.read_trial(key)
+    journal = _open_journal()
+    record = journal.read_trial(key)
     page = find_page(record)
     notebook = find_notebook(record) if record.page is None else None
     if notebook is not None:
@@ -147,16 +146,6 @@ def open_page(key: _Key) -> int:
     if not (is_terminal() and open_in_browser(page)):
         print_line(str(page))
     return 0
-
-
-@contextlib.contextmanager
-def _reading_journal() -> Iterator[Journal]:
-    """The journal, for a command that reads little of it."""
-    from mitosis.git.brief import open_briefly
-    from mitosis.journal.journal import Journal
-
-    with open_briefly(Path.cwd()) as repository:
-        yield Journal(repository)
 
 
 def _open_journal() -> Journal:

@@ -107,7 +107,7 @@ def _locked_and_present(
 ) -> tuple[bytes, bytes, tuple[str, ...]]:
     """What a variant is locked to, what the dictionary says, and the functions of it that have changed since."""
     from mitosis.errors.usage import UnknownName
-    from mitosis.journal.remarks import Remarks, same_names
+    from mitosis.journal.standing import Remarks, same_names
     from mitosis.variants import VariantName
 
     if not locked:

@@ -11,7 +11,7 @@ when their journals are merged:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ import msgpack
 
 from mitosis.errors.journal import BadRecord
 from mitosis.journal import layout
-from mitosis.journal.objects import Entry, ReadOnlyStore
+from mitosis.journal.objects import ReadOnlyStore
 from mitosis.variants import VariantName
 
 MAX_REMARK_BYTES = 2**20
@@ -186,60 +186,6 @@ def same_names(remarks: Mapping[VariantName, Remarks]) -> dict[VariantName, froz
         for member in group:
             found[member] = frozenset(other.variant for other in group - {member})
     return found
-
-
-def iter_remarks(
-    store: ReadOnlyStore, tree: str, problems: list[BadRecord], kinds: Sequence[str] = layout.REMARKS
-) -> Iterator[tuple[VariantName, Remarks]]:
-    """The remarks on each variant that has any.
-
-    Args:
-        store: the repository's objects.
-        tree: of the journal.
-        problems: what cannot be read is appended to it and skipped.
-        kinds: of remarks, those of `layout.REMARKS`; the others are not read.
-    """
-    found: dict[VariantName, Remarks] = {}
-    entries_left = [_MOST_ENTRIES]
-    # Many paths may lead to one file: it is read once, and kept once.
-    known: dict[tuple[str, str], Any] = {}
-    for kind in kinds:
-        entry = store.find(tree, kind)
-        if entry is None or not entry.is_tree:
-            continue
-        for path, oid in _variant_folders(store, kind, entry.oid, _FOLDERS_TO_VARIANT, entries_left, problems):
-            variant = VariantName(*map(layout.decode_name, path.split("/")[1:]))
-            try:
-                contents = list(read_folder(store, kind, path, oid, known=known, problems=problems))
-            except BadRecord as error:
-                problems.append(error)
-                continue
-            entries_left[0] -= len(contents)
-            for content in contents:
-                found.setdefault(variant, Remarks()).add(kind, content)
-    yield from found.items()
-
-
-def _variant_folders(
-    store: ReadOnlyStore, path: str, oid: str, depth: int, entries_left: list[int], problems: list[BadRecord]
-) -> Iterator[tuple[str, str]]:
-    if depth == 0:
-        yield path, oid
-        return
-    try:
-        entries: Mapping[str, Entry] = store.read_tree(oid, path)
-    except BadRecord as error:
-        problems.append(error)
-        return
-    entries_left[0] -= len(entries) + 1
-    for name, entry in entries.items():
-        if entries_left[0] <= 0:
-            problems.append(BadRecord(path, "there are too many files before it; no more are read"))
-            return
-        if entry.is_tree:
-            yield from _variant_folders(store, f"{path}/{name}", entry.oid, depth - 1, entries_left, problems)
-        else:
-            problems.append(BadRecord(f"{path}/{name}", "it does not belong there"))
 
 
 def read_folder(
