@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mitosis
-from mitosis.cli import app
+from mitosis.cli.app import app
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx

@@ -25,7 +25,7 @@ import pygit2
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
-from mitosis.records.fields import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 
 GITCONFIG = """\
 [user]

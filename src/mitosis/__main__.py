@@ -108,7 +108,7 @@ def run_command(words: list[str]) -> int:
             import gc
 
             gc.disable()
-        from mitosis.cli import call
+        from mitosis.cli.app import call
 
         status = call(words)
     except MitosisError as error:
@@ -151,7 +151,7 @@ def _for_stream(error: MitosisError, stream: TextIO) -> str:
     Tracebacks of experiments keep their colours on a terminal. Whatever else steers a terminal is escaped, since a
     message may repeat what somebody else has recorded.
     """
-    from mitosis.cli.text import has_colour
+    from mitosis.cli.output.streams import has_colour
     from mitosis.errors.experiment import ExperimentError
 
     is_coloured = isinstance(error, ExperimentError)

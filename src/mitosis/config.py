@@ -6,29 +6,15 @@ Every key is described in docs/reference/configuration.md.
 from __future__ import annotations
 
 import keyword
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mitosis.errors.base import nearest
 from mitosis.errors.usage import BadModule, ConfigError, NoStep, RepeatedStep, UnknownStep
 
-if TYPE_CHECKING:
-    import tomlkit
-
-KEYS = (
-    "steps",
-    "trials-folder",
-    "pythonpath",
-    "remote",
-    "auto-push",
-    "hook",
-    "figure-dpi",
-    "figure-format",
-    "template",
-)
-"""The keys of `[tool.mitosis]`."""
 FIGURE_FORMATS = ("png", "svg")
 FIGURE_DPI = (10, 2400)
 """The least and the most."""
@@ -43,6 +29,9 @@ _INIT_LINES = (
     "# One step a line: the callable to run, and the dictionary that its variants are looked up in.",
     '# my_step = ["my_package.my_module:run", "my_package.my_module:lookup_dict"]',
 )
+
+_PLACE = re.compile(r"(.*?)(?: \(at (?:line (\d+), column (\d+)|end of document)\))?", re.DOTALL)
+"""What tomllib says is wrong, and where: until Python 3.14 only its message says that."""
 
 CONFIG_NAME = "pyproject.toml"
 TRIALS_NAME = "trials"
@@ -110,7 +99,7 @@ def parse_config(text: str, path: Path, *, steps_needed: bool = True) -> Config:
     Raises:
         ConfigError: it is no TOML, or the table does not say what it should.
     """
-    table = _table(path, _table(path, _read_toml(text, path), "tool", "tool"), "mitosis", "tool.mitosis")
+    table = _table(path, _table(path, _parse(text, path), "tool", "tool"), "mitosis", "tool.mitosis")
     for key in table:
         if key not in KEYS:
             near = nearest(key, KEYS)
@@ -124,14 +113,14 @@ def parse_config(text: str, path: Path, *, steps_needed: bool = True) -> Config:
     return Config(
         path=path,
         steps={name: _read_step(path, name, entry) for name, entry in steps.items()},
-        trials_folder=_read_trials_folder(path, table.get("trials-folder")),
-        pythonpath=_read_pythonpath(path, table.get("pythonpath", ["."])),
-        remote=_read_remote(path, table.get("remote")),
-        auto_push=_read_auto_push(path, table.get("auto-push", False)),
-        hook=_read_hook(path, table.get("hook", "warn")),
-        figure_dpi=_read_figure_dpi(path, table.get("figure-dpi")),
-        figure_format=_read_figure_format(path, table.get("figure-format", "png")),
-        template=_read_template(path, table.get("template")),
+        trials_folder=_read_value(path, table, "trials-folder"),
+        pythonpath=tuple((path.parent / item).resolve() for item in _read_value(path, table, "pythonpath", ["."])),
+        remote=_read_value(path, table, "remote"),
+        auto_push=_read_value(path, table, "auto-push", False),
+        hook=_read_value(path, table, "hook", "warn"),
+        figure_dpi=_read_value(path, table, "figure-dpi"),
+        figure_format=_read_value(path, table, "figure-format", "png"),
+        template=_read_value(path, table, "template"),
     )
 
 
@@ -209,7 +198,7 @@ def add_steps_table(text: str, path: Path = Path("pyproject.toml")) -> str | Non
         ConfigError: `text` is no TOML, or holds something else where the table should be.
     """
     document = _parse(text, path)
-    table = _table(path, _table(path, document.unwrap(), "tool", "tool"), "mitosis", "tool.mitosis")
+    table = _table(path, _table(path, document, "tool", "tool"), "mitosis", "tool.mitosis")
     if "steps" in table:
         _table(path, table, "steps", "tool.mitosis.steps")
         return None
@@ -251,42 +240,21 @@ def _read_text(path: Path) -> str:
         raise ConfigError(path, f"line {line} is not UTF-8, as TOML has to be") from error
 
 
-def _read_toml(text: str, path: Path) -> Mapping[str, Any]:
-    """What a TOML text says. The standard library reads it sooner than tomlkit, which says better what is wrong."""
+def _parse(text: str, path: Path) -> Mapping[str, Any]:
+    """What a TOML text says."""
     import tomllib
 
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return _parse(text, path).unwrap()
-
-
-def _parse(text: str, path: Path) -> tomlkit.TOMLDocument:
-    import tomlkit
-    from tomlkit.exceptions import ParseError, TOMLKitError
-
-    try:
-        return tomlkit.parse(text.removeprefix("\ufeff"))
-    except ParseError as error:
-        what = str(error).rpartition(" at line ")[0]
-        # tomlkit reports what it cannot read at the end of the text as a NUL that is not there.
-        what = what.replace(r"Unexpected character: '\x00'", "the line is not complete").rstrip(".")
-        lines = text.splitlines()
-        shown = f"\n    {error.line} | {lines[error.line - 1]}" if error.line <= len(lines) else ""
-        raise ConfigError(path, f"line {error.line}, column {error.col + 1}: not valid TOML: {what}{shown}") from error
-    except TOMLKitError as error:
-        raise ConfigError(path, f"not valid TOML: {_second_opinion(text) or error}") from error
-
-
-def _second_opinion(text: str) -> str | None:
-    """What the standard library finds wrong, with line and column, which tomlkit leaves out for repeated keys."""
-    import tomllib
-
-    try:
-        tomllib.loads(text.removeprefix("\ufeff"))
+    except RecursionError as error:
+        raise ConfigError(path, "not valid TOML: it is nested too deeply") from error
     except tomllib.TOMLDecodeError as error:
-        return str(error)
-    return None
+        problem, number, column = _PLACE.fullmatch(str(error)).groups()  # type: ignore[union-attr]
+        lines = text.splitlines()
+        at = int(number or len(lines))
+        shown = f"\n    {at} | {lines[at - 1]}" if 0 < at <= len(lines) else ""
+        place = f"line {at}, column {column}" if column else f"line {at}"
+        raise ConfigError(path, f"{place}: not valid TOML: {problem}{shown}") from error
 
 
 def _table(path: Path, parent: Mapping[str, Any], name: str, key: str) -> Mapping[str, Any]:
@@ -346,72 +314,57 @@ def _check_step_name(path: Path, name: str, key: str) -> None:
         raise ConfigError(path, broken, key=key)
 
 
-def _read_trials_folder(path: Path, value: object) -> str | None:
-    if value is None or (isinstance(value, str) and value.strip()):
-        return value
-    given = "empty" if isinstance(value, str) else _kind(value)
-    raise ConfigError(path, f"this is {given}, where the path of a folder should be", key="tool.mitosis.trials-folder")
+def _read_value(path: Path, table: Mapping[str, Any], key: str, default: Any = None) -> Any:
+    """What a key is set to, if that is something that it can be."""
+    if key not in table:
+        return default
+    is_possible, expected = _VALUES[key]
+    if not is_possible(table[key]):
+        raise ConfigError(path, expected, key=f"tool.mitosis.{key}")
+    return table[key]
 
 
-def _read_pythonpath(path: Path, value: object) -> tuple[Path, ...]:
-    if isinstance(value, list) and all(isinstance(item, str) and item for item in value):
-        return tuple((path.parent / item).resolve() for item in value)
-    raise ConfigError(
-        path,
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and "\0" not in value
+
+
+def _is_remote(value: object) -> bool:
+    return isinstance(value, str) and _is_text(value) and not value.startswith("-")
+
+
+def _are_folders(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
+
+
+def _is_dpi(value: object) -> bool:
+    least, most = FIGURE_DPI
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+
+_VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "trials-folder": (_is_text, 'the path of a folder should be here, such as "trials"'),
+    "pythonpath": (
+        _are_folders,
         'a list of folders should be here, relative to this file, such as ["."] or ["src"]',
-        key="tool.mitosis.pythonpath",
-    )
-
-
-def _read_remote(path: Path, value: object) -> str | None:
-    if value is None or (isinstance(value, str) and value.strip() and not value.startswith("-")):
-        return value
-    raise ConfigError(path, 'the name of a remote of git should be here, such as "origin"', key="tool.mitosis.remote")
-
-
-def _read_auto_push(path: Path, value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ConfigError(path, "true or false should be here", key="tool.mitosis.auto-push")
-
-
-def _read_hook(path: Path, value: object) -> str:
-    if isinstance(value, str) and value in HOOK_SETTINGS:
-        return value
-    raise ConfigError(
-        path,
+    ),
+    "remote": (_is_remote, 'the name of a remote of git should be here, such as "origin"'),
+    "auto-push": (lambda value: isinstance(value, bool), "true or false should be here"),
+    "hook": (
+        lambda value: value in HOOK_SETTINGS,
         '"warn", "strict" or "off" should be here: whether a commit that changes a locked variant passes with a '
         "warning, is stopped, or is not looked at",
-        key="tool.mitosis.hook",
-    )
-
-
-def _read_figure_dpi(path: Path, value: object) -> float | None:
-    least, most = FIGURE_DPI
-    if value is None:
-        return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
-        return value
-    raise ConfigError(
-        path, f"a number of pixels per inch should be here, from {least} to {most}", key="tool.mitosis.figure-dpi"
-    )
-
-
-def _read_figure_format(path: Path, value: object) -> str:
-    if isinstance(value, str) and value in FIGURE_FORMATS:
-        return value
-    raise ConfigError(path, '"png" or "svg" should be here', key="tool.mitosis.figure-format")
-
-
-def _read_template(path: Path, value: object) -> str | None:
-    if value is None or (isinstance(value, str) and value.strip() and "\0" not in value):
-        return value
-    raise ConfigError(
-        path,
+    ),
+    "figure-dpi": (_is_dpi, f"a number of pixels per inch should be here, from {FIGURE_DPI[0]} to {FIGURE_DPI[1]}"),
+    "figure-format": (lambda value: value in FIGURE_FORMATS, '"png" or "svg" should be here'),
+    "template": (
+        _is_text,
         "the folder of a template should be here, relative to this file, or the name of one that is installed, such as "
         '"lab"',
-        key="tool.mitosis.template",
-    )
+    ),
+}
+"""Of each key beside the steps: what can be its value, and what to say where something else stands."""
+KEYS = ("steps", *_VALUES)
+"""The keys of `[tool.mitosis]`."""
 
 
 def is_reference(text: str) -> bool:

@@ -9,9 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mitosis.errors.usage import BadExpression, MalformedParameter, MisdirectedParameter, RepeatedParameter
+from mitosis.errors.usage import BadExpression, MalformedParameter, MisdirectedParameter, RepeatedParameter, UsageError
 from mitosis.variants import MAX_NAME_BYTES, VariantName, is_too_long
 
+COMMANDS = frozenset(
+    (
+        *("check", "completion", "demo", "forget", "hook", "init", "list", "lock", "open", "pull", "push", "run"),
+        *("setup", "show", "sync", "textconv", "variants", "verify"),
+    )
+)
+"""What the command line takes for a command where a step could stand."""
 _FLAGS = {"lookup": "-p", "eval": "-e"}
 _SHOWN_LIMIT = 80
 """Characters of an argument that an error shows."""
@@ -82,6 +89,19 @@ def parse_variant(word: str) -> VariantName:
             _shell_word(word), "it names no variant", "Write it as step.param=variant, without blanks around the `=`."
         )
     return VariantName(step, name, variant)
+
+
+def parse_parameter(word: str, *, needs_parameter: bool = True) -> tuple[str, str]:
+    """The step and the parameter that `step.param` names; the latter may be empty if it is not needed.
+
+    Raises:
+        UsageError: it names neither.
+    """
+    step, _, parameter = word.partition(".")
+    if not step or "=" in word or (needs_parameter and not parameter):
+        words = "STEP.PARAM VARIANT, in two words" if needs_parameter else "STEP.PARAM"
+        raise UsageError(f"`{word}` names no parameter: write {words}")
+    return step, parameter
 
 
 def quoting_hint(parameter: str, text: str) -> str:

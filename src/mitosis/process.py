@@ -1,13 +1,15 @@
-"""Processes: a record that tells one from every other on its machine, and whether it still runs."""
+"""Processes: a record that tells one from every other on its machine, whether it still runs, and this one's command."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import platform
+import sys
 from pathlib import Path
 
-from mitosis.records.fields import ProcessRecord
+from mitosis.records.trial import ProcessRecord
+from mitosis.text import recordable
 
 _INITIAL_PID_NAMESPACE = "4026531836"
 """Inode of the namespace that Linux starts with (PROC_PID_INIT_INO in include/linux/proc_ns.h): not a container's."""
@@ -24,6 +26,14 @@ def this_process() -> ProcessRecord:
         pid=os.getpid(),
         started=" ".join(f"{name}={value}" for name, value in marks.items()) if started is not None else None,
     )
+
+
+def command_line() -> tuple[str, ...]:
+    """The command line of this process, one word an item, the program without its folder."""
+    program = Path(sys.argv[0]).name if sys.argv else ""
+    if program in ("", "__main__.py"):
+        program = "mitosis"
+    return (program, *(recordable(word) for word in sys.argv[1:]))
 
 
 def is_alive(process: ProcessRecord) -> bool | None:

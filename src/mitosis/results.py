@@ -19,10 +19,10 @@ from mitosis.errors.files import FileTrouble
 from mitosis.errors.journal import AmbiguousKey, TrialNotFound
 from mitosis.errors.repository import RepositoryError
 from mitosis.errors.usage import ConfigError
-from mitosis.records.naming import belongs_to_trial
+from mitosis.records.output_names import belongs_to_trial
 
 if TYPE_CHECKING:
-    from mitosis.records.fields import TrialRecord
+    from mitosis.records.trial import TrialRecord
 
 _FOLDER_NAME = re.compile(r"\d{4}-\d{2}-\d{2}_(?P<key>[^_]+?)(?:debug)?")
 _RESULTS_NAME = re.compile(r"results_(\d+)\.dill")
@@ -170,7 +170,7 @@ def remove_outputs(record: TrialRecord, read_trial: Callable[[str], TrialRecord]
     """
     import shutil
 
-    from mitosis.report.iterations import lead_on
+    from mitosis.report.page_files import lead_on
 
     root, config = _configuration(Path.cwd())
     folders = {find_trials_folder(Path.cwd(), root, None, config).resolve()}

@@ -14,6 +14,7 @@ This module imports nothing of mitosis.
 from __future__ import annotations
 
 import math
+import os
 import re
 import unicodedata
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ _MAX_INTEGER_BITS = 1024
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 _AGES = ((_DAY_S * 365, "y"), (_DAY_S * 30, "mo"), (_DAY_S, "d"), (_HOUR_S, "h"), (_MINUTE_S, "min"))
 
+_C_ESCAPES = {0x07: b"\\a", 0x08: b"\\b", 0x09: b"\\t", 0x0A: b"\\n", 0x0B: b"\\v", 0x0C: b"\\f", 0x0D: b"\\r"}
 # Control characters, lone surrogates, and what turns the direction of all the text that follows.
 _NOT_ON_PAGES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _LINE_BREAKS = str.maketrans("\n\r\t", "   ")
@@ -70,6 +72,34 @@ def in_file_name(text: str) -> str:
     letters = unicodedata.normalize("NFKD", text)
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return _UNSAFE_IN_NAMES.sub("_", _UNSAFE_ENDS.sub("", _QUOTES.sub("", plain))) or "_"
+
+
+def recordable(text: str) -> str:
+    """The text with what is not UTF-8 in it replaced, since records hold UTF-8 only."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def c_quoted(path: str) -> str:
+    """The path in double quotes with C escapes, as git writes and reads odd names.
+
+    Bytes that are not ASCII are escaped too, so the result is plain ASCII whatever the path holds.
+    """
+    quoted = bytearray(b'"')
+    for byte in os.fsencode(path):
+        if byte in b'"\\':
+            quoted += b"\\" + bytes([byte])
+        elif byte in _C_ESCAPES:
+            quoted += _C_ESCAPES[byte]
+        elif 0x20 <= byte < 0x7F:
+            quoted.append(byte)
+        else:
+            quoted += b"\\%03o" % byte
+    return (quoted + b'"').decode("ascii")
+
+
+def as_git_shows(path: str) -> str:
+    """The path as one line of a message: itself where it can be printed, else quoted as git does."""
+    return path if path.isprintable() else c_quoted(path)
 
 
 def cut(text: str, limit: int) -> str:

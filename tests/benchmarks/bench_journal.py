@@ -23,7 +23,7 @@ from journal_builder import VARIANTS, build_journal
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantName
 
 MITOSIS = (sys.executable, "-m", "mitosis")

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from mitosis.blobs import blob_id
 from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.files import blob_id
 from mitosis.journal import layout
 from mitosis.journal.messages import ended_message, started_message
-from mitosis.records import encode_trial
-from mitosis.records.fields import Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.variants import VariantLock, VariantName
 
 TRIALS_A_DAY = 100

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mitosis.blobs import blob_id
+from mitosis.files import blob_id
 from mitosis.git.repository import find_repository
-from mitosis.provenance.imports import ImportedFile, check_imports
+from mitosis.protocol import ImportedFile
+from mitosis.provenance.imported_code import check_imports
 
 
 def test_environment_of_two_hundred_distributions_takes_80_ms(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 Fixtures to use:
     project: a repository with the package `lab` and steps registered in pyproject.toml; see `support.e2e`.
+    slow_trial: has `project` be one in which a trial has finished: `support.e2e.SLOW`.
     mitosis: runs the command: `mitosis("my_exp", "-p", "my_exp.frequency=slow")`, in `project` unless told where.
     commit: writes files and commits them: `commit({"lab/__init__.py": "..."})`.
     lab: a lab that nothing is locked in yet, as the working directory; see `support.variants`.
@@ -11,6 +12,7 @@ Fixtures to use:
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,29 +21,41 @@ import pytest
 
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
-from support.e2e import CHAIN, LAB, PYPROJECT, Mitosis, command, write
+from mitosis.records.trial import TrialRecord
+from support.e2e import SLOW, Mitosis, SlowTrial, make_project, write
 from support.variants import Lab, make_lab
-from support.waiting import TIMEOUT_S
+from support.warm import run_warm
 
 
 @pytest.fixture
-def project(tmp_path: Path, git: Callable[..., str]) -> Path:
+def project(request: pytest.FixtureRequest, tmp_path: Path, git: Callable[..., str]) -> Path:
     """A committed repository with the experiments of `support.e2e`."""
-    folder = tmp_path / "project"
-    git("init", "--quiet", str(folder), cwd=tmp_path)
-    write(
-        folder,
-        {
-            "pyproject.toml": PYPROJECT,
-            "lab/__init__.py": LAB,
-            "lab/chain.py": CHAIN,
-            ".gitignore": "ignored*\n",
-        },
-    )
-    git("add", ".", cwd=folder)
-    git("commit", "--quiet", "-m", "first", cwd=folder)
-    return folder
+    if "slow_trial" in request.fixturenames:
+        folder: Path = request.getfixturevalue("slow_trial").folder
+        return folder
+    return make_project(tmp_path / "project", git)
+
+
+@pytest.fixture(scope="session")
+def slow_trial_made() -> list[SlowTrial]:
+    """The project of `slow_trial`, once a test needed it; beside its folder there is a copy, `pristine`."""
+    return []
+
+
+@pytest.fixture
+def slow_trial(
+    slow_trial_made: list[SlowTrial], tmp_path_factory: pytest.TempPathFactory, git: Callable[..., str]
+) -> SlowTrial:
+    """Have `project` be one in which `SLOW` has run: once for all tests, each of which finds it as it was then."""
+    if not slow_trial_made:
+        folder = tmp_path_factory.mktemp("slow") / "project"
+        make_project(folder, git)
+        slow_trial_made.append(SlowTrial(folder, run_warm(SLOW, folder, os.environ)))
+        shutil.copytree(folder, folder.with_name("pristine"), symlinks=True)
+    made = slow_trial_made[0]
+    shutil.rmtree(made.folder)
+    shutil.copytree(made.folder.with_name("pristine"), made.folder, symlinks=True)
+    return made
 
 
 @pytest.fixture
@@ -80,16 +94,8 @@ def mitosis(request: pytest.FixtureRequest) -> Mitosis:
         status: int | None = 0,
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            command(*words),
-            cwd=request.getfixturevalue("project") if cwd is None else cwd,
-            env={**os.environ, **(environment or {})},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+        folder = request.getfixturevalue("project") if cwd is None else cwd
+        done = run_warm(words, folder, {**os.environ, **(environment or {})})
         if status is not None:
             assert done.returncode == status, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from support.e2e import PYPROJECT, Mitosis
-
-Commit = Callable[[Mapping[str, str]], str]
-Git = Callable[..., str]
-
-RUN = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+from support.e2e import PYPROJECT, SLOW, Commit, Git, Mitosis
 
 
 @pytest.fixture
@@ -30,14 +24,14 @@ def journal_of(hub: Path, git: Git) -> str:
 
 
 def test_records_are_pushed_after_a_trial(project: Path, hub: Path, mitosis: Mitosis, git: Git) -> None:
-    done = mitosis(*RUN)
+    done = mitosis(*SLOW)
     assert done.stdout.endswith("pushed to lab\n")
     assert git("rev-parse", "refs/mitosis/journal", cwd=hub) == git("rev-parse", "refs/mitosis/journal", cwd=project)
     assert "finished" in git("log", "-1", "--format=%s", "refs/mitosis/journal", cwd=hub)
 
 
 def test_failed_trial_is_pushed_and_debug_is_not(hub: Path, mitosis: Mitosis, git: Git) -> None:
-    mitosis(*RUN, "--debug")
+    mitosis(*SLOW, "--debug")
     assert journal_of(hub, git) == ""
     mitosis("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=None", status=1)
     assert "failed" in git("log", "-1", "--format=%s", "refs/mitosis/journal", cwd=hub)
@@ -45,7 +39,7 @@ def test_failed_trial_is_pushed_and_debug_is_not(hub: Path, mitosis: Mitosis, gi
 
 def test_missing_network_only_warns(project: Path, hub: Path, mitosis: Mitosis, git: Git) -> None:
     git("remote", "set-url", "lab", "https://127.0.0.1:1/x.git", cwd=project)
-    done = mitosis(*RUN)
+    done = mitosis(*SLOW)
     [line] = [line for line in done.stderr.splitlines() if "not pushed" in line]
     assert line.startswith("! not pushed to lab: fatal: unable to access")
     assert line.endswith("; `mitosis push` sends it later")
@@ -55,6 +49,6 @@ def test_missing_network_only_warns(project: Path, hub: Path, mitosis: Mitosis, 
 
 def test_remote_that_is_configured_and_not_there_only_warns(hub: Path, commit: Commit, mitosis: Mitosis) -> None:
     commit({"pyproject.toml": f'{PYPROJECT}\n[tool.mitosis]\nremote = "lap"\nauto-push = true\n'})
-    done = mitosis(*RUN)
+    done = mitosis(*SLOW)
     said = "! not pushed to lap: `lap` is no remote of this repository; `mitosis push` sends it later"
     assert done.stderr.splitlines()[-1] == said

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mitosis.records.fields import TrialRecord
-from support.e2e import Mitosis, write
+from mitosis.records.trial import TrialRecord
+from support.e2e import SLOW, Commit, Mitosis, write
 
-SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
 REFUSED = 2
-Commit = Callable[[Mapping[str, str]], str]
 Refused = Callable[..., str]
 MARK = "import pathlib\ndef run(**kw):\n    pathlib.Path('ran').touch()\n    return {'main': 1}\n"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mitosis.cli.completion import make_script
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.e2e import Mitosis
 from support.shells import HOSTILE, UNPRINTABLE, LineEditor, in_terminal, lock_variants, shell_environment
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 from cyclopts import App
 
-from mitosis.cli import app
+from mitosis.cli.app import app
 from support.documented import Command, File, Ids, Session, Transcript, is_as_shown, read_examples
+from support.warm import make_program
 
 ROOT = Path(__file__).parents[2]
 TUTORIALS = sorted((ROOT / "docs" / "tutorial").glob("*.md"))
@@ -40,8 +41,10 @@ def session(
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
+    programs = tmp_path_factory.mktemp("programs")
+    make_program(programs)
     # Finding the fonts takes matplotlib a while: once is enough.
-    return Session(home, {"MPLCONFIGDIR": str(shared / "matplotlib")})
+    return Session(home, programs, {"MPLCONFIGDIR": str(shared / "matplotlib")})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

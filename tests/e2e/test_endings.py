@@ -10,17 +10,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import mitosis as package
-from mitosis.records.fields import TrialRecord
-from support.e2e import Mitosis, command
+from mitosis.records.trial import TrialRecord
+from support.e2e import Commit, Mitosis, command
 from support.waiting import TIMEOUT_S, wait_until
 
-Commit = Callable[[Mapping[str, str]], str]
 FAILED = 1
 WAITING = """\
 import pathlib, time

@@ -6,16 +6,15 @@ import ast
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mitosis.exit_status import ExitStatus
-from support.e2e import command
+from support.e2e import Commit, command
 from support.waiting import TIMEOUT_S
 
-Commit = Callable[[Mapping[str, str]], str]
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "exit-status.md").read_text(encoding="utf-8")
 CODE = """\

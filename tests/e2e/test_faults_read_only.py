@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.e2e import Mitosis, command
 from support.faults import can_mount
 from support.waiting import TIMEOUT_S

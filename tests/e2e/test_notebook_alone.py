@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,9 @@ from typing import Any
 import nbformat
 import pytest
 
-from mitosis.records.fields import TrialRecord
-from support.e2e import Mitosis
+from mitosis.records.trial import TrialRecord
+from support.e2e import Commit, Mitosis, Records
 from support.waiting import TIMEOUT_S
-
-Commit = Callable[[Mapping[str, str]], str]
-Records = Callable[[], list[TrialRecord]]
 
 EXECUTE = """\
 import sys

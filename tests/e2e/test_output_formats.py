@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 
 import mitosis as library
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.runner.request import Request, rerun_command
-from support.e2e import Mitosis
+from support.e2e import SLOW, Commit, Mitosis, Records
 
-Commit = Callable[[Mapping[str, str]], str]
-Records = Callable[[], list[TrialRecord]]
-SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
 ALWAYS = {"source.py", "experiment.log", "requirements.txt", "results_0.dill", "parameters_0.dill"}
 WITH_PAGE = {"experiment", "next_iteration.html"}
 """Links, which a record does not list."""
@@ -159,10 +156,10 @@ def test_ipynb_makes_no_page_and_says_where_the_notebook_is(
     assert library.load_trial_data(record.key)[0]["main"] == 4
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_page_after_a_trial_without_one_has_the_link_to_the_one_before(
     mitosis: Mitosis, project: Path, records: Records
 ) -> None:
-    mitosis(*SLOW)
     mitosis(*SLOW, "--output", "ipynb")
     mitosis(*SLOW, "--output", "html")
     last, middle, first = records()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 
-from mitosis.records.fields import TrialRecord
-from support.e2e import PYPROJECT, Mitosis, write
-
-Commit = Callable[[Mapping[str, str]], str]
-Records = Callable[[], list[TrialRecord]]
-SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+from mitosis.records.trial import TrialRecord
+from support.e2e import PYPROJECT, SLOW, Commit, Mitosis, Records, write
 
 HOUSE = """\
 {% extends "mitosis/index.html.j2" %}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pytest
 from bs4 import BeautifulSoup
 
-from mitosis.records.fields import TrialRecord
-from support.e2e import Mitosis, write
+from support.e2e import SLOW, Commit, Mitosis, Records, write
 
-SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
 FAST = ("my_exp", "-p", "my_exp.frequency=fast", "-e", "my_exp.amplitude=4")
 
 
@@ -39,10 +37,6 @@ def test_a_page_leads_to_the_previous_iteration_that_is_there(project: Path, mit
     assert links(fourth)["previous iteration"] == second[0], "the latest of which there is a page"
 
 
-Records = Callable[[], list[TrialRecord]]
-Commit = Callable[[Mapping[str, str]], str]
-
-
 def following(project: Path, page: BeautifulSoup) -> str | None:
     """Where the link to the next iteration leads in the end: the name of a page, None where there is none."""
     place = project / "trials" / links(page)["next iteration"]
@@ -58,10 +52,10 @@ def following(project: Path, page: BeautifulSoup) -> str | None:
     return Path(target).name
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_a_page_leads_to_the_next_iteration_once_there_is_one(
     project: Path, mitosis: Mitosis, records: Records
 ) -> None:
-    mitosis(*SLOW)
     (first,) = pages(project)
     assert following(project, pages(project)[first]) is None
     mitosis(*FAST)
@@ -116,8 +110,8 @@ def test_a_debug_page_names_the_files_that_differ_from_the_commit(project: Path,
     assert commit is not None and "dirty" in commit.get_text()
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_every_link_of_a_page_leads_to_a_file(project: Path, mitosis: Mitosis) -> None:
-    mitosis(*SLOW)
     mitosis(*SLOW)
     for page in pages(project).values():
         for link in page.select("a[href]"):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import tomlkit
 
 from mitosis import __version__
-from mitosis.cli import app
-from mitosis.runner.request import COMMANDS
+from mitosis.cli.app import app
+from mitosis.parameters import COMMANDS
 from support.e2e import Mitosis
 
 
@@ -48,7 +48,7 @@ def test_init_adds_the_table_and_keeps_the_rest(mitosis: Mitosis, project: Path)
     assert "added [tool.mitosis.steps]" in mitosis("init", cwd=project / "lab").stdout
     changed = path.read_text()
     assert changed.startswith(text)
-    assert tomlkit.parse(changed).unwrap()["tool"]["mitosis"]["steps"] == {}
+    assert tomllib.loads(changed)["tool"]["mitosis"]["steps"] == {}
     assert "already" in mitosis("init").stdout
     assert path.read_text() == changed
 
@@ -71,7 +71,7 @@ def test_version_and_help(mitosis: Mitosis, tmp_path: Path) -> None:
     assert mitosis(cwd=tmp_path, status=2).stdout == text
 
 
-HEAVY = ("IPython", "jupyter_client", "nbclient", "nbconvert", "nbformat", "numpy", "tomlkit", "tornado", "zmq")
+HEAVY = ("IPython", "jupyter_client", "nbclient", "nbconvert", "nbformat", "numpy", "tornado", "zmq")
 LIBGIT2 = ("pygit2", "_cffi_backend")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import dill
@@ -14,15 +14,12 @@ import pytest
 import mitosis as package
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import AmbiguousKey, TrialNotFound
-from mitosis.records.fields import TrialRecord
-from support.e2e import Mitosis, command
-
-Commit = Callable[[Mapping[str, str]], str]
-SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+from mitosis.records.trial import TrialRecord
+from support.e2e import SLOW, Commit, Mitosis, command
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_list_has_a_row_a_trial_newest_first(mitosis: Mitosis, records: Callable[[], list[TrialRecord]]) -> None:
-    mitosis(*SLOW)
     mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum")
     header, first, second = mitosis("list").stdout.splitlines()
     newest, oldest = records()
@@ -36,8 +33,8 @@ def test_list_has_a_row_a_trial_newest_first(mitosis: Mitosis, records: Callable
     assert newest.key[:6] not in mitosis("list", "--experiment", "my_exp").stdout
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_list_says_once_what_is_the_same_in_all_rows(mitosis: Mitosis) -> None:
-    mitosis(*SLOW)
     mitosis("my_exp", "-p", "my_exp.frequency=fast", "-e", "my_exp.amplitude=4")
     lines = mitosis("list").stdout.splitlines()
     assert lines[0] == "all: experiment my_exp · amplitude 4"
@@ -51,8 +48,8 @@ def test_reading_commands_without_any_trial(mitosis: Mitosis) -> None:
     assert "no trial is recorded" in mitosis("show", "abc", status=2).stderr
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_show_tells_everything(mitosis: Mitosis, only_record: Callable[[], TrialRecord]) -> None:
-    mitosis(*SLOW)
     record = only_record()
     shown = mitosis("show", record.key[:5]).stdout
     for part in (
@@ -72,8 +69,8 @@ def test_show_tells_everything(mitosis: Mitosis, only_record: Callable[[], Trial
         assert part in shown
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_unknown_and_ambiguous_keys(mitosis: Mitosis, project: Path, records: Callable[[], list[TrialRecord]]) -> None:
-    mitosis(*SLOW)
     key = records()[0].key
     missing = "0" * 12 if not key.startswith("0") else "f" * 12
     assert missing in mitosis("show", missing, status=2).stderr
@@ -98,10 +95,10 @@ def test_variants_tells_value_time_and_author(mitosis: Mitosis, git: Callable[..
     assert git("rev-parse", "--short=7", "HEAD", cwd=project).strip() in low
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_commands_work_from_a_folder_a_worktree_and_a_clone(
     mitosis: Mitosis, project: Path, tmp_path: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
 ) -> None:
-    mitosis(*SLOW)
     key = only_record().key[:6]
     git("worktree", "add", "--quiet", str(tmp_path / "worktree"), "HEAD", cwd=project)
     git("clone", "--quiet", "--mirror", str(project), str(tmp_path / "clone" / ".git"), cwd=tmp_path)
@@ -116,10 +113,10 @@ def test_commands_work_from_a_folder_a_worktree_and_a_clone(
     assert len(mitosis("list", cwd=project).stdout.splitlines()) == 4
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_open_prints_the_path_without_a_browser(
     mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord]
 ) -> None:
-    mitosis(*SLOW)
     record = only_record()
     assert mitosis("open", record.key[:6]).stdout.strip() == str(project / "trials" / str(record.page))
     shutil.rmtree(project / "trials")
@@ -127,15 +124,15 @@ def test_open_prints_the_path_without_a_browser(
     assert "is not here" in message and record.process.host in message
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_listing_into_a_closed_pipe_is_silent(mitosis: Mitosis, project: Path) -> None:
-    mitosis(*SLOW)
     words = f"{shlex.join(command('list'))} | true"
     done = subprocess.run(words, shell=True, cwd=project, capture_output=True, text=True, check=False)
     assert done.stderr == ""
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_commit_of_a_trial_survives_amend_and_gc(mitosis: Mitosis, project: Path, git: Callable[..., str]) -> None:
-    mitosis(*SLOW)
     commit = git("rev-parse", "HEAD", cwd=project).strip()
     git("commit", "--quiet", "--amend", "-m", "amended", cwd=project)
     git("reflog", "expire", "--expire=now", "--all", cwd=project)
@@ -146,8 +143,8 @@ def test_commit_of_a_trial_survives_amend_and_gc(mitosis: Mitosis, project: Path
     mitosis(*SLOW)
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_setup_makes_git_show_records_as_text(mitosis: Mitosis, project: Path, git: Callable[..., str]) -> None:
-    mitosis(*SLOW)
     assert "diff.mitosis" not in git("config", "--list", cwd=project)
     first = mitosis("setup").stdout
     assert "diff.mitosis.textconv" in first
@@ -167,10 +164,10 @@ def test_setup_keeps_other_attributes(mitosis: Mitosis, project: Path) -> None:
     assert path.read_text() == "*.png binary\n*.msgpack diff=mitosis\n"
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_git_alone_shows_history_and_notes(
     mitosis: Mitosis, project: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
 ) -> None:
-    mitosis(*SLOW)
     key = only_record().key
     ended, started = git("log", "--format=%s", "refs/mitosis", cwd=project).splitlines()
     assert ended.startswith(f"my_exp {key} finished: main = 4 (")
@@ -205,10 +202,10 @@ def test_parameters_load_by_step(
         package.load_trial_params(key, step=7)
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_recorded_trial_without_outputs_here_says_where_they_are(
     mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mitosis(*SLOW)
     shutil.rmtree(project / "trials")
     monkeypatch.chdir(project)
     with pytest.raises(TrialNotFound) as caught:

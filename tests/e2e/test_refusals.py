@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from support.e2e import Mitosis, write
+from support.e2e import SLOW, Commit, Mitosis, write
 
-SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
 REFUSED = 2
-Commit = Callable[[Mapping[str, str]], str]
 Refused = Callable[..., str]
 
 

@@ -8,19 +8,15 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from support.e2e import PYPROJECT, Mitosis, command
+from support.e2e import PYPROJECT, SLOW, Commit, Git, Mitosis, command
 from support.http import serve
 from support.waiting import TIMEOUT_S, wait_until
 
-Commit = Callable[[Mapping[str, str]], str]
-Git = Callable[..., str]
-
-RUN = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
 # Makes its standard input the controlling terminal, as a login does, and becomes the command.
 AT_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -68,7 +64,7 @@ def type_answers(words: list[str], folder: Path, answers: Mapping[str, str]) -> 
 
 
 def test_password_is_asked_for_at_the_terminal(project: Path, hub: Path, mitosis: Mitosis, git: Git) -> None:
-    mitosis(*RUN)
+    mitosis(*SLOW)
     with serve(hub.parent) as port:
         git("remote", "set-url", "origin", f"http://127.0.0.1:{port}/hub.git", cwd=project)
         # What a credential helper would do: otherwise git asks again for each connection.
@@ -85,17 +81,17 @@ def test_trial_says_that_fetched_records_are_not_merged(
 ) -> None:
     other = tmp_path / "other"
     git("clone", "--quiet", str(hub), str(other), cwd=tmp_path)
-    mitosis(*RUN, cwd=other)
+    mitosis(*SLOW, cwd=other)
     mitosis("push", cwd=other)
     mitosis("setup")
     git("fetch", "--quiet", "origin", cwd=project)
     notice = "! origin has 1 trial that is not merged yet: mitosis pull origin --no-fetch\n"
-    assert mitosis(*RUN, "-q").stderr == notice
-    assert notice not in mitosis(*RUN, "--debug").stderr
+    assert mitosis(*SLOW, "-q").stderr == notice
+    assert notice not in mitosis(*SLOW, "--debug").stderr
     key = git("log", "-1", "--format=%(trailers:key=Trial,valueonly)", "refs/mitosis", cwd=project).strip()
     assert mitosis("show", key).stderr == notice
     assert mitosis("pull", "--no-fetch").stdout == "origin: 1 trial received\n"
-    assert mitosis(*RUN, "-q").stderr == ""
+    assert mitosis(*SLOW, "-q").stderr == ""
 
 
 def test_interrupt_of_what_comes_after_a_trial_does_not_change_how_it_ended(
@@ -107,7 +103,7 @@ def test_interrupt_of_what_comes_after_a_trial_does_not_change_how_it_ended(
     hook.write_text("#!/bin/sh\ntouch .git/began\nexec sleep 60\n")
     hook.chmod(0o755)
     with subprocess.Popen(
-        command(*RUN), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(*SLOW), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         wait_until((project / ".git" / "began").exists)
         process.send_signal(signal.SIGINT)
@@ -122,7 +118,7 @@ def test_trials_that_run_side_by_side_are_all_pushed(
 ) -> None:
     commit({"pyproject.toml": f"{PYPROJECT}\n[tool.mitosis]\nauto-push = true\n"})
     running = [
-        subprocess.Popen(command(*RUN), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        subprocess.Popen(command(*SLOW), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for _ in range(3)
     ]
     for process in running:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-import pexpect
 import pytest
 
-from mitosis.records.fields import TrialRecord
-from support.e2e import Mitosis, command
-from support.waiting import TIMEOUT_S
-
-Commit = Callable[[Mapping[str, str]], str]
-SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+from mitosis.records.trial import TrialRecord
+from support.e2e import SLOW, Commit, Mitosis
+from support.terminal import on_terminal
 
 
 def program(folder: Path, name: str, *, status: int = 0) -> tuple[Path, Path]:
@@ -82,40 +77,21 @@ def test_notification_that_fails_fails_no_trial(mitosis: Mitosis, desktop: Path)
 
 
 def test_bell_rings_on_a_terminal_without_a_desktop(desktop: Path, project: Path) -> None:
-    child = pexpect.spawn(
-        *split(command(*SLOW, "-q", "--notify")), cwd=str(project), encoding="utf-8", timeout=TIMEOUT_S
-    )
-    child.expect(pexpect.EOF)
-    assert child.before is not None and child.before.count("\a") == 1
-    child.close()
-    assert child.exitstatus == 0
+    seen = on_terminal(project, *SLOW, "-q", "--notify")
+    assert seen.raw.count("\a") == 1
+    assert seen.status == 0
 
 
 def test_no_bell_without_being_asked(desktop: Path, project: Path) -> None:
-    child = pexpect.spawn(*split(command(*SLOW, "-q")), cwd=str(project), encoding="utf-8", timeout=TIMEOUT_S)
-    child.expect(pexpect.EOF)
-    assert child.before is not None and "\a" not in child.before
-    child.close()
+    assert "\a" not in on_terminal(project, *SLOW, "-q").raw
 
 
-def split(words: list[str]) -> tuple[str, list[str]]:
-    return words[0], words[1:]
-
-
+@pytest.mark.usefixtures("slow_trial")
 def test_open_shows_pages_by_the_same_browser(
     mitosis: Mitosis, desktop: Path, project: Path, only_record: Callable[[], TrialRecord]
 ) -> None:
-    mitosis(*SLOW)
     browser, called = program(desktop, "browser")
-    child = pexpect.spawn(
-        *split(command("open", only_record().key[:6])),
-        cwd=str(project),
-        env={**os.environ, "BROWSER": f"{browser} %s"},
-        timeout=TIMEOUT_S,
-    )
-    child.expect(pexpect.EOF)
+    on_terminal(project, "open", only_record().key[:6], environment={"BROWSER": f"{browser} %s"})
     assert called.read_text().strip().endswith(".html")
-    piped = subprocess.run(
-        command("open", only_record().key[:6]), cwd=project, capture_output=True, text=True, check=True
-    )
+    piped = mitosis("open", only_record().key[:6])
     assert piped.stdout.strip() == str(project / "trials" / str(only_record().page))

@@ -8,19 +8,17 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pexpect
 import psutil
 import pytest
 
-from mitosis.records.fields import TrialRecord
-from support.e2e import Mitosis, command
+from mitosis.records.trial import TrialRecord
+from support.e2e import SLOW, Commit, Mitosis, command
 from support.waiting import TIMEOUT_S, wait_until
 
-Commit = Callable[[Mapping[str, str]], str]
-SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
 WAITING = """\
 import pathlib, time
 lookup_dict = {}

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mitosis.records.fields import TrialRecord
-from support.e2e import Mitosis, command
+from mitosis.records.trial import TrialRecord
+from support.e2e import Commit, Mitosis, command
 from support.waiting import TIMEOUT_S
-
-Commit = Callable[[Mapping[str, str]], str]
 
 
 def step(body: str) -> dict[str, str]:

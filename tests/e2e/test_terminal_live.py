@@ -8,21 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pexpect
 import pyte
 import pytest
 
-from mitosis.records.fields import TrialRecord
-from support.e2e import Mitosis, command
-from support.terminal import on_terminal
+from mitosis.records.trial import TrialRecord
+from support.e2e import SLOW, Commit, Mitosis, command
+from support.terminal import Keyboard, on_terminal
 from support.waiting import TIMEOUT_S, held_back, let_go
 
-Commit = Callable[[Mapping[str, str]], str]
-SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 MIXED = """\
@@ -135,10 +132,10 @@ def test_quitting_kills_the_experiment_and_leaves_a_terminal_with_a_cursor(
     )
     typed: list[str] = []
 
-    def quit_it(child: Any, raw: str) -> None:
+    def quit_it(keyboard: Keyboard, raw: str) -> None:
         if "begun" in raw and not typed:
             typed.append("\x1c")
-            child.send("\x1c")
+            keyboard.press("\x1c")
 
     seen = on_terminal(project, "my_exp", meanwhile=quit_it)
     assert seen.status == 128 + signal.SIGQUIT
@@ -153,7 +150,7 @@ def test_quitting_kills_the_experiment_and_leaves_a_terminal_with_a_cursor(
 @pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 def test_signals_before_the_trial_leave_a_terminal_with_a_cursor(tmp_path: Path, number: signal.Signals) -> None:
     program = (
-        "import resource, sys, time\nfrom mitosis.cli.progress import make_progress\n"
+        "import resource, sys, time\nfrom mitosis.cli.output.progress import make_progress\n"
         "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
         "with make_progress(sys.stdout):\n    print('ready', flush=True)\n    time.sleep(600)\n"
     )
@@ -375,10 +372,10 @@ def test_interrupt_from_the_keyboard(project: Path, commit: Commit, only_record:
     )
     pressed: list[bool] = []
 
-    def press(child: Any, raw: str) -> None:
+    def press(keyboard: Keyboard, raw: str) -> None:
         if "begun" in raw and not pressed:
             pressed.append(True)
-            child.sendintr()
+            keyboard.press("\x03")
 
     seen = on_terminal(project, "my_exp", meanwhile=press)
     assert seen.status == 130

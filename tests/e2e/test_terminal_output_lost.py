@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.records.fields import TrialRecord
-from support.e2e import Mitosis, command
+from mitosis.records.trial import TrialRecord
+from support.e2e import SLOW, Mitosis, command
 from support.waiting import TIMEOUT_S
 
-SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
 FULL = Path("/dev/full")
 
 pytestmark = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")

@@ -6,18 +6,16 @@ import json
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mitosis.records.fields import TrialRecord
-from support.e2e import Mitosis, command
+from mitosis.records.trial import TrialRecord
+from support.e2e import SLOW, Commit, Mitosis, command
 from support.waiting import TIMEOUT_S, wait_until
 
-Commit = Callable[[Mapping[str, str]], str]
-SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
 FAILING = "import sys\nlookup_dict = {}\ndef run():\n    print('noise')\n    raise ValueError('bad shape')\n"
 
 

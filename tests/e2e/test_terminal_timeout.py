@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mitosis.records.fields import TrialRecord
-from support.e2e import Mitosis
+from mitosis.records.trial import TrialRecord
+from support.e2e import Commit, Mitosis
 from support.waiting import LIMITS_S
 
-Commit = Callable[[Mapping[str, str]], str]
 TimeOut = Callable[..., tuple[subprocess.CompletedProcess[str], TrialRecord, float]]
 TIMED_OUT = 124
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import mitosis as package
-from mitosis.records.fields import TrialRecord
-from support.e2e import Mitosis
-
-Commit = Callable[[Mapping[str, str]], str]
-SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+from mitosis.records.trial import TrialRecord
+from support.e2e import SLOW, Commit, Mitosis, SlowTrial
 
 
-def test_trial_says_what_it_did_and_where(mitosis: Mitosis, only_record: Callable[[], TrialRecord]) -> None:
-    lines = mitosis(*SLOW).stdout.splitlines()
+def test_trial_says_what_it_did_and_where(slow_trial: SlowTrial, only_record: Callable[[], TrialRecord]) -> None:
+    lines = slow_trial.done.stdout.splitlines()
 
     record = only_record()
     assert lines[0] == f'my_exp · frequency=slow (1) · amplitude=4 · commit {record.commit[:7]} "first"'
@@ -53,11 +50,10 @@ def test_record_holds_what_was_run_and_how_it_went(
     assert "\nmsgpack==" in packages
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_outputs_are_listed_with_the_ids_that_git_gives(
-    mitosis: Mitosis, project: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
+    project: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
 ) -> None:
-    mitosis(*SLOW)
-
     record = only_record()
     listed = {output.path: output for output in record.outputs}
     folder = record.folder
@@ -97,10 +93,10 @@ def test_working_tree_index_and_branches_stay_as_they_are(
     assert all(ref.startswith(own) for ref in refs)
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_results_load_by_any_unique_prefix(
-    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], monkeypatch: pytest.MonkeyPatch
+    project: Path, only_record: Callable[[], TrialRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mitosis(*SLOW)
     key = only_record().key
     monkeypatch.chdir(project / "lab")
 
@@ -154,10 +150,10 @@ def test_steps_run_in_the_order_of_the_command_line(mitosis: Mitosis, only_recor
     assert only_record().main == str([0.01] * 8)
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_iteration_counts_trials_of_the_same_variants(
     mitosis: Mitosis, records: Callable[[], list[TrialRecord]]
 ) -> None:
-    mitosis(*SLOW)
     mitosis(*SLOW)
     mitosis("my_exp", "-p", "my_exp.frequency=fast", "-e", "my_exp.amplitude=4")
     mitosis(*SLOW)
@@ -195,8 +191,8 @@ def test_working_directory_is_the_trials_folder(
     assert f"{record.folder}/left.txt" in {output.path for output in record.outputs}
 
 
+@pytest.mark.usefixtures("slow_trial")
 def test_log_has_info_and_in_debug_also_debug(mitosis: Mitosis, project: Path) -> None:
-    mitosis(*SLOW)
     mitosis(*SLOW, "--debug")
     normal, debug = sorted(project.glob("trials/*/experiment.log"), key=lambda path: "debug" in path.parent.name)
     assert "INFO:" in normal.read_text() and "told to multiply" in normal.read_text()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
 from mitosis.verify import verify
 from support.e2e import Mitosis, command

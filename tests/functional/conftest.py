@@ -22,7 +22,7 @@ import pytest
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantName
 
 ENVIRONMENT = "numpy==2.0.0\npandas==2.2.0\n"

@@ -55,7 +55,7 @@ def commit(folder: Path, git: Git, files: Mapping[str, str]) -> str:
 
 
 def shown(report: Report) -> list[tuple[str, str, str | None]]:
-    return [(found.change.kind, found.change.variant, found.commit) for found in report.found]
+    return [(change.kind, change.name.variant, change.commit) for change in report.changes]
 
 
 def staged(folder: Path) -> Report:
@@ -78,11 +78,11 @@ def test_each_state_is_checked_by_itself(lab: Path, git: Git) -> None:
 
 def test_a_change_says_what_is_different_and_where(lab: Path) -> None:
     write(lab, {"lab.py": "lookup_dict = {'frequency': {\n    'fast': 10,\n    'slow': 2,\n}}\n"})
-    [unplaced] = [found.change for found in check_working_tree(find_repository(lab)).found]
+    [unplaced] = check_working_tree(find_repository(lab)).changes
     assert unplaced.place is None
     report = check_working_tree(find_repository(lab), with_places=True)
-    [change] = [found.change for found in report.found]
-    assert (change.full_name, change.locked, str(change.place)) == ("my_exp.frequency=slow", "1", "lab.py:3")
+    [change] = report.changes
+    assert (str(change.name), change.locked, str(change.place)) == ("my_exp.frequency=slow", "1", "lab.py:3")
     assert change.redefinition is not None
     assert change.redefinition.now_summary == "2"
     assert report.breaks
@@ -150,7 +150,7 @@ def test_a_damaged_lock_does_not_hide_what_is_changed_besides(lab: Path, rewrite
     write(lab, dictionary(slow=2, fast=11))
     report = check_working_tree(find_repository(lab))
     assert shown(report) == [("changed", "fast", None), ("unlockable", "slow", None)]
-    assert "mitosis verify" in report.found[1].change.reason
+    assert "mitosis verify" in report.changes[1].reason
 
 
 def test_locked_values_are_asked_for_one_at_a_time(lab: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_damaged_lock_of_what_is_gone_is_told_without_its_value(lab: Path, rew
     rewrite({variant_path(VariantName("my_exp", "frequency", "slow"), digest): b"\xc1 no value"})
     write(lab, dictionary(fast=10))
     report = check_working_tree(find_repository(lab))
-    assert [(found.change.kind, found.change.locked) for found in report.found] == [("removed", "")]
+    assert [(change.kind, change.locked) for change in report.changes] == [("removed", "")]
 
 
 def test_remarks_that_cannot_be_read_are_a_problem(lab: Path, rewrite: Rewrite) -> None:
@@ -187,9 +187,9 @@ def test_remarks_that_cannot_be_read_are_a_problem(lab: Path, rewrite: Rewrite) 
 
 def test_a_removed_parameter_and_one_that_is_no_dictionary_are_told(lab: Path) -> None:
     write(lab, {"lab.py": "lookup_dict = {}\n"})
-    assert [f.change.kind for f in check_working_tree(find_repository(lab)).found] == ["removed", "removed"]
+    assert [change.kind for change in check_working_tree(find_repository(lab)).changes] == ["removed", "removed"]
     write(lab, {"lab.py": "lookup_dict = {'frequency': 3}\n"})
-    assert [f.change.kind for f in check_working_tree(find_repository(lab)).found] == ["unlockable", "unlockable"]
+    assert [change.kind for change in check_working_tree(find_repository(lab)).changes] == ["unlockable", "unlockable"]
 
 
 def test_what_another_report_has_found_can_be_left_out(lab: Path, git: Git) -> None:

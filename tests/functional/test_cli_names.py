@@ -10,7 +10,7 @@ import pytest
 from mitosis.__main__ import run_command
 from mitosis.canonical.encode import encode_value
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import ParameterRecord, ProcessRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, ProcessRecord, TrialRecord
 from mitosis.variants import Variant
 
 RunTrial = Callable[..., TrialRecord]

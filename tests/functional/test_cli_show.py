@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from mitosis.cli.progress.lines import summary_line
-from mitosis.cli.trials import describe_trial
-from mitosis.records.fields import Failure, TrialRecord
+from mitosis.cli.output.progress_lines import summary_line
+from mitosis.cli.output.trial_text import describe_trial
+from mitosis.records.trial import Failure, TrialRecord
 from mitosis.runner.request import Outcome
 
 

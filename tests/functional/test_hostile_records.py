@@ -26,8 +26,8 @@ from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.errors.journal import BadRecord, TrialNotFound
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
-from mitosis.records import encode_trial
-from mitosis.records.fields import Output, TrialRecord
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import Output, TrialRecord
 from mitosis.results import find_page, find_trial_folder, load_trial_data
 from mitosis.verify import verify
 from support.journal import record_path
@@ -137,7 +137,7 @@ def with_text(record: TrialRecord, path: tuple[str, ...], text: str) -> TrialRec
 @pytest.fixture
 def full_record(make_record: MakeRecord, repository_folder: Path, git: Git) -> TrialRecord:
     """A failed trial of which every field says something."""
-    from mitosis.records.fields import Failure
+    from mitosis.records.trial import Failure
 
     record = make_record(key=KEY, commit=git("rev-parse", "HEAD").strip())
     return record.with_changes(

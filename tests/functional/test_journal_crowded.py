@@ -12,7 +12,7 @@ from mitosis.git.objects import read_blobs
 from mitosis.git.repository import find_repository
 from mitosis.journal import layout, reading
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.verify import verify
 
 Git = Callable[..., str]

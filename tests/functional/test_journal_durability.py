@@ -17,7 +17,7 @@ from mitosis.git.repository import find_repository
 from mitosis.journal import locking
 from mitosis.journal.journal import Journal
 from mitosis.journal.queue import read_holder
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 
 RunTrial = Callable[..., TrialRecord]
 Git = Callable[..., str]

@@ -25,8 +25,8 @@ from mitosis.journal.index_writer import IndexWriter
 from mitosis.journal.journal import Journal
 from mitosis.journal.lookup import Lookup
 from mitosis.journal.store import Store
-from mitosis.records import encode_trial
-from mitosis.records.fields import ParameterRecord, TrialRecord
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import Variant
 from support.journal import record_path
 

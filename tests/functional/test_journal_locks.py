@@ -18,7 +18,7 @@ from mitosis.errors.values import VariantConflict, VariantRedefined
 from mitosis.git.repository import Identity, find_repository
 from mitosis.journal import locks as locks_module
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import ParameterRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
 
 Git = Callable[..., str]

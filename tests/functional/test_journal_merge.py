@@ -15,7 +15,7 @@ from mitosis.journal.journal import Journal
 from mitosis.journal.notes import note_of
 from mitosis.journal.sharing import Merged
 from mitosis.process import this_process
-from mitosis.records.fields import ParameterRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
 
 RunTrial = Callable[..., TrialRecord]

@@ -9,7 +9,7 @@ import pytest
 
 from mitosis.journal.journal import Journal
 from mitosis.journal.notes import LINES_LIMIT
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 
 Git = Callable[..., str]
 RunTrial = Callable[..., TrialRecord]

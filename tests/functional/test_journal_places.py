@@ -11,7 +11,7 @@ import pytest
 
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant
 
 Git = Callable[..., str]

@@ -17,7 +17,7 @@ import pytest
 from mitosis.errors.journal import BadRecord
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.waiting import TIMEOUT_S
 
 Git = Callable[..., str]
@@ -30,8 +30,9 @@ from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.variants import Variant
 from mitosis.errors.values import VariantRedefined
-from mitosis.records.fields import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.canonical.encode import digest_value, encode_value
+from mitosis import canonical
 
 folder, worker, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 repository = find_repository(folder)

@@ -10,8 +10,8 @@ import pytest
 from mitosis.errors.journal import AmbiguousKey, BadRecord, JournalError, TrialNotFound
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records import MAX_RECORD_BYTES, encode_trial
-from mitosis.records.fields import TrialRecord
+from mitosis.records.codec import MAX_RECORD_BYTES, encode_trial
+from mitosis.records.trial import TrialRecord
 
 Git = Callable[..., str]
 MakeRecord = Callable[..., TrialRecord]
@@ -161,10 +161,10 @@ def test_damaged_records_are_named_and_skipped(
         told = {problem.where: problem.reason for problem in problems}
         assert set(told) == {
             *paths.values(),
-            f"{folder}/zz",
+            f"{folder}/zz/README",
             f"{folder}/aa/README",
             f"{folder}/aa/aaaaaaaaaaaa.txt",
-            "trials/my_exp/yesterday",
+            "trials/my_exp/yesterday/aa/aaaaaaaaaaaa.msgpack",
             "trials/README",
         }
         assert told[paths["newer"]].startswith("it has format 127,")

@@ -11,7 +11,7 @@ import pytest
 from mitosis.git import program as git_module
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.waiting import TIMEOUT_S
 
 RunTrial = Callable[..., TrialRecord]

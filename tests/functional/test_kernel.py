@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +18,21 @@ from mitosis import notebook
 from mitosis.kernel.endings import AnswerFailed, KernelDied, KernelNotStarted, describe_death
 from mitosis.kernel.kernel import Kernel
 from mitosis.omission import omissions_of, take_omissions
+from mitosis.protocol import ListImports, MeasureUsage, Setup
 from support.waiting import TIMEOUT_S
 
 Told = list[tuple[str, str]]
 
 
 def with_kernel(
-    cwd: Path, use: Callable[[Kernel], Awaitable[Any]], setup: Mapping[str, Any] | None = None
+    cwd: Path, use: Callable[[Kernel], Awaitable[Any]], setup: Setup | None = None
 ) -> tuple[Any, Told, Kernel]:
     """Start a kernel, use it, and close it; returns what `use` did, what was printed, and the closed kernel."""
     told: Told = []
 
     async def run() -> tuple[Any, Kernel]:
-        kernel = Kernel(lambda stream, text: told.append((stream, text)))
+        kernel = Kernel(lambda stream, text: told.append((stream, text)), cwd, setup)
         try:
-            kernel.launch(cwd, setup)
             await kernel.connect(notebook.new_notebook())
             return await use(kernel), kernel
         finally:
@@ -82,30 +82,30 @@ def test_error_of_a_cell_is_returned(tmp_path: Path) -> None:
     assert "KeyError" in error.traceback[-1]
 
 
-def test_hidden_operations_leave_no_trace_in_the_notebook(tmp_path: Path) -> None:
+def test_questions_leave_no_trace_in_the_notebook(tmp_path: Path) -> None:
     async def use(kernel: Kernel) -> Any:
-        used = await kernel.ask("measure_usage")
+        used = await kernel.ask(MeasureUsage())
         cell = notebook.code_cell("sorted(n for n in dir() if not n.startswith('_'))", "step")
         await kernel.run_cell(cell)
         return used, cell
 
     (used, cell), _, kernel = with_kernel(tmp_path, use)
-    assert used["peak_memory_bytes"] > 10 * 2**20
+    assert used.peak_memory_bytes > 10 * 2**20
     assert len(kernel.notebook.cells) == 1
     assert cell.outputs[0].execution_count == 1
     names = cell.outputs[0].data["text/plain"]
     assert "mitosis" not in names and "answer" not in names
 
 
-def test_failing_operation_says_what_it_was(tmp_path: Path) -> None:
+def test_a_question_that_cannot_be_answered_is_named(tmp_path: Path) -> None:
     async def use(kernel: Kernel) -> Any:
         with pytest.raises(AnswerFailed) as caught:
-            await kernel.ask("measure_usage", surplus=1)
+            await kernel.ask(ListImports(7))  # type: ignore[arg-type]
         return caught.value
 
     error, _, _ = with_kernel(tmp_path, use)
-    assert error.operation == "measure_usage"
-    assert "surplus" in error.reason
+    assert error.question == "ListImports"
+    assert "Malformed" in error.reason
     assert "\x1b" not in str(error)
 
 
@@ -135,7 +135,7 @@ def test_exit_functions_of_the_experiment_run(tmp_path: Path) -> None:
         code = f"import atexit, pathlib\natexit.register(pathlib.Path({str(tmp_path / 'left')!r}).touch)"
         return await kernel.run_cell(notebook.code_cell(code, "step"))
 
-    with_kernel(tmp_path, use, {"root": str(tmp_path), "pythonpath": [], "log": str(tmp_path / "log"), "debug": False})
+    with_kernel(tmp_path, use, Setup(str(tmp_path), (), str(tmp_path / "log"), debug=False))
     assert (tmp_path / "left").exists()
 
 
@@ -207,13 +207,13 @@ def test_experiment_finds_python_as_it_is(tmp_path: Path) -> None:
     assert cell.outputs[0].data["text/plain"] == f"(True, {fresh.stdout.strip()}, 'debugpy', 1)"
 
 
-def test_several_operations_are_answered_in_order(tmp_path: Path) -> None:
+def test_several_questions_are_answered_in_order(tmp_path: Path) -> None:
     async def use(kernel: Kernel) -> Any:
-        return await kernel.ask_all(("list_imports", {"root": str(tmp_path)}), ("measure_usage", {}))
+        return await kernel.ask_all(ListImports(str(tmp_path)), MeasureUsage())
 
     (imports, used), _, _ = with_kernel(tmp_path, use)
-    assert imports["files"] == []
-    assert used["cpu_s"] > 0
+    assert imports.files == ()
+    assert used.cpu_s > 0
 
 
 def test_what_a_cell_prints_too_much_of_goes_to_its_file_before_and_after_a_figure(tmp_path: Path) -> None:
@@ -252,11 +252,7 @@ def test_much_that_is_printed_at_once_comes_in_pieces(tmp_path: Path) -> None:
     async def use(kernel: Kernel) -> Any:
         await kernel.run_cell(notebook.code_cell("for _ in range(300): print('x' * 99_999)", "step"))
 
-    _, told, _ = with_kernel(
-        tmp_path,
-        use,
-        {"root": str(tmp_path), "pythonpath": [], "log": str(tmp_path / "experiment.log"), "debug": False},
-    )
+    _, told, _ = with_kernel(tmp_path, use, Setup(str(tmp_path), (), str(tmp_path / "log"), debug=False))
     assert sum(len(text) for _, text in told) == 30_000_000
     assert max(len(text) for _, text in told) < 3_000_000
 
@@ -270,9 +266,8 @@ def test_output_that_comes_long_after_the_cell_is_through_is_not_lost(tmp_path: 
         begun.append(text)
 
     async def run() -> Any:
-        kernel = Kernel(slow_reader)
+        kernel = Kernel(slow_reader, tmp_path)
         try:
-            kernel.launch(tmp_path)
             await kernel.connect(notebook.new_notebook())
             source = "import sys\nfor number in range(10_000):\n    print(number)\n    sys.stdout.flush()"
             cell = notebook.code_cell(source, "step")

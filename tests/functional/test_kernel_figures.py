@@ -12,6 +12,7 @@ import pytest
 
 from mitosis import notebook
 from mitosis.kernel.kernel import Kernel
+from mitosis.protocol import Setup
 
 DRAW = "import matplotlib.pyplot as plt\nplt.figure(figsize=(4, 2), dpi={dpi}).add_subplot()\nplt.show()"
 
@@ -20,10 +21,9 @@ def drawn(cwd: Path, *sources: str, **settings: Any) -> list[Any]:
     """The outputs of cells that draw."""
 
     async def run() -> list[Any]:
-        kernel = Kernel(lambda stream, text: None)
-        setup = {"root": str(cwd), "pythonpath": [], "log": str(cwd / "log"), "debug": False, **settings}
+        setup = Setup(str(cwd), (), str(cwd / "log"), debug=False, **settings)
+        kernel = Kernel(lambda stream, text: None, cwd, setup)
         try:
-            kernel.launch(cwd, setup)
             await kernel.connect(notebook.new_notebook())
             cells = [notebook.code_cell(source, "step") for source in sources]
             for cell in cells:

@@ -14,8 +14,7 @@ def test_giving_up_a_kernel_that_starts_leaves_nothing_that_asks_it(tmp_path: Pa
     """It would go on with sockets that are closed by then."""
 
     async def give_up() -> int:
-        kernel = Kernel(lambda *_: None)
-        kernel.launch(tmp_path, None)
+        kernel = Kernel(lambda *_: None, tmp_path)
         before = len(asyncio.all_tasks())
         connecting = asyncio.create_task(kernel.connect(notebook.new_notebook()))
         await asyncio.sleep(0.01)

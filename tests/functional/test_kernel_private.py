@@ -17,10 +17,11 @@ import psutil
 import pytest
 
 from mitosis import notebook
-from mitosis.kernel import folder
+from mitosis.kernel import kernel_process
 from mitosis.kernel.endings import KernelDied, KernelNotStarted
-from mitosis.kernel.folder import NoPrivateFolder, PrivateFolder
 from mitosis.kernel.kernel import Kernel
+from mitosis.kernel.kernel_process import NoPrivateFolder, PrivateFolder
+from mitosis.protocol import MeasureUsage
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has neither these modes nor these sockets")
 NOBODY = 65534
@@ -36,9 +37,8 @@ def short_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def with_kernel(cwd: Path, use: Callable[[Kernel], Awaitable[Any]]) -> Any:
     async def run() -> Any:
-        kernel = Kernel(lambda stream, text: None)
+        kernel = Kernel(lambda stream, text: None, cwd)
         try:
-            kernel.launch(cwd)
             await kernel.connect(notebook.new_notebook())
             return await use(kernel)
         finally:
@@ -86,8 +86,8 @@ def test_another_user_can_neither_look_nor_connect(tmp_path: Path, short_folder:
 
 def test_kernel_listens_on_no_network(tmp_path: Path) -> None:
     async def use(kernel: Kernel) -> Any:
-        assert kernel.group is not None
-        process = psutil.Process(kernel.group)
+        assert kernel.process.group is not None
+        process = psutil.Process(kernel.process.group)
         return [found for p in (process, *process.children()) for found in p.net_connections(kind="inet")]
 
     assert with_kernel(tmp_path, use) == []
@@ -95,7 +95,7 @@ def test_kernel_listens_on_no_network(tmp_path: Path) -> None:
 
 def test_nothing_is_left_of_a_kernel(tmp_path: Path, short_folder: Path) -> None:
     async def use(kernel: Kernel) -> Any:
-        return kernel.group
+        return kernel.process.group
 
     group = with_kernel(tmp_path, use)
     assert list(short_folder.iterdir()) == []
@@ -106,10 +106,10 @@ def test_nothing_is_left_of_a_kernel(tmp_path: Path, short_folder: Path) -> None
 
 def test_nothing_is_left_of_a_kernel_that_was_killed(tmp_path: Path, short_folder: Path) -> None:
     async def use(kernel: Kernel) -> Any:
-        assert kernel.group is not None
-        os.kill(kernel.group, signal.SIGKILL)
+        assert kernel.process.group is not None
+        os.kill(kernel.process.group, signal.SIGKILL)
         with pytest.raises(KernelDied):
-            await kernel.ask("measure_usage")
+            await kernel.ask(MeasureUsage())
 
     with_kernel(tmp_path, use)
     assert list(short_folder.iterdir()) == []
@@ -145,10 +145,10 @@ def test_folder_is_elsewhere_if_the_temporary_one_cannot_be_written(
 
 
 def test_refusal_says_why_each_place_would_not_do(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder, "_places", lambda: iter([short_folder / "one", short_folder / "two"]))
+    monkeypatch.setattr(kernel_process, "_places", lambda: iter([short_folder / "one", short_folder / "two"]))
     with pytest.raises(NoPrivateFolder):
         PrivateFolder()
     with pytest.raises(KernelNotStarted) as caught:
-        Kernel(lambda stream, text: None)
+        with_kernel(short_folder, lambda kernel: asyncio.sleep(0))
     assert f"{short_folder / 'one'}: No such file" in str(caught.value)
     assert f"{short_folder / 'two'}: No such file" in str(caught.value)

@@ -10,7 +10,7 @@ import pytest
 from mitosis.__main__ import run_command
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 
 RunTrial = Callable[..., TrialRecord]
 Git = Callable[..., str]

@@ -17,7 +17,7 @@ from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.messages import locked_message, renamed_message, retired_message
 from mitosis.journal.standing import remark_file
-from mitosis.records.fields import Output, ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.trial import Output, ParameterRecord, StepRecord, TrialRecord
 from mitosis.variants import Variant, VariantLock, VariantName
 
 Git = Callable[..., str]

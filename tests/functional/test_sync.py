@@ -17,7 +17,7 @@ from mitosis.errors.sync import FetchFailed, NoRemote, PushFailed, UnknownRemote
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.notes import note_of
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.sync.exchange import Pulled, Pushed, pull, push
 from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport

@@ -10,7 +10,7 @@ import pytest
 from mitosis.__main__ import run_command
 from mitosis.errors.sync import FetchFailed, NotFetchedWhole, PushFailed
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.sync import exchange
 from mitosis.sync.exchange import Pulled, Pushed, pull, push
 from mitosis.sync.remotes import find_remote

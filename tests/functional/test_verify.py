@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,16 +18,17 @@ from pathlib import Path
 import pytest
 
 from mitosis.__main__ import run_command
-from mitosis.blobs import blob_id
 from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.files import blob_id
 from mitosis.git.repository import find_repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 from mitosis.process import this_process
-from mitosis.records import encode_trial
-from mitosis.records.fields import Output, ParameterRecord, ProcessRecord, TrialRecord
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import Output, ParameterRecord, ProcessRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
-from mitosis.verify import Finding, Report, repair, verify
+from mitosis.verify import repair, verify
+from mitosis.verify.findings import Finding, Report
 from support.journal import record_path
 
 Git = Callable[..., str]
@@ -586,12 +589,14 @@ def test_note_keeps_what_it_tells_of_a_record_that_is_damaged(
 def test_damaged_index_is_found_and_made_anew(
     repository_folder: Path, run: RunTrial, found: Found, mend: Callable[[], list[str]], journal: Journal
 ) -> None:
-    record = run()
-    shard = repository_folder / ".git" / "mitosis" / "trials" / record.key[:2]
-    shard.write_bytes(shard.read_bytes().replace(record.key[:12].encode(), b"0" * 12))
+    run()
+    journal.index.close()
+    with contextlib.closing(sqlite3.connect(journal.index.path)) as index:
+        index.execute("UPDATE trials SET key = '000000000000'")
+        index.commit()
     (finding,) = found()
     assert (finding.kind, finding.severity) == ("index", "warning")
-    assert mend() == ["made the index of trials anew"]
+    assert mend() == ["made the index of the journal anew"]
     assert found() == []
     assert run().iteration == 1
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.e2e import CHAIN, LAB, PYPROJECT, command, write
 from support.shells import LineEditor, in_terminal, lock_variants, shell_environment
 

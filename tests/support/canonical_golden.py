@@ -28,8 +28,7 @@ import pandas as pd
 import polars as pl
 import scipy.stats
 
-from mitosis.canonical.encode import encode_value
-from mitosis.canonical.walk import INLINE_LIMIT
+from mitosis.canonical.encode import INLINE_LIMIT, encode_value
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))

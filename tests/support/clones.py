@@ -26,7 +26,7 @@ from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.notes import note_of
 from mitosis.journal.sharing import Merged
-from mitosis.records.fields import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
 from support.faults import ENVIRONMENT, Nursery
 from support.kills import JOURNAL, NOTES, git, make_repository

@@ -225,10 +225,11 @@ class Session:
 
     Args:
         home: the home folder, which is where it starts.
+        programs: the folder of programs to find first.
         variables: environment variables to add.
     """
 
-    def __init__(self, home: Path, variables: Mapping[str, str]) -> None:
+    def __init__(self, home: Path, programs: Path, variables: Mapping[str, str]) -> None:
         self.home = home
         self.folder = home
         self.ids = Ids()
@@ -237,7 +238,7 @@ class Session:
         self._environment = {
             **os.environ,
             **variables,
-            "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join([str(programs), scripts, os.environ["PATH"]]),
             "TERM": "dumb",
             "GIT_PAGER": "cat",
         }

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from mitosis.records.trial import TrialRecord
+
+Commit = Callable[[Mapping[str, str]], str]
+"""Writes files and commits them; returns the commit's id."""
+Git = Callable[..., str]
+Records = Callable[[], list[TrialRecord]]
+"""Reads the records in the journal, newest first."""
 
 PYPROJECT = """\
 [tool.mitosis.steps]
@@ -48,6 +57,18 @@ class Fit:
 '''
 
 
+SLOW = ("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+"""A trial that finishes at once, with `main` = 4."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlowTrial:
+    """A project in which `SLOW` has run."""
+
+    folder: Path
+    done: subprocess.CompletedProcess[str]
+
+
 class Mitosis(Protocol):
     """Runs the command; `status` is what it has to end with, None for whatever."""
 
@@ -66,6 +87,17 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+def make_project(folder: Path, git: Git) -> Path:
+    """A new repository with the lab, committed."""
+    folder.mkdir()
+    git("init", "--quiet", cwd=folder)
+    files = {"pyproject.toml": PYPROJECT, "lab/__init__.py": LAB, "lab/chain.py": CHAIN, ".gitignore": "ignored*\n"}
+    write(folder, files)
+    git("add", ".", cwd=folder)
+    git("commit", "--quiet", "-m", "first", cwd=folder)
+    return folder
 
 
 def command(*words: str) -> list[str]:

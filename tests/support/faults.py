@@ -182,7 +182,7 @@ def _append(job: Job, tell: Tell) -> None:
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
     from mitosis.process import this_process
-    from mitosis.records.fields import ParameterRecord, StepRecord, TrialRecord
+    from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
     from mitosis.variants import Variant, VariantName
 
     journal = Journal(find_repository(Path(job["folder"])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mitosis.journal import layout
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 
 
 def record_path(record: TrialRecord) -> str:

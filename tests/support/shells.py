@@ -14,7 +14,7 @@ from pathlib import Path
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantName
 from support.waiting import TIMEOUT_S
 

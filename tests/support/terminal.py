@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
+import fcntl
 import os
+import pty
 import re
+import select
+import struct
+import termios
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pexpect
 import pyte
 
-from support.e2e import command
 from support.waiting import TIMEOUT_S
+from support.warm import start
 
 _LINES = 60
 _DRAWN_ANEW = re.compile(r"(?=\r\x1b\[2K)")
@@ -37,12 +42,22 @@ class Seen:
         return "\n".join(self.lines)
 
 
+class Keyboard:
+    """What somebody types on a terminal."""
+
+    def __init__(self, terminal: int) -> None:
+        self._terminal = terminal
+
+    def press(self, keys: str) -> None:
+        os.write(self._terminal, keys.encode())
+
+
 def on_terminal(
     folder: Path,
     *words: str,
     columns: int = 80,
     environment: Mapping[str, str] | None = None,
-    meanwhile: Callable[[Any, str], object] | None = None,
+    meanwhile: Callable[[Keyboard, str], object] | None = None,
     watch: Callable[[list[str]], object] | None = None,
 ) -> Seen:
     """Run the command on a terminal, and watch it.
@@ -52,28 +67,20 @@ def on_terminal(
         words: what stands after `mitosis`.
         columns: width of the terminal.
         environment: variables besides those of the test.
-        meanwhile: is called with the process and all that it wrote, after each piece.
+        meanwhile: is called with the keyboard and all that was written, after each piece.
         watch: is called with each of the frames.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     variables = {**inherited, "TERM": "xterm-256color", **(environment or {})}
-    program, *rest = command(*words)
-    child = pexpect.spawn(
-        program, rest, cwd=str(folder), env=variables, dimensions=(_LINES, columns), encoding="utf-8", timeout=TIMEOUT_S
-    )
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, columns, 0, 0))
+    started = start(words, folder, variables, (end, end, end), on_terminal=True)
+    os.close(end)
     screen = pyte.Screen(columns, _LINES)
     stream = pyte.Stream(screen)
     raw = ""
     frames = []
-    deadline = time.monotonic() + TIMEOUT_S
-    while True:
-        assert time.monotonic() < deadline, raw
-        try:
-            piece = child.read_nonblocking(65536, timeout=1)
-        except pexpect.TIMEOUT:
-            continue
-        except pexpect.EOF:
-            break
+    for piece in _pieces(terminal):
         raw += piece
         # Pieces are as large as it happens; what is drawn is to be seen whether or not more comes with it.
         for part in _DRAWN_ANEW.split(_without_links(piece)):
@@ -82,10 +89,23 @@ def on_terminal(
             if watch is not None:
                 watch(frames[-1])
         if meanwhile is not None:
-            meanwhile(child, raw)
-    child.close()
-    status = child.exitstatus if child.exitstatus is not None else -int(child.signalstatus or 0)
+            meanwhile(Keyboard(terminal), raw)
+    status = started.wait(TIMEOUT_S)
+    os.close(terminal)
     return Seen(status, raw, _shown(screen), frames)
+
+
+def _pieces(terminal: int) -> Iterator[str]:
+    """What comes from a terminal until nobody has it any more; fails the test if that does not come."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        left_s = deadline - time.monotonic()
+        assert left_s > 0 and select.select([terminal], [], [], left_s)[0], "the command does not end"
+        try:
+            yield decoder.decode(os.read(terminal, 65536))
+        except OSError:  # how Linux says that nobody has the other end any more
+            return
 
 
 def _shown(screen: Any) -> list[str]:

@@ -16,7 +16,7 @@ from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.canonical.show import summarize_value
 from mitosis.git.repository import Identity, find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import ParameterRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
 from support.e2e import write
 

@@ -15,10 +15,11 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical.decode import decode_value
 from mitosis.canonical.difference import compare_values
 from mitosis.canonical.encode import encode_value
 from mitosis.canonical.full_text import render_value
+from mitosis.canonical.nodes import write
 from mitosis.canonical.show import summarize_value
 from mitosis.errors.values import UnstableValue
 
@@ -278,7 +279,7 @@ def test_copied_and_decoded_values_encode_equally(make: Callable[[], tuple[Any, 
         data = encode_value(value)
         assert encode_value(copy.deepcopy(value)) == data, value
         assert encode_value(pickle.loads(pickle.dumps(value))) == data, value
-        assert encode_node(decode_value(data)) == data
+        assert write(decode_value(data)) == data
         assert len(summarize_value(data)) <= 60
         assert render_value(data)
 

@@ -1,119 +1,27 @@
-"""Shared parts, cycles and depth: equality is what values unfold to, and nothing recurses."""
+"""Shared parts, values that contain themselves, and deep ones."""
 
 from __future__ import annotations
 
-import random
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
+import msgpack
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from mitosis.canonical import cycles, difference
-from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical import difference, encode
+from mitosis.canonical.decode import decode_value
 from mitosis.canonical.difference import compare_values
 from mitosis.canonical.encode import encode_value
 from mitosis.canonical.full_text import render_value
-from mitosis.canonical.graph import MAPPING, ORDERED_MAPPING, RECORD, SEQUENCE, SET, Entry, Graph, Ref
-from mitosis.canonical.order import canonical
+from mitosis.canonical.nodes import MAX_DEPTH, write
 from mitosis.canonical.show import summarize_value
-from mitosis.canonical.wire import write
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.values import UnstableValue
 from support import canonical_samples as samples
-
-SLOW = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-# --- random graphs --------------------------------------------------------------------------------
-
-COUNT = 6
-
-
-@st.composite
-def entries(draw: st.DrawFn) -> Entry:
-    kind = draw(st.sampled_from([SEQUENCE, SET, MAPPING, ORDERED_MAPPING, RECORD]))
-    item = st.one_of(st.integers(0, COUNT - 1).map(Ref), st.integers(0, COUNT - 1).map(Ref), st.integers(0, 1))
-    size = draw(st.integers(0, 3))
-    if kind in (SEQUENCE, SET):
-        return Entry(kind, "x", [draw(item) for _ in range(size)])
-    if kind == RECORD:
-        return Entry(kind, "x", [part for name in "abc"[:size] for part in (f".{name}", draw(item))])
-    return Entry(kind, "x", [draw(item) for _ in range(2 * size)])
-
-
-tables = st.lists(entries(), min_size=COUNT, max_size=COUNT)
-
-
-def classes(table: Sequence[Entry]) -> list[int]:
-    """The class of each entry, by splitting until nothing splits: the definition, in its simplest form."""
-    found = [0] * len(table)
-    while True:
-        signatures = []
-        for entry in table:
-            parts: list[Any] = [("ref", found[i.index]) if isinstance(i, Ref) else ("scalar", i) for i in entry.items]
-            if entry.kind == SET:
-                parts.sort()
-            elif entry.kind == MAPPING:
-                parts = sorted(zip(parts[::2], parts[1::2], strict=True))
-            signatures.append((entry.kind, tuple(parts)))
-        numbers = {signature: at for at, signature in enumerate(dict.fromkeys(signatures))}
-        following = [numbers[signature] for signature in signatures]
-        if len(set(following)) == len(set(found)):
-            return following
-        found = following
-
-
-def bytes_of(table: Sequence[Entry], root: int) -> bytes:
-    return write(canonical(Graph(list(table), Ref(root))))
-
-
-@SLOW
-@given(tables)
-def test_entries_are_equal_exactly_when_they_unfold_alike(table: list[Entry]) -> None:
-    encoded = [bytes_of(table, index) for index in range(COUNT)]
-    expected = classes(table)
-    for one in range(COUNT):
-        for other in range(one):
-            assert (encoded[one] == encoded[other]) == (expected[one] == expected[other])
-
-
-@SLOW
-@given(tables, st.randoms(use_true_random=False))
-def test_sharing_order_and_unrolling_make_no_difference(table: list[Entry], rng: random.Random) -> None:
-    before = bytes_of(table, 0)
-    # Two copies of every entry in another order; each reference leads to either of them.
-    places = rng.sample(range(2 * COUNT), 2 * COUNT)
-    doubled: list[Entry] = [None] * (2 * COUNT)  # type: ignore[list-item]
-    for index, entry in enumerate(table):
-        for half in (0, 1):
-            items = [Ref(places[i.index + COUNT * rng.randrange(2)]) if isinstance(i, Ref) else i for i in entry.items]
-            if entry.kind == SET:
-                rng.shuffle(items)
-            if entry.kind == MAPPING:
-                rows = list(zip(items[::2], items[1::2], strict=True))
-                rng.shuffle(rows)
-                items = [item for row in rows for item in row]
-            doubled[places[index + COUNT * half]] = Entry(entry.kind, entry.label, items)
-    assert bytes_of(doubled, places[rng.choice([0, COUNT])]) == before
-
-
-@SLOW
-@given(tables, tables)
-def test_graphs_are_read_compared_and_shown(one: list[Entry], other: list[Entry]) -> None:
-    before, after = bytes_of(one, 0), bytes_of(other, 0)
-    node = decode_value(before)
-    assert encode_node(node) == before
-    for child in node.children:
-        assert encode_node(decode_value(encode_node(child))) == encode_node(child)
-    comparison = compare_values(before, after)
-    assert (comparison.differences == ()) == (before == after)
-    assert len(summarize_value(before)) <= 60
-    assert render_value(before)
-
 
 # --- shared parts ---------------------------------------------------------------------------------
 
@@ -133,7 +41,7 @@ def test_value_that_shares_its_parts_many_levels_deep_is_as_small_as_it_is() -> 
     for _ in range(30):
         copied = [copied, [*copied]]
     assert encode_value(copied) == data
-    assert encode_node(decode_value(data)) == data
+    assert write(decode_value(data)) == data
     assert len(summarize_value(data)) <= 60
     assert render_value(data).endswith("…")
 
@@ -148,120 +56,105 @@ def test_comparison_of_shared_parts_counts_what_it_does_not_list() -> None:
 
 
 def test_counts_of_leaves_have_a_limit() -> None:
-    data = encode_value([doubled(1, 5000), 1])
-    assert compare_values(data, encode_value([doubled(1, 5000), 2])).same == 2**62
+    data = encode_value([doubled(1, 100), 1])
+    assert compare_values(data, encode_value([doubled(1, 100), 2])).same == 2**62
 
 
-# --- cycles ---------------------------------------------------------------------------------------
+def test_pairs_that_are_compared_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(difference, "MAX_PAIRS", 50)
+    before, after = ([[at, [at + start]] for at in range(100)] for start in (0, 1000))
+    comparison = compare_values(encode_value(before), encode_value(after))
+    assert len(comparison.differences) == 100
 
 
-def tangled(size: int) -> list[Any]:
-    """Objects each of which knows all others: as many paths as there are orders of them."""
-    found = [samples.Plain(at=at) for at in range(size)]
-    for one in found:
-        one.__dict__["others"] = found
-    return found
+# --- values that contain themselves ---------------------------------------------------------------
+
+links = st.lists(st.tuples(st.sampled_from(["list", "dict", "object", "set"]), st.lists(st.integers(0, 4), max_size=3)))
 
 
-def linked(size: int, *, closed: bool = False) -> samples.Plain:
-    """A doubly linked list."""
-    found = [samples.Plain(value=0) for _ in range(size)]
-    for at, one in enumerate(found):
-        one.__dict__["before"] = found[at - 1] if at or closed else None
-        one.__dict__["after"] = found[(at + 1) % size] if at + 1 < size or closed else None
-    return found[0]
+def network(plan: list[tuple[str, list[int]]]) -> Any:
+    """Containers that hold each other as the plan says."""
+    made: list[Any] = [
+        {"list": list, "dict": dict, "object": samples.Plain, "set": samples.Keyed}[kind]() for kind, _ in plan
+    ]
+    for container, (kind, targets) in zip(made, plan, strict=True):
+        parts = [made[at] if at < len(made) else at for at in targets]
+        if kind == "list":
+            container.extend(parts)
+        elif kind == "dict":
+            container.update(enumerate(parts))
+        elif kind == "object":
+            container.__dict__.update({f"a{at}": part for at, part in enumerate(parts)})
+        else:
+            container.value = {samples.Keyed(part) for part in parts}
+    return made
 
 
-def test_objects_that_all_know_each_other_are_encoded_in_proportion() -> None:
-    assert encode_value(tangled(300)) == encode_value(tangled(300))
-    changed = tangled(300)
-    changed[200].__dict__["at"] = -1
-    differences = compare_values(encode_value(tangled(300)), encode_value(changed)).differences
-    assert "[200].at: 200 → -1" in map(str, differences)
+@given(links, links)
+def test_networks_are_encoded_alike_read_compared_and_shown(one: Any, other: Any) -> None:
+    before, after = encode_value(network(one)), encode_value(network(other))
+    assert encode_value(network(one)) == before
+    assert write(decode_value(before)) == before
+    comparison = compare_values(before, after)
+    assert (comparison.differences == ()) == (before == after)
+    assert len(summarize_value(before)) <= 60
+    assert render_value(before)
 
 
-def test_doubly_linked_lists_differ_by_length_unless_they_are_rings() -> None:
-    assert encode_value(linked(2000)) != encode_value(linked(2001))
-    assert encode_value(linked(2000, closed=True)) == encode_value(linked(3, closed=True))
-
-
-def test_cycles_through_keys_and_sets_are_ordered() -> None:
-    def network(order: int) -> dict[Any, Any]:
-        nodes = [samples.Keyed(at) for at in range(6)][::order]
-        graph = {node: {other for other in nodes if (other.value + node.value) % 3} for node in nodes}
-        for node in nodes:
-            node.__dict__["graph"] = graph
-        return graph
-
-    data = encode_value(network(1))
-    assert encode_value(network(-1)) == data
-    assert encode_node(decode_value(data)) == data
-    assert compare_values(data, encode_value(network(-1))).differences == ()
-
-
-def test_tangle_of_keys_that_would_take_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def chain(size: int) -> set[samples.Keyed]:
-        nodes = [samples.Keyed() for _ in range(size)]
-        for at, node in enumerate(nodes):
-            node.value = (nodes[at - 1] if at else None, nodes[at + 1] if at + 1 < size else None)
-        return set(nodes)
-
-    data = encode_value(chain(40))
-    assert encode_value(chain(40)) == data
-    monkeypatch.setattr(cycles, "MAX_WORK", 1000)
-    with pytest.raises(UnstableValue, match="too many sets and keys"):
-        encode_value(chain(40))
-    with pytest.raises(BadRecord, match="too tangled"):
-        decode_value(data)
-
-
-def test_cycles_of_different_lengths_are_compared_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ring(size: int) -> samples.Plain:
-        found = [samples.Plain(at=at) for at in range(size)]
-        for at, one in enumerate(found):
-            one.__dict__["next"] = found[(at + 1) % size]
-        return found[0]
-
-    monkeypatch.setattr(difference, "MAX_PAIRS", 5000)
-    comparison = compare_values(encode_value(ring(997)), encode_value(ring(991)))
-    assert "next.next" in comparison.differences[0].path
-    assert 1000 <= comparison.more + len(comparison.differences) <= 5000
-
-
-def test_cycle_is_shown_as_one() -> None:
+def test_value_that_contains_itself_says_how_many_levels_up() -> None:
     value: dict[str, Any] = {"a": 1}
     value["self"] = value
-    assert render_value(encode_value(value)) == "{\n  'a': 1,\n  'self': <the value 1 level up>,\n}"
-    assert summarize_value(encode_value(value)) == "{'a': 1, 'self': {…}}"
+    data = encode_value(value)
+    assert msgpack.unpackb(data)[2:] == [[3, "dict", "a", 1, "self", msgpack.ExtType(3, b"\1")]]
+    assert render_value(data) == "{\n  'a': 1,\n  'self': <the value 1 level up>,\n}"
+    assert summarize_value(data) == "{'a': 1, 'self': {…}}"
+    twice: dict[str, Any] = {"a": 1, "self": {"a": 1}}
+    twice["self"]["self"] = twice
+    assert list(map(str, compare_values(data, encode_value(twice)).differences)) == ["self: … → {'a': 1, 'self': …}"]
 
 
-def test_walk_through_a_cycle_goes_on_for_ever() -> None:
-    value: list[Any] = []
-    value.append(value)
-    node = decode_value(encode_value(value))
-    for _ in range(100):
-        (node,) = node.children
-    assert encode_node(node) == encode_value(value)
+def test_copy_of_a_value_that_contains_itself_is_equal_wherever_it_stands() -> None:
+    def tree() -> samples.Plain:
+        root = samples.Plain(parent=None)
+        root.__dict__["children"] = [samples.Plain(parent=root, at=at) for at in range(3)]
+        return root
+
+    one = tree()
+    assert encode_value([one, one]) == encode_value([tree(), tree()])
+    assert write(decode_value(encode_value([one])).values[0]) == encode_value(one)  # type: ignore[union-attr]
+
+
+def test_sets_and_keys_of_a_network_are_in_one_order() -> None:
+    def graph(order: int) -> dict[Any, Any]:
+        nodes = [samples.Keyed(at) for at in range(4)][::order]
+        found = {node: {other for other in nodes if (other.value + node.value) % 3} for node in nodes}
+        for node in nodes:
+            node.__dict__["graph"] = found
+        return found
+
+    data = encode_value(graph(1))
+    assert encode_value(graph(-1)) == data
+    assert write(decode_value(data)) == data
+
+
+def test_network_with_too_many_ways_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encode, "MAX_CYCLIC", 1000)
+    found = [samples.Plain(at=at) for at in range(12)]
+    for one in found:
+        one.__dict__["others"] = [other for other in found if other is not one]
+    with pytest.raises(UnstableValue, match="1,000 ways through parts that lead back") as caught:
+        encode_value({"agents": found})
+    assert caught.value.path.startswith("agents[0].others[0].others[1]")
 
 
 # --- depth ----------------------------------------------------------------------------------------
 
-DEPTH = 10_000
 
-
-def nest(wrap: Callable[[Any], Any], leaf: Any) -> Any:
+def nest(wrap: Callable[[Any], Any], leaf: Any, levels: int = MAX_DEPTH) -> Any:
     value = leaf
-    for _ in range(DEPTH):
+    for _ in range(levels):
         value = wrap(value)
     return value
-
-
-WRAPS: dict[str, Callable[[Any], Any]] = {
-    "list": lambda inner: [inner],
-    "object": lambda inner: samples.Plain(a=inner),
-    "key": lambda inner: {samples.Keyed(inner): 1},
-    "cycle": lambda inner: ring_around(inner),
-}
 
 
 def ring_around(inner: Any) -> list[Any]:
@@ -270,60 +163,108 @@ def ring_around(inner: Any) -> list[Any]:
     return value
 
 
-def in_small_stack(work: Callable[[], None]) -> None:
-    """Run with little room for recursion, of Python or of C."""
-    failures: list[BaseException] = []
+WRAPS: dict[str, Callable[[Any], Any]] = {
+    "list": lambda inner: [inner],
+    "object": lambda inner: samples.Plain(a=inner),
+    "set": lambda inner: samples.Keyed(frozenset({inner})),
+    "cycle": ring_around,
+}
 
-    def guarded() -> None:
-        limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(200)
-        try:
-            work()
-        except BaseException as error:
-            failures.append(error)
-        finally:
-            sys.setrecursionlimit(limit)
 
-    previous = threading.stack_size(256 * 1024)
-    try:
-        thread = threading.Thread(target=guarded)
-        thread.start()
-        thread.join()
-    finally:
-        threading.stack_size(previous)
-    if failures:
-        raise failures[0]
+def frames_up() -> int:
+    frame, count = sys._getframe(), 0
+    while frame.f_back is not None:
+        frame, count = frame.f_back, count + 1
+    return count
 
 
 @pytest.mark.parametrize("name", WRAPS)
-def test_deep_nesting_is_encoded_read_compared_and_shown(name: str) -> None:
-    value, other = nest(WRAPS[name], 1), nest(WRAPS[name], 2)
-
-    def work() -> None:
+def test_values_of_200_levels_leave_half_of_the_stack_to_others(name: str) -> None:
+    levels = MAX_DEPTH // 2 if name == "set" else MAX_DEPTH
+    value, other = nest(WRAPS[name], 1, levels), nest(WRAPS[name], 2, levels)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(frames_up() + 500)
+    try:
         data, changed = encode_value(value), encode_value(other)
-        node = decode_value(data)
-        assert encode_node(node) == data
+        assert write(decode_value(data)) == data
         assert compare_values(data, changed).differences
         assert len(summarize_value(data)) <= 60
         assert render_value(data)
+    finally:
+        sys.setrecursionlimit(limit)
+    with pytest.raises(UnstableValue, match="nested more than 200 levels deep; pass"):
+        encode_value(WRAPS[name](value))
 
-    started = time.process_time()
-    in_small_stack(work)
-    assert time.process_time() - started < 30
+
+def test_refusal_of_a_deep_value_names_the_place_and_a_remedy() -> None:
+    value = {"a": nest(WRAPS["list"], 1)}
+    with pytest.raises(UnstableValue) as caught:
+        encode_value(value)
+    assert caught.value.path == "a" + "[0]" * 199
+    assert caught.value.reason.endswith("; pass a flatter one, or what it is made from")
+
+
+def test_shared_parts_count_at_every_place() -> None:
+    half = nest(WRAPS["list"], 1, MAX_DEPTH // 2)
+    with pytest.raises(UnstableValue, match="200 levels"):
+        encode_value([half, nest(WRAPS["list"], half, MAX_DEPTH // 2)])
+
+
+def test_caller_without_room_gets_a_refusal() -> None:
+    value = nest(WRAPS["list"], 1)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(frames_up() + 50)
+    try:
+        with pytest.raises(UnstableValue):
+            encode_value(value)
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def test_deep_difference_has_a_bounded_path() -> None:
-    (difference,) = compare_values(
-        encode_value(nest(WRAPS["list"], 1)), encode_value(nest(WRAPS["list"], 2))
-    ).differences
-    assert difference.path == "[0]" * 166 + "[0…0]" + "[0]" * 166
+    one, other = (encode_value(nest(lambda inner: {"a_long_key": inner}, leaf)) for leaf in (1, 2))
+    (difference,) = compare_values(one, other).differences
+    assert len(difference.path) == 1001
+    assert "…" in difference.path
     assert difference.text == "1 → 2"
 
 
-def test_unstable_part_deep_inside_is_refused() -> None:
-    with pytest.raises(UnstableValue, match="a lambda"):
-        encode_value(nest(WRAPS["list"], samples.nameless))
+# --- bytes of somebody else -----------------------------------------------------------------------
 
 
-def test_text_of_deep_values_does_not_grow_with_the_square_of_the_depth() -> None:
-    assert len(render_value(encode_value(nest(WRAPS["list"], 1)))) < DEPTH * 250
+def reference(index: int) -> msgpack.ExtType:
+    return msgpack.ExtType(1, bytes([index // 256, index % 256] if index > 255 else [index]))
+
+
+def table(*entries: list[Any]) -> bytes:
+    data: bytes = msgpack.packb([1, reference(0), *entries])
+    return data
+
+
+BAD: dict[str, bytes] = {
+    "a reference to what holds it": table([1, "list", reference(1)], [1, "list", reference(0)]),
+    "a reference to itself": table([1, "list", reference(0)]),
+    "201 levels": table(*([1, "list", reference(at + 1)] for at in range(200)), [1, "list"]),
+    "201 levels along shared parts": table(
+        *([1, "list", reference(min(at + 2, 250)), reference(at + 1)] for at in range(250)), [1, "list"]
+    ),
+    "what is above the root": table([1, "list", msgpack.ExtType(3, b"\2")]),
+    "what is far above the root": table([1, "list", msgpack.ExtType(3, b"\xff" * 5)]),
+    "itself no level up": table([1, "list", msgpack.ExtType(3, b"\0")]),
+    "a level in two bytes": table([1, "list", msgpack.ExtType(3, b"\0\1")]),
+    "a root above itself": msgpack.packb([1, msgpack.ExtType(3, b"\1")]),
+}
+
+
+@pytest.mark.parametrize("data", BAD.values(), ids=BAD.keys())
+def test_bytes_that_lead_nowhere_or_on_for_ever_are_refused(data: bytes) -> None:
+    with pytest.raises(BadRecord):
+        decode_value(data)
+
+
+def test_bytes_with_as_many_paths_as_can_be_are_read_in_proportion() -> None:
+    wide = table(*([1, "list", reference(at + 1), reference(at + 1), at] for at in range(199)), [1, "list"])
+    started = time.process_time()
+    assert write(decode_value(wide)) == wide
+    assert compare_values(wide, encode_value(1)).differences
+    assert time.process_time() - started < 2

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from mitosis.canonical import walk
+from mitosis.canonical import encode
 from mitosis.canonical.decode import decode_value
 from mitosis.canonical.encode import encode_value
+from mitosis.canonical.show import summarize_value
 from mitosis.errors.values import UnstableValue
 from support import canonical_samples as samples
 
@@ -104,7 +105,7 @@ class Thrower:
 def test_class_is_not_asked_of_the_object() -> None:
     assert encode_value(Liar(1)) != encode_value(Liar(2))
     assert encode_value(Liar(1)) != encode_value(1)
-    assert decode_value(encode_value([Thrower()])).children[0].label.endswith(":Thrower")
+    assert summarize_value(encode_value([Thrower()])) == "[Thrower()]"
 
 
 class Meta(type):
@@ -208,14 +209,14 @@ class Streaming:
 
 
 def test_endless_graph_ends_in_a_refusal() -> None:
-    with pytest.raises(UnstableValue, match="nested more than 100,000 levels deep") as caught:
+    with pytest.raises(UnstableValue, match="nested more than 200 levels deep") as caught:
         encode_value([Endless()])
     assert len(caught.value.path) <= 1001
 
 
 def test_graph_that_grows_for_ever_ends_in_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "MAX_ENTRIES", 5000)
-    with pytest.raises(UnstableValue, match="more than 5,000 parts"):
+    monkeypatch.setattr(encode, "MAX_NODES", 5000)
+    with pytest.raises(UnstableValue, match="200 levels deep"):
         encode_value([Wide()])
     with pytest.raises(UnstableValue, match="more than 5,000 parts"):
         encode_value([[at] for at in range(6000)])

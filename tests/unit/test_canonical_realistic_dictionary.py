@@ -32,10 +32,11 @@ import scipy.stats
 from sklearn.base import clone
 from sklearn.linear_model import Lasso, Ridge
 
-from mitosis.canonical.decode import decode_value, encode_node
+from mitosis.canonical.decode import decode_value
 from mitosis.canonical.difference import compare_values
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.canonical.full_text import render_value
+from mitosis.canonical.nodes import write
 from mitosis.canonical.show import summarize_value
 from support.canonical_lookup import (
     Box,
@@ -115,8 +116,10 @@ keeps_seeds = pytest.mark.skipif(np.__version__.startswith("1."), reason="copies
 def test_copies_of_a_variant_are_the_same_value(name: str, variant: str) -> None:
     value = make_lookup()[name][variant]
     data = encode_value(value)
-    copies = [copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value)), reordered(value)]
-    for other in [*copies, make_lookup()[name][variant], copy.deepcopy(copies[2])]:
+    copies = [copy.deepcopy(value), pickle.loads(pickle.dumps(value)), reordered(value)]
+    if (name, variant) != ("object", "schedule"):  # it contains itself, and a shallow copy contains another one
+        copies.append(copy.copy(value))
+    for other in [*copies, make_lookup()[name][variant], copy.deepcopy(copies[1])]:
         assert compare_values(data, encode_value(other)).differences == ()
         assert encode_value(other) == data
 
@@ -124,7 +127,7 @@ def test_copies_of_a_variant_are_the_same_value(name: str, variant: str) -> None
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
 def test_variant_is_shown_in_bounds(name: str, variant: str) -> None:
     data = encode_value(make_lookup()[name][variant])
-    assert encode_node(decode_value(data)) == data
+    assert write(decode_value(data)) == data
     for limit in (60, 200):
         assert 0 < len(summarize_value(data, limit=limit)) <= limit
     assert "object at 0x" not in render_value(data)

@@ -9,7 +9,7 @@ from typing import TextIO
 
 import pytest
 
-from mitosis.cli.table import print_columns
+from mitosis.cli.output.table import print_columns
 
 COLUMNS = ["", "key", "amplitude", "main", "note"]
 ROWS = [

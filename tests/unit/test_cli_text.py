@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from mitosis.cli.text import plain
+from mitosis.cli.output.streams import plain
 
 
 def test_marks_are_ascii_where_the_stream_has_no_others() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def test_text_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
     [
         ("[tool]\nx = \n", "line 2, column 5", "2 | x = "),
         ("[tool]\nx = 1\nx = 2\n", "line 3", "overwrite"),
-        ("[tool]\n\nx", "line 3", "not complete"),
+        ("[tool]\n\nx", "line 3", "3 | x"),
         ("[tool\n", "line 1", "1 | [tool"),
         ("[tool]\nmitosis = {}\n[tool.mitosis.steps]\n", "line 3", "mitosis"),
     ],
@@ -207,80 +208,46 @@ def test_unknown_key_near_to_none_is_refused_with_all(tmp_path: Path) -> None:
     assert all(key in message for key in KEYS)
 
 
-def test_reserved_keys_are_accepted(tmp_path: Path) -> None:
-    reserved = KEYS[KEYS.index("figure-format") + 1 :]
-    assert len(reserved) == 1
-    text = "[tool.mitosis]\n" + "".join(f"{key} = 'x'\n" for key in reserved) + "[tool.mitosis.steps]\n"
-    assert read_config(write(tmp_path, text)).steps == {}
-
-
-def test_remote_and_auto_push_are_read(tmp_path: Path) -> None:
-    config = read_config(write(tmp_path, "[tool.mitosis]\nremote = 'lab'\nauto-push = true\n[tool.mitosis.steps]\n"))
-    assert (config.remote, config.auto_push) == ("lab", True)
-    config = read_config(write(tmp_path, "[tool.mitosis.steps]\n"))
-    assert (config.remote, config.auto_push) == (None, False)
+@pytest.mark.parametrize(
+    ("key", "attribute", "default", "value"),
+    [
+        ("trials-folder", "trials_folder", None, "out"),
+        ("remote", "remote", None, "lab"),
+        ("auto-push", "auto_push", False, True),
+        *(("hook", "hook", "warn", value) for value in HOOK_SETTINGS),
+        *(("figure-dpi", "figure_dpi", None, value) for value in (10, 72.5, 2400)),
+        *(("figure-format", "figure_format", "png", value) for value in FIGURE_FORMATS),
+        ("template", "template", None, "lab"),
+    ],
+)
+def test_values_are_read(tmp_path: Path, key: str, attribute: str, default: object, value: object) -> None:
+    steps = "[tool.mitosis.steps]\n"
+    assert getattr(read_config(write(tmp_path, steps)), attribute) == default
+    assert getattr(find_config(tmp_path / "nowhere", None, steps_needed=False), attribute) == default
+    text = f"[tool.mitosis]\n{key} = {json.dumps(value)}\n{steps}"
+    assert getattr(read_config(write(tmp_path, text)), attribute) == value
 
 
 @pytest.mark.parametrize(
-    ("line", "key"),
+    ("key", "expected", "values"),
     [
-        ("remote = 3", "remote"),
-        ("remote = ''", "remote"),
-        ("remote = '--all'", "remote"),
-        ("auto-push = 'x'", "auto-push"),
+        ("trials-folder", "a folder", ["3", "''", "' '", "['a']"]),
+        ("pythonpath", "a list of folders", ["'src'", "[3]", "['']", "{}"]),
+        ("remote", "a remote", ["3", "''", "'--all'"]),
+        ("auto-push", "true or false", ["'x'"]),
+        ("hook", '"warn", "strict" or "off"', ["'Strict'", "''", "true", "['off']"]),
+        ("figure-dpi", "from 10 to 2400", ["9", "2401", "0", "-100", "nan", "inf", "true", "'150'", "[150]"]),
+        ("figure-format", '"png" or "svg"', ["'SVG'", "'jpg'", "''", "3", "['svg']"]),
+        ("template", "a template", ["3", "''"]),
     ],
 )
-def test_bad_remote_or_auto_push_is_refused(tmp_path: Path, line: str, key: str) -> None:
-    assert refused(tmp_path, f"[tool.mitosis]\n{line}\n[tool.mitosis.steps]\n").key == f"tool.mitosis.{key}"
-
-
-@pytest.mark.parametrize("value", HOOK_SETTINGS)
-def test_hook_is_read(tmp_path: Path, value: str) -> None:
-    config = read_config(write(tmp_path, f"[tool.mitosis]\nhook = '{value}'\n[tool.mitosis.steps]\n"))
-    assert config.hook == value
-
-
-def test_hook_warns_unless_told_otherwise(tmp_path: Path) -> None:
-    assert read_config(write(tmp_path, "[tool.mitosis.steps]\n")).hook == "warn"
-    assert find_config(tmp_path / "nowhere", None, steps_needed=False).hook == "warn"
-
-
-@pytest.mark.parametrize("value", ["'Strict'", "''", "true", "['off']"])
-def test_other_hook_setting_is_refused_with_those_that_there_are(tmp_path: Path, value: str) -> None:
-    error = refused(tmp_path, f"[tool.mitosis]\nhook = {value}\n[tool.mitosis.steps]\n")
-    assert error.key == "tool.mitosis.hook"
-    assert all(f'"{setting}"' in str(error) for setting in HOOK_SETTINGS)
-
-
-@pytest.mark.parametrize("value", ["150", "72.5", "10", "2400"])
-def test_figure_dpi_is_read(tmp_path: Path, value: str) -> None:
-    config = read_config(write(tmp_path, f"[tool.mitosis]\nfigure-dpi = {value}\n[tool.mitosis.steps]\n"))
-    assert config.figure_dpi == float(value)
-
-
-@pytest.mark.parametrize("value", FIGURE_FORMATS)
-def test_figure_format_is_read(tmp_path: Path, value: str) -> None:
-    config = read_config(write(tmp_path, f"[tool.mitosis]\nfigure-format = '{value}'\n[tool.mitosis.steps]\n"))
-    assert config.figure_format == value
-
-
-def test_figures_are_png_of_their_own_sharpness_unless_told_otherwise(tmp_path: Path) -> None:
-    config = read_config(write(tmp_path, "[tool.mitosis.steps]\n"))
-    assert (config.figure_dpi, config.figure_format) == (None, "png")
-
-
-@pytest.mark.parametrize("value", ["9", "2401", "0", "-100", "nan", "inf", "true", "'150'", "[150]"])
-def test_other_figure_dpi_is_refused_with_the_range(tmp_path: Path, value: str) -> None:
-    error = refused(tmp_path, f"[tool.mitosis]\nfigure-dpi = {value}\n[tool.mitosis.steps]\n")
-    assert error.key == "tool.mitosis.figure-dpi"
-    assert "from 10 to 2400" in str(error)
-
-
-@pytest.mark.parametrize("value", ["'SVG'", "'jpg'", "''", "3", "['svg']"])
-def test_other_figure_format_is_refused_with_those_that_there_are(tmp_path: Path, value: str) -> None:
-    error = refused(tmp_path, f"[tool.mitosis]\nfigure-format = {value}\n[tool.mitosis.steps]\n")
-    assert error.key == "tool.mitosis.figure-format"
-    assert all(f'"{setting}"' in str(error) for setting in FIGURE_FORMATS)
+def test_other_values_are_refused_with_what_should_be_there(
+    tmp_path: Path, key: str, expected: str, values: list[str]
+) -> None:
+    for value in values:
+        error = refused(tmp_path, f"[tool.mitosis]\n{key} = {value}\n[tool.mitosis.steps]\n")
+        assert error.key == f"tool.mitosis.{key}"
+        assert expected in str(error)
 
 
 @pytest.mark.parametrize("text", ["tool = 3\n", "[tool]\nmitosis = []\n", "[[tool.mitosis]]\n", "tool.mitosis.steps=1"])
@@ -288,18 +255,6 @@ def test_something_else_in_place_of_a_table_is_refused(tmp_path: Path, text: str
     error = refused(tmp_path, text)
     assert error.key in ("tool", "tool.mitosis", "tool.mitosis.steps")
     assert "a table should be" in str(error)
-
-
-@pytest.mark.parametrize("value", ["3", "''", "' '", "['a']"])
-def test_bad_trials_folder_is_refused(tmp_path: Path, value: str) -> None:
-    error = refused(tmp_path, f"[tool.mitosis]\ntrials-folder = {value}\n[tool.mitosis.steps]\n")
-    assert error.key == "tool.mitosis.trials-folder"
-
-
-@pytest.mark.parametrize("value", ["'src'", "[3]", "['']", "{}"])
-def test_bad_pythonpath_is_refused(tmp_path: Path, value: str) -> None:
-    error = refused(tmp_path, f"[tool.mitosis]\npythonpath = {value}\n[tool.mitosis.steps]\n")
-    assert error.key == "tool.mitosis.pythonpath"
 
 
 def steps_config(*names: str) -> Config:

@@ -12,7 +12,7 @@ from mitosis.errors.journal import JournalError
 from mitosis.errors.repository import UnreadableObject
 from mitosis.journal import layout
 from mitosis.journal.messages import ended_message, note_line, started_message
-from mitosis.records import encode_trial
+from mitosis.records.codec import encode_trial
 from mitosis.text import format_moment
 
 

@@ -12,8 +12,8 @@ from mitosis.canonical.encode import encode_value
 from mitosis.canonical.full_text import render_value
 from mitosis.journal.messages import ended_message, note_line, render_blob, started_message
 from mitosis.journal.notes import LINES_LIMIT, Note, note_of, parse_note
-from mitosis.records import encode_trial
-from mitosis.records.fields import Failure, ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import Failure, ParameterRecord, StepRecord, TrialRecord
 from mitosis.variants import VariantLock, VariantName
 
 MakeRecord = Callable[..., TrialRecord]
@@ -91,9 +91,9 @@ def test_steps_are_told_where_there_are_several(chain: TrialRecord) -> None:
 def test_failure_is_told(chain: TrialRecord, ended: TrialRecord) -> None:
     failure = Failure("exception", "bad shape\nsecond line", "ValueError", "fit")
     failed = chain.with_changes(status="failed", failure=failure, duration_s=0.4)
-    expected = "data+fit 5f2c91d07a3b failed in fit: ValueError: bad shape\\nsecond line (0.4 s)"
+    expected = "data+fit 5f2c91d07a3b failed in fit: ValueError: bad shape (0.4 s)"
     assert ended_message(failed).splitlines()[0] == expected
-    assert note_line(failed).endswith("  failed in fit  ValueError: bad shape\\nsecond line  (0.4 s)")
+    assert note_line(failed).endswith("  failed in fit  ValueError: bad shape  (0.4 s)")
     alone = ended.with_changes(status="failed", failure=failure, main=None)
     assert ended_message(alone).startswith("my_exp 5f2c91d07a3b failed: ValueError: bad shape")
     died = ended.with_changes(status="failed", failure=Failure("kernel", "the kernel died"), main=None)

@@ -11,8 +11,8 @@ import pytest
 from bs4 import BeautifulSoup
 from matplotlib import animation, pyplot
 
-from mitosis.report.adapted import PLOTLY_SCRIPT, adapt, is_for_light, is_picture
 from mitosis.report.displays import Displays
+from mitosis.report.library_html import PLOTLY_SCRIPT, adapt, is_for_light, is_picture
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 _RICH = (

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from mitosis.omission import Omission
-from mitosis.report.excerpts import describe_length, describe_size, excerpt, share
-from mitosis.report.terminal import STDERR_BEGIN, STDERR_END
+from mitosis.report.colours import STDERR_BEGIN, STDERR_END
+from mitosis.report.excerpts import describe_length, excerpt, share
 
 
 @given(st.text(st.sampled_from(list("ab<&\n")), max_size=400), st.integers(0, 300))
@@ -75,14 +75,6 @@ def test_room_is_shared_so_that_nobody_gets_more_than_wanted_or_than_there_is(ro
 
 def test_who_wants_little_gets_it() -> None:
     assert share(100, [1000, 10, 1000]) == [45, 10, 45]
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1200, "1.2 kB"), (9960, "10 kB"), (182_000_000, "182 MB"), (7e12, "7.0 TB")],
-)
-def test_sizes_have_a_unit(size_bytes: float, text: str) -> None:
-    assert describe_size(size_bytes) == text
 
 
 @pytest.mark.parametrize("before", ["a line\n", "a line\nhalf", "half"])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mitosis.report.maths import formula_html, latex_html
+from mitosis.report.markup import formula_html, latex_html
 
 
 def test_a_formula_becomes_mathml() -> None:

@@ -5,8 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitosis.records.fields import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
-from mitosis.report.naming import MAX_NAME_BYTES, page_name
+from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.report.page_files import MAX_NAME_BYTES, page_name
 
 
 def _record(*parameters: tuple[str, str, str], steps: tuple[str, ...] = ("my_exp",), iteration: int = 0) -> TrialRecord:

@@ -12,9 +12,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from mitosis.omission import METADATA, Omission
-from mitosis.records.fields import Failure, MainResult, ParameterRecord, ProcessRecord, Status, StepRecord, TrialRecord
-from mitosis.report import PageFacts, prepare, render_page
-from mitosis.report.exporter import PageExporter, prepared_exporter
+from mitosis.records.trial import Failure, MainResult, ParameterRecord, ProcessRecord, Status, StepRecord, TrialRecord
+from mitosis.report.exporter import PageExporter, prepared_exporter, render_page
+from mitosis.report.layout import PageFacts
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'&\x1b\x00\u202e"
 
@@ -581,7 +581,7 @@ def test_jupyter_templates_and_configuration_of_the_user_change_nothing(
 
 
 def test_preparing_may_happen_in_many_threads_at_once() -> None:
-    threads = [threading.Thread(target=prepare) for _ in range(8)]
+    threads = [threading.Thread(target=prepared_exporter) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from mitosis.errors.usage import ConfigError
-from mitosis.records.fields import TrialRecord
-from mitosis.report import prepare
+from mitosis.records.trial import TrialRecord
 from mitosis.report.exporter import PageExporter, prepared_exporter
 from mitosis.report.layout import Page, Section, Trouble
 from mitosis.report.summary import Parameter, ParameterGroup, Value, Verdict
@@ -52,12 +51,12 @@ def test_folder_is_built_on_the_template_of_mitosis(tmp_path: Path, conf: dict[s
     template = found(tmp_path, "sub/house")
     assert template.folders[:2] == (tmp_path / "sub" / "house", OWN_FOLDER / "mitosis")
     assert template.extends_own
-    prepare(template)
+    prepared_exporter(template)
 
 
 def test_folder_without_index_gets_that_of_its_base(tmp_path: Path) -> None:
     make(tmp_path / "house", conf='{"base_template": "mitosis"}')
-    prepare(found(tmp_path, "house"))
+    prepared_exporter(found(tmp_path, "house"))
 
 
 def test_folder_comes_before_an_installed_template_of_its_name(tmp_path: Path) -> None:
@@ -70,7 +69,7 @@ def test_folder_comes_before_an_installed_template_of_its_name(tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["lab", "classic", "basic"])
 def test_templates_of_nbconvert_can_be_used(tmp_path: Path, name: str) -> None:
-    prepare(found(tmp_path, name))
+    prepared_exporter(found(tmp_path, name))
 
 
 @pytest.mark.parametrize(
@@ -122,20 +121,20 @@ def test_what_cannot_be_compiled_is_refused_with_its_place(tmp_path: Path, files
     make(tmp_path / "house", **files)
     template = found(tmp_path, "house")
     with pytest.raises(ConfigError, match=re.escape(said)) as caught:
-        prepare(template)
+        prepared_exporter(template)
     assert caught.value.key == "tool.mitosis.template"
 
 
 def test_file_that_may_be_missing_is_no_mistake(tmp_path: Path) -> None:
     make(tmp_path / "house", index='{% include "gone.html" ignore missing %}{% include page.title %}')
-    prepare(found(tmp_path, "house"))
+    prepared_exporter(found(tmp_path, "house"))
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     make(tmp_path / "house")
     (tmp_path / "house" / "index.html.j2").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=r"index.html.j2 cannot be read"):
-        prepare(found(tmp_path, "house"))
+        prepared_exporter(found(tmp_path, "house"))
 
 
 def test_exporter_of_a_template_leaves_that_of_mitosis_alone(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import mitosis
-from mitosis.report.terminal import without_escapes
 from mitosis.report.tracebacks import group_traceback, users_traceback
+from mitosis.screen import without_escapes
 
 _OURS = Path(mitosis.__file__).parent / "in_kernel" / "imports.py"
 _CELL = "\x1b[36mCell\x1b[39m \x1b[32mIn[3]\x1b[39m\x1b[32m, line 1\x1b[39m\n----> 1 my_exp = run()\n"

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
-from mitosis.canonical.graph import ARRAY, DIGESTED, ArrayHeader, Entry, Scalar, array_header
-from mitosis.errors.values import UnstableValue
+from mitosis.canonical.names import Refusal
+from mitosis.canonical.nodes import ARRAY, DIGESTED, ArrayHeader, Node, Scalar, array_header
 
 TEXT_LABELS: Final = ("bytes", "str")
 """Labels of long scalars that are kept as arrays of bytes; a text is its UTF-8, lone surrogates passing through."""
@@ -100,7 +100,7 @@ def join_digests(chunks: Iterable[bytes | memoryview]) -> bytes:
     """The digests of the chunks of one content, which follow each other, joined.
 
     Raises:
-        UnstableValue: the content holds what `refuse_contents` was told of, perhaps across the end of a chunk.
+        Refusal: the content holds what `refuse_contents` was told of, perhaps across the end of a chunk.
     """
     digests = []
     tail = b""
@@ -110,7 +110,7 @@ def join_digests(chunks: Iterable[bytes | memoryview]) -> bytes:
             data = tail + bytes(chunk)
             for word, reason in _refused.items():
                 if word in data:
-                    raise UnstableValue("", reason)
+                    raise Refusal(reason)
             tail = data[-reach:]
         digests.append(hashlib.sha256(chunk).digest()[:DIGEST_SIZE])
     return b"".join(digests)
@@ -123,40 +123,40 @@ def digest_chunks(header: ArrayHeader, content: bytes) -> bytes:
     return join_digests(view[start : start + step] for start in range(0, len(content), step)) if step else b""
 
 
-def chunk_digests(entry: Entry) -> bytes:
-    """The joined digests of an array's chunks, whichever way the entry keeps the content."""
-    last = cast(bytes, entry.items[-1])
-    return last if entry.kind == DIGESTED else digest_chunks(array_header(entry), last)
+def chunk_digests(node: Node) -> bytes:
+    """The joined digests of an array's chunks, whichever way the node keeps the content."""
+    last = cast(bytes, node.items[-1])
+    return last if node.kind == DIGESTED else digest_chunks(array_header(node), last)
 
 
-def content_name(entry: Entry) -> str:
+def content_name(node: Node) -> str:
     """A short name of an array's content: equal contents have equal names, however they are kept."""
-    return hashlib.sha256(chunk_digests(entry)).hexdigest()[:12]
+    return hashlib.sha256(chunk_digests(node)).hexdigest()[:12]
 
 
-def value_range(entry: Entry) -> tuple[Scalar, Scalar]:
-    """Minimum and maximum of an array's entry, nan aside; None where there is none."""
-    if entry.kind == DIGESTED:
-        low, high = cast("list[Scalar]", entry.items[-3:-1])
+def value_range(node: Node) -> tuple[Scalar, Scalar]:
+    """Minimum and maximum of an array, nan aside; None where there is none."""
+    if node.kind == DIGESTED:
+        low, high = cast("list[Scalar]", node.items[-3:-1])
         return low, high
-    return _range_of_content(entry)
+    return _range_of_content(node)
 
 
-def array_entry(header: ArrayHeader, content: bytes) -> Entry:
-    """The entry of an array that keeps its content."""
-    return Entry(ARRAY, header.label, [*header.items(), content])
+def array_node(header: ArrayHeader, content: bytes) -> Node:
+    """The node of an array that keeps its content."""
+    return Node(ARRAY, header.label, [*header.items(), content])
 
 
-def digested_entry(header: ArrayHeader, low: Scalar, high: Scalar, digests: bytes) -> Entry:
-    """The entry of an array that keeps the digests of its chunks instead of the content."""
-    return Entry(DIGESTED, header.label, [*header.items(), low, high, digests])
+def digested_node(header: ArrayHeader, low: Scalar, high: Scalar, digests: bytes) -> Node:
+    """The node of an array that keeps the digests of its chunks instead of the content."""
+    return Node(DIGESTED, header.label, [*header.items(), low, high, digests])
 
 
-def without_content(entry: Entry) -> Entry:
-    """The entry of the same array that keeps digests instead of the content."""
-    header = array_header(entry)
-    low, high = _range_of_content(entry)
-    return digested_entry(header, low, high, chunk_digests(entry))
+def without_content(node: Node) -> Node:
+    """The node of the same array that keeps digests instead of the content."""
+    header = array_header(node)
+    low, high = _range_of_content(node)
+    return digested_node(header, low, high, chunk_digests(node))
 
 
 def normal_zero(number: Scalar) -> Scalar:
@@ -202,24 +202,24 @@ def range_of(values: Sequence[int | float]) -> tuple[Scalar, Scalar]:
     return normal_zero(min(values)), normal_zero(max(values))
 
 
-def _range_of_content(entry: Entry) -> tuple[Scalar, Scalar]:
-    header = array_header(entry)
+def _range_of_content(node: Node) -> tuple[Scalar, Scalar]:
+    header = array_header(node)
     if not has_range(header.dtype) or header.label in TEXT_LABELS:
         return None, None
-    return range_of(numbers(header.dtype, cast(bytes, entry.items[-1])))
+    return range_of(numbers(header.dtype, cast(bytes, node.items[-1])))
 
 
-def range_text(entry: Entry) -> str | None:
+def range_text(node: Node) -> str | None:
     """Minimum and maximum of an array as text, nan aside; None where there is none, or it is not known."""
-    header = array_header(entry)
+    header = array_header(node)
     if header.label in TEXT_LABELS:
         return None
-    low, high = value_range(entry)
+    low, high = value_range(node)
     if isinstance(low, int | float) and isinstance(high, int | float):
         return f"{number_text(header.dtype, low)} to {number_text(header.dtype, high)}"
     time = _TIME.fullmatch(header.dtype)
-    content = entry.items[-1]
-    if time is None or entry.kind == DIGESTED or not isinstance(content, bytes):
+    content = node.items[-1]
+    if time is None or node.kind == DIGESTED or not isinstance(content, bytes):
         return None
     counts = [count for count in numbers("int64", content) if count != _NOT_A_TIME]
     if not counts:

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from mitosis.canonical import paths
-from mitosis.canonical.alignment import (
-    COUNT_LIMIT,
-    Absent,
-    Pair,
-    Side,
-    aligned,
-    reordered,
-    step_text,
-    surely_same,
-)
 from mitosis.canonical.content import chunk_digests
-from mitosis.canonical.decode import read_canonical
-from mitosis.canonical.graph import ARRAY, ATOM, DIGESTED, SEQUENCE, Ref, array_header
+from mitosis.canonical.decode import decode_value
 from mitosis.canonical.leaves import detail_of
+from mitosis.canonical.nodes import (
+    ARRAYS,
+    MAPPINGS,
+    ORDERED_MAPPING,
+    RECORD,
+    SEQUENCE,
+    SET,
+    Item,
+    Node,
+    are_same,
+    array_header,
+    sort_key,
+)
+from mitosis.canonical.show import brief, elements, rows_for_people
 
 MAX_DIFFERENCES: Final = 1000
 """Differences that are named; more are counted."""
 
 MAX_PAIRS: Final = 1_000_000
-"""Pairs of compound parts that are compared part by part. Two cycles can have as many pairs as the product of their
-lengths; beyond this number a pair that is not known to be equal counts as one difference."""
+"""Pairs of nodes that are compared part by part. Beyond this number a pair of different ones is one difference."""
 
-_MAX_STEPS: Final = 1_000_000
-"""Pairs of parts that are visited to list differences: more could be met only in cycles made for that."""
-
-_ARRAYS: Final = (ARRAY, DIGESTED)
+_COUNT_LIMIT: Final = 2**62
+"""Counts go no further: the leaves of a value that shares its parts can be more than there are atoms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,144 +82,192 @@ def compare_values(before: bytes, after: bytes) -> Comparison:
         FormatTooNew: a newer mitosis wrote one of them.
         BadRecord: one of them is no canonical value.
     """
-    old = Side(*read_canonical(before))
-    new = old if before == after else Side(*read_canonical(after))
-    root = Pair(old.graph.root, new.graph.root, SEQUENCE, (0, 0))
-    counter = _Counter(old, new)
-    same, different = counter.count(root)
-    found = []
-    for difference in _differences(old, new, root, counter):
-        found.append(difference)
-        if len(found) == MAX_DIFFERENCES:
-            break
+    old = decode_value(before)
+    new = old if before == after else decode_value(after)
+    comparer = _Comparer()
+    root = _Pair(old, new, SEQUENCE, (0, 0))
+    same, different = comparer.count(root)
+    if different:
+        comparer.name_differences(root, [])
+    found = comparer.differences
     if not found and before != after:
         # Equal content that one keeps whole and the other as digests: never made by one version of `encode_value`.
-        text = old.brief(old.graph.root)
+        text = brief(old)
         found.append(Difference("", text, text, "the same value, recorded in another form"))
     return Comparison(tuple(found), same, max(0, different - len(found)))
+
+
+class _Absent:
+    """Stands for a part that one of the values does not have."""
+
+
+_ABSENT: Final = _Absent()
+
+_Place = Item | _Absent
+
+
+class _Pair(NamedTuple):
+    """Two parts that belong together, one of them perhaps absent."""
+
+    before: _Place
+    after: _Place
+    kind: int
+    """Of the values that they are parts of."""
+    where: Item | tuple[int, int]
+    """The index of both in sequences, the key in mappings, the step in records, the element itself in sets."""
+
+    @property
+    def step(self) -> str:
+        """The step of a path that leads to the parts."""
+        if isinstance(self.where, tuple):
+            return paths.index_step(self.where[0] if isinstance(self.after, _Absent) else self.where[1])
+        if self.kind == RECORD:
+            return paths.record_step(str(self.where))
+        if self.kind == SET:
+            return paths.element_step(brief(self.where))
+        return paths.key_step(self.where, brief(self.where))
 
 
 _Counts = tuple[int, int]
 """Leaves that are the same, and differences."""
 
 
-class _Counter:
-    """Counts what is the same and what differs in pairs of entries, each pair once."""
+class _Comparer:
+    """Compares two values, each pair of nodes once, wherever it is met."""
 
-    def __init__(self, old: Side, new: Side) -> None:
-        self._old = old
-        self._new = new
-        self._known: dict[tuple[int, int], _Counts] = {}
+    def __init__(self) -> None:
+        self.differences: list[Difference] = []
+        self._counts: dict[tuple[int, int], _Counts] = {}
+        self._leaves: dict[int, int] = {}
 
-    def known(self, pair: Pair) -> _Counts | None:
-        """The counts of a pair that need no look at parts, or were counted before."""
+    def count(self, pair: _Pair) -> _Counts:
+        """What is the same and what differs in a pair."""
         before, after = pair.before, pair.after
-        if isinstance(before, Absent) or isinstance(after, Absent):
+        if isinstance(before, _Absent) or isinstance(after, _Absent):
             return 0, 1
-        if surely_same(self._old, before, self._new, after):
-            return self._old.count(before), 0
-        if not (isinstance(before, Ref) and isinstance(after, Ref)):
+        if are_same(before, after):
+            return self._leaf_count(before), 0
+        if not (isinstance(before, Node) and isinstance(after, Node)):
             return 0, 1
-        left, right = self._old.entry(before), self._new.entry(after)
-        if left.kind in _ARRAYS and right.kind in _ARRAYS and array_header(left) == array_header(right):
-            return (1, 0) if chunk_digests(left) == chunk_digests(right) else (0, 1)
-        if left.kind != right.kind or left.label != right.label or left.kind in (ATOM, *_ARRAYS):
+        if before.kind in ARRAYS and after.kind in ARRAYS and array_header(before) == array_header(after):
+            return (1, 0) if chunk_digests(before) == chunk_digests(after) else (0, 1)
+        if not _have_parts_alike(before, after):
             return 0, 1
-        return self._known.get((before.index, after.index))
+        key = (id(before), id(after))
+        if key not in self._counts:
+            if len(self._counts) >= MAX_PAIRS:
+                return 0, 1
+            counts = [self.count(part) for part in _aligned(before, after)]
+            same = sum(one for one, _ in counts)
+            different = sum(one for _, one in counts) + _is_reordered(before, after)
+            self._counts[key] = min(same, _COUNT_LIMIT), min(different, _COUNT_LIMIT)
+        return self._counts[key]
 
-    def count(self, root: Pair) -> _Counts:
-        """The counts of a pair, those of all pairs of parts having been counted first."""
-        stack: list[_Counting] = []
-        waiting: Pair | None = root
-        while True:
-            if waiting is not None:
-                counts = self.known(waiting)
-                if counts is None and len(self._known) >= MAX_PAIRS:
-                    counts = 0, 1
-                if counts is None:
-                    stack.append(self._open(waiting))
-                    waiting = None
-                    continue
-            if waiting is None:
-                waiting = next(stack[-1].pairs, None)
-                if waiting is not None:
-                    continue
-                done = stack.pop()
-                counts = self._known[done.key] = (min(done.same, COUNT_LIMIT), min(done.different, COUNT_LIMIT))
-            waiting = None
-            assert counts is not None
-            if not stack:
-                return counts
-            stack[-1].same += counts[0]
-            stack[-1].different += counts[1]
+    def _leaf_count(self, item: Item) -> int:
+        """Leaves of an item: scalars but for keys, atoms, arrays, empty containers."""
+        if not isinstance(item, Node) or item.is_leaf or not item.items:
+            return 1
+        if id(item) not in self._leaves:
+            count = sum([self._leaf_count(part) for part in item.values])
+            self._leaves[id(item)] = min(count, _COUNT_LIMIT)
+        return self._leaves[id(item)]
 
-    def _open(self, pair: Pair) -> _Counting:
-        assert isinstance(pair.before, Ref) and isinstance(pair.after, Ref)
-        left, right = self._old.entry(pair.before), self._new.entry(pair.after)
-        key = (pair.before.index, pair.after.index)
-        # On the way through a cycle back to this pair nothing new can differ.
-        self._known[key] = (0, 0)
-        different = 1 if reordered(self._old, left, self._new, right) else 0
-        return _Counting(key, aligned(self._old, left, self._new, right), different)
-
-
-class _Counting:
-    """A pair of entries some of whose parts have been counted."""
-
-    __slots__ = ("different", "key", "pairs", "same")
-
-    def __init__(self, key: tuple[int, int], pairs: Iterator[Pair], different: int) -> None:
-        self.key = key
-        self.pairs = pairs
-        self.same = 0
-        self.different = different
-
-
-def _differences(old: Side, new: Side, root: Pair, counter: _Counter) -> Iterator[Difference]:
-    """The differences below a pair, in the order of their paths."""
-    steps: list[str] = []
-    stack: list[tuple[tuple[int, int], Iterator[Pair]]] = []
-    on_the_way: set[tuple[int, int]] = set()
-    waiting: Pair | None = root
-    if not (counter.known(root) or (0, 1))[1]:
-        return
-    for _ in range(_MAX_STEPS):
-        if waiting is None:
-            if not stack:
+    def name_differences(self, pair: _Pair, steps: list[str]) -> None:
+        """Name the differences below a pair that has some, in the order of their paths, until there are enough."""
+        before, after = pair.before, pair.after
+        if not (isinstance(before, Node) and isinstance(after, Node) and _have_parts_alike(before, after)):
+            self._name(pair, paths.join(steps))
+            return
+        if _is_reordered(before, after):
+            text = "the same keys in another order"
+            self.differences.append(Difference(paths.join(steps), brief(before), brief(after), text))
+        for part in _aligned(before, after):
+            if len(self.differences) >= MAX_DIFFERENCES:
                 return
-            key, rest = stack[-1]
-            waiting = next((pair for pair in rest if (counter.known(pair) or (0, 1))[1]), None)
-            if waiting is None:
-                stack.pop()
-                on_the_way.discard(key)
-                if steps:
-                    steps.pop()
-                continue
-            steps.append(step_text(old, new, waiting))
-        before, after = waiting.before, waiting.after
-        waiting = None
-        if isinstance(before, Ref) and isinstance(after, Ref):
-            left, right = old.entry(before), new.entry(after)
-            if left.kind == right.kind and left.label == right.label and left.kind not in (ATOM, *_ARRAYS):
-                key = (before.index, after.index)
-                if key in on_the_way:
-                    steps.pop()
-                    continue
-                if reordered(old, left, new, right):
-                    text = "the same keys in another order"
-                    yield Difference(paths.join(steps), old.brief(before), new.brief(after), text)
-                on_the_way.add(key)
-                stack.append((key, aligned(old, left, new, right)))
-                continue
-        path = paths.join(steps)
-        if isinstance(before, Absent):
-            assert not isinstance(after, Absent)
-            yield Difference(path, None, new.brief(after, detailed=True))
-        elif isinstance(after, Absent):
-            yield Difference(path, old.brief(before), None)
+            if self.count(part)[1]:
+                self.name_differences(part, [*steps, part.step])
+
+    def _name(self, pair: _Pair, path: str) -> None:
+        before, after = pair.before, pair.after
+        if isinstance(before, _Absent):
+            assert not isinstance(after, _Absent)
+            found = Difference(path, None, brief(after, detailed=True))
+        elif isinstance(after, _Absent):
+            found = Difference(path, brief(before), None)
         else:
-            detail = detail_of(old, before, new, after)
-            texts = old.brief(before), new.brief(after)
-            yield Difference(path, *texts) if detail is None else Difference(path, *texts, detail.text, detail.is_place)
-        if steps:
-            steps.pop()
+            detail = detail_of(before, after)
+            facts = () if detail is None else (detail.text, detail.is_place)
+            found = Difference(path, brief(before), brief(after), *facts)
+        self.differences.append(found)
+
+
+def _have_parts_alike(before: Node, after: Node) -> bool:
+    """Whether two nodes are of one type whose parts can be compared one by one."""
+    return before.kind == after.kind and before.label == after.label and not before.is_leaf
+
+
+def _aligned(before: Node, after: Node) -> Iterator[_Pair]:
+    """The parts of two compound values of one kind and label, side by side."""
+    if before.kind == SEQUENCE:
+        return _aligned_sequences(before.items, after.items)
+    if before.kind == RECORD:
+        return _aligned_records(before.parts, after.parts)
+    return _aligned_by_key(before, after)
+
+
+def _aligned_sequences(old: list[Item], new: list[Item]) -> Iterator[_Pair]:
+    """By index; when one is longer, by index from the end as well, so that what was put in between is found."""
+    start = end = 0
+    shorter = min(len(old), len(new))
+    if len(old) != len(new):
+        while start < shorter and are_same(old[start], new[start]):
+            start += 1
+        while end < shorter - start and are_same(old[-1 - end], new[-1 - end]):
+            end += 1
+    old_stop, new_stop = len(old) - end, len(new) - end
+    for at in range(max(old_stop, new_stop)):
+        left: _Place = old[at] if at < old_stop else _ABSENT
+        right: _Place = new[at] if at < new_stop else _ABSENT
+        yield _Pair(left, right, SEQUENCE, (at, at))
+    for at in range(end):
+        yield _Pair(old[old_stop + at], new[new_stop + at], SEQUENCE, (old_stop + at, new_stop + at))
+
+
+def _aligned_records(old: dict[str, Item], new: dict[str, Item]) -> Iterator[_Pair]:
+    for step, value in old.items():
+        yield _Pair(value, new.get(step, _ABSENT), RECORD, step)
+    for step, value in new.items():
+        if step not in old:
+            yield _Pair(_ABSENT, value, RECORD, step)
+
+
+def _aligned_by_key(before: Node, after: Node) -> Iterator[_Pair]:
+    """By key, or by element; the same key may be there more than once."""
+    rows = _rows(after)
+    places: dict[bytes, list[int]] = defaultdict(list)
+    for at in reversed(range(len(rows))):
+        places[sort_key(rows[at][0])].append(at)
+    left = set(range(len(rows)))
+    for key, value in _rows(before):
+        found = places[sort_key(key)]
+        if found:
+            left.remove(found[-1])
+            yield _Pair(value, rows[found.pop()][1], before.kind, key)
+        else:
+            yield _Pair(value, _ABSENT, before.kind, key)
+    for at in sorted(left):
+        yield _Pair(_ABSENT, rows[at][1], before.kind, rows[at][0])
+
+
+def _rows(node: Node) -> list[tuple[Item, Item]]:
+    """Keys and values, of a set each element twice, in the order in which people read them."""
+    return rows_for_people(node) if node.kind in MAPPINGS else [(item, item) for item in elements(node)]
+
+
+def _is_reordered(before: Node, after: Node) -> bool:
+    """Whether keys or steps that both have stand in another order, where order counts."""
+    if before.kind not in (ORDERED_MAPPING, RECORD):
+        return False
+    old, new = list(map(sort_key, before.items[::2])), list(map(sort_key, after.items[::2]))
+    shared = set(old) & set(new)
+    return [key for key in old if key in shared] != [key for key in new if key in shared]

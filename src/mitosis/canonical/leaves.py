@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, cast
 
-from mitosis.canonical.alignment import Side
 from mitosis.canonical.content import (
     DIGEST_SIZE,
     TEXT_LABELS,
@@ -15,16 +14,14 @@ from mitosis.canonical.content import (
     element_text,
     unravel,
 )
-from mitosis.canonical.graph import ARRAY, DIGESTED, ArrayHeader, Entry, Item, Ref, array_header
-from mitosis.canonical.show import array_text, dotted, printable, short_name
+from mitosis.canonical.nodes import ARRAY, ARRAYS, ArrayHeader, Item, Node, array_header
+from mitosis.canonical.show import array_text, brief, dotted, printable, short_name
 
 _SHOWN: Final = 3
 """Elements or ranges of an array that are named."""
 
 _CONTEXT: Final = 12
 """Characters shown on each side of the place where two texts part."""
-
-_ARRAYS: Final = (ARRAY, DIGESTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +33,21 @@ class Detail:
     """Whether it says where in an array or a text they part."""
 
 
-def detail_of(old: Side, before: Item, new: Side, after: Item) -> Detail | None:
+def detail_of(before: Item, after: Item) -> Detail | None:
     """What differs between two leaves; None where their short texts say so themselves."""
-    left = old.entry(before) if isinstance(before, Ref) else None
-    right = new.entry(after) if isinstance(after, Ref) else None
-    if left is not None and right is not None and left.kind in _ARRAYS and right.kind in _ARRAYS:
+    left = before if isinstance(before, Node) else None
+    right = after if isinstance(after, Node) else None
+    if left is not None and right is not None and left.kind in ARRAYS and right.kind in ARRAYS:
         detail = _array_detail(left, right)
         if detail is not None:
             return detail
-    left_text, right_text = old.brief(before), new.brief(after)
+    left_text, right_text = brief(before), brief(after)
     if isinstance(before, str | bytes) and type(before) is type(after) and _same_beginning(left_text, right_text):
         return _text_detail(before, after)
     if left_text != right_text:
         return None
     if left is None or right is None:
-        return Detail(f"{_type_text(before, left)} → {_type_text(after, right)}")
+        return Detail(f"{_type_text(before)} → {_type_text(after)}")
     if left.label != right.label:
         return Detail(f"{dotted(left.label)} → {dotted(right.label)}")
     return Detail(f"another {short_name(left.label)}, which looks the same")
@@ -64,8 +61,8 @@ def _same_beginning(left: str, right: str) -> bool:
     return before.startswith(after) or after.startswith(before)
 
 
-def _type_text(item: Item, entry: Entry | None) -> str:
-    return type(item).__name__ if entry is None else dotted(entry.label)
+def _type_text(item: Item) -> str:
+    return dotted(item.label) if isinstance(item, Node) else type(item).__name__
 
 
 def _text_detail(before: str | bytes, after: str | bytes) -> Detail:
@@ -89,7 +86,7 @@ def _first_difference(before: str | bytes, after: str | bytes) -> int:
     return low
 
 
-def _array_detail(left: Entry, right: Entry) -> Detail | None:
+def _array_detail(left: Node, right: Node) -> Detail | None:
     before, after = array_header(left), array_header(right)
     old, new = left.items[-1], right.items[-1]
     whole = left.kind == ARRAY and right.kind == ARRAY and isinstance(old, bytes) and isinstance(new, bytes)
@@ -127,7 +124,7 @@ def _elements(header: ArrayHeader, old: bytes, new: bytes) -> str:
     return f"{count} element{'' if count == 1 else 's'}: {', '.join(shown)}{more}"
 
 
-def _ranges(header: ArrayHeader, left: Entry, right: Entry, unit: str) -> str:
+def _ranges(header: ArrayHeader, left: Node, right: Node, unit: str) -> str:
     """The chunks that differ, neighbours joined, as ranges of flat indices."""
     old, new, step = chunk_digests(left), chunk_digests(right), chunk_elements(header)
     spans: list[list[int]] = []

@@ -13,7 +13,15 @@ _MAIN: Final = frozenset(("__main__", "__mp_main__"))
 
 
 class Refusal(Exception):
-    """A value has no stable meaning; the text is a clause that says why."""
+    """A value has no stable meaning; the text is a clause that says why.
+
+    Attributes:
+        steps: the way to it, from the last step to the first.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.steps: list[str] = []
 
 
 def type_name(cls: type) -> str:

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from mitosis.canonical.content import array_entry, chunk_elements, digested_entry, has_range, join_digests, range_of
+from mitosis.canonical.content import array_node, chunk_elements, digested_node, has_range, join_digests, range_of
 from mitosis.canonical.expansion import Handler, Part, atom, attributes, instance_attributes, record
-from mitosis.canonical.graph import NAN, ArrayHeader, Entry
 from mitosis.canonical.names import Refusal, class_label, find, function_label
+from mitosis.canonical.nodes import NAN, ArrayHeader, Node
 
 _LABEL: Final = "numpy.ndarray"
 _CONTENT_KINDS: Final = "biufcmMSUV"
@@ -118,9 +118,9 @@ def plain_array(array: np.ndarray[Any, Any], limit: int) -> Part:
 
 
 def _content(header: ArrayHeader, array: np.ndarray[Any, Any], limit: int) -> Part:
-    """The entry of an array whose bytes are `array`, which has a whole number of items for each element."""
+    """The node of an array whose bytes are `array`, which has a whole number of items for each element."""
     if header.size_bytes <= limit:
-        return array_entry(header, b"".join(chunk.tobytes() for chunk in _chunks(header, array)))
+        return array_node(header, b"".join(chunk.tobytes() for chunk in _chunks(header, array)))
     bounds: list[int | float] = []
 
     def views() -> Iterator[memoryview]:
@@ -130,7 +130,7 @@ def _content(header: ArrayHeader, array: np.ndarray[Any, Any], limit: int) -> Pa
             yield chunk.view(np.uint8).data
 
     digests = join_digests(views())
-    return digested_entry(header, *range_of(bounds), digests)
+    return digested_node(header, *range_of(bounds), digests)
 
 
 def _chunks(header: ArrayHeader, array: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
@@ -309,7 +309,7 @@ def expand_random_state(value: Any, limit: int) -> Part:
     return record("numpy.random.RandomState", {".state": _without_leftovers(value.get_state(legacy=False))})
 
 
-def common_generator() -> Entry:
+def common_generator() -> Node:
     """What `numpy.random.normal` and others draw from: everybody has it, and its state is everybody's affair."""
     return atom("constant", "numpy.random.mtrand._rand")
 

@@ -9,20 +9,21 @@ import types
 from collections.abc import Sequence
 from typing import Any, Final
 
-from mitosis.canonical.content import array_entry, digest_chunks, digested_entry, range_of
+from mitosis.canonical.content import array_node, digest_chunks, digested_node, range_of
 from mitosis.canonical.expansion import (
     Handler,
     Part,
     atom,
     attributes,
+    long_text,
     mapping,
+    packed_sequence,
     record,
     sequence,
     unordered,
 )
-from mitosis.canonical.graph import ArrayHeader
 from mitosis.canonical.names import Refusal, ancestors, class_label, function_label, module_label, type_name
-from mitosis.canonical.packed import long_text, packed_sequence
+from mitosis.canonical.nodes import ArrayHeader
 
 
 def big_integer(value: int) -> Part:
@@ -237,11 +238,11 @@ def expand_array(value: Any, limit: int) -> Part:
         value.byteswap()
     content = value.tobytes()
     if len(content) <= limit:
-        return array_entry(header, content)
+        return array_node(header, content)
     if sys.byteorder == "big":
         value.byteswap()
     low, high = range_of(value)
-    return digested_entry(header, low, high, digest_chunks(header, content))
+    return digested_node(header, low, high, digest_chunks(header, content))
 
 
 def expand_bytearray(value: bytearray, limit: int) -> Part:

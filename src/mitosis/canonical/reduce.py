@@ -24,8 +24,8 @@ from mitosis.canonical.expansion import (
     record,
     unordered,
 )
-from mitosis.canonical.graph import MAX_ITEMS
 from mitosis.canonical.names import Refusal, checked_label, class_label, encodable, function_label, raw_name, type_name
+from mitosis.canonical.nodes import MAX_ITEMS
 from mitosis.canonical.plain import READ_ONCE, article, refuse_addresses
 
 _PROTOCOL: Final = 4

@@ -8,25 +8,23 @@ from typing import Any, Final
 
 from mitosis.canonical import paths
 from mitosis.canonical.content import TEXT_LABELS, content_name, element_text, number_text, range_text, time_text
-from mitosis.canonical.graph import (
+from mitosis.canonical.decode import read
+from mitosis.canonical.nodes import (
     ARRAY,
+    ARRAYS,
     ATOM,
     DIGESTED,
     MAPPING,
-    ORDERED_MAPPING,
+    MAPPINGS,
     RECORD,
     SEQUENCE,
     SET,
-    Entry,
-    Graph,
+    Back,
     Item,
-    Ref,
+    Node,
     Scalar,
     array_header,
-    named,
-    pairs,
 )
-from mitosis.canonical.wire import read
 
 _DEPTHS: Final = (6, 4, 3, 2, 1)
 """How many levels of a value a line tries to show, until one fits."""
@@ -62,13 +60,12 @@ def summarize_value(data: bytes, *, limit: int = 60) -> str:
         FormatTooNew: a newer mitosis wrote it.
         BadRecord: it is no canonical value.
     """
-    graph = read(data)
-    return brief(graph, graph.root, limit, detailed=True)
+    return brief(read(data), limit, detailed=True)
 
 
-def brief(graph: Graph, item: Item, limit: int = 60, *, detailed: bool = False) -> str:
-    """As `summarize_value`, of any item of a graph; arrays by shape and dtype alone unless `detailed`."""
-    line = _Line(graph, limit)
+def brief(item: Item, limit: int = 60, *, detailed: bool = False) -> str:
+    """As `summarize_value`, of any item; arrays by shape and dtype alone unless `detailed`."""
+    line = _Line(limit)
     text = ""
     for depth in _DEPTHS:
         # Escapes only make a text longer, so what is cut off here would be cut off anyway.
@@ -93,19 +90,18 @@ def printable(text: str) -> str:
 class _Line:
     """Writes an item on a line, and stops soon after `room` characters."""
 
-    def __init__(self, graph: Graph, room: int) -> None:
-        self._graph = graph
+    def __init__(self, room: int) -> None:
         self._room = room
         self._used = 0
         self._detail = _SHAPE
         self._arrays: dict[tuple[int, int], str] = {}
-        """Texts of arrays, by index and detail, since a range takes a look at all of the content."""
+        """Texts of arrays, by `id` and detail, since a range takes a look at all of the content."""
         self.has_array = False
         """Whether what was written has an array of which more could be told."""
-        self._open: set[int] = set()
-        """Entries that enclose the one at hand."""
+        self._open: list[Node] = []
+        """The nodes that enclose the one at hand."""
         self._rows: dict[int, list[tuple[Item, Item]]] = {}
-        """Sorted rows of mappings, by index: they are the same for each depth that is tried."""
+        """Sorted rows of mappings, by `id`: they are the same for each depth that is tried."""
 
     def write(self, item: Item, depth: int, detail: int = 0) -> str:
         """The item with so many of its levels, and so much of its arrays."""
@@ -113,42 +109,37 @@ class _Line:
         self._detail = detail
         return self.text(item, depth)
 
-    def _array(self, index: int) -> str:
-        key = (index, self._detail)
+    def _array(self, node: Node) -> str:
+        key = (id(node), self._detail)
         if key not in self._arrays:
-            entry = self._graph.entries[index]
-            self.has_array = self.has_array or entry.label not in TEXT_LABELS
-            self._arrays[key] = array_text(entry, self._text_room(), self._detail)
+            self.has_array = self.has_array or node.label not in TEXT_LABELS
+            self._arrays[key] = array_text(node, self._text_room(), self._detail)
         return self._arrays[key]
 
     def _text_room(self, opened: int = 0) -> int:
         """Characters that a text may have: all of the line, or half of it among other items.
 
         Args:
-            opened: how many of the open entries are the one that the text is for.
+            opened: how many of the open nodes are the one that the text is for.
         """
         return max(_MIN_TEXT, self._room // 2) if len(self._open) > opened else self._room
 
     def text(self, item: Item, depth: int) -> str:
-        if not isinstance(item, Ref):
+        if isinstance(item, Node) and not item.is_leaf and item.items and depth > 0:
+            self._open.append(item)
+            text = self._record(item, depth) if item.kind == RECORD else self._items(item, depth)
+            self._open.pop()
+            return text
+        if isinstance(item, Back):
+            text = _wrap(self._open[-item.levels], "…") if item.levels <= len(self._open) else "…"
+        elif not isinstance(item, Node):
             text = scalar_text(item, self._text_room())
+        elif item.kind == ATOM:
+            text = atom_text(item)
+        elif item.kind in ARRAYS:
+            text = self._array(item)
         else:
-            entry = self._graph.entries[item.index]
-            if entry.kind == ATOM:
-                text = atom_text(entry)
-            elif entry.kind in (ARRAY, DIGESTED):
-                text = self._array(item.index)
-            elif not entry.items:
-                text = _wrap(entry, "")
-            elif item.index in self._open:
-                text = _wrap(entry, "…")
-            elif depth == 0:
-                text = _wrap(entry, _count_text(entry))
-            else:
-                self._open.add(item.index)
-                text = self._record(entry, depth) if entry.kind == RECORD else self._items(item.index, depth)
-                self._open.remove(item.index)
-                return text
+            text = _wrap(item, _count_text(item) if item.items else "")
         self._used += len(text)
         return text
 
@@ -161,80 +152,77 @@ class _Line:
                 break
         return ", ".join(texts)
 
-    def _items(self, index: int, depth: int) -> str:
-        entry = self._graph.entries[index]
-        if entry.kind in (MAPPING, ORDERED_MAPPING):
-            if index not in self._rows:
-                self._rows[index] = natural(entry) if entry.kind == MAPPING else list(pairs(entry.items))
-            rows = self._rows[index]
+    def _items(self, node: Node, depth: int) -> str:
+        if node.kind in MAPPINGS:
+            if id(node) not in self._rows:
+                self._rows[id(node)] = rows_for_people(node)
+            rows = self._rows[id(node)]
             parts = (f"{self.text(key, depth - 1)}: {self.text(value, depth - 1)}" for key, value in rows)
         else:
-            parts = (self.text(item, depth - 1) for item in elements(entry))
-        return _wrap(entry, self._join(parts))
+            parts = (self.text(item, depth - 1) for item in elements(node))
+        return _wrap(node, self._join(parts))
 
-    def _record(self, entry: Entry, depth: int) -> str:
-        parts = dict(named(entry))
-        if entry.label == "method" and parts.keys() >= {".__self__", ".__name__"}:
+    def _record(self, node: Node, depth: int) -> str:
+        parts = node.parts
+        if node.label == "method" and parts.keys() >= {".__self__", ".__name__"}:
             return f"{self.text(parts['.__self__'], depth - 1)}.{parts['.__name__']!s}"
-        special = _frame_text(self._graph, entry, self._text_room(opened=1))
+        special = _frame_text(node, self._text_room(opened=1))
         if special is not None:
             self._used += len(special)
             return special
-        if entry.label in _FROZEN:
+        if node.label in _FROZEN:
             frozen = self._frozen(parts, depth)
             if frozen is not None:
                 return frozen
-        return _wrap(entry, self._join(filter(None, (self._part(step, value, depth) for step, value in named(entry)))))
+        return _wrap(node, self._join(filter(None, (self._part(step, value, depth) for step, value in parts.items()))))
 
     def _frozen(self, parts: dict[str, Item], depth: int) -> str | None:
         """A frozen distribution of scipy as it is made, `gamma(2.0, scale=3)`; None for a family that has no name."""
-        family, arguments, keywords = (_entry(self._graph, parts.get(step)) for step in (".dist", ".args", ".kwds"))
-        if family is None or family.label != "constant" or arguments is None or keywords is None:
+        family, arguments, keywords = (parts.get(step) for step in (".dist", ".args", ".kwds"))
+        if not (isinstance(family, Node) and isinstance(arguments, Node) and isinstance(keywords, Node)):
             return None
-        if arguments.kind != SEQUENCE or keywords.kind != MAPPING:
+        if family.label != "constant" or arguments.kind != SEQUENCE or keywords.kind != MAPPING:
             return None
         given = [("", item) for item in arguments.items]
-        given += [(f"{key!s}=", value) for key, value in natural(keywords)]
+        given += [(f"{key!s}=", value) for key, value in rows_for_people(keywords)]
         given += [(f"{step[1:]}=", value) for step, value in parts.items() if step not in (".dist", ".args", ".kwds")]
         shown = (f"{prefix}{self.text(value, depth - 1)}" for prefix, value in given)
         return f"{short_name(atom_text(family))}({self._join(shown)})"
 
     def _part(self, step: str, value: Item, depth: int) -> str:
-        if step in paths.ARGUMENTS and isinstance(value, Ref):
-            entry = self._graph.entries[value.index]
-            if entry.label == "tuple" and entry.kind == SEQUENCE:
-                return self._join(self.text(item, depth - 1) for item in entry.items)
+        if step in paths.ARGUMENTS and isinstance(value, Node) and value.label == "tuple" and value.kind == SEQUENCE:
+            return self._join(self.text(item, depth - 1) for item in value.items)
         if step in paths.TRANSPARENT or step in paths.ARGUMENTS:
             return self.text(value, depth - 1)
         return f"{step.removeprefix('.')}={self.text(value, depth - 1)}"
 
 
-def _wrap(entry: Entry, inner: str) -> str:
+def _wrap(node: Node, inner: str) -> str:
     """The items in the brackets of their type."""
-    if entry.kind == RECORD:
-        return f"{short_name(entry.label)}({inner})"
-    if entry.label == "set" and not entry.items:
+    if node.kind == RECORD:
+        return f"{short_name(node.label)}({inner})"
+    if node.label == "set" and not node.items:
         return "set()"
-    if entry.label == "tuple" and len(entry.items) == 1 and not inner.endswith(" item"):
+    if node.label == "tuple" and len(node.items) == 1 and not inner.endswith(" item"):
         inner += ","
-    opening, closing = brackets(entry)
+    opening, closing = brackets(node)
     return f"{opening}{inner}{closing}"
 
 
-def brackets(entry: Entry) -> tuple[str, str]:
+def brackets(node: Node) -> tuple[str, str]:
     """What stands before and after the items of a compound value."""
-    if entry.label in _BRACKETS:
-        return _BRACKETS[entry.label][0], _BRACKETS[entry.label][1]
-    name = short_name(entry.label)
-    if entry.kind == RECORD:
+    if node.label in _BRACKETS:
+        return _BRACKETS[node.label][0], _BRACKETS[node.label][1]
+    name = short_name(node.label)
+    if node.kind == RECORD:
         return f"{name}(", ")"
-    return (f"{name}([", "])") if entry.kind == SEQUENCE else (f"{name}({{", "})")
+    return (f"{name}([", "])") if node.kind == SEQUENCE else (f"{name}({{", "})")
 
 
-def _count_text(entry: Entry) -> str:
-    if entry.kind == RECORD:
+def _count_text(node: Node) -> str:
+    if node.kind == RECORD:
         return "…"
-    count = len(entry.items) // (2 if entry.kind in (MAPPING, ORDERED_MAPPING) else 1)
+    count = len(node.items) // (2 if node.kind in MAPPINGS else 1)
     return f"{count} item" if count == 1 else f"{count} items"
 
 
@@ -312,25 +300,25 @@ _ATOMS: Final[dict[str, Callable[..., str]]] = {
 }
 
 
-def atom_text(entry: Entry) -> str:
+def atom_text(node: Node) -> str:
     """An atom as people write it."""
-    scalars: list[Any] = entry.items
-    writer = _ATOMS.get(entry.label)
+    scalars: list[Any] = node.items
+    writer = _ATOMS.get(node.label)
     if writer is not None:
         try:
             return writer(*scalars)
         except (TypeError, ValueError, ArithmeticError, AttributeError):
             pass  # Bytes may hold an atom that no value has; it is shown as any other.
     inner = ", ".join(scalar_text(scalar, _SCALAR_ROOM) for scalar in scalars)
-    return f"{short_name(entry.label)}({inner})"
+    return f"{short_name(node.label)}({inner})"
 
 
-def array_text(entry: Entry, room: int = 60, detail: int = 0) -> str:
+def array_text(node: Node, room: int = 60, detail: int = 0) -> str:
     """An array by shape and dtype, and as much more as `detail` says; a long text by its beginning and its length."""
-    header = array_header(entry)
-    content = entry.items[-1]
+    header = array_header(node)
+    content = node.items[-1]
     if header.label in TEXT_LABELS:
-        if entry.kind == DIGESTED or not isinstance(content, bytes):
+        if node.kind == DIGESTED or not isinstance(content, bytes):
             return f"{header.label}({header.count:,} bytes)"
         if header.label == "bytes":
             return _cut(content, header.count, "bytes", room)
@@ -338,13 +326,13 @@ def array_text(entry: Entry, room: int = 60, detail: int = 0) -> str:
         return _cut(text, len(text), "characters", room)
     name = "array" if header.label == "numpy.ndarray" else short_name(header.label)
     parts = [f"{shape_text(header.shape)} {header.dtype}"]
-    if detail == WHOLE and entry.kind == ARRAY and header.count <= _SHOWN_ELEMENTS and isinstance(content, bytes):
+    if detail == WHOLE and node.kind == ARRAY and header.count <= _SHOWN_ELEMENTS and isinstance(content, bytes):
         elements_text = ", ".join(element_text(header, content, index) for index in range(header.count))
         return f"{name}({parts[0]}{': ' if elements_text else ''}{elements_text})"
     if detail != _SHAPE:
-        parts.extend(filter(None, [range_text(entry)]))
+        parts.extend(filter(None, [range_text(node)]))
     if detail == WHOLE:
-        parts.append(f"sha256 {content_name(entry)}")
+        parts.append(f"sha256 {content_name(node)}")
     return f"{name}({', '.join(parts)})"
 
 
@@ -353,33 +341,31 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape)) if shape else "0-d"
 
 
-def frame_size(graph: Graph, entry: Entry) -> str | None:
+def frame_size(node: Node) -> str | None:
     """Rows and columns of a frame, `3×6`; None for anything else."""
-    columns = _columns(graph, entry)
+    columns = _columns(node)
     if columns is None:
         return None
-    index = dict(named(entry)).get(".index")
-    rows = _length(graph, columns.items[1]) if columns.items else _length(graph, index)
+    rows = _length(columns.items[1] if columns.items else node.parts.get(".index"))
     return f"{rows}×{len(columns.items) // 2}"
 
 
-def _columns(graph: Graph, entry: Entry) -> Entry | None:
+def _columns(node: Node) -> Node | None:
     """The columns of a frame; None for anything else."""
-    if entry.label not in ("pandas.DataFrame", "polars.DataFrame") or entry.kind != RECORD:
+    if node.label not in ("pandas.DataFrame", "polars.DataFrame") or node.kind != RECORD:
         return None
-    items = _entry(graph, dict(named(entry)).get("items"))
-    return items if items is not None and items.kind in (MAPPING, ORDERED_MAPPING) else None
+    items = node.parts.get("items")
+    return items if isinstance(items, Node) and items.kind in MAPPINGS else None
 
 
-def _frame_text(graph: Graph, entry: Entry, room: int) -> str | None:
+def _frame_text(node: Node, room: int) -> str | None:
     """Frames by their size and as many names of columns as there is room for, arrays of objects by their size.
 
     None for other records.
     """
-    size = frame_size(graph, entry)
-    columns = _columns(graph, entry)
+    size, columns = frame_size(node), _columns(node)
     if size is not None and columns is not None:
-        keys = [key for key in columns.items[::2] if not isinstance(key, Ref)]
+        keys = [key for key in columns.items[::2] if not isinstance(key, Node | Back)]
         names = [(key if isinstance(key, str) else repr(key))[:_NAME] for key in keys[:_SHOWN_COLUMNS]]
         text = f"DataFrame({size})"
         for count in range(1, len(names) + 1):
@@ -387,42 +373,36 @@ def _frame_text(graph: Graph, entry: Entry, room: int) -> str | None:
             if len(longer) <= room:
                 text = longer
         return text
-    if entry.label == "numpy.ndarray":
-        parts = dict(named(entry))
-        shape = _entry(graph, parts.get("shape"))
-        fields = [step[1:] for step in parts if step.startswith(".")]
-        if shape is not None:
+    if node.label == "numpy.ndarray":
+        shape = node.parts.get("shape")
+        fields = [step[1:] for step in node.parts if step.startswith(".")]
+        if isinstance(shape, Node):
             sizes = "×".join(str(size) for size in shape.items) or "0-d"
             return f"array({sizes} {'{' + ', '.join(fields) + '}' if fields else 'object'})"
     return None
 
 
-def _entry(graph: Graph, item: Item | None) -> Entry | None:
-    return graph.entries[item.index] if isinstance(item, Ref) else None
-
-
-def _length(graph: Graph, item: Item) -> str:
+def _length(item: Item) -> str:
     """The number of rows of a column."""
     for _ in range(3):
-        entry = _entry(graph, item)
-        if entry is None:
+        if not isinstance(item, Node):
             break
-        if entry.kind in (ARRAY, DIGESTED):
-            return str(array_header(entry).count)
-        if entry.kind == SEQUENCE:
-            return str(len(entry.items))
-        item = dict(named(entry)).get("items") if entry.kind == RECORD else None
+        if item.kind in ARRAYS:
+            return str(array_header(item).count)
+        if item.kind == SEQUENCE:
+            return str(len(item.items))
+        item = item.parts.get("items") if item.kind == RECORD else None
     return "?"
 
 
-def natural(entry: Entry) -> list[tuple[Item, Item]]:
-    """The rows of a mapping in the order in which people look for them: numbers, then texts, then the rest."""
-    return sorted(pairs(entry.items), key=lambda row: _rank(row[0]))
+def rows_for_people(node: Node) -> list[tuple[Item, Item]]:
+    """The rows of a mapping; where they have no order, numbers come first, then texts, then the rest."""
+    return sorted(node.pairs, key=lambda row: _rank(row[0])) if node.kind == MAPPING else list(node.pairs)
 
 
-def elements(entry: Entry) -> list[Item]:
-    """The items of a sequence in their order, those of a set as `natural` has them."""
-    return sorted(entry.items, key=_rank) if entry.kind == SET else entry.items
+def elements(node: Node) -> list[Item]:
+    """The items of a sequence in their order, those of a set as `rows_for_people` has keys."""
+    return sorted(node.items, key=_rank) if node.kind == SET else node.items
 
 
 def _rank(item: Item) -> tuple[int, float | int, str]:

@@ -17,10 +17,10 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from mitosis.canonical.graph import ATOM, RECORD, Entry, Graph, Ref, named
+from mitosis.canonical.decode import read
 from mitosis.canonical.names import MISSING, ancestors, find, raw_name
-from mitosis.canonical.wire import read
-from mitosis.installed import is_installed
+from mitosis.canonical.nodes import ATOM, RECORD, Item, Node, distinct_nodes
+from mitosis.files import is_installed
 
 if TYPE_CHECKING:
     import ast
@@ -71,15 +71,15 @@ def changed_functions(recorded: Mapping[str, str], now: Mapping[str, str]) -> tu
     return tuple(sorted(name for name in recorded.keys() & now.keys() if recorded[name] != now[name]))
 
 
-def _named_code(graph: Graph) -> dict[str, object]:
+def _named_code(root: Item) -> dict[str, object]:
     """The functions and classes that a value names, as they are in this process, by `module:qualified.name`."""
     found: dict[str, object] = {}
-    for entry in graph.entries:
-        if entry.kind == ATOM and entry.label in ("function", "class") and len(entry.items) == 1:
-            label = str(entry.items[0])
+    for node in distinct_nodes(root):
+        if node.kind == ATOM and node.label in ("function", "class") and len(node.items) == 1:
+            label = str(node.items[0])
             found[label] = _lead(label)
-        elif entry.kind == RECORD and entry.label == "method":
-            label, function = _method(graph, entry)
+        elif node.kind == RECORD and node.label == "method":
+            label, function = _method(node)
             found[label] = function
     found.pop("", None)
     return {label: value for label, value in found.items() if value is not MISSING}
@@ -96,14 +96,12 @@ def _lead(label: str) -> object:
         return MISSING
 
 
-def _method(graph: Graph, entry: Entry) -> tuple[str, object]:
+def _method(node: Node) -> tuple[str, object]:
     """Name and function of a bound method; an empty name where its object is of no class with a name."""
-    parts = dict(named(entry))
-    owner, name = parts.get(".__self__"), parts.get(".__name__")
-    if not isinstance(owner, Ref) or not isinstance(name, str):
+    owner, name = node.parts.get(".__self__"), node.parts.get(".__name__")
+    if not isinstance(owner, Node) or not isinstance(name, str):
         return "", MISSING
-    held = graph.entries[owner.index]
-    label = str(held.items[0]) if held.kind == ATOM and held.label in ("class", "enum") else held.label
+    label = str(owner.items[0]) if owner.kind == ATOM and owner.label in ("class", "enum") else owner.label
     cls = _lead(label) if ":" in label else MISSING
     if not isinstance(cls, type):
         return "", MISSING

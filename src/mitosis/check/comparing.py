@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
-from mitosis.check.places import Place, PlaceFinder
+from mitosis.canonical.show import summarize_value
+from mitosis.dictionaries.evaluation import Evaluation
+from mitosis.dictionaries.modules import Modules
+from mitosis.dictionaries.source import Place, SourceReader
+from mitosis.dictionaries.states import State
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.values import Conflict, Redefinition
 from mitosis.journal.history import Uses
@@ -14,10 +18,6 @@ from mitosis.journal.journal import Journal
 from mitosis.journal.locks import is_whole
 from mitosis.journal.standing import Remarks, same_names
 from mitosis.variants import Variant, VariantLock, VariantName
-
-if TYPE_CHECKING:
-    from mitosis.check.states import State
-    from mitosis.dictionaries.evaluation import Evaluation, Meaning
 
 Kind = Literal["changed", "unlockable", "conflict", "removed", "function"]
 """`changed`: the value is another one. `unlockable`: the value cannot be compared, or getting it raises. `conflict`:
@@ -34,11 +34,13 @@ class Change:
     """A locked variant that a dictionary does not agree with."""
 
     kind: Kind
-    step: str
-    parameter: str
-    variant: str
+    name: VariantName
     trials: int
     """How many trials used what is locked; if several meanings are recorded, one of them."""
+    state: str
+    """Where it was seen, in words."""
+    commit: str | None
+    """The commit where it was seen, if it was one."""
     redefinition: Redefinition | None = None
     """What is different, if it has changed."""
     conflict: Conflict | None = None
@@ -56,20 +58,16 @@ class Change:
     place: Place | None = None
 
     @property
-    def full_name(self) -> str:
-        return f"{self.step}.{self.parameter}={self.variant}"
-
-    @property
     def is_breaking(self) -> bool:
         return self.kind in BREAKING
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """What the journal says about variants."""
 
-    meanings: dict[VariantName, list[str]]
-    """The digests of the recorded meanings, several are a conflict."""
+    meanings: Mapping[VariantName, Sequence[str]]
+    """The digests of the recorded meanings; several are a conflict."""
     remarks: Mapping[VariantName, Remarks]
     problems: list[BadRecord]
     """What could not be read."""
@@ -79,153 +77,178 @@ class Recorded:
         return name in self.meanings and not (name in self.remarks and self.remarks[name].is_retired)
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The dictionaries of a state beside the locks."""
+
+    recorded: Recorded
+    changes: tuple[Change, ...]
+    """By step, parameter and variant."""
+    missing: frozenset[VariantName] = frozenset()
+    """Locked variants that are not in their dictionaries, where those could be evaluated."""
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    not_compared: tuple[str, ...] = ()
+    """Modules that `mitosis -m` has run, whose variants are locked: they are registered nowhere."""
+
+
 def read_recorded(journal: Journal) -> Recorded:
     """What the journal says about variants; no value is read."""
     problems: list[BadRecord] = []
     meanings: dict[VariantName, list[str]] = {}
-    for use in journal.locks(problems=problems):
-        meanings.setdefault(use.name, []).append(use.digest)
+    for lock in journal.locks(problems=problems):
+        meanings.setdefault(lock.name, []).append(lock.digest)
     return Recorded(meanings, journal.remarks(problems=problems), problems)
 
 
 def compare(
-    journal: Journal,
-    recorded: Recorded,
-    evaluation: Evaluation,
-    steps: Collection[str],
-    finder: PlaceFinder | None,
-    *,
-    known: Collection[str],
-) -> tuple[Change, ...]:
-    """The locked variants that the dictionaries do not agree with, by step, parameter and variant.
+    journal: Journal, state: State, *, step: str | None = None, with_places: bool = False, repeats: bool = False
+) -> Comparison:
+    """Compare what the dictionaries of a state say with the locks.
 
     Variants of steps that could not be evaluated are left out, and so are those whose values cannot be told in a
     checkout.
 
     Args:
         journal: whose locks.
-        recorded: what `read_recorded` gives of it.
-        evaluation: what the dictionaries say.
-        steps: the names of the steps that were evaluated.
-        finder: tells where the entries are; None to leave that out.
-        known: the names of these and of all other steps whose variants are not missing, evaluated or not.
+        state: whose dictionaries.
+        step: evaluate only the dictionary of this step.
+        with_places: find out where in the source the changes are, which takes time.
+        repeats: find out whether values that have changed are flaky, by evaluating their dictionaries once more.
 
     Raises:
         JournalError: the journal cannot be read.
     """
-    found = _Found(journal, recorded, evaluation, steps, known)
-    if not found.is_any:
-        return ()
-    return tuple(found.described(finder))
-
-
-class _Found:
-    """What does not agree, by name, before it is described."""
-
-    def __init__(
-        self,
-        journal: Journal,
-        recorded: Recorded,
-        evaluation: Evaluation,
-        steps: Collection[str],
-        known: Collection[str],
-    ) -> None:
-        self._journal = journal
-        self._recorded = recorded
-        self.changed: list[tuple[Meaning, str]] = []
-        self.functions: list[tuple[Meaning, tuple[str, ...]]] = []
-        in_use = {name: digests for name, digests in recorded.meanings.items() if recorded.is_in_use(name)}
-        present: set[VariantName] = set()
-        for meaning in evaluation.meanings:
-            name = meaning_name(meaning)
-            present.add(name)
-            digests = in_use.get(name)
-            if digests is not None and meaning.digest not in digests:
-                self.changed.append((meaning, digests[0]))
-            elif digests is not None and name in recorded.remarks:
-                functions = recorded.remarks[name].changed_functions(meaning.functions)
-                if functions:
-                    self.functions.append((meaning, functions))
-        refused = {
-            VariantName(r.step, r.parameter, r.variant): r.reason for r in evaluation.refused if not r.is_undecided
-        }
-        self.unlockable = {
-            name: reason
-            for name in in_use
-            if (reason := refused.get(name) or refused.get(name.renamed(""))) and name not in present
-        }
-        sound = sound_steps(evaluation, steps)
-        undecided = undecided_names(evaluation)
-        self._other_names = same_names(recorded.remarks)
-        gone = [name for name in in_use if name[0] in sound and name not in present and name not in undecided]
-        self.removed = [name for name in gone if name not in self.unlockable and not self._is_expected(name, present)]
-        self.unregistered = [name for name in in_use if name[0] not in known]
-        self.conflicts = [name for name, digests in in_use.items() if len(digests) > 1 and name in present]
-
-    def _is_expected(self, name: VariantName, present: Collection[VariantName]) -> bool:
-        """Whether a variant may be gone, since another of its names is there."""
-        return any(name.renamed(other) in present for other in self._other_names.get(name, ()))
-
-    @property
-    def is_any(self) -> bool:
-        return bool(
-            self.changed or self.functions or self.unlockable or self.conflicts or self.removed or self.unregistered
+    recorded = read_recorded(journal)
+    evaluation = state.evaluate(None if step is None else [step])
+    evaluated = [name for name in state.steps if step in (None, name)]
+    sound = frozenset(evaluated).difference(*(trouble.steps for trouble in evaluation.troubles))
+    modules = _module_steps(journal, recorded, state.steps)
+    differences = _differences(recorded, evaluation, sound, {*state.steps, *modules})
+    changes = tuple(_described(journal, recorded, differences, state))
+    if with_places and state.config is not None:
+        source = SourceReader(Modules(state.config, state.read))
+        steps = state.config.steps
+        changes = tuple(
+            replace(change, place=source.place(steps[change.name.step].lookup, *change.name[1:]))
+            if change.name.step in steps
+            else change
+            for change in changes
         )
+    if repeats:
+        changes = with_flaky_marked(changes, state)
+    present = {meaning.name for meaning in evaluation.meanings}
+    missing = frozenset(name for name in recorded.meanings if name.step in sound and name not in present)
+    return Comparison(recorded, changes, missing, evaluation, tuple(sorted(modules)))
 
-    def described(self, finder: PlaceFinder | None) -> Sequence[Change]:
-        uses = self._journal.uses()
-        shown = self._shown()
-        changes: list[Change] = []
 
-        def add(kind: Kind, name: VariantName, **facts: object) -> None:
-            trials = sum(uses.get(VariantLock(name, digest), Uses()).trials for digest in self._recorded.meanings[name])
-            place = None if finder is None else finder.find(*name)
-            changes.append(Change(kind, *name, trials=trials, place=place, **facts))  # type: ignore[arg-type]
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """What does not agree, before it is described."""
 
-        readable: set[VariantName] = set()
-        for redefinition in self._journal.describe(self._pairs(), uses):
-            name = redefinition.name
-            readable.add(name)
-            summary = redefinition.locked.summary
-            add("changed", name, redefinition=redefinition, locked=summary, digest=redefinition.now_digest)
-        for meaning, _ in self.changed:
-            if meaning_name(meaning) not in readable:
-                reason = "what it is locked to cannot be read: see `mitosis verify`"
-                add("unlockable", meaning_name(meaning), reason=reason)
-        for meaning, functions in self.functions:
-            add("function", meaning_name(meaning), functions=functions, digest=meaning.digest)
-        for name, reason in self.unlockable.items():
-            add("unlockable", name, reason=reason, locked=shown.get(name, ""))
-        conflicts = self._described_conflicts()
-        for name in self.conflicts:
-            add("conflict", name, conflict=conflicts.get(name))
-        for name in self.removed:
-            add("removed", name, locked=shown.get(name, ""))
-        for name in self.unregistered:
-            add("removed", name, locked=shown.get(name, ""), reason="its step is not registered any more")
-        return sorted(changes, key=lambda change: (change.step, change.parameter, change.variant))
+    kind: Kind
+    name: VariantName
+    meaning: Variant | None = None
+    reason: str = ""
+    functions: tuple[str, ...] = ()
 
-    def _pairs(self) -> Iterator[tuple[Variant, Variant]]:
-        """What has changed, each with what it is locked to; only one locked value is in memory."""
-        changed = {VariantLock(meaning_name(meaning), digest): meaning for meaning, digest in self.changed}
-        for use, lock in self._journal.read_locks(changed, problems=[]) if changed else ():
-            if is_whole(lock):
-                yield as_variant(changed[use]), lock
 
-    def _described_conflicts(self) -> dict[VariantName, Conflict]:
-        if not self.conflicts:
-            return {}
-        count = sum(len(digests) > 1 for digests in self._recorded.meanings.values())
-        return {found.name: found for found in self._journal.conflicts(count)}
+def _differences(
+    recorded: Recorded, evaluation: Evaluation, sound: Collection[str], known: Collection[str]
+) -> list[_Difference]:
+    """What does not agree.
 
-    def _shown(self) -> dict[VariantName, str]:
-        """The locked values, as short texts, of what is gone."""
-        from mitosis.canonical.show import summarize_value
+    Args:
+        recorded: the locks.
+        evaluation: what the dictionaries say.
+        sound: the steps whose dictionaries could be evaluated.
+        known: these and all other steps whose variants are not missing, evaluated or not.
+    """
+    present = {meaning.name: meaning for meaning in evaluation.meanings}
+    undecided = undecided_names(evaluation)
+    refused = {entry.name: entry.reason for entry in evaluation.refused if not entry.is_undecided}
+    others = same_names(recorded.remarks)
+    found = []
 
-        gone = (*self.unlockable, *self.removed, *self.unregistered)
-        names = {VariantLock(name, self._recorded.meanings[name][0]) for name in gone}
-        found = self._journal.read_locks(names, problems=[]) if names else ()
-        return {use.name: summarize_value(locked.value, limit=60) for use, locked in found if is_whole(locked)}
+    def is_renamed(name: VariantName) -> bool:
+        return any(name.renamed(other) in present for other in others.get(name, ()))
+
+    for name, digests in recorded.meanings.items():
+        if not recorded.is_in_use(name):
+            continue
+        meaning = present.get(name)
+        if meaning is not None:
+            remarks = recorded.remarks.get(name, Remarks())
+            if meaning.digest not in digests:
+                found.append(_Difference("changed", name, meaning))
+            elif functions := remarks.changed_functions(meaning.functions):
+                found.append(_Difference("function", name, meaning, functions=functions))
+            if len(digests) > 1:
+                found.append(_Difference("conflict", name))
+        elif reason := refused.get(name) or refused.get(name.renamed("")):
+            found.append(_Difference("unlockable", name, reason=reason))
+        elif name.step not in known:
+            found.append(_Difference("removed", name, reason="its step is not registered any more"))
+        elif name.step in sound and name not in undecided and not is_renamed(name):
+            found.append(_Difference("removed", name))
+    return found
+
+
+def _described(
+    journal: Journal, recorded: Recorded, differences: Sequence[_Difference], state: State
+) -> Sequence[Change]:
+    if not differences:
+        return ()
+    uses = journal.uses()
+    conflicts = _conflicts(journal, recorded, differences)
+    shown = _shown(journal, recorded, differences)
+    redefinitions = {found.name: found for found in journal.describe(_redefined(journal, recorded, differences), uses)}
+    changes = []
+    for difference in differences:
+        name = difference.name
+        digest = "" if difference.meaning is None else difference.meaning.digest
+        facts: dict[str, Any] = {"reason": difference.reason, "functions": difference.functions, "digest": digest}
+        kind = difference.kind
+        if kind == "changed" and name in redefinitions:
+            facts |= {"redefinition": redefinitions[name], "locked": redefinitions[name].locked.summary}
+        elif kind == "changed":
+            kind = "unlockable"
+            facts |= {"reason": "what it is locked to cannot be read: see `mitosis verify`", "digest": ""}
+        elif kind == "conflict":
+            facts["conflict"] = conflicts.get(name)
+        else:
+            facts["locked"] = shown.get(name, "")
+        trials = sum(uses.get(VariantLock(name, one), Uses()).trials for one in recorded.meanings[name])
+        changes.append(Change(kind, name, trials=trials, state=state.label, commit=state.commit, **facts))
+    return sorted(changes, key=lambda change: change.name)
+
+
+def _redefined(
+    journal: Journal, recorded: Recorded, differences: Sequence[_Difference]
+) -> Iterator[tuple[Variant, Variant]]:
+    """What has changed, each with what it is locked to; only one locked value is in memory."""
+    changed = {
+        VariantLock(found.name, recorded.meanings[found.name][0]): found.meaning
+        for found in differences
+        if found.kind == "changed" and found.meaning is not None
+    }
+    for use, lock in journal.read_locks(changed, problems=[]) if changed else ():
+        if is_whole(lock):
+            yield changed[use], lock
+
+
+def _conflicts(journal: Journal, recorded: Recorded, differences: Sequence[_Difference]) -> dict[VariantName, Conflict]:
+    if not any(difference.kind == "conflict" for difference in differences):
+        return {}
+    count = sum(len(digests) > 1 for digests in recorded.meanings.values())
+    return {found.name: found for found in journal.conflicts(count)}
+
+
+def _shown(journal: Journal, recorded: Recorded, differences: Sequence[_Difference]) -> dict[VariantName, str]:
+    """The locked values, as short texts, of what is gone."""
+    gone = (found.name for found in differences if found.kind in ("unlockable", "removed"))
+    names = {VariantLock(name, recorded.meanings[name][0]) for name in gone}
+    found = journal.read_locks(names, problems=[]) if names else ()
+    return {use.name: summarize_value(locked.value, limit=60) for use, locked in found if is_whole(locked)}
 
 
 def with_flaky_marked(changes: Sequence[Change], state: State) -> tuple[Change, ...]:
@@ -235,37 +258,30 @@ def with_flaky_marked(changes: Sequence[Change], state: State) -> tuple[Change, 
         changes: that were found.
         state: where; it must not have been closed.
     """
-    digests = {
-        VariantName(change.step, change.parameter, change.variant): change.digest
-        for change in changes
-        if change.kind == "changed"
-    }
-    flaky = flaky_names(digests, state)
-    return tuple(
-        replace(change, is_flaky=(change.step, change.parameter, change.variant) in flaky) for change in changes
-    )
+    flaky = flaky_names({change.name: change.digest for change in changes if change.kind == "changed"}, state)
+    return tuple(replace(change, is_flaky=change.name in flaky) for change in changes)
 
 
 def flaky_names(digests: Mapping[VariantName, str], state: State) -> frozenset[VariantName]:
     """Those variants that have another value when their dictionaries are evaluated once more.
 
     Args:
-        digests: of the values that they had, by step, parameter and variant.
+        digests: of the values that they had.
         state: where; it must not have been closed.
     """
-    steps = {step for step, _, _ in digests}
-    if not steps or state.config is None:
+    if not digests:
         return frozenset()
-    again = {meaning_name(meaning): meaning.digest for meaning in state.evaluate(state.config, sorted(steps)).meanings}
-    return frozenset(name for name, digest in digests.items() if again.get(name, digest) != digest)
+    again = state.evaluate(sorted({name.step for name in digests}))
+    now = {meaning.name: meaning.digest for meaning in again.meanings}
+    return frozenset(name for name, digest in digests.items() if now.get(name, digest) != digest)
 
 
-def module_steps(journal: Journal, recorded: Recorded, registered: Collection[str]) -> frozenset[str]:
+def _module_steps(journal: Journal, recorded: Recorded, registered: Collection[str]) -> frozenset[str]:
     """The steps that have variants in use, and are no registered ones but modules that `mitosis -m` has run.
 
     No registered step has a dot or a colon in its name. Of another name, only its trials tell; they are read.
     """
-    steps = {name[0] for name in recorded.meanings if recorded.is_in_use(name)} - set(registered)
+    steps = {name.step for name in recorded.meanings if recorded.is_in_use(name)} - set(registered)
     found = {step for step in steps if "." in step or ":" in step}
     left = steps - found
     if left:
@@ -275,27 +291,6 @@ def module_steps(journal: Journal, recorded: Recorded, registered: Collection[st
     return frozenset(found)
 
 
-def sound_steps(evaluation: Evaluation, steps: Collection[str]) -> frozenset[str]:
-    """Those of the steps whose dictionaries could be evaluated."""
-    return frozenset(steps).difference(*(trouble.steps for trouble in evaluation.troubles))
-
-
 def undecided_names(evaluation: Evaluation) -> dict[VariantName, str]:
     """The variants whose values cannot be told in a checkout, and why."""
-    return {VariantName(r.step, r.parameter, r.variant): r.reason for r in evaluation.refused if r.is_undecided}
-
-
-def as_variant(meaning: Meaning) -> Variant:
-    """What a dictionary says, as the journal takes it."""
-    return Variant(
-        meaning_name(meaning),
-        meaning.digest,
-        meaning.value,
-        source=meaning.source,
-        functions=meaning.functions,
-    )
-
-
-def meaning_name(meaning: Meaning) -> VariantName:
-    """The name of the variant that this is the meaning of."""
-    return VariantName(meaning.step, meaning.parameter, meaning.variant)
+    return {entry.name: entry.reason for entry in evaluation.refused if entry.is_undecided}

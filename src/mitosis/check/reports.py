@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from mitosis.check.comparing import (
-    Change,
-    compare,
-    module_steps,
-    read_recorded,
-    undecided_names,
-    with_flaky_marked,
+from mitosis.check.comparing import Change, compare, undecided_names
+from mitosis.check.relevance import changes_of, is_touched
+from mitosis.dictionaries.evaluation import Evaluation
+from mitosis.dictionaries.states import (
+    State,
+    commit_state,
+    resolve_commit,
+    resolve_range,
+    staged_state,
+    working_state,
 )
-from mitosis.check.places import PlaceFinder
-from mitosis.check.revisions import resolve_commit, resolve_range
-from mitosis.check.states import State, commit_state, staged_state, working_state
+from mitosis.dictionaries.usage import Usage
 from mitosis.errors.repository import GitError, UnknownRevision
 from mitosis.errors.usage import ConfigError
 from mitosis.git.repository import Repository
 from mitosis.journal.journal import Journal
-
-if TYPE_CHECKING:
-    from mitosis.dictionaries.evaluation import Evaluation
 
 _MOST_COMMITS = 1000
 """Of a range, so many are looked at."""
@@ -40,54 +38,43 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A change, and where it was first seen."""
-
-    change: Change
-    state: str
-    commit: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """What a check found."""
 
     states: tuple[str, ...]
     """What was checked, in words."""
-    found: tuple[Found, ...]
-    problems: tuple[Problem, ...]
-    has_steps: bool = True
-    """Whether any step is registered there, without which there is nothing to check."""
-    evaluation: Evaluation | None = None
-    """What the dictionaries of the one state say; None where there are none, or several states."""
-
-    @property
-    def breaks(self) -> bool:
-        """Whether a trial with some variant would be refused."""
-        return any(found.change.is_breaking for found in self.found)
-
+    changes: tuple[Change, ...] = ()
+    problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
     """What makes the outcome of less worth, such as that another copy of a module is installed."""
     not_compared: tuple[str, ...] = ()
     """Modules that `mitosis -m` has run, whose variants are locked: they are registered nowhere."""
+    has_steps: bool = True
+    """Whether any step is registered there, without which there is nothing to check."""
+    evaluation: Evaluation | None = None
+    """What the dictionaries of the one state say; None of several states."""
+
+    @property
+    def breaks(self) -> bool:
+        """Whether a trial with some variant would be refused."""
+        return any(change.is_breaking for change in self.changes)
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the dictionaries used; None where one could not be evaluated, and might have used more."""
+        return None if self.evaluation is None or self.evaluation.troubles else self.evaluation.usage
 
     def without(self, other: Report) -> Report:
         """What was found here, and not there as well. Two values of one that is flaky are no news, either."""
-        known = {_identity(found.change) for found in other.found}
-        names = {(found.change.kind, found.change.full_name) for found in other.found}
-        return replace(
-            self,
-            found=tuple(
-                found
-                for found in self.found
-                if _identity(found.change) not in known
-                and not (found.change.is_flaky and (found.change.kind, found.change.full_name) in names)
-            ),
-        )
+        known = {_identity(change) for change in other.changes}
+        names = {(change.kind, change.name) for change in other.changes}
+        new = [change for change in self.changes if _identity(change) not in known]
+        left = [change for change in new if not (change.is_flaky and (change.kind, change.name) in names)]
+        return replace(self, changes=tuple(left))
 
     def without_conflicts(self) -> Report:
         """What was found, but for what comes of the journal and not of the dictionaries."""
-        return replace(self, found=tuple(found for found in self.found if found.change.kind != "conflict"))
+        return replace(self, changes=tuple(change for change in self.changes if change.kind != "conflict"))
 
 
 def check_state(journal: Journal, state: State, *, with_places: bool = False, repeats: bool = True) -> Report:
@@ -97,52 +84,34 @@ def check_state(journal: Journal, state: State, *, with_places: bool = False, re
         journal: whose locks.
         state: what to check.
         with_places: find out where in the source the changes are, which takes time.
-        repeats: find out whether values that have changed are flaky, as `mark_flaky` does.
+        repeats: find out whether values that have changed are flaky, by evaluating their dictionaries once more.
 
     Raises:
         JournalError: the journal cannot be read.
     """
-    evaluation = state.evaluate_all(state.config)
-    finder = PlaceFinder(state.config, state.names, state.read) if with_places and state.config is not None else None
-    recorded = read_recorded(journal)
-    modules = module_steps(journal, recorded, state.steps)
-    changes = compare(journal, recorded, evaluation, state.steps, finder, known={*state.steps, *modules})
-    problems = tuple(
-        Problem(state.label, trouble.steps, trouble.reason, trouble.details) for trouble in evaluation.troubles
-    )
-    problems += tuple(
-        Problem(state.label, name[:1], f"{name[0]}.{name[1]}={name[2]}: {reason}; a check of the working tree tells")
-        for name, reason in undecided_names(evaluation).items()
-        if recorded.is_in_use(name)
-    )
-    if recorded.problems:
-        first = str(recorded.problems[0]).partition("\n")[0]
-        count = len(recorded.problems)
-        reason = first if count == 1 else f"{first} ({count} such records: see `mitosis verify`)"
-        problems += (Problem(state.label, (), reason),)
-    found = tuple(Found(change, state.label, state.commit) for change in changes)
-    report = Report(
+    found = compare(journal, state, with_places=with_places, repeats=repeats)
+    problems = [
+        Problem(state.label, trouble.steps, trouble.reason, trouble.details) for trouble in found.evaluation.troubles
+    ]
+    problems += [
+        Problem(state.label, name[:1], f"{name}: {reason}; a check of the working tree tells")
+        for name, reason in undecided_names(found.evaluation).items()
+        if found.recorded.is_in_use(name)
+    ]
+    unread = found.recorded.problems
+    if unread:
+        first = str(unread[0]).partition("\n")[0]
+        reason = first if len(unread) == 1 else f"{first} ({len(unread)} such records: see `mitosis verify`)"
+        problems.append(Problem(state.label, (), reason))
+    return Report(
         (state.label,),
-        found,
-        problems,
+        found.changes,
+        tuple(problems),
+        warnings=state.warnings(found.evaluation),
+        not_compared=found.not_compared,
         has_steps=state.config is not None,
-        evaluation=evaluation,
-        warnings=state.warnings(evaluation),
-        not_compared=tuple(sorted(modules)),
+        evaluation=found.evaluation,
     )
-    return mark_flaky(report, state) if repeats else report
-
-
-def mark_flaky(report: Report, state: State) -> Report:
-    """Evaluate the dictionaries of what has changed once more, and mark what has yet another value then.
-
-    Args:
-        report: of the state.
-        state: which must not have been closed.
-    """
-    marked = with_flaky_marked([found.change for found in report.found], state)
-    found = zip(report.found, marked, strict=True)
-    return replace(report, found=tuple(replace(one, change=change) for one, change in found))
 
 
 def check_staged(repository: Repository, *, with_places: bool = False) -> Report:
@@ -164,8 +133,7 @@ def check_working_tree(repository: Repository, *, with_places: bool = False) -> 
         ConfigError: its pyproject.toml cannot be used.
         JournalError: the journal cannot be read.
     """
-    with working_state(repository) as state:
-        return check_state(Journal(repository), state, with_places=with_places)
+    return check_state(Journal(repository), working_state(repository), with_places=with_places)
 
 
 def check_revisions(repository: Repository, text: str, *, with_places: bool = False) -> Report:
@@ -189,15 +157,14 @@ def check_revisions(repository: Repository, text: str, *, with_places: bool = Fa
         return _check_commit(journal, repository, resolve_commit(repository, text), with_places)
     history = _History(journal, repository, _commits(repository, text), with_places)
     count = len(history.commits)
-    total = Report((f"{count} commit{'' if count == 1 else 's'} of {text}",), (), ())
-    for commit in history.commits:
-        report = history.check(commit)
-        if report is not None:
-            found, problems = (*total.found, *report.found), (*total.problems, *report.problems)
-            warnings = tuple(dict.fromkeys((*total.warnings, *report.warnings)))
-            not_compared = tuple(dict.fromkeys((*total.not_compared, *report.not_compared)))
-            total = replace(total, found=found, problems=problems, warnings=warnings, not_compared=not_compared)
-    return total
+    reports = [report for commit in history.commits if (report := history.check(commit)) is not None]
+    return Report(
+        (f"{count} commit{'' if count == 1 else 's'} of {text}",),
+        changes=tuple(change for report in reports for change in report.changes),
+        problems=tuple(problem for report in reports for problem in report.problems),
+        warnings=tuple(dict.fromkeys(warning for report in reports for warning in report.warnings)),
+        not_compared=tuple(dict.fromkeys(module for report in reports for module in report.not_compared)),
+    )
 
 
 class _History:
@@ -211,30 +178,35 @@ class _History:
     """
 
     def __init__(
-        self, journal: Journal, repository: Repository, commits: dict[str, list[str]], with_places: bool
+        self, journal: Journal, repository: Repository, commits: Mapping[str, list[str]], with_places: bool
     ) -> None:
         self._journal = journal
         self._repository = repository
         self.commits = commits
         self._with_places = with_places
-        self._last = next(reversed(commits), None)
         self._known: dict[str, frozenset[tuple[str, ...]]] = {}
         """What was found at the commits that were evaluated."""
+        self._usages: dict[str, Usage | None] = {}
+        """What the dictionaries of the commits use."""
 
     def check(self, commit: str) -> Report | None:
-        """What a commit brings; None if it touches no file that can matter."""
-        if commit != self._last and not _can_matter(self._repository, commit):
+        """What a commit brings; None if it touches nothing that the dictionaries of its parent used."""
+        parents = self.commits[commit]
+        usage = self._usages.get(parents[0]) if len(parents) == 1 else None
+        if usage is not None and not is_touched(usage, changes_of(self._repository, commit)):
+            self._usages[commit] = usage
             return None
         report = _check_commit(self._journal, self._repository, commit, self._with_places)
-        identities = frozenset(_identity(found.change) for found in report.found)
-        if report.found or report.problems:
-            before = frozenset[tuple[str, ...]]().union(*map(self._at, self.commits[commit]))
+        self._usages[commit] = report.usage
+        identities = frozenset(map(_identity, report.changes))
+        if report.changes or report.problems:
+            before = frozenset[tuple[str, ...]]().union(*map(self._at, parents))
             # What could not be looked at is taken to be as it was.
             self._known[commit] = identities | before if report.problems else identities
-            new = tuple(found for found in report.found if _identity(found.change) not in before)
-            return replace(report, found=new)
+            new = tuple(change for change in report.changes if _identity(change) not in before)
+            return replace(report, changes=new, evaluation=None)
         self._known[commit] = identities
-        return report
+        return replace(report, evaluation=None)
 
     def _at(self, commit: str) -> frozenset[tuple[str, ...]]:
         """What is found at a commit that was checked, or that the commits begin from."""
@@ -244,7 +216,7 @@ class _History:
             current = left.pop()
             if current not in self._known and current not in self.commits:
                 report = _check_commit(self._journal, self._repository, current, with_places=False)
-                self._known[current] = frozenset(_identity(found.change) for found in report.found)
+                self._known[current] = frozenset(map(_identity, report.changes))
             if current in self._known:
                 found |= self._known[current]
                 continue
@@ -254,32 +226,21 @@ class _History:
         return frozenset(found)
 
 
-def _can_matter(repository: Repository, commit: str) -> bool:
-    """Whether a commit touches a file that can change what a dictionary says, so that evaluating it is worth while."""
-    from mitosis.check.relevance import commit_can_matter
-
-    try:
-        with commit_state(repository, commit) as state:
-            return commit_can_matter(state, _touched(repository, commit))
-    except ConfigError:
-        return True
-
-
 def _check_commit(journal: Journal, repository: Repository, commit: str, with_places: bool) -> Report:
     label = f"commit {commit[:7]}"
     try:
         with commit_state(repository, commit) as state:
             return check_state(journal, state, with_places=with_places)
     except ConfigError as error:
-        return Report((label,), (), (Problem(label, (), str(error).partition("\n")[0]),))
+        return Report((label,), problems=(Problem(label, (), str(error).partition("\n")[0]),))
     except GitError as error:  # a filter of the user's fails, say
-        return Report((label,), (), (Problem(label, (), error.summary, error.output),))
+        return Report((label,), problems=(Problem(label, (), error.summary, error.output),))
 
 
 def _identity(change: Change) -> tuple[str, ...]:
     """What makes two changes that were seen at different commits the same."""
     digest = "" if change.is_flaky else change.digest
-    return (change.kind, change.step, change.parameter, change.variant, digest, *change.functions)
+    return (change.kind, *change.name, digest, *change.functions)
 
 
 def _commits(repository: Repository, text: str) -> dict[str, list[str]]:
@@ -289,9 +250,3 @@ def _commits(repository: Repository, text: str) -> dict[str, list[str]]:
     if len(lines) > _MOST_COMMITS:
         raise UnknownRevision(text, f"it has {len(lines)} commits, more than the {_MOST_COMMITS} checked at once")
     return {commit: parents for commit, *parents in map(str.split, lines)}
-
-
-def _touched(repository: Repository, commit: str) -> frozenset[str]:
-    """The files that a commit changes, other than by taking what one of its parents has."""
-    command = ("diff-tree", "--no-commit-id", "--name-only", "--no-renames", "-r", "--root", "-c", "-z", commit)
-    return frozenset(name for name in repository.git(*command).split("\0") if name)

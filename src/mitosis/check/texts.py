@@ -21,7 +21,7 @@ def not_compared(step: str) -> str:
 
 def change_lines(change: Change) -> Iterator[str]:
     """A change: one line, or one and its differences."""
-    name = change.full_name
+    name = change.name
     if change.kind == "removed":
         reason = change.reason or "not in the dictionary any more"
         yield f"{_INDENT}{name}   {change.locked or 'its value'} → {reason}{_used(change)}"
@@ -51,7 +51,7 @@ def _conflict_lines(change: Change) -> Iterator[str]:
     conflict = change.conflict
     meanings = () if conflict is None else conflict.meanings
     values = " or ".join(meaning.summary for meaning in meanings) or "several values"
-    yield f"{_INDENT}{change.full_name}   {values}{_used(change, 'one of them')}"
+    yield f"{_INDENT}{change.name}   {values}{_used(change, 'one of them')}"
     yield f"{_INDENT * 2}{'`mitosis variants` shows them' if conflict is None else conflict.resolve_command}"
 
 
@@ -61,9 +61,9 @@ def _changed_lines(change: Change) -> Iterator[str]:
     if redefinition.is_whole:
         value = redefinition.locked.summary
         values = f"{value} → {redefinition.now_summary}"
-        yield f"{_INDENT}{change.full_name}   {values}{_used(change, value)}"
+        yield f"{_INDENT}{change.name}   {values}{_used(change, value)}"
         return
-    yield f"{_INDENT}{change.full_name}{_used(change)}"
+    yield f"{_INDENT}{change.name}{_used(change)}"
     differences = redefinition.differences
     for path, text in differences[:_DIFFERENCES_SHOWN]:
         yield f"{_INDENT * 2}{path or 'value'}: {text}"

@@ -12,12 +12,13 @@ from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
-from mitosis.cli.table import print_line, print_warning
-from mitosis.cli.text import clean
+from mitosis.cli.output.table import print_line, print_warning
 from mitosis.exit_status import ExitStatus
+from mitosis.text import clean
 
 if TYPE_CHECKING:
-    from mitosis.check.reports import Found, Report
+    from mitosis.check.comparing import Change
+    from mitosis.check.reports import Report
 
 _VERSION = 1
 """Of the JSON."""
@@ -79,14 +80,14 @@ def _warnings(report: Report) -> tuple[str, ...]:
 def _print_text(report: Report, *, is_range: bool) -> None:
     from mitosis.check.texts import headed, remedies
 
-    for state in dict.fromkeys(found.state for found in report.found):
-        for line in headed([found.change for found in report.found if found.state == state], state):
+    for state in dict.fromkeys(change.state for change in report.changes):
+        for line in headed([change for change in report.changes if change.state == state], state):
             print_line(line)
-    for line in remedies([found.change for found in report.found]):
+    for line in remedies(report.changes):
         print_line(line)
-    if not report.has_steps and not report.found:
+    if not report.has_steps and not report.changes:
         print_line(f"checked {', '.join(report.states)}: no steps are registered there, so there is nothing to compare")
-    elif not report.found and not report.problems:
+    elif not report.changes and not report.problems:
         # What a range begins from may be wrong already.
         outcome = "none changes what a locked variant means" if is_range else "every locked variant means what it did"
         print_line(f"checked {', '.join(report.states)}: {outcome}")
@@ -98,7 +99,7 @@ def _as_json(report: Report) -> dict[str, Any]:
     return {
         "version": _VERSION,
         "checked": list(report.states),
-        "changes": [_change_as_json(found) for found in report.found],
+        "changes": [_change_as_json(change) for change in report.changes],
         "problems": [
             {"state": problem.state, "steps": list(problem.steps), "reason": problem.reason, "details": problem.details}
             for problem in report.problems
@@ -107,16 +108,15 @@ def _as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _change_as_json(found: Found) -> dict[str, Any]:
-    change = found.change
+def _change_as_json(change: Change) -> dict[str, Any]:
     redefinition = change.redefinition
     return {
         "kind": change.kind,
-        "step": change.step,
-        "parameter": change.parameter,
-        "variant": change.variant,
-        "state": found.state,
-        "commit": found.commit,
+        "step": change.name.step,
+        "parameter": change.name.parameter,
+        "variant": change.name.variant,
+        "state": change.state,
+        "commit": change.commit,
         "trials": change.trials,
         "locked": None
         if redefinition is None
@@ -159,11 +159,10 @@ def _annotations(report: Report) -> Iterator[str]:
     """Workflow commands of GitHub Actions, see its documentation: one annotation for each change and problem."""
     from mitosis.check.texts import headed
 
-    for found in report.found:
-        change = found.change
-        head, *lines = headed([change], found.state)
+    for change in report.changes:
+        head, *lines = headed([change], change.state)
         command = "error" if change.is_breaking else "warning"
-        facts = {"title": change.full_name}
+        facts = {"title": str(change.name)}
         if change.place is not None:
             facts = {"file": change.place.file, "line": str(change.place.line), **facts}
         properties = ",".join(f"{name}={_escaped(clean(text), in_property=True)}" for name, text in facts.items())

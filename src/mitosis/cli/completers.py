@@ -26,10 +26,9 @@ if TYPE_CHECKING:
 Candidates = list[tuple[str, str]]
 """Words, each with a description, which may be empty."""
 
-WITHOUT_HELP = frozenset({"textconv"})
-"""Commands for programs, which the help does not list."""
-
 _MOST_TRIALS = 50
+_MOST_BYTES = 2**18
+"""Of a module. Whoever waits for the names in it would wait too long for more."""
 _MOST_REFS = 500
 _DESCRIPTION_LETTERS = 80
 _SUMMARIES_S = 0.05
@@ -55,9 +54,9 @@ def steps(context: CompletionContext) -> Candidates:
     """
     taken = {*_typed(context, "steps")}
     if context.index == 0 and not _follows_run():
-        from mitosis.cli import app
+        from mitosis.parameters import COMMANDS
 
-        taken |= {*app, *WITHOUT_HELP}
+        taken |= COMMANDS
     with _here(context) as here:
         return _offered(_with_summaries(here, [name for name in here.steps if name not in taken]))
 
@@ -118,15 +117,15 @@ def _parameters(
 
 def keys(context: CompletionContext) -> Candidates:
     """Keys of the newest trials that are not on the line yet."""
-    from mitosis.cli.text import moment, result
+    from mitosis.text import format_moment, format_value
 
     given = _typed(context, context.argument.field_info.name)
     with _here(context, is_registered=False) as here:
         trials = here.lookup.newest_trials(context.incomplete, _MOST_TRIALS)
     found = []
     for trial in trials:
-        main = f"main = {result(trial.main)}" if trial.status == "finished" else ""
-        facts = (trial.experiment, trial.status, main, moment(trial.started, relative=True))
+        main = f"main = {format_value(trial.main)}" if trial.status == "finished" else ""
+        facts = (trial.experiment, trial.status, main, format_moment(trial.started, relative=True))
         if trial.key not in given:
             found.append((trial.key, " · ".join(filter(None, facts))))
     return _offered(found)
@@ -251,9 +250,9 @@ def _here(context: CompletionContext, module: str | None = None, *, is_registere
     from pathlib import Path
 
     from mitosis.config import CONFIG_NAME, Config, find_config, module_step
-    from mitosis.dictionaries.names import Names, reader_of_files
-    from mitosis.dictionaries.reading import SourceReader
-    from mitosis.dictionaries.syntax import Modules
+    from mitosis.dictionaries.modules import Modules, reader_of_files
+    from mitosis.dictionaries.names import Names
+    from mitosis.dictionaries.source import SourceReader
     from mitosis.errors.base import MitosisError
     from mitosis.git.repository import find_repository
     from mitosis.journal.lookup import Lookup
@@ -270,7 +269,7 @@ def _here(context: CompletionContext, module: str | None = None, *, is_registere
         with contextlib.suppress(MitosisError):
             registered[module] = module_step(module)
     with Lookup(repository) as lookup:
-        names = Names(registered, SourceReader(Modules(config, reader_of_files(root))), lookup)
+        names = Names(registered, SourceReader(Modules(config, reader_of_files(root, _MOST_BYTES))), lookup)
         yield _Here(repository, registered, lookup, names)
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from mitosis.cli.table import print_line
+from mitosis.cli.output.table import print_line
 
 _BASH = r"""
 # Readline takes words apart at the letters in COMP_WORDBREAKS, among them = and :. Here the words are put together as
@@ -124,7 +124,7 @@ def completion(shell: Shell, /, *, install: bool = False) -> int:
 
 def make_script(shell: Shell) -> str:
     """The script for a shell."""
-    from mitosis.cli import app
+    from mitosis.cli.app import app
 
     script = app.generate_completion(prog_name="mitosis", shell=shell)
     if shell == "bash":
@@ -140,7 +140,7 @@ def _install(shell: Shell, script: str) -> None:
     Raises:
         FileTrouble: a file cannot be written.
     """
-    from mitosis.cli import app
+    from mitosis.cli.app import app
     from mitosis.errors.files import FileTrouble
 
     try:

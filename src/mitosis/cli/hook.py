@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from mitosis.cli.table import print_line
+from mitosis.cli.output.table import print_line
 from mitosis.exit_status import ExitStatus
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
-from mitosis.cli.table import print_line, print_warning
-from mitosis.cli.text import clean, value_summary
+from mitosis.cli.output.table import print_line, print_warning, value_summary
 from mitosis.exit_status import ExitStatus
+from mitosis.text import clean
 
 
 def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_functions: Flag = False) -> int:
@@ -24,10 +24,10 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
         accept_functions: Functions whose bodies have changed since they were locked are meant as they are now: nobody
             is warned of it any more.
     """
-    from mitosis.check.comparing import as_variant, flaky_names, meaning_name
-    from mitosis.check.states import commit_state
+    from mitosis.check.comparing import flaky_names
     from mitosis.check.texts import FLAKY
     from mitosis.config import select_steps
+    from mitosis.dictionaries.states import commit_state
     from mitosis.errors.experiment import LookupTrouble
     from mitosis.errors.repository import NoCommit
     from mitosis.errors.usage import UsageError
@@ -47,7 +47,7 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
             )
         wanted = list(dict.fromkeys(steps)) or list(state.config.steps)
         chosen = [step.name for step in select_steps(state.config, wanted)]
-        evaluation = state.evaluate(state.config, chosen)
+        evaluation = state.evaluate(chosen)
         for trouble in evaluation.troubles:
             raise LookupTrouble(f"nothing was locked: {trouble.reason}", trouble.details)
         for package, path in evaluation.elsewhere.items():
@@ -59,11 +59,11 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
             )
         journal = Journal(repository)
         locked = {lock.name for lock in journal.locks()}
-        digests = {meaning_name(meaning): meaning.digest for meaning in evaluation.meanings}
+        digests = {meaning.name: meaning.digest for meaning in evaluation.meanings}
         flaky = flaky_names({name: digest for name, digest in digests.items() if name not in locked}, state)
-    meanings = [meaning for meaning in evaluation.meanings if meaning_name(meaning) not in flaky]
+    meanings = [meaning for meaning in evaluation.meanings if meaning.name not in flaky]
     done = journal.lock(
-        [as_variant(meaning) for meaning in meanings],
+        meanings,
         repository.head,
         identity,
         accept_functions=accept_functions,

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.table import print_line
+from mitosis.cli.output.table import print_line
 
 
 def init(*, config: str | None = None) -> int:

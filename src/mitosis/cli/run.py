@@ -10,11 +10,14 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from mitosis.git.repository import Repository
     from mitosis.runner.request import Outcome
+
+
+class NothingToRun(Exception):
+    """Neither a step nor anything else is given: whoever types that wants to know what there is."""
 
 
 def run(
@@ -123,13 +126,13 @@ def run(
 ) -> int:
     """Run a trial of the experiment that consists of these steps, and record it."""
     if not steps and module is None and not (param or eval_param or debug or as_json):
-        return _say_what_to_do()
-    from mitosis.cli import desktop
-    from mitosis.cli.progress import make_progress
-    from mitosis.cli.progress.lines import notification
+        raise NothingToRun
+    from mitosis.cli.output import desktop
+    from mitosis.cli.output.progress import make_progress
+    from mitosis.cli.output.progress_lines import notification
     from mitosis.errors.usage import UsageError
-    from mitosis.runner import run as run_trial
     from mitosis.runner.request import Request
+    from mitosis.runner.run import run as run_trial
 
     request = Request(
         folder=Path.cwd(),
@@ -153,14 +156,14 @@ def run(
                 progress.finish(outcome)
     except BaseException as error:
         if as_json:  # whatever it is, the reader of standard output gets an object
-            from mitosis.cli.as_json import print_error
+            from mitosis.cli.output.as_json import print_error
 
             print_error(error)
         if notify and isinstance(error, Exception):
             desktop.notify("mitosis", str(error).partition("\n")[0])
         raise
     if as_json:
-        from mitosis.cli.as_json import print_outcome
+        from mitosis.cli.output.as_json import print_outcome
 
         print_outcome(outcome)
     if notify:
@@ -184,8 +187,8 @@ def _let_go(stream: IO[str]) -> None:
 
 
 def _open(outcome: Outcome) -> None:
-    from mitosis.cli.desktop import open_in_browser
-    from mitosis.cli.table import print_warning
+    from mitosis.cli.output.desktop import open_in_browser
+    from mitosis.cli.output.table import print_warning
 
     if outcome.page is not None and not open_in_browser(outcome.page):
         print_warning("there is no browser here to open the page in")
@@ -198,15 +201,7 @@ def _share(repository: Repository, outcome: Outcome, out: IO[str] | None) -> Non
 
         push_after_trial(repository, outcome.remote, out)
     elif outcome.signal is None:
-        from mitosis.cli.table import print_unmerged
+        from mitosis.cli.output.table import print_unmerged
         from mitosis.journal.journal import Journal
 
         print_unmerged(Journal(repository))
-
-
-def _say_what_to_do() -> int:
-    """What `mitosis` alone prints."""
-    from mitosis.cli import app
-
-    app.help_print()
-    return ExitStatus.REFUSED

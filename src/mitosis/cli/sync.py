@@ -10,8 +10,9 @@ from typing import IO, TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.table import print_conflicts, print_line, print_warning
-from mitosis.cli.text import clean, is_terminal
+from mitosis.cli.output.streams import is_terminal
+from mitosis.cli.output.table import print_conflicts, print_line, print_warning
+from mitosis.text import clean
 
 if TYPE_CHECKING:
     from mitosis.git.repository import Repository

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitosis.cli.arguments import Flag
-from mitosis.cli.table import print_line
-from mitosis.cli.text import clean, is_terminal
+from mitosis.cli.output.streams import is_terminal
+from mitosis.cli.output.table import print_line
 from mitosis.exit_status import ExitStatus
+from mitosis.text import clean
 
 if TYPE_CHECKING:
-    from mitosis.verify import Finding, Report
+    from mitosis.verify.findings import Finding, Report
 
 _MARKS = {"error": "✗", "warning": "!", "info": "·"}
 _SHOWN_OF_A_KIND = 20

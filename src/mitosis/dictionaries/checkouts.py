@@ -34,8 +34,6 @@ class Checkout:
     """The folder that holds them: the top of the working tree, or a temporary folder."""
     top: Path
     """The top of the working tree, whose place `root` takes. Both are free of symbolic links."""
-    is_whole: bool
-    """False when only a selection of files was checked out."""
 
 
 class TrackedFile(NamedTuple):
@@ -53,7 +51,7 @@ class TrackedFile(NamedTuple):
 def working_tree(repository: Repository) -> Checkout:
     """The working tree as it is, with what is neither staged nor committed."""
     top = Path(os.path.realpath(repository.root))
-    return Checkout(root=top, top=top, is_whole=True)
+    return Checkout(root=top, top=top)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +128,7 @@ class Index:
             for name, file in self.files.items():
                 if file.is_submodule:
                     _link_folder(root / name, top / name)
-            yield Checkout(root=root, top=top, is_whole=names is None)
+            yield Checkout(root=root, top=top)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,10 @@ from typing import Any
 
 from mitosis.config import Config, StepConfig
 from mitosis.dictionaries.checkouts import Checkout
+from mitosis.dictionaries.modules import source_folders
+from mitosis.dictionaries.usage import MODULE, Usage
 from mitosis.temporary import TemporaryFolder
+from mitosis.variants import Variant, VariantName
 
 TIME_LIMIT_S = 30.0
 
@@ -26,7 +29,7 @@ _REPLY_LIMIT_BYTES = 600 * 2**20
 """A longer file of replies was not written by the process alone."""
 _DRAIN_S = 1.0
 """How long to wait for the rest of the output when the process has ended."""
-_START = "import sys; from mitosis.dictionaries.process import main; main(*sys.argv[1:])"
+_START = "import sys; from mitosis.dictionaries.evaluator import main; main(*sys.argv[1:])"
 
 _HOOK_VARIABLES = frozenset(
     (
@@ -43,29 +46,11 @@ _HOOK_VARIABLES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a variant means."""
-
-    step: str
-    parameter: str
-    variant: str
-    digest: str
-    value: bytes
-    """Canonical bytes."""
-    source: str
-    """The dictionary, `module:qualified.name`."""
-    functions: Mapping[str, str]
-    """Digests of the source of the functions and classes that the value names; see `mitosis.canonical.sources`."""
-
-
-@dataclass(frozen=True, slots=True)
 class Refused:
     """An entry of a dictionary that has no meaning that lasts, or that raises."""
 
-    step: str
-    parameter: str
-    variant: str
-    """Empty where what the parameter has is no mapping of variants, or cannot be listed."""
+    name: VariantName
+    """Without a variant where what the parameter has is no mapping of variants, or cannot be listed."""
     reason: str
     """A clause, on one line."""
     has_raised: bool = False
@@ -76,7 +61,7 @@ class Refused:
     @property
     def full_name(self) -> str:
         """`step.parameter=variant`, or `step.parameter`."""
-        return f"{self.step}.{self.parameter}={self.variant}" if self.variant else f"{self.step}.{self.parameter}"
+        return str(self.name) if self.name.variant else self.name.of_parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +81,14 @@ class Trouble:
 class Evaluation:
     """What the lookup dictionaries of one state of the repository mean."""
 
-    meanings: tuple[Meaning, ...]
-    refused: tuple[Refused, ...]
-    troubles: tuple[Trouble, ...]
-    files: frozenset[str]
-    """The modules that were imported and the files that were read, relative to the top, with `/`."""
+    meanings: tuple[Variant, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    usage: Usage = field(default_factory=Usage)
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Packages of lookup modules that the repository has, though trials import them from this path: another copy of
     them is installed, or something else has their name. They are evaluated as trials have them in the working tree, and
     as the repository has them in a checkout."""
-    seen: Seen = field(default_factory=lambda: Seen(), repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What else the user's code looked for below the top. Paths are relative to it, with `/`."""
-
-    touched: frozenset[str] = frozenset()
-    """Paths that were opened or asked about, whether they are there or not."""
-    listed: frozenset[str] = frozenset()
-    """Folders whose names were asked for; the top itself is empty."""
-    missing: frozenset[str] = frozenset()
-    """Dotted names of modules that were not found."""
-    is_complete: bool = True
-    """Whether the process came to its end, so that nothing is left out here."""
 
 
 def evaluate(
@@ -137,7 +106,7 @@ def evaluate(
         time_limit_s: for all of them.
     """
     chosen = [step for name, step in config.steps.items() if steps is None or name in steps]
-    collected = _Collected({step.name: step for step in chosen}, checkout)
+    collected = _Collected({step.name: step for step in chosen}, checkout, source_folders(config))
     deadline = time.monotonic() + time_limit_s
     left = chosen
     while left:
@@ -168,7 +137,6 @@ def _request(checkout: Checkout, config: Config, steps: Sequence[StepConfig]) ->
         "steps": described,
         "own": sorted({step["module"].partition(".")[0] for step in described}),
         "folders": list(dict.fromkeys(folders)),
-        "asking": not checkout.is_whole,
     }
 
 
@@ -299,16 +267,15 @@ def _read_replies(path: Path) -> Iterator[dict[str, Any]]:
 class _Collected:
     """What the replies say, of one process after the other."""
 
-    def __init__(self, steps: Mapping[str, StepConfig], checkout: Checkout) -> None:
+    def __init__(self, steps: Mapping[str, StepConfig], checkout: Checkout, folders: Sequence[str]) -> None:
         self._steps = steps
+        self._folders = folders
         self._root, self._top = str(checkout.root), str(checkout.top)
-        self._meanings: list[Meaning] = []
+        self._meanings: list[Variant] = []
         self._refused: list[Refused] = []
         self._troubles: list[Trouble] = []
         self._files: set[str] = set()
-        self._touched: set[str] = set()
-        self._listed: set[str] = set()
-        self._missing: set[str] = set()
+        self._looked_for: dict[str, set[str]] = {kind: set() for kind in ("asked", "listed", "missing", "imported")}
         self._is_complete = True
         self._elsewhere: dict[str, str] = {}
 
@@ -324,9 +291,11 @@ class _Collected:
             if kind == "begin":
                 began = reply
             elif kind == "meaning":
-                self._meanings.append(Meaning(**reply, source=self._steps[reply["step"]].lookup))
+                name = VariantName(*reply.pop("name"))
+                self._meanings.append(Variant(name, **reply, source=self._steps[name.step].lookup))
             elif kind == "refused":
-                self._refused.append(Refused(**{**reply, "reason": self._in_place(reply["reason"])}))
+                reason = self._in_place(reply.pop("reason"))
+                self._refused.append(Refused(VariantName(*reply.pop("name")), reason, **reply))
             elif kind == "trouble":
                 self._add_trouble(reply["steps"], reply["reason"], reply["details"] or end.output, "raised")
                 done.update(reply["steps"])
@@ -336,9 +305,8 @@ class _Collected:
                 self._files.update(reply["files"])
             elif kind == "end":
                 has_ended = True
-                self._touched.update(reply["touched"])
-                self._listed.update(reply["listed"])
-                self._missing.update(reply["missing"])
+                for kind, found in self._looked_for.items():
+                    found.update(reply[kind])
                 self._elsewhere.update(reply["elsewhere"])
         if has_ended:
             return done | {step.name for step in steps}
@@ -368,15 +336,14 @@ class _Collected:
         return text.replace(self._root, self._top)
 
     def evaluation(self) -> Evaluation:
-        seen = Seen(frozenset(self._touched), frozenset(self._listed), frozenset(self._missing), self._is_complete)
-        return Evaluation(
-            meanings=tuple(self._meanings),
-            refused=tuple(self._refused),
-            troubles=tuple(self._troubles),
+        packages = {path.rpartition("/")[0] for path in self._files if path.endswith(MODULE)}
+        usage = Usage(
             files=frozenset(self._files),
-            elsewhere=self._elsewhere,
-            seen=seen,
+            packages=frozenset(packages.difference(self._folders)),
+            is_complete=self._is_complete,
+            **{kind: frozenset(found) for kind, found in self._looked_for.items()},
         )
+        return Evaluation(tuple(self._meanings), tuple(self._refused), tuple(self._troubles), usage, self._elsewhere)
 
 
 def _manner(status: int | None) -> str:

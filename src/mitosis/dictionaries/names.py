@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 from mitosis.config import StepConfig
-from mitosis.dictionaries.reading import Signature, SourceReader
+from mitosis.dictionaries.source import Signature, SourceReader
 from mitosis.journal.lookup import Lookup
 
 _MOST_SUMMARIES = 100
@@ -89,22 +88,3 @@ class Names:
     def _some(variants: Mapping[str, str]) -> str:
         shown = ", ".join(list(variants)[:_SHOWN_VARIANTS])
         return f"{shown}, ..." if len(variants) > _SHOWN_VARIANTS else shown
-
-
-def reader_of_files(root: Path) -> Callable[[str], bytes | None]:
-    """What reads files of a working tree for `Modules`; those that are too large are empty.
-
-    Args:
-        root: the top of the working tree.
-    """
-
-    def read(name: str) -> bytes | None:
-        path = root / name
-        try:
-            if not path.is_file():
-                return None
-            return path.read_bytes() if path.stat().st_size <= _MOST_BYTES else b""
-        except OSError:
-            return None
-
-    return read

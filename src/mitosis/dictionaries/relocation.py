@@ -1,4 +1,6 @@
-"""Import the modules of a checkout in place of those of the working tree. Runs in the evaluating process.
+"""Import the modules of a checkout in place of those of the working tree, and note what is looked for.
+
+Runs in the evaluating process.
 
 What Python's own finders, the entries of `sys.path` and the finders of editable installs lead to below the top of the
 working tree is found at the same place of the checkout, or not at all. `sys.path` stays as it is, since it is also
@@ -10,13 +12,19 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
+from pathlib import PurePath
 from types import ModuleType
 from typing import Any
 
-from mitosis.installed import environment_folders, real_path
+from mitosis.files import environment_folders, real_path
+
+_IMPORT_SYSTEM = "<frozen importlib._bootstrap_external>"
+_FOLLOWING_LINKS = ("realpath", "_joinrealpath")
+"""Functions of `os.path` that ask about every folder on the way, without regard to whether it is there."""
+_WRITES = os.O_WRONLY | os.O_RDWR
 
 
 class Places:
@@ -190,3 +198,59 @@ def relocate_imports(places: Places, own: Iterable[str], folders: Sequence[str])
     sys.meta_path[:] = [f if f in keep else _Moved(f, places, imports.missing) for f in sys.meta_path]
     sys.meta_path.insert(0, _OwnModules(own, folders, places, imports.elsewhere))
     return imports
+
+
+class Watch:
+    """What was opened, listed or asked for, by absolute path, from when it was started."""
+
+    def __init__(self) -> None:
+        self.read: set[str] = set()
+        """Files that were opened for reading, whether they are there or not."""
+        self.listed: set[str] = set()
+        """Folders whose names were asked for, other than by the import system."""
+        self.asked: set[str] = set()
+        """Paths that were asked about (is it there, how large is it)."""
+
+    def start(self, *, asking: bool) -> None:
+        """Note from now on what this process looks for; there is no end to it but that of the process.
+
+        Args:
+            asking: whether to note also what is only asked about. Python does not announce that, so the functions of
+                `os` are replaced; `os.path` and `pathlib` go through them.
+        """
+        sys.addaudithook(self._hear)
+        if asking:
+            for name in ("stat", "lstat", "access"):
+                setattr(os, name, self._noting(getattr(os, name)))
+
+    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and len(arguments) == 3:
+            path, mode, flags = arguments
+            writes = isinstance(flags, int) and flags & _WRITES
+            if ("r" in mode and "+" not in mode) if isinstance(mode, str) else not writes:
+                _note(path, self.read)
+        elif event == "sqlite3.connect":
+            _note(arguments[0], self.read)
+        elif event in ("os.listdir", "os.scandir") and sys._getframe(1).f_code.co_filename != _IMPORT_SYSTEM:
+            _note("." if arguments[0] is None else arguments[0], self.listed)
+
+    def _noting(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(path: Any, *arguments: Any, **options: Any) -> Any:
+            if sys._getframe(1).f_code.co_name not in _FOLLOWING_LINKS:
+                _note(path, self.asked)
+            return function(path, *arguments, **options)
+
+        return noting
+
+
+def _note(path: object, into: set[str]) -> None:
+    """Add a path. It must not raise: what is called from an audit hook would fail in the user's hands."""
+    if isinstance(path, PurePath):
+        path = str(path)
+    if type(path) is bytes:
+        path = os.fsdecode(path)
+    if type(path) is str and "\0" not in path:
+        try:
+            into.add(os.path.abspath(path))
+        except OSError:  # the working directory is gone, and a relative path leads nowhere
+            return

@@ -11,6 +11,7 @@ import contextlib
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from mitosis.errors.repository import GitError
 
 if TYPE_CHECKING:
     from mitosis.check.reports import Report
-    from mitosis.check.states import State
+    from mitosis.dictionaries.states import State
     from mitosis.git.repository import Repository
     from mitosis.journal.journal import Journal
 
@@ -59,14 +60,18 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _check(is_strict: bool) -> int:
-    from mitosis.check.relevance import can_matter, learn
     from mitosis.git.repository import find_repository
 
     repository = find_repository(Path.cwd())
+    # Where nothing was ever locked, this tells without a program.
+    if not repository.may_have_refs("refs/mitosis/"):
+        return 0
+    from mitosis.check.relevance import can_matter, learn
+
     if not can_matter(repository):
         return 0
     from mitosis.check.reports import check_state
-    from mitosis.check.states import staged_state
+    from mitosis.dictionaries.states import staged_state
     from mitosis.journal.journal import Journal
 
     journal = Journal(repository)
@@ -79,42 +84,49 @@ def _check(is_strict: bool) -> int:
         is_strict = is_strict or state.hook == "strict"
         # Merging journals brings conflicts, and no commit of the dictionaries does.
         report = check_state(journal, state, repeats=False).without_conflicts()
-        if state.config is not None and report.evaluation is not None:
-            learn(repository, state, report.evaluation)
-        report = _news(journal, report, state, time_limit_s)
+        if report.usage is not None:
+            learn(repository, report.usage)
+        if report.changes:
+            report = _news(journal, report, state, time_limit_s)
     return _tell(report, is_strict)
 
 
 def _news(journal: Journal, report: Report, staged: State, time_limit_s: float) -> Report:
     """What a commit brings: without what is so at HEAD already, which somebody has decided to live with."""
-    from mitosis.check.reports import check_state, mark_flaky
-    from mitosis.check.states import commit_state
+    from mitosis.check.comparing import with_flaky_marked
+
+    before = _before(journal, staged, time_limit_s)
+    if before is not None:
+        # Only what is news otherwise is evaluated once more.
+        report = report.without(before)
+    report = replace(report, changes=with_flaky_marked(report.changes, staged))
+    return report if before is None else report.without(before)
+
+
+def _before(journal: Journal, staged: State, time_limit_s: float) -> Report | None:
+    """What is found at HEAD; None if there is none, or nothing can be told of it."""
+    from mitosis.check.reports import check_state
+    from mitosis.dictionaries.states import commit_state
     from mitosis.errors.usage import ConfigError
 
-    assert staged.index is not None
-    # A sparse checkout leaves out the same files then as now.
-    without = staged.index.left_out
     head = journal.repository.head
-    if not report.found:
-        return report
-    if head is None:
-        return mark_flaky(report, staged)
+    if head is None or staged.index is None:
+        return None
     try:
+        # A sparse checkout leaves out the same files then as now.
+        without = staged.index.left_out
         with commit_state(journal.repository, head, time_limit_s=time_limit_s, without=without) as state:
             # What submodules say is what is in the working tree: it is not known what it was before.
-            if _submodules(state) == _submodules(staged):
-                before = check_state(journal, state, repeats=False)
-                # Evaluated once more is only what is news otherwise.
-                return mark_flaky(report.without(before), staged).without(before)
+            is_known = _submodules(state) == _submodules(staged)
+            return check_state(journal, state, repeats=False) if is_known else None
     except (ConfigError, GitError):  # what is wrong with HEAD is no fault of this commit
-        pass
-    return mark_flaky(report, staged)
+        return None
 
 
 def _submodules(state: State) -> dict[str, str]:
     """The commits of the submodules."""
-    assert state.index is not None
-    return {name: file.oid for name, file in state.index.files.items() if file.is_submodule}
+    files = {} if state.index is None else state.index.files
+    return {name: file.oid for name, file in files.items() if file.is_submodule}
 
 
 def _tell(report: Report, is_strict: bool) -> int:
@@ -122,7 +134,7 @@ def _tell(report: Report, is_strict: bool) -> int:
     from mitosis.check.texts import headed, remedies
 
     # Those that break trials first: they must not be among what is left out.
-    changes = sorted((found.change for found in report.found), key=lambda change: not change.is_breaking)
+    changes = sorted(report.changes, key=lambda change: not change.is_breaking)
     lines = headed(changes[:_MOST_SHOWN], "this commit")
     _say(line if line.startswith(" ") else f"mitosis: {line}" for line in lines)
     if len(changes) > _MOST_SHOWN:
@@ -133,7 +145,7 @@ def _tell(report: Report, is_strict: bool) -> int:
         return 0
     _say(remedies(changes))
     if report.breaks:
-        names = ", ".join(f"`{change.full_name}`" for change in changes if change.is_breaking)
+        names = ", ".join(f"`{change.name}`" for change in changes if change.is_breaking)
         _say([f"Trials with {names} will be refused. Give the new value its own name, or restore the locked one."])
     if report.breaks and is_strict:
         _say(["The commit is stopped, for the hook is strict; `git commit --no-verify` goes on without it."])

@@ -13,9 +13,9 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from mitosis.blobs import blob_id
-from mitosis.in_kernel import let_interrupts_pass
-from mitosis.installed import environment_folders, is_installed, real_path
+from mitosis.files import blob_id, environment_folders, is_installed, real_path
+from mitosis.in_kernel.user_code import let_interrupts_pass
+from mitosis.protocol import ImportedFile, Imports, ListImports
 
 _imported: dict[str, str] = {}
 """Path of each source file compiled below the working tree -> git blob id of its bytes."""
@@ -55,35 +55,25 @@ def watch_imports(root: Path) -> None:
     SourceFileLoader.source_to_code = watched_source_to_code  # type: ignore[assignment,method-assign]
 
 
-def list_imports(root: str) -> dict[str, Any]:
-    """The files below `root` that modules were imported from, as they were spelled, with module and blob id.
+def list_imports(question: ListImports) -> Imports:
+    """The files below a folder that modules were imported from, as they were spelled, with module and blob id.
 
-    A file counts that a symbolic link leads to, and one that a link inside the working tree leads out to.
-
-    Args:
-        root: top of the working tree.
-
-    Returns:
-        `files`: a list of `[module, path, blob id or None]`, where the id is None for what was not compiled from
-        source here (extension modules); `folders`: the environment's folders.
+    A file counts that a symbolic link leads to, and one that a link inside the folder leads out to.
     """
-    prefix = root.rstrip(os.sep) + os.sep
-    found: dict[str, tuple[str, str | None]] = {}
+    prefix = question.root.rstrip(os.sep) + os.sep
+    found: dict[str, ImportedFile] = {}
     for name, module in list(sys.modules.items()):
         path = _module_file(module)
         if path is None or is_installed(path):
             continue
         real = real_path(path)
         if real.startswith(prefix) or path.startswith(prefix):
-            found[path] = (name, _imported.get(real))
+            found[path] = ImportedFile(name, path, _imported.get(real))
     spelled = {real_path(path) for path in found}
     for path, oid in _imported.items():
         if path not in spelled:
-            found[path] = ("?", oid)
-    return {
-        "files": [[name, path, oid] for path, (name, oid) in sorted(found.items())],
-        "folders": environment_folders(),
-    }
+            found[path] = ImportedFile("?", path, oid)
+    return Imports(tuple(found[path] for path in sorted(found)), tuple(environment_folders()))
 
 
 def _module_file(module: Any) -> str | None:

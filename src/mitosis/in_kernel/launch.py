@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgpack
-
-from mitosis.in_kernel import import_operations
+from mitosis.in_kernel.answering import import_all
+from mitosis.protocol import Setup
+from mitosis.typed_msgpack import unpack
 
 _WITHOUT = "debugpy"
 _FORKS = "forks"
@@ -30,7 +30,7 @@ def main(connection: str, setup: str | None) -> None:
 
     Args:
         connection: path of the connection file.
-        setup: path of a msgpack file with the arguments of `prepare`; None to leave it out.
+        setup: path of a file with the packed `Setup`; None to leave that out.
     """
     die_with_runner()
     gc.disable()
@@ -48,8 +48,8 @@ def main(connection: str, setup: str | None) -> None:
     if setup is not None:
         from mitosis.in_kernel.prepare import prepare
 
-        prepare(**msgpack.unpackb(Path(setup).read_bytes(), raw=False, unicode_errors="surrogatepass"))
-    import_operations()
+        prepare(unpack(Path(setup).read_bytes(), Setup))
+    import_all()
     gc.freeze()
     gc.enable()
     app.start()

@@ -1,53 +1,44 @@
-"""Make the kernel ready: search path, log, end of life."""
+"""Make the kernel ready: search path, log, signals, no input, end of life."""
 
 from __future__ import annotations
 
 import atexit
+import bdb
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
 
-from mitosis.in_kernel.ending import leave_signals_to_runner
+from IPython.core.getipython import get_ipython
+
 from mitosis.in_kernel.figures import set_up_figures
 from mitosis.in_kernel.imports import watch_imports
-from mitosis.in_kernel.no_input import close_input
 from mitosis.in_kernel.streams import send_in_order
+from mitosis.protocol import Setup
 
 LOG_FORMAT = "{levelname}:{asctime}:{module}:{lineno}:{message}"
+_SIGNALS = ("SIGTERM", "SIGHUP")
+_PROMPT_LIMIT = 60
+_ENDING = "a trial gets no input."
 
 
-def prepare(
-    *,
-    root: str,
-    pythonpath: list[str],
-    log: str,
-    debug: bool,
-    figure_dpi: float | None = None,
-    figure_format: str = "png",
-) -> None:
-    """Set up the kernel before any of the user's code runs.
-
-    Args:
-        root: top of the working tree, whose imports are watched.
-        pythonpath: folders to append to the search path, after what is installed.
-        log: file for the root logger's records.
-        debug: whether to log from DEBUG instead of INFO.
-        figure_dpi: pixels per inch of figures; None for what is sharp on any screen.
-        figure_format: `png` or `svg`.
-    """
+def prepare(setup: Setup) -> None:
+    """Set up the kernel before any of the user's code runs."""
     atexit.register(_end)
-    leave_signals_to_runner()
-    close_input()
-    watch_imports(Path(root))
-    sys.path.extend(folder for folder in pythonpath if folder not in sys.path)
+    _leave_signals_to_runner()
+    _close_input()
+    watch_imports(Path(setup.root))
+    sys.path.extend(folder for folder in setup.pythonpath if folder not in sys.path)
     root_logger = logging.getLogger()
-    root_logger.setLevel(logging.DEBUG if debug else logging.INFO)
-    handler = logging.FileHandler(log, encoding="utf-8", errors="backslashreplace")
+    root_logger.setLevel(logging.DEBUG if setup.debug else logging.INFO)
+    handler = logging.FileHandler(setup.log, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter(LOG_FORMAT, style="{"))
     root_logger.addHandler(handler)
     send_in_order()
-    set_up_figures(figure_dpi, figure_format)
+    set_up_figures(setup.figure_dpi, setup.figure_format)
 
 
 def _end() -> None:
@@ -58,3 +49,54 @@ def _end() -> None:
     """
     logging.shutdown()
     os._exit(0)
+
+
+def _leave_signals_to_runner() -> None:
+    """Let signals pass that ask this process to end: the runner interrupts the step, and records why.
+
+    Whoever runs jobs sends them to all processes of a job at once. A process that the experiment forks ends by them, as
+    ever, and so does a program that it starts. Signals that are ignored stay so: somebody used `nohup`.
+    """
+    pid = os.getpid()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != pid:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    for name in _SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, handle)
+
+
+class NoInput(EOFError):
+    """The experiment asked for input. It is what Python raises where standard input is closed, and says more."""
+
+
+def _close_input() -> None:
+    """Have `input`, `getpass` and debuggers raise `NoInput` at once: who runs it again would have to type the same."""
+    shell: Any = get_ipython()
+    # ipykernel replaces `input` and `getpass` while a cell runs, by these.
+    shell.kernel.raw_input = _input
+    shell.kernel.getpass = _getpass
+    # Where pdb and IPython's debugger begin. They take an end of input for a wish to quit, and say nothing of why.
+    bdb.Bdb.set_trace = _set_trace  # type: ignore[method-assign, assignment]
+
+
+def _input(prompt: object = "", /) -> NoReturn:
+    _refuse("input", prompt)
+
+
+def _getpass(prompt: str = "", stream: object = None, **_: object) -> NoReturn:
+    _refuse("getpass", prompt)
+
+
+def _refuse(name: str, prompt: object) -> NoReturn:
+    asked = str(prompt).strip()[:_PROMPT_LIMIT]
+    call = f"{name}({asked!r})" if asked else f"{name}()"
+    raise NoInput(f"{call}: {_ENDING} Make it a parameter of the step: -e STEP.PARAM=VALUE")
+
+
+def _set_trace(debugger: bdb.Bdb, *_: object, **__: object) -> NoReturn:
+    raise NoInput(f"a debugger is to stop here: {_ENDING} Take the breakpoint out, or run the notebook in Jupyter")

@@ -15,7 +15,7 @@ from typing import Any
 from ipykernel.iostream import OutStream
 from IPython.core.getipython import get_ipython
 
-from mitosis.installed import is_installed
+from mitosis.files import is_installed
 
 LOG_STREAM = "log"
 """The name of the stream of log lines, which the runner shows and does not put into the notebook: it has the log."""

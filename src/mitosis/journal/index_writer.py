@@ -6,8 +6,7 @@ import contextlib
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
@@ -16,8 +15,9 @@ from mitosis.journal.locks import used_lock
 from mitosis.journal.objects import UnreadableBefore, iter_changes
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
 from mitosis.journal.store import Store
-from mitosis.records import MAX_RECORD_BYTES, decode_trial
-from mitosis.records.fields import TrialRecord
+from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
+from mitosis.records.trial import TrialRecord
+from mitosis.records.view import COLUMNS, values_of
 from mitosis.text import parse_moment
 
 _READ_AT_ONCE = 5_000
@@ -30,14 +30,16 @@ _MOST_ENTRIES = {layout.TRIALS: 5_000_000, layout.VARIANTS: 1_000_000}
 _MOST_REMARKS = 100_000
 """So many files and folders are looked at: folders may hold each other many times over."""
 
+_OF_INDEX = ("moment", "alike", "record", "oid", "path")
+"""Columns of trials beside their fields: when they started, in UTC; what they have in common with their iterations; the
+record, its id, and where it is in the journal."""
+_COLUMNS = (*COLUMNS, *_OF_INDEX)
+_INSERT = f"INSERT INTO trials VALUES ({', '.join('?' * len(_COLUMNS))})"
 SCHEMA = """
 CREATE TABLE state (journal TEXT, tree TEXT);
 INSERT INTO state VALUES (NULL, NULL);
-CREATE TABLE trials (
-    key TEXT NOT NULL, experiment TEXT NOT NULL, status TEXT, moment TEXT NOT NULL, started TEXT, ended TEXT,
-    took REAL, main, iteration INTEGER, "commit" TEXT, alike TEXT, record BLOB, oid TEXT NOT NULL,
-    path TEXT NOT NULL UNIQUE
-);
+CREATE TABLE trials ({columns});
+CREATE UNIQUE INDEX trials_by_path ON trials (path);
 CREATE INDEX trials_by_key ON trials (key);
 CREATE INDEX trials_by_moment ON trials (moment, key);
 CREATE INDEX trials_by_experiment ON trials (experiment, moment, key);
@@ -60,7 +62,7 @@ CREATE TABLE remarks (
 CREATE INDEX remarks_by_name ON remarks (step, parameter, variant);
 CREATE TABLE problems (path TEXT NOT NULL, reason TEXT NOT NULL, oid TEXT, is_folder INTEGER NOT NULL);
 CREATE INDEX problems_by_path ON problems (path);
-"""
+""".replace("{columns}", ", ".join(f'"{name}"' for name in _COLUMNS))
 TABLES = ("trials", "fields", "uses", "variants", "remarks", "problems")
 
 
@@ -172,15 +174,11 @@ class IndexWriter:
     def _insert(self, path: str, oid: str, key: str, record: TrialRecord, data: bytes) -> None:
         moment = parse_moment(record.started)
         when = record.started if moment is None else moment.isoformat(timespec="microseconds")
-        started, ended, main = plain_text(record.started), plain_text(record.ended), _scalar(record.main)
-        row = (
-            key, plain_text(record.experiment), record.status, when, started, ended, record.duration_s, main,
-            record.iteration, record.commit, alike(record), data, oid, path,
-        )  # fmt: skip
-        self._connection.execute(f"INSERT INTO trials VALUES ({', '.join('?' * len(row))})", row)
-        self._connection.executemany(
-            "INSERT INTO fields VALUES (?, ?, ?)", ((key, plain_text(name), value) for name, value in _fields(record))
-        )
+        values = {name: _scalar(value) for name, value in values_of(record).items()}
+        columns = [values.pop(name, None) for name in COLUMNS]
+        self._connection.execute(_INSERT, (*columns, when, alike(record), data, oid, path))
+        fields = ((key, plain_text(name), value) for name, value in values.items())
+        self._connection.executemany("INSERT INTO fields VALUES (?, ?, ?)", fields)
         locks = dict.fromkeys(lock for lock in map(used_lock, record.parameters) if lock is not None)
         with contextlib.suppress(JournalError):  # names or digests that nothing can be locked to
             self._connection.executemany(
@@ -235,14 +233,6 @@ def alike(record: TrialRecord) -> str:
     tracked = sorted((p.step, p.name, p.kind, p.text) for p in record.parameters if p.tracked)
     text = json.dumps([record.experiment, tracked])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _fields(record: TrialRecord) -> Iterator[tuple[str, Any]]:
-    for parameter in record.parameters:
-        yield f"params.{parameter.full_name}", plain_text(parameter.text)
-    for step in record.steps:
-        for name, value in step.metrics.items():
-            yield f"metrics.{step.name}.{name}", _scalar(value)
 
 
 def plain_text(text: str | None) -> str | None:

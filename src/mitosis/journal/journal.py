@@ -19,7 +19,7 @@ from mitosis.journal.sharing import Merged, Unmerged
 from mitosis.journal.standing import Remarks
 from mitosis.journal.store import Store
 from mitosis.journal.trials import Started
-from mitosis.records.fields import ParameterRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import LockOrigin, PresentMeaning, Variant, VariantLock, VariantName
 
 MOST_CONFLICTS = 20

@@ -38,7 +38,7 @@ REMARKS = (RENAMED, RETIRED, SOURCES)
 ENVIRONMENTS = "environments"
 FORMAT_FILE = "format"
 FORMAT = 1
-"""Of the tree."""
+"""Of the tree; records have a format of their own."""
 
 CROWDED = 128
 """From so many records in the folder of a day on, the next go to folders of two digits: an append writes the folder
@@ -58,7 +58,7 @@ DIGEST_PATTERN = re.compile(r"[0-9a-f]{40}")
 COMMIT_PATTERN = re.compile(r"[0-9a-f]{40}")
 SHARD_PATTERN = re.compile(r"[0-9a-f]{2}")
 _RECORD_PATH = re.compile(
-    r"trials/(?P<experiment>[^/]+)/(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})/(?:(?P<shard>[0-9a-f]{2})/)?"
+    r"trials/(?P<experiment>[^/]+)/(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})/(?:[0-9a-f]{2}/)?"
     r"(?P<key>[0-9a-f]{12})\.msgpack"
 )
 _ENVIRONMENT_PATTERN = re.compile(r"[0-9a-f]{6,64}")
@@ -142,7 +142,7 @@ def record_paths(folder: str, key: str) -> tuple[str, str]:
 def parse_record_path(path: str) -> tuple[str, str, str] | None:
     """Experiment, day and key of the trial whose record has this path; None if no record has it."""
     match = _RECORD_PATH.fullmatch(path)
-    if match is None or (match["shard"] and not match["key"].startswith(match["shard"])):
+    if match is None:
         return None
     return decode_name(match["experiment"]), match["day"], match["key"]
 

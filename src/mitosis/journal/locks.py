@@ -11,7 +11,7 @@ from mitosis.errors.journal import BadRecord, JournalError, NamingError
 from mitosis.journal import layout
 from mitosis.journal.objects import Entry, ReadOnlyStore, object_oid
 from mitosis.journal.standing import Remarks, latest_names, read_folder
-from mitosis.records.fields import ParameterRecord
+from mitosis.records.trial import ParameterRecord
 from mitosis.variants import MAX_NAME_BYTES, Variant, VariantLock, VariantName, is_too_long
 
 MAX_VALUE_BYTES = 64 * 2**20

@@ -25,7 +25,7 @@ from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.objects import RawEntry
 from mitosis.journal.store import Store
-from mitosis.records import MAX_RECORD_BYTES, decode_trial
+from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 
 _VARIANT_FOLDER_DEPTH = 4
 """variants, step, parameter, variant."""

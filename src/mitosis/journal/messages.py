@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -11,9 +12,10 @@ from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.git.program import without_password
 from mitosis.journal.layout import SHORT_KEY_DIGITS
 from mitosis.journal.standing import parse_remark
-from mitosis.records import decode_trial
-from mitosis.records.fields import TrialRecord
-from mitosis.text import format_duration, format_value, one_line
+from mitosis.records.codec import decode_trial
+from mitosis.records.trial import TrialRecord
+from mitosis.records.view import View
+from mitosis.text import exact_value, one_line
 from mitosis.variants import VariantLock, VariantName
 
 _SHORT_COMMIT_DIGITS = 7
@@ -37,8 +39,8 @@ def started_message(record: TrialRecord, locked: Collection[VariantLock]) -> str
     """
     commit = one_line(record.commit[:_SHORT_COMMIT_DIGITS], _TRAILER_LIMIT)
     summary = f"{_heading(record)} started at {commit}"
-    parameters = _summary_parameters(record, {lock.name[:2] for lock in locked})
-    trailers = _common_trailers(record)
+    parameters = _summary_parameters(View.of(record), {lock.name[:2] for lock in locked})
+    trailers = _common_trailers(View.of(record))
     # The digest comes first, since it is the part that must not be cut off.
     trailers += [("Locked", f"{lock.digest} {lock.name}") for lock in locked]
     trailers.append(("Status", record.status))
@@ -47,9 +49,10 @@ def started_message(record: TrialRecord, locked: Collection[VariantLock]) -> str
 
 def ended_message(record: TrialRecord) -> str:
     """The message of the commit that ends a trial."""
-    status, detail, took = _outcome(record)
+    view = View.of(record)
+    status, detail, took = _outcome(view)
     outcome = " ".join(part for part in (f"{status}: {detail}" if detail else status, took) if part)
-    return _message(f"{_heading(record)} {outcome}", [*_common_trailers(record), *_end_trailers(record)])
+    return _message(f"{_heading(record)} {outcome}", [*_common_trailers(view), *_end_trailers(view)])
 
 
 def merged_message(source: str, received: int) -> str:
@@ -146,8 +149,9 @@ def retired_message(variant: VariantName, reason: str, *, is_undone: bool) -> st
 
 def note_line(record: TrialRecord) -> str:
     """The line of a trial in the git note of its commit, without a line break."""
+    view = View.of(record)
     key = one_line(record.key[:SHORT_KEY_DIGITS], _TRAILER_LIMIT)
-    columns = [key, one_line(record.experiment, _NAME_LIMIT), _summary_parameters(record, ()), *_outcome(record)]
+    columns = [key, one_line(record.experiment, _NAME_LIMIT), _summary_parameters(view, ()), *_outcome(view)]
     return "  ".join(column for column in columns if column)
 
 
@@ -155,59 +159,50 @@ def _heading(record: TrialRecord) -> str:
     return f"{one_line(record.experiment, _NAME_LIMIT)} {one_line(record.key, _NAME_LIMIT)}"
 
 
-def _outcome(record: TrialRecord) -> tuple[str, str, str]:
+def _outcome(view: View) -> tuple[str, str, str]:
     """How a trial ended, what came of it, and how long it took; the last two can be empty."""
-    status: str = record.status
-    failure = record.failure
-    if failure is not None and failure.step is not None and len(record.steps) > 1:
-        status += f" in {one_line(failure.step, _NAME_LIMIT)}"
-    detail = ""
-    if record.status == "finished" and record.main is not None:
-        detail = f"main = {format_value(record.main)}"
-    elif record.status == "failed" and failure is not None:
-        detail = one_line(f"{failure.type}: {failure.message}" if failure.type else failure.message, _FAILURE_LIMIT)
-    took = "" if record.duration_s is None else f"({format_duration(record.duration_s)})"
+    status = view.raw("status")
+    detail = view.main
+    if status == "failed":
+        detail = one_line(view.raw("failure"), _FAILURE_LIMIT)
+    if "failure.step" in view and view.place:
+        status += f" in {one_line(view.raw('failure.step'), _NAME_LIMIT)}"
+    took = f"({view.text('took')})" if "took" in view else ""
     return status, detail, took
 
 
-def _summary_parameters(record: TrialRecord, locked: Collection[tuple[str, str]]) -> str:
+def _summary_parameters(view: View, locked: Collection[tuple[str, str]]) -> str:
     """All parameters in few words; the step is said only where there are several."""
     words: list[str] = []
     length = 0
-    for parameter in record.parameters:
-        name = parameter.full_name if len(record.steps) > 1 else parameter.name
+    parameters = view.parameters
+    for parameter in parameters:
+        name = parameter.full_name if view.place else parameter.name
         mark = "" if parameter.tracked else "+"
         word = f"{mark}{one_line(name, _NAME_LIMIT)}={one_line(parameter.text, _SUMMARY_VALUE_LIMIT)}"
         if (parameter.step, parameter.name) in locked:
             word += " (locked)"
         length += len(word) + 1
         if length > _SUMMARY_PARAMETERS_LIMIT and words:
-            words.append(f"and {len(record.parameters) - len(words)} more")
+            words.append(f"and {len(parameters) - len(words)} more")
             break
         words.append(word)
     return " ".join(words)
 
 
-def _common_trailers(record: TrialRecord) -> list[tuple[str, str]]:
-    trailers = [("Trial", record.key), ("Experiment", record.experiment), ("Commit", record.commit)]
-    for parameter in record.parameters:
+def _common_trailers(view: View) -> list[tuple[str, str]]:
+    trailers = [(name.capitalize(), view.raw(name)) for name in ("experiment", "commit")]
+    for parameter in view.parameters:
         mark = "" if parameter.tracked else "+"
         kind = "Variant" if parameter.kind == "lookup" else "Parameter"
         trailers.append((kind, f"{mark}{parameter.full_name}={parameter.text}"))
-    return trailers
+    return [("Trial", view.raw("key")), *trailers]
 
 
-def _end_trailers(record: TrialRecord) -> list[tuple[str, str]]:
-    trailers: list[tuple[str, str]] = [("Status", record.status)]
-    if record.main is not None:
-        trailers.append(("Main", str(record.main)))
-    metrics = [
-        (f"{step.name}.{name}" if len(record.steps) > 1 else name, value)
-        for step in record.steps
-        for name, value in step.metrics.items()
-    ]
-    trailers += [("Metric", f"{name}={value}") for name, value in metrics[:_METRICS_LIMIT]]
-    return trailers
+def _end_trailers(view: View) -> list[tuple[str, str]]:
+    trailers = [(name.capitalize(), view.raw(name)) for name in ("status", "main") if name in view]
+    metrics = itertools.islice(view.metrics, _METRICS_LIMIT)
+    return [*trailers, *(("Metric", f"{name}={exact_value(field.value)}") for name, field in metrics)]
 
 
 def _message(summary: str, trailers: Iterable[tuple[str, str]]) -> str:

@@ -19,7 +19,7 @@ from mitosis.journal.merge import merge_bases
 from mitosis.journal.messages import note_line
 from mitosis.journal.objects import EMPTY_TREE
 from mitosis.journal.store import Store
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 
 LINES_LIMIT = 50
 _FANOUT_LIMIT = 19

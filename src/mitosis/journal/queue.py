@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from mitosis.process import is_alive, this_process
-from mitosis.records.fields import ProcessRecord
+from mitosis.records.trial import ProcessRecord
 
 TURN_TIMEOUT_S = 5.0
 """How long the lock is left to whoever waits longest. On a busy machine it takes a while to notice that it is free."""

@@ -19,8 +19,8 @@ from mitosis.journal.notes import OtherNotes, TrialChange, merge_notes
 from mitosis.journal.objects import MOST_ENTRIES, Change, iter_changes
 from mitosis.journal.store import Snapshot, Store
 from mitosis.journal.trials import find_trial, read_record_at, trials_on
-from mitosis.records import MAX_RECORD_BYTES, decode_trial, encode_trial
-from mitosis.records.fields import TrialRecord
+from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, encode_trial
+from mitosis.records.trial import TrialRecord
 
 _REMEMBERED_TIPS = 100
 _COUNTED_CHANGES = 100_000

@@ -28,8 +28,8 @@ from mitosis.journal.messages import ended_message, forgotten_message, started_m
 from mitosis.journal.notes import TrialChange, add_to_note, merge_notes
 from mitosis.journal.store import Snapshot, Store
 from mitosis.process import is_alive
-from mitosis.records import MAX_RECORD_BYTES, decode_trial, encode_trial
-from mitosis.records.fields import MainResult, TrialRecord
+from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, encode_trial
+from mitosis.records.trial import MainResult, TrialRecord
 from mitosis.variants import Variant
 
 _ENVIRONMENT_LIMIT_BYTES = 16 * 2**20

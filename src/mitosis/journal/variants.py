@@ -13,7 +13,7 @@ from mitosis.journal.locks import read_lock, used_lock
 from mitosis.journal.standing import Remarks, latest_names
 from mitosis.journal.store import Store
 from mitosis.journal.trials import read_problems
-from mitosis.records.fields import ParameterRecord
+from mitosis.records.trial import ParameterRecord
 from mitosis.variants import PresentMeaning, Variant, VariantLock, VariantName
 
 _BY_NAME = "ORDER BY step, parameter, variant, digest"

@@ -36,15 +36,15 @@ class KernelNotStarted(MitosisError):
 
 
 class AnswerFailed(Exception):
-    """An operation of `mitosis.in_kernel` raised: an error of mitosis, or the machine's.
+    """A question of the runner's could not be answered: an error of mitosis, or the machine's.
 
-    Attributes: operation, reason.
+    Attributes: question (the name of its class), reason.
     """
 
-    def __init__(self, operation: str, reason: str, traceback: str) -> None:
-        self.operation = operation
+    def __init__(self, question: str, reason: str, traceback: str) -> None:
+        self.question = question
         self.reason = reason
-        super().__init__(f"the operation {operation} failed in the kernel: {reason}\n{traceback}")
+        super().__init__(f"{question} could not be answered by the kernel: {reason}\n{traceback}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,27 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import re
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-import msgpack
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mitosis.kernel.endings import AnswerFailed, CellError, KernelDied, KernelNotStarted, describe_death
-from mitosis.kernel.folder import NoPrivateFolder, PrivateFolder
-from mitosis.kernel.process import KernelProcess
+from mitosis.kernel.kernel_process import KernelProcess, NoPrivateFolder, PrivateFolder
+from mitosis.protocol import OutputListener, Question, Setup, unpack_answers
+from mitosis.screen import without_escapes
+from mitosis.typed_msgpack import Malformed, pack
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from mitosis.kernel.client import Client
 
-OutputListener = Callable[[Literal["stdout", "stderr", "log", "widgets"], str], None]
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+
 
 _STARTUP_TIMEOUT_S = 60
 _SHUTDOWN_TIMEOUT_S = 2.0
-_TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*m")
 _LAST_OUTPUT_S = 0.2
 """How long after the kernel's death its last messages are waited for."""
 
@@ -33,41 +33,37 @@ _LAST_OUTPUT_S = 0.2
 class Kernel:
     """One running kernel and the notebook that it executes.
 
-    `launch` starts it, `load_client` imports what speaks to it, `connect` waits until it answers. What is done before
-    the last of them goes on beside its start.
+    It is started in the folder `cwd`, where an event loop runs, and not waited for. `load_client` imports what speaks
+    to it, `connect` waits until it answers. What is done before the last of them goes on beside its start.
 
     Args:
         listener: called with each piece of text that a cell prints, as it comes.
+        cwd: its working directory.
+        setup: how the kernel sets itself up before all else; None to leave that out.
+
+    Attributes:
+        process: of the kernel; to interrupt or kill it, and to stop it for a while.
 
     Raises:
-        KernelNotStarted: there is no place for its sockets.
+        KernelNotStarted: there is no place for its sockets, or it cannot be started.
     """
 
-    def __init__(self, listener: OutputListener) -> None:
+    notebook: NotebookNode
+
+    def __init__(self, listener: OutputListener, cwd: Path, setup: Setup | None = None) -> None:
         self._listener = listener
         try:
             self._folder = PrivateFolder()
         except NoPrivateFolder as error:
             raise KernelNotStarted(f"there is no folder to be had for its sockets ({error})", "") from error
+        try:
+            self.process = KernelProcess(self._folder, cwd, setup)
+        except OSError as error:
+            self._folder.remove()
+            raise KernelNotStarted(f"its process could not be started ({error})", "") from error
         self._numbers = itertools.count()
-        self._process: KernelProcess | None = None
         self._client: Client | None = None
         self._is_closing = False
-
-    def launch(self, cwd: Path, setup: Mapping[str, Any] | None = None) -> None:
-        """Start the kernel's process in the folder `cwd`, and do not wait for it. Called where an event loop runs.
-
-        Args:
-            cwd: its working directory.
-            setup: arguments for `mitosis.in_kernel.prepare.prepare`, which the kernel calls before all else.
-
-        Raises:
-            KernelNotStarted: it cannot be started.
-        """
-        try:
-            self._process = KernelProcess(self._folder, cwd, None if setup is None else _pack(setup))
-        except OSError as error:
-            raise KernelNotStarted(f"its process could not be started ({error})", "") from error
 
     def load_client(self) -> None:
         """Import what speaks to the kernel, as `connect` would: 0.1 s of work."""
@@ -84,23 +80,21 @@ class Kernel:
         """
         from mitosis.kernel.client import Client
 
-        assert self._process is not None
-        process = self._process
         self.notebook = notebook
-        self._client = Client(notebook, process.connection, self._listener)
+        self._client = Client(notebook, self.process.connection, self._listener)
         ready = asyncio.create_task(self._client.wait_until_ready(_STARTUP_TIMEOUT_S))
-        pending: set[asyncio.Future[Any]] = {ready, process.death}
+        pending: set[asyncio.Future[Any]] = {ready, self.process.death}
         try:
             await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
         finally:
             if not ready.done():
                 ready.cancel()  # also when this is interrupted: it must not ask on sockets that are closed by then
         if not ready.done():
-            raise KernelNotStarted(describe_death(process.death.result()), process.said)
+            raise KernelNotStarted(describe_death(self.process.death.result()), self.process.said)
         try:
             ready.result()
         except TimeoutError as error:
-            raise KernelNotStarted(str(error), process.said) from error
+            raise KernelNotStarted(str(error), self.process.said) from error
 
     async def run_cell(self, cell: NotebookNode, printed_file: Path | None = None) -> CellError | None:
         """Append a cell to the notebook and execute it; returns what it raised.
@@ -133,46 +127,49 @@ class Kernel:
         """Why a message that the last cell sent was passed over, such as that of a widget; empty if none was."""
         return self._client.message_trouble if self._client is not None else ""
 
-    async def ask(self, operation: str, **arguments: Any) -> Any:
-        """Have the kernel carry out an operation of `mitosis.in_kernel`, unseen by the notebook.
-
-        Raises:
-            KernelDied: the kernel did.
-            AnswerFailed: the operation itself failed.
-        """
-        (answer,) = await self.ask_all((operation, arguments))
+    async def ask(self, question: Question[A]) -> A:
+        """Have the kernel answer a question, unseen by the notebook; see `ask_all`."""
+        answers = await self._answers((question,))
+        answer: A = answers[0]
         return answer
 
-    async def ask_all(self, *operations: tuple[str, Mapping[str, Any]]) -> list[Any]:
-        """Have the kernel carry out several operations, one after the other, for one message there and back.
+    @overload
+    async def ask_all(self, first: Question[A], second: Question[B], /) -> tuple[A, B]: ...
 
-        Args:
-            operations: names and arguments.
+    @overload
+    async def ask_all(self, first: Question[A], second: Question[B], third: Question[C], /) -> tuple[A, B, C]: ...
+
+    async def ask_all(self, *questions: Question[Any]) -> tuple[Any, ...]:
+        """Have the kernel answer several questions, one after the other, for one message there and back.
 
         Raises:
             KernelDied: the kernel did.
-            AnswerFailed: one of them failed, and what follows it was not carried out.
+            AnswerFailed: one of them failed, and what follows it was not looked at; or an answer is malformed.
         """
+        return await self._answers(questions)
+
+    async def _answers(self, questions: tuple[Question[Any], ...]) -> tuple[Any, ...]:
         assert self._client is not None
         number = next(self._numbers)
-        request = self._folder.write(f"request-{number}", _pack(operations))
+        request = self._folder.write(f"request-{number}", pack(questions))
         reply = self._folder.path / f"reply-{number}"
         words = (str(request), str(reply))
-        code = f"__import__('mitosis.in_kernel', fromlist=['answer']).answer(*{words!r})"
+        code = f"__import__('mitosis.in_kernel.answering', fromlist=['answer']).answer(*{words!r})"
         content = await self._unless_dead(self._client.execute_hidden(code))
+        asked = " or ".join(type(question).__name__ for question in questions)
         if content["status"] != "ok" or not reply.exists():
             reason = f"{content.get('ename', 'no answer')}: {content.get('evalue', '')}"
-            traceback = _TERMINAL_CODE.sub("", "\n".join(content.get("traceback", [])))
-            raise AnswerFailed(" or ".join(name for name, _ in operations), reason, traceback)
+            raise AnswerFailed(asked, reason, without_escapes("\n".join(content.get("traceback", []))))
         data = reply.read_bytes()
         request.unlink()
         reply.unlink()
-        answers: list[Any] = msgpack.unpackb(data, raw=False, unicode_errors="surrogatepass")
-        return answers
+        try:
+            return unpack_answers(data, questions)
+        except Malformed as error:
+            raise AnswerFailed(asked, f"the answer makes no sense: {error}", "") from error
 
     async def _unless_dead(self, work: Any) -> Any:
-        assert self._process is not None
-        death = self._process.death
+        death = self.process.death
         task = asyncio.ensure_future(work)
         try:
             await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
@@ -181,7 +178,7 @@ class Kernel:
             if task.done() and not task.cancelled() and task.exception() is None:
                 return task.result()
             if death.done():
-                raise KernelDied(death.result(), self._process.said)
+                raise KernelDied(death.result(), self.process.said)
             return await task
         finally:
             # What nbclient makes of a kernel that is gone is of no interest then, but has to be fetched.
@@ -189,38 +186,9 @@ class Kernel:
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
 
-    @property
-    def is_alive(self) -> bool:
-        return self._process is not None and self._process.is_alive
-
-    @property
-    def group(self) -> int | None:
-        """Process group of the kernel, on POSIX."""
-        return None if self._process is None else self._process.group
-
-    def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in the kernel, as Ctrl-C does; also in the processes that it started."""
-        if self._process is not None:
-            self._process.interrupt()
-
-    def suspend(self) -> None:
-        """Stop the kernel and the processes that it started, until `resume`."""
-        if self._process is not None:
-            self._process.suspend()
-
-    def resume(self) -> None:
-        """Let the kernel and the processes that it started go on."""
-        if self._process is not None:
-            self._process.resume()
-
-    def kill(self) -> None:
-        """End the kernel and the processes that it started, at once."""
-        if self._process is not None:
-            self._process.kill()
-
     def begin_close(self) -> None:
         """Ask the kernel to end, and do not wait for it."""
-        if self._client is not None and self.is_alive and not self._is_closing:
+        if self._client is not None and self.process.is_alive and not self._is_closing:
             self._is_closing = True
             self._client.request_shutdown()
 
@@ -236,19 +204,13 @@ class Kernel:
         ended = True
         try:
             self.begin_close()
-            if self._process is not None:
-                if self._is_closing:
-                    await asyncio.wait({self._process.death}, timeout=timeout_s)
-                    ended = not self._process.is_alive
-                self._process.kill()
-                await asyncio.wait({self._process.death}, timeout=_SHUTDOWN_TIMEOUT_S)
+            if self._is_closing:
+                await asyncio.wait({self.process.death}, timeout=timeout_s)
+                ended = not self.process.is_alive
+            self.process.kill()
+            await asyncio.wait({self.process.death}, timeout=_SHUTDOWN_TIMEOUT_S)
             if self._client is not None:
                 self._client.disconnect()
         finally:
             self._folder.remove()
         return ended
-
-
-def _pack(value: Any) -> bytes:
-    data: bytes = msgpack.packb(value, use_bin_type=True, unicode_errors="surrogatepass")
-    return data

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from mitosis.errors.repository import RepositoryError
 from mitosis.git.program import run_git
 from mitosis.git.repository import Repository
-from mitosis.provenance.text import recordable
+from mitosis.text import recordable
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mitosis.errors.repository import DirtyRepository, NoCommit
 from mitosis.git.repository import Repository
-from mitosis.provenance.text import recordable, shown
+from mitosis.text import as_git_shows, recordable
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ def check_clean(repository: Repository) -> int:
                 untracked += 1
             case "1":
                 _, xy, submodule, *_, path = entry.split(" ", 8)
-                changes.append(_change(xy, shown(path), submodule))
+                changes.append(_change(xy, as_git_shows(path), submodule))
             case "2":
                 _, xy, submodule, *_, path = entry.split(" ", 9)
-                changes.append(_change(xy, f"{shown(next(fields))} -> {shown(path)}", submodule))
+                changes.append(_change(xy, f"{as_git_shows(next(fields))} -> {as_git_shows(path)}", submodule))
             case "u":
                 _, xy, submodule, *_, path = entry.split(" ", 10)
-                changes.append(_change(xy, shown(path), submodule) + " (unmerged)")
+                changes.append(_change(xy, as_git_shows(path), submodule) + " (unmerged)")
     if changes:
         raise DirtyRepository(changes)
     return untracked

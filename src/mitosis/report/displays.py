@@ -19,9 +19,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from mitosis.report.adapted import PLOTLY_SCRIPT, adapt, is_for_light, is_picture
 from mitosis.report.excerpts import excerpt
-from mitosis.report.terminal import screen
+from mitosis.report.library_html import PLOTLY_SCRIPT, adapt, is_for_light, is_picture
+from mitosis.screen import last_state
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -192,7 +192,7 @@ class Displays:
                 return self.html(joined(data[chosen]))
             text = joined(data.get("text/plain"))
         elif output.get("output_type") == "stream":
-            text = screen(joined(output.get("text")))
+            text = last_state(joined(output.get("text")))
         shown = excerpt(text, CAPTURED_ROOM)
         if not shown.left_out:
             return Markup("<pre>{}</pre>").format(shown.head) if text.strip() else Markup("")

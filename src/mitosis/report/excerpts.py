@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from mitosis.omission import Omission, take_omissions
-from mitosis.report.terminal import STDERR_BEGIN, STDERR_END, showable, terminal_html, without_escapes
+from mitosis.report.colours import STDERR_BEGIN, STDERR_END, terminal_html
+from mitosis.screen import without_escapes
+from mitosis.text import cut, for_page, format_size
 
 NARROW_CHARACTERS = 36
 """A line of more does not fit into the window of a phone."""
@@ -54,22 +56,7 @@ class Excerpt:
 
 def describe_length(lines: int, size_bytes: int) -> str:
     """Such as `1,204 lines (56 kB)`."""
-    return f"{lines:,} line{'' if lines == 1 else 's'} ({describe_size(size_bytes)})"
-
-
-def describe_size(size_bytes: float) -> str:
-    """A number of bytes with a decimal unit and at most three digits, such as `1.2 GB`."""
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if size_bytes < 999.5 or unit == "TB":
-            digits = 0 if unit == "bytes" or size_bytes >= 9.95 else 1
-            return f"{size_bytes:.{digits}f} {unit}"
-        size_bytes /= 1000
-    raise AssertionError
-
-
-def cut(text: str, limit: int) -> str:
-    """`text`, or its first characters and an ellipsis, `limit` characters in all."""
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return f"{lines:,} line{'' if lines == 1 else 's'} ({format_size(size_bytes)})"
 
 
 def share(room: int, wanted: Sequence[int]) -> list[int]:
@@ -106,7 +93,7 @@ def excerpt(
     whole_file = omissions[-1].file if omissions else ""
     is_lost = bool(omissions) and not whole_file
     last_line = without_escapes(text[-4000:]).rstrip().rpartition("\n")[2].strip()
-    last_line = cut(showable(last_line), _LAST_LINE_CHARACTERS)
+    last_line = cut(for_page(last_line), _LAST_LINE_CHARACTERS)
     if len(text) <= room:
         whole = markup(text)
         if len(whole) <= room:

@@ -14,11 +14,9 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from nbformat import NotebookNode
 
 from mitosis.errors.usage import ConfigError
-from mitosis.records.fields import TrialRecord
-from mitosis.report.highlight import highlight
-from mitosis.report.layout import Page
-from mitosis.report.markdown import markdown_html
-from mitosis.report.maths import latex_html
+from mitosis.records.trial import TrialRecord
+from mitosis.report.layout import Page, PageFacts, lay_out
+from mitosis.report.markup import highlight, latex_html, markdown_html
 from mitosis.report.templates import INDEX, KEY, OWN_FOLDER, OWN_NAME, Template, template_roots
 
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
@@ -93,8 +91,25 @@ class StockExporter:
         return _UNWRITABLE.sub("\ufffd", document)
 
 
+def render_page(notebook: NotebookNode, facts: PageFacts, template: Template | None = None) -> str:
+    """The page of a trial, a complete HTML document.
+
+    Args:
+        notebook: the trial's notebook with its outputs, as far as it got. `metadata.mitosis` of a cell tells what the
+            cell is for: `kind` (`heading`, `imports`, `parameters`, `step`, `result`, `metrics`), `step`, `doc` (the
+            step's docstring), `duration_s`, `printed` (the file that has all that it printed). Any of it may be
+            missing.
+        facts: the rest of what the page says.
+        template: that of the user, in place of that of mitosis. What goes wrong in it is raised as it is.
+    """
+    cells, page = lay_out(notebook, facts)
+    return prepared_exporter(template).render(cells, page, facts.record, notebook)
+
+
 def prepared_exporter(template: Template | None = None) -> PageExporter | StockExporter:
-    """The exporter, with its templates compiled; the same one each time.
+    """The exporter, with its templates compiled; the same one each time, in whichever thread.
+
+    Called ahead, in a thread while the kernel starts, it makes `render_page` quick.
 
     Raises:
         ConfigError: the user's template cannot be used.

@@ -10,16 +10,14 @@ import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from markupsafe import Markup
 from nbformat import NotebookNode
 
-from mitosis.records.fields import TrialRecord
-from mitosis.report.displays import WIDGET_STATE, Displays, joined
-from mitosis.report.excerpts import Excerpt, cut, excerpt, share
-from mitosis.report.outputs import (
+from mitosis.records.trial import TrialRecord
+from mitosis.report.cells import (
     copy_cell,
     error_line,
     node,
@@ -27,6 +25,8 @@ from mitosis.report.outputs import (
     prepare_outputs,
     traceback_entries,
 )
+from mitosis.report.displays import WIDGET_STATE, Displays, joined
+from mitosis.report.excerpts import Excerpt, excerpt, share
 from mitosis.report.summary import (
     SENTENCE_CHARACTERS,
     VALUE_CHARACTERS,
@@ -41,11 +41,9 @@ from mitosis.report.summary import (
     time_html,
     verdict_of,
 )
-from mitosis.report.terminal import screen, showable
 from mitosis.report.tracebacks import group_traceback, users_traceback
-
-if TYPE_CHECKING:
-    from mitosis.report import PageFacts
+from mitosis.screen import last_state
+from mitosis.text import cut, for_page
 
 TRACEBACK_ROOM = 8_000
 ENVIRONMENT_ROOM = 6_000
@@ -60,6 +58,29 @@ RESULT_ROWS = 60
 
 DOC_CHARACTERS = 600
 """Of the first paragraph of a docstring, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """What a page says beyond its notebook."""
+
+    record: TrialRecord
+    environment: str
+    """The installed distributions, as `pip freeze` writes them."""
+    log: str | None
+    """Text of `experiment.log`, or its end; None where there is none."""
+    debug: bool
+    """A trial that git has no record of, and whose code need not be the commit's."""
+    folder: str
+    """URL of the trial's folder, relative to the page."""
+    links: Mapping[str, str]
+    """URLs relative to the page by the words to show, such as `notebook`, `log`, `previous iteration`."""
+    rerun: str
+    """The command that runs the trial again."""
+    changes: tuple[str, ...] = ()
+    """How tracked files differ from the commit, in debug: lines such as ` M sine_experiment/__init__.py`."""
+    notices: tuple[str, ...] = ()
+    """Sentences to show at the top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +208,14 @@ def lay_out(notebook: NotebookNode, facts: PageFacts) -> tuple[NotebookNode, Pag
         variables=tuple(sorted(record.variables.items())),
         environment=excerpt(facts.environment, ENVIRONMENT_ROOM, from_head=1),
         distributions=sum(1 for line in facts.environment.splitlines() if line.strip() and not line.startswith("#")),
-        log=excerpt(screen(facts.log), LOG_ROOM, from_head=0.2) if facts.log and facts.log.strip() else None,
+        log=excerpt(last_state(facts.log), LOG_ROOM, from_head=0.2) if facts.log and facts.log.strip() else None,
         displays=displays,
     )
     return shown, page
 
 
 def shows_all(notebook: NotebookNode, facts: PageFacts) -> bool:
-    """See `mitosis.report.shows_all`."""
+    """Whether the page, or a file beside it, has all that the experiment displayed, so that no notebook is needed."""
     shown, page = lay_out(notebook, facts)
     if page.displays.has_cut:
         return False
@@ -307,7 +328,7 @@ def _describe(section: Section, about: Any) -> None:
     doc = about.get("doc")
     if isinstance(doc, str) and doc.strip() and not section.doc:
         summary, _, rest = inspect.cleandoc(doc).partition("\n\n")
-        section.doc = cut(showable(" ".join(summary.split())), DOC_CHARACTERS)
+        section.doc = cut(for_page(" ".join(summary.split())), DOC_CHARACTERS)
         section.doc_text = rest if rest.strip() else ""
     duration = about.get("duration_s")
     if not section.took and isinstance(duration, int | float):
@@ -333,7 +354,7 @@ def _first(results: tuple[Value, ...], count: int) -> tuple[Value, ...]:
 def _showable(value: Any) -> Any:
     """A copy of a record in which every text can be shown; logs and environments keep their colours until later."""
     if isinstance(value, str):
-        return showable(value)
+        return for_page(value)
     if isinstance(value, tuple):
         return tuple(_showable(item) for item in value)
     if isinstance(value, Mapping):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from mitosis.records.fields import MainResult, ParameterRecord, TrialRecord
-from mitosis.text import cut, exact_value, format_duration, format_size, parse_moment
+from mitosis.records.trial import MainResult, ParameterRecord, TrialRecord
+from mitosis.records.view import COMMIT_DIGITS, View
+from mitosis.text import cut, exact_value, format_duration, parse_moment
 
 VALUE_CHARACTERS = 600
 """Of a result or a parameter's value, at most."""
@@ -18,6 +19,9 @@ SENTENCE_CHARACTERS = 200
 
 _EXACT_DIGITS = 12
 """A float with more characters than this is shown rounded first."""
+
+
+_PLAIN_FACTS = {"Took": "took", "CPU time": "cpu", "Peak memory": "memory"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,38 +127,32 @@ def _parameter(parameter: ParameterRecord) -> Parameter:
 
 def facts_of(record: TrialRecord, *, debug: bool, changes: Sequence[str] = ()) -> Iterable[tuple[str, Markup]]:
     """The rows of the record, as far as they are known."""
-    if record.commit:
+    view = View.of(record)
+    if "commit" in view:
         subject = Markup(" “{}”").format(cut(record.subject, SENTENCE_CHARACTERS)) if record.subject else ""
-        branch = Markup(" on branch {}").format(record.branch) if record.branch else ""
+        branch = Markup(" on branch {}").format(view.text("branch")) if "branch" in view else ""
         differs = Markup('; <span class="differs">the code that ran may differ from it</span>') if debug else ""
         if changes:
             many = "" if len(changes) == 1 else "s"
             differs = Markup(' <span class="badge">dirty</span> <span class="differs">{} changed file{}</span>').format(
                 f"{len(changes):,}", many
             )
-        yield (
-            "Commit",
-            Markup('<code title="{}">{}</code>{}{}{}').format(
-                record.commit, record.commit[:7], subject, branch, differs
-            ),
-        )
+        shown = Markup('<code title="{}">{}</code>').format(record.commit, record.commit[:COMMIT_DIGITS])
+        yield "Commit", shown + subject + branch + differs
     elif debug:
         yield "Commit", Markup("none: a debug run")
     yield "Started", time_html(record.started)
-    if record.duration_s is not None:
-        yield "Took", Markup("{}").format(describe_duration(record.duration_s))
-    if record.cpu_s is not None:
-        yield "CPU time", Markup("{}").format(describe_duration(record.cpu_s))
-    if record.peak_memory_bytes is not None:
-        yield "Peak memory", Markup("{}").format(format_size(record.peak_memory_bytes))
-    if record.author:
+    for label, name in _PLAIN_FACTS.items():
+        if name in view:
+            yield label, escape(view.text(name))
+    if "author" in view:
         name, _, address = record.author.partition(" <")
         yield "Who", Markup("{} <small>{}</small>").format(name, address.removesuffix(">"))
     cpus = f", {record.cpu_count} CPU{'' if record.cpu_count == 1 else 's'}" if record.cpu_count else ""
-    yield "Where", Markup("{}{}").format(record.process.host, cpus)
+    yield "Where", escape(view.text("host") + cpus)
     yield "Key", Markup("<code>{}</code>").format(record.key)
-    yield "Iteration", Markup("{}").format(record.iteration)
-    if record.untracked_files:
+    yield "Iteration", escape(view.text("iteration"))
+    if "untracked_files" in view:
         count = record.untracked_files
         yield (
             "Untracked",

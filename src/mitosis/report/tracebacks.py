@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from mitosis.report.terminal import without_escapes
+from mitosis.screen import without_escapes
 
 _RULE = re.compile(r"-{10,}\s*")
 _CELL_FRAME = re.compile(r"\s*(Cell In ?\[|Input In \[|(File )?<ipython-input)")

@@ -6,38 +6,15 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from mitosis.errors.base import MitosisError
 from mitosis.exit_status import ExitStatus, of_signal
 from mitosis.git.repository import Repository
-from mitosis.records.fields import ParameterRecord, StepRecord, TrialRecord
+from mitosis.parameters import COMMANDS
+from mitosis.protocol import OutputStream
+from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
 
-COMMANDS = frozenset(
-    {
-        "check",
-        "completion",
-        "demo",
-        "forget",
-        "hook",
-        "init",
-        "list",
-        "lock",
-        "open",
-        "pull",
-        "push",
-        "run",
-        "setup",
-        "show",
-        "sync",
-        "textconv",
-        "variants",
-    }
-    | {"verify"}
-)
-"""What the command line takes for a command where a step could stand."""
-
-OutputStream = Literal["stdout", "stderr", "log", "widgets"]
 OutputFormat = Literal["html", "ipynb", "both"]
 """The page, the notebook, or both."""
 
@@ -130,8 +107,8 @@ class Interrupted(MitosisError):
         return of_signal(self.number)
 
 
-class Progress(Protocol):
-    """Who is told what happens. All is called from one thread."""
+class Progress:
+    """Who is told what happens, and does nothing with what it has no method for. All is called from one thread."""
 
     def phase(self, text: str) -> None:
         """Something begins that takes a moment, such as `checking`."""
@@ -156,6 +133,9 @@ class Progress(Protocol):
 
     def resume(self) -> None:
         """This process goes on."""
+
+    def finish(self, outcome: Outcome) -> None:
+        """The trial ended, and its outputs are written. Called by who asked for the trial."""
 
 
 def rerun_command(request: Request) -> Sequence[str]:

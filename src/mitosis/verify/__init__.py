@@ -19,7 +19,7 @@ from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 from mitosis.journal.store import Snapshot
 from mitosis.process import is_alive
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.verify import derived
 from mitosis.verify.contents import UPGRADE, Contents, ContentsReader, check_lookups, who_wrote
 from mitosis.verify.findings import Finding, Findings, Report, Severity

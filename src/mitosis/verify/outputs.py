@@ -6,9 +6,9 @@ import platform
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from mitosis.blobs import file_blob_id
-from mitosis.records.fields import Output, TrialRecord
-from mitosis.records.naming import belongs_to_trial
+from mitosis.files import file_blob_id
+from mitosis.records.output_names import belongs_to_trial
+from mitosis.records.trial import Output, TrialRecord
 from mitosis.verify.findings import Findings
 
 _BACKUP = "restore it from a backup or a copy"

@@ -19,7 +19,7 @@ import pytest
 from mitosis.errors.journal import BadRecord
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.faults import Nursery, nursery
 
 MEMORY = Path("/dev/shm")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.records.fields import TrialRecord
+from mitosis.records.trial import TrialRecord
 from support.faults import Nursery
 from support.kills import JOURNAL, git, locks
 

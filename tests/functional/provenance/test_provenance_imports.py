@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mitosis.blobs import blob_id
 from mitosis.errors.repository import UncommittedImports
+from mitosis.files import blob_id
 from mitosis.git.program import run_git
 from mitosis.git.repository import find_repository
-from mitosis.provenance.imports import ImportedFile, check_imports, imported_elsewhere
+from mitosis.protocol import ImportedFile
+from mitosis.provenance.imported_code import check_imports, imported_elsewhere
 
 
 def imported(path: Path, module: str = "m") -> ImportedFile:

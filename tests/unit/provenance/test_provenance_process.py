@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.process import is_alive, this_process
-from mitosis.provenance.command import command_line
-from mitosis.records.fields import ProcessRecord
+from mitosis.process import command_line, is_alive, this_process
+from mitosis.records.trial import ProcessRecord
 from support.waiting import wait_until
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

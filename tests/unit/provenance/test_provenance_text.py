@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitosis.provenance.text import c_quoted, recordable, shown
+from mitosis.text import as_git_shows, c_quoted, recordable
 
 PATHS = st.binary(min_size=1, max_size=30).filter(lambda data: b"\0" not in data).map(os.fsdecode)
 
@@ -30,7 +30,7 @@ def test_quoting_is_that_of_git(path: str, quoted: str) -> None:
 
 @given(PATHS)
 def test_shown_path_is_one_line_that_can_be_printed(path: str) -> None:
-    text = shown(path)
+    text = as_git_shows(path)
     text.encode()
     assert len(text.splitlines()) == 1
     assert text.isprintable()
@@ -54,7 +54,7 @@ def test_recordable_text_is_utf8_and_keeps_what_was(data: bytes) -> None:
 
 
 def test_provenance_is_cheap_to_import() -> None:
-    heavy = ("pygit2", "numpy", "pandas", "psutil", "importlib.metadata", "jupyter_client", "tomlkit")
+    heavy = ("pygit2", "numpy", "pandas", "psutil", "importlib.metadata", "jupyter_client")
     code = f"import sys, mitosis.provenance; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -9,9 +9,8 @@ from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
-from mitosis.cli.table import print_line
-from mitosis.cli.text import clean, value_summary
-from mitosis.cli.variants.names import parameter_name
+from mitosis.cli.output.table import print_line, value_summary
+from mitosis.text import clean
 from mitosis.variants import VariantName
 
 
@@ -63,8 +62,9 @@ def rename(
     """
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
+    from mitosis.parameters import parse_parameter
 
-    step, name = parameter_name(parameter)
+    step, name = parse_parameter(parameter)
     repository = find_repository(Path.cwd())
     renamed = Journal(repository).rename(VariantName(step, name, old), new, repository.identity())
     print_line(clean(f"{parameter}={new} means {value_summary(renamed.value)}, as {old} does"))

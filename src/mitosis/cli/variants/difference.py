@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.table import print_conflicts, print_line, print_warning
-from mitosis.cli.text import clean, value_summary
-from mitosis.cli.variants.names import locked_names, parameter_name
+from mitosis.cli.output.table import print_conflicts, print_line, print_warning, value_summary
+from mitosis.cli.variants.showing import locked_names
+from mitosis.exit_status import ExitStatus
+from mitosis.text import clean
+from mitosis.variants import Variant, VariantName
 
 if TYPE_CHECKING:
-    from mitosis.dictionaries.evaluation import Evaluation, Meaning
     from mitosis.errors.values import Conflict
     from mitosis.git.repository import Repository
     from mitosis.journal.journal import Journal
-    from mitosis.variants import Variant
 
 _DIFFERENCES_SHOWN = 100
 
@@ -49,30 +49,30 @@ def diff(
     from mitosis.errors.usage import UsageError
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
+    from mitosis.parameters import parse_parameter
 
     repository = find_repository(Path.cwd())
-    step, parameter = ("", "") if target is None else parameter_name(target, needs_parameter=rev is None)
+    step, parameter = ("", "") if target is None else parse_parameter(target, needs_parameter=rev is None)
     if rev is not None:
         if first is not None:
             raise UsageError("--rev compares whole dictionaries, so no variant can be named with it")
-        return _diff_revisions(repository, rev, step or None, parameter or None)
+        return _diff_revisions(repository, rev, step, parameter)
     if not step or not parameter or first is None:
         raise UsageError("name the parameter and a variant: mitosis variants diff STEP.PARAM VARIANT [VARIANT]")
     journal = Journal(repository)
-    if second is None:
-        meanings = _locked_meanings(journal, step, parameter, first)
-        if len(meanings) > 1:
-            _print_meanings(journal, meanings)
-        else:
-            _print_difference(*_locked_and_present(repository, journal, step, parameter, first, meanings))
+    name = VariantName(step, parameter, first)
+    if second is not None:
+        _print_difference(_value_of(journal, name), _value_of(journal, name.renamed(second)))
+        return 0
+    meanings = _locked_meanings(journal, name)
+    if len(meanings) > 1:
+        _print_meanings(journal, meanings)
     else:
-        one = _value_of(repository, journal, step, parameter, first)
-        other = _value_of(repository, journal, step, parameter, second)
-        _print_difference(one, other)
+        _print_change(journal, name, meanings)
     return 0
 
 
-def _value_of(repository: Repository, journal: Journal, step: str, parameter: str, variant: str) -> bytes:
+def _value_of(journal: Journal, name: VariantName) -> bytes:
     """What a variant is locked to, or else what the dictionary says.
 
     Raises:
@@ -80,81 +80,68 @@ def _value_of(repository: Repository, journal: Journal, step: str, parameter: st
     """
     from mitosis.errors.values import VariantConflict
 
-    meanings = _locked_meanings(journal, step, parameter, variant)
+    meanings = _locked_meanings(journal, name)
     if len(meanings) > 1:
-        raise VariantConflict([_conflict(journal, meanings[0])])
-    return meanings[0].value if meanings else _present_meaning(repository, step, parameter, variant).value
+        raise VariantConflict([_conflict(journal, name)])
+    return meanings[0].value if meanings else _present_meaning(journal, name).value
 
 
 def _print_meanings(journal: Journal, meanings: Sequence[Variant]) -> None:
     """Of a variant that has several recorded meanings, how the others differ from the first, and how to choose one."""
-    digits = _conflict(journal, meanings[0]).digits
     first, *others = meanings
+    conflict = _conflict(journal, first.name)
     for other in others:
-        print_line(f"{first.digest[:digits]}… → {other.digest[:digits]}…")
+        print_line(f"{first.digest[: conflict.digits]}… → {other.digest[: conflict.digits]}…")
         _print_difference(first.value, other.value, indent="    ")
-    print_conflicts([_conflict(journal, first)])
+    print_conflicts([conflict])
 
 
-def _conflict(journal: Journal, meaning: Variant) -> Conflict:
+def _conflict(journal: Journal, name: VariantName) -> Conflict:
     """All meanings of a variant that has several."""
     count = len(journal.locks())
-    return next(conflict for conflict in journal.conflicts(count) if conflict.name == meaning.name)
+    return next(conflict for conflict in journal.conflicts(count) if conflict.name == name)
 
 
-def _locked_and_present(
-    repository: Repository, journal: Journal, step: str, parameter: str, variant: str, locked: Sequence[Variant]
-) -> tuple[bytes, bytes, tuple[str, ...]]:
+def _print_change(journal: Journal, name: VariantName, locked: Sequence[Variant]) -> None:
     """What a variant is locked to, what the dictionary says, and the functions of it that have changed since."""
     from mitosis.errors.usage import UnknownName
     from mitosis.journal.standing import Remarks, same_names
-    from mitosis.variants import VariantName
 
     if not locked:
         reason = "is not locked, so there is nothing to compare"
-        raise UnknownName(f"{step}.{parameter}={variant}", reason, locked_names(journal, step, parameter))
-    name = VariantName(step, parameter, variant)
+        raise UnknownName(str(name), reason, locked_names(journal, name.of_parameter))
     remarks = journal.remarks()
     others = sorted(same_names(remarks).get(name, ()))
-    present = _present_meaning(repository, step, parameter, variant, is_locked=True, other_names=others)
-    return locked[0].value, present.value, remarks.get(name, Remarks()).changed_functions(present.functions)
+    present = _present_meaning(journal, name, is_locked=True, other_names=others)
+    functions = remarks.get(name, Remarks()).changed_functions(present.functions)
+    _print_difference(locked[0].value, present.value, functions)
 
 
-def _locked_meanings(journal: Journal, step: str, parameter: str, variant: str) -> list[Variant]:
+def _locked_meanings(journal: Journal, name: VariantName) -> list[Variant]:
     """The recorded meanings of a variant, by digest.
 
     Raises:
         BadRecord: one of them cannot be read.
     """
     from mitosis.errors.journal import BadRecord
-    from mitosis.variants import VariantName
 
-    name = VariantName(step, parameter, variant)
-    names = {lock for lock in journal.locks() if lock.name == name}
+    locks = {lock for lock in journal.locks() if lock.name == name}
     problems: list[BadRecord] = []
-    found = dict(journal.read_locks(names, problems=problems)) if names else {}
+    found = dict(journal.read_locks(locks, problems=problems)) if locks else {}
     for problem in problems:
-        if any(lock.digest in problem.where for lock in names):
+        if any(lock.digest in problem.where for lock in locks):
             raise problem
-    return [locked for _, locked in sorted(found.items(), key=lambda item: item[0])]
+    return [found[lock] for lock in sorted(found)]
 
 
 def _present_meaning(
-    repository: Repository,
-    step: str,
-    parameter: str,
-    variant: str,
-    *,
-    is_locked: bool = False,
-    other_names: Sequence[str] = (),
-) -> Meaning:
+    journal: Journal, name: VariantName, *, is_locked: bool = False, other_names: Sequence[str] = ()
+) -> Variant:
     """What the dictionary of the working tree says.
 
     Args:
-        repository: whose.
-        step: name of the step.
-        parameter: name of the parameter.
-        variant: which.
+        journal: of the repository.
+        name: of the variant.
         is_locked: whether it is locked, for messages.
         other_names: what it is or was called besides, for messages.
 
@@ -162,33 +149,30 @@ def _present_meaning(
         LookupTrouble: the dictionary cannot be evaluated, or not the value.
         UnknownName: it is not there.
     """
-    from mitosis.check.states import working_state
+    from mitosis.dictionaries.states import working_state
     from mitosis.errors.experiment import LookupTrouble
     from mitosis.errors.usage import UnknownName
 
-    name = f"{step}.{parameter}={variant}"
-    with working_state(repository) as state:
-        evaluation = None
-        if state.config is not None and step in state.config.steps:
-            evaluation = state.evaluate(state.config, [step])
-    if evaluation is None:
+    state = working_state(journal.repository)
+    if name.step not in state.steps:
         reason = "is locked, but its step is not registered" if is_locked else ""
-        raise UnknownName(name, reason or "is not locked, and its step is not registered", [])
+        raise UnknownName(str(name), reason or "is not locked, and its step is not registered", [])
+    evaluation = state.evaluate([name.step])
     for trouble in evaluation.troubles:
         raise LookupTrouble(trouble.reason, trouble.details)
     for meaning in evaluation.meanings:
-        if (meaning.parameter, meaning.variant) == (parameter, variant):
+        if meaning.name == name:
             return meaning
     for refused in evaluation.refused:
-        if refused.parameter == parameter and refused.variant in ("", variant):
+        if refused.name in (name, name.renamed("")):
             raise LookupTrouble(f"{name} has no value that can be compared: {refused.reason}", "")
-    known = [f"{step}.{parameter}={m.variant}" for m in evaluation.meanings if m.parameter == parameter]
+    known = [str(m.name) for m in evaluation.meanings if m.name.parameter == name.parameter]
     if not is_locked:
-        raise UnknownName(name, "is neither locked nor in the lookup dictionary", known)
-    other = f"; it has been called {' and '.join(f'`{name}`' for name in other_names)}, too" if other_names else ""
-    renamed = [f"{step}.{parameter}={name}" for name in other_names]
-    there = [name for name in known if name in renamed]
-    raise UnknownName(name, f"is locked, but the lookup dictionary does not have it any more{other}", there or known)
+        raise UnknownName(str(name), "is neither locked nor in the lookup dictionary", known)
+    other = f"; it has been called {' and '.join(f'`{other}`' for other in other_names)}, too" if other_names else ""
+    there = [renamed for renamed in map(str, map(name.renamed, other_names)) if renamed in known]
+    reason = f"is locked, but the lookup dictionary does not have it any more{other}"
+    raise UnknownName(str(name), reason, there or known)
 
 
 def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), indent: str = "") -> None:
@@ -210,9 +194,9 @@ def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), i
         print_line(f"{indent}({same} the same)")
 
 
-def _diff_revisions(repository: Repository, rev: str, step: str | None, parameter: str | None) -> int:
+def _diff_revisions(repository: Repository, rev: str, step: str, parameter: str) -> int:
     from mitosis.canonical.sources import changed_functions
-    from mitosis.check.revisions import resolve_range
+    from mitosis.dictionaries.states import resolve_range
 
     first, last = resolve_range(repository, rev)
     before = _dictionaries_at(repository, first, step, parameter)
@@ -221,62 +205,53 @@ def _diff_revisions(repository: Repository, rev: str, step: str | None, paramete
     refused = before.refused | after.refused
     is_any = False
     for name in sorted(before.meanings.keys() | after.meanings.keys()):
-        if name[0] in unknown or not refused.isdisjoint((name, (*name[:2], ""))):
+        if name.step in unknown or not refused.isdisjoint((name, name.renamed(""))):
             continue
-        full_name = f"{name[0]}.{name[1]}={name[2]}"
         one, other = before.meanings.get(name), after.meanings.get(name)
         if one is None or other is None:
             word = "added" if one is None else "removed"
             meaning = one or other
             assert meaning is not None
-            print_line(clean(f"{word:8} {full_name}   {value_summary(meaning.value)}"))
+            print_line(clean(f"{word:8} {name}   {value_summary(meaning.value)}"))
             is_any = True
             continue
         functions = changed_functions(one.functions, other.functions)
         if one.value != other.value or functions:
-            print_line(clean(f"changed  {full_name}"))
+            print_line(clean(f"changed  {name}"))
             _print_difference(one.value, other.value, functions, "    ")
             is_any = True
     if unknown:
         print_warning(f"not compared: {', '.join(sorted(unknown))}")
     elif not is_any:
         print_line("the dictionaries say the same")
-    return 1 if unknown else 0
+    return ExitStatus.FAILED if unknown else ExitStatus.DONE
 
 
 @dataclass(frozen=True, slots=True)
 class _Dictionaries:
     """What the lookup dictionaries of a commit say."""
 
-    meanings: Mapping[tuple[str, str, str], Meaning]
-    refused: frozenset[tuple[str, str, str]]
+    meanings: Mapping[VariantName, Variant] = field(default_factory=dict)
+    refused: frozenset[VariantName] = frozenset()
     """Names whose values cannot be compared, without a variant for whole parameters."""
-    unknown_steps: frozenset[str]
+    unknown_steps: frozenset[str] = frozenset()
     """Steps that could not be evaluated."""
 
 
-def _dictionaries_at(repository: Repository, commit: str, step: str | None, parameter: str | None) -> _Dictionaries:
-    from mitosis.check.states import commit_state
+def _dictionaries_at(repository: Repository, commit: str, step: str, parameter: str) -> _Dictionaries:
+    from mitosis.dictionaries.states import commit_state
 
     with commit_state(repository, commit) as state:
-        if state.config is None or (step is not None and step not in state.config.steps):
-            return _Dictionaries({}, frozenset(), frozenset())
-        evaluation = state.evaluate(state.config, None if step is None else [step])
-    _warn_of(evaluation, state.label, parameter)
+        if step and step not in state.steps:
+            return _Dictionaries()
+        evaluation = state.evaluate([step] if step else None)
+    for trouble in evaluation.troubles:
+        print_warning(f"{state.label}: {trouble.reason}")
+    for refused in evaluation.refused:
+        if parameter in ("", refused.name.parameter):
+            print_warning(f"{state.label}: {refused.full_name}: {refused.reason}")
     return _Dictionaries(
-        {
-            (meaning.step, meaning.parameter, meaning.variant): meaning
-            for meaning in evaluation.meanings
-            if parameter is None or meaning.parameter == parameter
-        },
-        frozenset((refused.step, refused.parameter, refused.variant) for refused in evaluation.refused),
+        {meaning.name: meaning for meaning in evaluation.meanings if parameter in ("", meaning.name.parameter)},
+        frozenset(refused.name for refused in evaluation.refused),
         frozenset(name for trouble in evaluation.troubles for name in trouble.steps),
     )
-
-
-def _warn_of(evaluation: Evaluation, where: str, parameter: str | None) -> None:
-    for trouble in evaluation.troubles:
-        print_warning(f"{where}: {trouble.reason}")
-    for refused in evaluation.refused:
-        if parameter is None or refused.parameter == parameter:
-            print_warning(f"{where}: {refused.full_name}: {refused.reason}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,8 @@ from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
-from mitosis.cli.table import (
+from mitosis.cli.output.streams import is_terminal
+from mitosis.cli.output.table import (
     print_columns,
     print_conflicts,
     print_line,
@@ -20,14 +20,14 @@ from mitosis.cli.table import (
     print_unmerged,
     print_warning,
 )
-from mitosis.cli.text import clean, is_terminal, moment
 from mitosis.exit_status import ExitStatus
-from mitosis.variants import VariantLock, VariantName
+from mitosis.text import clean, format_moment
+from mitosis.variants import VariantLock
 
 if TYPE_CHECKING:
-    from mitosis.check.states import State
     from mitosis.check.survey import VariantStatus
     from mitosis.dictionaries.evaluation import Trouble
+    from mitosis.dictionaries.states import State
     from mitosis.journal.journal import Journal
 
 _NAME_WIDTH = 100
@@ -51,9 +51,9 @@ def list_variants(
         changed: Only those with a problem, and what is different; the exit status is 1 if there are any.
         locked: Look at the locks alone, and import nothing.
     """
-    from mitosis.check.states import working_state
     from mitosis.check.survey import survey
     from mitosis.check.texts import change_lines, not_compared, remedies
+    from mitosis.dictionaries.states import working_state
     from mitosis.errors.usage import UsageError
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
@@ -68,12 +68,12 @@ def list_variants(
     step, _, parameter = (what or "").partition(".")
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
-    with working_state(repository) if not locked else contextlib.nullcontext() as state:
-        if what is not None:
-            _check_step(journal, state, step)
-        found = survey(journal, state, step=step or None, parameter=parameter or None, repeats=changed)
-        if what is not None and not (found.statuses or found.unlisted or found.troubles):
-            _refuse_unknown(what, survey(journal, state, step=step or None).statuses)
+    state = None if locked else working_state(repository)
+    if what is not None:
+        _check_step(journal, state, step)
+    found = survey(journal, state, step=step or None, parameter=parameter or None, repeats=changed)
+    if what is not None and not (found.statuses or found.unlisted or found.troubles):
+        _refuse_unknown(what, survey(journal, state, step=step or None).statuses)
     statuses = [status for status in found.statuses if status.is_problem or not changed]
     if statuses:
         _print_statuses(journal, statuses)
@@ -107,7 +107,7 @@ def _refuse_unknown(what: str, statuses: Sequence[VariantStatus]) -> None:
     """
     from mitosis.errors.usage import UnknownName
 
-    known = list(dict.fromkeys(f"{status.step}.{status.parameter}" for status in statuses))
+    known = list(dict.fromkeys(status.name.of_parameter for status in statuses))
     if known:
         raise UnknownName(what, "is no parameter that has variants", known)
 
@@ -133,17 +133,17 @@ def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None
     relative = is_terminal()
     rows = []
     for status in statuses:
-        origin = origins.get(VariantLock(VariantName(status.step, status.parameter, status.variant), status.digest))
+        origin = origins.get(VariantLock(status.name, status.digest))
         rows.append(
             {
                 "": "!" if status.is_problem else " ",
-                "variant": _cut(clean(status.full_name)),
+                "variant": _cut(clean(str(status.name))),
                 "state": status.state,
                 "value": clean(_short_value(status)),
-                "locked": moment(origin.date.isoformat(), relative=relative) if origin is not None else "",
+                "locked": format_moment(origin.date.isoformat(), relative=relative) if origin is not None else "",
                 "by": clean(origin.name) if origin is not None else "",
                 "trials": str(status.uses.trials) if status.is_locked else "",
-                "last used": moment(status.uses.last, relative=relative) if status.uses.last else "",
+                "last used": format_moment(status.uses.last, relative=relative) if status.uses.last else "",
                 "commit": clean((origin.commit or "")[:7]) if origin is not None else "",
             }
         )

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.table import print_columns, print_conflicts, print_line, print_problems, print_warning
-from mitosis.cli.text import clean, is_terminal, moment, result
-from mitosis.cli.variants.names import locked_names
+from mitosis.cli.output.streams import is_terminal
+from mitosis.cli.output.table import print_columns, print_conflicts, print_line, print_problems, print_warning
+from mitosis.text import clean, format_moment, format_value
 from mitosis.variants import VariantLock, VariantName
 
 if TYPE_CHECKING:
     from mitosis.check.survey import Survey, VariantStatus
     from mitosis.journal.journal import Journal
-    from mitosis.records.fields import TrialRecord
+    from mitosis.records.trial import TrialRecord
     from mitosis.variants import LockOrigin
 
 _FULL_VALUE_LINES = 200
@@ -32,9 +32,9 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     Args:
         variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
     """
-    from mitosis.check.states import working_state
     from mitosis.check.survey import survey
     from mitosis.check.texts import change_lines, not_compared
+    from mitosis.dictionaries.states import working_state
     from mitosis.errors.usage import UnknownName
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
@@ -43,19 +43,18 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     name = parse_variant(variant)
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
-    with working_state(repository) as state:
-        found = survey(journal, state, step=name.step, repeats=True)
-    statuses = [status for status in found.statuses if (status.step, status.parameter, status.variant) == name]
+    found = survey(journal, working_state(repository), step=name.step, repeats=True)
+    statuses = [status for status in found.statuses if status.name == name]
     skipped = map(not_compared, found.not_compared)
     for text in (*(trouble.reason for trouble in found.troubles), *found.warnings, *skipped):
         print_warning(text)
     print_problems(found.problems)
     if not statuses:
-        known = [status.full_name for status in found.statuses] or locked_names(journal)
+        known = [str(status.name) for status in found.statuses] or locked_names(journal)
         raise UnknownName(variant, "is neither locked nor in a lookup dictionary", known)
     origins = journal.variant_origins()
     for status in statuses:
-        print_line(f"{clean(status.full_name)}   {status.state}")
+        print_line(f"{clean(str(status.name))}   {status.state}")
         for line in _facts(status, origins.get(VariantLock(name, status.digest))):
             print_line(f"    {line}")
         for line in change_lines(status.change) if status.change is not None else ():
@@ -67,7 +66,7 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     if history:
         print_line("history")
         for entry in history:
-            when = moment(entry.date, relative=is_terminal())
+            when = format_moment(entry.date, relative=is_terminal())
             print_line(f"    {entry.commit[:7]}  {when}  {clean(entry.author)}  {clean(entry.summary)}")
     _print_trials(journal, name)
     print_conflicts([conflict for conflict in journal.conflicts() if conflict.name == name])
@@ -78,7 +77,7 @@ def _facts(status: VariantStatus, origin: LockOrigin | None) -> Iterator[str]:
     if status.digest:
         yield f"digest {status.digest}"
     if origin is not None:
-        when = moment(origin.date.isoformat(), relative=is_terminal())
+        when = format_moment(origin.date.isoformat(), relative=is_terminal())
         at = f", commit {origin.commit[:7]}" if origin.commit else ""
         by = f", by trial {origin.trial}" if origin.trial else ""
         yield clean(f"locked {when} by {origin.author}{at}{by}")
@@ -97,7 +96,7 @@ def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[
     from mitosis.canonical.full_text import render_value
     from mitosis.errors.base import MitosisError
 
-    name = VariantName(status.step, status.parameter, status.variant)
+    name = status.name
     if status.is_locked:
         values = [locked.value for _, locked in journal.read_locks({VariantLock(name, status.digest)}, problems=[])]
     else:
@@ -145,8 +144,8 @@ def _print_uses(used: Sequence[tuple[TrialRecord, str | None]]) -> None:
             "key": trial.key[:6],
             "experiment": clean(trial.experiment),
             "status": trial.status,
-            "main": result(trial.main),
-            "when": moment(trial.started, relative=is_terminal()),
+            "main": format_value(trial.main),
+            "when": format_moment(trial.started, relative=is_terminal()),
             "meaning": (digest or "")[:6],
         }
         for trial, digest in used[:_TRIALS_SHOWN]
@@ -157,3 +156,10 @@ def _print_uses(used: Sequence[tuple[TrialRecord, str | None]]) -> None:
     print_columns(columns, rows)
     if len(used) > _TRIALS_SHOWN:
         print_line(f"  ... and {len(used) - _TRIALS_SHOWN} more")
+
+
+def locked_names(journal: Journal, parameter: str = "") -> list[str]:
+    """The full names of the locked variants of a parameter, `step.param`; of all if it has none."""
+    locks = journal.locks()
+    chosen = [lock for lock in locks if lock.name.of_parameter == parameter] or locks
+    return list(dict.fromkeys(str(lock.name) for lock in chosen))

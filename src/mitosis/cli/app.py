@@ -1,0 +1,106 @@
+"""The commands of the command line. The module of each is imported when it is called."""
+
+from __future__ import annotations
+
+from cyclopts import App, CycloptsError, Group
+
+from mitosis import __version__
+from mitosis.cli.run import NothingToRun, run
+from mitosis.errors.base import nearest
+from mitosis.errors.usage import UnknownStep, UsageError
+from mitosis.exit_status import ExitStatus
+
+_USAGE = """\
+Usage: mitosis STEP... [-p STEP.PARAM=VARIANT]... [-e STEP.PARAM=EXPR]...
+       mitosis COMMAND ..."""
+
+app = App(
+    name="mitosis",
+    help="Run experiments, and record in git which code and parameters gave which result.",
+    version=f"mitosis {__version__}",
+    help_format="plaintext",
+    usage=_USAGE,
+    suppress_keyboard_interrupt=False,  # it would end without a word
+)
+_RUNNING = Group("Running", sort_key=1)
+_READING = Group("Looking at trials", sort_key=2)
+_SHARING = Group("Sharing", sort_key=3)
+_SETTING_UP = Group("Setting up", sort_key=4)
+_ABOUT = Group("About", sort_key=9)
+app["--help"].group = _ABOUT
+app["--version"].group = _ABOUT
+
+# The list of commands has the first line alone.
+_CHECK = """\
+Compare lookup dictionaries with the locks: staged, a commit, a range.
+
+The exit status is 1 if a trial with some variant would be refused, and 3 if a dictionary could not be checked."""
+_LOCK = """\
+Lock all variants of the lookup dictionaries, without a trial.
+
+All are locked as they are committed, or none, if one of them is locked to another value.
+
+The exit status is 1 if something is in them that can never be locked; it is named."""
+
+app.default(run)
+app.command(run, name="run", help="Run a trial: for steps that are named like a command.", group=_RUNNING)
+for _name, _function, _group, _help in (
+    ("list", "trials:list_trials", _READING, "List trials, newest first."),
+    ("show", "trials:show", _READING, "Show everything that is recorded about a trial."),
+    ("open", "trials:open_page", _READING, "Open a trial's page in the browser."),
+    ("variants", "variants:app", _READING, "List variants, what they mean, and whether that has changed."),
+    ("lock", "lock:lock", _RUNNING, _LOCK),
+    ("check", "check:check", _READING, _CHECK),
+    ("forget", "trials:forget", _READING, "Take trials out of the listing; git keeps their records."),
+    ("verify", "verify:verify", _READING, "Check that everything recorded is there, can be read, and agrees."),
+    ("push", "sync:push", _SHARING, "Send records to a remote."),
+    ("pull", "sync:pull", _SHARING, "Fetch the records of a remote, and merge them into those here."),
+    ("sync", "sync:sync", _SHARING, "Pull and push."),
+    ("init", "project:init", _SETTING_UP, "Add an empty table of steps to pyproject.toml."),
+    ("setup", "project:setup", _SETTING_UP, "Have plain git show records and locks as text."),
+    ("completion", "completion:completion", _SETTING_UP, "Have bash, zsh or fish complete steps, variants and keys."),
+    ("hook", "hook:app", _SETTING_UP, "Warn before a commit that changes what a locked variant means."),
+    ("demo", "project:demo", _SETTING_UP, "Write a small experiment as a new repository, and run a trial."),
+):
+    app.command(f"mitosis.cli.{_function}", name=_name, help=_help, group=_group)
+
+
+def call(words: list[str]) -> int:
+    """Parse a command line and call its command.
+
+    Returns:
+        The command's exit status.
+
+    Raises:
+        UsageError: the words make no command, or name no step but perhaps a command.
+    """
+    try:
+        status = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except NothingToRun:
+        app.help_print()
+        return ExitStatus.REFUSED
+    except CycloptsError as error:
+        usage = UsageError(f"{error}\nSee {_helpful(words)} --help.")
+        if "--json" in words and (words[0] == "run" or words[0] not in app):
+            from mitosis.cli.output.as_json import print_error
+
+            print_error(usage)
+        raise usage from error
+    except UnknownStep as error:
+        # After a command, such as `lock`, the word can mean nothing but a step.
+        commands = [name for name in app if not name.startswith("-")] if words[0] not in app else []
+        near = nearest(error.name, commands)
+        hint = f"\nOr did you mean the command `mitosis {near[0]}`?" if near else ""
+        raise UsageError(f"{error}{hint}") from error
+    return status if isinstance(status, int) else 0
+
+
+def _helpful(words: list[str]) -> str:
+    """The command whose help is about these words."""
+    command, found = app, ["mitosis"]
+    for word in words:
+        if word.startswith("-") or word not in command:
+            break
+        command = command[word]
+        found.append(word)
+    return " ".join(found)

@@ -1,0 +1,191 @@
+"""How a trial ended, as a JSON object for programs. Its fields are described in the reference, exit-status.md."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import NotRecorded
+from mitosis.exit_status import ExitStatus, of_signal
+from mitosis.records.view import View
+
+if TYPE_CHECKING:
+    from mitosis.records.trial import TrialRecord
+    from mitosis.runner.request import Outcome
+
+FORMAT = 1
+"""Changes when a field goes or changes its meaning; new fields may come without."""
+
+_FIELDS = {
+    "key": "key",
+    "experiment": "experiment",
+    "main": "main",
+    "commit": "commit",
+    "subject": "subject",
+    "branch": "branch",
+    "author": "author",
+    "host": "host",
+    "iteration": "iteration",
+    "started": "started",
+    "ended": "ended",
+    "duration_s": "took",
+    "cpu_s": "cpu",
+    "peak_memory_bytes": "memory",
+}
+"""Entries of the object that are a field of the view and nothing else."""
+
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """Print how a trial ended."""
+    _print(describe_outcome(outcome))
+
+
+def print_error(error: BaseException) -> None:
+    """Print why there was no trial, or none that could be recorded."""
+    _print(describe_error(error))
+
+
+def describe_outcome(outcome: Outcome) -> dict[str, Any]:
+    """The fields of a trial that ended, however it did."""
+    record = outcome.record
+    failure = record.failure
+    return _object(
+        status=record.status,
+        exit_status=outcome.exit_status,
+        metrics=dict(record.steps[-1].metrics) if record.status == "finished" else {},
+        failure=None
+        if failure is None
+        else {
+            "kind": failure.kind,
+            "type": failure.type,
+            "message": failure.message,
+            "step": failure.step,
+            "location": failure.location,
+        },
+        recorded=outcome.recorded_in is not None,
+        debug=outcome.debug,
+        page=None if outcome.page is None else str(outcome.page.absolute()),
+        notebook=None if outcome.notebook is None else str(outcome.notebook.absolute()),
+        folder=str(outcome.folder.absolute()),
+        **_facts(record),
+    )
+
+
+def _facts(record: TrialRecord) -> dict[str, Any]:
+    view = View.of(record)
+    return {
+        "parameters": [
+            {
+                "step": parameter.step,
+                "name": parameter.name,
+                "kind": parameter.kind,
+                "text": parameter.text,
+                "value": parameter.summary,
+                "tracked": parameter.tracked,
+            }
+            for parameter in record.parameters
+        ],
+        "steps": [
+            {
+                "name": step.name,
+                "action": step.action,
+                "duration_s": step.duration_s,
+                "main": step.main,
+                "metrics": dict(step.metrics),
+            }
+            for step in record.steps
+        ],
+        **{name: view.value(field) for name, field in _FIELDS.items()},
+        "warnings": list(record.warnings),
+    }
+
+
+def describe_error(error: BaseException) -> dict[str, Any]:
+    """The same fields for an invocation that was refused, or ended by an error of mitosis itself."""
+    if isinstance(error, KeyboardInterrupt):
+        exit_status = of_signal(signal.SIGINT)
+    else:
+        exit_status = error.exit_status if isinstance(error, MitosisError) else ExitStatus.BUG
+    if exit_status > ExitStatus.SIGNALLED:
+        status, kind = "interrupted", "interrupt"
+    elif exit_status == ExitStatus.BUG:
+        status, kind = "error", "mitosis"
+    else:
+        status, kind = "refused", "refusal"
+    unrecorded = error if isinstance(error, NotRecorded) else None
+    return _object(
+        status=status,
+        exit_status=exit_status,
+        failure={
+            "kind": kind,
+            "type": type(error).__name__,
+            "message": _ESCAPES.sub("", str(error)) or status,
+            "step": None,
+            "location": None,
+        },
+        key=None if unrecorded is None else unrecorded.key,
+        folder=None if unrecorded is None else str(unrecorded.folder.absolute()),
+    )
+
+
+def _object(**fields: Any) -> dict[str, Any]:
+    """All fields in their order, those that are not given with nothing in them."""
+    known: dict[str, Any] = {
+        "format": FORMAT,
+        "status": None,
+        "exit_status": None,
+        "key": None,
+        "experiment": None,
+        "main": None,
+        "metrics": {},
+        "failure": None,
+        "recorded": False,
+        "debug": False,
+        "page": None,
+        "notebook": None,
+        "folder": None,
+        "started": None,
+        "ended": None,
+        "duration_s": None,
+        "cpu_s": None,
+        "peak_memory_bytes": None,
+        "parameters": [],
+        "steps": [],
+        "commit": None,
+        "subject": None,
+        "branch": None,
+        "author": None,
+        "host": None,
+        "iteration": None,
+        "warnings": [],
+    }
+    assert fields.keys() <= known.keys()
+    return known | fields
+
+
+def _print(fields: dict[str, Any]) -> None:
+    """Print an object on a line of its own, in ASCII: no encoding of standard output can spoil it."""
+    with contextlib.suppress(OSError):  # nobody reads it any more
+        sys.stdout.write(json.dumps(_plain(fields), allow_nan=False) + "\n")
+        sys.stdout.flush()
+
+
+def _plain(value: Any) -> Any:
+    """The value without what JSON has no word for, or readers disagree about."""
+    if isinstance(value, dict):
+        return {_plain(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value

@@ -1,0 +1,345 @@
+"""The process that evaluates lookup dictionaries: it imports user code, and tells what it found while it goes on.
+
+The request and the replies are msgpack. Replies are appended to a file one by one, so that whatever the user's code
+does to this process, what was found before is known, and what it was about to do.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import itertools
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from mitosis.canonical.content import refuse_contents
+from mitosis.canonical.decode import decode_value
+from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.nodes import ARRAYS, Node, changed, write
+from mitosis.canonical.sources import source_digests
+from mitosis.dictionaries.relocation import Places, Watch, relocate_imports
+from mitosis.errors.values import UnstableValue
+from mitosis.in_kernel.imports import list_imports, watch_imports
+from mitosis.protocol import ListImports
+from mitosis.typing import Parameter
+
+REPLY_LIMIT_BYTES = 512 * 2**20
+"""What all replies together may take."""
+_NAMES_LIMIT = 1_000_000
+"""Parameters of a dictionary, and variants of a parameter."""
+_TEXT_LIMIT = 300
+_DETAILS_LIMIT = 20_000
+_HOLDS_PLACE = "it holds the path of the working tree in a long text or an array"
+
+
+class _Trouble(Exception):
+    """A dictionary cannot be evaluated; the text says why, on one line."""
+
+
+class Replies:
+    """The file that replies are appended to.
+
+    It is opened for each: user code may close every file that it finds open.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        self._process = os.getpid()
+        self._left_bytes = REPLY_LIMIT_BYTES
+
+    def send(self, kind: str, **facts: Any) -> None:
+        if os.getpid() != self._process:  # a fork of the user's that came back here
+            os._exit(0)
+        data = msgpack.packb({"kind": kind, **facts}, use_bin_type=True, unicode_errors="surrogatepass")
+        self._left_bytes -= len(data)
+        if self._left_bytes < 0 and kind in ("meaning", "refused"):
+            raise _Trouble(f"its values take more than {REPLY_LIMIT_BYTES // 2**20} MB")
+        with self._path.open("ab") as file:
+            file.write(data)
+
+
+def main(request_path: str, replies_path: str) -> None:
+    """Evaluate what the request asks for, and end this process.
+
+    Args:
+        request_path: a msgpack file with `root`, `top`, `pythonpath`, `own` and `folders` (see `relocate_imports`),
+            `steps` (name, module and qualified name of the dictionary of each), `dump_at` (when to write to standard
+            error where it hangs, in seconds since the epoch) and `lifeline` (a file descriptor that ends when the
+            asking process does, or None).
+        replies_path: the file to append to.
+    """
+    request = msgpack.unpackb(Path(request_path).read_bytes(), raw=False, unicode_errors="surrogatepass")
+    if request["lifeline"] is not None:
+        _die_with(request["lifeline"])
+    faulthandler.enable()
+    faulthandler.dump_traceback_later(max(request["dump_at"] - time.time(), 0.01))
+    sys.argv[:] = [""]
+    replies = Replies(replies_path)
+    places = Places(request["root"], request["top"])
+    if places.root != places.top:
+        refuse_contents(_spellings(places.root), _HOLDS_PLACE)
+    for folder in dict.fromkeys((places.root, places.top)):
+        watch_imports(Path(folder))
+    imports = relocate_imports(places, request["own"], request["folders"])
+    sys.path.extend(folder for folder in request["pythonpath"] if folder not in sys.path)
+    watch = Watch()
+    # Nobody wants to know what else of the working tree is looked for.
+    watch.start(asking=places.root != places.top)
+    for module, steps in _by_module(request["steps"]):
+        _evaluate_module(module, steps, replies, places)
+        replies.send("files", files=sorted(_files(places, watch)))
+    replies.send(
+        "end",
+        asked=sorted(_inside(places, watch.read | watch.asked)),
+        listed=sorted(_inside(places, watch.listed)),
+        missing=sorted(imports.missing - sys.modules.keys()),
+        imported=sorted({name.partition(".")[0] for name in sys.modules}),
+        elsewhere=imports.elsewhere,
+    )
+    # Threads, exit functions and what they hold are no longer of use, and might keep the process for ever.
+    os._exit(0)
+
+
+def _die_with(lifeline: int) -> None:
+    """Have this process and what it starts end when the other end of a pipe is closed, as it is when a process dies."""
+    os.set_inheritable(lifeline, False)
+    if sys.platform == "linux":
+        import fcntl
+        import select
+        import signal
+
+        # The kernel of the machine sends the signal, to the whole group, so it needs no thread that user code may stop.
+        set_signal = 10  # F_SETSIG of fcntl(2)
+        try:
+            fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
+            fcntl.fcntl(lifeline, set_signal, int(signal.SIGKILL))
+            fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+        except OSError:  # what only stands for Linux may not know this; the thread below does it too
+            pass
+        else:
+            poll = select.poll()
+            poll.register(lifeline, 0)
+            if poll.poll(0):  # closed before there was anybody to tell
+                os._exit(1)
+            return
+    import threading
+
+    def wait() -> None:
+        import signal
+
+        os.read(lifeline, 1)
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _by_module(steps: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
+    """The steps by the module of their dictionary, in the order in which the modules are first named."""
+    found: dict[str, list[Mapping[str, str]]] = {}
+    for step in steps:
+        found.setdefault(step["module"], []).append(step)
+    return iter(found.items())
+
+
+def _evaluate_module(module: str, steps: list[Mapping[str, str]], replies: Replies, places: Places) -> None:
+    names = [step["name"] for step in steps]
+    replies.send("begin", steps=names, what=f"importing `{module}`")
+    try:
+        importlib.import_module(module)
+    except BaseException as error:
+        replies.send(
+            "trouble",
+            steps=names,
+            reason=f"`{module}` cannot be imported: {describe(error)}",
+            details=_details(error),
+        )
+        return
+    for step in steps:
+        reference = f"{module}:{step['qualified_name']}"
+        replies.send("begin", steps=[step["name"]], what=f"evaluating `{reference}`")
+        try:
+            _evaluate_dictionary(step, _resolve(module, step["qualified_name"]), replies, places)
+        except _Trouble as trouble:
+            cause = trouble.__cause__
+            details = "" if cause is None else _details(cause)
+            replies.send("trouble", steps=[step["name"]], reason=f"`{reference}`: {trouble}", details=details)
+        else:
+            replies.send("evaluated", step=step["name"])
+
+
+def _resolve(module: str, qualified_name: str) -> Any:
+    found: Any = sys.modules[module]
+    for name in qualified_name.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError as error:
+            raise _Trouble(f"there is no `{name}`") from error
+        except BaseException as error:
+            raise _Trouble(f"getting `{name}` raised {describe(error)}") from error
+    return found
+
+
+def _evaluate_dictionary(step: Mapping[str, str], lookup: Any, replies: Replies, places: Places) -> None:
+    try:
+        names = _text_keys(lookup)
+    except _Trouble:
+        raise
+    except BaseException as error:
+        raise _Trouble(f"listing its parameters raised {describe(error)}") from error
+    for name in names:
+        try:
+            variants = lookup[name]
+            texts = _text_keys(variants)
+        except BaseException as error:
+            reason = str(error) if isinstance(error, _Trouble) else f"looking it up raised {describe(error)}"
+            replies.send(
+                "refused",
+                name=(step["name"], name, ""),
+                reason=reason,
+                has_raised=not isinstance(error, _Trouble),
+            )
+            continue
+        for text in texts:
+            _evaluate_entry((step["name"], name, text), variants, replies, places)
+
+
+def _text_keys(mapping: Any) -> list[str]:
+    """The keys of a mapping that can be named on the command line, in its order.
+
+    A key of a subclass of `str` counts if looking up its plain text finds it.
+
+    Raises:
+        _Trouble: it is no mapping, or has too many keys.
+    """
+    if not isinstance(mapping, Mapping) and not (hasattr(mapping, "keys") and hasattr(mapping, "__getitem__")):
+        raise _Trouble(f"this is {_with_article(type(mapping).__name__)}, where a dictionary should be")
+    keys = list(itertools.islice(iter(mapping.keys()), _NAMES_LIMIT + 1))
+    if len(keys) > _NAMES_LIMIT:
+        raise _Trouble(f"it has more than {_NAMES_LIMIT:,} keys")
+    texts = []
+    for key in keys:
+        if type(key) is str:
+            texts.append(key)
+        elif isinstance(key, str):
+            text = str.__str__(key)
+            if text in mapping:
+                texts.append(text)
+    return texts
+
+
+def _with_article(name: str) -> str:
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _evaluate_entry(name: tuple[str, str, str], variants: Any, replies: Replies, places: Places) -> None:
+    try:
+        value = variants[name[2]]
+        if isinstance(value, Parameter):
+            value = value.vals
+        data = _without_root(encode_value(value), places)
+        functions = source_digests(data)
+    except UnstableValue as error:
+        where = f"at {error.path}: " if error.path else ""
+        replies.send(
+            "refused",
+            name=name,
+            reason=_cut(f"{where}{error.reason}"),
+            has_raised=error.__cause__ is not None,
+            is_undecided=error.reason == _HOLDS_PLACE,
+        )
+    except BaseException as error:
+        replies.send("refused", name=name, reason=f"getting its value raised {describe(error)}", has_raised=True)
+    else:
+        replies.send("meaning", name=name, digest=digest_value(data), value=data, functions=functions)
+
+
+def _without_root(data: bytes, places: Places) -> bytes:
+    """Canonical bytes with the place of the working tree wherever they say where the checkout is.
+
+    So a path that a module makes from its `__file__` is the one that a trial locks.
+    """
+    if places.root == places.top or not _says(data, places.root):
+        return data
+    root, top = os.fsencode(places.root), os.fsencode(places.top)
+
+    def replaced(item: Any) -> Any:
+        if type(item) is str:
+            return item.replace(places.root, places.top)
+        return item.replace(root, top) if type(item) is bytes else item
+
+    def change(node: Node) -> Node:
+        return node if node.kind in ARRAYS else Node(node.kind, node.label, list(map(replaced, node.items)))
+
+    value = decode_value(data)
+    moved = write(changed(value, change) if isinstance(value, Node) else replaced(value))
+    if _says(moved, places.root):
+        raise UnstableValue("", _HOLDS_PLACE)
+    return moved
+
+
+def _says(data: bytes, path: str) -> bool:
+    """Whether a path is somewhere in canonical bytes."""
+    return any(word in data for word in _spellings(path))
+
+
+def _spellings(path: str) -> list[bytes]:
+    """A path as text, and as numpy holds text."""
+    return [os.fsencode(path), *(path.encode(form, "replace") for form in ("utf-32-le", "utf-32-be"))]
+
+
+def _files(places: Places, watch: Watch) -> set[str]:
+    """The files below the top that were imported or read."""
+    paths = {path for path in watch.read if Path(path).is_file()}
+    for folder in dict.fromkeys((places.root, places.top)):
+        paths.update(file.path for file in list_imports(ListImports(folder)).files)
+    return _inside(places, paths)
+
+
+def _inside(places: Places, paths: Iterable[str]) -> set[str]:
+    """Those paths that are below the top, relative to it, with `/`; of a symbolic link also where it leads."""
+    found = {places.inside(path) for path in paths for path in (path, os.path.realpath(path))}
+    return {path.replace(os.sep, "/") for path in found if path is not None and not path.startswith(".git" + os.sep)}
+
+
+def describe(error: BaseException) -> str:
+    """`Class: message` on one line, of bounded length, whatever the exception's own methods do."""
+    try:
+        lines = str(error).strip().splitlines()
+        message = str(lines[0]) if lines else ""
+    except BaseException:
+        message = "(its message cannot be shown)"
+    name = type(error).__name__
+    return _cut(f"{name}: {message}" if message else name)
+
+
+def _cut(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"
+
+
+def _details(error: BaseException) -> str:
+    """The traceback, from where user code begins."""
+    import traceback
+
+    position = error.__traceback__
+    while position is not None and _is_not_users(position.tb_frame.f_code.co_filename):
+        position = position.tb_next
+    try:
+        shown = traceback.TracebackException(type(error), error, position)
+        # What stands between user code and what it imports is not theirs, either.
+        shown.stack = traceback.StackSummary.from_list([f for f in shown.stack if not _is_not_users(f.filename)])
+        text = "".join(shown.format())
+    except BaseException:  # formatting asks the exception, which may do anything
+        text = describe(error)
+    return text if len(text) <= _DETAILS_LIMIT else f"…{text[-_DETAILS_LIMIT:]}"
+
+
+def _is_not_users(file: str) -> bool:
+    own = (__file__, watch_imports.__code__.co_filename, importlib.__file__)
+    return file.startswith("<frozen importlib") or file in own

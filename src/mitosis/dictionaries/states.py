@@ -1,0 +1,253 @@
+"""The states of a repository whose lookup dictionaries can be evaluated: what is staged, the working tree, commits."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mitosis.config import CONFIG_NAME, Config, parse_config
+from mitosis.dictionaries.checkouts import Index, open_index, working_tree
+from mitosis.dictionaries.evaluation import TIME_LIMIT_S, Evaluation, evaluate
+from mitosis.dictionaries.modules import imported_files, reader_of_files, source_folders
+from mitosis.dictionaries.usage import MODULE, folders
+from mitosis.errors.repository import GitError, NoRange, UnknownRevision, UnreadableObject
+from mitosis.errors.usage import ConfigError
+from mitosis.git.objects import read_blobs
+from mitosis.git.repository import Repository
+
+SMALL_REPOSITORY = 200
+"""With so many files at most, everything is checked out."""
+_MAX_FILE_BYTES = 16 * 2**20
+"""Of pyproject.toml, and of a module that is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One state of the files of a repository."""
+
+    label: str
+    """What people call it, such as `what is staged`."""
+    commit: str | None
+    """None for what is in no commit."""
+    config: Config | None
+    """None where no steps are registered."""
+    hook: str
+    """What the hook does there, as `Config.hook`."""
+    index: Index | None
+    """What the files are from; None for the working tree."""
+    read: Callable[[str], bytes | None]
+    """Gives the bytes of a file, by its path relative to the top, with `/`; None where there is no such file."""
+    _evaluate: Callable[[Config, Sequence[str] | None], Evaluation]
+
+    @property
+    def steps(self) -> Collection[str]:
+        """The names of the registered steps."""
+        return () if self.config is None else self.config.steps
+
+    def evaluate(self, steps: Sequence[str] | None = None) -> Evaluation:
+        """What the dictionaries of the steps of these names say, by default of all."""
+        if self.config is None:
+            return Evaluation()
+        return self._evaluate(self.config, steps)
+
+    def warnings(self, evaluation: Evaluation) -> tuple[str, ...]:
+        """What is to be said of what was evaluated: copies that trials import in place of the repository's modules, and
+        files of submodules that are not the recorded ones.
+
+        Raises:
+            GitError: git cannot look at a submodule.
+        """
+        checked = "so that copy was checked" if self.index is None else "which was checked"
+        found = [
+            f"trials import `{name}` from {path}, and not from this repository, {checked}: install the repository in "
+            "editable mode (pip install -e .), or uninstall the copy"
+            for name, path in evaluation.elsewhere.items()
+        ]
+        if self.index is not None:
+            found += [
+                f"the submodule `{name}` was taken from the working tree, which differs from {self.label}"
+                for name in self.index.differing_submodules(evaluation.usage.files)
+            ]
+        return tuple(found)
+
+
+@contextlib.contextmanager
+def staged_state(repository: Repository, *, time_limit_s: float = TIME_LIMIT_S) -> Iterator[State]:
+    """What git would commit now.
+
+    Args:
+        repository: whose index.
+        time_limit_s: for evaluating its dictionaries.
+
+    Raises:
+        ConfigError: the staged pyproject.toml cannot be used.
+        GitError: git cannot read the index.
+    """
+    with open_index(repository) as index:
+        yield _state_of(index, "what is staged", None, time_limit_s)
+
+
+@contextlib.contextmanager
+def commit_state(
+    repository: Repository, commit: str, *, time_limit_s: float = TIME_LIMIT_S, without: Collection[str] = ()
+) -> Iterator[State]:
+    """A commit.
+
+    Args:
+        repository: that has it.
+        commit: its full id.
+        time_limit_s: for evaluating its dictionaries.
+        without: files to leave out of it.
+
+    Raises:
+        ConfigError: its pyproject.toml cannot be used.
+        GitError: git cannot read it.
+    """
+    with open_index(repository, commit, without=without) as index:
+        yield _state_of(index, f"commit {commit[:7]}", commit, time_limit_s)
+
+
+def working_state(repository: Repository) -> State:
+    """The working tree, with what is neither staged nor committed.
+
+    Raises:
+        ConfigError: its pyproject.toml cannot be used.
+    """
+    path = repository.root / CONFIG_NAME
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        data = b""
+    except OSError as error:
+        raise ConfigError(path, f"it cannot be read: {error.strerror}") from error
+    config = _parse(data, repository.root)
+    return State(
+        "the working tree",
+        None,
+        config if config.steps else None,
+        config.hook,
+        None,
+        reader_of_files(repository.root, _MAX_FILE_BYTES),
+        lambda config, steps: evaluate(working_tree(repository), config, steps=steps),
+    )
+
+
+def evaluate_index(
+    index: Index, config: Config, *, steps: Sequence[str] | None = None, time_limit_s: float = TIME_LIMIT_S
+) -> Evaluation:
+    """Evaluate the lookup dictionaries as an index has them, and check out no more of a large one than is needed.
+
+    Args:
+        index: of a commit, or what git would commit now.
+        config: as it is there.
+        steps: names of the steps to evaluate; all by default.
+        time_limit_s: for evaluating them. In a large repository it may be done twice.
+
+    Raises:
+        GitError: git cannot write a file.
+    """
+    names = select_files(index, config) if len(index.files) > SMALL_REPOSITORY else None
+    if names is not None:
+        with index.checked_out(sorted(names)) as checkout:
+            found = evaluate(checkout, config, steps=steps, time_limit_s=time_limit_s)
+        if not _needs_more(found, [name for name in index.files if name not in names]):
+            return found
+    with index.checked_out() as checkout:
+        return evaluate(checkout, config, steps=steps, time_limit_s=time_limit_s)
+
+
+def select_files(index: Index, config: Config) -> frozenset[str] | None:
+    """The files that evaluating the dictionaries is likely to need; None for all of them.
+
+    They are the Python files that the lookup modules import, whatever else is below the packages that hold those
+    modules, and pyproject.toml.
+    """
+    tracked = {name for name, file in index.files.items() if not file.is_submodule}
+    try:
+        found = imported_files(config, tracked, index.read)
+    except UnreadableObject:  # in a partial clone git fetches it once the file is checked out
+        return None
+    packages = {name.rpartition("/")[0] for name in found}.difference(source_folders(config))
+    data = (name for name in tracked if not name.endswith(MODULE) and not packages.isdisjoint(folders(name)))
+    return found.union(data, {CONFIG_NAME} & tracked)
+
+
+def resolve_commit(repository: Repository, text: str) -> str:
+    """The full id of a commit, as people name it.
+
+    Raises:
+        UnknownRevision: git knows none of that name.
+    """
+    with contextlib.suppress(GitError):
+        return repository.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}").strip()
+    raise UnknownRevision(text, "git knows no commit of that name")
+
+
+def resolve_range(repository: Repository, text: str) -> tuple[str, str]:
+    """The full ids of the commits at both ends of `A..B`; either may be left out for HEAD.
+
+    Raises:
+        NoRange: it is none.
+        UnknownRevision: git does not know an end of it.
+    """
+    start, dots, end = text.partition("..")
+    if not dots or end.startswith("."):
+        raise NoRange(text)
+    return resolve_commit(repository, start or "HEAD"), resolve_commit(repository, end or "HEAD")
+
+
+def _needs_more(found: Evaluation, left_out: Collection[str]) -> bool:
+    """Whether an evaluation might have another outcome if the files that were left out were there.
+
+    So it might where something went wrong, and where the code looked for a file or a module that was left out, whatever
+    it made of not finding it.
+    """
+    if any(trouble.kind == "late" for trouble in found.troubles):
+        return False  # with more files it would not be faster
+    if found.troubles or any(refused.has_raised for refused in found.refused):
+        return True
+    return found.usage.looked_for(left_out)
+
+
+def _state_of(index: Index, label: str, commit: str | None, time_limit_s: float) -> State:
+    config = _parse(_read_config(index), index.repository.root)
+
+    def read(name: str) -> bytes | None:
+        try:
+            return index.read(name) if name in index.files else None
+        except UnreadableObject:
+            return b""
+
+    return State(
+        label,
+        commit,
+        config if config.steps else None,
+        config.hook,
+        index,
+        read,
+        lambda config, steps: evaluate_index(index, config, steps=steps, time_limit_s=time_limit_s),
+    )
+
+
+def _read_config(index: Index) -> bytes:
+    """The bytes of pyproject.toml. The git program gives them sooner than libgit2 is imported."""
+    if CONFIG_NAME not in index.files:
+        return b""
+    oid = index.files[CONFIG_NAME].oid
+    (data,) = read_blobs([oid], _MAX_FILE_BYTES, cwd=index.repository.root)
+    return index.read(CONFIG_NAME) if data is None else data
+
+
+def _parse(data: bytes, root: Path) -> Config:
+    """The configuration in a pyproject.toml that may not be the one in the working tree."""
+    path = Path(os.path.realpath(root)) / CONFIG_NAME
+    if len(data) > _MAX_FILE_BYTES:
+        raise ConfigError(path, f"it has {len(data)} bytes")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(path, f"byte {error.start} is not UTF-8, as TOML has to be") from error
+    return parse_config(text, path, steps_needed=False)

@@ -1,0 +1,254 @@
+"""Are the steps what they are registered as, and can they be called with these parameters?"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mitosis.in_kernel.user_code import describe_exception, let_interrupts_pass, user_namespace
+from mitosis.protocol import (
+    CheckedSteps,
+    CheckSteps,
+    DescribedStep,
+    GivenParameter,
+    HasVariant,
+    MissingVariant,
+    StepToCheck,
+    UnresolvedReference,
+    WrongParameters,
+)
+from mitosis.typing import Parameter
+
+_KNOWN_LIMIT = 200
+"""So many names at most are sent back as what there is to choose from."""
+
+
+def check_steps(question: CheckSteps) -> CheckedSteps:
+    """Check each step after its modules were imported, up to the first problem."""
+    described: list[DescribedStep] = []
+    shadowed: set[str] = set()
+    wrapped: list[tuple[str, str]] = []
+    problem: UnresolvedReference | WrongParameters | MissingVariant | None = None
+    for index, step in enumerate(question.steps):
+        try:
+            action = resolve(step.action)
+            lookup = resolve(step.lookup) if step.needs_lookup else {}
+        except _Unresolved as error:
+            problem = UnresolvedReference(step.name, error.reference, error.reason, error.known)
+            break
+        shadowed.update(_shadowed_modules(step))
+        described.append(_describe(step.name, action))
+        problem = _check_lookups(step, action, lookup) or _check_call(step, action, takes_data=index > 0)
+        if problem is not None:
+            break
+        wrapped += [
+            (step.name, parameter.name)
+            for parameter in step.parameters
+            if parameter.kind == "lookup" and isinstance(lookup[parameter.name][parameter.text], Parameter)
+        ]
+    return CheckedSteps(problem, tuple(described), tuple(sorted(shadowed)), tuple(wrapped))
+
+
+class _Unresolved(Exception):
+    """A reference leads to nothing. Attributes: reference, reason, known (what there is instead)."""
+
+    def __init__(self, reference: str, reason: str, known: Iterable[str] = ()) -> None:
+        super().__init__(reason)
+        self.reference = reference
+        self.reason = reason
+        self.known = tuple(sorted(known)[:_KNOWN_LIMIT])
+
+
+def resolve(reference: str) -> Any:
+    """The object that `module:qualified.name` names."""
+    module, _, qualified_name = reference.partition(":")
+    found: Any = sys.modules[module]
+    for name in qualified_name.split("."):
+        try:
+            found = getattr(found, name)
+        except BaseException as error:
+            let_interrupts_pass(error)
+            owner = getattr(found, "__name__", None) or type(found).__name__
+            reason = f"`{owner}` has no attribute `{name}`"
+            if not isinstance(error, AttributeError):
+                reason = f"getting `{name}` of `{owner}` raised {describe_exception(error)}"
+            known = [known for known in getattr(found, "__dict__", {}) if not known.startswith("_")]
+            raise _Unresolved(reference, reason, known) from error
+    return found
+
+
+def _shadowed_modules(step: StepToCheck) -> Iterable[str]:
+    namespace = user_namespace()
+    for reference in (step.action, step.lookup):
+        module = reference.partition(":")[0]
+        try:
+            reached = eval(module, namespace)
+        except BaseException as error:  # a module's attributes may do anything
+            let_interrupts_pass(error)
+            yield module
+            continue
+        if reached is not sys.modules[module]:
+            yield module
+
+
+def _describe(name: str, action: Any) -> DescribedStep:
+    doc = getattr(action, "__doc__", None)
+    module = getattr(action, "__module__", None)
+    try:
+        file = inspect.getsourcefile(inspect.unwrap(action))
+    except (TypeError, ValueError):
+        file = getattr(sys.modules.get(module or ""), "__file__", None)
+    return DescribedStep(
+        name=name,
+        doc=inspect.cleandoc(doc) if isinstance(doc, str) else "",
+        file=os.path.realpath(file) if isinstance(file, str) else None,
+        module=module if isinstance(module, str) else None,
+    )
+
+
+def _check_call(step: StepToCheck, action: Any, *, takes_data: bool) -> UnresolvedReference | WrongParameters | None:
+    if not callable(action):
+        return UnresolvedReference(step.name, step.action, f"it is {type(action).__name__}, not a callable")
+    try:
+        signature = inspect.signature(action)
+    except (TypeError, ValueError):  # builtins may have none; calling them tells
+        return None
+    given = [parameter.name for parameter in step.parameters]
+    mismatch = _mismatch(step, action, signature, given, takes_data)
+    is_callable_so = _binds(signature, (), given) and mismatch.data is None
+    if is_callable_so or (takes_data and _binds(signature, (None,), given)):
+        return None
+    return mismatch
+
+
+def _binds(signature: inspect.Signature, positional: tuple[object, ...], named: Iterable[str]) -> bool:
+    try:
+        signature.bind(*positional, **dict.fromkeys(named))
+    except TypeError:
+        return False
+    return True
+
+
+def can_be_called(action: Callable[..., Any], given: Iterable[str], *, with_data: bool) -> bool:
+    """Whether a step can be called with its parameters, and one positional argument before them or none."""
+    try:
+        signature = inspect.signature(action)
+    except (TypeError, ValueError):
+        return True
+    return _binds(signature, (None,) if with_data else (), given)
+
+
+def _takes(action: Any, name: str) -> bool:
+    """Whether a callable has a parameter of that name."""
+    try:
+        parameters = inspect.signature(action).parameters
+    except (TypeError, ValueError):
+        return False
+    return name in parameters and parameters[name].kind is not inspect.Parameter.POSITIONAL_ONLY
+
+
+def _mismatch(
+    step: StepToCheck, action: Any, signature: inspect.Signature, given: Sequence[str], takes_data: bool
+) -> WrongParameters:
+    parameters = list(signature.parameters.values())
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    by_name = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    data = positional[0].name if takes_data and positional else None
+    required = [
+        p.name
+        for p in parameters
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name != data
+    ]
+    return WrongParameters(
+        step=step.name,
+        missing=tuple(name for name in required if name not in given),
+        unknown=() if takes_any else tuple(name for name in given if name not in by_name),
+        data=data if data in given else None,
+        from_step=positional[0].name if positional and not takes_data else None,
+        takes=_show_signature(step.action, action, parameters),
+        names=tuple(sorted(by_name - {data})),
+    )
+
+
+def _show_signature(reference: str, action: Any, parameters: list[inspect.Parameter]) -> str:
+    shown: list[str] = []
+    for parameter in parameters:
+        stars = "*" * ((parameter.kind is parameter.VAR_POSITIONAL) + 2 * (parameter.kind is parameter.VAR_KEYWORD))
+        default = "" if parameter.default is parameter.empty else f"={_short_repr(parameter.default)}"
+        shown.append(f"{stars}{parameter.name}{default}")
+    name = getattr(action, "__qualname__", None)
+    if not isinstance(name, str):
+        name = reference.partition(":")[2]
+    return f"{name}({', '.join(shown)})"
+
+
+def _short_repr(value: object) -> str:
+    try:
+        text = repr(value)
+    except BaseException as error:
+        let_interrupts_pass(error)
+        return "..."
+    return text if len(text) <= 30 and "\n" not in text else "..."
+
+
+def has_variant(question: HasVariant) -> bool:
+    """Whether a lookup dictionary has that variant of that parameter."""
+    try:
+        return question.variant in resolve(question.lookup)[question.parameter]
+    except BaseException as error:  # a dictionary of the user's may do anything, and this is only for a hint
+        let_interrupts_pass(error)
+        return False
+
+
+def _check_lookups(step: StepToCheck, action: Any, lookup: Any) -> MissingVariant | None:
+    for parameter in step.parameters:
+        if parameter.kind != "lookup":
+            continue
+        try:
+            variants = lookup[parameter.name]
+        except BaseException as error:
+            let_interrupts_pass(error)
+            missing = _missing_variant(step, parameter, lookup, error, has_parameter=False)
+            return replace(missing, is_taken=_takes(action, parameter.name))
+        try:
+            variants[parameter.text]
+        except BaseException as error:
+            let_interrupts_pass(error)
+            return _missing_variant(step, parameter, variants, error, has_parameter=True)
+    return None
+
+
+def _missing_variant(
+    step: StepToCheck, parameter: GivenParameter, mapping: Any, error: BaseException, *, has_parameter: bool
+) -> MissingVariant:
+    """What there is in place of a key that a mapping does not have."""
+    asked = parameter.text if has_parameter else parameter.name
+    known: list[str] = []
+    others: list[str] = []
+    alike: tuple[str, str] | None = None
+    try:
+        for key in itertools.islice(mapping, _KNOWN_LIMIT):
+            if isinstance(key, str) or not hasattr(mapping, "keys"):
+                known.append(str(key))
+                continue
+            others.append(_short_repr(key))
+            if alike is None and asked in (str(key), repr(key)):
+                alike = (others[-1], type(key).__name__)
+    except BaseException as key_error:  # a dictionary of the user's may do anything, and this is only for a hint
+        let_interrupts_pass(key_error)
+    return MissingVariant(
+        step=step.name,
+        parameter=parameter.name,
+        variant=parameter.text,
+        has_parameter=has_parameter,
+        known=tuple(sorted(known)),
+        other_keys=tuple(others),
+        alike=alike,
+        error=None if isinstance(error, KeyError) else describe_exception(error),
+    )

@@ -1,0 +1,224 @@
+"""What a step returned: looked at, reduced to what is recorded, and saved."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mitosis.in_kernel.step_checks import can_be_called, resolve
+from mitosis.in_kernel.user_code import bounded_repr, describe_exception, let_interrupts_pass, user_namespace
+from mitosis.protocol import MeasureUsage, Plain, StepResult, Successor, TakeResult, Usage
+from mitosis.typing import NotSaved
+
+TEXT_LIMIT = 500
+"""Characters of a result's text that go into the record."""
+METRICS_LIMIT = 1000
+"""Metrics of one step that go into the record."""
+_DEPTH_LIMIT = 20
+_INT_BITS = 63
+_UNSAVED_SHOWN = 10
+
+
+def take_result(question: TakeResult) -> StepResult:
+    """Look at a step's result, save it, and reduce it to what is recorded."""
+    result = user_namespace()[question.variable]
+    problem: str | None = None
+    if not isinstance(result, Mapping):
+        problem = f"it returned {type(result).__name__}, not a dictionary"
+        return StepResult(problem, None, {}, False, False, (), (), measure_usage())
+    unsaved = save(result, Path(question.file))
+    warnings: list[str] = []
+    main = None
+    if "main" in result:
+        main = _recorded(result["main"], "main", warnings)
+    elif question.successor is None:
+        problem = f'it returned a dictionary without "main" (it has: {_key_names(result)})'
+    else:
+        warnings.append('its result has no "main"')
+    metrics = _flatten(result["metrics"], warnings) if "metrics" in result else {}
+    pass_data = False
+    if question.successor is not None:
+        pass_data = _takes_data(question.successor, "data" in result)
+        problem = None if pass_data else _check_data(result, question.successor, warnings)
+    return StepResult(
+        problem=problem,
+        main=main,
+        metrics=metrics,
+        has_metrics="metrics" in result,
+        pass_data=pass_data,
+        unsaved=tuple(unsaved),
+        warnings=tuple(warnings),
+        usage=measure_usage(),
+    )
+
+
+def _takes_data(successor: Successor, has_data: bool) -> bool:
+    return has_data and can_be_called(resolve(successor.action), successor.given, with_data=True)
+
+
+def _check_data(result: Mapping[str, Any], successor: Successor, warnings: list[str]) -> str | None:
+    """Why the next step cannot run without the data of this one; None if it can."""
+    if not can_be_called(resolve(successor.action), successor.given, with_data=False):
+        needing = f"the next step, `{successor.name}`, needs it"
+        return f'its result has no "data", and {needing} (it has: {_key_names(result)})'
+    if "data" not in result:
+        warnings.append(f'its result has no "data": `{successor.name}` is called without')
+    elif result["data"] is not None:
+        warnings.append(f"its data is not used: `{successor.name}` takes no positional argument")
+    return None
+
+
+def measure_usage(_: MeasureUsage | None = None) -> Usage:
+    """CPU seconds of this process and its finished children, and the largest resident set in bytes."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return Usage(cpu_s=time.process_time())
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    unit_bytes = 1 if sys.platform == "darwin" else 1024
+    return Usage(
+        cpu_s=own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
+        peak_memory_bytes=max(own.ru_maxrss, children.ru_maxrss) * unit_bytes,
+    )
+
+
+def _key_names(result: Mapping[Any, Any]) -> str:
+    return ", ".join(sorted(str(key) for key in result)) or "nothing"
+
+
+def _recorded(value: Any, name: str, warnings: list[str]) -> Plain:
+    """The value as a plain number, bool or None where it is one, else as a bounded text."""
+    if value is None or isinstance(value, bool):
+        return value
+    plain = _plain_number(value)
+    if plain is not None:
+        return plain
+    if isinstance(value, str):
+        text = str.__str__(value)
+        return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+    text = bounded_repr(value, TEXT_LIMIT)
+    if text.startswith("<") and " whose repr raised " in text:
+        warnings.append(f"{name}: {text.strip('<>')}")
+    return text
+
+
+def _plain_number(value: Any) -> int | float | bool | None:
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and (
+        isinstance(value, numpy.generic) or (isinstance(value, numpy.ndarray) and value.ndim == 0)
+    ):
+        value = value.item()
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int) and abs(int(value)) < 2**_INT_BITS:
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, int | str | bytes | complex):
+        return None
+    return _through_float(value)
+
+
+def _through_float(value: Any) -> float | None:
+    """Decimals, fractions and one-element tensors are numbers too."""
+    if isinstance(value, list | tuple | dict | set) or not hasattr(type(value), "__float__"):
+        return None
+    if getattr(value, "ndim", 0) != 0:
+        return None
+    try:
+        number = float(value)
+    except BaseException as error:
+        let_interrupts_pass(error)
+        return None
+    return number if isinstance(number, float) and not math.isnan(number) else None
+
+
+def _flatten(metrics: Any, warnings: list[str]) -> dict[str, Plain]:
+    """Metrics by name, nested ones joined by dots."""
+    flat: dict[str, Plain] = {}
+
+    def add(prefix: str, value: Any, depth: int) -> None:
+        if len(flat) >= METRICS_LIMIT:
+            return
+        if isinstance(value, Mapping) and depth < _DEPTH_LIMIT:
+            for key, item in value.items():
+                add(f"{prefix}.{key}" if prefix else str(key), item, depth + 1)
+        else:
+            name = prefix[:TEXT_LIMIT] or "metrics"
+            if name in flat:
+                warnings.append(f"several metrics are called `{name}`: the last one is recorded")
+            flat[name] = _recorded(value, prefix, warnings)
+
+    try:
+        add("", metrics, 0)
+    except BaseException as error:
+        let_interrupts_pass(error)
+        warnings.append(f"its metrics cannot be read: {describe_exception(error)}")
+    if len(flat) >= METRICS_LIMIT:
+        warnings.append(f"only the first {METRICS_LIMIT} metrics are recorded")
+    return flat
+
+
+def save(value: Any, path: Path) -> list[str]:
+    """Pickle `value` to `path`, and what of it cannot be pickled as `NotSaved`.
+
+    Returns:
+        What could not be saved: its place in the value or the file's name, and why.
+    """
+    import dill
+
+    partial = path.with_name(path.name + ".partial")
+    unsaved: list[str] = []
+
+    def write(what: Any) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)  # an experiment may tidy up too much
+        with partial.open("wb") as file:
+            dill.dump(what, file)
+        partial.replace(path)
+
+    try:
+        write(value)
+    except OSError as error:
+        unsaved.append(f"{path.name}: {describe_exception(error)}")
+    except BaseException as error:  # pickling runs the objects' own code, which may raise anything
+        let_interrupts_pass(error)
+        try:
+            write(_picklable(value, "", error, unsaved, 0))
+        except OSError as write_error:
+            unsaved.append(f"{path.name}: {describe_exception(write_error)}")
+    with contextlib.suppress(OSError):
+        partial.unlink(missing_ok=True)
+    if len(unsaved) > _UNSAVED_SHOWN:
+        return [*unsaved[:_UNSAVED_SHOWN], f"... and {len(unsaved) - _UNSAVED_SHOWN} more"]
+    return unsaved
+
+
+def _picklable(value: Any, path: str, error: BaseException, unsaved: list[str], depth: int) -> Any:
+    """A copy of `value` in which what cannot be pickled is a `NotSaved`."""
+    import dill
+
+    if depth < _DEPTH_LIMIT and isinstance(value, Mapping):
+        items = [(key, item, f"{path}[{key!r}]") for key, item in value.items()]
+    elif depth < _DEPTH_LIMIT and type(value) in (list, tuple):
+        items = [(index, item, f"{path}[{index}]") for index, item in enumerate(value)]
+    else:
+        reason = describe_exception(error)
+        unsaved.append(f"{path or 'the whole result'}: {reason}")
+        return NotSaved(reason)
+    kept: list[tuple[Any, Any]] = []
+    for key, item, item_path in items:
+        try:
+            dill.dumps(item)
+        except BaseException as item_error:
+            let_interrupts_pass(item_error)
+            item = _picklable(item, item_path, item_error, unsaved, depth + 1)
+        kept.append((key, item))
+    if isinstance(value, Mapping):
+        return dict(kept)
+    return type(value)(item for _, item in kept)

@@ -1,0 +1,116 @@
+"""What the user's code holds and raises, whatever its objects do when they are looked at."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from mitosis.files import is_installed, real_path
+from mitosis.protocol import DescribedFailure, DescribeFailure, FailedParameter, FindFailedParameter
+
+_CONTEXT_LINES = 2
+MESSAGE_LIMIT = 2000
+
+
+def user_namespace() -> dict[str, Any]:
+    """The notebook's variables."""
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        raise RuntimeError("there is no IPython shell: this code only runs inside a Jupyter kernel")
+    namespace: dict[str, Any] = shell.user_ns
+    return namespace
+
+
+def let_interrupts_pass(error: BaseException) -> None:
+    """Raise the error again if it is an interrupt; whatever else a user's object raises is an answer.
+
+    Objects of the user's run code of theirs when they are shown, pickled or asked for an attribute, and may raise
+    anything, also what derives from BaseException alone.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+
+
+def describe_exception(error: BaseException) -> str:
+    """`Class: message` on one line, whatever the exception's own methods do."""
+    try:
+        message = str(error).strip()
+    except BaseException as message_error:
+        let_interrupts_pass(message_error)
+        message = "(its message cannot be shown)"
+    name = type(error).__name__
+    first = message.splitlines()[0] if message else ""
+    return f"{name}: {first}" if first else name
+
+
+def bounded_repr(value: object, limit: int) -> str:
+    """The value's repr on one line, cut to `limit` characters; named when it raises."""
+    try:
+        text = repr(value)
+    except BaseException as error:
+        let_interrupts_pass(error)
+        return f"<{type(value).__name__} whose repr raised {describe_exception(error)}>"[:limit]
+    text = " ".join(text[: 4 * limit].split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def find_failed_parameter(_: FindFailedParameter) -> FailedParameter:
+    """Where the cell of parameters that ran last failed."""
+    error = getattr(sys, "last_value", None)
+    namespace = user_namespace()
+    line = None
+    traceback = getattr(sys, "last_traceback", None)
+    while traceback is not None:
+        if traceback.tb_frame.f_globals is namespace and traceback.tb_frame.f_code.co_name == "<module>":
+            line = traceback.tb_lineno
+            break
+        traceback = traceback.tb_next
+    return FailedParameter(
+        line=line,
+        error=describe_exception(error) if isinstance(error, BaseException) else "an unknown error",
+        is_unknown_name=isinstance(error, NameError) and error.name is not None,
+    )
+
+
+def describe_failure(question: DescribeFailure) -> DescribedFailure:
+    """What the cell that failed last raised, and where in the user's code."""
+    error = getattr(sys, "last_value", None)
+    if not isinstance(error, BaseException):
+        return DescribedFailure()
+    kind = type(error).__name__
+    try:
+        message = str(error)[:MESSAGE_LIMIT]
+    except BaseException as message_error:
+        let_interrupts_pass(message_error)
+        message = f"(its message cannot be shown: {describe_exception(message_error)})"
+    place = _innermost(error.__traceback__, question.root)
+    if place is None:
+        return DescribedFailure(kind, message)
+    path, line, function = place
+    shown = Path(path)
+    if shown.is_relative_to(question.root):
+        shown = shown.relative_to(question.root)
+    numbers = range(max(1, line - _CONTEXT_LINES), line + _CONTEXT_LINES + 1)
+    context = tuple((number, text.rstrip()) for number in numbers if (text := linecache.getline(path, number)))
+    return DescribedFailure(kind, message, f"{shown.as_posix()}:{line} in {function}", line, context)
+
+
+def _innermost(traceback: TracebackType | None, root: str) -> tuple[str, int, str] | None:
+    inside: tuple[str, int, str] | None = None
+    outside: tuple[str, int, str] | None = None
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        path = real_path(code.co_filename)
+        if Path(path).is_file() and not is_installed(path):
+            place = (path, traceback.tb_lineno, code.co_name)
+            if path.startswith(root.rstrip("/") + "/"):
+                inside = place
+            else:
+                outside = place
+        traceback = traceback.tb_next
+    return inside or outside

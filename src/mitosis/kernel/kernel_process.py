@@ -1,0 +1,285 @@
+"""The kernel's process, and the folder for its sockets and messages that only this user can open.
+
+Nothing of Jupyter's is imported here, except on Windows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from mitosis.protocol import Setup
+from mitosis.temporary import TemporaryFolder
+from mitosis.typed_msgpack import pack
+
+if TYPE_CHECKING:
+    from jupyter_client.connect import KernelConnectionInfo
+
+_CONNECTION = "kernel.json"
+_STDERR = "stderr"
+_KEY_BYTES = 32
+_SOCKET = "ipc"
+_PATH_LIMIT_BYTES = 100
+"""Of a socket's path: unix(7) allows 107 on Linux, macOS 103, and ipykernel appends a number."""
+
+
+class NoPrivateFolder(Exception):
+    """There is no folder for a kernel. Its text says of each place that was tried why not."""
+
+
+class PrivateFolder:
+    """A folder of mode 0700, removed when it is no longer needed.
+
+    It is made where temporary files belong. If that place is not writable, or its path too long for that of a socket,
+    or its file system has no sockets, another one is taken.
+
+    Attributes:
+        path: of the folder.
+        passed_over: why it is in none of the places that were tried before, in words.
+
+    Raises:
+        NoPrivateFolder: there is no place for it.
+    """
+
+    def __init__(self) -> None:
+        passed_over: list[str] = []
+        for parent in _places():
+            try:
+                self._folder = _make_in(parent)
+            except OSError as error:
+                passed_over.append(f"{parent}: {error.strerror or error}")
+                continue
+            break
+        else:
+            raise NoPrivateFolder("; ".join(passed_over))
+        self.path = self._folder.path
+        self.passed_over = tuple(passed_over)
+
+    @property
+    def socket_path(self) -> str:
+        """The beginning of the paths of sockets; numbers come behind it."""
+        return str(self.path / _SOCKET)
+
+    def write(self, name: str, data: bytes) -> Path:
+        """Write a new file that only this user can read."""
+        path = self.path / name
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+        return path
+
+    def remove(self) -> None:
+        """Remove it with all that is in it. May be called again."""
+        self._folder.remove()
+
+
+def _places() -> Iterator[Path]:
+    """Where the folder may be, best first."""
+    names = [tempfile.gettempdir()]
+    if os.name == "posix":
+        names += ["/tmp", "/var/tmp"]
+        names += [os.environ[name] for name in ("XDG_RUNTIME_DIR",) if os.environ.get(name)]
+    yield from (Path(name).absolute() for name in dict.fromkeys(names))
+
+
+def _make_in(parent: Path) -> TemporaryFolder:
+    made = TemporaryFolder(parent)
+    if os.name == "posix":
+        try:
+            _try_socket(made.path / f"{_SOCKET}-0")
+        except OSError:
+            made.remove()
+            raise
+    return made
+
+
+def _try_socket(path: Path) -> None:
+    """Make a socket and remove it.
+
+    Raises:
+        OSError: there can be none: its path is too long, or the file system has no sockets.
+    """
+    if len(os.fsencode(path)) > _PATH_LIMIT_BYTES:
+        raise OSError(f"the path of a socket in it would be longer than {_PATH_LIMIT_BYTES} bytes")
+    with socket.socket(socket.AF_UNIX) as trial:
+        trial.bind(str(path))
+    path.unlink()
+
+
+class KernelProcess:
+    """A kernel that runs, or ran.
+
+    Args:
+        folder: where its sockets are to be; what it writes to standard error is kept there.
+        cwd: its working directory.
+        setup: how it sets itself up before all else; None to leave that out.
+
+    Attributes:
+        connection: what a client has to know to speak to it, in the manner of Jupyter's connection files
+            (https://jupyter-client.readthedocs.io/en/stable/kernels.html#connection-files).
+        group: its process group, on POSIX.
+        death: has its return code as soon as it ended.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+
+    def __init__(self, folder: PrivateFolder, cwd: Path, setup: Setup | None) -> None:
+        self._stderr = folder.path / _STDERR
+        self.connection = _write_connection(folder)
+        command = [sys.executable, "-m", "mitosis.in_kernel.launch", str(folder.path / _CONNECTION)]
+        if setup is not None:
+            command.append(str(folder.write("setup", pack(setup))))
+        # What chooses a backend of matplotlib's for the terminal is not meant for a notebook.
+        variables = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+        variables["IPYTHONDIR"] = str(folder.path / "ipython")
+        with self._stderr.open("wb") as said:
+            self._popen = _start(command, cwd, variables, said)
+        self.group = self._popen.pid if os.name == "posix" else None
+        self.death = _when_ended(self._popen)
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        return not self.death.done()
+
+    @property
+    def said(self) -> str:
+        """What it wrote to standard error before its streams were redirected, or went around that."""
+        try:
+            return self._stderr.read_text(errors="replace")
+        except OSError:
+            return ""
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in the kernel, as Ctrl-C does; also in the processes that it started."""
+        if sys.platform == "win32":
+            from jupyter_client.win_interrupt import send_interrupt
+
+            send_interrupt(self._popen.win32_interrupt_event)
+        else:
+            self._signal_group(signal.SIGINT)
+
+    def suspend(self) -> None:
+        """Stop the kernel and the processes that it started, until `resume`, or this process ends. On POSIX."""
+        if sys.platform != "win32":
+            assert self.group is not None
+            self._guard = _start_guard(self.group)
+            self._signal_group(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let the kernel and the processes that it started go on."""
+        if sys.platform != "win32":
+            self._signal_group(signal.SIGCONT)
+            if self._guard is not None:
+                self._guard.communicate(b"\n")
+                self._guard = None
+
+    def kill(self) -> None:
+        """End the kernel and the processes that it started, at once."""
+        if sys.platform == "win32":
+            self._popen.terminate()
+        else:
+            self._signal_group(signal.SIGKILL)
+
+    def _signal_group(self, number: int) -> None:
+        assert self.group is not None
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.group, number)
+
+
+def _write_connection(folder: PrivateFolder) -> KernelConnectionInfo:
+    """Choose a key and sockets, and write both to the file that the kernel reads them from."""
+    key = secrets.token_hex(_KEY_BYTES)
+    if sys.platform == "win32":
+        from jupyter_client.connect import write_connection_file
+
+        _, connection = write_connection_file(str(folder.path / _CONNECTION), key=key.encode())
+        return connection
+    connection: KernelConnectionInfo = {
+        "transport": "ipc",
+        "ip": folder.socket_path,
+        "signature_scheme": "hmac-sha256",
+        "key": key,
+        "shell_port": 1,
+        "iopub_port": 2,
+        "stdin_port": 3,
+        "control_port": 4,
+        "hb_port": 5,
+    }
+    folder.write(_CONNECTION, json.dumps(connection).encode())
+    return connection
+
+
+def _start(command: list[str], cwd: Path, variables: dict[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+    if sys.platform == "win32":
+        # It passes on the handles by which the kernel is interrupted and sees the end of this process.
+        from jupyter_client.launcher import launch_kernel
+
+        return launch_kernel(command, stdout=output, stderr=output, cwd=str(cwd), env=variables)
+    # By this ipykernel looks whether this process is there, once a second.
+    variables["JPY_PARENT_PID"] = str(os.getpid())
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        cwd=cwd,
+        env=variables,
+        start_new_session=True,
+    )
+
+
+def _start_guard(group: int) -> subprocess.Popen[bytes] | None:
+    """Start a process that kills a process group if this process ends before it has told it not to.
+
+    For a group that is stopped: what is in it cannot see for itself that this process is gone, and would stay so for
+    ever.
+
+    Returns:
+        What ends as soon as it gets a line on standard input; None where it could not be started.
+    """
+    script = 'read -r line || kill -s KILL -- "-$0"'
+    try:
+        return subprocess.Popen(
+            ["/bin/sh", "-c", script, str(group)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,  # or what the terminal sends would reach it
+        )
+    except OSError:
+        return None
+
+
+def _when_ended(process: subprocess.Popen[bytes]) -> asyncio.Future[int | None]:
+    """A future that has the process's return code as soon as it ended.
+
+    A thread waits for it, so that nothing has to poll; a daemon, so that it never keeps the runner alive.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[int | None] = loop.create_future()
+
+    def tell(returncode: int | None) -> None:
+        if not ended.done():
+            ended.set_result(returncode)
+
+    def wait() -> None:
+        returncode = process.wait()
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(tell, returncode)
+
+    threading.Thread(target=wait, name="mitosis-kernel-watch", daemon=True).start()
+    return ended

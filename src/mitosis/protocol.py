@@ -1,0 +1,378 @@
+"""The questions that the runner asks of the kernel, and their answers: plain values, which both sides check.
+
+The runner never sees, imports or unpickles the user's objects, and the kernel knows nothing of the runner but this.
+A question is a class, whose base names the type of its answer; what answers it is in `mitosis.in_kernel.answering`.
+"""
+
+# Annotations are the types themselves here, not texts: `unpack` reads them.
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar, get_args
+
+from mitosis.typed_msgpack import unpack
+
+AnswerT = TypeVar("AnswerT")
+
+OutputStream = Literal["stdout", "stderr", "log", "widgets"]
+"""Where a piece of text comes from that the user's code prints, logs or shows as bars."""
+OutputListener = Callable[[OutputStream, str], None]
+
+Plain = bool | int | float | str | None
+"""What a record holds of a result."""
+
+
+class Question(Generic[AnswerT]):
+    """Something that the kernel is asked."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How to set the kernel up before any of the user's code runs."""
+
+    root: str
+    """Top of the working tree, whose imports are watched."""
+    pythonpath: tuple[str, ...]
+    """Folders to append to the search path, after what is installed."""
+    log: str
+    """File for the root logger's records."""
+    debug: bool
+    """Whether to log from DEBUG instead of INFO."""
+    figure_dpi: float | None = None
+    """Pixels per inch of figures; None for what is sharp on any screen."""
+    figure_format: Literal["png", "svg"] = "png"
+
+
+# --- steps ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class GivenParameter:
+    """A parameter as the command line has it."""
+
+    name: str
+    kind: Literal["lookup", "eval"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepToCheck:
+    """A step whose modules were imported."""
+
+    name: str
+    action: str
+    lookup: str
+    needs_lookup: bool
+    """Whether the lookup dictionary has to be there."""
+    parameters: tuple[GivenParameter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnresolvedReference:
+    """A reference of a step leads to nothing, or to nothing that can be called."""
+
+    step: str
+    reference: str
+    reason: str
+    known: tuple[str, ...] = ()
+    """What there is instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrongParameters:
+    """A step cannot be called with the parameters that are given."""
+
+    step: str
+    missing: tuple[str, ...]
+    unknown: tuple[str, ...]
+    data: str | None
+    """The parameter that is given, and takes the data of the step before."""
+    from_step: str | None
+    """The first positional parameter, which would take the data of a step before."""
+    takes: str
+    """The signature, as text."""
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MissingVariant:
+    """A lookup dictionary does not have a parameter or its variant."""
+
+    step: str
+    parameter: str
+    variant: str
+    has_parameter: bool
+    known: tuple[str, ...]
+    """Keys that are texts."""
+    other_keys: tuple[str, ...]
+    """How the others look."""
+    alike: tuple[str, str] | None
+    """Look and class of one of these that is written as the text that was asked for."""
+    error: str | None
+    """What looking it up raised, if that was no KeyError."""
+    is_taken: bool = False
+    """Whether the step has a parameter of that name, so that it could be given by an expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedStep:
+    """Where a step's code is, and what it says of itself."""
+
+    name: str
+    doc: str
+    file: str | None
+    module: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSteps:
+    """What was found, up to the first problem."""
+
+    problem: UnresolvedReference | WrongParameters | MissingVariant | None
+    steps: tuple[DescribedStep, ...]
+    shadowed: tuple[str, ...]
+    """Modules that the notebook cannot reach by their dotted name: their package binds it to something else."""
+    wrapped: tuple[tuple[str, str], ...]
+    """Step and name of lookup parameters whose dictionary holds a `mitosis.typing.Parameter`: `vals` is the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSteps(Question[CheckedSteps]):
+    """Are the steps what they are registered as, and can they be called with these parameters?"""
+
+    steps: tuple[StepToCheck, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HasVariant(Question[bool]):
+    """Does a lookup dictionary have that variant of that parameter?"""
+
+    lookup: str
+    parameter: str
+    variant: str
+
+
+# --- imports --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedFile:
+    """A file that a module was imported from."""
+
+    module: str
+    path: str
+    """Absolute, as it was spelled."""
+    oid: str | None
+    """Git's id of a blob with the bytes that were compiled; None for what was not compiled from source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imports:
+    """What was imported from below a folder, and the folders of the interpreter's environment."""
+
+    files: tuple[ImportedFile, ...]
+    folders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListImports(Question[Imports]):
+    """Which files below `root` were imported so far?"""
+
+    root: str
+
+
+# --- parameters -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FailedParameter:
+    """Where the cell of parameters that ran last failed."""
+
+    line: int | None
+    """From 1; None when the cell did not even compile."""
+    error: str
+    is_unknown_name: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FindFailedParameter(Question[FailedParameter]):
+    """Where did the cell of parameters that ran last fail?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """The canonical value of a parameter."""
+
+    data: bytes
+    digest: str
+    functions: dict[str, str]
+    """Digests of the source of those that the value names."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoMeaning:
+    """A value has no canonical form: where in it, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedValue:
+    """The value of a parameter."""
+
+    name: str
+    summary: str
+    meaning: Meaning | NoMeaning
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedParameters:
+    """The parameters of a step, and what of them could not be saved."""
+
+    values: tuple[DescribedValue, ...]
+    unsaved: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParametersOfStep:
+    """Which parameters of a step to describe and to save."""
+
+    variable: str | None
+    """Name of the dictionary that holds them; None where there are none."""
+    file: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeParameters(Question[tuple[DescribedParameters, ...]]):
+    """What are the values of the parameters? They are saved as well."""
+
+    steps: tuple[ParametersOfStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedParameter:
+    """A parameter that is not what was recorded any more, and what it is now."""
+
+    name: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindChangedParameters(Question[tuple[ChangedParameter, ...]]):
+    """Which parameters has a step before changed?"""
+
+    variable: str | None
+    digests: dict[str, str]
+    """What was recorded, by name."""
+
+
+# --- results --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the kernel and the processes that it waited for have used so far."""
+
+    cpu_s: float | None = None
+    peak_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureUsage(Question[Usage]):
+    """What has been used so far?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """The step that comes next."""
+
+    name: str
+    action: str
+    given: tuple[str, ...]
+    """Names of its parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a step returned, as far as it is recorded."""
+
+    problem: str | None
+    """Why it cannot be accepted."""
+    main: Plain
+    metrics: dict[str, Plain]
+    has_metrics: bool
+    pass_data: bool
+    """Whether the next step is to be called with its data."""
+    unsaved: tuple[str, ...]
+    warnings: tuple[str, ...]
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class TakeResult(Question[StepResult]):
+    """What did a step return? It is saved as well."""
+
+    variable: str
+    file: str
+    successor: Successor | None
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedFailure:
+    """What the cell that failed last raised."""
+
+    type: str | None = None
+    message: str = ""
+    location: str | None = None
+    """`file:line in function`, relative to the root."""
+    line: int | None = None
+    context: tuple[tuple[int, str], ...] = ()
+    """Number and text of the lines around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeFailure(Question[DescribedFailure]):
+    """What did the cell that failed last raise, and where in the user's code?
+
+    The innermost frame below `root`, the top of the working tree, is the place that counts; else the innermost one
+    outside the installed packages.
+    """
+
+    root: str
+
+
+AnyQuestion = (
+    CheckSteps
+    | HasVariant
+    | ListImports
+    | FindFailedParameter
+    | DescribeParameters
+    | FindChangedParameters
+    | TakeResult
+    | DescribeFailure
+    | MeasureUsage
+)
+
+
+def unpack_questions(data: bytes) -> tuple[Question[Any], ...]:
+    """The questions that the runner has packed.
+
+    Raises:
+        Malformed: they are none.
+    """
+    questions: tuple[Question[Any], ...] = unpack(data, tuple[AnyQuestion, ...])
+    return questions
+
+
+def unpack_answers(data: bytes, questions: Sequence[Question[Any]]) -> tuple[Any, ...]:
+    """The answers that the kernel has packed, one for each question.
+
+    Raises:
+        Malformed: they are none to these questions.
+    """
+    kinds = tuple(get_args(type(question).__orig_bases__[0])[0] for question in questions)  # type: ignore[attr-defined]
+    answers: tuple[Any, ...] = unpack(data, tuple[kinds])  # type: ignore[valid-type]
+    return answers

@@ -1,0 +1,237 @@
+"""A trial as named, typed columns: what lists, pages, commit messages, exports and completion show of it.
+
+| Field | Holds |
+|---|---|
+| `params.STEP.NAME` | the variant's name, or the value of an eval parameter: a number where it is one |
+| `values.STEP.NAME` | what a variant means; only lookup parameters have it |
+| `expressions.STEP.NAME` | what was given for an eval parameter, where the value does not say the same |
+| `digests.STEP.NAME`, `untracked.STEP.NAME` | the digest of the value; whether the parameter is not tracked |
+| `metrics.STEP.NAME` | a metric, whose name may hold dots |
+
+The other names are in `_COLUMNS`. A field that says nothing is left out. Values are plain, so a view can be stored as
+pairs of name and value, in this order, and made again without the record.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from mitosis.records.trial import ParameterRecord, TrialRecord
+from mitosis.text import clean, exact_value, format_duration, format_moment, format_size, format_value
+
+Scalar = None | bool | int | float | str
+
+KEY_DIGITS = 6
+"""How many digits of a key are shown where it only has to be told from its neighbours."""
+COMMIT_DIGITS = 7
+
+
+class Kind(Enum):
+    """What a field is, which says how it is shown and compared."""
+
+    TEXT = "text"
+    VALUE = "value"
+    """A result, parameter or metric: anything plain."""
+    COUNT = "count"
+    SECONDS = "seconds"
+    BYTES = "bytes"
+    MOMENT = "moment"
+    """ISO 8601 with an offset."""
+    ID = "id"
+    """Hexadecimal digits, of which any unique beginning will do."""
+
+
+_COLUMNS: dict[str, tuple[Kind, Callable[[TrialRecord], Scalar]]] = {
+    "key": (Kind.ID, lambda r: r.key),
+    "experiment": (Kind.TEXT, lambda r: r.experiment),
+    "status": (Kind.TEXT, lambda r: r.status),
+    "main": (Kind.VALUE, lambda r: r.main),
+    "started": (Kind.MOMENT, lambda r: r.started),
+    "ended": (Kind.MOMENT, lambda r: r.ended),
+    "took": (Kind.SECONDS, lambda r: r.duration_s),
+    "cpu": (Kind.SECONDS, lambda r: r.cpu_s),
+    "memory": (Kind.BYTES, lambda r: r.peak_memory_bytes),
+    "iteration": (Kind.COUNT, lambda r: r.iteration),
+    "author": (Kind.TEXT, lambda r: r.author),
+    "commit": (Kind.ID, lambda r: r.commit),
+    "subject": (Kind.TEXT, lambda r: r.subject),
+    "branch": (Kind.TEXT, lambda r: r.branch),
+    "steps": (Kind.COUNT, lambda r: len(r.steps)),
+    # The one that is running, or was when the trial ended early; the first is 1.
+    "step": (Kind.COUNT, lambda r: None if r.step is None else r.step + 1),
+    "failure": (Kind.TEXT, lambda r: r.failure.summary if r.failure else None),
+    "failure.kind": (Kind.TEXT, lambda r: r.failure.kind if r.failure else None),
+    "failure.step": (Kind.TEXT, lambda r: r.failure.step if r.failure else None),
+    "failure.at": (Kind.TEXT, lambda r: r.failure.location if r.failure else None),
+    "note": (Kind.TEXT, lambda r: r.note),
+    "python": (Kind.TEXT, lambda r: r.interpreter),
+    "platform": (Kind.TEXT, lambda r: r.platform),
+    "host": (Kind.TEXT, lambda r: r.process.host),
+    "cpus": (Kind.COUNT, lambda r: r.cpu_count),
+    "pid": (Kind.COUNT, lambda r: r.process.pid),
+    # What tells the process from later ones with that pid.
+    "process": (Kind.TEXT, lambda r: r.process.started),
+    "command": (Kind.TEXT, lambda r: " ".join(r.command)),
+    "untracked_files": (Kind.COUNT, lambda r: r.untracked_files or None),
+    "environment": (Kind.ID, lambda r: r.environment),
+    "folder": (Kind.TEXT, lambda r: r.folder),
+    "page": (Kind.TEXT, lambda r: r.page),
+}
+COLUMNS = tuple(_COLUMNS)
+"""The names of the fields that are no parameters or metrics, which any trial may have."""
+
+
+class Field(NamedTuple):
+    """A named value of a trial."""
+
+    value: Scalar
+    kind: Kind
+
+    @property
+    def text(self) -> str:
+        """The value for a person, short and harmless."""
+        value = self.value
+        if self.kind is Kind.SECONDS and isinstance(value, int | float):
+            return format_duration(value)
+        if self.kind is Kind.BYTES and isinstance(value, int | float):
+            return format_size(value)
+        if self.kind is Kind.MOMENT and isinstance(value, str):
+            return format_moment(value, relative=False)
+        return format_value(value) if self.kind is Kind.VALUE else self.exact
+
+    @property
+    def exact(self) -> str:
+        """The whole value on one line, harmless."""
+        return clean(exact_value(self.value))
+
+
+class View(dict[str, Field]):
+    """The fields of a trial by name, in the order in which they are shown."""
+
+    @classmethod
+    def of(cls, record: TrialRecord) -> View:
+        """What a record says."""
+        return cls.from_values(values_of(record).items())
+
+    @classmethod
+    def from_values(cls, values: Iterable[tuple[str, Scalar]]) -> View:
+        """The view that was stored as pairs of name and value."""
+        return cls(
+            (name, Field(value, _COLUMNS[name][0] if name in _COLUMNS else Kind.VALUE)) for name, value in values
+        )
+
+    def value(self, name: str) -> Scalar:
+        """The value of a field; None if the trial does not have it."""
+        field = self.get(name)
+        return None if field is None else field.value
+
+    def text(self, name: str) -> str:
+        """The short text of a field; empty if the trial does not have it."""
+        field = self.get(name)
+        return "" if field is None else field.text
+
+    def raw(self, name: str) -> str:
+        """The value of a field as text, as it was recorded, which may be harmful; empty if it does not have it."""
+        field = self.get(name)
+        return "" if field is None else exact_value(field.value)
+
+    def seconds(self, name: str) -> float | None:
+        """A duration; None if it is not known."""
+        value = self.value(name)
+        return float(value) if isinstance(value, int | float) else None
+
+    @property
+    def main(self) -> str:
+        """`main = 3.17e-05` of a trial that has finished with a result; else empty."""
+        return f"main = {self.text('main')}" if self.value("status") == "finished" and "main" in self else ""
+
+    @property
+    def place(self) -> str:
+        """`step 2 of 3` of a trial of several steps; else empty."""
+        count = self.value("steps")
+        return f"step {self.raw('step') or 1} of {count}" if isinstance(count, int) and count > 1 else ""
+
+    @property
+    def parameters(self) -> tuple[ParameterRecord, ...]:
+        """The parameters, in the order of the command line."""
+        prefix = "params."
+        return tuple(self._parameter(name.removeprefix(prefix)) for name in self if name.startswith(prefix))
+
+    def _parameter(self, full_name: str) -> ParameterRecord:
+        step, _, name = full_name.rpartition(".")
+        given = self.raw(f"params.{full_name}")
+        is_lookup = f"values.{full_name}" in self
+        digest = self.value(f"digests.{full_name}")
+        return ParameterRecord(
+            step=step,
+            name=name,
+            kind="lookup" if is_lookup else "eval",
+            text=self.raw(f"expressions.{full_name}") or given,
+            tracked=f"untracked.{full_name}" not in self,
+            digest=None if digest is None else str(digest),
+            summary=self.raw(f"values.{full_name}") if is_lookup else given,
+        )
+
+    @property
+    def metrics(self) -> Iterator[tuple[str, Field]]:
+        """The metrics by name; the step is part of it where there are several steps."""
+        experiment = self.raw("experiment")
+        prefix = "metrics." if self.value("steps") != 1 else f"metrics.{experiment}."
+        return ((name.removeprefix(prefix), field) for name, field in self.items() if name.startswith(prefix))
+
+
+def describe_parameters(parameters: Iterable[ParameterRecord], *, with_steps: bool) -> Iterator[tuple[str, str]]:
+    """The name of each parameter, marked where it is not tracked, and what was given for it, as they were recorded."""
+    for parameter in parameters:
+        name = parameter.full_name if with_steps else parameter.name
+        yield f"{'' if parameter.tracked else '+'}{name}", parameter.text
+
+
+def values_of(record: TrialRecord) -> dict[str, Scalar]:
+    """The value of each field that says something, by name: what to store of a trial."""
+    values: dict[str, Scalar] = {}
+    for name, (_, read) in _COLUMNS.items():
+        value = read(record)
+        if value is not None and value != "":
+            values[name] = value
+    for parameter in record.parameters:
+        values |= _values_of_parameter(parameter)
+    for step in record.steps:
+        for name, metric in step.metrics.items():
+            values[f"metrics.{step.name}.{name}"] = metric
+    return values
+
+
+def _values_of_parameter(parameter: ParameterRecord) -> dict[str, Scalar]:
+    name = parameter.full_name
+    value = _number_or_text(parameter.summary)
+    values: dict[str, Scalar] = {}
+    if parameter.kind == "lookup":
+        values[f"params.{name}"] = parameter.text
+        values[f"values.{name}"] = value
+    else:
+        values[f"params.{name}"] = parameter.text if value == "" else value
+        if parameter.summary not in ("", parameter.text):
+            values[f"expressions.{name}"] = parameter.text
+    if parameter.digest is not None:
+        values[f"digests.{name}"] = parameter.digest
+    if not parameter.tracked:
+        values[f"untracked.{name}"] = True
+    return values
+
+
+def _number_or_text(text: str) -> Scalar:
+    """The number or truth value that a text is the usual form of, else the text."""
+    if text in ("True", "False"):
+        return text == "True"
+    for convert in (int, float):
+        try:
+            value: int | float = convert(text)
+        except ValueError:
+            continue
+        if str(value) == text and math.isfinite(value):
+            return value
+    return text

@@ -1,0 +1,178 @@
+"""What a trial leaves to look at when its steps are through: notebook, source and page."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import nbformat
+
+from mitosis import notebook as notebooks
+from mitosis.errors.files import FolderNotWritable
+from mitosis.omission import PRINTED
+from mitosis.records.trial import TrialRecord
+from mitosis.report import page_files
+from mitosis.report.exporter import render_page
+from mitosis.report.layout import PageFacts, shows_all
+from mitosis.report.templates import describe_template_error
+from mitosis.runner.refusals import Settled
+from mitosis.runner.request import Progress, rerun_command
+from mitosis.runner.trial_folder import LOG, NOTEBOOK, SOURCE, TrialFolder
+
+if TYPE_CHECKING:
+    from mitosis.journal.journal import Journal
+
+LOG_SHOWN_BYTES = 200_000
+"""Of a log, so much of its end is given to the page."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Saved:
+    """The files that were written, of those that were asked for."""
+
+    page: Path | None = None
+    notebook: Path | None = None
+    next_iteration: Path | None = None
+    """What the page links to as the next iteration. It changes when there is one, so it is no output."""
+
+
+class Saver:
+    """Writes the notebook, the source and the page of a trial.
+
+    Whatever of it cannot be done is told, and the rest is done: a trial has to be recorded.
+
+    Args:
+        settled: what was run.
+        folder: the trial's.
+        notebook: with all outputs.
+        record: the trial's, as far as it is known.
+        progress: is told what is of no interest later.
+        warn: is told what belongs into the record as well.
+    """
+
+    def __init__(
+        self,
+        settled: Settled,
+        folder: TrialFolder,
+        notebook: nbformat.NotebookNode,
+        record: TrialRecord,
+        progress: Progress,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._settled = settled
+        self._folder = folder
+        self._notebook = notebook
+        self._record = record
+        self._progress = progress
+        self._warn = warn
+        self._next_iteration: Path | None = None
+
+    def save(self, environment: str, journal: Journal | None) -> Saved:
+        """Write what was asked for.
+
+        Args:
+            environment: the text about it.
+            journal: knows other iterations; None in debug.
+        """
+        output = self._settled.request.output
+        notebook = self._save_notebook() if output != "html" else None
+        try:
+            self._folder.write(SOURCE, notebooks.script(self._notebook))
+        except FolderNotWritable as error:
+            self._warn(f"the source could not be written to {self._folder.path}: {error.reason}")
+        if output == "ipynb":
+            return Saved(notebook=notebook)
+        if output == "html":
+            self._save_printed()
+        try:
+            facts = self._page_facts(environment, journal)
+            if output == "html" and not shows_all(self._notebook, facts):
+                notebook = self._save_notebook()
+                if notebook is not None:
+                    self._progress.warn("the page cannot show all that was displayed: the notebook is written as well")
+                    facts = self._page_facts(environment, journal)
+            name = page_files.page_name(self._record, debug=self._settled.request.debug)
+            page = self._folder.write_page(name, self._render_page(facts))
+            self._lead_on(journal)
+        except Exception as error:  # whatever an experiment displays, its trial has to be recorded
+            self._warn(f"the page could not be made: {type(error).__name__}: {error}")
+            # It has what the page would have had.
+            return Saved(notebook=notebook or self._save_notebook(), next_iteration=self._next_iteration)
+        return Saved(page, notebook, self._next_iteration)
+
+    def _save_notebook(self) -> Path | None:
+        try:
+            self._folder.write(NOTEBOOK, nbformat.writes(self._notebook) + "\n")
+        except FolderNotWritable as error:
+            self._warn(f"the notebook could not be written to {self._folder.path}: {error.reason}")
+            return None
+        return self._folder.path / NOTEBOOK
+
+    def _save_printed(self) -> None:
+        """Write what each step printed to a file, of which the page has only the two ends where it is long."""
+        names = [step.name for step in self._record.steps]
+        for cell in self._notebook.cells:
+            about = cell.metadata.get("mitosis", {})
+            printed = notebooks.printed(cell)
+            if about.get("kind") != "step" or not printed:
+                continue
+            path = self._folder.printed(names.index(about["step"]))
+            if path.exists():  # it was too much for a notebook as well, or the experiment has a file of that name
+                continue
+            try:
+                self._folder.write(path.name, printed)
+                about[PRINTED] = path.name
+            except FolderNotWritable as error:
+                self._warn(f"what step `{about['step']}` printed could not be written: {error.reason}")
+
+    def _render_page(self, facts: PageFacts) -> str:
+        """The page: if the user's template fails, with the template of mitosis."""
+        template = self._settled.template
+        if template is not None:
+            try:
+                return render_page(self._notebook, facts, template)
+            except Exception as error:
+                problem = describe_template_error(error, template)
+                warning = f"the template {template.name} failed, so the page has the look of mitosis: {problem}"
+                self._warn(warning)
+                warnings = (*facts.record.warnings, warning)
+                facts = dataclasses.replace(facts, record=facts.record.with_changes(warnings=warnings))
+        return render_page(self._notebook, facts)
+
+    def _page_facts(self, environment: str, journal: Journal | None) -> PageFacts:
+        record, folder = self._record, self._folder.path.name
+        names = {"notebook": NOTEBOOK, "source": SOURCE, "log": LOG}
+        links = {label: f"{folder}/{name}" for label, name in names.items() if (self._folder.path / name).exists()}
+        for index, step in enumerate(record.steps):
+            if self._folder.results(index).exists():
+                links[f"results of {step.name}"] = f"{folder}/{self._folder.results(index).name}"
+        if journal is not None:
+            previous = page_files.find_previous(record, self._settled.trials_folder, journal.read_trial)
+            if previous is not None:
+                links["previous iteration"] = quote(previous)
+            if page_files.is_free(self._folder.path):
+                self._next_iteration = self._folder.path / page_files.NEXT_ITERATION
+                links["next iteration"] = f"{folder}/{page_files.NEXT_ITERATION}"
+        return PageFacts(
+            record=record,
+            environment=environment,
+            log=self._folder.read_log(LOG_SHOWN_BYTES),
+            debug=self._settled.request.debug,
+            folder=folder,
+            links=links,
+            rerun=shlex.join(rerun_command(self._settled.request)),
+            changes=self._settled.changes,
+        )
+
+    def _lead_on(self, journal: Journal | None) -> None:
+        """Have the pages of this iteration and of the one before lead to the next."""
+        if self._next_iteration is None or journal is None:
+            return
+        try:
+            page_files.lead_on(self._record, self._settled.trials_folder, journal.read_trial)
+        except OSError as error:
+            self._warn(f"the pages of iterations could not be linked: {error}")
