@@ -29,6 +29,7 @@ _SUMMARY_LETTERS = 60
 _MOST_ENTRIES = {layout.TRIALS: 5_000_000, layout.VARIANTS: 1_000_000}
 _MOST_REMARKS = 100_000
 """So many files and folders are looked at: folders may hold each other many times over."""
+_MOST_REMARK_BYTES = 64 * 2**20
 
 _OF_INDEX = ("moment", "alike", "record", "oid", "path")
 """Columns of trials beside their fields: when they started, in UTC; what they have in common with their iterations; the
@@ -74,6 +75,7 @@ class IndexWriter:
         self._store = store
         self._check_time = check_time
         self._summaries: dict[str, str | None] = {}
+        self._remark_bytes = 0
 
     def apply(self, before: str | None, after: str | None) -> None:
         """Note what differs between two trees of the journal.
@@ -201,6 +203,10 @@ class IndexWriter:
             data = self._store.read_blob(oid, path, MAX_REMARK_BYTES)
         except BadRecord as error:
             self._tell(error, oid, is_folder=False)
+            return
+        self._remark_bytes += len(data)
+        if self._remark_bytes > _MOST_REMARK_BYTES:
+            self._tell(BadRecord(path, "there are too many remarks before it; it is not read"))
             return
         try:
             content = json.dumps(decode_remark(kind, path.rpartition("/")[2], data, path))

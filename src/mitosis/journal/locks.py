@@ -19,10 +19,6 @@ MAX_VALUE_BYTES = 64 * 2**20
 ACCEPT_FUNCTIONS = "If the variants still mean the same with these functions: mitosis lock --accept-functions"
 """What to do about `ChangedFunctions`."""
 _SHOWN_LETTERS = 60
-_FOLDERS_TO_VARIANT = 3
-"""Step, parameter and variant."""
-_MAX_ENTRIES = 1_000_000
-"""So many files and folders are looked at for conflicts: folders may hold each other many times over."""
 
 
 def used_lock(parameter: ParameterRecord) -> VariantLock | None:

@@ -27,11 +27,6 @@ MAX_REASON_LENGTH = 10_000
 """Of a reason that is given; a longer one that was recorded is read all the same."""
 _MAX_ITEMS = 10_000
 _DIGEST_DIGITS = 40
-_FOLDERS_TO_VARIANT = 3
-_MOST_KEPT = 10_000
-"""So many different remarks are read at once, each of at most `MAX_REMARK_BYTES`."""
-_MOST_ENTRIES = 100_000
-"""So many files and folders of remarks are looked at: folders may hold each other many times over."""
 
 _KEYS: Mapping[str, tuple[str, type]] = {
     layout.RENAMED: ("name", str),
@@ -189,13 +184,7 @@ def same_names(remarks: Mapping[VariantName, Remarks]) -> dict[VariantName, froz
 
 
 def read_folder(
-    store: ReadOnlyStore,
-    kind: str,
-    path: str,
-    oid: str,
-    *,
-    known: dict[tuple[str, str], Any] | None = None,
-    problems: list[BadRecord] | None = None,
+    store: ReadOnlyStore, kind: str, path: str, oid: str, *, problems: list[BadRecord] | None = None
 ) -> Iterator[Any]:
     """What the remarks of one kind say that are in the folder of a variant; foreign files are left out.
 
@@ -204,30 +193,23 @@ def read_folder(
         kind: of the remarks.
         path: of the folder.
         oid: its tree.
-        known: what remarks say that were read before, by the id and the name of their files; what is read is added.
         problems: what cannot be read is appended to it and skipped; None to be told by an error.
 
     Raises:
         BadRecord: the folder cannot be read, or without `problems` a remark.
     """
-    known = {} if known is None else known
     for name, entry in store.read_tree(oid, path).items():
         where = f"{path}/{name}"
         if entry.is_tree or not layout.DIGEST_PATTERN.fullmatch(name.removesuffix(layout.RECORD_SUFFIX)):
             continue
-        file = (entry.oid, name)
         try:
-            if file not in known:
-                if len(known) >= _MOST_KEPT:
-                    raise BadRecord(where, "there are too many remarks before it; it is not read")
-                data = store.read_blob(entry.oid, where, MAX_REMARK_BYTES)
-                known[file] = decode_remark(kind, name, data, where)
+            content = decode_remark(kind, name, store.read_blob(entry.oid, where, MAX_REMARK_BYTES), where)
         except BadRecord as error:
             if problems is None:
                 raise
             problems.append(error)
         else:
-            yield known[file]
+            yield content
 
 
 def _digest(data: bytes) -> str:

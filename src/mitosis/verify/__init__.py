@@ -20,7 +20,7 @@ from mitosis.journal.journal import Journal
 from mitosis.journal.store import Snapshot
 from mitosis.process import is_alive
 from mitosis.records.trial import TrialRecord
-from mitosis.verify import derived
+from mitosis.verify import repairable
 from mitosis.verify.contents import UPGRADE, Contents, ContentsReader, check_lookups, who_wrote
 from mitosis.verify.findings import Finding, Findings, Report, Severity
 from mitosis.verify.history import MAX_OBJECT_BYTES, HistoryReader, check_pins
@@ -53,11 +53,11 @@ def verify(
     remote = _likely_remote(repository)
     restore = f"git fetch --refetch {remote} {layout.JOURNAL_REF}"
     findings, snapshot, contents = _check_settled(journal, restore, trials_folder, tell)
-    derived.check_locks_left(repository, findings)
+    repairable.check_locks_left(repository, findings)
     if snapshot is None:
         return findings.report()
-    derived.check_index(journal, findings)
-    derived.check_symbolic_ref(repository, findings)
+    repairable.check_index(journal, findings)
+    repairable.check_symbolic_ref(repository, findings)
     _check_conflicts(repository, findings)
     _check_remotes(repository, findings)
     tell("looking for the commits of trials")
@@ -82,17 +82,17 @@ def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], 
         JournalError: the journal cannot be read, or something not be written.
     """
     journal = Journal(repository)
-    done = derived.repair_locks_left(journal)
+    done = repairable.repair_locks_left(journal)
     snapshot = journal.store.snapshot()
     if snapshot is None:
         return done
     contents = _check_contents(journal, snapshot, "", None, Findings(), tell)
     tell("mending")
-    done += derived.repair_index(journal)
-    symbolic = derived.repair_symbolic_ref(repository)
+    done += repairable.repair_index(journal)
+    symbolic = repairable.repair_symbolic_ref(repository)
     done += [symbolic] if symbolic is not None else []
-    done += derived.repair_pins(journal, _commits(contents))
-    done += derived.repair_notes(journal, contents, identity)
+    done += repairable.repair_pins(journal, _commits(contents))
+    done += repairable.repair_notes(journal, contents, identity)
     return done
 
 
@@ -108,7 +108,7 @@ def _check_settled(
             return findings, None, Contents()
         contents = _check_contents(journal, snapshot, restore, trials_folder, findings, tell)
         tell("comparing the notes and the index")
-        derived.check_notes(journal, contents, findings)
+        repairable.check_notes(journal, contents, findings)
         if attempt == _ATTEMPTS or not any(finding.kind == "note" for finding in findings.report().problems):
             break
         # A trial that ends writes the journal first and then the notes: perhaps that is happening now.
