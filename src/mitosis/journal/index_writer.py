@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 
@@ -204,6 +203,8 @@ class IndexWriter:
         except BadRecord as error:
             self._tell(error, oid, is_folder=False)
             return
+        import json
+
         self._remark_bytes += len(data)
         if self._remark_bytes > _MOST_REMARK_BYTES:
             self._tell(BadRecord(path, "there are too many remarks before it; it is not read"))
@@ -237,8 +238,8 @@ class IndexWriter:
 def alike(record: TrialRecord) -> str:
     """A digest of what two trials have in common that are iterations of each other."""
     tracked = sorted((p.step, p.name, p.kind, p.text) for p in record.parameters if p.tracked)
-    text = json.dumps([record.experiment, tracked])
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    text = repr((record.experiment, tracked))
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
 def plain_text(text: str | None) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from mitosis.errors.journal import BadRecord
@@ -78,7 +77,10 @@ def read_all_remarks(
     if problems is not None:
         problems += read_problems(index, *kinds)
     found: dict[VariantName, Remarks] = {}
-    for kind, path, content in index.ask("SELECT kind, path, content FROM remarks ORDER BY path"):
+    rows = index.ask("SELECT kind, path, content FROM remarks ORDER BY path")
+    if rows:
+        import json
+    for kind, path, content in rows:
         if kind in kinds:
             found.setdefault(_lock(path).name, Remarks()).add(kind, json.loads(content))
     return found
