@@ -12,8 +12,8 @@ from pathlib import Path
 _READ_BYTES = 2**20
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that it appears whole or not at all.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that it appears whole or not at all.
 
     Raises:
         OSError: it cannot be written; what was there before is there still.
@@ -21,7 +21,7 @@ def write_whole(path: Path, text: str) -> None:
     # Other processes may be writing the same file.
     partial = path.with_name(f"{path.name[:200]}.{os.getpid()}.partial")
     try:
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        partial.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace"))
         partial.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

@@ -290,17 +290,40 @@ def test_late_import_of_what_is_not_committed_is_a_warning(
     assert any("ignored_late.py" in warning for warning in only_record().warnings)
 
 
-def test_trial_that_cannot_be_recorded_keeps_its_outputs_and_says_where(
-    mitosis: Mitosis, commit: Commit, project: Path
+BREAKS_THE_JOURNAL = """
+import pathlib, shutil
+
+def run(git, breaks):
+    journal = pathlib.Path(git, "refs/mitosis/journal")
+    if breaks:
+        shutil.move(journal, pathlib.Path(git, "saved"))
+        journal.write_text("nonsense")
+    return {"main": 7}
+"""
+
+
+def test_end_that_cannot_be_recorded_is_kept_and_recorded_by_the_next_trial(
+    mitosis: Mitosis, commit: Commit, project: Path, records: Callable[[], list[TrialRecord]]
 ) -> None:
-    lock = project / ".git" / "refs" / "mitosis" / "journal.lock"
-    commit(steps(f"import pathlib\ndef run():\n    pathlib.Path({str(lock)!r}).touch()\n    return {{'main': 1}}\n"))
-    done = mitosis("one", status=3)
+    git = project / ".git"
+    words = ("one", "-e", f"one.git={str(git)!r}", "-e")
+    commit(steps(BREAKS_THE_JOURNAL))
+    done = mitosis(*words, "one.breaks=True", status=3)
     assert "could not be recorded" in done.stderr
-    assert str(lock) in done.stderr
     (folder,) = project.glob("trials/20*")
     assert str(folder) in done.stderr
     assert (folder / "results_0.dill").is_file()
+
+    (git / "saved").replace(git / "refs/mitosis/journal")
+    [record] = records()
+    assert record.status == "running"
+    assert f"trial {record.key} finished, but that is not recorded yet" in mitosis("list").stderr
+    done = mitosis(*words, "one.breaks=False")
+    assert f"the end of trial {record.key} is recorded now: finished" in done.stderr
+    assert [(found.status, found.main) for found in records()] == [("finished", 7), ("finished", 7)]
+    assert [output.path for output in records()[-1].outputs] != []
+    assert "not recorded yet" not in mitosis("list").stderr
+    assert not (folder / "unrecorded.msgpack").exists()
 
 
 def test_experiment_that_removes_its_own_folder_keeps_its_outputs(
@@ -313,16 +336,24 @@ def test_experiment_that_removes_its_own_folder_keeps_its_outputs(
     assert package.load_trial_data(only_record().key, trials_folder=project / "trials") == [{"main": 1}]
 
 
+@pytest.mark.parametrize(
+    ("breaks", "told"),
+    [
+        ("answer = None", "TypeError"),
+        ("pack = lambda answers: b'\\x00'", "the answer makes no sense: int is not tuple"),
+    ],
+)
 def test_experiment_that_breaks_mitosis_in_its_kernel_is_recorded(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord], breaks: str, told: str
 ) -> None:
-    commit(
-        steps("def run():\n    import mitosis.in_kernel as inside\n    inside.answer = None\n    return {'main': 1}\n")
+    code = (
+        f"def run():\n    from mitosis.in_kernel import answering\n    answering.{breaks}\n    return {{'main': 1}}\n"
     )
+    commit(steps(code))
     mitosis("one", status=FAILED)
     failure = only_record().failure
     assert failure is not None and failure.kind == "mitosis"
-    assert "TypeError" in failure.message
+    assert told in failure.message
 
 
 def test_full_disk_is_a_refusal(commit: Commit, project: Path, git: Callable[..., str]) -> None:
@@ -375,7 +406,7 @@ def test_debug_works_without_a_commit_and_an_identity(
 def test_closed_output_does_not_end_the_trial(
     commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
 ) -> None:
-    commit(steps("def run():\n    for n in range(5000):\n        print(n, flush=True)\n    return {'main': 1}\n"))
+    commit(steps("def run():\n    for n in range(200):\n        print(n, flush=True)\n    return {'main': 1}\n"))
     words = f"{shlex.join(command('one'))} | head -2"
     subprocess.run(words, shell=True, cwd=project, capture_output=True, check=False, timeout=TIMEOUT_S)
     wait_until(lambda: only_record().status != "running")

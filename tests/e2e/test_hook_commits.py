@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,16 +94,27 @@ class Lab:
         Journal(repository).lock(variants, repository.head, repository.identity())
 
 
-@pytest.fixture
-def lab(tmp_path: Path, git: Git) -> Lab:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository whose variants `slow` and `fast` are locked, with the hook."""
-    return make_lab(tmp_path / "lab", git)
+    with pytest.MonkeyPatch.context() as patch:
+        for role in ("AUTHOR", "COMMITTER"):
+            patch.setenv(f"GIT_{role}_NAME", "Ada Lovelace")
+            patch.setenv(f"GIT_{role}_EMAIL", "ada@example.org")
+        return make_lab(tmp_path_factory.mktemp("hook") / "lab").folder
 
 
-def make_lab(folder: Path, git: Git, files: Mapping[str, str] | None = None) -> Lab:
+@pytest.fixture
+def lab(template: Path, tmp_path: Path) -> Lab:
+    """A copy of it."""
+    subprocess.run(["cp", "-a", str(template), str(tmp_path / "lab")], check=True)
+    return Lab(tmp_path / "lab")
+
+
+def make_lab(folder: Path, files: Mapping[str, str] | None = None) -> Lab:
     folder.mkdir()
-    git("init", "--quiet", cwd=folder)
     lab = Lab(folder)
+    lab.do("init", "--quiet", "--initial-branch=main")
     lab.stage({"pyproject.toml": STEP, "lab/__init__.py": LAB, "README.md": "A lab.\n", **(files or {})})
     assert lab.commit().status == 0
     lab.lock(slow=1, fast=10)
@@ -132,26 +142,12 @@ def test_what_is_not_staged_does_not_count(lab: Lab) -> None:
     assert lab.commit() == Outcome(0, [])
 
 
-def test_what_is_staged_counts_also_where_the_working_tree_has_it_back(lab: Lab) -> None:
-    lab.stage({"lab/__init__.py": CHANGED})
-    lab.write({"lab/__init__.py": LAB})
-    assert lab.commit() == Outcome(0, WARNING)
-
-
-@pytest.mark.parametrize(("answers", "expected"), [("y\nn\n", WARNING), ("n\ny\n", [])])
-def test_of_a_partially_staged_file_the_staged_part_counts(
-    tmp_path: Path, git: Git, answers: str, expected: list[str]
-) -> None:
+def test_of_a_partially_staged_file_the_staged_part_counts(tmp_path: Path, git: Git) -> None:
     before = LAB + "".join(f"x{n} = 0\n" for n in range(20))
-    lab = make_lab(tmp_path / "lab", git, {"lab/__init__.py": before})
+    lab = make_lab(tmp_path / "lab", {"lab/__init__.py": before})
     lab.write({"lab/__init__.py": before.replace('"slow": 1', '"slow": 2').replace("x19 = 0", "x19 = 1")})
-    lab.do("add", "--patch", stdin=answers)
-    assert lab.commit() == Outcome(0, expected)
-
-
-def test_commit_all_takes_what_is_in_the_working_tree(lab: Lab) -> None:
-    lab.write({"lab/__init__.py": CHANGED})
-    assert lab.commit("--all") == Outcome(0, WARNING)
+    lab.do("add", "--patch", stdin="y\nn\n")
+    assert lab.commit() == Outcome(0, WARNING)
 
 
 def test_a_partial_commit_is_judged_by_the_files_that_it_takes(lab: Lab) -> None:
@@ -164,21 +160,16 @@ def test_a_partial_commit_is_judged_by_the_files_that_it_takes(lab: Lab) -> None
 
 def test_an_amended_commit_is_judged(lab: Lab) -> None:
     lab.stage({"README.md": "Changed.\n"})
-    assert lab.commit() == Outcome(0, [])
+    assert lab.commit("--no-verify").status == 0
     lab.stage({"lab/__init__.py": CHANGED})
     assert lab.commit("--amend") == Outcome(0, WARNING)
 
 
 def test_the_very_first_commit_is_judged(tmp_path: Path, git: Git) -> None:
-    lab = make_lab(tmp_path / "lab", git)
+    lab = make_lab(tmp_path / "lab")
     lab.do("checkout", "--quiet", "--orphan", "other")
     lab.stage({"lab/__init__.py": CHANGED})
     assert lab.commit() == Outcome(0, WARNING)
-
-
-def test_no_verify_skips_the_check(lab: Lab) -> None:
-    lab.stage({"lab/__init__.py": CHANGED})
-    assert lab.commit("--no-verify") == Outcome(0, [])
 
 
 # --- strict and off -------------------------------------------------------------------------------
@@ -226,7 +217,7 @@ def on_branch(lab: Lab, files: Mapping[str, str]) -> None:
 def test_a_merge_that_had_a_conflict_is_judged_when_it_is_committed(lab: Lab) -> None:
     on_branch(lab, {"lab/__init__.py": CHANGED, "README.md": "theirs\n"})
     lab.stage({"README.md": "ours\n"})
-    assert lab.commit() == Outcome(0, [])
+    assert lab.commit("--no-verify").status == 0
     assert lab.git("merge", "theirs").status == 1
     lab.stage({"README.md": "both\n"})
     assert lab.commit() == Outcome(0, WARNING)
@@ -238,45 +229,20 @@ MERGE_HOOK = '#!/bin/sh\nexec "$(git rev-parse --git-path hooks)/pre-commit"\n'
 def test_a_merge_without_conflict_is_judged_where_the_hook_of_merges_calls_this_one(lab: Lab) -> None:
     on_branch(lab, {"lab/__init__.py": CHANGED})
     lab.stage({"README.md": "ours\n"})
-    assert lab.commit() == Outcome(0, [])
-    assert lab.git("merge", "--quiet", "-m", "merge", "theirs") == Outcome(0, [])
-    lab.do("reset", "--quiet", "--hard", "HEAD~")
+    assert lab.commit("--no-verify") == Outcome(0, [])
     file = lab.folder / ".git" / "hooks" / "pre-merge-commit"
     file.write_text(MERGE_HOOK)
     file.chmod(0o755)
     assert lab.git("merge", "--quiet", "-m", "merge", "theirs") == Outcome(0, WARNING)
-    lab.do("reset", "--quiet", "--hard", "HEAD~")
-    installing.install(find_repository(lab.folder), strict=True)
-    assert lab.git("merge", "--quiet", "-m", "merge", "theirs").status == 1
-
-
-def test_git_judges_a_cherry_pick_only_when_it_is_committed_by_hand(lab: Lab) -> None:
-    """As git has it: a pick and a rebase run no pre-commit hook; a commit in the middle of one does."""
-    on_branch(lab, {"lab/__init__.py": CHANGED})
-    assert lab.git("cherry-pick", "theirs").said == []
-    lab.do("reset", "--quiet", "--hard", "HEAD~")
-    lab.do("cherry-pick", "--no-commit", "theirs")
-    assert lab.commit() == Outcome(0, WARNING)
-
-
-def test_a_commit_during_a_rebase_is_judged(lab: Lab) -> None:
-    on_branch(lab, {"README.md": "theirs\n"})
-    lab.stage({"README.md": "ours\n"})
-    assert lab.commit() == Outcome(0, [])
-    lab.do("checkout", "--quiet", "theirs")
-    assert lab.git("rebase", "main").status == 1
-    lab.stage({"README.md": "both\n", "lab/__init__.py": CHANGED})
-    assert lab.commit() == Outcome(0, WARNING)
 
 
 # --- modules that move ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("text", "expected"), [(LAB, []), (CHANGED, WARNING)])
-def test_a_renamed_module_is_followed_by_the_configuration(lab: Lab, text: str, expected: list[str]) -> None:
+def test_a_renamed_module_is_followed_by_the_configuration(lab: Lab) -> None:
     lab.do("mv", "lab/__init__.py", "lab/sine.py")
-    lab.stage({"lab/sine.py": text, "pyproject.toml": STEP.replace("lab:", "lab.sine:")})
-    assert lab.commit() == Outcome(0, expected)
+    lab.stage({"lab/sine.py": CHANGED, "pyproject.toml": STEP.replace("lab:", "lab.sine:")})
+    assert lab.commit() == Outcome(0, WARNING)
 
 
 def test_a_renamed_module_that_the_configuration_does_not_follow_takes_one_line(lab: Lab) -> None:
@@ -298,22 +264,8 @@ def test_in_a_linked_worktree_its_own_index_counts(lab: Lab, tmp_path: Path) -> 
     assert linked.commit() == Outcome(0, WARNING)
 
 
-def test_a_submodule_has_its_own_hook(lab: Lab, tmp_path: Path, git: Git) -> None:
-    outer = make_lab(tmp_path / "outer", git)
-    outer.do("submodule", "--quiet", "add", str(lab.folder), "inner")
-    assert outer.commit() == Outcome(0, [])
-    inner = Lab(outer.folder / "inner")
-    inner.lock(slow=1, fast=10)
-    installing.install(find_repository(inner.folder))
-    inner.stage({"lab/__init__.py": CHANGED})
-    assert inner.commit() == Outcome(0, WARNING)
-
-
-@pytest.mark.parametrize("is_known", [False, True])
-def test_a_dictionary_that_imports_from_a_submodule_changes_with_its_commit(
-    tmp_path: Path, git: Git, is_known: bool
-) -> None:
-    inner = make_lab(tmp_path / "values", git, {"values.py": "slow = 1\n"})
+def test_a_dictionary_that_imports_from_a_submodule_changes_with_its_commit(tmp_path: Path, git: Git) -> None:
+    inner = make_lab(tmp_path / "values", {"values.py": "slow = 1\n"})
     files = {
         "lab/__init__.py": LAB.replace('"slow": 1', '"slow": inner.values.slow').replace(
             "lookup", "import inner.values\nlookup", 1
@@ -327,9 +279,8 @@ def test_a_dictionary_that_imports_from_a_submodule_changes_with_its_commit(
     assert outer.commit() == Outcome(0, [])
     outer.lock(slow=1, fast=10)
     installing.install(find_repository(outer.folder))
-    if is_known:
-        outer.stage({"pyproject.toml": STEP + "# more\n"})
-        assert outer.commit() == Outcome(0, [])
+    outer.stage({"pyproject.toml": STEP + "# more\n"})
+    assert outer.commit() == Outcome(0, [])
     Lab(outer.folder / "inner").stage({"values.py": "slow = 2\n"})
     assert Lab(outer.folder / "inner").commit() == Outcome(0, [])
     outer.do("add", "inner")
@@ -352,85 +303,18 @@ def test_in_a_bare_environment_the_python_that_installed_it_is_used(lab: Lab) ->
     assert (done.returncode, done.stderr.splitlines()) == (0, WARNING)
 
 
-def test_a_hook_that_was_there_runs_first_and_may_stop_the_commit(lab: Lab) -> None:
-    repository = find_repository(lab.folder)
-    installing.uninstall(repository)
-    foreign = lab.folder / ".git" / "hooks" / "pre-commit"
-    foreign.write_text("#!/bin/sh\necho foreign >&2\n[ ! -e stop ]\n")
-    foreign.chmod(0o755)
-    installing.install(repository)
-    lab.stage({"lab/__init__.py": CHANGED})
-    (lab.folder / "stop").touch()
-    assert lab.commit() == Outcome(1, ["foreign"])
-    (lab.folder / "stop").unlink()
-    assert lab.commit() == Outcome(0, ["foreign", *WARNING])
-
-
-def test_where_hooks_are_in_the_working_tree_the_line_to_add_by_hand_works(lab: Lab) -> None:
-    repository = find_repository(lab.folder)
-    installing.uninstall(repository)
-    lab.do("config", "core.hooksPath", "hooks")
-    lab.write({"hooks/pre-commit": f"#!/bin/sh\n{sys.executable} -P -m mitosis.hook || exit\n"})
-    (lab.folder / "hooks" / "pre-commit").chmod(0o755)
-    lab.stage({"lab/__init__.py": CHANGED})
+def test_any_file_names_pass(lab: Lab) -> None:
+    names = ["a b.txt", "it's.txt", 'say "x".txt', "größe.txt", "tab\there.txt", "line\nbreak.txt"]
+    names.append(os.fsdecode(b"gr\xf6\xdfe.txt"))
+    lab.stage({"lab/__init__.py": CHANGED, **{f"{folder}{name}": "1\n" for name in names for folder in ("", "lab/")}})
     assert lab.commit() == Outcome(0, WARNING)
-
-
-def test_a_commit_from_a_folder_further_down_is_judged(lab: Lab) -> None:
-    lab.stage({"lab/__init__.py": CHANGED})
-    assert lab.git("commit", "--quiet", "-m", "change", cwd=lab.folder / "lab") == Outcome(0, WARNING)
-
-
-def test_a_shallow_clone_is_judged(lab: Lab, tmp_path: Path) -> None:
-    lab.stage({"README.md": "more\n"})
-    lab.commit()
-    lab.do("clone", "--quiet", "--depth=1", lab.folder.as_uri(), str(tmp_path / "clone"))
-    clone = Lab(tmp_path / "clone")
-    clone.do("fetch", "--quiet", "origin", "refs/mitosis/*:refs/mitosis/*")
-    installing.install(find_repository(clone.folder))
-    clone.stage({"lab/__init__.py": CHANGED})
-    assert clone.commit() == Outcome(0, WARNING)
-
-
-def test_in_a_sparse_checkout_what_is_there_is_judged(tmp_path: Path, git: Git) -> None:
-    lab = make_lab(tmp_path / "lab", git, {"big/data.txt": "1\n"})
-    lab.do("sparse-checkout", "set", "lab")
-    assert not (lab.folder / "big").exists()
-    lab.stage({"lab/__init__.py": CHANGED})
-    assert lab.commit() == Outcome(0, WARNING)
-    assert not (lab.folder / "big").exists()
-
-
-def test_a_large_repository_is_judged_without_checking_it_all_out(tmp_path: Path, git: Git) -> None:
-    lab = make_lab(tmp_path / "lab", git, {f"other/{n}.txt": "" for n in range(300)})
-    # What a shell sees is not noticed, so this counts what was checked out.
-    count = "int(os.popen('ls other 2>/dev/null | wc -l').read())"
-    lab.stage({"lab/__init__.py": "import os\n" + LAB.replace('"slow": 1', f'"slow": {count}')})
-    assert lab.commit() == Outcome(0, [HEAD_LINE, WARNING[1].replace("2", "0", 1), *END])
-
-
-@pytest.mark.parametrize(
-    "name", ["a b.txt", "it's.txt", 'say "x".txt', "größe.txt", "tab\there.txt", "line\nbreak.txt"]
-)
-def test_any_file_names_pass(lab: Lab, name: str) -> None:
-    lab.stage({name: "1\n", f"lab/{name}": "1\n", "lab/__init__.py": CHANGED})
-    assert lab.commit() == Outcome(0, WARNING)
-
-
-def test_a_file_name_that_is_not_utf8_passes(lab: Lab) -> None:
-    name = os.fsdecode(b"lab/gr\xf6\xdfe.txt")
-    lab.stage({name: "1\n", "lab/__init__.py": CHANGED})
-    assert lab.commit() == Outcome(0, WARNING)
-    lab.stage({name: "2\n"})
+    lab.stage({names[0]: "2\n"})
     assert lab.commit() == Outcome(0, [])
 
 
-@pytest.mark.parametrize(
-    "variables", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX", "COLUMNS": "40"}, {"PYTHONIOENCODING": "ascii"}]
-)
-def test_poor_terminals_get_the_warning_without_a_traceback(lab: Lab, variables: dict[str, str]) -> None:
+def test_poor_terminals_get_the_warning_without_a_traceback(lab: Lab) -> None:
     lab.stage({"lab/__init__.py": LAB.replace('"slow": 1', '"slow": "größer"')})
-    outcome = lab.commit(variables=variables)
+    outcome = lab.commit(variables={"LC_ALL": "POSIX", "COLUMNS": "40", "PYTHONIOENCODING": "ascii"})
     assert (outcome.status, len(outcome.said)) == (0, 4)
     assert (outcome.said[0], outcome.said[2:]) == (HEAD_LINE, END)
     assert "my_exp.frequency=slow" in outcome.said[1]
@@ -450,7 +334,7 @@ def test_an_import_error_takes_one_line(lab: Lab) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["lookup_dict = {", "raise SystemExit(3)", "import os; os._exit(3)", "1 / 0", "x = 1"])
+@pytest.mark.parametrize("text", ["raise SystemExit(3)", "import os; os._exit(3)"])
 def test_whatever_goes_wrong_takes_one_line_even_for_the_strict(lab: Lab, text: str) -> None:
     installing.install(find_repository(lab.folder), strict=True)
     lab.stage({"lab/__init__.py": text + "\n"})
@@ -472,12 +356,11 @@ def test_a_dictionary_that_takes_too_long_takes_one_line(lab: Lab) -> None:
     assert line == f"mitosis: not checked: step `my_exp`: importing `lab` took longer than {limit_s:g} s and was ended"
 
 
-@pytest.mark.parametrize("text", ["soon", "nan", "0", "-1"])
-def test_a_time_limit_that_is_none_is_told(lab: Lab, text: str) -> None:
-    lab.do("config", "mitosis.hookTimeLimit", text)
+def test_a_time_limit_that_is_none_is_told(lab: Lab) -> None:
+    lab.do("config", "mitosis.hookTimeLimit", "nan")
     lab.stage({"lab/__init__.py": LAB + "x = 1\n"})
     assert lab.commit() == Outcome(
-        0, [f"mitosis: mitosis.hookTimeLimit is '{text}', where a number of seconds should be; it is 30"]
+        0, ["mitosis: mitosis.hookTimeLimit is 'nan', where a number of seconds should be; it is 30"]
     )
 
 
@@ -511,34 +394,10 @@ def test_of_many_changes_some_are_shown_and_the_rest_counted(lab: Lab) -> None:
     assert outcome.said[-1] == END[-1]
 
 
-def test_what_python_warns_of_in_a_module_is_not_seen(lab: Lab) -> None:
-    """Reading a module may warn as importing it does: of this, Python 3.12 does."""
-    lab.stage({"lab/__init__.py": "x = '\\d'\n" + CHANGED})
-    assert lab.commit(variables={"PYTHONWARNINGS": "default"}) == Outcome(0, WARNING)
-
-
 def test_what_a_dictionary_prints_is_not_seen(lab: Lab) -> None:
     noise = "import sys, os\nprint('x')\nprint('y', file=sys.stderr)\nos.system('echo z')\n"
     lab.stage({"lab/__init__.py": noise + LAB})
     assert lab.commit() == Outcome(0, [])
-
-
-def test_a_value_that_can_no_longer_be_locked_is_a_change(lab: Lab) -> None:
-    lab.stage({"lab/__init__.py": LAB.replace('"slow": 1', '"slow": lambda: 1')})
-    outcome = lab.commit()
-    assert (outcome.status, outcome.said[0], outcome.said[2:]) == (0, HEAD_LINE, END)
-    assert outcome.said[1].startswith("    my_exp.frequency=slow   1 → ")
-    assert "lambda" in outcome.said[1]
-
-
-def test_a_difference_inside_a_value_is_named(lab: Lab, git: Git) -> None:
-    lab.lock(nested={"noise": {"scale": 0.01, "seed": 3}})
-    lab.stage({"lab/__init__.py": LAB.replace("}}", ', "nested": {"noise": {"scale": 0.05, "seed": 3}}}}')})
-    outcome = lab.commit()
-    assert outcome.said[1:3] == [
-        "    my_exp.frequency=nested   (0 trials used the locked value)",
-        "        noise.scale: 0.01 → 0.05",
-    ]
 
 
 def test_a_data_file_beside_the_module_counts(tmp_path: Path, git: Git) -> None:
@@ -547,7 +406,7 @@ def test_a_data_file_beside_the_module_counts(tmp_path: Path, git: Git) -> None:
         "slow = int(Path(__file__).with_name('slow.txt').read_text())\n"
         "lookup_dict = {'frequency': {'slow': slow}}\n"
     )
-    lab = make_lab(tmp_path / "lab", git, {"lab/__init__.py": text, "lab/slow.txt": "1"})
+    lab = make_lab(tmp_path / "lab", {"lab/__init__.py": text, "lab/slow.txt": "1"})
     lab.do("commit", "--quiet", "--allow-empty", "-m", "x")
     lab.stage({"lab/slow.txt": "2"})
     outcome = lab.commit()
@@ -580,26 +439,14 @@ def test_what_was_changed_before_does_not_stop_later_commits(lab: Lab) -> None:
     assert lab.commit().status == 1
 
 
-def test_retired_and_renamed_variants_may_go(lab: Lab) -> None:
-    repository = find_repository(lab.folder)
-    journal = Journal(repository)
-    journal.retire(VariantName("my_exp", "frequency", "fast"), "wrong unit", repository.identity())
-    journal.rename(VariantName("my_exp", "frequency", "slow"), "gentle", repository.identity())
-    lab.stage({"lab/__init__.py": 'lookup_dict = {"frequency": {"gentle": 1}}\n'})
-    assert lab.commit() == Outcome(0, [])
-    lab.stage({"lab/__init__.py": 'lookup_dict = {"frequency": {"gentle": 5}}\n'})
-    outcome = lab.commit()
-    assert outcome.said[1].startswith("    my_exp.frequency=gentle   1 → 5")
-
-
 def test_a_changed_body_of_a_function_is_told_and_stops_nobody(tmp_path: Path, git: Git, mitosis: Mitosis) -> None:
     text = (
         "def half(x):\n    return x / 2\n\n"
         'lookup_dict = {"frequency": {"kind": half}}\n\n'
         'def run(frequency):\n    return {"main": 1}\n'
     )
-    lab = make_lab(tmp_path / "lab", git, {"lab/__init__.py": text, ".gitignore": "trials/\n"})
-    mitosis("my_exp", "-p", "my_exp.frequency=kind", cwd=lab.folder)
+    lab = make_lab(tmp_path / "lab", {"lab/__init__.py": text, ".gitignore": "trials/\n"})
+    mitosis("lock", cwd=lab.folder)
     installing.install(find_repository(lab.folder), strict=True)
     lab.stage({"lab/__init__.py": text.replace("x / 2", "x  /  2  # a half")})
     assert [line for line in lab.commit().said if "kind" in line] == []
@@ -608,24 +455,18 @@ def test_a_changed_body_of_a_function_is_told_and_stops_nobody(tmp_path: Path, g
         0,
         [
             "mitosis: this commit changes functions that locked variants name",
-            "    my_exp.frequency=kind   lab:half   (1 trial used the locked value)",
+            "    my_exp.frequency=kind   lab:half   (0 trials used the locked value)",
             ACCEPT,
             END_OF_WARNING,
         ],
     )
-    done = mitosis("my_exp", "-p", "my_exp.frequency=kind", cwd=lab.folder)
-    assert done.stderr.splitlines() == [
-        "! `lab:half` has another body than when variant `kind` of `my_exp.frequency` was locked",
-        f"! {ACCEPT}",
-    ]
 
 
 # --- what is wrong with the repository ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["[tool.mitosis", '[tool.mitosis]\nhook = "loud"\n', "[tool.mitosis]\nsteps = 3\n"])
-def test_a_broken_configuration_takes_one_line(lab: Lab, text: str) -> None:
-    lab.stage({"pyproject.toml": text, "lab/__init__.py": CHANGED})
+def test_a_broken_configuration_takes_one_line(lab: Lab) -> None:
+    lab.stage({"pyproject.toml": "[tool.mitosis]\nsteps = 3\n", "lab/__init__.py": CHANGED})
     lab.write({"pyproject.toml": STEP})
     outcome = lab.commit()
     assert (outcome.status, len(outcome.said)) == (0, 1)
@@ -646,10 +487,9 @@ def replace_format(lab: Lab, git: Git, text: str) -> None:
     git("update-ref", "refs/mitosis/journal", commit, cwd=lab.folder)
 
 
-@pytest.mark.parametrize("text", ["99\n", "no number\n"])
-def test_a_journal_that_cannot_be_read_takes_one_line(lab: Lab, git: Git, text: str) -> None:
+def test_a_journal_that_cannot_be_read_takes_one_line(lab: Lab, git: Git) -> None:
     installing.install(find_repository(lab.folder), strict=True)
-    replace_format(lab, git, text)
+    replace_format(lab, git, "99\n")
     lab.stage({"lab/__init__.py": CHANGED})
     outcome = lab.commit()
     assert (outcome.status, len(outcome.said)) == (0, 1)
@@ -667,47 +507,20 @@ def test_of_a_variant_in_conflict_either_meaning_passes(lab: Lab, git: Git) -> N
     assert journal.conflicts()
     lab.stage({"lab/__init__.py": CHANGED})
     assert lab.commit() == Outcome(0, [])
-    lab.stage({"lab/__init__.py": CHANGED.replace(', "slow": 2', "")})
-    assert lab.commit().status == 0
-    lab.stage({"lab/__init__.py": CHANGED})
-    assert lab.commit() == Outcome(0, [])
     lab.stage({"lab/__init__.py": CHANGED.replace('"slow": 2', '"slow": 3')})
     outcome = lab.commit()
     assert (outcome.status, outcome.said[0]) == (0, HEAD_LINE)
     assert not any("several meanings" in line for line in outcome.said)
 
 
-def test_a_step_that_is_registered_no_more_is_told_once_and_stops_nobody(lab: Lab) -> None:
+def test_a_commit_that_registers_no_step_any_more_is_told_once_and_stops_nobody(lab: Lab) -> None:
     installing.install(find_repository(lab.folder), strict=True)
-    lab.stage({"pyproject.toml": STEP.replace("my_exp", "new_exp")})
-    outcome = lab.commit()
-    assert outcome.status == 0
-    assert outcome.said[:3] == [
-        "mitosis: this commit lacks variants that are locked",
-        "    my_exp.frequency=fast   10 → its step is not registered any more   (0 trials used the locked value)",
-        "    my_exp.frequency=slow   1 → its step is not registered any more   (0 trials used the locked value)",
-    ]
-    lab.stage({"lab/__init__.py": LAB + "x = 1\n"})
-    assert lab.commit() == Outcome(0, [])
-
-
-@pytest.mark.parametrize("text", ["[tool.other]\nname = 1\n", None])
-def test_a_commit_that_registers_no_step_any_more_is_told_once_and_stops_nobody(lab: Lab, text: str | None) -> None:
-    installing.install(find_repository(lab.folder), strict=True)
-    if text is None:
-        lab.do("rm", "--quiet", "pyproject.toml")
-    else:
-        lab.stage({"pyproject.toml": text})
+    lab.do("rm", "--quiet", "pyproject.toml")
     outcome = lab.commit()
     assert outcome.status == 0
     assert outcome.said[0] == "mitosis: this commit lacks variants that are locked"
     assert "its step is not registered any more" in outcome.said[1]
     lab.stage({"pyproject.toml": "[tool.other]\nname = 2\n"})
-    assert lab.commit() == Outcome(0, [])
-
-
-def test_turned_off_it_says_nothing_of_steps_that_are_gone(lab: Lab) -> None:
-    lab.stage({"pyproject.toml": '[tool.mitosis]\nhook = "off"\n'})
     assert lab.commit() == Outcome(0, [])
 
 
@@ -720,19 +533,10 @@ def test_a_value_that_is_another_each_time_is_told_once(lab: Lab) -> None:
     assert lab.commit() == Outcome(0, [])
 
 
-def test_an_installed_copy_is_named(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    packages = tmp_path / "packages"
-    write(packages, {"lab/__init__.py": LAB})
-    monkeypatch.setenv("PYTHONPATH", str(packages))
-    lab.stage({"lab/__init__.py": LAB + "x = 1\n"})
-    [line] = lab.commit().said
-    assert line.startswith(f"mitosis: trials import `lab` from {packages / 'lab/__init__.py'}, and not from this")
-
-
 def test_in_a_sparse_checkout_what_was_left_out_before_is_no_news(tmp_path: Path, git: Git) -> None:
     reads = "import os\nhas_data = os.path.exists(os.path.join(os.path.dirname(__file__), '../big/data.txt'))\n"
     module = reads + "lookup_dict = {'frequency': {'slow': 1 if has_data else 2, 'fast': 10}}\n"
-    lab = make_lab(tmp_path / "lab", git, {"lab/__init__.py": module, "big/data.txt": "1\n"})
+    lab = make_lab(tmp_path / "lab", {"lab/__init__.py": module, "big/data.txt": "1\n"})
     lab.do("sparse-checkout", "set", "lab")
     lab.stage({"lab/__init__.py": module + "x = 1\n"})
     assert lab.commit() == Outcome(0, [])
@@ -755,14 +559,6 @@ def test_what_git_fails_of_is_said_in_the_one_line(lab: Lab) -> None:
     [line] = lab.commit().said
     assert line.startswith("mitosis: locked variants are not checked: `git checkout-index` failed: ")
     assert "data.txt" in line
-
-
-def test_the_trials_that_used_the_locked_value_are_counted(tmp_path: Path, git: Git, mitosis: Mitosis) -> None:
-    lab = make_lab(tmp_path / "lab", git, {"lab/__init__.py": LAB + "def run(frequency):\n    return {'main': 1}\n"})
-    lab.write({".git/info/exclude": "trials/\n"})
-    mitosis("my_exp", "-p", "my_exp.frequency=slow", cwd=lab.folder)
-    lab.stage({"lab/__init__.py": CHANGED})
-    assert lab.commit().said[1] == "    my_exp.frequency=slow   1 → 2   (1 trial used 1)"
 
 
 def test_index_and_working_tree_are_as_before(lab: Lab) -> None:

@@ -108,19 +108,15 @@ def test_what_the_page_cannot_show_is_in_a_notebook_whatever_was_asked_for(
     assert f"{record.folder}/notebook.ipynb" in [link["href"] for link in page.select("a[href]")]
 
 
-@pytest.mark.parametrize(
-    "shown",
-    [
+def test_what_the_page_or_a_file_has_needs_no_notebook(
+    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], commit: Commit
+) -> None:
+    shown = [
         "display([1, 2, 3])",
         "display({'text/html': '<table>' + '<tr><td>1</td></tr>' * 9000 + '</table>', 'text/plain': 'x'}, raw=True)",
         "print('much ' * 90000)",
-    ],
-    ids=["text", "table", "printed"],
-)
-def test_what_the_page_or_a_file_has_needs_no_notebook(
-    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], commit: Commit, shown: str
-) -> None:
-    commit({"lab/__init__.py": DISPLAYS.format(display=shown)})
+    ]
+    commit({"lab/__init__.py": DISPLAYS.format(display="\n    ".join(shown))})
     done = mitosis("my_exp", "--output", "html")
     assert "notebook.ipynb" not in names_in(folder_of(project, only_record()))
     assert "notebook" not in done.stderr

@@ -34,7 +34,7 @@ def test_output_that_is_lost_is_no_success(project: Path, words: tuple[str, ...]
     assert (done.returncode, done.stderr) == (2, "mitosis: the output cannot be written: No space left on device\n")
 
 
-@pytest.mark.parametrize("options", [(), ("-q",), ("--json", "-q")])
+@pytest.mark.parametrize("options", [(), ("--json", "-q")])
 def test_trial_whose_lines_are_lost_keeps_its_status(
     project: Path, only_record: Callable[[], TrialRecord], options: tuple[str, ...]
 ) -> None:

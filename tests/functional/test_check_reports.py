@@ -9,8 +9,6 @@ import pytest
 
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.check.reports import Report, check_revisions, check_staged, check_working_tree
-from mitosis.errors.repository import UnknownRevision
-from mitosis.errors.usage import ConfigError
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.layout import variant_path
@@ -89,27 +87,6 @@ def test_a_change_says_what_is_different_and_where(lab: Path) -> None:
     assert report.evaluation is not None
 
 
-def test_of_a_range_each_change_is_told_with_the_commit_that_brings_it(lab: Path, git: Git) -> None:
-    before = commit(lab, git, dictionary(slow=1, fast=11))
-    commit(lab, git, {"README.md": "more\n"})
-    second = commit(lab, git, dictionary(slow=2, fast=11))
-    commit(lab, git, {"README.md": "still more\n"})
-    third = commit(lab, git, dictionary(slow=3, fast=11))
-    commit(lab, git, {"README.md": "yet more\n"})
-    report = in_range(lab, f"{before}..")
-    assert shown(report) == [("changed", "slow", second), ("changed", "slow", third)]
-    assert report.states == (f"5 commits of {before}..",)
-    assert shown(in_range(lab, f"{before}~..{before}")) == [("changed", "fast", before)]
-
-
-def test_what_is_brought_by_a_branch_and_undone_is_told(lab: Path, git: Git) -> None:
-    before = git("rev-parse", "HEAD").strip()
-    bad = commit(lab, git, dictionary(slow=2, fast=10))
-    commit(lab, git, dictionary(slow=1, fast=10))
-    assert shown(in_range(lab, f"{before}..HEAD")) == [("changed", "slow", bad)]
-    assert shown(in_range(lab, "HEAD")) == []
-
-
 def test_of_a_range_what_data_files_bring_is_told_with_their_commits(lab: Path, git: Git) -> None:
     text = "import json\nlookup_dict = {'frequency': json.loads(open('params.json').read())}\n"
     before = commit(lab, git, {"lab.py": text, "params.json": '{"slow": 1, "fast": 10}'})
@@ -118,30 +95,6 @@ def test_of_a_range_what_data_files_bring_is_told_with_their_commits(lab: Path, 
     commit(lab, git, {"params.json": '{"slow": 1, "fast": 10}'})
     commit(lab, git, {"README.md": "still more\n"})
     assert shown(in_range(lab, f"{before}..")) == [("changed", "slow", bad)]
-
-
-def test_a_commit_whose_configuration_is_broken_is_a_problem_of_a_range_alone(lab: Path, git: Git) -> None:
-    before = git("rev-parse", "HEAD").strip()
-    commit(lab, git, {"pyproject.toml": "[tool.mitosis"})
-    last = commit(lab, git, {"pyproject.toml": STEP, **dictionary(slow=2, fast=10)})
-    report = in_range(lab, f"{before}..")
-    assert shown(report) == [("changed", "slow", last)]
-    assert len(report.problems) == 1
-    write(lab, {"pyproject.toml": "[tool.mitosis"})
-    git("add", ".")
-    with pytest.raises(ConfigError):
-        staged(lab)
-
-
-@pytest.mark.parametrize("text", ["nothing", "HEAD...HEAD", "nothing..HEAD", "HEAD..--help", ""])
-def test_revisions_that_git_does_not_know_are_refused(lab: Path, text: str) -> None:
-    with pytest.raises(UnknownRevision):
-        in_range(lab, text)
-
-
-def test_nothing_is_found_where_no_locks_are(lab: Path, git: Git) -> None:
-    git("update-ref", "-d", "refs/mitosis/journal")
-    assert shown(check_working_tree(find_repository(lab))) == []
 
 
 def test_a_damaged_lock_does_not_hide_what_is_changed_besides(lab: Path, rewrite: Rewrite) -> None:

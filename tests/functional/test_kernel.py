@@ -218,9 +218,9 @@ def test_several_questions_are_answered_in_order(tmp_path: Path) -> None:
 
 def test_what_a_cell_prints_too_much_of_goes_to_its_file_before_and_after_a_figure(tmp_path: Path) -> None:
     source = (
-        "for number in range(300_000):\n    print('line', number)\n"
+        "for number in range(12_000):\n    print('line', number, '.' * 90)\n"
         "display('a picture')\n"
-        "for number in range(100_000):\n    print('line', number)\n"
+        "for number in range(2_000):\n    print('line', number, '.' * 90)\n"
         "1 / 0"
     )
 
@@ -230,7 +230,7 @@ def test_what_a_cell_prints_too_much_of_goes_to_its_file_before_and_after_a_figu
         return cell
 
     cell, told, _ = with_kernel(tmp_path, use)
-    expected = "".join(f"line {number}\n" for count in (300_000, 100_000) for number in range(count))
+    expected = "".join(f"line {number} {'.' * 90}\n" for count in (12_000, 2_000) for number in range(count))
     assert (tmp_path / "output_0.txt").read_text() == expected
     assert "".join(text for _, text in told) == expected, "the terminal has all of it"
     assert [output.output_type for output in cell.outputs] == ["stream"] * (len(cell.outputs) - 3) + [
@@ -239,8 +239,8 @@ def test_what_a_cell_prints_too_much_of_goes_to_its_file_before_and_after_a_figu
         "error",
     ]
     before = "".join(output.text for output in cell.outputs[:-3])
-    assert before.startswith("line 0\nline 1\n") and before.endswith("line 299999\n")
-    assert cell.outputs[-2].text.endswith("line 99999\n")
+    assert before.startswith("line 0 ") and "\nline 11999 ." in before
+    assert "\nline 1999 ." in cell.outputs[-2].text
     assert len(before) + len(cell.outputs[-2].text) < 1_100_000
     known = omissions_of(cell.metadata)
     assert len(known) == 2
@@ -250,13 +250,14 @@ def test_what_a_cell_prints_too_much_of_goes_to_its_file_before_and_after_a_figu
 
 def test_much_that_is_printed_at_once_comes_in_pieces(tmp_path: Path) -> None:
     async def use(kernel: Kernel) -> Any:
-        await kernel.run_cell(notebook.code_cell("for _ in range(300): print('x' * 99_999)", "step"))
+        await kernel.run_cell(notebook.code_cell("for _ in range(100): print('x' * 99_999)", "step"))
 
     _, told, _ = with_kernel(tmp_path, use, Setup(str(tmp_path), (), str(tmp_path / "log"), debug=False))
-    assert sum(len(text) for _, text in told) == 30_000_000
+    assert sum(len(text) for _, text in told) == 10_000_000
     assert max(len(text) for _, text in told) < 3_000_000
 
 
+@pytest.mark.slow
 def test_output_that_comes_long_after_the_cell_is_through_is_not_lost(tmp_path: Path) -> None:
     begun: list[str] = []
 

@@ -40,9 +40,7 @@ def pixels(output: Any) -> tuple[int, int]:
     return width, height
 
 
-@pytest.mark.parametrize(
-    ("dpi", "own", "sharpness"), [(None, 100, 2), (None, 50, 2), (300, 100, 3), (50, 100, 0.5)], ids=str
-)
+@pytest.mark.parametrize(("dpi", "own", "sharpness"), [(None, 50, 2), (300, 100, 3)])
 def test_a_figure_has_the_pixels_asked_for_and_the_size_that_it_says(
     tmp_path: Path, dpi: int | None, own: int, sharpness: float
 ) -> None:
@@ -76,8 +74,7 @@ def test_matplotlib_is_not_imported_for_it(tmp_path: Path) -> None:
     assert output.data["text/plain"] == "False"
 
 
-@pytest.mark.parametrize(("figure_format", "mime_type"), [("png", "image/png"), ("svg", "image/svg+xml")])
-def test_a_figure_is_described_by_its_titles_and_axes(tmp_path: Path, figure_format: str, mime_type: str) -> None:
+def test_a_figure_is_described_by_its_titles_and_axes(tmp_path: Path) -> None:
     source = """\
 import matplotlib.pyplot as plt
 figure, (one, two) = plt.subplots(2)
@@ -86,9 +83,9 @@ one.set(title="As measured", xlabel="time (s)", ylabel="angle\\n(rad)")
 two.set(xlabel="time (s)")
 plt.show()
 """
-    described, silent = drawn(tmp_path, source, DRAW.format(dpi=100), figure_format=figure_format)
-    assert described.metadata[mime_type]["alt"] == "Pendulum; As measured: angle (rad) against time (s); time (s)"
-    assert "alt" not in silent.metadata.get(mime_type, {})
+    described, silent = drawn(tmp_path, source, DRAW.format(dpi=100))
+    assert described.metadata["image/png"]["alt"] == "Pendulum; As measured: angle (rad) against time (s); time (s)"
+    assert "alt" not in silent.metadata.get("image/png", {})
 
 
 def test_a_figure_in_a_format_of_the_experiments_choice_is_described(tmp_path: Path) -> None:

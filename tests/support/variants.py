@@ -166,15 +166,30 @@ def make_lab(
     capsys: pytest.CaptureFixture[str],
     make_record: MakeRecord,
     files: Mapping[str, str] | None = None,
+    prepare: Callable[[Lab], None] | None = None,
 ) -> Lab:
-    """A repository with one commit, which has `STEPS` and `LAB` unless told otherwise."""
-    folder.mkdir()
-    lab = Lab(folder, capsys, make_record)
-    lab.git("init", "--quiet")
-    lab.commit(
-        {"pyproject.toml": STEPS, "lab.py": LAB, ".gitignore": "__pycache__\ntrials\n", **(files or {})}, "first"
-    )
-    return lab
+    """A repository with one commit, which has `STEPS` and `LAB` unless told otherwise.
+
+    Args:
+        folder: where to put it, in a folder of the test's own.
+        capsys: what the command line writes to.
+        make_record: makes the records of trials.
+        files: to have in place of those, or besides.
+        prepare: what else to do in it; it is made once for all tests that ask for the same, and copied.
+    """
+    text = repr((sorted((files or {}).items()), prepare and prepare.__qualname__))
+    template = folder.parents[1] / f"lab-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    if not template.exists():
+        template.mkdir()
+        lab = Lab(template, capsys, make_record)
+        lab.git("init", "--quiet")
+        lab.commit(
+            {"pyproject.toml": STEPS, "lab.py": LAB, ".gitignore": "__pycache__\ntrials\n", **(files or {})}, "first"
+        )
+        if prepare is not None:
+            prepare(lab)
+    subprocess.run(["cp", "-a", str(template), str(folder)], check=True)
+    return Lab(folder, capsys, make_record)
 
 
 def clone(lab: Lab, folder: Path, source: Path, names: Sequence[str] = ("Bob Bell", "bob@example.org")) -> Lab:

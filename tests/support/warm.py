@@ -154,8 +154,12 @@ class _WarmStart:
     ) -> _Warm:
         request = {"words": words, "cwd": str(cwd), "environment": dict(environment), "on_terminal": on_terminal}
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        connection.connect(str(self.address))
-        socket.send_fds(connection, [json.dumps(request).encode()], streams)
+        try:
+            connection.connect(str(self.address))
+            socket.send_fds(connection, [json.dumps(request).encode()], streams)
+        except OSError:
+            connection.close()
+            raise
         return _Warm(words, connection)
 
 

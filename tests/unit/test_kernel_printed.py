@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,11 +10,18 @@ from hypothesis import strategies as st
 from nbformat import NotebookNode, v4
 
 from mitosis.kernel import printed
-from mitosis.kernel.printed import HEAD_CHARACTERS, TAIL_CHARACTERS, Printed
-from mitosis.omission import METADATA, Omission, omissions_of, output_file, take_omissions
+from mitosis.kernel.printed import Printed
+from mitosis.omission import Omission, omissions_of, output_file, take_omissions
 from mitosis.report.excerpts import excerpt
 
 LINE = "0123456789" * 10 + "\n"
+
+
+@pytest.fixture(autouse=True)
+def small_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough for a hundred lines, so that much is little."""
+    monkeypatch.setattr(printed, "HEAD_CHARACTERS", 10_000)
+    monkeypatch.setattr(printed, "TAIL_CHARACTERS", 1_000)
 
 
 @pytest.fixture
@@ -48,41 +54,27 @@ def test_an_omission_is_found_where_its_line_stands_alone_and_as_often_as_it_is_
     assert take_omissions(text, [Omission(12, 3457, output_file(1))])[1] == []
 
 
-@pytest.mark.parametrize(
-    "metadata",
-    [
-        {},
-        {"mitosis": None},
-        {"mitosis": {METADATA: 3}},
-        {"mitosis": {METADATA: [3, {}, {"lines": "1", "size_bytes": 2, "file": "output_0.txt"}]}},
-        {"mitosis": {METADATA: [{"lines": 1, "size_bytes": 2, "file": "../../.ssh/id_rsa"}]}},
-    ],
-)
-def test_metadata_of_another_form_tells_of_no_omission(metadata: dict[str, Any]) -> None:
-    assert omissions_of(metadata) == ()
-
-
 def test_what_an_experiment_prints_tells_of_no_omission(tmp_path: Path, cell: NotebookNode) -> None:
     keeper = Printed(cell, tmp_path / "output_0.txt")
-    tell(keeper, cell, "stdout", f"{Omission(10**9, 10**12, output_file(0))}\n{LINE * 30_000}the end\n")
+    tell(keeper, cell, "stdout", f"{Omission(10**9, 10**12, output_file(0))}\n{LINE * 300}the end\n")
     keeper.close()
     (omission,) = told(cell)
-    assert omission.lines < 30_000
+    assert omission.lines < 300
     assert take_omissions(str(omission), omissions_of(cell.metadata))[1] == [omission]
 
 
 def test_little_stays_in_the_notebook_and_makes_no_file(tmp_path: Path, cell: NotebookNode) -> None:
     keeper = Printed(cell, tmp_path / "output_0.txt")
-    for _ in range(100):
+    for _ in range(50):
         tell(keeper, cell, "stdout", LINE)
     keeper.close()
-    assert text_of(cell) == LINE * 100
+    assert text_of(cell) == LINE * 50
     assert list(tmp_path.iterdir()) == []
 
 
 def test_of_much_the_beginning_and_the_end_stay_and_the_file_has_all(tmp_path: Path, cell: NotebookNode) -> None:
     keeper = Printed(cell, tmp_path / "output_0.txt")
-    count = 3 * HEAD_CHARACTERS // len(LINE)
+    count = 3 * printed.HEAD_CHARACTERS // len(LINE)
     for number in range(count):
         tell(keeper, cell, "stdout", f"{number:05d} {LINE}")
     tell(keeper, cell, "stderr", "the end\n")
@@ -92,8 +84,8 @@ def test_of_much_the_beginning_and_the_end_stay_and_the_file_has_all(tmp_path: P
     before, after = text.split(f"\n{omission}\n")
     whole = (tmp_path / "output_0.txt").read_text()
     assert whole.count("\n") == count + 1
-    assert whole.startswith(before) and len(before) == HEAD_CHARACTERS
-    assert whole.endswith(after) and TAIL_CHARACTERS - 2 * len(LINE) < len(after) <= TAIL_CHARACTERS
+    assert whole.startswith(before) and len(before) == printed.HEAD_CHARACTERS
+    assert whole.endswith(after) and printed.TAIL_CHARACTERS - 2 * len(LINE) < len(after) <= printed.TAIL_CHARACTERS
     assert whole[: len(whole) - len(after)].endswith("\n"), "the end begins with a whole line"
     assert omission.size_bytes == len(whole) - len(before) - len(after)
     assert cell.outputs[-1].name == "stderr"
@@ -102,7 +94,7 @@ def test_of_much_the_beginning_and_the_end_stay_and_the_file_has_all(tmp_path: P
 @pytest.mark.parametrize("line", [LINE, LINE[:-1]], ids=["lines", "one line"])
 def test_the_page_counts_the_lines_that_were_printed(tmp_path: Path, cell: NotebookNode, line: str) -> None:
     keeper = Printed(cell, tmp_path / "output_0.txt")
-    for _ in range(20_000):
+    for _ in range(200):
         tell(keeper, cell, "stdout", line)
     keeper.close()
     shown = excerpt(text_of(cell), 1000, omissions=omissions_of(cell.metadata))
@@ -112,7 +104,7 @@ def test_the_page_counts_the_lines_that_were_printed(tmp_path: Path, cell: Noteb
 
 def test_a_figure_stays_between_what_was_printed_before_and_after_it(tmp_path: Path, cell: NotebookNode) -> None:
     keeper = Printed(cell, tmp_path / "output_0.txt")
-    tell(keeper, cell, "stdout", "a" * 2 * HEAD_CHARACTERS + "\nbefore\n")
+    tell(keeper, cell, "stdout", "a" * 2 * printed.HEAD_CHARACTERS + "\nbefore\n")
     keeper.flush()
     cell.outputs.append(v4.new_output("display_data", data={"image/png": ""}))
     tell(keeper, cell, "stdout", "after\n")
@@ -125,18 +117,18 @@ def test_a_figure_stays_between_what_was_printed_before_and_after_it(tmp_path: P
 
 def test_cleared_output_gives_room_again(tmp_path: Path, cell: NotebookNode) -> None:
     keeper = Printed(cell, tmp_path / "output_0.txt")
-    tell(keeper, cell, "stdout", LINE * 20_000)
+    tell(keeper, cell, "stdout", LINE * 200)
     keeper.clear()
     cell.outputs.clear()
     tell(keeper, cell, "stdout", "afresh\n")
     keeper.close()
     assert text_of(cell) == "afresh\n"
-    assert (tmp_path / "output_0.txt").read_text() == LINE * 20_000 + "afresh\n"
+    assert (tmp_path / "output_0.txt").read_text() == LINE * 200 + "afresh\n"
 
 
 def test_a_file_that_cannot_be_written_is_told_and_the_ends_stay(tmp_path: Path, cell: NotebookNode) -> None:
     keeper = Printed(cell, tmp_path / "missing" / "output_0.txt")
-    tell(keeper, cell, "stdout", LINE * 20_000)
+    tell(keeper, cell, "stdout", LINE * 200)
     tell(keeper, cell, "stdout", "the end\n")
     keeper.close()
     assert isinstance(keeper.trouble, FileNotFoundError)
@@ -149,7 +141,7 @@ def test_a_file_of_the_experiments_is_not_overwritten(tmp_path: Path, cell: Note
     path = tmp_path / "output_0.txt"
     path.write_text("measured")
     keeper = Printed(cell, path)
-    tell(keeper, cell, "stdout", LINE * 20_000)
+    tell(keeper, cell, "stdout", LINE * 200)
     keeper.close()
     assert path.read_text() == "measured"
     assert isinstance(keeper.trouble, FileExistsError)

@@ -47,11 +47,11 @@ app.command(run, name="run", help="Run a trial: for steps that are named like a 
 for _name, _function, _group, _help in (
     ("list", "trials:list_trials", _READING, "List trials, newest first."),
     ("show", "trials:show", _READING, "Show everything that is recorded about a trial."),
-    ("open", "trials:open_page", _READING, "Open a trial's page in the browser."),
+    ("open", "open_page:open_page", _READING, "Open a trial's page in the browser."),
     ("variants", "variants:app", _READING, "List variants, what they mean, and whether that has changed."),
     ("lock", "lock:lock", _RUNNING, _LOCK),
     ("check", "check:check", _READING, _CHECK),
-    ("forget", "trials:forget", _READING, "Take trials out of the listing; git keeps their records."),
+    ("forget", "forget:forget", _READING, "Take trials out of the listing; git keeps their records."),
     ("verify", "verify:verify", _READING, "Check that everything recorded is there, can be read, and agrees."),
     ("push", "sync:push", _SHARING, "Send records to a remote."),
     ("pull", "sync:pull", _SHARING, "Fetch the records of a remote, and merge them into those here."),

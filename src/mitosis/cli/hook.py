@@ -30,7 +30,7 @@ def install(*, strict: bool | None = None) -> int:
         strict: Stop commits that change a locked variant; --no-strict goes back to warnings.
     """
     from mitosis.git.repository import find_repository
-    from mitosis.hook import installing, state
+    from mitosis.hook import installing, place
 
     repository = find_repository(Path.cwd())
     done = installing.install(repository, strict=strict)
@@ -41,7 +41,7 @@ def install(*, strict: bool | None = None) -> int:
         print_line(f"    runs first: {done.chained}")
     print_line(f"    with: {done.python}")
     # pyproject.toml has a say, too.
-    print_line(f"    {_MODES[state.status(repository).mode]}")
+    print_line(f"    {_MODES[place.status(repository).mode]}")
     return 0
 
 
@@ -70,9 +70,9 @@ def uninstall() -> int:
 def status() -> int:
     """Tell whether the hook is installed, what it does, and what is wrong; exit with 1 if it is not installed."""
     from mitosis.git.repository import find_repository
-    from mitosis.hook import state
+    from mitosis.hook import place
 
-    found = state.status(find_repository(Path.cwd()))
+    found = place.status(find_repository(Path.cwd()))
     if found.is_installed:
         print_line(f"installed: {found.path}")
         print_line(f"    called by {found.called_by}")
@@ -81,14 +81,14 @@ def status() -> int:
         print_line(f"not installed: {found.path}")
         if found.current is None:
             print_line("    there is no hook")
-        elif found.current.kind == "other":
+        elif not found.current.is_ours:
             print_line(f"    {_describe(found.current)}")
     if found.python is not None:
         print_line(f"    with: {found.python}{'' if found.python_exists else ', which is gone'}")
     if found.chained is not None:
         print_line(f"    runs first: {found.chained}")
-    if found.manager is not None:
-        print_line(f"    hooks here are managed by {found.manager}")
+    if found.current is not None and found.current.kind == "pre-commit":
+        print_line("    hooks here are managed by pre-commit")
     for problem in found.problems:
         head, *rest = problem.splitlines()
         print_line(f"! {head}")
@@ -98,5 +98,5 @@ def status() -> int:
 
 
 def _describe(file: HookFile) -> str:
-    made_by = f", made by {file.manager}" if file.manager is not None else ""
+    made_by = ", made by pre-commit" if file.kind == "pre-commit" else ""
     return f"another hook is there{made_by}: {file.path}"

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, Annotated
 
 from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_conflicts, print_line, print_warning
+from mitosis.config import find_config
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import TrialNotFound
+from mitosis.errors.sync import FetchFailed, NoRemote, PushFailed, UnknownRemote
+from mitosis.git.repository import Repository, find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.unrecorded import record_ends
+from mitosis.sync import exchange
+from mitosis.sync.exchange import Pulled, Pushed
+from mitosis.sync.remotes import Remote, find_remote, is_place, list_remotes
+from mitosis.sync.transport import Transport
 from mitosis.text import clean
-
-if TYPE_CHECKING:
-    from mitosis.git.repository import Repository
-    from mitosis.journal.journal import Journal
-    from mitosis.sync.exchange import Pulled, Pushed
-    from mitosis.sync.remotes import Remote
-    from mitosis.sync.transport import Transport
 
 _Remote = Annotated[str | None, Parameter(completer=completers.remotes)]
 _Commits = Annotated[bool, Parameter(name="--commits", negative="--no-commits")]
@@ -33,11 +38,9 @@ def push(*words: Annotated[str, Parameter(completer=completers.remote_and_keys)]
         words: [REMOTE] [KEY...]: where to, by default where git push would push to; and which trials, by default all.
         commits: Send the experiments' commits too, so that others can check out the code of each trial.
     """
-    from mitosis.sync.exchange import push
-
     repository, journal = _open()
     remote, keys = _split(repository, journal, words)
-    pushed = push(repository, remote, _transport(repository), keys=keys, with_commits=commits)
+    pushed = exchange.push(repository, remote, _transport(repository), keys=keys, with_commits=commits)
     _print_pushed(pushed, with_received=False)
     print_conflicts(journal.conflicts())
     return 0
@@ -50,11 +53,9 @@ def pull(remote: _Remote = None, /, *, fetch: Annotated[bool, Parameter(negative
         remote: Where from, by default where git push would push to.
         fetch: Fetch first; without it, what git fetch has brought is merged.
     """
-    from mitosis.sync.exchange import pull
-
     repository, journal = _open()
     place = _find(repository, remote)
-    pulled = pull(repository, place, _transport(repository) if fetch else None)
+    pulled = exchange.pull(repository, place, _transport(repository) if fetch else None)
     _print_warnings(pulled.warnings)
     print_line(
         f"{clean(pulled.remote)}: {_received(pulled) or ('nothing new' if pulled.has_journal else 'no records')}"
@@ -70,11 +71,9 @@ def sync(remote: _Remote = None, /, *, commits: _Commits = True) -> int:
         remote: With which, by default where git push would push to.
         commits: Send the experiments' commits too, so that others can check out the code of each trial.
     """
-    from mitosis.sync.exchange import push
-
     repository, journal = _open()
     place = _find(repository, remote)
-    pushed = push(repository, place, _transport(repository), with_commits=commits)
+    pushed = exchange.push(repository, place, _transport(repository), with_commits=commits)
     _print_pushed(pushed, with_received=True)
     print_conflicts(journal.conflicts())
     return 0
@@ -88,15 +87,6 @@ def push_after_trial(repository: Repository, configured: str | None, out: IO[str
         configured: the remote that the configuration names.
         out: where to say that it was done; None for nowhere.
     """
-    import time
-
-    from mitosis.errors.base import MitosisError
-    from mitosis.errors.sync import FetchFailed, NoRemote, PushFailed, UnknownRemote
-    from mitosis.journal.journal import Journal
-    from mitosis.sync.exchange import push
-    from mitosis.sync.remotes import find_remote
-    from mitosis.sync.transport import Transport
-
     place = configured or "the remote"
     said = bytearray()
     deadline = time.monotonic() + _AFTER_TRIAL_LIMIT_S
@@ -104,7 +94,7 @@ def push_after_trial(repository: Repository, configured: str | None, out: IO[str
         remote = find_remote(repository, None, configured)
         place = remote.name
         transport = Transport(repository, said.extend, unattended=True, deadline=deadline)
-        pushed = push(repository, remote, transport)
+        pushed = exchange.push(repository, remote, transport)
     except NoRemote:
         print_warning("not pushed: this repository has no remote (git remote add origin URL)")
         return
@@ -131,26 +121,21 @@ def _words_of_remote(said: bytearray) -> list[str]:
 
 
 def _open() -> tuple[Repository, Journal]:
-    from mitosis.git.repository import find_repository
-    from mitosis.journal.journal import Journal
-
     repository = find_repository(Path.cwd())
-    return repository, Journal(repository)
+    journal = Journal(repository)
+    for end in record_ends(journal):
+        print_line(f"the end of trial {end.key} is recorded now: {end.status}")
+    return repository, journal
 
 
 def _find(repository: Repository, word: str | None) -> Remote:
     """The remote; the configuration, which may be wrong, is read only where it decides."""
-    from mitosis.config import find_config
-    from mitosis.sync.remotes import find_remote
-
     if word is not None:
         return find_remote(repository, word)
     return find_remote(repository, None, find_config(repository.root, None, steps_needed=False).remote)
 
 
 def _transport(repository: Repository) -> Transport:
-    from mitosis.sync.transport import Transport
-
     def tell(data: bytes) -> None:
         with contextlib.suppress(OSError):  # records are exchanged also when nobody listens any more
             sys.stderr.flush()
@@ -162,10 +147,6 @@ def _transport(repository: Repository) -> Transport:
 
 def _split(repository: Repository, journal: Journal, words: tuple[str, ...]) -> tuple[Remote, list[str]]:
     """The remote and the full keys that the words of a push name."""
-    from mitosis.errors.journal import TrialNotFound
-    from mitosis.errors.sync import UnknownRemote
-    from mitosis.sync.remotes import is_place, list_remotes
-
     remotes = list_remotes(repository)
     first = words[0] if words else None
     if first is not None and (first in remotes or is_place(first)):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from mitosis.errors.files import FileTrouble
 from mitosis.exit_status import ExitStatus
+from mitosis.journal.messages import render_blob
 
 
 def textconv(words: list[str]) -> int:
@@ -14,9 +16,6 @@ def textconv(words: list[str]) -> int:
     Args:
         words: the file's path, as the only one.
     """
-    from mitosis.errors.files import FileTrouble
-    from mitosis.journal.messages import render_blob
-
     if len(words) != 1:
         sys.stderr.write("usage: mitosis textconv FILE\n")
         return ExitStatus.REFUSED

@@ -7,16 +7,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from mitosis import verify as verification
 from mitosis.cli.arguments import Flag
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_line
 from mitosis.exit_status import ExitStatus
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.unrecorded import record_ends
+from mitosis.results import default_trials_folder
 from mitosis.text import clean
-
-if TYPE_CHECKING:
-    from mitosis.verify.findings import Finding, Report
+from mitosis.verify.findings import Finding, Report
 
 _MARKS = {"error": "✗", "warning": "!", "info": "·"}
 _SHOWN_OF_A_KIND = 20
@@ -36,16 +38,13 @@ def verify(
         outputs: Compare the files that trials left in the trials folder with their records, too.
         repair: First make anew what is derived from the records: notes, pins, the index.
     """
-    from mitosis.git.repository import find_repository
-    from mitosis.results import default_trials_folder
-    from mitosis.verify import repair as mend
-    from mitosis.verify import verify as check
-
     repository = find_repository(Path.cwd())
     trials_folder = default_trials_folder(Path.cwd()) if outputs else None
     with _progress_line() as tell:
-        done = mend(repository, repository.identity(), tell=tell) if repair else []
-        report = check(repository, trials_folder=trials_folder, tell=tell)
+        ends = record_ends(Journal(repository)) if repair else []
+        done = [f"recorded the end of trial {end.key}: {end.status}" for end in ends]
+        done += verification.repair(repository, repository.identity(), tell=tell) if repair else []
+        report = verification.verify(repository, trials_folder=trials_folder, tell=tell)
     for line in done:
         print_line(f"repaired: {clean(line)}")
     if repair and not done:

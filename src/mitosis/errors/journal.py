@@ -126,15 +126,23 @@ class AmbiguousKey(MitosisError):
 
 
 class NotRecorded(MitosisError):
-    """A trial ran, but git could not take its end. Attributes: key, reason, folder."""
+    """A trial ran, but git could not take its end.
+
+    Attributes: key, reason, folder, is_kept (whether the end is in a file of the folder, to be recorded later).
+    """
 
     exit_status = ExitStatus.BUG
 
-    def __init__(self, key: str, status: str, reason: str, folder: Path) -> None:
+    def __init__(self, key: str, status: str, reason: str, folder: Path, *, is_kept: bool) -> None:
         self.key = key
         self.reason = reason
         self.folder = folder
+        self.is_kept = is_kept
+        later = (
+            "Its end is kept there, too: the next trial in this repository records it, or `mitosis sync`."
+            if is_kept
+            else "`mitosis list` will show it as lost."
+        )
         super().__init__(
-            f"trial {key} {status}, but that could not be recorded: {reason}\n"
-            f"Its outputs are in {folder}. `mitosis list` will show it as lost."
+            f"trial {key} {status}, but that could not be recorded: {reason}\nIts outputs are in {folder}.\n{later}"
         )

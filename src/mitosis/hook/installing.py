@@ -1,8 +1,4 @@
-"""Put the script where git looks for it, and take it away again.
-
-A hook that is there already is never out of sight: it gets a second name first, and then the script takes over the old
-one. Whatever a process that was killed has left, the next call finishes or undoes.
-"""
+"""Put the script where git looks for it, and take it away again. A hook that is there already gets another name."""
 
 from __future__ import annotations
 
@@ -21,12 +17,12 @@ from mitosis.hook.place import (
     HookFile,
     Place,
     find_place,
+    find_places,
     line_by_hand,
     read_hook,
     read_setting,
     stamped_script,
     this_python,
-    usual_place,
 )
 
 
@@ -94,21 +90,18 @@ def _install(repository: Repository, strict: bool | None) -> Installed:
     installed = place.installed()
     if installed is not None and installed.kind == "edited":
         raise HookEdited(installed.path)
-    keeps = installed is None and os.path.lexists(place.path) and not place.is_half_installed()
+    keeps = installed is None and os.path.lexists(place.path)
     if keeps and os.path.lexists(place.chained):
         raise HookInTheWay(place.path, place.chained)
-
     target = place.path if installed is None else installed.path
     writes = installed is None or not installed.is_current
-    has_leftover = os.path.lexists(place.new)
     if writes:
         _write(place.new, stamped_script())
-    elif has_leftover:
-        _remove(place.new)
     try:
         changed = _configure(repository, strict)
         if keeps:
-            _keep(place)
+            # Whoever is interrupted here has both files, and calls this once more, or `uninstall`.
+            _replace(place.path, place.chained)
         if writes:
             _replace(place.new, target)
     except BaseException:
@@ -116,7 +109,7 @@ def _install(repository: Repository, strict: bool | None) -> Installed:
         raise
     return Installed(
         path=target,
-        changed=changed or writes or has_leftover,
+        changed=changed or writes,
         chained=place.chained if os.path.lexists(place.chained) else None,
         python=this_python(),
         called_by=None if target == place.path else "pre-commit",
@@ -136,21 +129,16 @@ def uninstall(repository: Repository) -> Uninstalled:
 
 
 def _uninstall(repository: Repository) -> Uninstalled:
-    place = find_place(repository)
-    places = [place] if place.is_writable else []
-    if usual_place(repository).folder.resolve() != place.folder.resolve():
-        # git was told after the installation to look elsewhere.
-        places.append(usual_place(repository))
-    for one in places:
-        for file in one.ours():
-            if file.kind == "edited":
-                raise HookEdited(file.path)
+    places = find_places(repository)
+    for file in (file for place in places for file in place.ours()):
+        if file.kind == "edited":
+            raise HookEdited(file.path)
     removed: list[Path] = []
     restored: list[Path] = []
-    for one in places:
-        _clear(one, removed, restored)
+    for place in places:
+        _clear(place, removed, restored)
     settings = tuple(key for key in (PYTHON_KEY, STRICT_KEY) if _unset(repository, key))
-    return Uninstalled(tuple(removed), tuple(restored), settings, place.current())
+    return Uninstalled(tuple(removed), tuple(restored), settings, find_place(repository).current())
 
 
 @contextlib.contextmanager
@@ -178,7 +166,7 @@ def _clear(place: Place, removed: list[Path], restored: list[Path]) -> None:
     """Remove what is mitosis' at a place, and put back what was there before."""
     ours = place.ours()
     gone = [place.new] if os.path.lexists(place.new) else []
-    if place.is_half_installed() or _is_superseded(place):
+    if _is_superseded(place):
         gone.append(place.chained)
     elif os.path.lexists(place.chained) and (ours or place.current() is None):
         back = ours.pop(0).path if ours else place.path
@@ -186,7 +174,10 @@ def _clear(place: Place, removed: list[Path], restored: list[Path]) -> None:
         restored.append(back)
     gone += [file.path for file in ours]
     for path in gone:
-        _remove(path)
+        try:
+            path.unlink()
+        except OSError as error:
+            raise FileTrouble(path, "removed", error) from error
     removed += gone
     if gone:
         # An empty folder means nothing to git, and installing may have made it; another folder stays.
@@ -196,8 +187,7 @@ def _clear(place: Place, removed: list[Path], restored: list[Path]) -> None:
 
 def _is_superseded(place: Place) -> bool:
     """Whether pre-commit has installed its hook once more, after mitosis had kept the one of before."""
-    current, kept = place.current(), read_hook(place.chained)
-    return current is not None and kept is not None and current.manager == kept.manager == "pre-commit"
+    return all(file is not None and file.kind == "pre-commit" for file in (place.current(), read_hook(place.chained)))
 
 
 def _configure(repository: Repository, strict: bool | None) -> bool:
@@ -234,27 +224,8 @@ def _write(path: Path, script: bytes) -> None:
         raise FileTrouble(path, "written", error) from error
 
 
-def _keep(place: Place) -> None:
-    """Give the hook that is there its second name. Mode, times and the target of a link stay as they are."""
-    try:
-        os.link(place.path, place.chained, follow_symlinks=False)
-    except FileExistsError as error:
-        # Somebody else is at it at the same moment.
-        raise HookInTheWay(place.path, place.chained) from error
-    except (OSError, NotImplementedError):
-        # Not every file system knows second names.
-        _replace(place.path, place.chained)
-
-
 def _replace(old: Path, new: Path) -> None:
     try:
         old.replace(new)
     except OSError as error:
         raise FileTrouble(new, "written", error) from error
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink()
-    except OSError as error:
-        raise FileTrouble(path, "removed", error) from error

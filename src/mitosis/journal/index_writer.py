@@ -43,6 +43,7 @@ CREATE UNIQUE INDEX trials_by_path ON trials (path);
 CREATE INDEX trials_by_key ON trials (key);
 CREATE INDEX trials_by_moment ON trials (moment, key);
 CREATE INDEX trials_by_experiment ON trials (experiment, moment, key);
+CREATE INDEX trials_that_run ON trials (status) WHERE status = 'running';
 CREATE INDEX trials_alike ON trials (alike);
 CREATE INDEX trials_by_commit ON trials ("commit");
 CREATE TABLE fields (trial TEXT NOT NULL, name TEXT NOT NULL, value);

@@ -75,6 +75,10 @@ class Journal:
         """Trials by the time that they started, newest first. What cannot be read is appended to `problems`."""
         yield from trials.iter_trials(self.index, limit, experiment, problems)
 
+    def running_trials(self) -> list[TrialRecord]:
+        """The trials that have no end in the journal."""
+        return trials.running_trials(self.index)
+
     def read_environment(self, digest: str) -> str:
         """The text of an environment."""
         return trials.read_environment(self.store, digest)

@@ -259,6 +259,12 @@ def iter_trials(
         left = None if left is None else left - count
 
 
+def running_trials(index: Index) -> list[TrialRecord]:
+    """The trials that have no end in the journal."""
+    rows = index.ask(f"SELECT record, path FROM trials WHERE status = 'running' {_NEWEST_FIRST}")
+    return [decode_trial(data, path) for data, path in rows]
+
+
 class Seen(NamedTuple):
     """A trial, as much as is shown of it where the shell offers keys."""
 

@@ -157,9 +157,15 @@ class Trial:
     ) -> tuple[TrialRecord, Journal, int]:
         """Record the start; returns the record with its iteration, and how many variants it has locked."""
         from mitosis.journal.journal import Journal
+        from mitosis.journal.unrecorded import record_ends
 
         assert self._settled.repository is not None and self._settled.identity is not None
         journal = Journal(self._settled.repository)
+        try:
+            for earlier in record_ends(journal):
+                self._progress.warn(f"the end of trial {earlier.key} is recorded now: {earlier.status}")
+        except MitosisError as error:
+            self._progress.warn(f"the end of an earlier trial could still not be recorded: {error}")
         started = journal.start(record, loaded.variants, environment.text, self._settled.identity)
         for changed in started.changed:
             self._warn(str(changed))
@@ -270,14 +276,18 @@ class Trial:
 
     def _record_end(self, journal: Journal, record: TrialRecord) -> None:
         from mitosis.errors.journal import NoteNotWritten
+        from mitosis.journal.unrecorded import discard_end, keep_end
 
         assert self._settled.identity is not None and self._settled.repository is not None
+        # First, since waiting for the journal's lock may take minutes, in which this process may be killed.
+        is_kept = keep_end(self._folder.path, record)
         try:
             journal.end(record, self._settled.repository.identity())
         except NoteNotWritten as error:
             self._progress.warn(str(error))
         except MitosisError as error:
-            raise NotRecorded(record.key, record.status, str(error), self._folder.path) from error
+            raise NotRecorded(record.key, record.status, str(error), self._folder.path, is_kept=is_kept) from error
+        discard_end(self._folder.path)
 
     def _record_breakdown(
         self, journal: Journal | None, record: TrialRecord, steps: Sequence[StepRecord], error: Exception

@@ -9,7 +9,8 @@ from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
-from mitosis.cli.output.table import print_line, value_summary
+from mitosis.cli.output.table import print_line
+from mitosis.cli.output.value_text import value_summary
 from mitosis.text import clean
 from mitosis.variants import VariantName
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.output.table import print_conflicts, print_line, print_warning, value_summary
+from mitosis.cli.output.table import print_conflicts, print_line, print_warning
+from mitosis.cli.output.value_text import value_summary
 from mitosis.cli.variants.showing import locked_names
 from mitosis.exit_status import ExitStatus
 from mitosis.text import clean
