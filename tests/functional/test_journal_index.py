@@ -23,8 +23,8 @@ from mitosis.journal import index as index_module
 from mitosis.journal.index import Index, TooLate, is_index_right
 from mitosis.journal.index_writer import IndexWriter
 from mitosis.journal.journal import Journal
-from mitosis.journal.lookup import Lookup
 from mitosis.journal.store import Store
+from mitosis.journal.variants import Lookup
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import Variant

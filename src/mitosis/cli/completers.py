@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mitosis.config import StepConfig
     from mitosis.dictionaries.names import Names
     from mitosis.git.repository import Repository
-    from mitosis.journal.lookup import Lookup
+    from mitosis.journal.variants import Lookup
 
 Candidates = list[tuple[str, str]]
 """Words, each with a description, which may be empty."""
@@ -255,7 +255,7 @@ def _here(context: CompletionContext, module: str | None = None, *, is_registere
     from mitosis.dictionaries.source import SourceReader
     from mitosis.errors.base import MitosisError
     from mitosis.git.repository import find_repository
-    from mitosis.journal.lookup import Lookup
+    from mitosis.journal.variants import Lookup
 
     repository = find_repository(Path.cwd())
     root = repository.root

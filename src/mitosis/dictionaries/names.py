@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mitosis.config import StepConfig
 from mitosis.dictionaries.source import Signature, SourceReader
-from mitosis.journal.lookup import Lookup
+from mitosis.journal.variants import Lookup
 
 _MOST_SUMMARIES = 100
 """So many values of locked variants are read for what they mean."""

@@ -56,6 +56,14 @@ class Identity:
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"
 
+    def signature(self) -> pygit2.Signature:
+        """The identity as libgit2 wants it; a commit says of itself that it is UTF-8, so other bytes are replaced."""
+        import pygit2
+
+        texts = (self.name, self.email)
+        name, email = (text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for text in texts)
+        return pygit2.Signature(name, email, self.time_s, self.offset_minutes)
+
 
 @dataclass(frozen=True)
 class Repository(Objects):

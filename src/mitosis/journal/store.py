@@ -252,7 +252,7 @@ class Store(ReadOnlyStore):
         Raises:
             JournalError: it cannot be written.
         """
-        who = signature(identity)
+        who = identity.signature()
         commit = str(
             _written(
                 lambda: self.objects.create_commit(None, who, who, message, tree, list(parents)),
@@ -356,18 +356,6 @@ class LockedRef:
         self.entry = f"{self.read() or _NO_COMMIT} {commit} {identity} {when}\t{message.strip()}\n"
 
 
-def signature(identity: Identity) -> pygit2.Signature:
-    """The identity as libgit2 wants it."""
-    import pygit2
-
-    return pygit2.Signature(_utf8(identity.name), _utf8(identity.email), identity.time_s, identity.offset_minutes)
-
-
-def _utf8(text: str) -> str:
-    """The text with bytes that were no UTF-8 replaced: a commit says of itself that it is UTF-8."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
 def _written(write: Callable[[], _T], what: str) -> _T:
     """Do `write`, again if need be.
 
@@ -385,13 +373,9 @@ def _written(write: Callable[[], _T], what: str) -> _T:
         except pygit2.AlreadyExistsError:
             raise
         except (pygit2.GitError, ValueError, OSError) as error:
-            if attempt == _WRITE_ATTEMPTS or not _is_folder_gone(error):
+            if attempt == _WRITE_ATTEMPTS or "No such file or directory" not in str(error):
                 raise JournalError(f"{what} cannot be written: {error}") from error
     raise AssertionError("the attempts are counted")
-
-
-def _is_folder_gone(error: Exception) -> bool:
-    return "No such file or directory" in str(error)
 
 
 @contextlib.contextmanager
