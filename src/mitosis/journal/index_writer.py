@@ -119,7 +119,7 @@ class IndexWriter:
         self._write(kind, waiting)
 
     def _write(self, kind: str, changes: Sequence[tuple[str, str | None, str | None]]) -> None:
-        gone = [(path,) for path, old, _ in changes if old is not None]
+        gone = [(plain_text(path),) for path, old, _ in changes if old is not None]
         if gone:
             self._connection.executemany("DELETE FROM problems WHERE path = ?", gone)
         if kind == layout.TRIALS:
@@ -170,22 +170,22 @@ class IndexWriter:
         """Of a record that cannot be read, its place tells something all the same."""
         self._connection.execute(
             "INSERT INTO trials (key, experiment, moment, oid, path) VALUES (?, ?, ?, ?, ?)",
-            (key, plain_text(experiment), day, oid, path),
+            (key, plain_text(experiment), day, oid, plain_text(path)),
         )
 
     def _insert(self, path: str, oid: str, key: str, record: TrialRecord, data: bytes) -> None:
         moment = parse_moment(record.started)
-        when = record.started if moment is None else moment.isoformat(timespec="microseconds")
+        when = plain_text(record.started) if moment is None else moment.isoformat(timespec="microseconds")
         values = {name: _scalar(value) for name, value in values_of(record).items()}
         columns = [values.pop(name, None) for name in COLUMNS]
-        self._connection.execute(_INSERT, (*columns, when, alike(record), data, oid, path))
+        self._connection.execute(_INSERT, (*columns, when, alike(record), data, oid, plain_text(path)))
         fields = ((key, plain_text(name), value) for name, value in values.items())
         self._connection.executemany("INSERT INTO fields VALUES (?, ?, ?)", fields)
         locks = dict.fromkeys(lock for lock in map(used_lock, record.parameters) if lock is not None)
         with contextlib.suppress(JournalError):  # names or digests that nothing can be locked to
             self._connection.executemany(
                 "INSERT INTO uses VALUES (?, ?, ?)",
-                [(key, layout.variant_path(*lock), record.started) for lock in locks],
+                [(key, layout.variant_path(*lock), plain_text(record.started)) for lock in locks],
             )
 
     def _write_variant(self, kind: str, path: str, oid: str) -> None:
@@ -196,7 +196,7 @@ class IndexWriter:
         name, digest = found
         names = tuple(map(plain_text, name))
         if kind == layout.VARIANTS:
-            row = (*names, digest, self._summary(oid, path), oid, path)
+            row = (*names, digest, self._summary(oid, path), oid, plain_text(path))
             self._connection.execute("INSERT INTO variants VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             return
         try:
@@ -215,7 +215,9 @@ class IndexWriter:
         except BadRecord as error:
             self._tell(error)
         else:
-            self._connection.execute("INSERT INTO remarks VALUES (?, ?, ?, ?, ?, ?)", (kind, *names, content, path))
+            self._connection.execute(
+                "INSERT INTO remarks VALUES (?, ?, ?, ?, ?, ?)", (kind, *names, content, plain_text(path))
+            )
 
     def _summary(self, oid: str, path: str) -> str | None:
         """A value in a few words; None where that cannot be told."""
