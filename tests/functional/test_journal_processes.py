@@ -28,7 +28,7 @@ import json, secrets, sys
 from pathlib import Path
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.variants import Variant
+from mitosis.variants import Variant, VariantName
 from mitosis.errors.values import VariantRedefined
 from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.canonical.encode import digest_value, encode_value
