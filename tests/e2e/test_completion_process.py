@@ -143,13 +143,13 @@ def test_another_configuration_counts(complete: Complete, project: Path) -> None
     assert list(complete("--config", "other.toml", "")) == ["other"]
 
 
-@pytest.mark.parametrize("words", [("",), ("my_exp", "-p", ""), ("show", ""), ("variants", "show", ""), ("push", "")])
+@pytest.mark.parametrize("words", [("my_exp", "-p", ""), ("push", "")])
 def test_outside_a_repository_there_is_nothing(complete: Complete, tmp_path: Path, words: tuple[str, ...]) -> None:
     (tmp_path / "outside").mkdir()
     assert complete(*words, cwd=tmp_path / "outside") == {}
 
 
-@pytest.mark.parametrize("text", ["[tool", "[tool.mitosis]\nsteps = 3\n", "\0", "[tool.mitosis.steps]\na = ['b']\n"])
+@pytest.mark.parametrize("text", ["[tool", "[tool.mitosis]\nsteps = 3\n"])
 def test_a_broken_configuration_leaves_what_the_journal_knows(
     complete: Complete, lock: Callable[..., str], project: Path, text: str
 ) -> None:
@@ -160,7 +160,7 @@ def test_a_broken_configuration_leaves_what_the_journal_knows(
     assert list(complete("show", "")) == [key]
 
 
-@pytest.mark.parametrize("damage", [b"", b"damaged", bytes(1000)])
+@pytest.mark.parametrize("damage", [b"damaged"])
 def test_a_damaged_journal_leaves_what_the_source_says(
     complete: Complete, lock: Callable[..., str], project: Path, damage: bytes
 ) -> None:
@@ -178,10 +178,7 @@ def test_a_ref_that_is_no_journal_is_no_trouble(complete: Complete, git: Callabl
     assert complete("show", "") == {}
 
 
-@pytest.mark.parametrize(
-    "words",
-    [("",), ("my_exp", "-p", "my_exp.frequency="), ("my_exp", "-e", ""), ("variants", "show", ""), ("lock", "")],
-)
+@pytest.mark.parametrize("words", [("my_exp", "-p", "my_exp.frequency="), ("my_exp", "-e", "")])
 def test_nothing_of_the_users_is_run(complete: Complete, project: Path, words: tuple[str, ...]) -> None:
     source = (project / "lab" / "__init__.py").read_text()
     (project / "lab" / "__init__.py").write_text(f"open('ran', 'w')\n{source}")
@@ -189,7 +186,7 @@ def test_nothing_of_the_users_is_run(complete: Complete, project: Path, words: t
     assert not (project / "ran").exists()
 
 
-@pytest.mark.parametrize("words", [("",), ("my_exp", "-p", "my_exp.frequency="), ("show", "")])
+@pytest.mark.parametrize("words", [("my_exp", "-p", "my_exp.frequency="), ("show", "")])
 def test_nothing_that_takes_long_is_loaded(mitosis: Mitosis, lock: Callable[..., str], words: tuple[str, ...]) -> None:
     lock("slow")
     loaded = mitosis("__complete", *words, environment={"PYTHONPROFILEIMPORTTIME": "1"}).stderr

@@ -32,7 +32,6 @@ from mitosis.variants import Variant, VariantName
 from mitosis.errors.values import VariantRedefined
 from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.canonical.encode import digest_value, encode_value
-from mitosis import canonical
 
 folder, worker, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 repository = find_repository(folder)

@@ -19,6 +19,7 @@ import os
 import pkgutil
 import runpy
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -66,6 +67,8 @@ def start(
     on_terminal: bool = False,
 ) -> Started:
     """Start `mitosis`; in a process that is warm if a Python that has started is as good with this environment.
+
+    It is killed where nobody waits for its end.
 
     Args:
         words: what stands after `mitosis`.
@@ -221,8 +224,11 @@ def _attend(connection: socket.socket) -> None:
         return
     for stream in streams:
         os.close(stream)
+    awaited: list[Any] = [os.pidfd_open(pid), connection]
+    if connection in select.select(awaited, [], [])[0]:
+        os.kill(pid, signal.SIGKILL)  # nobody waits any more
     _, status = os.waitpid(pid, 0)
-    with contextlib.suppress(OSError):  # nobody waits any more
+    with contextlib.suppress(OSError):
         connection.send(b"%d" % os.waitstatus_to_exitcode(status))
     os._exit(0)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mitosis.canonical import encode
+from mitosis.canonical import encode, reduce
 from mitosis.canonical.decode import decode_value
 from mitosis.canonical.encode import encode_value
 from mitosis.canonical.show import summarize_value
@@ -222,7 +222,8 @@ def test_graph_that_grows_for_ever_ends_in_a_refusal(monkeypatch: pytest.MonkeyP
         encode_value([[at] for at in range(6000)])
 
 
-def test_endless_items_end_in_a_refusal() -> None:
+def test_endless_items_end_in_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reduce, "MAX_ITEMS", 5000)
     with pytest.raises(UnstableValue, match="more than"):
         encode_value(samples.Reduced((samples.make, (), None, iter(int, 1))))
 

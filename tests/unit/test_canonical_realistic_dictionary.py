@@ -45,7 +45,6 @@ from support.canonical_lookup import (
     Options,
     Scheme,
     Solver,
-    categories,
     damping,
     growth,
     make_lookup,
@@ -75,7 +74,14 @@ def recorded_lines() -> set[str]:
     return {line for line in RECORDED.read_text(encoding="utf-8").splitlines() if not line.startswith("#")}
 
 
-@pytest.mark.parametrize(("seed", "words"), [("0", []), ("1", ["reversed"]), ("random", [])])
+@pytest.mark.parametrize(
+    ("seed", "words"),
+    [
+        ("1", ["reversed"]),
+        pytest.param("0", [], marks=pytest.mark.slow),
+        pytest.param("random", [], marks=pytest.mark.slow),
+    ],
+)
 def test_fresh_process_has_the_recorded_digests(seed: str, words: list[str]) -> None:
     environment = {**os.environ, "PYTHONHASHSEED": seed}
     command = [sys.executable, "-c", PRINT_DIGESTS, str(TESTS), *words]
@@ -186,8 +192,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
     # plain values
     ("frequency.slow", put(2, "frequency", "slow"), ["frequency.slow: 1 → 2"]),
     ("frequency.slow", put(1.0, "frequency", "slow"), ["frequency.slow: 1 → 1.0"]),
-    ("frequency.slow", put(True, "frequency", "slow"), ["frequency.slow: 1 → True"]),
-    ("frequency.slow", put(np.int64(1), "frequency", "slow"), ["frequency.slow: 1 → int64(1)"]),
     (
         "frequency.fast",
         put(np.nextafter(10.0, 11), "frequency", "fast"),
@@ -230,11 +234,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
     ),
     ("other.path", put("data/input.csv", "other", "path"), ["other.path: Path('data/input.csv') → 'data/input.csv'"]),
     (
-        "other.path",
-        put(pathlib.PurePosixPath("data/input.csv"), "other", "path"),
-        ["other.path: Path('data/input.csv') → PurePosixPath('data/input.csv')"],
-    ),
-    (
         "other.pattern",
         put(re.compile(r"run_(\d+)$", re.IGNORECASE), "other", "pattern"),
         ["other.pattern.pattern: 'run_(\\\\d+)' → 'run_(\\\\d+)$'"],
@@ -243,53 +242,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
     # containers
     ("noise.low", put(0.05, "noise", "low", "scale"), ["noise.low.scale: 0.01 → 0.05"]),
     ("noise.low", put(2, "noise", "low", "kernel", 0), ["noise.low.kernel[0]: 1 → 2"]),
-    ("noise.low", put(0, "noise", "low", "kernel", 2), ["noise.low.kernel[2]: None → 0"]),
-    ("noise.low", lambda d: d["noise"]["low"]["kernel"].insert(1, 7), ["noise.low.kernel[1]: added: 7"]),
-    ("noise.low", lambda d: d["noise"]["low"]["kernel"].pop(), ["noise.low.kernel[3]: removed"]),
-    (
-        "noise.low",
-        put(1e-12, "noise", "low", "kernel", 3, (17, 24)),
-        ["noise.low.kernel[3]: array(32×32 float64) differs in 1 element: [17, 24]: 0.0 → 1e-12"],
-    ),
-    (
-        "noise.low",
-        put(np.zeros((32, 32), "f4"), "noise", "low", "kernel", 3),
-        ["noise.low.kernel[3]: array(32×32 float64) → array(32×32 float32)"],
-    ),
-    (
-        "noise.low",
-        put(np.zeros((16, 64)), "noise", "low", "kernel", 3),
-        ["noise.low.kernel[3]: array(32×32 float64) → array(16×64 float64)"],
-    ),
-    (
-        "noise.low",
-        put(-np.zeros((32, 32)), "noise", "low", "kernel", 3),
-        [
-            (
-                "noise.low.kernel[3]: array(32×32 float64) differs in 1024 elements: [0, 0]: 0.0 → -0.0, [0, 1]: 0.0 "
-                "→ -0.0, [0, 2]: 0.0 → -0.0, …"
-            ),
-        ],
-    ),
-    ("noise.low", lambda d: d["noise"]["low"]["solver"].pop("tol"), ["noise.low.solver.tol: removed"]),
-    ("noise.low", put(3, "noise", "low", "solver", "max"), ["noise.low.solver.max: added: 3"]),
-    ("noise.low", put([10, 20], "noise", "low", "solver", "steps"), ["noise.low.solver.steps: (10, 20) → [10, 20]"]),
-    ("noise.low", put((10, 21), "noise", "low", "solver", "steps"), ["noise.low.solver.steps[1]: 20 → 21"]),
-    (
-        "noise.low",
-        lambda d: d["noise"]["low"]["solver"]["tags"].remove("long"),
-        ["noise.low.solver.tags{'long'}: removed"],
-    ),
-    (
-        "noise.low",
-        lambda d: d["noise"]["low"]["solver"]["tags"].add("wide"),
-        ["noise.low.solver.tags{'wide'}: added: 'wide'"],
-    ),
-    (
-        "noise.low",
-        put(frozenset(("stiff", "implicit", "long")), "noise", "low", "solver", "tags"),
-        ["noise.low.solver.tags: {'implicit', 'long', 'stiff'} → frozenset({'implicit', 'long', 'stiff'})"],
-    ),
     (
         "other.set",
         put(frozenset({(1, 2), (3, 5)}), "other", "set"),
@@ -347,7 +299,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
     ("other.level", put(2, "other", "level"), ["other.level: Level.HIGH → 2"]),
     ("object.schedule", put(0.5, "object", "schedule", ".rates", 1), ["object.schedule.rates[1]: 0.2 → 0.5"]),
     ("object.schedule", put(2, "object", "schedule", ".first", ".at"), ["object.schedule.first.at: 0 → 2"]),
-    ("object.schedule", put("s", "object", "schedule", ".name"), ["object.schedule.name: added: 's'"]),
     ("object.point", put(2.5, "object", "point", ".x"), ["object.point.x: 1.5 → 2.5"]),
     ("object.point", put("end", "object", "point", ".label"), ["object.point.label: 'start' → 'end'"]),
     # times
@@ -360,11 +311,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         "time.start",
         put(datetime.datetime(2026, 3, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Rome")), "time", "start"),
         ["time.start.tzinfo: ZoneInfo('Europe/Berlin') → ZoneInfo('Europe/Rome')"],
-    ),
-    (
-        "time.start",
-        put(datetime.datetime(2026, 3, 1), "time", "start"),
-        ["time.start: datetime('2026-03-01T00:00:00', tzinfo=ZoneInfo('Europe/Ber… → datetime('2026-03-01T00:00:00')"],
     ),
     (
         "time.step",
@@ -409,11 +355,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         ["function.partial.func: support.canonical_lookup.damping → support.canonical_lookup.growth"],
     ),
     (
-        "function.partial",
-        put(functools.partial(damping, 1.0, rate=0.5), "function", "partial"),
-        ["function.partial.args[0]: added: 1.0"],
-    ),
-    (
         "function.method",
         lambda d: d["function"]["method"].__self__.rates.append(1.0),
         ["function.method.__self__.rates[2]: added: 1.0"],
@@ -436,16 +377,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         ["function.several[0]: support.canonical_lookup.damping → support.canonical_lookup.growth"],
     ),
     ("function.several", put(np.cos, "function", "several", 1), ["function.several[1]: numpy.sin → numpy.cos"]),
-    (
-        "function.several",
-        put(0.75, "function", "several", 2, ".keywords", "rate"),
-        ["function.several[2].keywords.rate: 0.25 → 0.75"],
-    ),
-    (
-        "function.several",
-        put(objects(damping, np.sin), "function", "several"),
-        ["function.several<shape>[0]: 3 → 2", "function.several[2]: removed"],
-    ),
     # numpy
     ("other.dtype", put(np.dtype("float64"), "other", "dtype"), ["other.dtype: dtype('float32') → dtype('float64')"]),
     (
@@ -523,11 +454,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         ],
     ),
     (
-        "generator.new",
-        lambda d: d["generator"]["new"].spawn(1),
-        ["generator.new.bit_generator.seed_seq.n_children_spawned: 0 → 1"],
-    ),
-    (
         "generator.legacy",
         put(np.random.RandomState(8), "generator", "legacy"),
         [
@@ -565,78 +491,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
     ),
     ("frame.pandas", put(np.array(["x", "z", None], object), "frame", "pandas", "b"), ["frame.pandas.b[1]: 'y' → 'z'"]),
     (
-        "frame.pandas",
-        put(times("2026-03-01", "Europe/Berlin"), "frame", "pandas", "when"),
-        [
-            "frame.pandas.when.dtype.tz: UTC → ZoneInfo('Europe/Berlin')",
-            (
-                "frame.pandas.when: array(3 datetime64[ns]) differs in 3 elements: [0]: 2026-03-01T00:00:00 → "
-                "2026-02-28T23:00:00, [1]: 2026-03-02T00:00:00 → 2026-03-01T23:00:00, [2]: 2026-03-03T00:00:00 → "
-                "2026-03-02T23:00:00"
-            ),
-        ],
-    ),
-    (
-        "frame.pandas",
-        put(times("2026-03-02", "UTC"), "frame", "pandas", "when"),
-        [
-            (
-                "frame.pandas.when: array(3 datetime64[ns]) differs in 3 elements: [0]: 2026-03-01T00:00:00 → "
-                "2026-03-02T00:00:00, [1]: 2026-03-02T00:00:00 → 2026-03-03T00:00:00, [2]: 2026-03-03T00:00:00 → "
-                "2026-03-04T00:00:00"
-            ),
-        ],
-    ),
-    (
-        "frame.pandas",
-        put(categories("lo", "hi", values="lo hi hi"), "frame", "pandas", "kind"),
-        ["frame.pandas.kind: array(3 int64) differs in 1 element: [2]: 0 → 1"],
-    ),
-    (
-        "frame.pandas",
-        put(categories("hi", "lo"), "frame", "pandas", "kind"),
-        [
-            "frame.pandas.kind.dtype.categories[0]: 'lo' → 'hi'",
-            "frame.pandas.kind.dtype.categories[1]: 'hi' → 'lo'",
-            "frame.pandas.kind: array(3 int64) differs in 3 elements: [0]: 0 → 1, [1]: 1 → 0, [2]: 0 → 1",
-        ],
-    ),
-    (
-        "frame.pandas",
-        put(categories("lo", "hi", ordered=False), "frame", "pandas", "kind"),
-        ["frame.pandas.kind.dtype.ordered: True → False"],
-    ),
-    (
-        "frame.pandas",
-        put(np.array(["2026-03-01", "NaT", "NaT"], "M8[ns]"), "frame", "pandas", "day"),
-        ["frame.pandas.day: array(3 datetime64[ns]) differs in 1 element: [1]: 2026-03-02T00:00:00 → NaT"],
-    ),
-    (
-        "frame.pandas",
-        put(pd.array([1, 2, 3], dtype="Int64"), "frame", "pandas", "count"),
-        [
-            "frame.pandas.count: array(3 int64) differs in 1 element: [1]: 0 → 2",
-            "frame.pandas.count.missing: array(3 bool) differs in 1 element: [1]: True → False",
-        ],
-    ),
-    ("frame.pandas", put(0, "frame", "pandas", "new"), ["frame.pandas.new: added: array(3 int64: 0, 0, 0)"]),
-    ("frame.pandas", lambda d: d["frame"]["pandas"].pop("b"), ["frame.pandas.b: removed"]),
-    (
-        "frame.pandas",
-        lambda d: d["frame"]["pandas"].insert(0, "day", d["frame"]["pandas"].pop("day")),
-        ["frame.pandas: the same keys in another order"],
-    ),
-    (
-        "frame.pandas",
-        put(pd.Index(["p", "q", "z"], name="key", dtype=object), "frame", "pandas", ".index"),
-        ["frame.pandas.index[2]: 'r' → 'z'"],
-    ),
-    (
-        "frame.pandas",
-        put("label", "frame", "pandas", ".index", ".name"),
-        ["frame.pandas.index.name: 'key' → 'label'"],
-    ),
-    (
         "frame.series",
         put(3.0, "frame", "series", 1),
         ["frame.series: array(2 float64) differs in 1 element: [1]: 2.0 → 3.0"],
@@ -660,16 +514,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
             "frame.polars.when: array(3 int32) → array(3 int64)",
         ],
     ),
-    (
-        "frame.polars",
-        lambda d: d["frame"].update(polars=d["frame"]["polars"].rename({"b": "c"})),
-        ["frame.polars.b: removed", "frame.polars.c: added: array(dtype='String', ['x', 'y', None])"],
-    ),
-    (
-        "frame.polars",
-        lambda d: d["frame"].update(polars=d["frame"]["polars"].select("b", "a", "when")),
-        ["frame.polars: the same keys in another order"],
-    ),
     # scipy
     (
         "distribution.normal",
@@ -685,11 +529,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         "distribution.normal",
         put(scipy.stats.norm(0, scale=2), "distribution", "normal"),
         ["distribution.normal.args[1]: removed", "distribution.normal.kwds.scale: added: 2"],
-    ),
-    (
-        "distribution.normal",
-        put(seeded(scipy.stats.norm(0, 2), 1), "distribution", "normal"),
-        ["distribution.normal.random_state: added: RandomState(state={4 items})"],
     ),
     (
         "distribution.gamma",
@@ -789,17 +628,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
                 "estimator.ridge: Ridge(alpha=0.5, copy_X=True, fit_intercept=True, positive=… → Lasso(alpha=0.5, "
                 "copy_X=True, fit_intercept=True, l1_ratio=…"
             ),
-        ],
-    ),
-    (
-        "estimator.ridge",
-        lambda d: d["estimator"]["ridge"].fit([[0.0], [1.0]], [0.0, 0.0]),
-        [
-            "estimator.ridge.coef_: added: array(1 float64: 0.0)",
-            "estimator.ridge.intercept_: added: float64(0.0)",
-            "estimator.ridge.n_features_in_: added: 1",
-            "estimator.ridge.n_iter_: added: None",
-            "estimator.ridge.solver_: added: 'cholesky'",
         ],
     ),
     (

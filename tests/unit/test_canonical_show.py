@@ -485,7 +485,7 @@ def test_full_text_of_a_scalar_is_its_line() -> None:
 
 
 def test_full_text_is_bounded() -> None:
-    many = render_value(encode_value([{"a": str(at)} for at in range(30_000)]))
+    many = render_value(encode_value(list(range(20_100))))
     assert many.count("\n") == 20_000
     assert many.endswith("\n…")
     assert len(render_value(encode_value("x" * 1_000_000))) < 400

@@ -147,6 +147,12 @@ def array_node(header: ArrayHeader, content: bytes) -> Node:
     return Node(ARRAY, header.label, [*header.items(), content])
 
 
+def content_node(header: ArrayHeader, content: bytes, limit: int) -> Node:
+    """The node of an array that keeps its content up to `limit` bytes, and digests of more."""
+    node = array_node(header, content)
+    return node if len(content) <= limit else without_content(node)
+
+
 def digested_node(header: ArrayHeader, low: Scalar, high: Scalar, digests: bytes) -> Node:
     """The node of an array that keeps the digests of its chunks instead of the content."""
     return Node(DIGESTED, header.label, [*header.items(), low, high, digests])

@@ -201,9 +201,9 @@ class _Tree:
         if depth > MAX_DEPTH:
             _bad(f"it is nested more than {MAX_DEPTH} levels deep")
         kind, label, tokens = self._entries[index]
-        items: list[Item] = []
-        for token in tokens:
-            items.append(self._node(token.index, depth + 1) if isinstance(token, _Reference) else token)
+        items = cast("list[Item]", tokens)
+        if _Reference in set(map(type, tokens)):
+            items = [self._node(token.index, depth + 1) if isinstance(token, _Reference) else token for token in tokens]
         node = self._nodes[index] = Node(kind, label, items)
         _check(node)
         return node

@@ -12,8 +12,8 @@ from typing import Any, Final
 import msgpack
 
 from mitosis.canonical.content import (
-    array_node,
     chunk_elements,
+    content_node,
     digest_chunks,
     digested_node,
     join_digests,
@@ -128,9 +128,7 @@ def long_text(value: str | bytes, limit: int) -> Node:
     """A long text or long bytes, or a text that UTF-8 does not allow."""
     label, data = ("str", value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else ("bytes", value)
     header = ArrayHeader(label, "uint8", 1, (len(data),))
-    if len(data) <= limit:
-        return array_node(header, data)
-    return digested_node(header, None, None, digest_chunks(header, data))
+    return content_node(header, data, limit)
 
 
 def packed_sequence(label: str, values: Sequence[Any], limit: int) -> Node | None:

@@ -17,9 +17,9 @@ from mitosis.canonical.show import (
     brief,
     elements,
     frame_size,
-    printable,
     rows_for_people,
 )
+from mitosis.text import one_line
 
 _LINE: Final = 100
 """Characters up to which a compound value stands on one line."""
@@ -60,10 +60,10 @@ def _lines(item: Item, prefix: str = "", level: int = 0) -> Iterator[str]:
     size = frame_size(item)
     if size is not None:
         opening += f"{size}:"
-    yield indent + prefix + printable(opening[-_LEAF:])
+    yield indent + prefix + one_line(opening[-_LEAF:])
     for before, part in _parts(item):
         yield from _lines(part, before, level + 1)
-    yield f"{indent}{printable(closing)}{end}"
+    yield f"{indent}{one_line(closing)}{end}"
 
 
 def _fits(node: Node, prefix: str) -> bool:
@@ -93,7 +93,7 @@ def _parts(node: Node) -> Iterator[tuple[str, Item]]:
 def _part_prefix(step: str) -> str:
     if step in paths.TRANSPARENT or step in paths.ARGUMENTS:
         return ""
-    return f"{printable(step.removeprefix('.')[:_KEY])}="
+    return f"{one_line(step.removeprefix('.')[:_KEY])}="
 
 
 def _leaf(item: Item) -> str:
@@ -101,7 +101,7 @@ def _leaf(item: Item) -> str:
         return f"<the value {item.levels} level{'' if item.levels == 1 else 's'} up>"
     if not isinstance(item, Node) or item.kind not in ARRAYS:
         return brief(item, _LEAF)
-    return printable(array_in_full(item)[: 2 * _LEAF])
+    return one_line(array_in_full(item)[: 2 * _LEAF])
 
 
 def array_in_full(array: Node) -> str:

@@ -14,8 +14,10 @@ from mitosis.canonical.content import (
     element_text,
     unravel,
 )
+from mitosis.canonical.names import dotted, short_name
 from mitosis.canonical.nodes import ARRAY, ARRAYS, ArrayHeader, Item, Node, array_header
-from mitosis.canonical.show import array_text, brief, dotted, printable, short_name
+from mitosis.canonical.show import array_text, brief
+from mitosis.text import one_line
 
 _SHOWN: Final = 3
 """Elements or ranges of an array that are named."""
@@ -71,7 +73,7 @@ def _text_detail(before: str | bytes, after: str | bytes) -> Detail:
     start = max(0, at - _CONTEXT)
     left, right = before[start : at + _CONTEXT], after[start : at + _CONTEXT]
     unit = "byte" if isinstance(before, bytes) else "character"
-    return Detail(printable(f"differs from {unit} {at}: …{left!r} → …{right!r}"), is_place=True)
+    return Detail(one_line(f"differs from {unit} {at}: …{left!r} → …{right!r}"), is_place=True)
 
 
 def _first_difference(before: str | bytes, after: str | bytes) -> int:
@@ -101,7 +103,7 @@ def _array_detail(left: Node, right: Node) -> Detail | None:
         return None
     if before != after:
         return None
-    name = printable(array_text(left))
+    name = one_line(array_text(left))
     if whole:
         elements = _elements(before, cast(bytes, old), cast(bytes, new))
     else:
@@ -116,8 +118,8 @@ def _decoded(content: object) -> str:
 def _elements(header: ArrayHeader, old: bytes, new: bytes) -> str:
     count, first = differing(header, old, new, _SHOWN)
     shown = [
-        f"{unravel(at, header.shape)}: {printable(element_text(header, old, at))}"
-        f" → {printable(element_text(header, new, at))}"
+        f"{unravel(at, header.shape)}: {one_line(element_text(header, old, at))}"
+        f" → {one_line(element_text(header, new, at))}"
         for at in first
     ]
     more = ", …" if count > len(first) else ""

@@ -131,6 +131,17 @@ def find(module: str, name: str) -> object:
     return found
 
 
+def short_name(label: str) -> str:
+    """The last part of a type's name."""
+    return label.rpartition(":")[2].rpartition(".")[2] or label
+
+
+def dotted(label: str) -> str:
+    """The whole name of a class or function as people write it."""
+    module, _, name = label.rpartition(":")
+    return name if module in ("", "builtins") else f"{module}.{name}"
+
+
 def encodable(text: str) -> bool:
     """Whether a text is free of lone surrogates."""
     if text.isascii():

@@ -84,11 +84,12 @@ class Node:
     """One compound value, not to be changed. `label` names its type; what `items` are depends on `kind`.
 
     Attributes:
+        has_parts: whether it holds anything but scalars.
         height: levels of nodes, itself counted.
         reach: levels that the furthest `Back` below it leads up from here: 0 if to itself, negative if not even there.
     """
 
-    __slots__ = ("_token", "height", "items", "kind", "label", "reach")
+    __slots__ = ("_token", "has_parts", "height", "items", "kind", "label", "reach")
 
     def __init__(self, kind: int, label: str, items: list[Item]) -> None:
         self.kind = kind
@@ -97,7 +98,8 @@ class Node:
         self.height = 1
         self.reach = -1
         self._token: msgpack.ExtType | None = None
-        if _has_parts(items):
+        self.has_parts = has_parts(items)
+        if self.has_parts:
             for item in items:
                 if type(item) is Node:
                     self.height = max(self.height, item.height + 1)
@@ -110,7 +112,7 @@ class Node:
         """What stands for the node in what is hashed and sorted: the digest of all that it holds."""
         if self._token is None:
             tokens: list[Any] = self.items
-            if _has_parts(self.items):
+            if self.has_parts:
                 # A loop, since a comprehension is a frame of its own in Python 3.11, and this one recurses.
                 tokens = []
                 for item in self.items:
@@ -149,22 +151,15 @@ class Node:
 Item = Scalar | Node | Back
 
 
-def _has_parts(items: list[Item]) -> bool:
+def has_parts(items: list[Item]) -> bool:
     """Whether there is anything but scalars."""
     types = set(map(type, items))
     return Node in types or Back in types
 
 
-def by_digest(items: list[Item]) -> list[Any]:
-    """The items as they are hashed and sorted."""
-    if not _has_parts(items):
-        return items
-    return [item.token if isinstance(item, Node | Back) else item for item in items]
-
-
 def sort_key(item: Item) -> bytes:
     """Bytes that are equal for equal items, and that items without an order of their own are sorted by."""
-    key: bytes = msgpack.packb(*by_digest([item]))
+    key: bytes = msgpack.packb(item.token if isinstance(item, Node | Back) else item)
     return key
 
 
@@ -183,24 +178,20 @@ def are_same(one: Item, other: Item) -> bool:
 
 def sorted_items(kind: int, items: list[Item]) -> list[Item]:
     """The items in canonical order, by their bytes: elements of a set; rows of a mapping by keys and then values."""
-    if kind == SET:
-        return [item for _, item in sorted(_keyed(items), key=_first)]
-    if kind != MAPPING:
+    if kind not in (SET, MAPPING):
         return items
-    rows = list(zip(_keyed(items[::2]), items[1::2], strict=True))
-    rows.sort(key=lambda row: row[0][0])
-    if any(left[0][0] == right[0][0] for left, right in itertools.pairwise(rows)):
-        rows.sort(key=lambda row: (row[0][0], sort_key(row[1])))
-    return [item for (_, key), value in rows for item in (key, value)]
+    key: Callable[[Item], bytes] = sort_key if has_parts(items) else msgpack.Packer().pack
+    if kind == SET:
+        return sorted(items, key=key)
+    rows = [(key(items[at]), items[at], items[at + 1]) for at in range(0, len(items), 2)]
+    rows.sort(key=_first)
+    if any(left[0] == right[0] for left, right in itertools.pairwise(rows)):
+        rows.sort(key=lambda row: (row[0], key(row[2])))
+    return [item for row in rows for item in row[1:]]
 
 
-def _keyed(items: list[Item]) -> list[tuple[bytes, Item]]:
-    pack = msgpack.Packer().pack
-    return list(zip(map(pack, by_digest(items)), items, strict=True))
-
-
-def _first(pair: tuple[bytes, Item]) -> bytes:
-    return pair[0]
+def _first(row: tuple[bytes, Item, Item]) -> bytes:
+    return row[0]
 
 
 def distinct_nodes(root: Item) -> Iterator[Node]:
@@ -210,7 +201,7 @@ def distinct_nodes(root: Item) -> Iterator[Node]:
     def visit(node: Node) -> None:
         if id(node) not in known:
             known[id(node)] = node
-            for item in node.items if _has_parts(node.items) else ():
+            for item in node.items if node.has_parts else ():
                 if type(item) is Node:
                     visit(item)
 
@@ -232,7 +223,7 @@ def changed(root: Node, change: Callable[[Node], Node]) -> Node:
         found = done.get(id(node))
         if found is None:
             items = node.items
-            if _has_parts(items):
+            if node.has_parts:
                 items = [visit(item) if type(item) is Node else item for item in items]
             found = change(Node(node.kind, node.label, items))
             if found.kind in (SET, MAPPING):
@@ -253,20 +244,15 @@ def write(root: Item) -> bytes:
             return
         references[node.token] = msgpack.ExtType(REFERENCE, _big_endian(len(nodes)))
         nodes.append(node)
-        for item in node.items if _has_parts(node.items) else ():
+        for item in node.items if node.has_parts else ():
             if type(item) is Node:
                 number(item)
 
-    def by_number(items: list[Item]) -> list[Any]:
-        if not _has_parts(items):
-            return items
-        return [references.get(item, item) if type(item) is msgpack.ExtType else item for item in by_digest(items)]
-
     if type(root) is Node:
         number(root)
-    packer = msgpack.Packer()
-    parts = [packer.pack_array_header(len(nodes) + 2), packer.pack(FORMAT), *map(packer.pack, by_number([root]))]
-    parts.extend(packer.pack([node.kind, node.label, *by_number(node.items)]) for node in nodes)
+    packer = msgpack.Packer(default=lambda part: references[part.token] if type(part) is Node else part.token)
+    parts = [packer.pack_array_header(len(nodes) + 2), packer.pack(FORMAT), packer.pack(root)]
+    parts.extend(packer.pack([node.kind, node.label, *node.items]) for node in nodes)
     return b"".join(parts)
 
 

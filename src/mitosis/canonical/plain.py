@@ -6,10 +6,10 @@ import functools
 import operator
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from mitosis.canonical.content import array_node, digest_chunks, digested_node, range_of
+from mitosis.canonical.content import content_node
 from mitosis.canonical.expansion import (
     Handler,
     Part,
@@ -39,14 +39,6 @@ def expand_tuple(value: tuple[object, ...], limit: int) -> Part:
     return packed_sequence("tuple", value, limit) or sequence("tuple", value)
 
 
-def expand_set(value: set[object], limit: int) -> Part:
-    return unordered("set", list(value))
-
-
-def expand_frozenset(value: frozenset[object], limit: int) -> Part:
-    return unordered("frozenset", list(value))
-
-
 def expand_dict(value: dict[object, object], limit: int) -> Part:
     rows = list(value.items())
     refuse_addresses(rows)
@@ -58,14 +50,6 @@ def refuse_addresses(rows: Sequence[tuple[object, object]]) -> None:
     for key, value in rows:
         if type(key) is int and key == id(value):
             raise Refusal(f"the key {key} is the address in memory of its value, which no other process gives it")
-
-
-def expand_class(value: type, limit: int) -> Part:
-    return atom("class", class_label(value))
-
-
-def expand_function(value: Any, limit: int) -> Part:
-    return atom("function", function_label(value))
 
 
 def expand_builtin(value: types.BuiltinMethodType, limit: int) -> Part:
@@ -89,14 +73,6 @@ def expand_method(value: types.MethodType, limit: int) -> Part:
     return record("method", {".__self__": owner, ".__func__": function})
 
 
-def expand_method_wrapper(value: Any, limit: int) -> Part:
-    return record("method", {".__self__": value.__self__, ".__name__": value.__name__})
-
-
-def expand_module(value: types.ModuleType, limit: int) -> Part:
-    return atom("module", module_label(value))
-
-
 def expand_range(value: range, limit: int) -> Part:
     """By what it yields, as `==` does: all empty ranges are equal."""
     count = len(value)
@@ -106,18 +82,6 @@ def expand_range(value: range, limit: int) -> Part:
     return record("range", {".start": value.start, ".stop": value[-1] + value.step, ".step": value.step})
 
 
-def expand_slice(value: slice, limit: int) -> Part:
-    return record("slice", {".start": value.start, ".stop": value.stop, ".step": value.step})
-
-
-def expand_namespace(value: types.SimpleNamespace, limit: int) -> Part:
-    return record("types.SimpleNamespace", attributes(vars(value)))
-
-
-def expand_mappingproxy(value: types.MappingProxyType[object, object], limit: int) -> Part:
-    return mapping("mappingproxy", list(value.items()))
-
-
 def expand_generic_alias(value: types.GenericAlias, limit: int) -> Part:
     parts: dict[str, object] = {".__origin__": value.__origin__, ".__args__": value.__args__}
     if getattr(value, "__unpacked__", False):
@@ -125,20 +89,8 @@ def expand_generic_alias(value: types.GenericAlias, limit: int) -> Part:
     return record("types.GenericAlias", parts)
 
 
-def expand_union(value: Any, limit: int) -> Part:
-    return unordered("typing.Union", list(value.__args__))
-
-
 def expand_deque(value: Any, limit: int) -> Part:
     return record("collections.deque", {".maxlen": value.maxlen, "items": list(value)})
-
-
-def expand_ordered_dict(value: Any, limit: int) -> Part:
-    return mapping("collections.OrderedDict", list(value.items()), ordered=True)
-
-
-def expand_counter(value: Any, limit: int) -> Part:
-    return mapping("collections.Counter", list(value.items()))
 
 
 def expand_defaultdict(value: Any, limit: int) -> Part:
@@ -153,51 +105,12 @@ def expand_partial(value: Any, limit: int) -> Part:
     return record("functools.partial", parts)
 
 
-def expand_decimal(value: Any, limit: int) -> Part:
-    return atom("decimal.Decimal", str(value))
-
-
-def expand_fraction(value: Any, limit: int) -> Part:
-    return record("fractions.Fraction", {".numerator": value.numerator, ".denominator": value.denominator})
-
-
-def expand_complex(value: complex, limit: int) -> Part:
-    return atom("complex", _float(value.real), _float(value.imag))
-
-
 def _float(value: float) -> float:
     return value if value == value else float("nan")
 
 
-def expand_uuid(value: Any, limit: int) -> Part:
-    return atom("uuid.UUID", str(value))
-
-
 def expand_pattern(value: Any, limit: int) -> Part:
     return record("re.Pattern", {".pattern": value.pattern, ".flags": int(value.flags)})
-
-
-def expand_date(value: Any, limit: int) -> Part:
-    return atom("datetime.date", value.isoformat())
-
-
-def expand_datetime(value: Any, limit: int) -> Part:
-    return _moment("datetime.datetime", value)
-
-
-def expand_time(value: Any, limit: int) -> Part:
-    return _moment("datetime.time", value)
-
-
-def _moment(label: str, value: Any) -> Part:
-    text = value.replace(tzinfo=None, fold=0).isoformat()
-    if value.tzinfo is None and not value.fold:
-        return atom(label, text)
-    return record(label, {"value": text, ".tzinfo": value.tzinfo, ".fold": value.fold})
-
-
-def expand_timedelta(value: Any, limit: int) -> Part:
-    return atom("datetime.timedelta", value.days, value.seconds, value.microseconds)
 
 
 def expand_timezone(value: Any, limit: int) -> Part:
@@ -209,18 +122,6 @@ def expand_zoneinfo(value: Any, limit: int) -> Part:
     if value.key is None:
         raise Refusal("a time zone that was read from a file without a key has no name to find it by")
     return atom("zoneinfo.ZoneInfo", value.key)
-
-
-def expand_path(value: Any, limit: int) -> Part:
-    return atom("pathlib.Path", value.as_posix())
-
-
-def expand_pure_posix_path(value: Any, limit: int) -> Part:
-    return atom("pathlib.PurePosixPath", value.as_posix())
-
-
-def expand_pure_windows_path(value: Any, limit: int) -> Part:
-    return atom("pathlib.PureWindowsPath", value.as_posix())
 
 
 def expand_array(value: Any, limit: int) -> Part:
@@ -236,17 +137,7 @@ def expand_array(value: Any, limit: int) -> Part:
         value = value[:]
     if sys.byteorder == "big":
         value.byteswap()
-    content = value.tobytes()
-    if len(content) <= limit:
-        return array_node(header, content)
-    if sys.byteorder == "big":
-        value.byteswap()
-    low, high = range_of(value)
-    return digested_node(header, low, high, digest_chunks(header, content))
-
-
-def expand_bytearray(value: bytearray, limit: int) -> Part:
-    return record("bytearray", {"value": bytes(value)})
+    return content_node(header, value.tobytes(), limit)
 
 
 def expand_namedtuple(value: tuple[object, ...], limit: int) -> Part:
@@ -285,6 +176,38 @@ def expand_dataclass(value: Any, limit: int) -> Part:
     return record(class_label(cls), attributes(fields))
 
 
+def of_text(label: str, text: Callable[[Any], str] = str) -> Handler:
+    """A handler for values that a text says all of."""
+    return lambda value, limit: atom(label, text(value))
+
+
+def of_attributes(label: str, *names: str) -> Handler:
+    """A handler for values that some attributes say all of."""
+    return lambda value, limit: record(label, {f".{name}": getattr(value, name) for name in names})
+
+
+def of_elements(label: str, elements: Callable[[Any], Sequence[object]] = list) -> Handler:
+    """A handler for values that hold others without order."""
+    return lambda value, limit: unordered(label, elements(value))
+
+
+def of_rows(label: str, *, ordered: bool = False) -> Handler:
+    """A handler for mappings."""
+    return lambda value, limit: mapping(label, list(value.items()), ordered=ordered)
+
+
+def of_moment(label: str) -> Handler:
+    """A handler for what a clock shows."""
+
+    def expand(value: Any, limit: int) -> Part:
+        text = value.replace(tzinfo=None, fold=0).isoformat()
+        if value.tzinfo is None and not value.fold:
+            return atom(label, text)
+        return record(label, {"value": text, ".tzinfo": value.tzinfo, ".fold": value.fold})
+
+    return expand
+
+
 def constant(name: str) -> Handler:
     """A handler for the only value of a type."""
 
@@ -311,33 +234,54 @@ def article(noun: str) -> str:
 READ_ONCE: Final = "can be read only once, so it is no value; pass a list of what it yields"
 _OF_PROCESS: Final = "exists only in this process"
 
+_PATHS: Final = {
+    "PosixPath": "pathlib.Path",
+    "WindowsPath": "pathlib.Path",
+    "PurePosixPath": "pathlib.PurePosixPath",
+    "PureWindowsPath": "pathlib.PureWindowsPath",
+}
+
+
+def _as_posix(value: Any) -> str:
+    text: str = value.as_posix()
+    return text
+
+
+def _arguments(union: Any) -> list[object]:
+    return list(union.__args__)
+
+
+expand_class: Final = of_text("class", class_label)
+expand_function: Final = of_text("function", function_label)
+
+
 BY_TYPE: Final[dict[type, Handler]] = {
     str: long_text,
     bytes: long_text,
     list: expand_list,
     tuple: expand_tuple,
-    set: expand_set,
-    frozenset: expand_frozenset,
+    set: of_elements("set"),
+    frozenset: of_elements("frozenset"),
     dict: expand_dict,
     type: expand_class,
-    complex: expand_complex,
+    complex: lambda value, limit: atom("complex", _float(value.real), _float(value.imag)),
     range: expand_range,
-    slice: expand_slice,
-    bytearray: expand_bytearray,
+    slice: of_attributes("slice", "start", "stop", "step"),
+    bytearray: lambda value, limit: record("bytearray", {"value": bytes(value)}),
     type(...): constant("Ellipsis"),
     type(NotImplemented): constant("NotImplemented"),
     types.FunctionType: expand_function,
     types.BuiltinFunctionType: expand_builtin,
     types.MethodType: expand_method,
-    types.MethodWrapperType: expand_method_wrapper,
+    types.MethodWrapperType: of_attributes("method", "__self__", "__name__"),
     types.MethodDescriptorType: expand_function,
     types.WrapperDescriptorType: expand_function,
     types.ClassMethodDescriptorType: expand_function,
-    types.ModuleType: expand_module,
-    types.SimpleNamespace: expand_namespace,
-    types.MappingProxyType: expand_mappingproxy,
+    types.ModuleType: of_text("module", module_label),
+    types.SimpleNamespace: lambda value, limit: record("types.SimpleNamespace", attributes(vars(value))),
+    types.MappingProxyType: of_rows("mappingproxy"),
     types.GenericAlias: expand_generic_alias,
-    types.UnionType: expand_union,
+    types.UnionType: of_elements("typing.Union", _arguments),
     types.GeneratorType: refuse(READ_ONCE),
     types.AsyncGeneratorType: refuse(READ_ONCE),
     types.CoroutineType: refuse(READ_ONCE),
@@ -350,36 +294,34 @@ BY_TYPE: Final[dict[type, Handler]] = {
 
 BY_NAME: Final[dict[tuple[str, str], Handler]] = {
     ("collections", "deque"): expand_deque,
-    ("collections", "OrderedDict"): expand_ordered_dict,
-    ("collections", "Counter"): expand_counter,
+    ("collections", "OrderedDict"): of_rows("collections.OrderedDict", ordered=True),
+    ("collections", "Counter"): of_rows("collections.Counter"),
     ("collections", "defaultdict"): expand_defaultdict,
     ("functools", "partial"): expand_partial,
-    ("decimal", "Decimal"): expand_decimal,
-    ("fractions", "Fraction"): expand_fraction,
-    ("uuid", "UUID"): expand_uuid,
+    ("decimal", "Decimal"): of_text("decimal.Decimal"),
+    ("fractions", "Fraction"): of_attributes("fractions.Fraction", "numerator", "denominator"),
+    ("uuid", "UUID"): of_text("uuid.UUID"),
     ("re", "Pattern"): expand_pattern,
-    ("datetime", "date"): expand_date,
-    ("datetime", "datetime"): expand_datetime,
-    ("datetime", "time"): expand_time,
-    ("datetime", "timedelta"): expand_timedelta,
+    ("datetime", "date"): of_text("datetime.date"),
+    ("datetime", "datetime"): of_moment("datetime.datetime"),
+    ("datetime", "time"): of_moment("datetime.time"),
+    ("datetime", "timedelta"): lambda value, limit: atom(
+        "datetime.timedelta", value.days, value.seconds, value.microseconds
+    ),
     ("datetime", "timezone"): expand_timezone,
     ("zoneinfo", "ZoneInfo"): expand_zoneinfo,
-    ("pathlib", "PosixPath"): expand_path,
-    ("pathlib", "WindowsPath"): expand_path,
-    ("pathlib", "PurePosixPath"): expand_pure_posix_path,
-    ("pathlib", "PureWindowsPath"): expand_pure_windows_path,
     # Python 3.13 moved the classes of pathlib for a while.
-    ("pathlib._local", "PosixPath"): expand_path,
-    ("pathlib._local", "WindowsPath"): expand_path,
-    ("pathlib._local", "PurePosixPath"): expand_pure_posix_path,
-    ("pathlib._local", "PureWindowsPath"): expand_pure_windows_path,
+    **{
+        (module, name): of_text(label, _as_posix)
+        for module in ("pathlib", "pathlib._local")
+        for name, label in _PATHS.items()
+    },
     ("array", "array"): expand_array,
-    ("typing", "_UnionGenericAlias"): expand_union,
-    ("_io", "TextIOWrapper"): refuse("is an open file; pass its path"),
-    ("_io", "BufferedReader"): refuse("is an open file; pass its path"),
-    ("_io", "BufferedWriter"): refuse("is an open file; pass its path"),
-    ("_io", "BufferedRandom"): refuse("is an open file; pass its path"),
-    ("_io", "FileIO"): refuse("is an open file; pass its path"),
+    ("typing", "_UnionGenericAlias"): of_elements("typing.Union", _arguments),
+    **{
+        ("_io", name): refuse("is an open file; pass its path")
+        for name in ("TextIOWrapper", "BufferedReader", "BufferedWriter", "BufferedRandom", "FileIO")
+    },
     ("socket", "socket"): refuse(_OF_PROCESS),
     ("_thread", "lock"): refuse(_OF_PROCESS),
     ("_thread", "RLock"): refuse(_OF_PROCESS),

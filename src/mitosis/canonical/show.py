@@ -9,6 +9,7 @@ from typing import Any, Final
 from mitosis.canonical import paths
 from mitosis.canonical.content import TEXT_LABELS, content_name, element_text, number_text, range_text, time_text
 from mitosis.canonical.decode import read
+from mitosis.canonical.names import dotted, short_name
 from mitosis.canonical.nodes import (
     ARRAY,
     ARRAYS,
@@ -25,6 +26,7 @@ from mitosis.canonical.nodes import (
     Scalar,
     array_header,
 )
+from mitosis.text import one_line
 
 _DEPTHS: Final = (6, 4, 3, 2, 1)
 """How many levels of a value a line tries to show, until one fits."""
@@ -69,22 +71,15 @@ def brief(item: Item, limit: int = 60, *, detailed: bool = False) -> str:
     text = ""
     for depth in _DEPTHS:
         # Escapes only make a text longer, so what is cut off here would be cut off anyway.
-        text = printable(line.write(item, depth)[: limit + 1])
+        text = one_line(line.write(item, depth)[: limit + 1])
         if len(text) > limit:
             continue
         for detail in (WHOLE, _RANGE) if detailed and line.has_array else ():
-            richer = printable(line.write(item, depth, detail)[: limit + 1])
+            richer = one_line(line.write(item, depth, detail)[: limit + 1])
             if len(richer) <= limit:
                 return richer
         return text
     return text[: max(0, limit - 1)] + "…"
-
-
-def printable(text: str) -> str:
-    """The text with control characters, line ends and the like escaped."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 class _Line:
@@ -224,17 +219,6 @@ def _count_text(node: Node) -> str:
         return "…"
     count = len(node.items) // (2 if node.kind in MAPPINGS else 1)
     return f"{count} item" if count == 1 else f"{count} items"
-
-
-def short_name(label: str) -> str:
-    """The last part of a type's name."""
-    return label.rpartition(":")[2].rpartition(".")[2] or label
-
-
-def dotted(label: str) -> str:
-    """The whole name of a class or function as people write it."""
-    module, _, name = label.rpartition(":")
-    return name if module in ("", "builtins") else f"{module}.{name}"
 
 
 def scalar_text(value: Scalar, room: int) -> str:

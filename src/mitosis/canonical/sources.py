@@ -240,60 +240,42 @@ def _definitions(lines: list[str]) -> dict[str, list[_Span]]:
     import ast
 
     found: dict[str, list[_Span]] = {}
-    waiting: list[tuple[str, ast.AST]] = [("", _parse("".join(lines)))]
-    while waiting:
-        scope, node = waiting.pop()
+
+    def visit(node: ast.AST, scope: str) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             name = scope + node.name
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             found.setdefault(name, []).append((first, node.end_lineno or first))
             scope = f"{name}." if isinstance(node, ast.ClassDef) else f"{name}.<locals>."
-        inner = [
-            (scope, child)
-            for child in ast.iter_child_nodes(node)
-            if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case)
-        ]
-        waiting.extend(reversed(inner))
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+                visit(child, scope)
+
+    visit(_parse("".join(lines)), "")
     return found
 
 
-def normal_form(node: ast.AST) -> str:
+def normal_form(item: object) -> str:
     """A syntax tree as text that comments, docstrings, layout and the version of Python make no difference to.
 
     Fields are in the order of their names; those that are empty are left out, as new versions add fields; so are
-    statements that do nothing (`pass`, and constants, among them docstrings). Nothing recurses, however deep the tree.
+    statements that do nothing (`pass`, and constants, among them docstrings).
+
+    Raises:
+        RecursionError: it is nested more deeply than anybody writes.
     """
     import ast
 
-    written: list[str] = []
-    waiting: list[object] = [node]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, _Text):
-            written.append(item)
-        elif isinstance(item, ast.Constant):
-            written.append(_constant_form(item.value))
-        elif isinstance(item, ast.AST):
-            waiting.append(_Text(")"))
-            fields = [(name, _field(item, name)) for name in sorted(item._fields)]
-            for name, value in reversed(fields):
-                if value is not None and value != []:
-                    waiting.extend((value, _Text(f" {name}=")))
-            written.append(f"({type(item).__name__}")
-        elif isinstance(item, list):
-            waiting.append(_Text("]"))
-            # A list may lack something at a place, such as a default; that is not the constant None.
-            waiting.extend(_Text("-") if part is None else part for part in reversed(item))
-            written.append("[")
-        else:
-            written.append(_constant_form(item))
-    return "".join(written)
-
-
-class _Text(str):
-    """Text to write as it is, among parts of a tree that are still to be written."""
-
-    __slots__ = ()
+    if isinstance(item, ast.Constant):
+        return _constant_form(item.value)
+    if isinstance(item, ast.AST):
+        fields = [(name, _field(item, name)) for name in sorted(item._fields)]
+        inner = [f" {name}={normal_form(value)}" for name, value in fields if value is not None and value != []]
+        return f"({type(item).__name__}{''.join(inner)})"
+    if isinstance(item, list):
+        # A list may lack something at a place, such as a default; that is not the constant None.
+        return f"[{''.join(['-' if part is None else normal_form(part) for part in item])}]"
+    return _constant_form(item)
 
 
 def _field(node: ast.AST, name: str) -> object:

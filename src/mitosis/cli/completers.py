@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from cyclopts.completion._engine import CompletionContext
 
+    from mitosis.cli.completion_names import Names
     from mitosis.config import StepConfig
-    from mitosis.dictionaries.names import Names
     from mitosis.git.repository import Repository
     from mitosis.journal.variants import Lookup
 
@@ -249,9 +249,9 @@ def _here(context: CompletionContext, module: str | None = None, *, is_registere
     """
     from pathlib import Path
 
+    from mitosis.cli.completion_names import Names
     from mitosis.config import CONFIG_NAME, Config, find_config, module_step
     from mitosis.dictionaries.modules import Modules, reader_of_files
-    from mitosis.dictionaries.names import Names
     from mitosis.dictionaries.source import SourceReader
     from mitosis.errors.base import MitosisError
     from mitosis.git.repository import find_repository

@@ -1,8 +1,6 @@
 """What the lookup dictionaries of the registered steps mean, without a trial.
 
-`working_tree` gives the files of the working tree, and `open_index` those that are staged or in a commit. `evaluate`
-imports the lookup modules from there in a process of their own and hands back the canonical value of every variant.
-`evaluate_index` does it for an index, and checks out no more than is needed.
-
-This process never imports user code. The other process imports this package too, and should start fast.
+`states` has what can be evaluated: the working tree, what is staged, and commits, whose files `checkouts` writes.
+`evaluation` starts a process of its own for it, `evaluator`, which imports the lookup modules and hands back the
+canonical value of every variant. This process never imports user code; `source` reads it, for names and places.
 """

@@ -1,5 +1,5 @@
 """The hook that warns when a commit changes what a locked variant means.
 
-`installing` and `state` see to the script that git runs; `python -m mitosis.hook` is what that script runs. Importing
+`installing` and `place` see to the script that git runs; `python -m mitosis.hook` is what that script runs. Importing
 this package costs next to nothing, since every commit does.
 """

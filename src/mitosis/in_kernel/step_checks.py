@@ -7,7 +7,6 @@ import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from mitosis.in_kernel.user_code import describe_exception, let_interrupts_pass, user_namespace
@@ -214,21 +213,28 @@ def _check_lookups(step: StepToCheck, action: Any, lookup: Any) -> MissingVarian
             variants = lookup[parameter.name]
         except BaseException as error:
             let_interrupts_pass(error)
-            missing = _missing_variant(step, parameter, lookup, error, has_parameter=False)
-            return replace(missing, is_taken=_takes(action, parameter.name))
+            return _missing_variant(step, parameter, lookup, error, _takes(action, parameter.name))
         try:
             variants[parameter.text]
         except BaseException as error:
             let_interrupts_pass(error)
-            return _missing_variant(step, parameter, variants, error, has_parameter=True)
+            return _missing_variant(step, parameter, variants, error)
     return None
 
 
 def _missing_variant(
-    step: StepToCheck, parameter: GivenParameter, mapping: Any, error: BaseException, *, has_parameter: bool
+    step: StepToCheck, parameter: GivenParameter, mapping: Any, error: BaseException, is_taken: bool | None = None
 ) -> MissingVariant:
-    """What there is in place of a key that a mapping does not have."""
-    asked = parameter.text if has_parameter else parameter.name
+    """What there is in place of a key that a mapping does not have.
+
+    Args:
+        step: whose lookup it is.
+        parameter: that was looked up.
+        mapping: the lookup dictionary, or what it holds for the parameter.
+        error: what looking up raised.
+        is_taken: whether the step takes the parameter, which the dictionary does not have; None if it has it.
+    """
+    asked = parameter.text if is_taken is None else parameter.name
     known: list[str] = []
     others: list[str] = []
     alike: tuple[str, str] | None = None
@@ -246,9 +252,10 @@ def _missing_variant(
         step=step.name,
         parameter=parameter.name,
         variant=parameter.text,
-        has_parameter=has_parameter,
+        has_parameter=is_taken is None,
         known=tuple(sorted(known)),
         other_keys=tuple(others),
         alike=alike,
         error=None if isinstance(error, KeyError) else describe_exception(error),
+        is_taken=bool(is_taken),
     )

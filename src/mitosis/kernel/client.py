@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 from mitosis.kernel.endings import CellError
 from mitosis.kernel.printed import Printed
 from mitosis.kernel.widgets import Widgets
-from mitosis.protocol import OutputListener
+from mitosis.screen import OutputListener
 
 _RECONNECT_MS = 5
 """How often to look whether the kernel has its sockets by now. ZeroMQ would wait 100 ms each time."""

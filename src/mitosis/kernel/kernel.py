@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mitosis.kernel.endings import AnswerFailed, CellError, KernelDied, KernelNotStarted, describe_death
 from mitosis.kernel.kernel_process import KernelProcess, NoPrivateFolder, PrivateFolder
-from mitosis.protocol import OutputListener, Question, Setup, unpack_answers
-from mitosis.screen import without_escapes
+from mitosis.protocol import Question, Setup, unpack_answers
+from mitosis.screen import OutputListener, without_escapes
 from mitosis.typed_msgpack import Malformed, pack
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from mitosis.errors.base import MitosisError
 from mitosis.exit_status import ExitStatus, of_signal
 from mitosis.git.repository import Repository
 from mitosis.parameters import COMMANDS
-from mitosis.protocol import OutputStream
 from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
+from mitosis.screen import OutputStream
 
 OutputFormat = Literal["html", "ipynb", "both"]
 """The page, the notebook, or both."""

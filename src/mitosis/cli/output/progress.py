@@ -18,10 +18,9 @@ from mitosis.cli.output.progress_lines import (
 )
 from mitosis.cli.output.progress_live import live_progress
 from mitosis.cli.output.streams import can_move, has_colour, is_terminal, plain
-from mitosis.protocol import OutputStream
 from mitosis.records.trial import StepRecord
 from mitosis.runner.request import Announcement, Outcome, Progress
-from mitosis.screen import Screen, without_colour
+from mitosis.screen import OutputStream, Screen, without_colour
 from mitosis.text import clean
 
 

@@ -22,10 +22,9 @@ from mitosis.cli.output.progress_lines import (
     step_lines,
 )
 from mitosis.cli.output.streams import can_link, can_show_unicode, has_colour, plain
-from mitosis.protocol import OutputStream
 from mitosis.records.trial import StepRecord
 from mitosis.runner.request import Announcement, Outcome, Progress
-from mitosis.screen import Row, Screen, colours_at_end, without_colour
+from mitosis.screen import OutputStream, Row, Screen, colours_at_end, without_colour
 from mitosis.text import clean, format_duration
 
 if TYPE_CHECKING:

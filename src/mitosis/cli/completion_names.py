@@ -11,8 +11,6 @@ from mitosis.journal.variants import Lookup
 _MOST_SUMMARIES = 100
 """So many values of locked variants are read for what they mean."""
 _SHOWN_VARIANTS = 8
-_MOST_BYTES = 2**18
-"""Of a module. Whoever waits for the names in it would wait too long for more."""
 
 
 class Names:

@@ -1,0 +1,81 @@
+"""What runner and kernel say to each other."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import msgpack
+import pytest
+
+from mitosis.protocol import (
+    CheckedSteps,
+    CheckSteps,
+    DescribedStep,
+    GivenParameter,
+    MeasureUsage,
+    MissingVariant,
+    Question,
+    StepResult,
+    StepToCheck,
+    TakeResult,
+    Usage,
+    unpack_answers,
+    unpack_questions,
+)
+from mitosis.typed_msgpack import Malformed, pack
+
+STEP = StepToCheck("fit", "lab:run", "lab:lookup", True, (GivenParameter("noise", "lookup", "low\udcff"),))
+QUESTIONS: tuple[Question[Any], ...] = (CheckSteps((STEP,)), TakeResult("fit", "/results", None), MeasureUsage())
+MISSING = MissingVariant("fit", "noise", "low", True, ("high",), ("1",), ("1", "int"), None)
+RESULT = StepResult(None, 1, {"f1": 0.5, "none": None, "many": 2**62}, True, False, (), ("odd",), Usage(1.5, 3))
+ANSWERS = (CheckedSteps(MISSING, (DescribedStep("fit", "", None, None),), ("lab.run",), ()), RESULT, Usage(2.0))
+
+
+def test_questions_and_answers_arrive_as_they_were() -> None:
+    assert unpack_questions(pack(QUESTIONS)) == QUESTIONS
+    assert unpack_answers(pack(ANSWERS), QUESTIONS) == ANSWERS
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xc1",
+        pack(None),
+        pack(ANSWERS[:2]),
+        pack((*ANSWERS, Usage())),
+        pack((ANSWERS[0], Usage(), ANSWERS[2])),
+        pack((*ANSWERS[:2], ("Usage", {"cpu_s": "much", "peak_memory_bytes": None}))),
+        pack((*ANSWERS[:2], ("Usage", {"cpu_s": 1.0}))),
+        pack((*ANSWERS[:2], ("Usage", {"cpu_s": 1.0, "peak_memory_bytes": None, "more": 1}))),
+        pack((*ANSWERS[:2], ("Usage", {"cpu_s": 1.0, "peak_memory_bytes": True}))),
+    ],
+)
+def test_answers_of_another_form_are_malformed(data: bytes) -> None:
+    with pytest.raises(Malformed):
+        unpack_answers(data, QUESTIONS)
+
+
+def test_an_answer_is_no_question() -> None:
+    with pytest.raises(Malformed):
+        unpack_questions(pack((RESULT,)))
+
+
+def test_what_is_sent_is_plain_msgpack() -> None:
+    assert msgpack.unpackb(pack(Usage(1.5))) == ["Usage", {"cpu_s": 1.5, "peak_memory_bytes": None}]
+
+
+def test_a_message_has_the_fields_of_its_class_and_keeps_them() -> None:
+    with pytest.raises(TypeError):
+        Usage(much=1)  # type: ignore[call-arg]
+    with pytest.raises(AttributeError):
+        Usage().cpu_s = 1  # type: ignore[misc]
+
+
+def test_the_protocol_is_light() -> None:
+    """Both processes of a trial wait for it."""
+    code = "import sys, mitosis.protocol; print(sorted(m for m in sys.modules if m.startswith('mitosis.')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['mitosis.protocol', 'mitosis.typed_msgpack']"
