@@ -42,9 +42,9 @@ print("ready", flush=True)
 sys.stdin.readline()
 for number in range(count):
     value = encode_value(number)
-    variant = Variant("my_exp", "seed", f"v{number}", digest_value(value), value)
+    variant = Variant(VariantName("my_exp", "seed", f"v{number}"), digest_value(value), value)
     mine = encode_value(worker)
-    contested = Variant("my_exp", "owner", f"v{number}", digest_value(mine), mine)
+    contested = Variant(VariantName("my_exp", "owner", f"v{number}"), digest_value(mine), mine)
     record = TrialRecord(
         key=secrets.token_hex(6),
         experiment="my_exp",
