@@ -179,7 +179,7 @@ class Loader:
     def _new_names(self, step: str, parameter: str, variant: str) -> Sequence[str]:
         """What the journal says that a variant is called now; none if it was not renamed."""
         from mitosis.journal.journal import Journal
-        from mitosis.journal.remarks import latest_names
+        from mitosis.journal.standing import latest_names
 
         if self._settled.repository is None:
             return ()

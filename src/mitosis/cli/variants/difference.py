@@ -106,7 +106,7 @@ def _conflict(journal: Journal, name: VariantName) -> Conflict:
 def _print_change(journal: Journal, name: VariantName, locked: Sequence[Variant]) -> None:
     """What a variant is locked to, what the dictionary says, and the functions of it that have changed since."""
     from mitosis.errors.usage import UnknownName
-    from mitosis.journal.remarks import Remarks, same_names
+    from mitosis.journal.standing import Remarks, same_names
 
     if not locked:
         reason = "is not locked, so there is nothing to compare"
