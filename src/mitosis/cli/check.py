@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
 from mitosis.cli.output.table import print_line, print_warning
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 from mitosis.text import clean
 
 if TYPE_CHECKING:

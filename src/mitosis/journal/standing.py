@@ -20,7 +20,7 @@ import msgpack
 from mitosis.errors.journal import BadRecord
 from mitosis.journal import layout
 from mitosis.journal.objects import ReadOnlyStore
-from mitosis.variants import VariantName
+from mitosis.variants import VariantName, changed_functions
 
 MAX_REMARK_BYTES = 2**20
 MAX_REASON_LENGTH = 10_000
@@ -60,8 +60,6 @@ class Remarks:
 
     def changed_functions(self, now: Mapping[str, str]) -> tuple[str, ...]:
         """The functions whose source is not as when the variant was locked; none where nothing is known of that."""
-        from mitosis.canonical.sources import changed_functions
-
         changes = [changed_functions(recorded, now) for recorded in self.sources]
         return min(changes, key=len, default=())
 

@@ -20,7 +20,7 @@ from mitosis.cli.output.table import (
     print_unmerged,
     print_warning,
 )
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 from mitosis.text import clean, format_moment
 from mitosis.variants import VariantLock
 
