@@ -26,7 +26,7 @@ class DemoFolderTaken(MitosisError):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         super().__init__(
-            f"{folder} exists already and is not empty\nName another folder: mitosis demo DIR, or remove this one."
+            f"{folder} already exists and is not empty\nName another folder: mitosis demo DIR, or remove this one."
         )
 
 

@@ -316,14 +316,14 @@ class _Collected:
         names = began["steps"] if began is not None else [step.name for step in steps]
         what = began["what"] if began is not None else "starting Python"
         if end.is_late:
-            self._add_trouble(names, f"{what} took longer than {time_limit_s:g} s and was ended", end.output, "late")
+            self._add_trouble(names, f"{what} took longer than {time_limit_s:g} s and was stopped", end.output, "late")
         else:
             self._add_trouble(names, f"{what} {_manner(end.status)}", end.output, "died")
         return done | set(names)
 
     def give_up(self, steps: Sequence[StepConfig], time_limit_s: float) -> None:
         """Note that no time was left for these steps."""
-        reason = f"not evaluated, for others had used up the {time_limit_s:g} s"
+        reason = f"not evaluated, because others had used up the {time_limit_s:g} s"
         self._add_trouble([step.name for step in steps], reason, "", "late")
 
     def _add_trouble(self, steps: Sequence[str], reason: str, details: str, kind: str) -> None:

@@ -77,7 +77,7 @@ class Core:
             tree = self.store.read_commit_tree(commit, what)
             entry = self.store.read_tree(tree, "").get(layout.FORMAT_FILE)
             if entry is None or entry.is_tree:
-                raise JournalError(f"{what} points to {commit}, which is no journal: it does not say its format")
+                raise JournalError(f"{what} points to {commit}, which is not a journal: it does not say its format")
             if entry.oid != _FORMAT_OID:
                 _refuse_format(what, self.store.read_blob(entry.oid, layout.FORMAT_FILE, _FORMAT_LIMIT_BYTES))
         return Snapshot(commit, tree, entry.oid == _FORMAT_OID)
@@ -171,7 +171,7 @@ def _naming_remedy(what: str) -> Iterator[None]:
         if what != layout.JOURNAL_REF:
             raise
         reason = str(error).partition("\n")[0]
-        raise JournalError(f"{reason}\n`mitosis verify` shows the command that mends it.") from error
+        raise JournalError(f"{reason}\n`mitosis verify` shows the command that repairs it.") from error
 
 
 def _refuse_format(what: str, text: bytes) -> None:

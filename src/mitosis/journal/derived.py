@@ -17,7 +17,7 @@ from mitosis.journal.store import Store
 
 _NOTE_LIMIT_BYTES = 2**20
 _FANOUT_LIMIT = 19
-_MESSAGE = "Notes made anew from the journal\n"
+_MESSAGE = "Notes rebuilt from the journal\n"
 
 
 # --- notes ----------------------------------------------------------------------------------------

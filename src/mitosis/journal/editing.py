@@ -68,9 +68,9 @@ def resolve(
         others = [meaning for meaning in meanings if meaning.digest != kept.digest]
         if rename_others and len(rename_others) != len(others):
             raise ResolveError(
-                f"{name} has {len(others)} other meaning{'' if len(others) == 1 else 's'}, and "
+                f"{name} has {len(others)} other meaning{'' if len(others) == 1 else 's'}, but "
                 f"{len(rename_others)} names are given for them\n"
-                "Give --rename-other once for each of them, in the order of their digests, or not at all."
+                "Pass --rename-other once for each of them, in the order of their digests, or not at all."
             )
         if len(set(rename_others)) < len(rename_others):
             raise ResolveError(f"one name is given for two meanings: {', '.join(rename_others)}")
@@ -80,7 +80,7 @@ def resolve(
             changes[layout.variant_path(*other.lock)] = None
             new_name = name.renamed(rename_others[index]) if rename_others else None
             if new_name is not None:
-                _check_whole(other, f"{new_name.variant!r} can be no name for it; leave --rename-other out to drop it")
+                _check_whole(other, f"{new_name.variant!r} cannot be its name; leave out --rename-other to drop it")
                 _check_new_name(core, before.tree, other, new_name)
                 changes[layout.variant_path(new_name, other.digest)] = other.value
             resolved.append((other, new_name))
@@ -124,6 +124,6 @@ def _check_new_name(core: Core, tree: str, other: Variant, new_name: VariantName
     meanings = list(read_meanings(core.store, entry.oid, folder, new_name))
     if any(meaning.digest != other.digest for meaning in meanings):
         raise ResolveError(
-            f"{new_name.of_parameter} has a variant `{new_name.variant}` already, with another value\n"
+            f"{new_name.of_parameter} already has a variant `{new_name.variant}`, with another value\n"
             "Choose a new name."
         )

@@ -82,22 +82,22 @@ def rename(core: Core, old: VariantName, new_name: str, identity: Identity) -> V
         if is_too_long(new_name):
             raise NamingError(too_long(new_name))
         if new == old:
-            raise NamingError(f"`{new_name}` is the name that the variant has already")
+            raise NamingError(f"`{new_name}` is already the variant's name")
         others = _meanings(core, before, new)
         if any(other.digest != locked.digest for other in others):
             raise NamingError(
-                f"{old.of_parameter} has a variant `{new_name}` already, with another value\nChoose a new name."
+                f"{old.of_parameter} already has a variant `{new_name}`, with another value\nChoose a new name."
             )
         if read_remarks(core.store, before.tree, new).is_retired:
             raise NamingError(f"{new} is retired\nChoose another name.")
         remarks = read_remarks(core.store, before.tree, old)
         if remarks.is_retired:
-            raise NamingError(f"{old} is retired, and would not be under a new name\nLet it be used again first.")
+            raise NamingError(f"{old} is retired, but would not be under a new name\nLet it be used again first.")
         if others and new_name in remarks.new_names:
-            raise NamingError(f"{old} has been renamed to `{new_name}` already")
+            raise NamingError(f"{old} has already been renamed to `{new_name}`")
         if remarks.new_names and new_name not in remarks.new_names:
             newer = " and ".join(f"`{newer}`" for newer in sorted(remarks.new_names))
-            raise NamingError(f"{old} has been renamed to {newer} already\nRename that one, if anything.")
+            raise NamingError(f"{old} has already been renamed to {newer}\nRename that one instead.")
         path, data = remark_file(layout.RENAMED, old, new_name)
         changes: dict[str, bytes | None] = {path: data}
         changes[layout.variant_path(new, locked.digest)] = locked.value
@@ -119,11 +119,11 @@ def retire(core: Core, variant: VariantName, reason: str, identity: Identity) ->
         before = core.snapshot()
         if not _meanings(core, before, variant):
             raise NamingError(
-                f"{variant} is not locked, so it cannot be retired\nTake it out of the dictionary instead."
+                f"{variant} is not locked, so it cannot be retired\nRemove it from the dictionary instead."
             )
         assert before is not None
         if read_remarks(core.store, before.tree, variant).is_retired:
-            raise NamingError(f"{variant} is retired already")
+            raise NamingError(f"{variant} is already retired")
         path, data = remark_file(layout.RETIRED, variant, reason)
         core.append(ref, before, {path: data}, retired_message(variant, reason, is_undone=False), identity)
 

@@ -142,7 +142,7 @@ class Store(ReadOnlyStore):
         for file, oid in files.items():
             mode, _ = entries.get(raw_name(file), (BLOB_MODE, b""))
             if mode == TREE_MODE:
-                raise JournalError(f"{where}{file} in the journal is a folder, where a file should be")
+                raise JournalError(f"{where}{file} in the journal is a folder, but should be a file")
             if oid is None:
                 entries.pop(raw_name(file), None)
             else:
@@ -150,7 +150,7 @@ class Store(ReadOnlyStore):
         for folder, inner in folders.items():
             mode, raw = entries.get(raw_name(folder), (TREE_MODE, b""))
             if mode != TREE_MODE:
-                raise JournalError(f"{where}{folder} in the journal is a file, where a folder should be")
+                raise JournalError(f"{where}{folder} in the journal is a file, but should be a folder")
             tree = self.edit_tree(raw.hex() or None, inner, f"{where}{folder}/")
             if tree == EMPTY_TREE:
                 entries.pop(raw_name(folder), None)

@@ -134,7 +134,7 @@ class Trials(JournalPart):
         Its locks, environment and pin stay.
 
         Args:
-            key: of the trial, or any unique beginning of it.
+            key: of the trial, or any unique prefix of it.
             identity: author and committer of the journal's commit.
 
         Returns:
@@ -162,7 +162,7 @@ class Trials(JournalPart):
         prefix = key.strip().lower()
         if not _KEY_PREFIX.fullmatch(prefix):
             raise TrialNotFound(
-                key, f"{key!r} is no key of a trial: keys are up to {layout.KEY_DIGITS} hexadecimal digits"
+                key, f"{key!r} is not a trial key: keys are up to {layout.KEY_DIGITS} hexadecimal digits"
             )
         problems: list[BadRecord] = []
         files = self._reader(problems).find_trials(prefix)

@@ -124,7 +124,7 @@ class Variants(JournalPart):
 
         Args:
             variant: the name that has several meanings.
-            keep: digest of the meaning that it keeps, or any unique beginning of it.
+            keep: digest of the meaning that it keeps, or any unique prefix of it.
             identity: author and committer of the journal's commit.
             rename_others: a new variant for each of the other meanings, in the order of their digests; without any they
                 are dropped.

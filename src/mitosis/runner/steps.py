@@ -100,7 +100,7 @@ class Steps:
                 except KernelDied as death:
                     failure = Failure("kernel", str(death), step=planned.step.name)
                 except AnswerFailed as error:
-                    message = f"mitosis failed to look at it: {error.reason}"
+                    message = f"mitosis failed to inspect it: {error.reason}"
                     failure = Failure("mitosis", message, step=planned.step.name)
                 interruption = self._signals.interruption(planned.step.name)
                 if interruption is not None:
@@ -160,7 +160,7 @@ class Steps:
         finally:
             if self._kernel.print_trouble is not None:
                 trouble = self._kernel.print_trouble
-                self._warn(f"step `{name}` printed much, and not all of it could be kept: {trouble}")
+                self._warn(f"step `{name}` printed a lot, and not all of it could be kept: {trouble}")
             if self._kernel.message_trouble:
                 self._warn(f"step `{name}`: {self._kernel.message_trouble}")
             duration_s = time.monotonic() - begun
@@ -190,7 +190,7 @@ class Steps:
         was = f"from {recorded.summary} to {now}" if now != recorded.summary else f"which still looks like {now}"
         message = (
             f"it changed the value of `{recorded.step}.{name}`, {was}, so that `{recorded.step}` would not run with "
-            "what is recorded; let it change a copy"
+            "what is recorded; have it change a copy"
         )
         if self._loader.is_debug:
             self._warn(f"step `{step}`: {message}")

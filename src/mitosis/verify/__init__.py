@@ -92,7 +92,7 @@ def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], 
     tell("mending")
     if not is_index_right(core, snapshot):
         rebuild_index(core)
-        done.append("made the index of trials anew")
+        done.append("rebuilt the index of trials")
     symbolic = derived.repair_symbolic_ref(repository)
     done += [symbolic] if symbolic is not None else []
     done += derived.repair_pins(core, _commits(contents))
@@ -164,7 +164,7 @@ def _check_contents(
     if outputs is not None:
         findings.counts["outputs"] = outputs.checked
         if outputs.elsewhere:
-            what = f"the outputs of {outputs.elsewhere} trials are on other machines, and were not looked at"
+            what = f"the outputs of {outputs.elsewhere} trials are on other machines, and were not checked"
             findings.info("output", str(trials_folder), what)
     return contents
 
