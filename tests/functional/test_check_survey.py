@@ -168,7 +168,7 @@ def test_what_cannot_be_imported_leaves_the_states_that_the_journal_tells(lab: L
 
 def test_parameter_that_has_no_variants_is_named(lab: Lab) -> None:
     lab.write({"lab.py": "lookup_dict = {'frequency': 3}\n"})
-    assert survey_of(lab).unlisted == ["my_exp.frequency has no variants: this is an int, where a dictionary should be"]
+    assert survey_of(lab).unlisted == ["my_exp.frequency has no variants: this is an int, but should be a dictionary"]
     assert survey_of(lab, "my_exp", "noise").unlisted == []
 
 

@@ -64,7 +64,7 @@ def variants(found: Evaluation) -> list[str]:
         ("import os; os.abort()", "importing `bad` ended the process by SIGABRT"),
         ("import ctypes; ctypes.string_at(0)", "importing `bad` ended the process by SIGSEGV"),
         ("x = 1", "`bad:lookup_dict`: there is no `lookup_dict`"),
-        ("lookup_dict = 3", "`bad:lookup_dict`: this is an int, where a dictionary should be"),
+        ("lookup_dict = 3", "`bad:lookup_dict`: this is an int, but should be a dictionary"),
         (
             "class D(dict):\n    def keys(self): raise OSError('no disk')\nlookup_dict = D()",
             "`bad:lookup_dict`: listing its parameters raised OSError: no disk",
@@ -112,8 +112,8 @@ def test_time_limit_ends_it_and_says_where_it_hung(run: Callable[..., Evaluation
             break
     assert time.monotonic() - began < 2 * TIMEOUT_S
     late, left = found.troubles
-    assert late.reason == f"step `bad`: importing `bad` took longer than {limit_s:g} s and was ended"
-    assert left.reason == f"step `last`: not evaluated, for others had used up the {limit_s:g} s"
+    assert late.reason == f"step `bad`: importing `bad` took longer than {limit_s:g} s and was stopped"
+    assert left.reason == f"step `last`: not evaluated, because others had used up the {limit_s:g} s"
     assert late.is_late and left.is_late
     assert "bad.py" in late.details
     assert variants(found) == ["good.p=v"], "what was done before counts"
@@ -128,7 +128,7 @@ def test_time_limit_holds_while_a_value_is_made(run: Callable[..., Evaluation]) 
         found = run(bad=code, time_limit_s=limit_s)
         if found.meanings:
             break
-    late = f"step `bad`: evaluating `bad:lookup_dict` took longer than {limit_s:g} s and was ended"
+    late = f"step `bad`: evaluating `bad:lookup_dict` took longer than {limit_s:g} s and was stopped"
     assert only_trouble(found).reason == late
     assert variants(found) == ["bad.p=v"]
 
@@ -315,11 +315,11 @@ lookup_dict = {
         (
             "function",
             "bad",
-            "at deep[0]: a lambda has no name to find it by; write it as a function of a module",
+            "at deep[0]: a lambda has no name to find it by; define it as a module-level function",
             False,
         ),
         ("raising", "v", "getting its value raised SystemExit: gone", True),
-        ("text", "", "this is a str, where a dictionary should be", False),
+        ("text", "", "this is a str, but should be a dictionary", False),
         ("broken", "", "looking it up raised TypeError: 'NoneType' object is not callable", True),
     ]
     assert not found.troubles

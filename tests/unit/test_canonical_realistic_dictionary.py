@@ -251,7 +251,7 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
     (
         "table.ordered",
         lambda d: d["table"]["ordered"].move_to_end("b"),
-        ["table.ordered: the same keys in another order"],
+        ["table.ordered: the same keys in a different order"],
     ),
     (
         "table.ordered",

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from mitosis.errors.base import ExitStatus
 from mitosis.errors.files import FileTrouble
-from mitosis.exit_status import ExitStatus
 from mitosis.journal.messages import render_blob
-from mitosis.journal.render import render_blob
 
 
 def textconv(words: list[str]) -> int:
