@@ -40,7 +40,7 @@ def create_demo(folder: Path) -> Repository:
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(
-            f"{folder} exists already and is not empty\nName another folder: mitosis demo DIR, or remove this one."
+            f"{folder} already exists and is not empty\nName another folder: mitosis demo DIR, or remove this one."
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)

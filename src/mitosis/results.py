@@ -92,7 +92,7 @@ _load_trial_params = load_trial_params
 def _only_one(key: str | None, hexstr: str | None) -> str:
     given = key if key is not None else hexstr
     if given is None or (key is not None and hexstr is not None):
-        raise TypeError("give the trial's key, once: load_trial_data(key) or load_trial_data(hexstr=key)")
+        raise TypeError("pass the trial's key once: load_trial_data(key) or load_trial_data(hexstr=key)")
     return given
 
 

@@ -534,7 +534,7 @@ def test_names_that_git_would_not_check_out_are_not_taken_in(
     commit = git("commit-tree", write_tree(git, root, data), "-p", JOURNAL, "-m", "hostile", cwd=root).strip()
     git("update-ref", JOURNAL, commit, cwd=root)
     tip = ada.tip()
-    with pytest.raises(JournalError, match="nothing of it was merged"):
+    with pytest.raises(JournalError, match="none of it was merged"):
         pull(ada, bob)
     assert ada.tip() == tip
 

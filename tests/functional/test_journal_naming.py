@@ -184,7 +184,7 @@ def test_retired_variant_is_refused_with_its_reason(
         run_trial(variants=[slow])
     assert str(caught.value).splitlines() == [
         "variant `slow` of `my_exp.frequency` is retired: the sensor was broken",
-        "    it is called `gentle` now",
+        "    it is now called `gentle`",
         "Use another variant. To let it be used again:",
         "    mitosis variants retire my_exp.frequency=slow --undo",
     ]
@@ -235,7 +235,7 @@ def test_changed_body_of_a_function_is_told_and_stops_nothing(journal: Journal, 
     assert journal.lock([with_functions(slow, kernel="a", window="b")], head, identity).changed == ()
     [changed] = journal.lock([with_functions(slow, kernel="c", window="b")], head, identity).changed
     assert changed.functions == ("lab:kernel",)
-    assert str(changed) == ("`lab:kernel` has another body than when variant `slow` of `my_exp.frequency` was locked")
+    assert str(changed) == "`lab:kernel` has a different body than when variant `slow` of `my_exp.frequency` was locked"
 
 
 def test_trial_tells_of_changed_bodies(

@@ -115,7 +115,7 @@ def test_ambiguous_prefix_lists_its_matches(journal: Journal, start_trial: RunTr
 @pytest.mark.parametrize("key", ["", " ", "xyz", "../..", "5f2c91d07a3b0", "5f2c*", "5f\n2c", "5f2c91d07a3b\x00"])
 def test_what_is_no_key_is_told(journal: Journal, start_trial: RunTrial, key: str) -> None:
     start_trial(key="5f2c91d07a3b")
-    with pytest.raises(TrialNotFound, match="is no key of a trial"):
+    with pytest.raises(TrialNotFound, match="is not a trial key"):
         journal.read_trial(key)
 
 

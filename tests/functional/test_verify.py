@@ -103,7 +103,7 @@ def damage(folder: Path, oid: str, how: str) -> None:
         path.write_bytes(data[:-3] + bytes(byte ^ 0xFF for byte in data[-3:]))
 
 
-# --- all is well ----------------------------------------------------------------------------------
+# --- no problems found ----------------------------------------------------------------------------------
 
 
 def test_sound_journal_has_no_problems(run: RunTrial, check: Callable[..., Report], git: Git) -> None:
@@ -693,7 +693,7 @@ def test_outputs_on_other_machines_are_counted(tmp_path: Path, run: RunTrial, ch
     report = check(trials_folder=tmp_path / "trials")
     assert report.is_sound
     assert [f.what for f in report.findings if f.kind == "output"] == [
-        "the outputs of 2 trials are on other machines, and were not looked at"
+        "the outputs of 2 trials are on other machines, and were not checked"
     ]
 
 
@@ -738,7 +738,7 @@ def test_command_prints_what_is_wrong_and_exits_with_1(
     assert run_command(["verify"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "checked 1 trial, 1 lock, 1 environment, 2 commits, 1 pin, 1 note",
-        "all is well",
+        "no problems found",
     ]
     git("update-ref", "-d", "refs/notes/mitosis")
     assert run_command(["verify"]) == 1

@@ -225,13 +225,6 @@ def test_digests_are_the_same_on_every_python() -> None:
     assert hashlib.sha256(form.encode()).hexdigest()[:16] == "bd3f4d12a400167f"
 
 
-def test_digest_has_forty_hexadecimal_digits_and_names_are_sorted(load: Load) -> None:
-    module = load("def b(): return 1\ndef a(): return 2\nclass C: x = 1\n")
-    found = digests([module.b, module.C, module.a])
-    assert list(found) == ["code_of_a_user:C", "code_of_a_user:a", "code_of_a_user:b"]
-    assert all(len(digest) == 40 and int(digest, 16) >= 0 for digest in found.values())
-
-
 MODULE = """
     def plain(x):
         return x

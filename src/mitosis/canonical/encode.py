@@ -112,7 +112,7 @@ def _compact(node: Node) -> Node:
 class _Walk:
     """One walk through a value.
 
-    A part that does not lead back to what holds it is the same wherever it stands, and is taken apart once. Any other
+    A part that does not refer back to what holds it is the same wherever it stands, and is taken apart once. Any other
     means something else at each place, since what leads back says how far: it is taken apart at each.
     """
 
@@ -171,7 +171,7 @@ class _Walk:
         else:
             self._cyclic_count += 1
             if self._cyclic_count > MAX_CYCLIC:
-                _refuse_more(MAX_CYCLIC, "ways through parts that lead back to what holds them")
+                _refuse_more(MAX_CYCLIC, "paths through parts that refer back to what contains them")
         return node
 
     def _node(self, part: Part, level: int) -> Node:

@@ -49,7 +49,7 @@ def refuse_addresses(rows: Sequence[tuple[object, object]]) -> None:
     """Refuse a mapping of the kind that keeps objects by their address in memory."""
     for key, value in rows:
         if type(key) is int and key == id(value):
-            raise Refusal(f"the key {key} is the address in memory of its value, which no other process gives it")
+            raise Refusal(f"the key {key} is the memory address of its value, which differs in every process")
 
 
 def expand_builtin(value: types.BuiltinMethodType, limit: int) -> Part:
@@ -228,7 +228,7 @@ def article(noun: str) -> str:
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
-READ_ONCE: Final = "can be read only once, so it is no value; pass a list of what it yields"
+READ_ONCE: Final = "can be read only once, so it is not a value; pass a list of what it yields"
 _OF_PROCESS: Final = "exists only in this process"
 
 _PATHS: Final = {
@@ -275,8 +275,8 @@ BY_TYPE: Final[dict[type, Handler]] = {
     types.CoroutineType: refuse(READ_ONCE),
     types.FrameType: refuse(_OF_PROCESS),
     types.TracebackType: refuse(_OF_PROCESS),
-    memoryview: refuse("is a window on the memory of another object; pass bytes"),
-    object: refuse("is told from another one only by being another one; use a class, an enum or a text"),
+    memoryview: refuse("is a view of another object's memory; pass bytes"),
+    object: refuse("can only be told apart by identity; use a class, an enum or a string"),
 }
 """Handlers by exact type."""
 
@@ -314,6 +314,6 @@ BY_NAME: Final[dict[tuple[str, str], Handler]] = {
     ("_thread", "lock"): refuse(_OF_PROCESS),
     ("_thread", "RLock"): refuse(_OF_PROCESS),
     ("threading", "Thread"): refuse(_OF_PROCESS),
-    ("weakref", "ReferenceType"): refuse("says nothing of what it refers to; pass the object"),
+    ("weakref", "ReferenceType"): refuse("does not say what it refers to; pass the object"),
 }
 """Handlers by the module and name of the exact type, so that nothing is imported for them."""

@@ -14,10 +14,10 @@ from mitosis.results import find_notebook, find_page
 def open_page(key: Key) -> int:
     """Open a trial's page in the browser, or print its path where there is no browser.
 
-    Of a trial that was run for its notebook alone, the notebook's path is printed.
+    For a trial that was run for its notebook alone, the notebook's path is printed.
 
     Args:
-        key: The trial's key, or any unique beginning of it.
+        key: The trial's key, or any unique prefix of it.
     """
     journal = open_journal()
     record = journal.read_trial(key)

@@ -32,11 +32,11 @@ def list_trials(
     """List trials, newest first.
 
     Args:
-        number: How many at most; 0 for all.
+        number: How many to list at most; 0 for all.
         experiment: Only trials of this experiment: its steps joined by +.
     """
     if number < 0:
-        raise UsageError(f"-n {number}: give how many trials to list, or 0 for all")
+        raise UsageError(f"-n {number}: pass the number of trials to list, or 0 for all")
     problems: list[BadRecord] = []
     journal = open_journal()
     records = list(journal.iter_trials(limit=number or None, experiment=experiment, problems=problems))
@@ -50,7 +50,7 @@ def list_trials(
     _print_conflicts(meanings)
     for end, folder in find_ends(journal.running_trials()):
         print_warning(f"trial {end.key} {end.status}, but that is not recorded yet: its end is kept in {folder}")
-        print_warning("The next trial in this repository records it, or `mitosis sync`.")
+        print_warning("The next trial in this repository will record it, or `mitosis sync` will.")
     print_unmerged(journal)
     return 0
 
@@ -59,7 +59,7 @@ def show(key: Key) -> int:
     """Show everything that is recorded about a trial.
 
     Args:
-        key: The trial's key, or any unique beginning of it.
+        key: The trial's key, or any unique prefix of it.
     """
     journal = open_journal()
     record = journal.read_trial(key)

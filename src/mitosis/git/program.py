@@ -138,7 +138,7 @@ def stream_git(
         raise
     if is_late:
         _end(process, unattended)
-        raise GitError(["git", *command], process.returncode, f"it took longer than {timeout_s:.0f} s and was ended")
+        raise GitError(["git", *command], process.returncode, f"it took longer than {timeout_s:.0f} s and was stopped")
     return Streamed(process.returncode, output.decode(errors="surrogateescape"), messages.decode(errors="replace"))
 
 

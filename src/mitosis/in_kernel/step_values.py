@@ -121,7 +121,7 @@ def _check_data(result: Mapping[str, Any], successor: Successor, warnings: list[
         needing = f"the next step, `{successor.name}`, needs it"
         return f'its result has no "data", and {needing} (it has: {_key_names(result)})'
     if "data" not in result:
-        warnings.append(f'its result has no "data": `{successor.name}` is called without')
+        warnings.append(f'its result has no "data": `{successor.name}` is called without it')
     elif result["data"] is not None:
         warnings.append(f"its data is not used: `{successor.name}` takes no positional argument")
     return None

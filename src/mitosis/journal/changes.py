@@ -116,22 +116,22 @@ def rename(store: Store, old: VariantName, new_name: str, identity: Identity) ->
         if is_too_long(new_name):
             raise NamingError(too_long(new_name))
         if new == old:
-            raise NamingError(f"`{new_name}` is the name that the variant has already")
+            raise NamingError(f"`{new_name}` is already the variant's name")
         others = _meanings(store, before, new)
         if any(other.digest != locked.digest for other in others):
             raise NamingError(
-                f"{old.of_parameter} has a variant `{new_name}` already, with another value\nChoose a new name."
+                f"{old.of_parameter} already has a variant `{new_name}`, with another value\nChoose a new name."
             )
         if read_remarks(store, before.tree, new).is_retired:
             raise NamingError(f"{new} is retired\nChoose another name.")
         remarks = read_remarks(store, before.tree, old)
         if remarks.is_retired:
-            raise NamingError(f"{old} is retired, and would not be under a new name\nLet it be used again first.")
+            raise NamingError(f"{old} is retired, but would not be under a new name\nLet it be used again first.")
         if others and new_name in remarks.new_names:
-            raise NamingError(f"{old} has been renamed to `{new_name}` already")
+            raise NamingError(f"{old} has already been renamed to `{new_name}`")
         if remarks.new_names and new_name not in remarks.new_names:
             newer = " and ".join(f"`{newer}`" for newer in sorted(remarks.new_names))
-            raise NamingError(f"{old} has been renamed to {newer} already\nRename that one, if anything.")
+            raise NamingError(f"{old} has already been renamed to {newer}\nRename that one instead.")
         path, data = remark_file(layout.RENAMED, old, new_name)
         changes: dict[str, bytes | None] = {path: data}
         changes[layout.variant_path(new, locked.digest)] = locked.value
@@ -164,11 +164,11 @@ def retire(store: Store, variant: VariantName, reason: str, identity: Identity) 
         before = store.snapshot()
         if not _meanings(store, before, variant):
             raise NamingError(
-                f"{variant} is not locked, so it cannot be retired\nTake it out of the dictionary instead."
+                f"{variant} is not locked, so it cannot be retired\nRemove it from the dictionary instead."
             )
         assert before is not None
         if read_remarks(store, before.tree, variant).is_retired:
-            raise NamingError(f"{variant} is retired already")
+            raise NamingError(f"{variant} is already retired")
         path, data = remark_file(layout.RETIRED, variant, reason)
         store.append(ref, before, {path: data}, retired_message(variant, reason, is_undone=False), identity)
 
@@ -245,7 +245,7 @@ def resolve(
     Args:
         store: of the journal.
         name: the name that has several meanings.
-        keep: digest of the meaning that it keeps, or any unique beginning of it.
+        keep: digest of the meaning that it keeps, or any unique prefix of it.
         rename_others: a new name for each of the other meanings, in the order of their digests; without any they are
             dropped.
         identity: author and committer of the journal's commit.
@@ -269,9 +269,9 @@ def resolve(
         others = [meaning for meaning in meanings if meaning.digest != kept.digest]
         if rename_others and len(rename_others) != len(others):
             raise ResolveError(
-                f"{name} has {len(others)} other meaning{'' if len(others) == 1 else 's'}, and "
+                f"{name} has {len(others)} other meaning{'' if len(others) == 1 else 's'}, but "
                 f"{len(rename_others)} names are given for them\n"
-                "Give --rename-other once for each of them, in the order of their digests, or not at all."
+                "Pass --rename-other once for each of them, in the order of their digests, or not at all."
             )
         if len(set(rename_others)) < len(rename_others):
             raise ResolveError(f"one name is given for two meanings: {', '.join(rename_others)}")
@@ -281,7 +281,7 @@ def resolve(
             changes[layout.variant_path(*other.lock)] = None
             new_name = name.renamed(rename_others[index]) if rename_others else None
             if new_name is not None:
-                _check_whole(other, f"{new_name.variant!r} can be no name for it; leave --rename-other out to drop it")
+                _check_whole(other, f"{new_name.variant!r} cannot be its name; leave out --rename-other to drop it")
                 _check_new_name(store, before.tree, other, new_name)
                 changes[layout.variant_path(new_name, other.digest)] = other.value
             resolved.append((other, new_name))
@@ -325,6 +325,6 @@ def _check_new_name(store: Store, tree: str, other: Variant, new_name: VariantNa
     meanings = list(read_meanings(store, entry.oid, folder, new_name))
     if any(meaning.digest != other.digest for meaning in meanings):
         raise ResolveError(
-            f"{new_name.of_parameter} has a variant `{new_name.variant}` already, with another value\n"
+            f"{new_name.of_parameter} already has a variant `{new_name.variant}`, with another value\n"
             "Choose a new name."
         )

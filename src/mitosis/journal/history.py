@@ -252,7 +252,7 @@ class Describer:
             comparison = compare_values(locked.value, variant.value)
         except MitosisError as error:
             path = layout.variant_path(*locked.lock)
-            raise BadRecord(path, f"{error}\n`mitosis verify` tells what can be done about it.") from error
+            raise BadRecord(path, f"{error}\n`mitosis verify` shows what can be done about it.") from error
         return Redefinition(
             name=variant.name,
             locked=self.meaning(locked),

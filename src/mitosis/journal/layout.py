@@ -123,7 +123,7 @@ def trial_folder(experiment: str, started: str) -> str:
     try:
         day = datetime.fromisoformat(started).astimezone(UTC).date().isoformat()
     except (ValueError, OverflowError) as error:
-        raise JournalError(f"{started!r} is no time in ISO 8601, so the trial has no place in the journal") from error
+        raise JournalError(f"{started!r} is not an ISO 8601 time, so the trial has no place in the journal") from error
     return f"{TRIALS}/{encode_name(experiment)}/{day}"
 
 
@@ -134,7 +134,7 @@ def record_paths(folder: str, key: str) -> tuple[str, str]:
         JournalError: the key is not 12 hexadecimal digits.
     """
     if not KEY_PATTERN.fullmatch(key):
-        raise JournalError(f"{key!r} is no key of a trial: a key has {KEY_DIGITS} hexadecimal digits")
+        raise JournalError(f"{key!r} is not a trial key: a key has {KEY_DIGITS} hexadecimal digits")
     name = f"{key}{RECORD_SUFFIX}"
     return f"{folder}/{name}", f"{folder}/{key[:2]}/{name}"
 
@@ -173,7 +173,7 @@ def variant_path(variant: VariantName, digest: str) -> str:
         JournalError: the digest is not 40 hexadecimal digits.
     """
     if not DIGEST_PATTERN.fullmatch(digest):
-        raise JournalError(f"{digest!r} is no digest of a value: it has 40 hexadecimal digits")
+        raise JournalError(f"{digest!r} is not the digest of a value: a digest has 40 hexadecimal digits")
     return f"{variant_folder(variant)}/{digest}{RECORD_SUFFIX}"
 
 
@@ -184,7 +184,7 @@ def environment_path(digest: str) -> str:
         JournalError: the digest is not hexadecimal.
     """
     if not _ENVIRONMENT_PATTERN.fullmatch(digest):
-        raise JournalError(f"{digest!r} is no digest of an environment: it is hexadecimal")
+        raise JournalError(f"{digest!r} is not the digest of an environment: a digest is hexadecimal")
     return f"{ENVIRONMENTS}/{digest}.txt"
 
 
@@ -195,7 +195,7 @@ def pin_ref(commit: str) -> str:
         JournalError: it is no full id of a commit.
     """
     if not COMMIT_PATTERN.fullmatch(commit):
-        raise JournalError(f"{commit!r} is no commit: its full id has 40 hexadecimal digits")
+        raise JournalError(f"{commit!r} is not a commit: a full id has 40 hexadecimal digits")
     return PIN_PREFIX + commit
 
 

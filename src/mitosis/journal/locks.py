@@ -38,7 +38,7 @@ class ChangedFunctions:
 
     def __str__(self) -> str:
         names = ", ".join(f"`{name}`" for name in self.functions)
-        has = "has another body" if len(self.functions) == 1 else "have other bodies"
+        has = "has a different body" if len(self.functions) == 1 else "have different bodies"
         return f"{names} {has} than when {self.variant.phrase} was locked"
 
 
@@ -51,7 +51,7 @@ class RenamedVariant:
 
     def __str__(self) -> str:
         names = " or ".join(f"`{name}`" for name in self.new_names)
-        return f"{self.variant.phrase} is called {names} now"
+        return f"{self.variant.phrase} is now called {names}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ def digest_of_file(name: str) -> str | None:
 def too_long(name: str) -> str:
     """What to say of a name that is longer than any that is recorded."""
     return (
-        f"the name `{name[:_SHOWN_LETTERS]}...` is too long: names of steps, parameters and variants have at most "
+        f"the name `{name[:_SHOWN_LETTERS]}...` is too long: names of steps, parameters and variants can have at most "
         f"{MAX_NAME_BYTES} bytes\nGive it a shorter one."
     )
 

@@ -152,7 +152,7 @@ def refuse_unsafe_name(path: str, source: str) -> None:
     """
     if any(name in ("", ".", "..") or _is_git_folder(name) for name in path.split("/")):
         raise JournalError(
-            f"the journal of {source} has a file {path!r}, a name that mitosis never writes; nothing of it was merged"
+            f"the journal of {source} has a file {path!r}, a name that mitosis never writes; none of it was merged"
         )
 
 

@@ -90,7 +90,7 @@ def resolved_message(name: VariantName, kept: str, others: Sequence[tuple[str, V
             words.append(f"drop {digest[:_SHORT_DIGEST_DIGITS]}")
         else:
             trailers.append(("Locked", f"{digest} {new_name}"))
-            words.append(f"{digest[:_SHORT_DIGEST_DIGITS]} is {one_line(new_name.variant, _SUMMARY_VALUE_LIMIT)} now")
+            words.append(f"{digest[:_SHORT_DIGEST_DIGITS]} is now {one_line(new_name.variant, _SUMMARY_VALUE_LIMIT)}")
     return _message(f"resolve {shown}: {', '.join(words)}", trailers)
 
 

@@ -80,7 +80,7 @@ class ReadOnlyStore:
         except (pygit2.GitError, ValueError) as error:
             raise JournalError(f"the ref {name} cannot be read: {error}") from error
         if isinstance(target, str):
-            raise JournalError(f"the ref {name} is a symbolic ref to {target}, where the id of a commit should be")
+            raise JournalError(f"the ref {name} is a symbolic ref to {target}, but should hold the id of a commit")
         return str(target)
 
     def read_commit_tree(self, commit: str, what: str) -> str:

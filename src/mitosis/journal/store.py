@@ -149,7 +149,7 @@ class Store(ReadOnlyStore):
         for file, oid in files.items():
             mode, _ = entries.get(raw_name(file), (BLOB_MODE, b""))
             if mode == TREE_MODE:
-                raise JournalError(f"{where}{file} in the journal is a folder, where a file should be")
+                raise JournalError(f"{where}{file} in the journal is a folder, but should be a file")
             if oid is None:
                 entries.pop(raw_name(file), None)
             else:
@@ -157,7 +157,7 @@ class Store(ReadOnlyStore):
         for folder, inner in folders.items():
             mode, raw = entries.get(raw_name(folder), (TREE_MODE, b""))
             if mode != TREE_MODE:
-                raise JournalError(f"{where}{folder} in the journal is a file, where a folder should be")
+                raise JournalError(f"{where}{folder} in the journal is a file, but should be a folder")
             tree = self.edit_tree(raw.hex() or None, inner, f"{where}{folder}/")
             if tree == EMPTY_TREE:
                 entries.pop(raw_name(folder), None)
@@ -298,7 +298,7 @@ class Store(ReadOnlyStore):
             tree = self.read_commit_tree(commit, what)
             entry = self.read_tree(tree, "").get(layout.FORMAT_FILE)
             if entry is None or entry.is_tree:
-                raise JournalError(f"{what} points to {commit}, which is no journal: it does not say its format")
+                raise JournalError(f"{what} points to {commit}, which is not a journal: it does not say its format")
             if entry.oid != _FORMAT_OID:
                 _refuse_format(what, self.read_blob(entry.oid, layout.FORMAT_FILE, _FORMAT_LIMIT_BYTES))
         return Snapshot(commit, tree)
@@ -389,7 +389,7 @@ def _naming_remedy(what: str) -> Iterator[None]:
         if what != layout.JOURNAL_REF:
             raise
         reason = str(error).partition("\n")[0]
-        raise JournalError(f"{reason}\n`mitosis verify` shows the command that mends it.") from error
+        raise JournalError(f"{reason}\n`mitosis verify` shows the command that repairs it.") from error
 
 
 def _refuse_format(what: str, text: bytes) -> None:

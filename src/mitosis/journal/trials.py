@@ -149,7 +149,7 @@ def forget(store: Store, index: Index, key: str, identity: Identity) -> TrialRec
     Args:
         store: of the journal.
         index: of the journal.
-        key: of the trial, or any unique beginning of it.
+        key: of the trial, or any unique prefix of it.
         identity: author and committer of the journal's commit.
 
     Returns:

@@ -54,7 +54,7 @@ class Kernel:
         try:
             self._folder = PrivateFolder()
         except NoPrivateFolder as error:
-            raise KernelNotStarted(f"there is no folder to be had for its sockets ({error})", "") from error
+            raise KernelNotStarted(f"there is no usable folder for its sockets ({error})", "") from error
         try:
             self.process = KernelProcess(self._folder, cwd, setup)
         except OSError as error:

@@ -84,7 +84,7 @@ def _unpack(data: bytes, where: str) -> dict[str, Any]:
     except Exception as error:  # msgpack raises several unrelated classes for bytes that are not msgpack
         raise BadRecord(where, f"it is not msgpack ({error.__class__.__name__}: {error})") from error
     if not isinstance(fields, dict):
-        raise BadRecord(where, f"it holds {type(fields).__name__} where a mapping should be")
+        raise BadRecord(where, f"it holds {type(fields).__name__} instead of a mapping")
     version = fields.pop("format", None)
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise BadRecord(where, "it does not say its format")

@@ -41,7 +41,7 @@ class Kind(Enum):
     MOMENT = "moment"
     """ISO 8601 with an offset."""
     ID = "id"
-    """Hexadecimal digits, of which any unique beginning will do."""
+    """Hexadecimal digits, of which any unique prefix will do."""
 
 
 _COLUMNS: dict[str, tuple[Kind, Callable[[TrialRecord], Scalar]]] = {

@@ -166,7 +166,7 @@ def _unusable(template: Template, problem: str) -> ConfigError:
     return ConfigError(
         template.config,
         f"the template `{template.name}` cannot be used\n    {problem}\n"
-        "Mend it, or take the key out to have the page that mitosis makes.",
+        "Fix it, or remove the key to use mitosis's own page.",
         key=KEY,
     )
 

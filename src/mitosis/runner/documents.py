@@ -125,7 +125,7 @@ class Saver:
                 return render_page(self.notebook, facts, template)
             except Exception as error:
                 problem = describe_template_error(error, template)
-                warning = f"the template {template.name} failed, so the page has the look of mitosis: {problem}"
+                warning = f"the template {template.name} failed, so the page looks like mitosis's own: {problem}"
                 self.warn(warning)
                 warnings = (*facts.record.warnings, warning)
                 facts = dataclasses.replace(facts, record=facts.record.with_changes(warnings=warnings))

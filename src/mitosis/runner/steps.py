@@ -85,7 +85,7 @@ class Steps:
                 except KernelDied as death:
                     failure = Failure("kernel", str(death), step=planned.step.name)
                 except AnswerFailed as error:
-                    message = f"mitosis failed to look at it: {error.reason}"
+                    message = f"mitosis failed to inspect it: {error.reason}"
                     failure = Failure("mitosis", message, step=planned.step.name)
                 interruption = self.signals.interruption(planned.step.name)
                 if interruption is not None:
@@ -175,7 +175,7 @@ class Steps:
         was = f"from {recorded.summary} to {now}" if now != recorded.summary else f"which still looks like {now}"
         message = (
             f"it changed the value of `{recorded.step}.{name}`, {was}, so that `{recorded.step}` would not run with "
-            "what is recorded; let it change a copy"
+            "what is recorded; have it change a copy"
         )
         if self.loader.is_debug:
             self.warn(f"step `{step}`: {message}")

@@ -138,9 +138,9 @@ class Trial:
         journal = self._journal = Journal(self._settled.repository)
         try:
             for earlier in record_ends(journal):
-                self._progress.warn(f"the end of trial {earlier.key} is recorded now: {earlier.status}")
+                self._progress.warn(f"the end of trial {earlier.key} is now recorded: {earlier.status}")
         except MitosisError as error:
-            self._progress.warn(f"the end of an earlier trial could still not be recorded: {error}")
+            self._progress.warn(f"the end of an earlier trial still could not be recorded: {error}")
         started = journal.start(record, self._loader.variants, self._environment.text, self._settled.identity)
         for changed in started.changed:
             self._warn(str(changed))

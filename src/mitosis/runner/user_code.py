@@ -95,7 +95,7 @@ class Loader:
             raise ExperimentError(f"{death}\nIt was about to evaluate the parameters; no step ran.") from death
         except AnswerFailed as failure:
             raise ExperimentError(
-                f"the experiment's code or values cannot be looked at: {failure.reason}\n"
+                f"the experiment's code or values cannot be inspected: {failure.reason}\n"
                 f"It happened in `{failure.question}`; no step ran."
             ) from failure
         self.variants = tuple(self._variants(values))
@@ -214,8 +214,8 @@ class Loader:
             committed = imported_elsewhere(repository, head.commit, imported, folders, self._source_folders(root))
             if committed is not None:
                 self._warn(
-                    f"step `{described.name}` runs {path}, not {committed} of this repository: its code is not "
-                    "the commit's (install the repository in editable mode, or uninstall the copy)"
+                    f"step `{described.name}` runs {path}, not {committed} of this repository, so its code is "
+                    "not the commit's (install the repository in editable mode, or uninstall the copy)"
                 )
         if path.is_relative_to(root) and not any(path.is_relative_to(folder) for folder in folders):
             return path.relative_to(root).as_posix()

@@ -160,7 +160,7 @@ def _check_contents(
     if outputs is not None:
         findings.counts["outputs"] = outputs.checked
         if outputs.elsewhere:
-            what = f"the outputs of {outputs.elsewhere} trials are on other machines, and were not looked at"
+            what = f"the outputs of {outputs.elsewhere} trials are on other machines, and were not checked"
             findings.info("output", str(trials_folder), what)
     return contents
 

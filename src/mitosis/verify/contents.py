@@ -196,7 +196,8 @@ class ContentsReader:
         contents, where = self._contents, f"trial {record.key}"
         _used(contents.environment_uses, record.environment, record.key)
         if not layout.COMMIT_PATTERN.fullmatch(record.commit):
-            self._findings.error("commit", where, f"{record.commit!r:.60} is no commit", f"mitosis show {record.key}")
+            what = f"{record.commit!r:.60} is not a commit"
+            self._findings.error("commit", where, what, f"mitosis show {record.key}")
         for parameter in record.parameters:
             if parameter.kind != "lookup" or not parameter.tracked:
                 continue
@@ -266,7 +267,7 @@ class ContentsReader:
         if _SHORTENED.fullmatch(name):
             return
         if not layout.is_component(name):
-            self._findings.error("path", path, "mitosis writes no name like that", who_wrote(path))
+            self._findings.error("path", path, "mitosis never writes such a name", who_wrote(path))
 
     # --- environments -----------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ def check_notes(journal: Journal, contents: Contents, findings: Findings) -> Non
     for commit, note in notes.items():
         if note.text is not None and not note.is_ours and commit not in commits_with_notes(contents):
             command = f"git notes --ref=mitosis show {commit}"
-            findings.info("note", f"the note on {commit}", "somebody wrote it by hand; nothing shares it", command)
+            findings.info("note", f"the note on {commit}", "somebody wrote it by hand; it is not shared", command)
 
 
 def commits_with_notes(contents: Contents) -> set[str]:
@@ -96,7 +96,7 @@ def _complaint(note: PresentNote | None) -> str:
         return "it is missing"
     if note.text is None:
         return "there are several" if len(note.paths) > 1 else "it cannot be read"
-    return "it does not tell what the journal does"
+    return "it does not agree with the journal"
 
 
 def check_index(journal: Journal, findings: Findings) -> None:
@@ -116,9 +116,10 @@ def check_symbolic_ref(repository: Repository, findings: Findings) -> None:
         return
     name = layout.SYMBOLIC_REF
     if target is None and ref_exists(repository, name):
-        findings.warning("ref", name, "it is no symbolic ref to the journal", f"git update-ref -d {name} && {REPAIR}")
+        what = "it is not a symbolic ref to the journal"
+        findings.warning("ref", name, what, f"git update-ref -d {name} && {REPAIR}")
     else:
-        what = "it is missing" if target is None else f"it leads to {target}, not to the journal"
+        what = "it is missing" if target is None else f"it points to {target}, not to the journal"
         findings.warning("ref", name, f"{what}; `git log refs/mitosis` does not work", REPAIR)
 
 
@@ -175,7 +176,7 @@ def repair_symbolic_ref(repository: Repository) -> str | None:
     if target == layout.JOURNAL_REF or (target is None and ref_exists(repository, layout.SYMBOLIC_REF)):
         return None
     repository.git("symbolic-ref", layout.SYMBOLIC_REF, layout.JOURNAL_REF)
-    return f"made {layout.SYMBOLIC_REF} lead to the journal"
+    return f"made {layout.SYMBOLIC_REF} point to the journal"
 
 
 def repair_locks_left(journal: Journal) -> list[str]:

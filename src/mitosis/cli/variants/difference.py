@@ -37,9 +37,9 @@ def diff(
 ) -> int:
     """Show how values differ, part by part.
 
-    With two variants, the one from the other. With one, what it is locked to from what the dictionary says now.
+    With two variants, compare them with each other. With one, compare its locked value with the dictionary's.
 
-    With --rev, the dictionaries of two commits: what was added, removed and changed.
+    With --rev, compare the dictionaries of two commits: what was added, removed and changed.
 
     Args:
         target: STEP.PARAM; with --rev also STEP, or nothing for all.
@@ -172,7 +172,7 @@ def _present_meaning(
         raise UnknownName(str(name), "is neither locked nor in the lookup dictionary", known)
     other = f"; it has been called {' and '.join(f'`{other}`' for other in other_names)}, too" if other_names else ""
     there = [renamed for renamed in map(str, map(name.renamed, other_names)) if renamed in known]
-    reason = f"is locked, but the lookup dictionary does not have it any more{other}"
+    reason = f"is locked, but the lookup dictionary no longer has it{other}"
     raise UnknownName(str(name), reason, there or known)
 
 
@@ -181,7 +181,7 @@ def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), i
 
     comparison = compare_values(one, other)
     for function in functions:
-        print_line(clean(f"{indent}{function} has another body"))
+        print_line(clean(f"{indent}{function} has a different body"))
     if not comparison.differences:
         print_line(f"{indent}(the value is the same)" if functions else f"{indent}no difference")
         return

@@ -82,7 +82,7 @@ def _facts(status: VariantStatus, origin: LockOrigin | None) -> Iterator[str]:
         by = f", by trial {origin.trial}" if origin.trial else ""
         yield clean(f"locked {when} by {origin.author}{at}{by}")
     for new in status.remarks.new_names:
-        yield clean(f"called {new} now")
+        yield clean(f"now called {new}")
     for old in status.old_names:
         yield clean(f"was called {old}")
     for reason in status.remarks.reasons:
