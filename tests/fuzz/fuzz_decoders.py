@@ -40,10 +40,9 @@ from mitosis.errors.repository import UnreadableObject
 from mitosis.git.objects import GitObject, inflate
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.messages import ended_message, note_line, started_message
+from mitosis.journal.messages import ended_message, note_line, render_blob, started_message
 from mitosis.journal.notes import note_of, parse_note
-from mitosis.journal.reading import Reader
-from mitosis.journal.render import render_blob
+from mitosis.journal.objects import iter_changes
 from mitosis.journal.store import Store
 from mitosis.records.codec import decode_trial, encode_trial, read_started
 from mitosis.records.trial import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
@@ -348,17 +347,15 @@ def read_tree(data: bytes) -> None:
     entries = repository.read_entries("1" * 40)
     written = b"".join(b"%s %s\0%s" % (mode, name, raw) for name, mode, raw in entries)
     demand(written == data, "a tree does not come back")
-    problems: list[BadRecord] = []
-    reader = Reader(Store(repository), "1" * 40, problems)
-    for record in reader.iter_trials(3, None):
-        demand(record.key == RECORD.key, "a record that nobody wrote")
-    repository.with_tree(data)
-    for _ in zip(reader.iter_variants(), range(50), strict=False):
-        pass
-    repository.with_tree(data)
-    reader.find_trials("5f")
-    for problem in problems:
+
+    def tell(problem: BadRecord, oid: str | None = None) -> None:
         clean(str(problem))
+
+    for path, _, _ in iter_changes(Store(repository), None, "1" * 40, "trials", limit=1000, tell=tell, once_each=True):
+        layout.parse_record_path(path)
+    repository.with_tree(data)
+    for path, _, _ in iter_changes(Store(repository), None, "1" * 40, "variants", limit=1000, tell=tell):
+        layout.parse_variant_path(path)
 
 
 def read_loose(data: bytes) -> None:

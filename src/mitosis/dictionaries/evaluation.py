@@ -110,7 +110,7 @@ def evaluate(
             done = collected.take(folder.path / "replies", left, end)
         left = [step for step in left if step.name not in done]
         if end.is_late and left:
-            reason = f"not evaluated, for others had used up the {time_limit_s:g} s"
+            reason = f"not evaluated, because others had used up the {time_limit_s:g} s"
             collected.add_trouble([step.name for step in left], reason, "", is_late=True)
             break
     return collected.evaluation()

@@ -35,7 +35,7 @@ _NAMES_LIMIT = 1_000_000
 """Parameters of a dictionary, and variants of a parameter."""
 _TEXT_LIMIT = 300
 _DETAILS_LIMIT = 20_000
-_HOLDS_PLACE = "it holds the path of the working tree in a long text or an array"
+_HOLDS_PLACE = "it contains the path of the working tree in a long string or an array"
 
 
 class _Trouble(Exception):
@@ -202,7 +202,7 @@ def _text_keys(mapping: Any) -> list[str]:
         _Trouble: it is no mapping, or has too many keys.
     """
     if not isinstance(mapping, Mapping) and not (hasattr(mapping, "keys") and hasattr(mapping, "__getitem__")):
-        raise _Trouble(f"this is {_with_article(type(mapping).__name__)}, where a dictionary should be")
+        raise _Trouble(f"this is {_with_article(type(mapping).__name__)}, but should be a dictionary")
     keys = list(itertools.islice(iter(mapping.keys()), _NAMES_LIMIT + 1))
     if len(keys) > _NAMES_LIMIT:
         raise _Trouble(f"it has more than {_NAMES_LIMIT:,} keys")

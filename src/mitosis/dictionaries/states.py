@@ -73,7 +73,7 @@ class State:
         """
         checked = "so that copy was checked" if self.index is None else "which was checked"
         found = [
-            f"trials import `{name}` from {path}, and not from this repository, {checked}: install the repository in "
+            f"trials import `{name}` from {path}, not from this repository, {checked}: install the repository in "
             "editable mode (pip install -e .), or uninstall the copy"
             for name, path in evaluation.elsewhere.items()
         ]
@@ -188,7 +188,7 @@ def resolve_commit(repository: Repository, text: str) -> str:
     """
     with contextlib.suppress(GitError):
         return repository.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}").strip()
-    raise UnknownRevision(text, "git knows no commit of that name")
+    raise UnknownRevision(text, "git knows no commit by that name")
 
 
 def resolve_range(repository: Repository, text: str) -> tuple[str, str]:

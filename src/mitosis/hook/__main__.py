@@ -1,8 +1,8 @@
 """What the pre-commit hook runs: `python -m mitosis.hook [--strict]`.
 
 It warns when a commit would change what a locked variant means. Only a strict hook stops the commit, and only for that;
-whatever else is wrong takes one line on standard error, and the commit goes on. Imports are where they are needed, for
-most commits touch nothing that matters.
+whatever else is wrong takes one line on standard error, and the commit continues. Imports are where they are needed,
+because most commits touch nothing that matters.
 """
 
 from __future__ import annotations
@@ -143,9 +143,9 @@ def _tell(report: Report, is_strict: bool) -> int:
         names = ", ".join(f"`{change.name}`" for change in changes if change.is_breaking)
         _say([f"Trials with {names} will be refused. Give the new value its own name, or restore the locked one."])
     if report.breaks and is_strict:
-        _say(["The commit is stopped, for the hook is strict; `git commit --no-verify` goes on without it."])
+        _say(["The commit is stopped because the hook is strict; `git commit --no-verify` commits without it."])
         return _STOPPED
-    _say(["This is only a warning: the commit goes on."])
+    _say(["This is only a warning: the commit continues."])
     return 0
 
 
@@ -161,7 +161,7 @@ def _time_limit(repository: Repository) -> float:
     with contextlib.suppress(ValueError):
         if float(text) > 0:  # which "nan" is not
             return min(float(text), _LONGEST_LIMIT_S)
-    _say([f"mitosis: {TIME_LIMIT_KEY} is {text!r}, where a number of seconds should be; it is {TIME_LIMIT_S:g}"])
+    _say([f"mitosis: {TIME_LIMIT_KEY} is {text!r}, but should be a number of seconds; using {TIME_LIMIT_S:g}"])
     return TIME_LIMIT_S
 
 

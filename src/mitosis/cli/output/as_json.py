@@ -10,9 +10,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from mitosis.errors.base import MitosisError
+from mitosis.errors.base import ExitStatus, MitosisError, of_signal
 from mitosis.errors.journal import NotRecorded
-from mitosis.exit_status import ExitStatus, of_signal
 from mitosis.records.view import View
 
 if TYPE_CHECKING:
