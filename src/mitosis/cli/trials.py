@@ -10,8 +10,7 @@ from cyclopts import Parameter
 from mitosis.cli import completers
 from mitosis.cli.arguments import Key
 from mitosis.cli.output.table import print_line, print_problems, print_unmerged, print_warning
-from mitosis.cli.output.trial_state import Meanings
-from mitosis.cli.output.trial_table import print_trials
+from mitosis.cli.output.trial_table import Meanings, print_trials
 from mitosis.cli.output.trial_text import describe_trial
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.usage import UsageError

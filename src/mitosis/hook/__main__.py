@@ -47,12 +47,8 @@ def main(arguments: Sequence[str]) -> int:
     warnings.simplefilter("ignore")
     try:
         return _check("--strict" in arguments)
-    except GitError as error:
-        reason = error.summary
-    except MitosisError as error:
-        reason = str(error)
-    except OSError as error:  # a full disk, or a folder that cannot be written to
-        reason = str(error)
+    except (MitosisError, OSError) as error:  # OSError: a full disk, or a folder that cannot be written to
+        reason = error.summary if isinstance(error, GitError) else str(error)
     except KeyboardInterrupt:
         return _INTERRUPTED
     _say([f"mitosis: locked variants are not checked: {_first_line(reason)}"])
