@@ -107,7 +107,7 @@ def parse_config(text: str, path: Path, *, steps_needed: bool = True) -> Config:
             raise ConfigError(path, f"unknown key `{key}`: {hint}", key="tool.mitosis")
     if steps_needed and "steps" not in table:
         raise ConfigError(
-            path, "no steps are registered, for there is no table [tool.mitosis.steps]\n" + _lines_to_add(path)
+            path, "no steps are registered, because there is no table [tool.mitosis.steps]\n" + _lines_to_add(path)
         )
     steps = _table(path, table, "steps", "tool.mitosis.steps")
     return Config(
@@ -261,7 +261,7 @@ def _table(path: Path, parent: Mapping[str, Any], name: str, key: str) -> Mappin
     """The table `name` of `parent`; an empty one where there is none."""
     table = parent.get(name, {})
     if not isinstance(table, dict):
-        raise ConfigError(path, f"this is {_kind(table)}, where a table should be", key=key)
+        raise ConfigError(path, f"this is {_kind(table)}, but should be a table", key=key)
     return table
 
 
@@ -271,8 +271,8 @@ def _read_step(path: Path, name: str, entry: object) -> StepConfig:
     if isinstance(entry, dict):
         raise ConfigError(
             path,
-            'this is a table, where a list of two strings should be: ["module:callable", "module:lookup_dict"]\n'
-            "A step's name cannot hold a dot.",
+            'this is a table, but should be a list of two strings: ["module:callable", "module:lookup_dict"]\n'
+            "A step's name cannot contain a dot.",
             key=key,
         )
     if not isinstance(entry, list) or len(entry) != 2 or not all(isinstance(item, str) for item in entry):
@@ -283,13 +283,13 @@ def _read_step(path: Path, name: str, entry: object) -> StepConfig:
         else:
             given = _kind(entry)
         raise ConfigError(
-            path, f'this is {given}, where two strings should be: ["module:callable", "module:lookup_dict"]', key=key
+            path, f'this is {given}, but should be two strings: ["module:callable", "module:lookup_dict"]', key=key
         )
     for reference in entry:
         if not is_reference(reference):
             raise ConfigError(
                 path,
-                f"`{reference}` is no reference: it should look like `package.module:name` "
+                f"`{reference}` is not a reference: it should look like `package.module:name` "
                 "or `package.module:Class.name`",
                 key=key,
             )
@@ -307,8 +307,11 @@ def _check_step_name(path: Path, name: str, key: str) -> None:
         for character in name:
             if character in ".=+" or character.isspace() or not character.isprintable():
                 shown = character if character in ".=+" else ascii(character)[1:-1]
-                shown = "a blank" if character == " " else f"`{shown}`"
-                broken = f"a step's name cannot hold {shown}: it is written `step.param=value`, and steps join with `+`"
+                shown = "a space" if character == " " else f"`{shown}`"
+                broken = (
+                    f"a step's name cannot contain {shown}: parameters are written `step.param=value`, and steps are "
+                    "joined with `+`"
+                )
                 break
     if broken:
         raise ConfigError(path, broken, key=key)
@@ -342,23 +345,23 @@ def _is_dpi(value: object) -> bool:
 
 
 _VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
-    "trials-folder": (_is_text, 'the path of a folder should be here, such as "trials"'),
+    "trials-folder": (_is_text, 'this should be the path of a folder, such as "trials"'),
     "pythonpath": (
         _are_folders,
-        'a list of folders should be here, relative to this file, such as ["."] or ["src"]',
+        'this should be a list of folders, relative to this file, such as ["."] or ["src"]',
     ),
-    "remote": (_is_remote, 'the name of a remote of git should be here, such as "origin"'),
-    "auto-push": (lambda value: isinstance(value, bool), "true or false should be here"),
+    "remote": (_is_remote, 'this should be the name of a git remote, such as "origin"'),
+    "auto-push": (lambda value: isinstance(value, bool), "this should be true or false"),
     "hook": (
         lambda value: value in HOOK_SETTINGS,
-        '"warn", "strict" or "off" should be here: whether a commit that changes a locked variant passes with a '
-        "warning, is stopped, or is not looked at",
+        'this should be "warn", "strict" or "off": whether a commit that changes a locked variant passes with a '
+        "warning, is stopped, or is not checked",
     ),
-    "figure-dpi": (_is_dpi, f"a number of pixels per inch should be here, from {FIGURE_DPI[0]} to {FIGURE_DPI[1]}"),
-    "figure-format": (lambda value: value in FIGURE_FORMATS, '"png" or "svg" should be here'),
+    "figure-dpi": (_is_dpi, f"this should be a number of pixels per inch, from {FIGURE_DPI[0]} to {FIGURE_DPI[1]}"),
+    "figure-format": (lambda value: value in FIGURE_FORMATS, 'this should be "png" or "svg"'),
     "template": (
         _is_text,
-        "the folder of a template should be here, relative to this file, or the name of one that is installed, such as "
+        "this should be the folder of a template, relative to this file, or the name of an installed one, such as "
         '"lab"',
     ),
 }

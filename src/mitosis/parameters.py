@@ -86,7 +86,7 @@ def parse_variant(word: str) -> VariantName:
     step, dot, name = target.partition(".")
     if not equals or not dot or not step or not name:
         raise MalformedParameter(
-            _shell_word(word), "it names no variant", "Write it as step.param=variant, without blanks around the `=`."
+            _shell_word(word), "it names no variant", "Write it as step.param=variant, without spaces around the `=`."
         )
     return VariantName(step, name, variant)
 
@@ -128,7 +128,7 @@ def _parse_one(
     form = f"Write it as {flag} {example_step}param={text_name}"
     target, equals, text = word.partition("=")
     if not equals:
-        raise MalformedParameter(option, "it has no `=`", f"{form}, without blanks around the `=`.")
+        raise MalformedParameter(option, "it has no `=`", f"{form}, without spaces around the `=`.")
     tracked = not target.startswith("+")
     target = target.removeprefix("+")
     if module:
@@ -164,7 +164,7 @@ def _parse_one(
             raise MalformedParameter(
                 option,
                 "the expression is empty",
-                f"For the empty string write -e {shown}='\"\"', for no value -e {shown}=None",
+                f"For an empty string write -e {shown}='\"\"', for no value -e {shown}=None",
             )
         _check_expression(shown, text)
     elif not text:
@@ -174,7 +174,7 @@ def _parse_one(
             raise MalformedParameter(
                 option,
                 f"the name `{recorded[:_SHOWN_LIMIT]}...` is too long to be recorded",
-                f"Names of steps, parameters and variants have at most {MAX_NAME_BYTES} bytes.",
+                f"Names of steps, parameters and variants can have at most {MAX_NAME_BYTES} bytes.",
             )
     return ParameterArgument(step, name, kind, text, tracked)
 

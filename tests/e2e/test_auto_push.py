@@ -50,5 +50,5 @@ def test_missing_network_only_warns(project: Path, hub: Path, mitosis: Mitosis, 
 def test_remote_that_is_configured_and_not_there_only_warns(hub: Path, commit: Commit, mitosis: Mitosis) -> None:
     commit({"pyproject.toml": f'{PYPROJECT}\n[tool.mitosis]\nremote = "lap"\nauto-push = true\n'})
     done = mitosis(*SLOW)
-    said = "! not pushed to lap: `lap` is no remote of this repository; `mitosis push` sends it later"
+    said = "! not pushed to lap: `lap` is not a remote of this repository; `mitosis push` sends it later"
     assert done.stderr.splitlines()[-1] == said

@@ -15,7 +15,7 @@ from mitosis.records.trial import TrialRecord
 from support.e2e import write
 from support.variants import ADA, ENVIRONMENT, LAB, STEPS, Lab, make_lab, variant
 
-SOUND = "every locked variant means what it did"
+SOUND = "every locked variant still means the same"
 THE_RANGE_IS_SOUND = "none changes what a locked variant means"
 
 
@@ -84,7 +84,7 @@ def test_what_only_lacks_variants_or_changes_functions_does_not_fail(lab: Lab) -
     said = lab.mitosis("check")
     assert said.lines[:2] == [
         "the working tree lacks variants that are locked",
-        "    my_exp.frequency=fast   10 → not in the dictionary any more   (0 trials used the locked value)",
+        "    my_exp.frequency=fast   10 → no longer in the dictionary   (0 trials used the locked value)",
     ]
     assert "the working tree changes functions that locked variants name" in said.lines
     assert any(line.startswith("    my_exp.f=low   lab:low") for line in said.lines)
@@ -98,7 +98,7 @@ def test_conflict_fails_and_is_told_with_the_command_that_resolves_it(lab: Lab) 
     other = lab.give_meaning("slow", 3)
     digests = sorted((variant("slow", 1).digest, other.digest))
     said = lab.mitosis("check", status=1)
-    assert said.lines[0] == "the working tree has variants of which several meanings are recorded"
+    assert said.lines[0] == "the working tree has variants with several recorded meanings"
     assert re.fullmatch(r"    my_exp\.frequency=slow   [13] or [13]   \(1 trial used one of them\)", said.lines[1])
     assert said.lines[2].startswith("        mitosis variants resolve my_exp.frequency=slow --keep ")
     [change] = check_json(lab, status=1)["changes"]
@@ -140,10 +140,8 @@ def test_step_that_is_registered_no_more_has_its_variants_told(lab: Lab) -> None
         "my_exp.noise=low",
     ]
     assert [line.split()[0] for line in said.lines[1:6]] == names
-    assert said.lines[4].endswith("   1 → its step is not registered any more   (1 trial used the locked value)")
-    assert {change["reason"] for change in check_json(lab, status=0)["changes"]} == {
-        "its step is not registered any more"
-    }
+    assert said.lines[4].endswith("   1 → its step is no longer registered   (1 trial used the locked value)")
+    assert {change["reason"] for change in check_json(lab, status=0)["changes"]} == {"its step is no longer registered"}
 
 
 def test_dictionary_that_cannot_be_imported_is_told_with_a_status_of_its_own(lab: Lab) -> None:
@@ -172,7 +170,7 @@ def test_state_without_steps_lacks_all_that_is_locked(lab: Lab) -> None:
         "my_exp.frequency=slow",
         "my_exp.noise=low",
     ]
-    assert "its step is not registered any more" in said.lines[1]
+    assert "its step is no longer registered" in said.lines[1]
     assert set(lab.mitosis("variants", "--changed", status=1).rows) == set(lab.mitosis("variants").rows)
     (lab.folder / "pyproject.toml").unlink()
     assert lab.mitosis("check").lines == said.lines
@@ -218,7 +216,7 @@ def test_installed_copy_is_named_whatever_is_checked(lab: Lab, tmp_path: Path, m
     said = lab.mitosis("check", status=1)
     assert "    my_exp.frequency=slow   1 → 2   (1 trial used 1)" in said.lines
     remedy = "install the repository in editable mode (pip install -e .), or uninstall the copy"
-    copy = f"! trials import `lab` from {packages / 'lab.py'}, and not from this repository"
+    copy = f"! trials import `lab` from {packages / 'lab.py'}, not from this repository"
     assert said.err.splitlines() == [f"{copy}, so that copy was checked: {remedy}"]
     set_slow(lab, 3)
     for words in (("--staged",), ("HEAD",), ("HEAD~1..",)):
@@ -301,8 +299,8 @@ def test_words_that_are_too_many_point_to_the_help_of_the_command(lab: Lab) -> N
 
 def test_what_cannot_be_checked_is_refused(lab: Lab) -> None:
     for words, said in (
-        (("nothing",), "git knows no commit of that name"),
-        (("nothing..HEAD",), "git knows no commit of that name"),
+        (("nothing",), "git knows no commit by that name"),
+        (("nothing..HEAD",), "git knows no commit by that name"),
         (("HEAD...HEAD",), "two dots"),
         (("HEAD:lab.py",), "git knows no commit"),
         (("--", "--help"), "git knows no commit"),

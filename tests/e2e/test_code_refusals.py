@@ -75,13 +75,13 @@ def test_key_that_is_no_text_is_told_from_the_name_that_looks_like_it(refused: R
     commit({"lab/__init__.py": code + "def run(level=1, only=1):\n    return {'main': 1}\n"})
     message = refused("my_exp", "-p", "my_exp.level=1")
     assert (
-        "`level` has no variant `1` in lab:lookup_dict\n    it has: x\n    its keys that are no texts: 1, 2\n"
+        "`level` has no variant `1` in lab:lookup_dict\n    it has: x\n    its keys that are not strings: 1, 2\n"
         in message
     )
-    assert "Its key 1 is of type `int`, and names are texts: write it as '1' there." in message
+    assert "Its key 1 is of type `int`, and names are strings: write it as '1' there." in message
     assert "Did you mean" not in message
     message = refused("my_exp", "-p", "my_exp.only=three")
-    assert "`only` has no variant `three` in lab:lookup_dict\n    its keys that are no texts: None" in message
+    assert "`only` has no variant `three` in lab:lookup_dict\n    its keys that are not strings: None" in message
     assert "names are texts" not in message
 
 
@@ -219,7 +219,7 @@ def test_variant_given_as_an_expression_is_told_how(refused: Refused) -> None:
 
 
 def test_step_that_lacks_the_data_of_another_is_told_so(refused: Refused) -> None:
-    assert "or run a step before it whose data it is" in refused("fit", "-p", "fit.kind=sum")
+    assert "or run a step before it that returns it as its data" in refused("fit", "-p", "fit.kind=sum")
 
 
 def test_module_without_a_lookup_dictionary_runs_unless_one_is_needed(

@@ -140,7 +140,7 @@ def test_inner_step_without_data_whose_successor_does_without(
 ) -> None:
     commit(steps("def run():\n    return {'other': 1}\n"))
     done = mitosis("one", "two")
-    assert 'step `one`: its result has no "data": `two` is called without' in done.stderr
+    assert 'step `one`: its result has no "data": `two` is called without it' in done.stderr
     assert 'step `one`: its result has no "main"' in done.stderr
     assert len(only_record().warnings) == 2
 
@@ -310,7 +310,7 @@ def test_end_that_cannot_be_recorded_is_kept_and_recorded_by_the_next_trial(
     assert record.status == "running"
     assert f"trial {record.key} finished, but that is not recorded yet" in mitosis("list").stderr
     done = mitosis(*words, "one.breaks=False")
-    assert f"the end of trial {record.key} is recorded now: finished" in done.stderr
+    assert f"the end of trial {record.key} is now recorded: finished" in done.stderr
     assert [(found.status, found.main) for found in records()] == [("finished", 7), ("finished", 7)]
     assert [output.path for output in records()[-1].outputs] != []
     assert "not recorded yet" not in mitosis("list").stderr

@@ -25,9 +25,9 @@ STEP = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n'
 LAB = 'lookup_dict = {"frequency": {"fast": 10, "slow": 1}}\n'
 CHANGED = LAB.replace('"slow": 1', '"slow": 2')
 HEAD_LINE = "mitosis: this commit changes what locked variants mean"
-END_OF_WARNING = "This is only a warning: the commit goes on."
+END_OF_WARNING = "This is only a warning: the commit continues."
 ACCEPT = "If the variants still mean the same with these functions: mitosis lock --accept-functions"
-RESTORE = "Restore the variants, or give them a newer name or retire them: mitosis variants rename, or retire"
+RESTORE = "Restore the variants, or rename or retire them: mitosis variants rename, or retire"
 END = [
     "Trials with `my_exp.frequency=slow` will be refused. Give the new value its own name, or restore the locked one.",
     END_OF_WARNING,
@@ -183,7 +183,7 @@ def test_the_configured_strictness_stops_the_commit(lab: Lab, git: Git) -> None:
     stopped = lab.commit()
     assert (stopped.status, stopped.said[:3]) == (1, WARNING[:3])
     assert stopped.said[3:] == [
-        "The commit is stopped, for the hook is strict; `git commit --no-verify` goes on without it."
+        "The commit is stopped because the hook is strict; `git commit --no-verify` commits without it."
     ]
     assert git("rev-parse", "HEAD", cwd=lab.folder) == before
     assert git("diff", "--cached", "--name-only", cwd=lab.folder) == "lab/__init__.py\n"
@@ -345,14 +345,15 @@ def test_a_dictionary_that_takes_too_long_takes_one_line(lab: Lab) -> None:
         if "importing" in line:
             break
         lab.do("reset", "--soft", "HEAD~1")
-    assert line == f"mitosis: not checked: step `my_exp`: importing `lab` took longer than {limit_s:g} s and was ended"
+    late = f"importing `lab` took longer than {limit_s:g} s and was stopped"
+    assert line == f"mitosis: not checked: step `my_exp`: {late}"
 
 
 def test_a_time_limit_that_is_none_is_told(lab: Lab) -> None:
     lab.do("config", "mitosis.hookTimeLimit", "nan")
     lab.stage({"lab/__init__.py": LAB + "x = 1\n"})
     assert lab.commit() == Outcome(
-        0, ["mitosis: mitosis.hookTimeLimit is 'nan', where a number of seconds should be; it is 30"]
+        0, ["mitosis: mitosis.hookTimeLimit is 'nan', but should be a number of seconds; using 30"]
     )
 
 
@@ -412,7 +413,7 @@ def test_a_removed_variant_is_told_once_and_stops_nobody(lab: Lab) -> None:
         0,
         [
             "mitosis: this commit lacks variants that are locked",
-            "    my_exp.frequency=slow   1 → not in the dictionary any more   (0 trials used the locked value)",
+            "    my_exp.frequency=slow   1 → no longer in the dictionary   (0 trials used the locked value)",
             RESTORE,
             END_OF_WARNING,
         ],
@@ -511,7 +512,7 @@ def test_a_commit_that_registers_no_step_any_more_is_told_once_and_stops_nobody(
     outcome = lab.commit()
     assert outcome.status == 0
     assert outcome.said[0] == "mitosis: this commit lacks variants that are locked"
-    assert "its step is not registered any more" in outcome.said[1]
+    assert "its step is no longer registered" in outcome.said[1]
     lab.stage({"pyproject.toml": "[tool.other]\nname = 2\n"})
     assert lab.commit() == Outcome(0, [])
 

@@ -40,5 +40,5 @@ def test_widgets_that_make_no_sense_cost_warnings_at_most(
         assert f"after message {number}" in done.stdout
         assert f"after message {number}" in page
     (warning,) = record.warnings  # of the last one
-    assert "`comm_open` that makes no sense was passed over (KeyError: '_model_module')" in warning
+    assert "`comm_open` that makes no sense was ignored (KeyError: '_model_module')" in warning
     assert "! step `my_exp`: a message `comm_open` that makes no sense" in done.stderr

@@ -67,7 +67,7 @@ def test_html_leaves_no_notebook_and_no_link_to_one(
     assert not [link for link in links if "notebook" in link]
     assert "the notebook" not in page.get_text()
     assert {Path(output.path).name for output in record.outputs} == names_in(folder) - WITH_PAGE | {record.page}
-    assert "all is well" in mitosis("verify", "--outputs").stdout
+    assert "no problems found" in mitosis("verify", "--outputs").stdout
     assert mitosis("open", record.key).stdout.strip() == told["page"]
     monkeypatch.chdir(project)
     assert library.load_trial_data(record.key) == [{"main": 5000}]
@@ -143,7 +143,7 @@ def test_ipynb_makes_no_page_and_says_where_the_notebook_is(
     opened = mitosis("open", record.key)
     assert opened.stdout.strip() == str(notebook)
     assert "has no page" in opened.stderr
-    assert "all is well" in mitosis("verify", "--outputs").stdout
+    assert "no problems found" in mitosis("verify", "--outputs").stdout
     for command in ("list", "show"):
         assert record.key[:6] in mitosis(*([command, record.key] if command == "show" else [command])).stdout
     monkeypatch.chdir(project)

@@ -67,7 +67,7 @@ def test_a_page_leads_to_the_next_iteration_once_there_is_one(
     found = pages(project)
     assert [following(project, found[name]) for name in (first, second, third)] == [second, third, None]
 
-    assert "all is well" in mitosis("verify", "--outputs").stdout
+    assert "no problems found" in mitosis("verify", "--outputs").stdout
     key = next(record.key for record in records() if record.page == second)
     mitosis("forget", key, "--outputs")
     assert following(project, found[first]) == third

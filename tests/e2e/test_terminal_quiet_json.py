@@ -110,7 +110,7 @@ def test_json_of_a_failure_has_its_place(mitosis: Mitosis, commit: Commit) -> No
         (("my_exp", "-e", "my_exp.amplitude=("), "BadExpression", "is not valid Python"),
         (("my_exp",), "SignatureMismatch", "step `my_exp` needs `amplitude`, `frequency`"),
         (("my_exp", "--no-such-option"), "UsageError", "Unknown option"),
-        ((), "NoStep", "no step is given"),
+        ((), "NoStep", "no step was given"),
     ],
 )
 def test_json_of_a_refusal_says_what_standard_error_says(

@@ -124,4 +124,4 @@ def test_json_says_that_the_time_was_over(commit: Commit, time_out: TimeOut) -> 
 @pytest.mark.parametrize("given", ["0", "nan"])
 def test_time_that_is_none_is_refused(mitosis: Mitosis, given: str) -> None:
     done = mitosis("my_exp", f"--timeout={given}", status=2)
-    assert "is no time that steps could take" in done.stderr
+    assert "is not a time that steps can take" in done.stderr

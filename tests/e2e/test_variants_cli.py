@@ -114,22 +114,22 @@ def test_dictionary_that_cannot_be_imported_is_not_said_to_have_no_variants(lab:
     lab.write({"lab.py": "import nothing_of_that_name\n"})
     said = lab.mitosis("variants", "my_exp")
     assert said.out.startswith("no variants")
-    assert said.out.endswith("are locked, and what the dictionaries have could not be found out\n")
+    assert said.out.endswith("are locked, and what the dictionaries contain could not be determined\n")
     assert "nothing_of_that_name" in said.err
 
 
 def test_changed_lists_problems_alone_and_says_what_is_different(locked: Lab) -> None:
     locked.lock({"low": {"scale": 0.01, "kernel": [1, 2]}}, "noise")
-    assert locked.mitosis("variants", "--changed").lines == ["every locked variant means what it did"]
+    assert locked.mitosis("variants", "--changed").lines == ["every locked variant still means the same"]
     locked.edit(("0.01", "0.05"), ('"slow": 1', '"slow": 2'), ('"fast": 10, ', ""))
     said = locked.mitosis("variants", "--changed", status=1)
     assert said.rows.keys() == {"my_exp.frequency=fast", "my_exp.frequency=slow", "my_exp.noise=low"}
     assert said.lines[4:] == [
-        "    my_exp.frequency=fast   10 → not in the dictionary any more   (0 trials used the locked value)",
+        "    my_exp.frequency=fast   10 → no longer in the dictionary   (0 trials used the locked value)",
         "    my_exp.frequency=slow   1 → 2   (1 trial used 1)",
         "    my_exp.noise=low   (0 trials used the locked value)",
         "        scale: 0.01 → 0.05",
-        "Restore the variants, or give them a newer name or retire them: mitosis variants rename, or retire",
+        "Restore the variants, or rename or retire them: mitosis variants rename, or retire",
     ]
     assert locked.mitosis("variants", "my_exp.noise", "--changed", status=1).rows.keys() == {"my_exp.noise=low"}
 
@@ -137,7 +137,7 @@ def test_changed_lists_problems_alone_and_says_what_is_different(locked: Lab) ->
 def test_value_that_can_never_be_locked_is_no_problem_until_its_name_is_locked(locked: Lab) -> None:
     locked.edit(('"slow": 1', '"slow": 1, "odd": lambda: 1'))
     assert locked.mitosis("variants").rows["my_exp.frequency=odd"].startswith("unlockable")
-    assert locked.mitosis("variants", "--changed").lines == ["every locked variant means what it did"]
+    assert locked.mitosis("variants", "--changed").lines == ["every locked variant still means the same"]
     locked.lock({"odd": 3})
     assert locked.mitosis("variants", "--changed", status=1).rows.keys() == {"my_exp.frequency=odd"}
 
@@ -241,7 +241,7 @@ def test_table_fits_the_terminal(locked: Lab) -> None:
     assert names == ["my_exp.frequency=fast", "my_exp.frequency=slow", "my_exp.noise=low", "my_exp.text=v"]
     assert "1 → 2" in lines[2]
     assert "'long text long" in lines[4]
-    assert "No room for" in lines[5]
+    assert "Not shown for lack of room:" in lines[5]
     assert "\x1b[33m!" in text
     assert max(map(len, lines)) <= 80
 
@@ -426,7 +426,7 @@ def test_locked_variant_that_the_dictionary_lacks_is_told_from_one_that_is_not_t
     locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
     locked.edit(('"slow": 1', '"gentle": 1'))
     said = locked.mitosis("variants", "diff", "my_exp.frequency", "slow", status=2)
-    assert "`my_exp.frequency=slow` is locked, but the lookup dictionary does not have it any more" in said.err
+    assert "`my_exp.frequency=slow` is locked, but the lookup dictionary no longer has it" in said.err
     assert "it has been called `gentle`, too\nDid you mean `my_exp.frequency=gentle`?" in said.err
     locked.write({"pyproject.toml": ""})
     said = locked.mitosis("variants", "diff", "my_exp.frequency", "slow", status=2)
@@ -441,7 +441,7 @@ def test_difference_names_functions_that_have_changed(lab: Lab) -> None:
     lab.mitosis("lock")
     assert lab.mitosis("variants", "diff", "my_exp.f", "low").lines == ["no difference"]
     lab.edit(("return 1", "return 2"))
-    changed = ["lab:low has another body", "(the value is the same)"]
+    changed = ["lab:low has a different body", "(the value is the same)"]
     assert lab.mitosis("variants", "diff", "my_exp.f", "low").lines == changed
     lab.commit({})
     assert lab.mitosis("variants", "diff", "--rev", "HEAD~1..").lines == [
@@ -477,7 +477,7 @@ def test_rename_says_what_to_do_and_the_listing_both_names(locked: Lab) -> None:
     locked.edit(('"slow"', '"gentle"'))
     rows = locked.mitosis("variants", "--changed").rows
     assert rows == {}
-    assert locked.mitosis("check").lines == ["checked the working tree: every locked variant means what it did"]
+    assert locked.mitosis("check").lines == ["checked the working tree: every locked variant still means the same"]
 
 
 def test_rename_that_would_mislead_is_refused(locked: Lab) -> None:
@@ -503,7 +503,7 @@ def test_trials_show_both_names_of_a_renamed_variant(locked: Lab) -> None:
     locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
     locked.mitosis("variants", "rename", "my_exp.frequency", "gentle", "soft")
     assert "slow (now soft)" in locked.mitosis("list").out
-    assert "  my_exp.frequency  slow = 1  (called `soft` now)" in locked.mitosis("show", key).lines
+    assert "  my_exp.frequency  slow = 1  (now called `soft`)" in locked.mitosis("show", key).lines
     used = locked.use("soft", 1)
     assert "  my_exp.frequency  soft = 1" in locked.mitosis("show", used).lines
 
@@ -526,16 +526,16 @@ def test_trial_with_an_old_name_runs_and_says_the_new_one_once(lab: Lab, mitosis
     lab.mitosis("lock")
     lab.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
     done = mitosis("my_exp", "-p", "my_exp.frequency=slow", cwd=lab.folder)
-    assert done.stderr.splitlines() == ["! variant `slow` of `my_exp.frequency` is called `gentle` now"]
+    assert done.stderr.splitlines() == ["! variant `slow` of `my_exp.frequency` is now called `gentle`"]
     assert lab.mitosis("list").out.count("slow (now gentle)") == 1
     # What trials are listed with says it already.
-    assert "is called" not in lab.mitosis("list").out
+    assert "called" not in lab.mitosis("list").out
     lab.mitosis("variants", "rename", "my_exp.frequency", "gentle", "soft")
     lab.edit(('"slow"', '"soft"'))
     lab.commit({})
     refused = mitosis("my_exp", "-p", "my_exp.frequency=slow", cwd=lab.folder, status=2)
     assert "`frequency` has no variant `slow` in lab:lookup_dict" in refused.stderr
-    assert "It is called `soft` now." in refused.stderr
+    assert "It is now called `soft`." in refused.stderr
 
 
 # --- retiring -------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def test_trials_and_their_last_use_are_counted_for_each_meaning(lab: Lab) -> Non
 
 def test_parameter_that_has_no_variants_is_named(lab: Lab) -> None:
     lab.write({"lab.py": "lookup_dict = {'frequency': 3}\n"})
-    assert survey_of(lab).unlisted == ["my_exp.frequency has no variants: this is an int, where a dictionary should be"]
+    assert survey_of(lab).unlisted == ["my_exp.frequency has no variants: this is an int, but should be a dictionary"]
     assert survey_of(lab, "my_exp", "noise").unlisted == []
 
 

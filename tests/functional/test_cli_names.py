@@ -97,7 +97,7 @@ def test_trial_keeps_showing_what_it_used(
     assert " slow (3) " in rows[second.key[:6]]
     assert " slow  " in rows[first.key[:6]]
     run_command(["show", second.key])
-    line = "  my_exp.frequency  slow = 3  (`slow` means another value now; this one is `bobs-slow`)"
+    line = "  my_exp.frequency  slow = 3  (`slow` now means another value; this one is `bobs-slow`)"
     assert line in capsys.readouterr().out.splitlines()
 
 
@@ -107,7 +107,7 @@ def test_meaning_can_be_dropped(
     run_command(["variants", "resolve", "my_exp.frequency=slow", "--keep", bobs.digest])
     assert "    1 is dropped; trials that used it keep saying so\n" in capsys.readouterr().out
     run_command(["show", two_meanings[0].key])
-    assert "slow = 1  (`slow` means another value now)" in capsys.readouterr().out
+    assert "slow = 1  (`slow` now means another value)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("word", ["slow", "my_exp=slow", "my_exp.frequency", ".frequency=slow"])

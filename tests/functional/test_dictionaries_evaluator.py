@@ -62,7 +62,7 @@ FAILURES = [
     ("import os; os.abort()", "importing `bad` ended the process by SIGABRT"),
     ("import ctypes; ctypes.string_at(0)", "importing `bad` ended the process by SIGSEGV"),
     ("x = 1", "`bad:lookup_dict`: there is no `lookup_dict`"),
-    ("lookup_dict = 3", "`bad:lookup_dict`: this is an int, where a dictionary should be"),
+    ("lookup_dict = 3", "`bad:lookup_dict`: this is an int, but should be a dictionary"),
     (
         "class D(dict):\n    def keys(self): raise OSError('no disk')\nlookup_dict = D()",
         "`bad:lookup_dict`: listing its parameters raised OSError: no disk",
@@ -114,9 +114,9 @@ def test_time_limit_ends_it_and_says_where_it_hung(run: Callable[..., Evaluation
             break
     assert time.monotonic() - began < 2 * TIMEOUT_S
     late, left = found.troubles
-    assert late.reason == f"step `bad`: importing `bad` took longer than {limit_s:g} s and was ended"
-    assert left.reason == f"step `last`: not evaluated, for others had used up the {limit_s:g} s"
-    assert {late.kind, left.kind} == {"late"}
+    assert late.reason == f"step `bad`: importing `bad` took longer than {limit_s:g} s and was stopped"
+    assert left.reason == f"step `last`: not evaluated, because others had used up the {limit_s:g} s"
+    assert late.is_late and left.is_late
     assert "bad.py" in late.details
     assert variants(found) == ["good.p=v"], "what was done before counts"
 
@@ -130,7 +130,7 @@ def test_time_limit_holds_while_a_value_is_made(run: Callable[..., Evaluation]) 
         found = run(bad=code, time_limit_s=limit_s)
         if found.meanings:
             break
-    late = f"step `bad`: evaluating `bad:lookup_dict` took longer than {limit_s:g} s and was ended"
+    late = f"step `bad`: evaluating `bad:lookup_dict` took longer than {limit_s:g} s and was stopped"
     assert only_trouble(found).reason == late
     assert variants(found) == ["bad.p=v"]
 
@@ -146,7 +146,7 @@ def test_output_is_kept_apart_and_bounded(run: Callable[..., Evaluation], capfd:
 
 def test_endless_output_ends_at_the_time_limit(run: Callable[..., Evaluation]) -> None:
     trouble = only_trouble(run(bad="while True: print('x' * 10000)", time_limit_s=1.0))
-    assert trouble.kind == "late"
+    assert trouble.is_late
     assert len(trouble.details) < 50_000
 
 
@@ -316,11 +316,11 @@ lookup_dict = {
         (
             "function",
             "bad",
-            "at deep[0]: a lambda has no name to find it by; write it as a function of a module",
+            "at deep[0]: a lambda has no name to find it by; define it as a module-level function",
             False,
         ),
         ("raising", "v", "getting its value raised SystemExit: gone", True),
-        ("text", "", "this is a str, where a dictionary should be", False),
+        ("text", "", "this is a str, but should be a dictionary", False),
         ("broken", "", "looking it up raised TypeError: 'NoneType' object is not callable", True),
     ]
     assert not found.troubles
@@ -333,10 +333,7 @@ import collections, enum
 class Name(enum.StrEnum):
     LOW = "low"
 
-class Odd(str):
-    __hash__ = object.__hash__
-
-mixed = {"é x=": 1, 2: 1, None: 1, Name.LOW: 2, Odd("odd"): 3, ("a",): 4}
+mixed = {"é x=": 1, 2: 1, None: 1, Name.LOW: 2, ("a",): 4}
 lookup_dict = collections.ChainMap({"p": collections.UserDict(mixed), 7: {}})
 """
     found = run(my=code)
@@ -384,15 +381,6 @@ def test_functions_that_values_name_have_their_digests(run: Callable[..., Evalua
     digests = [run(my=code.format(body)).meanings[0].functions for body in ("1", "1  # one", "2")]
     assert list(digests[0]) == ["my:f"]
     assert digests[0] == digests[1] != digests[2]
-
-
-def test_interpreter_that_does_not_start_is_a_trouble(
-    run: Callable[..., Evaluation], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.executable", "/no/such/python")
-    trouble = only_trouble(run(my=GOOD))
-    assert trouble.reason == "step `my`: starting Python failed"
-    assert "/no/such/python" in trouble.details
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

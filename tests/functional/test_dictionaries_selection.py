@@ -147,7 +147,7 @@ def test_value_that_raises_is_tried_with_everything(
 def test_time_limit_is_not_spent_twice(large: Callable[..., tuple[Repository, Config]], checkouts: list[int]) -> None:
     repository, config = large({"lab/__init__.py": "while True: pass"})
     (trouble,) = in_index(repository, config, time_limit_s=0.5).troubles
-    assert trouble.kind == "late"
+    assert trouble.is_late
     assert len(checkouts) == 1
 
 

@@ -513,7 +513,7 @@ def test_command_line_installs_tells_and_undoes(
     assert "with a warning" in capfd.readouterr().out
     (repository_folder / "pyproject.toml").write_text("[tool.mitosis]\nhook = 'off'\n")
     assert run_command(["hook", "install", "--strict"]) == 0
-    assert "nothing is looked at" in capfd.readouterr().out
+    assert "nothing is checked" in capfd.readouterr().out
     assert run_command(["hook", "uninstall"]) == 0
     assert f"removed: {hooks / 'pre-commit'}\n" in capfd.readouterr().out
     assert run_command(["hook", "uninstall"]) == 0

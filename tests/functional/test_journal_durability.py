@@ -102,7 +102,7 @@ def test_lock_from_another_machine_is_named_and_kept(
     start_trial()
     lock = locking.lock_path(journal.repository, "refs/mitosis/journal")
     lock.write_text("locked by mitosis\ngpu-2.example\n12\nboot=x start=3\n")
-    with pytest.raises(JournalBusy, match=r"process 12 on gpu-2\.example, of which nothing can be seen from here"):
+    with pytest.raises(JournalBusy, match=r"process 12 on gpu-2\.example, which cannot be seen from here"):
         start_trial()
     assert lock.exists()
 

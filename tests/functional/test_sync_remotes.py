@@ -384,7 +384,7 @@ def test_remedy_of_a_journal_that_cannot_be_read_is_named_and_nothing_is_fetched
         first, second = err.splitlines()
         assert out == ""
         assert first.startswith(("mitosis: the ref refs/mitosis/journal", "mitosis: refs/mitosis/journal points to"))
-        assert second == "`mitosis verify` shows the command that mends it."
+        assert second == "`mitosis verify` shows the command that repairs it."
     assert (root / ".git" / JOURNAL).read_text() == text
     assert git("for-each-ref", "refs/mitosis/remotes", cwd=root) == ""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -101,7 +103,7 @@ def damage(folder: Path, oid: str, how: str) -> None:
         path.write_bytes(data[:-3] + bytes(byte ^ 0xFF for byte in data[-3:]))
 
 
-# --- all is well ----------------------------------------------------------------------------------
+# --- no problems found ----------------------------------------------------------------------------------
 
 
 def test_sound_journal_has_no_problems(run: RunTrial, check: Callable[..., Report], git: Git) -> None:
@@ -587,12 +589,14 @@ def test_note_keeps_what_it_tells_of_a_record_that_is_damaged(
 def test_damaged_index_is_found_and_made_anew(
     repository_folder: Path, run: RunTrial, found: Found, mend: Callable[[], list[str]], journal: Journal
 ) -> None:
-    record = run()
-    shard = repository_folder / ".git" / "mitosis" / "trials" / record.key[:2]
-    shard.write_bytes(shard.read_bytes().replace(record.key[:12].encode(), b"0" * 12))
+    run()
+    journal.index.close()
+    with contextlib.closing(sqlite3.connect(journal.index.path)) as index:
+        index.execute("UPDATE trials SET key = '000000000000'")
+        index.commit()
     (finding,) = found()
     assert (finding.kind, finding.severity) == ("index", "warning")
-    assert mend() == ["made the index of trials anew"]
+    assert mend() == ["made the index of the journal anew"]
     assert found() == []
     assert run().iteration == 1
 
@@ -689,7 +693,7 @@ def test_outputs_on_other_machines_are_counted(tmp_path: Path, run: RunTrial, ch
     report = check(trials_folder=tmp_path / "trials")
     assert report.is_sound
     assert [f.what for f in report.findings if f.kind == "output"] == [
-        "the outputs of 2 trials are on other machines, and were not looked at"
+        "the outputs of 2 trials are on other machines, and were not checked"
     ]
 
 
@@ -734,7 +738,7 @@ def test_command_prints_what_is_wrong_and_exits_with_1(
     assert run_command(["verify"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "checked 1 trial, 1 lock, 1 environment, 2 commits, 1 pin, 1 note",
-        "all is well",
+        "no problems found",
     ]
     git("update-ref", "-d", "refs/notes/mitosis")
     assert run_command(["verify"]) == 1

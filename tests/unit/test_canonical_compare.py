@@ -73,12 +73,12 @@ CASES: dict[str, tuple[Any, Any, list[str]]] = {
     "order": (
         {"a": collections.OrderedDict(x=1, y=2)},
         {"a": collections.OrderedDict(y=2, x=1)},
-        ["a: the same keys in another order"],
+        ["a: the same keys in a different order"],
     ),
     "order and a value": (
         collections.OrderedDict(x=1, y=2),
         collections.OrderedDict(y=2, x=3),
-        ["the same keys in another order", "x: 1 → 3"],
+        ["the same keys in a different order", "x: 1 → 3"],
     ),
     "long texts": (
         {"t": "a" * 100 + "b" * 100},

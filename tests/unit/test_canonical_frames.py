@@ -291,7 +291,7 @@ def test_columns_that_come_and_go_and_move_are_named() -> None:
     gone = compare_values(encode_value(one), encode_value(one.drop(columns="b"))).differences
     assert [(d.path, d.after) for d in gone] == [("b", None)]
     moved = compare_values(encode_value(one), encode_value(one[["b", "a", "c"]])).differences
-    assert [d.text for d in moved] == ["the same keys in another order"]
+    assert [d.text for d in moved] == ["the same keys in a different order"]
 
 
 def test_big_column_keeps_digests() -> None:

@@ -237,7 +237,7 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
     (
         "table.ordered",
         lambda d: d["table"]["ordered"].move_to_end("b"),
-        ["table.ordered: the same keys in another order"],
+        ["table.ordered: the same keys in a different order"],
     ),
     ("table.default", lambda d: d["table"]["default"]["a"].append(2), ["table.default.a[1]: added: 2"]),
     ("table.deque", lambda d: d["table"]["deque"].append(3), ["table.deque[2]: added: 3"]),

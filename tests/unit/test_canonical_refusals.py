@@ -92,7 +92,7 @@ UNSTABLE: dict[str, tuple[Callable[[], Any], str]] = {
     "thread": (threading.Thread, PROCESS),
     "frame": (inspect.currentframe, PROCESS),
     "code": (lambda: samples.drift.__code__, "cannot be taken apart"),
-    "weak reference": (lambda: weakref.ref(samples.Plain), "says nothing of what it refers to"),
+    "weak reference": (lambda: weakref.ref(samples.Plain), "does not say what it refers to"),
     "pointer": (lambda: ctypes.pointer(ctypes.c_int(1)), "cannot be taken apart"),
     "memoryview": (lambda: memoryview(b"abc"), "pass bytes"),
     "bare object": (object, "told from another one only by being another one"),
@@ -191,7 +191,7 @@ def test_path_of_a_key_that_is_an_object_names_its_class() -> None:
 def test_things_defined_in_main_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for thing in (samples.Plain, samples.drift, samples.Color, samples.Noise, samples.Point):
         monkeypatch.setattr(thing, "__module__", "__main__")
-    reason = "is defined in __main__, where no other process finds it; move it to a module"
+    reason = "is defined in __main__, where no other process can find it; move it to a module"
     for value in (
         samples.Plain,
         samples.Plain(),

@@ -472,9 +472,7 @@ def test_atom_that_no_value_has_is_shown_as_it_is(atom: list[Any]) -> None:
 
 def test_newer_format_is_refused_as_such() -> None:
     for read in (decode_value, summarize_value, render_value):
-        with pytest.raises(
-            FormatTooNew, match=f"has format {FORMAT + 1}, and this mitosis knows formats up to {FORMAT}"
-        ):
+        with pytest.raises(FormatTooNew, match=f"has format {FORMAT + 1}, but .* knows formats only up to {FORMAT}"):
             read(packed(FORMAT + 1, {"what": "ever"}))
 
 

@@ -23,7 +23,8 @@ import pytest
 
 from mitosis.canonical import sources
 from mitosis.canonical.encode import encode_value
-from mitosis.canonical.sources import changed_functions, source_digests
+from mitosis.canonical.sources import source_digests
+from mitosis.variants import changed_functions
 
 Load = Callable[..., ModuleType]
 

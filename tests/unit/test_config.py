@@ -160,7 +160,7 @@ def test_bad_reference_is_refused_with_its_form(tmp_path: Path, reference: str, 
     entry[position] = reference
     error = refused(tmp_path, f"[tool.mitosis.steps]\nmy_exp = {entry}\n")
     assert error.key == "tool.mitosis.steps.my_exp"
-    assert f"`{reference}` is no reference" in str(error)
+    assert f"`{reference}` is not a reference" in str(error)
     assert "`package.module:name`" in str(error)
 
 

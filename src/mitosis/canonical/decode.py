@@ -86,7 +86,7 @@ def read(data: bytes) -> Item:
     try:
         root, entries = _read_entries(_Reader(data))
     except (msgpack.UnpackException, ValueError, TypeError) as error:
-        raise BadRecord(_WHERE, f"it is no msgpack ({type(error).__name__}: {error})") from error
+        raise BadRecord(_WHERE, f"it is not msgpack ({type(error).__name__}: {error})") from error
     return _Tree(entries).root(root)
 
 
@@ -118,7 +118,7 @@ class _Reader:
         for _ in range(count):
             at = tell()
             if at < len(data) and (0x80 <= data[at] < 0xA0 or (data[at] >= 0xDC and data[at] < 0xE0)):
-                _bad("a container stands where a scalar should")
+                _bad("it has a container where a scalar should be")
             item = unpack()
             if type(item) not in _SCALARS and type(item) not in (_Reference, Back):
                 _bad(f"it holds an extension of msgpack ({type(item).__name__})")
@@ -134,7 +134,7 @@ def _read_extension(code: int, data: bytes) -> _Reference | Back:
         raise ValueError(f"extension {code} of {len(data)} bytes")
     number = int.from_bytes(data, "big")
     if code == BACK and not number:
-        raise ValueError("a value inside itself no level up")
+        raise ValueError("a value inside itself zero levels up")
     return _Reference(number) if code == REFERENCE else Back(number)
 
 
@@ -179,12 +179,12 @@ class _Tree:
     def root(self, token: _Token) -> Item:
         """What the root leads to."""
         if type(token) is Back:
-            _bad("its root leads out of it")
+            _bad("its root refers outside it")
         if type(token) is not _Reference:
             return cast(Scalar, token)
         root = self._node(token.index, 1)
         if len(self._nodes) < len(self._entries):
-            _bad("it holds entries that nothing leads to")
+            _bad("it holds entries that nothing refers to")
         if root.height > MAX_DEPTH:
             _bad(f"it is nested more than {MAX_DEPTH} levels deep")
         if root.reach > 0:
@@ -197,7 +197,7 @@ class _Tree:
         if found is not None:
             return found
         if index >= len(self._entries):
-            _bad("a reference leads nowhere")
+            _bad("a reference refers to nothing")
         if depth > MAX_DEPTH:
             _bad(f"it is nested more than {MAX_DEPTH} levels deep")
         kind, label, tokens = self._entries[index]
@@ -217,7 +217,7 @@ def _check(node: Node) -> None:
     if node.kind == RECORD:
         steps = node.items[::2]
         if not all(type(step) is str for step in steps) or len(set(steps)) < len(steps):
-            _bad("the steps of a record are no different texts")
+            _bad("the steps of a record are not distinct strings")
     if node.kind in ARRAYS:
         _check_array(node)
 
@@ -228,31 +228,31 @@ def _check_array(node: Node) -> None:
         _bad("an array has no header")
     tail = 1 if node.kind == ARRAY else 3
     if not 0 <= items[2] <= _MAX_DIMENSIONS or len(items) != 3 + items[2] + tail:
-        _bad("an array has not the dimensions that it says")
+        _bad("an array does not have the dimensions that it states")
     shape = items[3 : 3 + items[2]]
     if not 0 <= items[1] < 2**31 or not all(type(size) is int and 0 <= size < _MAX_SIZE for size in shape):
         _bad("an array has an impossible shape")
     header = ArrayHeader(node.label, items[0], items[1], tuple(shape))
     if items[1] != item_size(items[0], items[1]):
-        _bad(f"an array's elements have not the size of {items[0]!r}")
+        _bad(f"an array's elements do not have the size of {items[0]!r}")
     if header.size_bytes >= _MAX_SIZE or type(items[-1]) is not bytes:
         _bad("an array has an impossible size")
     length = header.size_bytes if node.kind == ARRAY else chunk_count(header) * DIGEST_SIZE
     if len(items[-1]) != length:
-        _bad("an array's content has not the size that its shape gives")
+        _bad("an array's content does not have the size that its shape implies")
     if node.kind == ARRAY and node.label == "str":
         _check_text(items[-1])
     if node.kind == DIGESTED:
         for bound in items[-3:-1]:
             if bound is not None and (type(bound) not in (int, float) or bound != bound):
-                _bad("an array's range is no number")
+                _bad("an array's range is not a number")
 
 
 def _check_text(content: bytes) -> None:
     try:
         content.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
-        raise BadRecord(_WHERE, f"a text in it is no UTF-8 ({error.reason})") from error
+        raise BadRecord(_WHERE, f"a string in it is not UTF-8 ({error.reason})") from error
 
 
 def _bad(reason: str) -> NoReturn:

@@ -179,7 +179,7 @@ class _Comparer:
             self._name(pair, paths.join(steps))
             return
         if _is_reordered(before, after):
-            text = "the same keys in another order"
+            text = "the same keys in a different order"
             self.differences.append(Difference(paths.join(steps), brief(before), brief(after), text))
         for part in _aligned(before, after):
             if len(self.differences) >= MAX_DIFFERENCES:

@@ -52,7 +52,7 @@ def class_label(cls: type) -> str:
     """`module:qualified.name` of a class.
 
     Raises:
-        Refusal: the name does not lead back to it.
+        Refusal: the name does not refer to it.
     """
     module, name = raw_name(cls)
     if module == "builtins" and find(module, name) is not cls:
@@ -67,14 +67,14 @@ def function_label(function: Any) -> str:
     """`module:qualified.name` of a function or another callable with a name.
 
     Raises:
-        Refusal: it has no name, or one that does not lead back to it.
+        Refusal: it has no name, or one that does not refer to it.
     """
     module = getattr(function, "__module__", None)
     name = getattr(function, "__qualname__", None) or getattr(function, "__name__", None)
     if type(name) is not str:
         raise Refusal(f"a {type_name(type(function))} without a name cannot be found again")
     if "<lambda>" in name.split("."):
-        raise Refusal("a lambda has no name to find it by; write it as a function of a module")
+        raise Refusal("a lambda has no name to find it by; define it as a module-level function")
     if module is None:
         owner = getattr(function, "__objclass__", None)
         if isinstance(owner, type):
@@ -110,14 +110,14 @@ def checked_label(value: object, module: object, name: str, what: str) -> str:
     if type(module) is not str:
         raise Refusal(f"{what} does not say which module it is from")
     if module in _MAIN:
-        raise Refusal(f"{what} is defined in {module}, where no other process finds it; move it to a module")
+        raise Refusal(f"{what} is defined in {module}, where no other process can find it; move it to a module")
     if "<locals>" in name.split("."):
-        raise Refusal(f"{what} is defined inside a function, where no other process finds it; move it to a module")
+        raise Refusal(f"{what} is defined inside a function, where no other process can find it; move it to a module")
     if find(module, name) is not value:
-        raise Refusal(f"the name {module}.{name} does not lead back to {what}")
+        raise Refusal(f"the name {module}.{name} does not refer to {what}")
     label = f"{module}:{name}"
     if not encodable(label):
-        raise Refusal(f"the name of {what} is no text")
+        raise Refusal(f"the name of {what} is not a string")
     return label
 
 

@@ -49,7 +49,7 @@ def refuse_addresses(rows: Sequence[tuple[object, object]]) -> None:
     """Refuse a mapping of the kind that keeps objects by their address in memory."""
     for key, value in rows:
         if type(key) is int and key == id(value):
-            raise Refusal(f"the key {key} is the address in memory of its value, which no other process gives it")
+            raise Refusal(f"the key {key} is the memory address of its value, which differs in every process")
 
 
 def expand_builtin(value: types.BuiltinMethodType, limit: int) -> Part:
@@ -211,10 +211,7 @@ def of_moment(label: str) -> Handler:
 def constant(name: str) -> Handler:
     """A handler for the only value of a type."""
 
-    def expand(value: object, limit: int) -> Part:
-        return atom("constant", name)
-
-    return expand
+    return lambda value, limit: atom("constant", name)
 
 
 def refuse(reason: str) -> Handler:
@@ -231,7 +228,7 @@ def article(noun: str) -> str:
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
-READ_ONCE: Final = "can be read only once, so it is no value; pass a list of what it yields"
+READ_ONCE: Final = "can be read only once, so it is not a value; pass a list of what it yields"
 _OF_PROCESS: Final = "exists only in this process"
 
 _PATHS: Final = {
@@ -240,15 +237,6 @@ _PATHS: Final = {
     "PurePosixPath": "pathlib.PurePosixPath",
     "PureWindowsPath": "pathlib.PureWindowsPath",
 }
-
-
-def _as_posix(value: Any) -> str:
-    text: str = value.as_posix()
-    return text
-
-
-def _arguments(union: Any) -> list[object]:
-    return list(union.__args__)
 
 
 expand_class: Final = of_text("class", class_label)
@@ -281,14 +269,14 @@ BY_TYPE: Final[dict[type, Handler]] = {
     types.SimpleNamespace: lambda value, limit: record("types.SimpleNamespace", attributes(vars(value))),
     types.MappingProxyType: of_rows("mappingproxy"),
     types.GenericAlias: expand_generic_alias,
-    types.UnionType: of_elements("typing.Union", _arguments),
+    types.UnionType: of_elements("typing.Union", operator.attrgetter("__args__")),
     types.GeneratorType: refuse(READ_ONCE),
     types.AsyncGeneratorType: refuse(READ_ONCE),
     types.CoroutineType: refuse(READ_ONCE),
     types.FrameType: refuse(_OF_PROCESS),
     types.TracebackType: refuse(_OF_PROCESS),
-    memoryview: refuse("is a window on the memory of another object; pass bytes"),
-    object: refuse("is told from another one only by being another one; use a class, an enum or a text"),
+    memoryview: refuse("is a view of another object's memory; pass bytes"),
+    object: refuse("can only be told apart by identity; use a class, an enum or a string"),
 }
 """Handlers by exact type."""
 
@@ -312,12 +300,12 @@ BY_NAME: Final[dict[tuple[str, str], Handler]] = {
     ("zoneinfo", "ZoneInfo"): expand_zoneinfo,
     # Python 3.13 moved the classes of pathlib for a while.
     **{
-        (module, name): of_text(label, _as_posix)
+        (module, name): of_text(label, operator.methodcaller("as_posix"))
         for module in ("pathlib", "pathlib._local")
         for name, label in _PATHS.items()
     },
     ("array", "array"): expand_array,
-    ("typing", "_UnionGenericAlias"): of_elements("typing.Union", _arguments),
+    ("typing", "_UnionGenericAlias"): of_elements("typing.Union", operator.attrgetter("__args__")),
     **{
         ("_io", name): refuse("is an open file; pass its path")
         for name in ("TextIOWrapper", "BufferedReader", "BufferedWriter", "BufferedRandom", "FileIO")
@@ -326,6 +314,6 @@ BY_NAME: Final[dict[tuple[str, str], Handler]] = {
     ("_thread", "lock"): refuse(_OF_PROCESS),
     ("_thread", "RLock"): refuse(_OF_PROCESS),
     ("threading", "Thread"): refuse(_OF_PROCESS),
-    ("weakref", "ReferenceType"): refuse("says nothing of what it refers to; pass the object"),
+    ("weakref", "ReferenceType"): refuse("does not say what it refers to; pass the object"),
 }
 """Handlers by the module and name of the exact type, so that nothing is imported for them."""

@@ -52,11 +52,11 @@ def expand_dtype(value: pl.DataType, limit: int) -> Part:
 
 
 def refuse_query(value: object, limit: int) -> Part:
-    raise Refusal("a query of polars is not a value yet; pass the frame that `.collect()` gives")
+    raise Refusal("a polars query is not a value yet; pass the frame that `.collect()` gives")
 
 
 def refuse_expression(value: object, limit: int) -> Part:
-    raise Refusal("an expression of polars has no form that lasts from one version to the next; pass a function")
+    raise Refusal("a polars expression has no form that is stable between versions; pass a function")
 
 
 _NUMBERS: Final = (

@@ -73,7 +73,7 @@ def expand_object(value: object, limit: int) -> Part:
         module = getattr(value, "__module__", None)
         return atom("function", checked_label(value, module, reduced, f"`{reduced}`"))
     if type(reduced) is not tuple or not 2 <= len(reduced) <= 6:
-        raise Refusal(f"the reduce method of {type_name(cls)} returned no text and no tuple of 2 to 6 items")
+        raise Refusal(f"the reduce method of {type_name(cls)} returned neither a string nor a tuple of 2 to 6 items")
     return _expand_reduced(value, cls, *reduced)
 
 
@@ -141,7 +141,7 @@ def _expand_reduced(
             label = class_label(cls)
             parts["call"] = function
         else:
-            raise Refusal(f"the reduce method of {type_name(cls)} returned nothing that can be called")
+            raise Refusal(f"the reduce method of {type_name(cls)} returned nothing callable")
         parts["()"] = _own(value, arguments)
     parts.update(_state_parts(value, state))
     if items is not None:
@@ -232,10 +232,10 @@ def _own(value: object, part: Any) -> Any:
     for item in part if type(part) is tuple else (part,):
         what = article(type_name(type(value)))
         if type(item) is int and item == id(value):
-            raise Refusal(f"{what} keeps its own address in memory, which no other process gives it")
+            raise Refusal(f"{what} keeps its own memory address, which differs in every process")
         address = _ADDRESS.search(item) if type(item) is str else None
         if address is not None:
-            raise Refusal(f"{what} describes itself by an address in memory, {address[0]}")
+            raise Refusal(f"{what} describes itself by a memory address, {address[0]}")
     return part
 
 
@@ -250,7 +250,7 @@ def _mapping(cls: type, rows: list[object]) -> Expansion:
     checked: list[tuple[object, object]] = []
     for row in rows:
         if type(row) is not tuple or len(row) != 2:
-            raise Refusal(f"the items of {article(type_name(cls))} are no pairs of key and value")
+            raise Refusal(f"the items of {article(type_name(cls))} are not pairs of key and value")
         checked.append((row[0], row[1]))
     refuse_addresses(checked)
     collections = sys.modules.get("collections")

@@ -13,16 +13,16 @@ from mitosis.dictionaries.source import Place, SourceReader
 from mitosis.dictionaries.states import State
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.values import Conflict, Redefinition
+from mitosis.journal.history import Uses
 from mitosis.journal.journal import Journal
 from mitosis.journal.locks import is_whole
-from mitosis.journal.meanings import Uses
-from mitosis.journal.remarks import Remarks, same_names
+from mitosis.journal.standing import Remarks, same_names
 from mitosis.variants import Variant, VariantLock, VariantName
 
 Kind = Literal["changed", "unlockable", "conflict", "removed", "function"]
 """`changed`: the value is another one. `unlockable`: the value cannot be compared, or getting it raises. `conflict`:
 the dictionary has the variant, and several meanings of it are recorded. `removed`: the dictionary does not have the
-variant any more, or its step is not registered any more. `function`: the value names a function whose body has
+variant any more, or its step is no longer registered. `function`: the value names a function whose body has
 changed."""
 
 BREAKING: frozenset[Kind] = frozenset({"changed", "unlockable", "conflict"})
@@ -187,7 +187,7 @@ def _differences(
         elif reason := refused.get(name) or refused.get(name.renamed("")):
             found.append(_Difference("unlockable", name, reason=reason))
         elif name.step not in known:
-            found.append(_Difference("removed", name, reason="its step is not registered any more"))
+            found.append(_Difference("removed", name, reason="its step is no longer registered"))
         elif name.step in sound and name not in undecided and not is_renamed(name):
             found.append(_Difference("removed", name))
     return found
@@ -212,7 +212,7 @@ def _described(
             facts |= {"redefinition": redefinitions[name], "locked": redefinitions[name].locked.summary}
         elif kind == "changed":
             kind = "unlockable"
-            facts |= {"reason": "what it is locked to cannot be read: see `mitosis verify`", "digest": ""}
+            facts |= {"reason": "its locked value cannot be read: see `mitosis verify`", "digest": ""}
         elif kind == "conflict":
             facts["conflict"] = conflicts.get(name)
         else:

@@ -94,7 +94,7 @@ def check_state(journal: Journal, state: State, *, with_places: bool = False, re
         Problem(state.label, trouble.steps, trouble.reason, trouble.details) for trouble in found.evaluation.troubles
     ]
     problems += [
-        Problem(state.label, name[:1], f"{name}: {reason}; a check of the working tree tells")
+        Problem(state.label, name[:1], f"{name}: {reason}; a check of the working tree can tell")
         for name, reason in undecided_names(found.evaluation).items()
         if found.recorded.is_in_use(name)
     ]

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from mitosis.check.comparing import Change
 from mitosis.journal.locks import ACCEPT_FUNCTIONS
 
-_REMOVED = "Restore the variants, or give them a newer name or retire them: mitosis variants rename, or retire"
+_REMOVED = "Restore the variants, or rename or retire them: mitosis variants rename, or retire"
 
-FLAKY = "each evaluation gives another value: make it the same every time, or use it untracked (-p +...)"
+FLAKY = "each evaluation gives a different value: make it the same every time, or use it untracked (-p +...)"
 _INDENT = "    "
 _DIFFERENCES_SHOWN = 6
 
@@ -23,7 +23,7 @@ def change_lines(change: Change) -> Iterator[str]:
     """A change: one line, or one and its differences."""
     name = change.name
     if change.kind == "removed":
-        reason = change.reason or "not in the dictionary any more"
+        reason = change.reason or "no longer in the dictionary"
         yield f"{_INDENT}{name}   {change.locked or 'its value'} → {reason}{_used(change)}"
     elif change.kind == "unlockable":
         yield f"{_INDENT}{name}   {change.locked or 'its value'} → {change.reason}{_used(change)}"
@@ -91,7 +91,7 @@ def headed(changes: Sequence[Change], subject: str) -> Iterator[str]:
     functions = [change for change in changes if change.kind == "function"]
     for head, some in (
         (f"{subject} changes what locked variants mean", breaking),
-        (f"{subject} has variants of which several meanings are recorded", conflicts),
+        (f"{subject} has variants with several recorded meanings", conflicts),
         (f"{subject} lacks variants that are locked", removed),
         (f"{subject} changes functions that locked variants name", functions),
     ):

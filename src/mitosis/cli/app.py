@@ -6,9 +6,8 @@ from cyclopts import App, CycloptsError, Group
 
 from mitosis import __version__
 from mitosis.cli.run import NothingToRun, run
-from mitosis.errors.base import nearest
+from mitosis.errors.base import ExitStatus, nearest
 from mitosis.errors.usage import UnknownStep, UsageError
-from mitosis.exit_status import ExitStatus
 
 _USAGE = """\
 Usage: mitosis STEP... [-p STEP.PARAM=VARIANT]... [-e STEP.PARAM=EXPR]...
@@ -38,12 +37,12 @@ The exit status is 1 if a trial with some variant would be refused, and 3 if a d
 _LOCK = """\
 Lock all variants of the lookup dictionaries, without a trial.
 
-All are locked as they are committed, or none, if one of them is locked to another value.
+All are locked as they are committed or, if one of them is already locked to another value, none.
 
-The exit status is 1 if something is in them that can never be locked; it is named."""
+The exit status is 1 if they contain something that can never be locked; it is named."""
 
 app.default(run)
-app.command(run, name="run", help="Run a trial: for steps that are named like a command.", group=_RUNNING)
+app.command(run, name="run", help="Run a trial: for steps that share a command's name.", group=_RUNNING)
 for _name, _function, _group, _help in (
     ("list", "trials:list_trials", _READING, "List trials, newest first."),
     ("show", "trials:show", _READING, "Show everything that is recorded about a trial."),
@@ -51,10 +50,10 @@ for _name, _function, _group, _help in (
     ("variants", "variants:app", _READING, "List variants, what they mean, and whether that has changed."),
     ("lock", "lock:lock", _RUNNING, _LOCK),
     ("check", "check:check", _READING, _CHECK),
-    ("forget", "forget:forget", _READING, "Take trials out of the listing; git keeps their records."),
+    ("forget", "forget:forget", _READING, "Remove trials from the listing; git keeps their records."),
     ("verify", "verify:verify", _READING, "Check that everything recorded is there, can be read, and agrees."),
     ("push", "sync:push", _SHARING, "Send records to a remote."),
-    ("pull", "sync:pull", _SHARING, "Fetch the records of a remote, and merge them into those here."),
+    ("pull", "sync:pull", _SHARING, "Fetch the records of a remote, and merge them into the local ones."),
     ("sync", "sync:sync", _SHARING, "Pull and push."),
     ("init", "project:init", _SETTING_UP, "Add an empty table of steps to pyproject.toml."),
     ("setup", "project:setup", _SETTING_UP, "Have plain git show records and locks as text."),

@@ -12,4 +12,4 @@ Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 """Said or left out; there is no word for the opposite."""
 
 Key = Annotated[str, Parameter(completer=completers.keys)]
-"""The key of a trial, or any unique beginning of it."""
+"""The key of a trial, or any unique prefix of it."""

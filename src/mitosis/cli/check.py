@@ -13,12 +13,13 @@ from cyclopts import Parameter
 from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
 from mitosis.cli.output.table import print_line, print_warning
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 from mitosis.text import clean
 
 if TYPE_CHECKING:
     from mitosis.check.comparing import Change
     from mitosis.check.reports import Report
+    from mitosis.errors.values import Meaning
 
 _VERSION = 1
 """Of the JSON."""
@@ -36,9 +37,9 @@ def check(
     The exit status is 1 if a trial with some variant would be refused, and 3 if a dictionary could not be checked.
 
     Args:
-        revision: A commit, or a range A..B to learn which commits bring what; by default the working tree.
+        revision: A commit, or a range A..B to see which commits change what; by default the working tree.
         staged: What git would commit now.
-        format: How to print it: `github` makes annotations of a workflow.
+        format: How to print the result: `github` prints annotations for a workflow.
     """
     from mitosis.check.reports import check_revisions, check_staged, check_working_tree
     from mitosis.errors.usage import UsageError
@@ -46,7 +47,7 @@ def check(
     from mitosis.journal.journal import Journal
 
     if staged and revision is not None:
-        raise UsageError("--staged is about what is in no commit yet, so no revision can be given with it")
+        raise UsageError("--staged checks what has not been committed yet, so no revision can be given with it")
     repository = find_repository(Path.cwd())
     with_places = format in ("json", "github")  # text names none
     if revision is not None:
@@ -65,7 +66,7 @@ def check(
     for warning in _warnings(report):
         print_warning(warning)
     if Journal(repository).tip() is None:
-        print_warning("nothing is locked in this repository; a clone gets the locks of others by `mitosis pull`")
+        print_warning("nothing is locked in this repository; a clone gets the locks of others with `mitosis pull`")
     if report.breaks:
         return ExitStatus.FAILED
     return ExitStatus.BUG if report.problems else ExitStatus.DONE
@@ -89,7 +90,8 @@ def _print_text(report: Report, *, is_range: bool) -> None:
         print_line(f"checked {', '.join(report.states)}: no steps are registered there, so there is nothing to compare")
     elif not report.changes and not report.problems:
         # What a range begins from may be wrong already.
-        outcome = "none changes what a locked variant means" if is_range else "every locked variant means what it did"
+        sound = "every locked variant still means the same"
+        outcome = "none changes what a locked variant means" if is_range else sound
         print_line(f"checked {', '.join(report.states)}: {outcome}")
     for problem in report.problems:
         print_warning(f"{problem.state} is not checked: {problem.reason}")
@@ -118,30 +120,11 @@ def _change_as_json(change: Change) -> dict[str, Any]:
         "state": change.state,
         "commit": change.commit,
         "trials": change.trials,
-        "locked": None
-        if redefinition is None
-        else {
-            "digest": redefinition.locked.digest,
-            "summary": redefinition.locked.summary,
-            "author": redefinition.locked.author,
-            "date": redefinition.locked.date,
-            "commit": redefinition.locked.commit,
-        },
+        "locked": None if redefinition is None else _meaning_as_json(redefinition.locked),
         "now": None
         if redefinition is None
         else {"digest": redefinition.now_digest, "summary": redefinition.now_summary},
-        "meanings": []
-        if change.conflict is None
-        else [
-            {
-                "digest": meaning.digest,
-                "summary": meaning.summary,
-                "author": meaning.author,
-                "date": meaning.date,
-                "commit": meaning.commit,
-            }
-            for meaning in change.conflict.meanings
-        ],
+        "meanings": [] if change.conflict is None else [_meaning_as_json(one) for one in change.conflict.meanings],
         "resolve": None if change.conflict is None else change.conflict.resolve_command,
         "differences": []
         if redefinition is None
@@ -153,6 +136,10 @@ def _change_as_json(change: Change) -> dict[str, Any]:
         "file": None if change.place is None else change.place.file,
         "line": None if change.place is None else change.place.line,
     }
+
+
+def _meaning_as_json(meaning: Meaning) -> dict[str, Any]:
+    return {name: getattr(meaning, name) for name in ("digest", "summary", "author", "date", "commit")}
 
 
 def _annotations(report: Report) -> Iterator[str]:

@@ -111,8 +111,8 @@ def completion(shell: Shell, /, *, install: bool = False) -> int:
     """Print the script that completes commands, steps, parameters, variants and keys in a shell.
 
     Args:
-        shell: For which one.
-        install: Write it to where the shell looks for such scripts, and have it loaded in new shells.
+        shell: Which shell.
+        install: Install it where the shell looks for such scripts, and load it in new shells.
     """
     script = make_script(shell)
     if install:
@@ -156,7 +156,7 @@ def _install(shell: Shell, script: str) -> None:
     print_line(f"Open a new {shell}, or type: {_RELOAD[shell]}")
     if shell == "zsh":
         print_line("    It needs zsh's own completion: autoload -Uz compinit && compinit, further down in ~/.zshrc")
-    print_line(f"To take it away, delete that file{f' and these lines of ~/{startup}:' if lines else '.'}")
+    print_line(f"To remove it, delete that file{f' and these lines in ~/{startup}:' if lines else '.'}")
     for line in lines:
         print_line(f"    {line}")
 

@@ -16,11 +16,11 @@ from mitosis.text import clean
 
 
 def forget(*keys: Key, outputs: Flag = False) -> int:
-    """Take trials out of the listing by a new commit. The history of the journal keeps their records.
+    """Remove trials from the listing with a new commit. The journal's history keeps their records.
 
     Args:
-        keys: The trials' keys, or any unique beginning of each.
-        outputs: Delete their pages and folders as well, for good, where they are in this repository.
+        keys: The trials' keys, or any unique prefix of each.
+        outputs: Also delete their pages and folders, for good, if they are in this repository.
     """
     if not keys:
         raise UsageError("give the key of a trial: mitosis forget KEY...\n`mitosis list` shows them.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from mitosis.cli.output.table import print_line
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 
 if TYPE_CHECKING:
     from mitosis.hook.place import HookFile
@@ -18,13 +18,13 @@ app = App(name="hook", help="Warn before a commit that changes what a locked var
 _MODES = {
     "warn": "a commit that changes a locked variant passes, with a warning",
     "strict": "a commit that changes a locked variant is stopped",
-    "off": "nothing is looked at",
+    "off": "nothing is checked",
 }
 
 
 @app.command
 def install(*, strict: bool | None = None) -> int:
-    """Have git run the check before each commit in this clone. A hook that is there already runs first.
+    """Have git run the check before each commit in this clone. An existing hook runs first.
 
     Args:
         strict: Stop commits that change a locked variant; --no-strict goes back to warnings.
@@ -34,9 +34,9 @@ def install(*, strict: bool | None = None) -> int:
 
     repository = find_repository(Path.cwd())
     done = installing.install(repository, strict=strict)
-    print_line(f"{'installed' if done.changed else 'installed already'}: {done.path}")
+    print_line(f"{'installed' if done.changed else 'already installed'}: {done.path}")
     if done.called_by is not None:
-        print_line(f"    which {done.called_by} runs, whose hook is in its place")
+        print_line(f"    run by {done.called_by}, whose hook is installed there")
     if done.chained is not None:
         print_line(f"    runs first: {done.chained}")
     print_line(f"    with: {done.python}")
@@ -47,13 +47,13 @@ def install(*, strict: bool | None = None) -> int:
 
 @app.command
 def uninstall() -> int:
-    """Take the hook away again, and put back what was there before."""
+    """Remove the hook, and restore what was there before."""
     from mitosis.git.repository import find_repository
     from mitosis.hook import installing
 
     done = installing.uninstall(find_repository(Path.cwd()))
     for path in done.restored:
-        print_line(f"put back: {path}")
+        print_line(f"restored: {path}")
     for path in done.removed:
         print_line(f"removed: {path}")
     for name in done.settings:
@@ -68,7 +68,7 @@ def uninstall() -> int:
 @app.default
 @app.command
 def status() -> int:
-    """Tell whether the hook is installed, what it does, and what is wrong; exit with 1 if it is not installed."""
+    """Show whether the hook is installed, what it does, and what is wrong; exit with 1 if it is not installed."""
     from mitosis.git.repository import find_repository
     from mitosis.hook import place
 
@@ -84,7 +84,7 @@ def status() -> int:
         elif not found.current.is_ours:
             print_line(f"    {_describe(found.current)}")
     if found.python is not None:
-        print_line(f"    with: {found.python}{'' if found.python_exists else ', which is gone'}")
+        print_line(f"    with: {found.python}{'' if found.python_exists else ', which no longer exists'}")
     if found.chained is not None:
         print_line(f"    runs first: {found.chained}")
     if found.current is not None and found.current.kind == "pre-commit":

@@ -11,17 +11,17 @@ from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
 from mitosis.cli.output.table import print_line, print_warning
 from mitosis.cli.output.value_text import value_summary
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 from mitosis.text import clean
 
 
 def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_functions: Flag = False) -> int:
     """Lock all variants of the lookup dictionaries as they are committed, without running a trial.
 
-    Either all of them are locked, or none, if one is locked to another value.
+    Either all of them are locked or, if one is already locked to another value, none.
 
     Args:
-        steps: Whose variants; by default those of all registered steps.
+        steps: The steps whose variants to lock; by default all registered steps.
         accept_functions: Functions whose bodies have changed since they were locked are meant as they are now: nobody
             is warned of it any more.
     """
@@ -43,8 +43,8 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
     with commit_state(repository, repository.head) as state:
         if state.config is None:
             raise UsageError(
-                f"no steps are registered in pyproject.toml as it is in commit {repository.head[:7]}\n"
-                "Register your steps and commit them; `mitosis init` makes the table."
+                f"no steps are registered in pyproject.toml in commit {repository.head[:7]}\n"
+                "Register your steps and commit them; `mitosis init` adds the table."
             )
         wanted = list(dict.fromkeys(steps)) or list(state.config.steps)
         chosen = [step.name for step in select_steps(state.config, wanted)]
@@ -53,7 +53,7 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
             raise LookupTrouble(f"nothing was locked: {trouble.reason}", trouble.details)
         for package, path in evaluation.elsewhere.items():
             raise LookupTrouble(
-                f"nothing was locked: trials import `{package}` from {path}, and not from this repository\n"
+                f"nothing was locked: trials import `{package}` from {path}, not from this repository\n"
                 "Install the repository in editable mode (pip install -e .), uninstall the other copy, or give the "
                 "package a name of its own.",
                 "",

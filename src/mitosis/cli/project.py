@@ -12,7 +12,7 @@ from mitosis.cli.output.table import print_line
 
 
 def init(*, config: str | None = None) -> int:
-    """Add an empty [tool.mitosis.steps] with an example to pyproject.toml.
+    """Add an empty [tool.mitosis.steps] table with an example to pyproject.toml.
 
     Args:
         config: Another file, relative to the top of the repository.
@@ -34,7 +34,7 @@ def init(*, config: str | None = None) -> int:
         raise ConfigError(path, f"it cannot be read: {error}") from error
     changed = add_steps_table(text, path)
     if changed is None:
-        print_line(f"{path} has a table [tool.mitosis.steps] already")
+        print_line(f"{path} already has a table [tool.mitosis.steps]")
         return 0
     try:
         path.write_bytes(changed.encode("utf-8"))
@@ -49,7 +49,7 @@ def setup(remote: Annotated[str | None, Parameter(completer=completers.remotes)]
     """Have plain git show records and locks as text in this clone, and fetch those of its remotes.
 
     Args:
-        remote: The remote whose records git fetch is to bring; by default every one that there is.
+        remote: The remote whose records git fetch should bring; by default every remote.
     """
     from mitosis.errors.sync import UnknownRemote
     from mitosis.git.repository import find_repository
@@ -61,10 +61,10 @@ def setup(remote: Annotated[str | None, Parameter(completer=completers.remotes)]
     if remote is not None and remote not in remotes:
         raise UnknownRemote(remote, remotes)
     for written in set_up(repository, remotes if remote is None else [remote]):
-        print_line(f"{'wrote' if written.changed else 'there already'}: {written.what}")
+        print_line(f"{'wrote' if written.changed else 'already there'}: {written.what}")
         print_line(f"    in {written.where}")
     if not remotes:
-        print_line("This repository has no remote. Run it again when it has one, so that git fetch brings records.")
+        print_line("This repository has no remote. Run this again when it has one, so that git fetch brings records.")
     print_line("Try: git log -p refs/mitosis")
     return 0
 
@@ -102,7 +102,7 @@ def demo(folder: Path = Path("mitosis-demo"), /) -> int:
     print_line(f"Look at the page above, and at {folder / 'sine_experiment' / '__init__.py'}. Then try, in {folder}:")
     hints = (
         (f"{program} my_exp -p my_exp.frequency=fast -e my_exp.amplitude=4", "another trial"),
-        (f"{program} show KEY", "all that is recorded of one"),
+        (f"{program} show KEY", "everything that is recorded about one"),
         ("git log refs/mitosis", "the history, with git alone"),
         ("git log --notes=mitosis", "trials under their commits"),
     )

@@ -86,7 +86,7 @@ def run(
     ] = None,
     output: Annotated[
         Literal["html", "ipynb", "both"],
-        Parameter(help="What to write: the page (html), the notebook (ipynb), or both. All else is written always."),
+        Parameter(help="What to write: the page (html), the notebook (ipynb), or both. All else is always written."),
     ] = "both",
     open_page: Annotated[
         bool,
@@ -102,7 +102,7 @@ def run(
         Parameter(
             negative=(),
             show_default=False,
-            help="Say that it ended by a notification of the desktop, or else by the bell of the terminal.",
+            help="When it ends, show a desktop notification, or else ring the terminal bell.",
         ),
     ] = False,
     quiet: Annotated[
@@ -120,7 +120,7 @@ def run(
             name="--json",
             negative=(),
             show_default=False,
-            help="Print how it ended as one JSON object on standard output, and all else on standard error.",
+            help="Print how it ended as one JSON object on standard output, and everything else on standard error.",
         ),
     ] = False,
 ) -> int:
@@ -149,7 +149,7 @@ def run(
     out = sys.stderr if as_json else sys.stdout
     try:
         if open_page and output == "ipynb":
-            raise UsageError("--open shows the page, and --output ipynb makes none\nGive one of the two.")
+            raise UsageError("--open shows the page, and --output ipynb makes none\nUse only one of the two.")
         with make_progress(out, quiet=quiet) as progress:
             outcome = run_trial(request, progress)
             if not (quiet and as_json):

@@ -32,10 +32,10 @@ _AFTER_TRIAL_LIMIT_S = 30.0
 
 
 def push(*words: Annotated[str, Parameter(completer=completers.remote_and_keys)], commits: _Commits = True) -> int:
-    """Send records to a remote, after fetching and merging those that it has.
+    """Send records to a remote, after fetching and merging those it already has.
 
     Args:
-        words: [REMOTE] [KEY...]: where to, by default where git push would push to; and which trials, by default all.
+        words: [REMOTE] [KEY...]: the remote, by default where git push would push to, and the trials, by default all.
         commits: Send the experiments' commits too, so that others can check out the code of each trial.
     """
     repository, journal = _open()
@@ -47,11 +47,11 @@ def push(*words: Annotated[str, Parameter(completer=completers.remote_and_keys)]
 
 
 def pull(remote: _Remote = None, /, *, fetch: Annotated[bool, Parameter(negative="--no-fetch")] = True) -> int:
-    """Fetch the records of a remote and merge them into those here.
+    """Fetch the records of a remote and merge them into the local ones.
 
     Args:
-        remote: Where from, by default where git push would push to.
-        fetch: Fetch first; without it, what git fetch has brought is merged.
+        remote: Where to fetch from, by default where git push would push to.
+        fetch: Fetch first; otherwise merge what git fetch has already brought.
     """
     repository, journal = _open()
     place = _find(repository, remote)
@@ -68,7 +68,7 @@ def sync(remote: _Remote = None, /, *, commits: _Commits = True) -> int:
     """Pull and push: afterwards both sides have all records.
 
     Args:
-        remote: With which, by default where git push would push to.
+        remote: Which one to exchange records with, by default where git push would push to.
         commits: Send the experiments' commits too, so that others can check out the code of each trial.
     """
     repository, journal = _open()
@@ -124,7 +124,7 @@ def _open() -> tuple[Repository, Journal]:
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
     for end in record_ends(journal):
-        print_line(f"the end of trial {end.key} is recorded now: {end.status}")
+        print_line(f"the end of trial {end.key} is now recorded: {end.status}")
     return repository, journal
 
 

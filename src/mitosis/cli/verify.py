@@ -12,7 +12,7 @@ from mitosis import verify as verification
 from mitosis.cli.arguments import Flag
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_line
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.unrecorded import record_ends
@@ -35,8 +35,8 @@ def verify(
     """Check that every record, lock and commit is there, can be read, and agrees with the others.
 
     Args:
-        outputs: Compare the files that trials left in the trials folder with their records, too.
-        repair: First make anew what is derived from the records: notes, pins, the index.
+        outputs: Also compare the files that trials left in the trials folder with their records.
+        repair: First rebuild what is derived from the records: notes, pins, the index.
     """
     repository = find_repository(Path.cwd())
     trials_folder = default_trials_folder(Path.cwd()) if outputs else None
@@ -70,7 +70,7 @@ def _print_report(report: Report) -> None:
     errors = sum(finding.severity == "error" for finding in report.findings)
     warnings = len(report.problems) - errors
     if report.is_sound:
-        print_line("all is well")
+        print_line("no problems found")
     else:
         words = [_counted(number, word) for number, word in ((errors, "errors"), (warnings, "warnings")) if number]
         print_line(", ".join(words))

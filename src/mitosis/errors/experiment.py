@@ -72,7 +72,7 @@ class SignatureMismatch(ExperimentError):
         if self.missing:
             lines.append(f"step `{step}` needs {_named(self.missing)}: {takes}")
             first = self.missing[0]
-            other = ", or run a step before it whose data it is" if first == from_step else ""
+            other = ", or run a step before it that returns it as its data" if first == from_step else ""
             lines.append(f"Pass it with -e {prefix}{first}=... or -p {prefix}{first}=...{other}")
         if data is not None:
             lines.append(f"step `{step}` gets `{data}` from the step before it, and as a parameter too: {takes}")
@@ -129,16 +129,16 @@ class UnknownVariant(ExperimentError):
         if self.known or not self.other_keys:
             message += f"\n    it has: {', '.join(self.known) or 'nothing'}"
         if self.other_keys:
-            message += f"\n    its keys that are no texts: {', '.join(self.other_keys)}"
+            message += f"\n    its keys that are not strings: {', '.join(self.other_keys)}"
         asked = variant if parameter_known else parameter
         near = nearest(asked, self.known)
         if alike is not None:
             key, kind = alike
-            message += f"\nIts key {key} is of type `{kind}`, and names are texts: write it as {asked!r} there."
+            message += f"\nIts key {key} is of type `{kind}`, and names are strings: write it as {asked!r} there."
         elif instead is not None:
-            message += f"\nTo give the value itself, write an expression: {instead}"
+            message += f"\nTo pass the value itself, write an expression: {instead}"
         elif self.new_names:
-            message += f"\nIt is called {_or(self.new_names)} now."
+            message += f"\nIt is now called {_or(self.new_names)}."
         elif near:
             message += f"\nDid you mean {' or '.join(f'`{name}`' for name in near)}?"
         super().__init__(message)

@@ -26,12 +26,12 @@ class HooksNotOurs(HookError):
         self.whose = whose
         self.line = line
         reason = {
-            "working tree": "which is in the working tree: its files are yours, and mitosis changes none of them",
+            "working tree": "which is in the working tree: its files are yours, and mitosis does not change them",
             "shared": "which is outside this repository: hooks there may run in others as well",
         }[whose]
         super().__init__(
             f"git looks for hooks in {path.parent}, {reason}\n"
-            f"Add this line to {path} by hand (a new file begins with `#!/bin/sh`, and has to be executable):\n"
+            f"Add this line to {path} by hand (a new file starts with `#!/bin/sh` and must be executable):\n"
             f"    {line}"
         )
 
@@ -42,8 +42,9 @@ class HooksTurnedOff(HookError):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         super().__init__(
-            f"git looks for hooks in {folder}, which is no folder, so no hook runs in this repository\n"
-            "`git config --show-origin core.hooksPath` tells who set it; `git config --unset core.hooksPath` undoes it."
+            f"git looks for hooks in {folder}, which is not a folder, so no hook runs in this repository\n"
+            "`git config --show-origin core.hooksPath` shows where it is set; "
+            "`git config --unset core.hooksPath` undoes it."
         )
 
 
@@ -53,7 +54,7 @@ class HookEdited(HookError):
     def __init__(self, path: Path) -> None:
         self.path = path
         super().__init__(
-            f"{path} is the hook of mitosis, but somebody has edited it, so it is neither replaced nor removed\n"
+            f"{path} is mitosis's hook, but somebody has edited it, so it is neither replaced nor removed\n"
             "Move it away or delete it, and run this command again."
         )
 
@@ -65,8 +66,8 @@ class HookInTheWay(HookError):
         self.path = path
         self.chained = chained
         super().__init__(
-            f"two other hooks are here, and only one can be kept and run first\n"
+            "there are two other hooks here, and only one can be kept and run first\n"
             f"    {path}\n"
-            f"    {chained}  (was here when mitosis was installed before)\n"
+            f"    {chained}  (was here before mitosis's hook)\n"
             "Have one of them call the other, or delete the one that is not needed, and run this command again."
         )

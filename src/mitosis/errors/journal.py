@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mitosis.errors.base import MitosisError, bulleted
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus, MitosisError, bulleted
 
 
 class JournalError(MitosisError):
@@ -57,7 +56,7 @@ class NotesNotUpdated(JournalError):
         super().__init__(
             f"the journal has changed as asked, but not the notes that show it ({ref}):\n"
             f"{bulleted(reason.splitlines())}\n"
-            "Nothing is lost: `mitosis verify --repair` makes the notes anew."
+            "Nothing is lost: `mitosis verify --repair` rebuilds the notes."
         )
 
 
@@ -89,7 +88,7 @@ class FormatTooNew(JournalError):
         self.what = what
         self.version = version
         self.known = known
-        has = f"has format {version}, and this mitosis knows formats up to {known}"
+        has = f"has format {version}, but this version of mitosis knows formats only up to {known}"
         self.reason = f"it {has}"
         super().__init__(f"{what} {has}\nUpgrade mitosis to read it.")
 
@@ -139,7 +138,7 @@ class NotRecorded(MitosisError):
         self.folder = folder
         self.is_kept = is_kept
         later = (
-            "Its end is kept there, too: the next trial in this repository records it, or `mitosis sync`."
+            "Its end is kept there, too: the next trial in this repository will record it, or `mitosis sync` will."
             if is_kept
             else "`mitosis list` will show it as lost."
         )

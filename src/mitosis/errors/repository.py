@@ -49,7 +49,7 @@ class NoCommit(RepositoryError):
     def __init__(self, root: Path) -> None:
         self.root = root
         super().__init__(
-            f"the repository {root} has no commit yet, so there is no code to record anything of\n"
+            f"the repository {root} has no commits yet, so there is no code to record\n"
             "Commit your experiment first (`git add ... && git commit`), or pass --debug."
         )
 
@@ -95,9 +95,9 @@ class UncommittedImports(RepositoryError):
         self.imports = list(imports)
         width = min(40, max(len(path) for _, path, _ in self.imports))
         lines = [f"{path:<{width}}  {reason} (module {module})" for module, path, reason in self.imports]
-        number = "a file was imported that is" if len(lines) == 1 else f"{len(lines)} files were imported that are"
+        number = "an imported file does" if len(lines) == 1 else f"{len(lines)} imported files do"
         super().__init__(
-            f"{number} not as in commit {commit[:7]}, so this trial could not be reproduced\n{bulleted(lines)}\n"
+            f"{number} not match commit {commit[:7]}, so this trial could not be reproduced\n{bulleted(lines)}\n"
             "Commit what the experiment imports, or pass --debug to try things out without recording."
         )
 
@@ -147,7 +147,7 @@ class UnreadableObject(RepositoryError):
         self.reason = reason
         super().__init__(
             f"the object {oid} cannot be read from the repository: {reason}\n"
-            "`git fsck` tells what else is damaged; a collaborator's clone or a backup may have it."
+            "`git fsck` shows what else is damaged; a collaborator's clone or a backup may have this object."
         )
 
 

@@ -17,7 +17,7 @@ class NoRemote(SyncError):
     def __init__(self) -> None:
         super().__init__(
             "this repository has no remote to exchange records with\n"
-            "Add one (`git remote add origin URL`), or give a URL or path in place of its name"
+            "Add one (`git remote add origin URL`), or pass a URL or path instead of a name"
         )
 
 
@@ -27,7 +27,7 @@ class UnknownRemote(SyncError):
     def __init__(self, word: str, remotes: Sequence[str], *, or_key: bool = False) -> None:
         self.word = word
         self.remotes = list(remotes)
-        what = "neither a remote nor the beginning of a trial's key" if or_key else "no remote of this repository"
+        what = "neither a remote nor the beginning of a trial's key" if or_key else "not a remote of this repository"
         self.reason = f"`{word}` is {what}"
         near = nearest(word, self.remotes)
         hint = f"Did you mean `{near[0]}`?\n" if near else ""
@@ -43,7 +43,7 @@ class FetchFailed(SyncError):
         self.reason = reason
         super().__init__(
             f"nothing was fetched from {remote}: {reason}\n"
-            "All that is recorded here is safe. Try again when it can be reached."
+            "Everything that is recorded here is safe. Try again when it can be reached."
         )
 
 
@@ -53,7 +53,8 @@ class NotFetchedWhole(SyncError):
     def __init__(self, remote: str) -> None:
         self.remote = remote
         super().__init__(
-            f"the records of {remote} were not fetched whole: this is a partial clone, so git left out their contents\n"
+            f"the records of {remote} were fetched only in part: this is a partial clone, so git left out their "
+            "contents\n"
             f"Fetch them: mitosis pull {remote}"
         )
 
@@ -64,8 +65,8 @@ class PushFailed(SyncError):
     def __init__(self, remote: str, reason: str, *, about_commits: bool = False) -> None:
         self.remote = remote
         self.reason = reason
-        hint = "\nThe records go without the commits of the experiments: mitosis push --no-commits"
+        hint = "\nTo send the records without the commits of the experiments: mitosis push --no-commits"
         super().__init__(
-            f"{remote} did not take the records: {reason}\n"
-            f"All that is recorded here is safe. `mitosis push` sends it later.{hint if about_commits else ''}"
+            f"{remote} did not accept the records: {reason}\n"
+            f"Everything that is recorded here is safe. `mitosis push` sends it later.{hint if about_commits else ''}"
         )

@@ -41,7 +41,7 @@ class NoStep(UsageError):
         self.known = sorted(known)
         self.path = path
         super().__init__(
-            f"no step is given\n    registered in {path}: {', '.join(self.known) or 'none'}\n"
+            f"no step was given\n    registered in {path}: {', '.join(self.known) or 'none'}\n"
             "Name one, or several for a chain: mitosis STEP..."
         )
 
@@ -50,7 +50,7 @@ class RepeatedStep(UsageError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(
-            f"the step `{name}` stands twice, and its parameters could not be told apart\n"
+            f"the step `{name}` is given twice, and its parameters could not be told apart\n"
             "Register the same callable under a second name to run it twice."
         )
 
@@ -65,8 +65,8 @@ class BadModule(UsageError):
     def __init__(self, module: str) -> None:
         self.module = module
         super().__init__(
-            f"`{module}` is no module to run{_module_hint(module)}\nWrite -m package.module for its `run` and "
-            "`lookup_dict`, or -m package.module:Class for those of a class."
+            f"`{module}` is not a module that can be run{_module_hint(module)}\n"
+            "Write -m package.module for its `run` and `lookup_dict`, or -m package.module:Class for those of a class."
         )
 
 
@@ -100,7 +100,7 @@ class RepeatedParameter(UsageError):
     def __init__(self, parameter: str, options: Sequence[str]) -> None:
         self.parameter = parameter
         self.options = list(options)
-        super().__init__(f"`{parameter}` is given more than once\n{bulleted(self.options)}\nLeave one of them.")
+        super().__init__(f"`{parameter}` is given more than once\n{bulleted(self.options)}\nKeep only one of them.")
 
 
 class BadExpression(UsageError):

@@ -206,7 +206,7 @@ class VariantConflict(MitosisError):
         lines = [line for conflict in self.conflicts for line in conflict.lines()]
         super().__init__(
             "\n".join(lines) + "\nNobody can tell which one a trial with that name would mean, so it cannot be run.\n"
-            "Keep one; the other gets a name of its own, or without --rename-other is dropped:\n"
+            "Keep one; the other gets a name of its own, or is dropped without --rename-other:\n"
             + "\n".join(f"    {conflict.resolve_command}" for conflict in self.conflicts)
         )
 
@@ -225,7 +225,7 @@ class Retirement:
         reason = "; ".join(" ".join(reason.split()) for reason in self.reasons if reason.strip())
         head = f"{self.name.phrase} is retired"
         lines = [f"{head}: {reason}" if reason else head]
-        lines += [f"    it is called `{name}` now" for name in self.new_names]
+        lines += [f"    it is now called `{name}`" for name in self.new_names]
         return lines
 
 

@@ -89,7 +89,7 @@ class Objects:
     def _read_kind(self, oid: str, kind: str, limit_bytes: int | None = None) -> bytes:
         found = self.read_object(oid, limit_bytes)
         if found.kind != kind:
-            raise UnreadableObject(oid, f"it is a {found.kind}, where a {kind} should be")
+            raise UnreadableObject(oid, f"it is a {found.kind}, but should be a {kind}")
         return found.data
 
 

@@ -138,7 +138,7 @@ def stream_git(
         raise
     if is_late:
         _end(process, unattended)
-        raise GitError(["git", *command], process.returncode, f"it took longer than {timeout_s:.0f} s and was ended")
+        raise GitError(["git", *command], process.returncode, f"it took longer than {timeout_s:.0f} s and was stopped")
     return Streamed(process.returncode, output.decode(errors="surrogateescape"), messages.decode(errors="replace"))
 
 
@@ -276,30 +276,6 @@ def reading_git(*command: str, cwd: Path, stdin: IO[bytes]) -> Iterator[IO[bytes
     finally:
         process.kill()
         process.wait()
-
-
-def start_asking_git(*command: str, cwd: Path) -> subprocess.Popen[bytes]:
-    """A git program that answers on its standard output what it is asked on its standard input."""
-    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, "GIT_NO_REPLACE_OBJECTS": "1"}
-    with _starting(command):
-        return subprocess.Popen(
-            ["git", *command],
-            cwd=cwd,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=variables,
-        )
-
-
-def end_asked_git(process: subprocess.Popen[bytes]) -> None:
-    """End a program that `start_asking_git` gave, whatever it is about to answer."""
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
 
 
 # LANGUAGE would still choose the language of messages, some of which are recognised.

@@ -258,11 +258,11 @@ def status(repository: Repository) -> Status:
     python_exists = python is not None and Path(python).is_file() and os.access(python, os.X_OK)
     problems += _problems(place, installed, called_by)
     if called_by in ("git", "pre-commit") and not python_exists:
-        what = f"{PYTHON_KEY} is not set" if python is None else f"{python} is gone"
-        problems.append(f"{what}; another is looked for: {_SEARCHED}. Name this one: mitosis hook install")
+        what = f"{PYTHON_KEY} is not set" if python is None else f"{python} no longer exists"
+        problems.append(f"{what}; another one is searched for in {_SEARCHED}. To set this one: mitosis hook install")
     for other in find_places(repository):
         if other.path != place.path and other.ours():
-            problems.append(f"git does not look for hooks in {other.folder}, where mitosis' is: mitosis hook uninstall")
+            problems.append(f"git does not look in {other.folder}, where mitosis's hook is: mitosis hook uninstall")
     if called_by is None and read_setting(repository, "--local", PYTHON_KEY) is not None:
         problems.append(f"{PYTHON_KEY} is set without a hook: mitosis hook install, or mitosis hook uninstall")
     return Status(
@@ -315,23 +315,23 @@ def _mode(repository: Repository, problems: list[str]) -> tuple[str, str]:
         is_strict = False
     if is_strict:
         return "strict", f"{STRICT_KEY} in git's configuration"
-    return "warn", "nothing says otherwise"
+    return "warn", "the default"
 
 
 def _problems(place: Place, installed: HookFile | None, called_by: str | None) -> Iterator[str]:
     """What is not as installing leaves it."""
     if place.is_turned_off:
-        yield f"{place.folder} is no folder, so git runs no hook: git config --show-origin core.hooksPath"
+        yield f"{place.folder} is not a folder, so git runs no hook: git config --show-origin core.hooksPath"
         return
     if place.whose != "repository":
         if called_by is None:
             line = line_by_hand(place.whose, strict=False)
-            yield f"{place.folder} is not mitosis' to write to; add this line to {place.path}: {line}"
+            yield f"{place.folder} does not belong to mitosis; add this line to {place.path}: {line}"
         return
     if installed is None and os.path.lexists(place.chained):
         yield (
             f"the hook that was here before is not run, but kept as {place.chained}: "
-            "mitosis hook install, or mitosis hook uninstall to put it back where there is no other"
+            "mitosis hook install, or mitosis hook uninstall to put it back if there is no other"
         )
     if installed is None:
         return

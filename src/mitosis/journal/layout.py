@@ -57,6 +57,10 @@ DAY_PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 DIGEST_PATTERN = re.compile(r"[0-9a-f]{40}")
 COMMIT_PATTERN = re.compile(r"[0-9a-f]{40}")
 SHARD_PATTERN = re.compile(r"[0-9a-f]{2}")
+_RECORD_PATH = re.compile(
+    r"trials/(?P<experiment>[^/]+)/(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})/(?:[0-9a-f]{2}/)?"
+    r"(?P<key>[0-9a-f]{12})\.msgpack"
+)
 _ENVIRONMENT_PATTERN = re.compile(r"[0-9a-f]{6,64}")
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._+-]")
@@ -119,7 +123,7 @@ def trial_folder(experiment: str, started: str) -> str:
     try:
         day = datetime.fromisoformat(started).astimezone(UTC).date().isoformat()
     except (ValueError, OverflowError) as error:
-        raise JournalError(f"{started!r} is no time in ISO 8601, so the trial has no place in the journal") from error
+        raise JournalError(f"{started!r} is not an ISO 8601 time, so the trial has no place in the journal") from error
     return f"{TRIALS}/{encode_name(experiment)}/{day}"
 
 
@@ -130,9 +134,26 @@ def record_paths(folder: str, key: str) -> tuple[str, str]:
         JournalError: the key is not 12 hexadecimal digits.
     """
     if not KEY_PATTERN.fullmatch(key):
-        raise JournalError(f"{key!r} is no key of a trial: a key has {KEY_DIGITS} hexadecimal digits")
+        raise JournalError(f"{key!r} is not a trial key: a key has {KEY_DIGITS} hexadecimal digits")
     name = f"{key}{RECORD_SUFFIX}"
     return f"{folder}/{name}", f"{folder}/{key[:2]}/{name}"
+
+
+def parse_record_path(path: str) -> tuple[str, str, str] | None:
+    """Experiment, day and key of the trial whose record has this path; None if no record has it."""
+    match = _RECORD_PATH.fullmatch(path)
+    if match is None:
+        return None
+    return decode_name(match["experiment"]), match["day"], match["key"]
+
+
+def parse_variant_path(path: str) -> tuple[VariantName, str] | None:
+    """The variant that a value or remark at this path is about, and the digest in its name; None if there is none."""
+    _, *names, file = path.split("/")
+    digest = file.removesuffix(RECORD_SUFFIX)
+    if len(names) != 3 or digest == file or not DIGEST_PATTERN.fullmatch(digest):
+        return None
+    return VariantName(*map(decode_name, names)), digest
 
 
 def variant_folder(variant: VariantName) -> str:
@@ -152,7 +173,7 @@ def variant_path(variant: VariantName, digest: str) -> str:
         JournalError: the digest is not 40 hexadecimal digits.
     """
     if not DIGEST_PATTERN.fullmatch(digest):
-        raise JournalError(f"{digest!r} is no digest of a value: it has 40 hexadecimal digits")
+        raise JournalError(f"{digest!r} is not the digest of a value: a digest has 40 hexadecimal digits")
     return f"{variant_folder(variant)}/{digest}{RECORD_SUFFIX}"
 
 
@@ -163,7 +184,7 @@ def environment_path(digest: str) -> str:
         JournalError: the digest is not hexadecimal.
     """
     if not _ENVIRONMENT_PATTERN.fullmatch(digest):
-        raise JournalError(f"{digest!r} is no digest of an environment: it is hexadecimal")
+        raise JournalError(f"{digest!r} is not the digest of an environment: a digest is hexadecimal")
     return f"{ENVIRONMENTS}/{digest}.txt"
 
 
@@ -174,7 +195,7 @@ def pin_ref(commit: str) -> str:
         JournalError: it is no full id of a commit.
     """
     if not COMMIT_PATTERN.fullmatch(commit):
-        raise JournalError(f"{commit!r} is no commit: its full id has 40 hexadecimal digits")
+        raise JournalError(f"{commit!r} is not a commit: a full id has 40 hexadecimal digits")
     return PIN_PREFIX + commit
 
 

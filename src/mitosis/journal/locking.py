@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT_S = 10.0
 """How long to wait for one holder of the lock of whom it is not known that it still runs."""
+END_TIMEOUT_S = 300.0
+"""The same, for recording the end of a trial, which may have run for hours."""
 LIVE_HOLDER_TIMEOUT_S = 120.0
 """How long to wait for one that runs: on a busy machine it may take long to get on."""
 QUEUE_TIMEOUT_S = 600.0
@@ -142,7 +144,7 @@ class RefLock:
         try:
             self.path.unlink(missing_ok=True)
         except OSError as error:
-            raise JournalError(f"the lock of {self._ref} cannot be given back: {error}") from error
+            raise JournalError(f"the lock of {self._ref} cannot be released: {error}") from error
 
     def _try(self) -> bool:
         """Take the lock if it is free."""
@@ -213,7 +215,7 @@ class RefLock:
         except (FileExistsError, NotADirectoryError, PermissionError) as error:
             raise JournalError(
                 f"the ref {self._ref} cannot be locked: {error}\n"
-                f"Make {self._folder} a writable folder; what is in it is derived, so deleting it is safe as well."
+                f"Make {self._folder} a writable folder; it only holds derived data, so deleting it is safe as well."
             ) from error
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -253,8 +255,8 @@ def describe_holder(path: Path) -> str:
     if holder is None:
         return f"it has been there{since}, and does not say whose it is" if since else "it does not say whose it is"
     alive = is_alive(holder)
-    state = {True: "which still runs", False: "which is gone", None: "of which nothing can be seen from here"}[alive]
-    return f"held{since} by process {holder.pid} on {holder.host}, {state}"
+    states = {True: "which is still running", False: "which no longer runs", None: "which cannot be seen from here"}
+    return f"held{since} by process {holder.pid} on {holder.host}, {states[alive]}"
 
 
 def sync_files(paths: Iterable[Path | str]) -> None:

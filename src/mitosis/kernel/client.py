@@ -149,9 +149,7 @@ class Client(NotebookClient):
             raise
         except Exception as error:  # code of the experiment's can send what it likes
             kind = error.__class__.__name__
-            self.message_trouble = (
-                f"a message `{msg['msg_type']}` that makes no sense was passed over ({kind}: {error})"
-            )
+            self.message_trouble = f"a message `{msg['msg_type']}` that makes no sense was ignored ({kind}: {error})"
             return None
         return output
 

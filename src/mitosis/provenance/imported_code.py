@@ -60,7 +60,7 @@ def check_imports(
         place = resolver.resolve(path)
         if place is None:
             outside = os.path.relpath(path, root)
-            reasons[outside] = "cannot be read any more (its symbolic links go in a circle)"
+            reasons[outside] = "can no longer be read (its symbolic links go in a circle)"
             modules[outside] = file.module
             continue
         links = [link for link in place.links if _is_below(link.path, root) and not environment.holds(link.path)]
@@ -286,7 +286,7 @@ def _check(repository: Repository, commit: str, items: Mapping[str, _Item]) -> d
             submodules.setdefault(prefix, (entry.oid, {}))[1][rest] = item
         elif item.link_target is not None:
             if entry.mode != _LINK_MODE or repository.read_blob(entry.oid) != os.fsencode(item.link_target):
-                reasons[path] = "a symbolic link that the commit has otherwise"
+                reasons[path] = "a symbolic link that is different in the commit"
         elif item.oids != {entry.oid}:
             reason = _why_unequal(repository.root / path, item.oids, entry.oid)
             if reason is None:
@@ -307,7 +307,7 @@ def _why_unequal(path: Path, imported: set[str | None], committed: str) -> str |
     try:
         present = blob_id(path.read_bytes())
     except OSError as error:
-        return f"cannot be read any more ({error.strerror})"
+        return f"can no longer be read ({error.strerror})"
     if imported - {None, present, committed}:
         return "changed on disk after it was imported"
     if present == committed:
@@ -334,16 +334,16 @@ def _why_not_committed(repository: Repository, missing: Sequence[str], different
     for path in different:
         tag = tags.get(path, "H")
         if tag in "Ss":
-            reasons[path] = "differs from the commit, and `git status` does not say so: it is marked skip-worktree"
+            reasons[path] = "differs from the commit, but `git status` does not say so: it is marked skip-worktree"
         elif tag.islower():
-            reasons[path] = "differs from the commit, and `git status` does not say so: it is marked assume-unchanged"
+            reasons[path] = "differs from the commit, but `git status` does not say so: it is marked assume-unchanged"
         else:
             reasons[path] = "differs from the commit"
     unknown: list[str] = []
     for path in missing:
         inner = _inner_repository(repository, path)
         if path in tags:
-            reasons[path] = "added, and not committed"
+            reasons[path] = "added but not committed"
         elif inner is not None:
             reasons[path] = f"untracked: it is in another repository, {as_git_shows(inner)}"
         else:

@@ -280,7 +280,7 @@ def _absence(hosts: list[str], *, altair: bool) -> Markup:
     if not hosts:
         return Markup("")
     names = ", ".join(hosts[:3]) + (" and others" if len(hosts) > 3 else "")
-    remedy = "; with the package vl-convert-python installed, charts of altair come complete" if altair else ""
+    remedy = "; with the package vl-convert-python installed, Altair charts are shown in full" if altair else ""
     remark = '\n<p class="remark">What this output refers to at {} is not loaded: the page uses no network{}.</p>'
     return Markup(remark).format(names, remedy)
 

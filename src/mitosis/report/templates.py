@@ -136,7 +136,7 @@ def _base(folder: Path) -> str | None:
     base = conf.get("base_template") if isinstance(conf, dict) else conf
     if not isinstance(conf, dict) or not (base is None or isinstance(base, str)):
         raise ConfigError(
-            path, 'an object should be here that names the base as a string: {"base_template": "mitosis"}'
+            path, 'this should be an object that names the base as a string: {"base_template": "mitosis"}'
         )
     return base
 

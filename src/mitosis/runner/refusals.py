@@ -60,11 +60,11 @@ def settle(request: Request) -> Settled:
     if request.module is not None and request.steps:
         raise UsageError(
             f"both -m {request.module} and steps ({', '.join(request.steps)}) were given\n"
-            "Give the steps that are registered, or one module."
+            "Pass registered steps, or one module."
         )
     if request.timeout_s is not None and not 0 < request.timeout_s < math.inf:
         raise UsageError(
-            f"--timeout {request.timeout_s:g} is no time that steps could take\nGive seconds, such as --timeout 3600."
+            f"--timeout {request.timeout_s:g} is not a time that steps can take\nGive seconds, such as --timeout 3600."
         )
     repository = _find_repository(request)
     root = repository.root if repository is not None else _config_folder(request.folder)
@@ -126,7 +126,7 @@ def _check_config_committed(repository: Repository, config: Config) -> None:
     if not path.is_relative_to(repository.root.resolve()):
         raise ConfigError(
             path,
-            f"it is outside of the repository {repository.root}, so this trial could not be reproduced\n"
+            f"it is outside the repository {repository.root}, so this trial could not be reproduced\n"
             "Move it into the repository and commit it, or pass --debug to try things out without recording.",
         )
     name = path.relative_to(repository.root.resolve()).as_posix()

@@ -103,7 +103,7 @@ class Signals:
             self._progress.warn("killing the experiment")
             self._kill()
         elif self.kernel is not None:
-            self._progress.warn("interrupting; once more to kill the experiment at once")
+            self._progress.warn("interrupting; interrupt again to kill the experiment at once")
             self.kernel.process.interrupt()
             asyncio.get_running_loop().call_later(INTERRUPT_GRACE_S, self._kill)
 

@@ -73,7 +73,7 @@ class Pushed:
 
 
 def pull(repository: Repository, remote: Remote, transport: Transport | None) -> Pulled:
-    """Fetch the records of a remote and merge them into those here.
+    """Fetch the records of a remote and merge them into the local ones.
 
     Args:
         repository: the one at hand.

@@ -48,7 +48,7 @@ def find_remote(repository: Repository, word: str | None, configured: str | None
 
     Raises:
         NoRemote: nothing is given, and there is no remote.
-        UnknownRemote: there is no remote of that name.
+        UnknownRemote: there is no remote by that name.
     """
     settings = _read_settings(repository)
     name = configured if word is None else word

@@ -18,7 +18,7 @@ from mitosis.journal import layout
 from mitosis.journal.locks import MAX_VALUE_BYTES, digest_of_file
 from mitosis.journal.messages import note_line
 from mitosis.journal.objects import Entry, ReadOnlyStore
-from mitosis.journal.remarks import MAX_REMARK_BYTES, decode_remark
+from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
@@ -196,7 +196,8 @@ class ContentsReader:
         contents, where = self._contents, f"trial {record.key}"
         _used(contents.environment_uses, record.environment, record.key)
         if not layout.COMMIT_PATTERN.fullmatch(record.commit):
-            self._findings.error("commit", where, f"{record.commit!r:.60} is no commit", f"mitosis show {record.key}")
+            what = f"{record.commit!r:.60} is not a commit"
+            self._findings.error("commit", where, what, f"mitosis show {record.key}")
         for parameter in record.parameters:
             if parameter.kind != "lookup" or not parameter.tracked:
                 continue
@@ -266,7 +267,7 @@ class ContentsReader:
         if _SHORTENED.fullmatch(name):
             return
         if not layout.is_component(name):
-            self._findings.error("path", path, "mitosis writes no name like that", who_wrote(path))
+            self._findings.error("path", path, "mitosis never writes such a name", who_wrote(path))
 
     # --- environments -----------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ class HistoryReader:
             data = self._object(raw, "commit", layout.JOURNAL_REF)
             header = None if data is None else _HEADER.match(data)
             if data is not None and header is None:
-                self._damaged(raw.hex(), layout.JOURNAL_REF, "it is no commit that git writes")
+                self._damaged(raw.hex(), layout.JOURNAL_REF, "it is not a commit as git writes them")
             if header is None:
                 continue
             if count % _TELL_EVERY == 0:
@@ -105,7 +105,7 @@ class HistoryReader:
             self._unreadable(error, where)
             return None
         if found.kind != kind:
-            self._damaged(oid, where, f"it is a {found.kind}, where a {kind} should be")
+            self._damaged(oid, where, f"it is a {found.kind}, but should be a {kind}")
             return None
         return found.data
 

@@ -58,7 +58,7 @@ class OutputsChecker:
         for output in record.outputs:
             parts = PurePosixPath(output.path).parts
             if not parts or ".." in parts or "\0" in output.path or not belongs_to_trial(parts[0], record.key):
-                yield output, "its record names a file that is not the trial's, so it was not looked at"
+                yield output, "its record names a file that is not the trial's, so it was not checked"
                 continue
             path = place.joinpath(*parts)
             self.checked += 1
@@ -68,7 +68,7 @@ class OutputsChecker:
                 continue
             try:
                 if path.stat().st_size != output.size_bytes:
-                    yield output, f"it has {path.stat().st_size} bytes, and had {output.size_bytes}"
+                    yield output, f"it has {path.stat().st_size} bytes, but had {output.size_bytes}"
                 elif file_blob_id(path)[0] != output.oid:
                     yield output, "its content has changed"
             except OSError as error:

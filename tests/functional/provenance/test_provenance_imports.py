@@ -106,7 +106,7 @@ def test_ignored_file_is_told_from_an_untracked_one(project: Path) -> None:
 def test_file_that_is_staged_only_is_named(project: Path) -> None:
     (project / "new.py").write_text("x = 1\n")
     run_git("add", "new.py", cwd=project)
-    assert reasons(project, imported(project / "new.py")) == {"new.py": "added, and not committed"}
+    assert reasons(project, imported(project / "new.py")) == {"new.py": "added but not committed"}
 
 
 def test_edited_file_is_named(project: Path) -> None:

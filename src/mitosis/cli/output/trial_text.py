@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mitosis.cli.output.streams import is_terminal
-from mitosis.cli.output.trial_state import Meanings, present_meaning, present_state
+from mitosis.cli.output.trial_table import Meanings, present_meaning, present_state
 from mitosis.records.view import View
 from mitosis.text import clean, exact_value, format_duration, format_moment
 
@@ -77,10 +77,10 @@ def _describe_parameters(record: TrialRecord, meanings: Meanings) -> list[str]:
         meaning = present_meaning(parameter, meanings)
         if meaning is not None and not meaning.is_locked:
             names = " or ".join(f"`{clean(name)}`" for name in meaning.other_names)
-            now = "is not locked any more" if not meaning.meanings else "means another value now"
+            now = "is no longer locked" if not meaning.meanings else "now means another value"
             remark = f"  (`{clean(parameter.text)}` {now}{f'; this one is {names}' if names else ''})"
         elif meaning is not None and meaning.new_names:
-            remark = f"  (called {' or '.join(f'`{clean(name)}`' for name in meaning.new_names)} now)"
+            remark = f"  (now called {' or '.join(f'`{clean(name)}`' for name in meaning.new_names)})"
         if meaning is not None and meaning.is_retired:
             reasons = "; ".join(filter(None, map(clean, meaning.reasons)))
             remark += f"  (`{clean(parameter.text)}` is retired{f': {reasons}' if reasons else ''})"

@@ -28,8 +28,8 @@ def resolve(
 
     Args:
         variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
-        keep: Digest of the meaning that the name keeps, or any unique beginning of it.
-        rename_other: A new name for the other meaning, which is dropped without one; for several, in order of digests.
+        keep: Digest of the meaning that the name keeps, or any unique prefix of it.
+        rename_other: A new name for the other meaning, which is otherwise dropped; for several, in order of digests.
     """
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
@@ -38,12 +38,12 @@ def resolve(
     name = parse_variant(variant)
     repository = find_repository(Path.cwd())
     resolution = Journal(repository).resolve(name, keep, repository.identity(), rename_others=rename_other)
-    print_line(clean(str(name)) + f" means {_shown(resolution.kept.value)} now")
+    print_line(clean(str(name)) + f" now means {_shown(resolution.kept.value)}")
     for other, new_name in resolution.others:
         if new_name is None:
             print_line(f"    {_shown(other.value)} is dropped; trials that used it keep saying so")
         else:
-            print_line(f"    {_shown(other.value)} is {clean(str(new_name))} now")
+            print_line(f"    {_shown(other.value)} is now {clean(str(new_name))}")
     _tell_others()
     return 0
 
@@ -82,11 +82,11 @@ def retire(
     reason: str = "",
     undo: Flag = False,
 ) -> int:
-    """Let no trial use a variant any more, for everybody who shares the repository. Its meaning stays recorded.
+    """Stop trials from using a variant, for everybody who shares the repository. Its meaning stays recorded.
 
     Args:
         variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
-        reason: Why; whoever tries to use it is told.
+        reason: Why; shown to anybody who tries to use it.
         undo: Let a retired variant be used again.
     """
     from mitosis.errors.usage import UsageError

@@ -13,7 +13,7 @@ from mitosis.cli import completers
 from mitosis.cli.output.table import print_conflicts, print_line, print_warning
 from mitosis.cli.output.value_text import value_summary
 from mitosis.cli.variants.showing import locked_names
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 from mitosis.text import clean
 from mitosis.variants import Variant, VariantName
 
@@ -37,9 +37,9 @@ def diff(
 ) -> int:
     """Show how values differ, part by part.
 
-    With two variants, the one from the other. With one, what it is locked to from what the dictionary says now.
+    With two variants, compare them with each other. With one, compare its locked value with the dictionary's.
 
-    With --rev, the dictionaries of two commits: what was added, removed and changed.
+    With --rev, compare the dictionaries of two commits: what was added, removed and changed.
 
     Args:
         target: STEP.PARAM; with --rev also STEP, or nothing for all.
@@ -106,7 +106,7 @@ def _conflict(journal: Journal, name: VariantName) -> Conflict:
 def _print_change(journal: Journal, name: VariantName, locked: Sequence[Variant]) -> None:
     """What a variant is locked to, what the dictionary says, and the functions of it that have changed since."""
     from mitosis.errors.usage import UnknownName
-    from mitosis.journal.remarks import Remarks, same_names
+    from mitosis.journal.standing import Remarks, same_names
 
     if not locked:
         reason = "is not locked, so there is nothing to compare"
@@ -172,7 +172,7 @@ def _present_meaning(
         raise UnknownName(str(name), "is neither locked nor in the lookup dictionary", known)
     other = f"; it has been called {' and '.join(f'`{other}`' for other in other_names)}, too" if other_names else ""
     there = [renamed for renamed in map(str, map(name.renamed, other_names)) if renamed in known]
-    reason = f"is locked, but the lookup dictionary does not have it any more{other}"
+    reason = f"is locked, but the lookup dictionary no longer has it{other}"
     raise UnknownName(str(name), reason, there or known)
 
 
@@ -181,7 +181,7 @@ def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), i
 
     comparison = compare_values(one, other)
     for function in functions:
-        print_line(clean(f"{indent}{function} has another body"))
+        print_line(clean(f"{indent}{function} has a different body"))
     if not comparison.differences:
         print_line(f"{indent}(the value is the same)" if functions else f"{indent}no difference")
         return
@@ -196,8 +196,8 @@ def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), i
 
 
 def _diff_revisions(repository: Repository, rev: str, step: str, parameter: str) -> int:
-    from mitosis.canonical.sources import changed_functions
     from mitosis.dictionaries.states import resolve_range
+    from mitosis.variants import changed_functions
 
     first, last = resolve_range(repository, rev)
     before = _dictionaries_at(repository, first, step, parameter)

@@ -20,7 +20,7 @@ from mitosis.cli.output.table import (
     print_unmerged,
     print_warning,
 )
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 from mitosis.text import clean, format_moment
 from mitosis.variants import VariantLock
 
@@ -44,12 +44,12 @@ def list_variants(
 ) -> int:
     """List all variants that are locked or in a lookup dictionary, with their states, values and uses.
 
-    The dictionaries are those of the working tree; their modules are imported by a process of their own.
+    The dictionaries are those of the working tree; their modules are imported in a separate process.
 
     Args:
         what: STEP or STEP.PARAM, to list those variants alone.
         changed: Only those with a problem, and what is different; the exit status is 1 if there are any.
-        locked: Look at the locks alone, and import nothing.
+        locked: Look only at the locks, and import nothing.
     """
     from mitosis.check.survey import survey
     from mitosis.check.texts import change_lines, not_compared, remedies
@@ -62,7 +62,7 @@ def list_variants(
         raise UsageError("--changed compares the dictionaries with the locks, and --locked leaves the dictionaries out")
     if what is not None and "=" in what:
         raise UsageError(
-            f"`{what}` names one variant, and those of a step or parameter are listed\n"
+            f"`{what}` names a single variant, and the list is of a step or parameter\n"
             f"Show that one: mitosis variants show {shlex.quote(what)}"
         )
     step, _, parameter = (what or "").partition(".")
@@ -109,7 +109,7 @@ def _refuse_unknown(what: str, statuses: Sequence[VariantStatus]) -> None:
 
     known = list(dict.fromkeys(status.name.of_parameter for status in statuses))
     if known:
-        raise UnknownName(what, "is no parameter that has variants", known)
+        raise UnknownName(what, "is not a parameter that has variants", known)
 
 
 def _nothing_found(what: str | None, troubles: Sequence[Trouble], state: State | None) -> str:
@@ -117,14 +117,14 @@ def _nothing_found(what: str | None, troubles: Sequence[Trouble], state: State |
     if state is None:
         return f"no variants{of} are locked in this repository"
     if troubles:
-        return f"no variants{of} are locked, and what the dictionaries have could not be found out"
+        return f"no variants{of} are locked, and what the dictionaries contain could not be determined"
     return f"there are no variants{of}"
 
 
 def _nothing_changed(troubles: Sequence[Trouble], state: State | None) -> str:
     if state is None or state.config is None:
         return "no steps are registered in pyproject.toml, so there is nothing to compare"
-    return "nothing is known to have changed" if troubles else "every locked variant means what it did"
+    return "nothing is known to have changed" if troubles else "every locked variant still means the same"
 
 
 def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None:
@@ -137,7 +137,7 @@ def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None
         rows.append(
             {
                 "": "!" if status.is_problem else " ",
-                "variant": _cut(clean(str(status.name))),
+                "variant": clean(str(status.name), _NAME_WIDTH),
                 "state": status.state,
                 "value": clean(_short_value(status)),
                 "locked": format_moment(origin.date.isoformat(), relative=relative) if origin is not None else "",
@@ -156,11 +156,7 @@ def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None
         least=_LEAST_WIDTHS,
     )
     if left_out:
-        print_line(f"No room for {', '.join(left_out)}; `mitosis variants show` has them.")
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
+        print_line(f"Not shown for lack of room: {', '.join(left_out)}; `mitosis variants show` has them.")
 
 
 def _short_value(status: VariantStatus) -> str:
@@ -189,4 +185,4 @@ def _check_step(journal: Journal, state: State | None, step: str) -> None:
     if state is not None and state.config is not None:
         known |= state.config.steps.keys()
     if step not in known:
-        raise UnknownName(step, "is no step that is registered or has locked variants", sorted(known))
+        raise UnknownName(step, "is not a registered step and has no locked variants", sorted(known))

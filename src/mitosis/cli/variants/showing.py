@@ -82,7 +82,7 @@ def _facts(status: VariantStatus, origin: LockOrigin | None) -> Iterator[str]:
         by = f", by trial {origin.trial}" if origin.trial else ""
         yield clean(f"locked {when} by {origin.author}{at}{by}")
     for new in status.remarks.new_names:
-        yield clean(f"called {new} now")
+        yield clean(f"now called {new}")
     for old in status.old_names:
         yield clean(f"was called {old}")
     for reason in status.remarks.reasons:
@@ -113,7 +113,7 @@ def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[
 
 def _print_trials(journal: Journal, name: VariantName) -> None:
     from mitosis.journal.locks import used_lock
-    from mitosis.journal.remarks import same_names
+    from mitosis.journal.standing import same_names
 
     others = same_names(journal.remarks()).get(name, ())
     used = []
