@@ -73,19 +73,6 @@ def decode_trial(data: bytes, where: str) -> TrialRecord:
     return record
 
 
-def read_started(data: bytes, where: str) -> str:
-    """When the trial of a record started, at less cost than building all of it.
-
-    Raises:
-        FormatTooNew: a newer mitosis wrote it.
-        BadRecord: it is not a record. That the rest of it can be decoded is not checked.
-    """
-    started = _unpack(data, where).get("started")
-    if not isinstance(started, str):
-        raise BadRecord(where, "it does not say when the trial started")
-    return started
-
-
 def _unpack(data: bytes, where: str) -> dict[str, Any]:
     """The fields of a record of a known format, unchecked."""
     if len(data) > MAX_RECORD_BYTES:
