@@ -254,7 +254,7 @@ class _Collected:
         if done.issuperset(names):
             return done  # what a module has left running ended it; the other steps have had no chance yet
         if end.is_late:
-            reason = f"{what} took longer than {self._time_limit_s:g} s and was ended"
+            reason = f"{what} took longer than {self._time_limit_s:g} s and was stopped"
         else:
             reason = f"{what} {_manner(end.status)}"
         self.add_trouble(names, reason, end.output, is_late=end.is_late)
