@@ -13,7 +13,7 @@ from mitosis.git.reader import ObjectReader
 from mitosis.git.repository import Repository, find_repository
 
 _MOST_ASKED = 500
-"""With so many objects, a git program has taken as long as libgit2 takes to be loaded and to read them."""
+"""With this many objects, a git program has taken as long as libgit2 takes to be loaded and to read them."""
 
 
 class _Asked:

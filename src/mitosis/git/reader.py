@@ -14,7 +14,7 @@ class ObjectReader(Objects):
     """Reads objects through one git program. For a few of them that is done before libgit2 has been loaded.
 
     Args:
-        repository: where they are. It is no partial clone: git would fetch what is missing.
+        repository: where they are. It is not a partial clone: git would fetch what is missing.
     """
 
     def __init__(self, repository: Repository) -> None:

@@ -57,7 +57,7 @@ class Core:
 
         Raises:
             FormatTooNew: a newer mitosis has written it.
-            JournalError: it is no journal, or damaged.
+            JournalError: it is not a journal, or damaged.
         """
         commit = self.tip()
         return None if commit is None else self.snapshot_of(commit, layout.JOURNAL_REF)
@@ -71,7 +71,7 @@ class Core:
 
         Raises:
             FormatTooNew: a newer mitosis has written it.
-            JournalError: it is no journal, or damaged.
+            JournalError: it is not a journal, or damaged.
         """
         with _naming_remedy(what):
             tree = self.store.read_commit_tree(commit, what)
@@ -111,7 +111,7 @@ class Core:
         """The record of a trial in a folder `trials/<experiment>/<day>`; None if it is not there.
 
         Raises:
-            JournalError: `key` is no whole key, or a folder cannot be read.
+            JournalError: `key` is not a whole key, or a folder cannot be read.
         """
         for path in layout.record_paths(folder, key):
             entry = None if before is None else self.store.find(before.tree, path)
@@ -123,7 +123,7 @@ class Core:
         """The path for the record of a new trial in a folder `trials/<experiment>/<day>`.
 
         Raises:
-            JournalError: `key` is no whole key, or the folder cannot be read.
+            JournalError: `key` is not a whole key, or the folder cannot be read.
         """
         direct, in_shard = layout.record_paths(folder, key)
         entry = None if before is None else self.store.find(before.tree, folder)

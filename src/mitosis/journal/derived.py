@@ -1,4 +1,4 @@
-"""What is derived from the journal, the notes and the index of trials: whether it agrees, and making it anew."""
+"""What is derived from the journal, the notes and the index of trials: whether it agrees, and rebuilding it."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ def _present_note(store: Store, found: list[tuple[str, str]]) -> PresentNote:
 
 
 def rebuild_notes(core: Core, commits: Collection[str], all_commits: Collection[str], identity: Identity) -> int:
-    """Make notes anew from the journal.
+    """Rebuild notes from the journal.
 
     Args:
         core: the journal.
         commits: whose notes.
-        all_commits: those to make when the notes as a whole cannot be read, and are begun anew.
+        all_commits: those to make when the notes as a whole cannot be read, and are started again.
         identity: who writes them.
 
     Returns:
@@ -195,7 +195,7 @@ def is_index_right(core: Core, snapshot: Snapshot) -> bool:
 
 
 def rebuild_index(core: Core) -> None:
-    """Make the index of trials anew.
+    """Rebuild the index of trials.
 
     Raises:
         JournalError: the journal cannot be read, or the index not be written.

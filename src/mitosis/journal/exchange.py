@@ -20,7 +20,7 @@ class Exchange(JournalPart):
     def merge(self, commit: str, identity: Identity | None, source: str, notes: str | None = None) -> Merged:
         """Unite another journal with this one: by a fast-forward if that will do, else by a merge commit.
 
-        Then the notes of the commits whose trials changed are made anew.
+        Then the notes of the commits whose trials changed are rebuilt.
 
         Args:
             commit: the other journal's tip; its objects have been fetched.
@@ -59,7 +59,7 @@ class Exchange(JournalPart):
 
         Raises:
             FormatTooNew: a newer mitosis has written it.
-            JournalError: it is no journal, or damaged.
+            JournalError: it is not a journal, or damaged.
         """
         self._core.snapshot()
 
@@ -77,7 +77,7 @@ class Exchange(JournalPart):
 
         Raises:
             FormatTooNew: a newer mitosis has written it.
-            JournalError: it is no journal, or damaged.
+            JournalError: it is not a journal, or damaged.
         """
         commit = self._core.store.read_ref(ref)
         return None if commit is None else self._core.snapshot_of(commit, ref).commit

@@ -30,7 +30,7 @@ _MOST_NAMES = 1_000
 _MOST_RECORDS = 200
 """Of a day with no more trials, all are read for the newest of them."""
 _MOST_COMMITS = 400
-"""So many commits are looked at for the newest trials, each of which made two, or more if it was merged."""
+"""This many commits are looked at for the newest trials, each of which made two, or more if it was merged."""
 _SUMMARY_LETTERS = 60
 _TREE_MODE = b"40000"
 
@@ -135,7 +135,7 @@ class Glance:
         for _, oids in sorted(days.items(), reverse=True):
             records = dict(record for oid in oids for record in self._records(oid, prefix))
             if len(records) > _MOST_RECORDS:
-                # Which of so many are the newest is told sooner by the journal's history than by reading them all.
+                # Which of that many are the newest is told sooner by the journal's history than by reading them all.
                 recent = [key for key in self._recent_keys() if key in records]
                 records = {key: records[key] for key in [*recent, *records][: 2 * limit]}
             seen = [trial for key, oid in records.items() if (trial := self._read(key, oid)) is not None]

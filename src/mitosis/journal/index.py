@@ -265,7 +265,7 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        # A rebuild mends it, or says what cannot be written.
+        # A rebuild repairs it, or says what cannot be written.
         raise Unusable from error
 
 

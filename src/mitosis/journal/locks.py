@@ -23,11 +23,11 @@ _SHOWN_LETTERS = 60
 _FOLDERS_TO_VARIANT = 3
 """Step, parameter and variant."""
 _MAX_ENTRIES = 1_000_000
-"""So many files and folders are looked at for conflicts: folders may hold each other many times over."""
+"""This many files and folders are looked at for conflicts: folders may hold each other many times over."""
 
 
 def used_lock(parameter: ParameterRecord) -> VariantLock | None:
-    """What a recorded parameter says of a variant; None for one that is no variant, or is not tracked."""
+    """What a recorded parameter says of a variant; None for one that is not a variant, or is not tracked."""
     if parameter.kind != "lookup" or not parameter.tracked or parameter.digest is None:
         return None
     return VariantLock(VariantName(parameter.step, parameter.name, parameter.text), parameter.digest)

@@ -34,7 +34,7 @@ _BASE_DEPTH_LIMIT = 10
 _FORMAT_LIMIT_BYTES = 100
 _DEPTH_LIMIT = 20
 MOST_CHANGES = 5_000_000
-"""No journal grows by so many files and folders at once."""
+"""No journal grows by this many files and folders at once."""
 
 _Entries = dict[bytes, RawEntry]
 
@@ -157,7 +157,7 @@ def iter_changes(
         before: id of a tree.
         after: id of another.
         where: their path.
-        limit: at most so many entries that differ are looked at. Folders may hold each other many times over, so a few
+        limit: at most this many differing entries are looked at. Folders may hold each other many times over, so a few
             small ones can make a tree that has no end.
 
     Raises:

@@ -138,7 +138,7 @@ def merge_notes(
 ) -> None:
     """Bring the notes up to date with trials that have changed otherwise than by their own end.
 
-    Only the notes of the commits that those trials ran on are made anew. The history of the other repository's notes
+    Only the notes of the commits that those trials ran on are rebuilt. The history of the other repository's notes
     becomes part of these, so that pushing them there is a fast-forward. Whoever is behind takes them as they are, or
     two clones whose notes differ in nothing but order would go on correcting each other.
 

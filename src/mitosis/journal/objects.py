@@ -1,7 +1,7 @@
 """Reading git objects and refs for the journal, through libgit2. Nothing here writes.
 
 Plain values come back, and libgit2's errors are translated. Whatever another process writes or packs meanwhile is seen:
-refs are read anew each time, and libgit2 looks for new packs when it misses an object.
+refs are read again each time, and libgit2 looks for new packs when it misses an object.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class ReadOnlyStore:
         }
 
     def count_files(self, oid: str, where: str) -> int:
-        """How many entries of a tree are no folders.
+        """How many entries of a tree are not folders.
 
         Raises:
             BadRecord: it is missing, damaged, or no tree.

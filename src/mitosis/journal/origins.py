@@ -114,7 +114,7 @@ def _origin(name: str, email: str, date: str, commit: str, trial: str) -> LockOr
 
 
 def _lock_at(path: str) -> VariantLock | None:
-    """The lock that a path of the journal stands for; None if it is no lock's."""
+    """The lock that a path of the journal stands for; None if it is not a lock's."""
     parts = path.split("/")
     digest = digest_of_file(parts[-1])
     if len(parts) != _LOCK_DEPTH or parts[0] != layout.VARIANTS or digest is None:

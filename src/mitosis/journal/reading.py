@@ -21,17 +21,17 @@ _T = TypeVar("_T")
 _FROZEN_BY_PYTHON = gc.get_freeze_count()
 """Python 3.12 begins with some."""
 MAX_ENTRIES = 5_000_000
-"""So many files and folders of a journal are looked at in one reading."""
+"""This many files and folders of a journal are looked at in one reading."""
 MAX_VARIANT_ENTRIES = 1_000_000
 """The same of variants. Their folders may hold each other many times over, so somebody could make a tree that has no
 end."""
 MAX_PROBLEMS = 10_000
-"""So many problems are named in one reading."""
+"""This many problems are named in one reading."""
 
 _MANY_RECORDS = 1_000
-"""From so many on it is worth while to start a git program that reads them."""
+"""From this many on it is worthwhile to start a git program that reads them."""
 _READ_AT_ONCE = 10_000
-"""So many files are found before the first of them is read."""
+"""This many files are found before the first of them is read."""
 _NOT_READ: Iterable[None] = itertools.repeat(None)
 
 _RECORD_NAME = re.compile(layout.KEY_PATTERN.pattern + re.escape(layout.RECORD_SUFFIX))

@@ -29,9 +29,9 @@ _MAX_ITEMS = 10_000
 _DIGEST_DIGITS = 40
 _FOLDERS_TO_VARIANT = 3
 _MOST_KEPT = 10_000
-"""So many different remarks are read at once, each of at most `MAX_REMARK_BYTES`."""
+"""This many different remarks are read at once, each of at most `MAX_REMARK_BYTES`."""
 _MOST_ENTRIES = 100_000
-"""So many files and folders of remarks are looked at: folders may hold each other many times over."""
+"""This many files and folders of remarks are looked at: folders may hold each other many times over."""
 
 _KEYS: Mapping[str, tuple[str, type]] = {
     layout.RENAMED: ("name", str),
@@ -93,7 +93,7 @@ def decode_remark(kind: str, name: str, data: bytes, where: str) -> Any:
         where: its path, to name in errors.
 
     Raises:
-        BadRecord: it is no remark of that kind, or not the one that its name says.
+        BadRecord: it is not a remark of that kind, or not the one that its name says.
     """
     if f"{_digest(data)}{layout.RECORD_SUFFIX}" != name:
         raise BadRecord(where, "its content does not have the digest that its name says")
@@ -105,12 +105,12 @@ def decode_remark(kind: str, name: str, data: bytes, where: str) -> Any:
 
 
 def parse_remark(data: bytes) -> dict[str, Any] | None:
-    """The fields of a remark of any kind, by name; None if the bytes are no remark. A later version may add some."""
+    """The fields of a remark of any kind, by name; None if the bytes are not a remark. A later version may add some."""
     if len(data) > MAX_REMARK_BYTES:
         return None
     try:
         fields = msgpack.unpackb(data, max_map_len=_MAX_ITEMS, max_array_len=_MAX_ITEMS, unicode_errors="surrogatepass")
-    except Exception:  # msgpack raises several unrelated classes for bytes that are no msgpack
+    except Exception:  # msgpack raises several unrelated classes for bytes that are not msgpack
         return None
     if not isinstance(fields, dict):
         return None

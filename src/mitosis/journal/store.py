@@ -45,7 +45,7 @@ class Store(ReadOnlyStore):
         Args:
             ref: full name of a ref.
             timeout_s: how long to wait for one holder of the lock.
-            is_derived: whether what is written can be made anew, so that it need not be on the disk at once.
+            is_derived: whether what is written can be rebuilt, so that it need not be on the disk at once.
 
         Raises:
             JournalBusy: somebody else held the lock for too long.

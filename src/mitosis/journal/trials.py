@@ -179,7 +179,7 @@ class Trials(JournalPart):
         """Trials by the time that they started, newest first.
 
         Args:
-            limit: at most so many; only the newest days are read then.
+            limit: at most this many; only the newest days are read then.
             experiment: only those of this experiment.
             problems: what cannot be read, or does not belong where it is, is appended to it and skipped.
 

@@ -24,7 +24,7 @@ from mitosis.records.trial import ParameterRecord
 from mitosis.variants import LockOrigin, PresentMeaning, Variant, VariantLock, VariantName
 
 MOST_CONFLICTS = 20
-"""So many are described at once: more can be nobody's to read."""
+"""This many are described at once: more can be nobody's to read."""
 
 
 class Variants(JournalPart):

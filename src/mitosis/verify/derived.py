@@ -173,7 +173,7 @@ def _lock_files(repository: Repository) -> Iterator[Path]:
         yield notes
 
 
-# --- mending --------------------------------------------------------------------------------------
+# --- repairing -----------------------------------------------------------------------------------
 
 
 def repair_symbolic_ref(repository: Repository) -> str | None:
@@ -211,7 +211,7 @@ def repair_pins(core: Core, commits: Collection[str]) -> list[str]:
 
 
 def repair_notes(core: Core, contents: Contents, identity: Identity) -> list[str]:
-    """Make the notes anew that do not tell what the journal does; tells how many."""
+    """Rebuild the notes that do not agree with the journal; returns how many."""
     from mitosis.journal.derived import rebuild_notes
 
     everything = commits_with_notes(contents)
@@ -222,4 +222,4 @@ def repair_notes(core: Core, contents: Contents, identity: Identity) -> list[str
     if not wrong:
         return []
     count = rebuild_notes(core, wrong, everything, identity)
-    return [f"made {count} note{'' if count == 1 else 's'} anew"]
+    return [f"rebuilt {count} note{'' if count == 1 else 's'}"]
