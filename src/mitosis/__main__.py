@@ -17,7 +17,7 @@ _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 """What writing to a file or a terminal ends with that takes nothing more."""
 
 _COLLECT_EVERY = 50_000
-"""So many new objects, and Python looks for garbage: importing makes a hundred thousand that stay."""
+"""After this many new objects Python looks for garbage: importing makes a hundred thousand that stay."""
 
 
 def main() -> None:

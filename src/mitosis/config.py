@@ -97,7 +97,7 @@ def parse_config(text: str, path: Path, *, steps_needed: bool = True) -> Config:
         steps_needed: whether a file without the table of steps is an error.
 
     Raises:
-        ConfigError: it is no TOML, or the table does not say what it should.
+        ConfigError: it is not TOML, or the table does not say what it should.
     """
     table = _table(path, _table(path, _parse(text, path), "tool", "tool"), "mitosis", "tool.mitosis")
     for key in table:
@@ -195,7 +195,7 @@ def add_steps_table(text: str, path: Path = Path("pyproject.toml")) -> str | Non
         The new text, or None when the table is there already.
 
     Raises:
-        ConfigError: `text` is no TOML, or holds something else where the table should be.
+        ConfigError: `text` is not TOML, or holds something else where the table should be.
     """
     document = _parse(text, path)
     table = _table(path, _table(path, document, "tool", "tool"), "mitosis", "tool.mitosis")

@@ -161,13 +161,13 @@ class MissingVariant(Message):
     variant: str
     has_parameter: bool
     known: tuple[str, ...]
-    """Keys that are texts."""
+    """Keys that are strings."""
     other_keys: tuple[str, ...]
     """How the others look."""
     alike: tuple[str, str] | None
     """Look and class of one of these that is written as the text that was asked for."""
     error: str | None
-    """What looking it up raised, if that was no KeyError."""
+    """What looking it up raised, if that was not a KeyError."""
     is_taken: bool = False
     """Whether the step has a parameter of that name, so that it could be given by an expression."""
 

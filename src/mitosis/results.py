@@ -254,7 +254,7 @@ def default_trials_folder(folder: Path) -> Path:
 
 
 def _configuration(folder: Path) -> tuple[Path, Config]:
-    """The root of the repository that `folder` is in, and its configuration; of the folder itself outside of one."""
+    """The root of the repository that `folder` is in, and its configuration; of the folder itself outside one."""
     from mitosis.git.repository import find_repository
 
     try:

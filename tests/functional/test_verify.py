@@ -543,7 +543,7 @@ def test_notes_are_compared_with_the_journal_and_made_anew(
         other = git("commit-tree", "HEAD^{tree}", "-m", "other").strip()
         git("notes", "--ref=mitosis", "add", "-m", right, other)
     assert [finding.kind for finding in found()] == ["note"]
-    assert mend() == ["made 1 note anew"]
+    assert mend() == ["rebuilt 1 note"]
     assert git("notes", "--ref=mitosis", "show", record.commit) == right
     assert found() == []
     assert len(git("notes", "--ref=mitosis", "list").splitlines()) == 1
@@ -749,7 +749,7 @@ def test_command_prints_what_is_wrong_and_exits_with_1(
         "1 warning",
     ]
     assert run_command(["verify", "--repair"]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == "repaired: made 1 note anew"
+    assert capsys.readouterr().out.splitlines()[0] == "repaired: rebuilt 1 note"
     assert run_command(["verify", "--repair"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "there was nothing to repair"
 

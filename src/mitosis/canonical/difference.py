@@ -80,7 +80,7 @@ def compare_values(before: bytes, after: bytes) -> Comparison:
 
     Raises:
         FormatTooNew: a newer mitosis wrote one of them.
-        BadRecord: one of them is no canonical value.
+        BadRecord: one of them is not a canonical value.
     """
     old = decode_value(before)
     new = old if before == after else decode_value(after)

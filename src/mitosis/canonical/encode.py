@@ -132,7 +132,7 @@ class _Walk:
         self._cyclic_count = 0
 
     def item(self, value: object, level: int) -> Item:
-        """The item that stands for a value, which is so many levels down.
+        """The item that stands for a value, which is that many levels down.
 
         Raises:
             Refusal: it has none.

@@ -41,7 +41,7 @@ def render_value(data: bytes) -> str:
 
     Raises:
         FormatTooNew: a newer mitosis wrote it.
-        BadRecord: it is no canonical value.
+        BadRecord: it is not a canonical value.
     """
     lines = list(itertools.islice(_lines(read(data)), _MAX_LINES + 1))
     if len(lines) > _MAX_LINES:
@@ -50,7 +50,7 @@ def render_value(data: bytes) -> str:
 
 
 def _lines(item: Item, prefix: str = "", level: int = 0) -> Iterator[str]:
-    """The lines of an item that is so many levels down and has something before it."""
+    """The lines of an item that is that many levels down and has something before it."""
     indent = "  " * min(level, _MAX_INDENT)
     end = "," if level else ""
     if not isinstance(item, Node) or _fits(item, prefix):

@@ -70,7 +70,7 @@ NAN: Final = float("nan")
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """The value that is so many levels further up: 1 is the one that holds this item."""
+    """The value that is that many levels further up: 1 is the one that holds this item."""
 
     levels: int
 

@@ -60,7 +60,7 @@ def expand_array(value: np.ndarray[Any, Any], limit: int) -> Part:
         return plain_array(plain, limit)
     parts: dict[str, object] = {"array": plain_array(plain, limit)}
     if issubclass(cls, np.memmap):
-        # Which file it is mapped from is no part of the value; what is in it is.
+        # Which file it is mapped from is not part of the value; what is in it is.
         return record("numpy.memmap", parts)
     parts.update(attributes(instance_attributes(value)))
     return record(class_label(cls), parts)

@@ -8,7 +8,7 @@ from typing import Final
 _MAX_LENGTH: Final = 1000
 
 TRANSPARENT: Final = frozenset(("items", "mapping", "value", "array"))
-"""Steps of records that are no part of a path: what they lead to is what the record is about."""
+"""Steps of records that are not part of a path: what they lead to is what the record is about."""
 
 ARGUMENTS: Final = frozenset(("()", "new()", "**"))
 """Steps of records that lead to what the object was made with."""

@@ -14,11 +14,11 @@ _OF_FROZEN: Final = frozenset(("a", "b", "args", "kwds", "dist"))
 """What scipy itself keeps in a frozen distribution: what it was frozen with, and the support, which follows from it."""
 
 _NO_PARAMETERS: Final = frozenset(("extradoc", "longname", "seed"))
-"""What the constructor of a family takes and what is no part of the family: documentation, and the generator."""
+"""What the constructor of a family takes and what is not part of the family: documentation, and the generator."""
 
 
 def handler(cls: type) -> Handler | None:
-    """How to take apart values of this class; None if it is no frozen distribution of one variable."""
+    """How to take apart values of this class; None if it is not a frozen distribution of one variable."""
     frozen = getattr(sys.modules.get(_INFRASTRUCTURE), "rv_frozen", None)
     return expand_frozen if isinstance(frozen, type) and issubclass(cls, frozen) else None
 
@@ -53,7 +53,7 @@ def _family(family: Any) -> Part | None:
 
 
 def _parameters(family: Any) -> dict[str, object]:
-    """What scipy makes the family anew from when it freezes it."""
+    """What scipy rebuilds the family from when it freezes it."""
     return {
         name: part
         for name, part in family._updated_ctor_param().items()

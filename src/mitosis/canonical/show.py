@@ -60,7 +60,7 @@ def summarize_value(data: bytes, *, limit: int = 60) -> str:
 
     Raises:
         FormatTooNew: a newer mitosis wrote it.
-        BadRecord: it is no canonical value.
+        BadRecord: it is not a canonical value.
     """
     return brief(read(data), limit, detailed=True)
 
@@ -99,7 +99,7 @@ class _Line:
         """Sorted rows of mappings, by `id`: they are the same for each depth that is tried."""
 
     def write(self, item: Item, depth: int, detail: int = 0) -> str:
-        """The item with so many of its levels, and so much of its arrays."""
+        """The item with that many of its levels, and that much of its arrays."""
         self._used = 0
         self._detail = detail
         return self.text(item, depth)

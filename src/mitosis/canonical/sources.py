@@ -54,7 +54,7 @@ def source_digests(data: bytes) -> dict[str, str]:
 
     Raises:
         FormatTooNew: a newer mitosis wrote the bytes.
-        BadRecord: they are no canonical value.
+        BadRecord: they are not a canonical value.
     """
     if not any(mark in data for mark in _MARKS):
         return {}
@@ -193,7 +193,7 @@ _known: dict[str, _Source] = {}
 
 
 def _source(file: str, space: dict[str, Any]) -> _Source | None:
-    """The definitions of a file of the user's own; None where it cannot be read or is no Python."""
+    """The definitions of a file of the user's own; None where it cannot be read or is not Python."""
     if file.startswith("<") or not file.endswith((".py", ".pyw")) or is_installed(file):
         return None
     try:
@@ -211,7 +211,7 @@ def _source(file: str, space: dict[str, Any]) -> _Source | None:
     try:
         source = _Source(lines)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None  # The file was changed since it was imported, and is no Python now.
+        return None  # The file was changed since it was imported, and is not Python now.
     if len(_known) >= _MAX_KNOWN_FILES:
         del _known[next(iter(_known))]
     _known[file] = source

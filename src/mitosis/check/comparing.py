@@ -277,7 +277,7 @@ def flaky_names(digests: Mapping[VariantName, str], state: State) -> frozenset[V
 
 
 def _module_steps(journal: Journal, recorded: Recorded, registered: Collection[str]) -> frozenset[str]:
-    """The steps that have variants in use, and are no registered ones but modules that `mitosis -m` has run.
+    """The steps that have variants in use, and are not registered ones but modules that `mitosis -m` has run.
 
     No registered step has a dot or a colon in its name. Of another name, only its trials tell; they are read.
     """

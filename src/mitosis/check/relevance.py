@@ -130,7 +130,7 @@ def _read(repository: Repository) -> _Known | None:
             return None
         usage: dict[str, Any] = {name: frozenset(found) for name, found in fields["usage"].items()}
         return _Known(Usage(**usage), fields["commit"], fields["staged"])
-    except Exception:  # whatever is wrong with it, it is made anew
+    except Exception:  # whatever is wrong with it, it is rebuilt
         return None
 
 

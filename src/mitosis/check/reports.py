@@ -23,7 +23,7 @@ from mitosis.git.repository import Repository
 from mitosis.journal.journal import Journal
 
 _MOST_COMMITS = 1000
-"""Of a range, so many are looked at."""
+"""Of a range, this many are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Report:
         return None if self.evaluation is None or self.evaluation.troubles else self.evaluation.usage
 
     def without(self, other: Report) -> Report:
-        """What was found here, and not there as well. Two values of one that is flaky are no news, either."""
+        """What was found here, and not there as well. Two values of one that is flaky are not news, either."""
         known = {_identity(change) for change in other.changes}
         names = {(change.kind, change.name) for change in other.changes}
         new = [change for change in self.changes if _identity(change) not in known]

@@ -9,7 +9,7 @@ from mitosis.dictionaries.source import Signature, SourceReader
 from mitosis.journal.variants import Lookup
 
 _MOST_SUMMARIES = 100
-"""So many values of locked variants are read for what they mean."""
+"""This many values of locked variants are read for what they mean."""
 _SHOWN_VARIANTS = 8
 
 

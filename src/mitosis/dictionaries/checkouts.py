@@ -23,7 +23,7 @@ _EMPTY_OIDS = frozenset(
 )
 """The ids of an empty file, by SHA-1 and by SHA-256."""
 _MOST_PATHS_ASKED = 500
-"""So many paths are named to git; for more it is asked about all."""
+"""This many paths are named to git; for more it is asked about all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Refused:
     """An entry of a dictionary that has no meaning that lasts, or that raises."""
 
     name: VariantName
-    """Without a variant where what the parameter has is no mapping of variants, or cannot be listed."""
+    """Without a variant where what the parameter has is not a mapping of variants, or cannot be listed."""
     reason: str
     """A clause, on one line."""
     has_raised: bool = False

@@ -199,7 +199,7 @@ def _text_keys(mapping: Any) -> list[str]:
     """The keys of a mapping that can be named on the command line, in its order, as plain texts.
 
     Raises:
-        _Trouble: it is no mapping, or has too many keys.
+        _Trouble: it is not a mapping, or has too many keys.
     """
     if not isinstance(mapping, Mapping) and not (hasattr(mapping, "keys") and hasattr(mapping, "__getitem__")):
         raise _Trouble(f"this is {_with_article(type(mapping).__name__)}, but should be a dictionary")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from mitosis.dictionaries.modules import Modules, Scope
 
 _MOST_NAMES = 1_000
-"""So many names are followed in one dictionary."""
+"""This many names are followed in one dictionary."""
 _SHOWN_LETTERS = 60
 _LEVELS = 2
 """A dictionary has parameters, and those have variants."""
@@ -137,7 +137,7 @@ class SourceReader:
         return self._dictionaries[lookup]
 
     def _variable(self, scope: Scope, name: str, depth: int) -> _Entry | None:
-        """What a name means, with items of so many levels; None if nothing sets it."""
+        """What a name means, with items of that many levels; None if nothing sets it."""
         self._names_left -= 1
         followed = (scope.file, scope.is_class, name)
         if self._names_left < 0 or followed in self._followed:
@@ -161,7 +161,7 @@ class SourceReader:
         return found
 
     def _value(self, scope: Scope, value: ast.expr, place: Place, depth: int) -> _Entry:
-        """What an expression means, with items of so many levels."""
+        """What an expression means, with items of that many levels."""
         entry = _Entry(place, value)
         if depth == 0:
             return entry

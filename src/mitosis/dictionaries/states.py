@@ -19,7 +19,7 @@ from mitosis.git.objects import read_blobs
 from mitosis.git.repository import Repository
 
 SMALL_REPOSITORY = 200
-"""With so many files at most, everything is checked out."""
+"""With this many files at most, everything is checked out."""
 _MAX_FILE_BYTES = 16 * 2**20
 """Of pyproject.toml, and of a module that is read."""
 

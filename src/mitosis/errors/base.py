@@ -31,7 +31,7 @@ def of_signal(number: int) -> int:
 
 
 def bulleted(items: Sequence[str], *, limit: int = SHOWN_LIMIT) -> str:
-    """Indent `items` one a line, the first `limit` of them and a count of the rest."""
+    """Indent `items` one per line, the first `limit` of them and a count of the rest."""
     lines = [f"    {item}" for item in items[:limit]]
     if len(items) > limit:
         lines.append(f"    ... and {len(items) - limit} more")

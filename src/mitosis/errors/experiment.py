@@ -23,7 +23,7 @@ class ImportFailed(ExperimentError):
 
 
 class BadReference(ExperimentError):
-    """What a step is registered as cannot be found, or is no callable."""
+    """What a step is registered as cannot be found, or is not a callable."""
 
     def __init__(
         self, step: str, reference: str, reason: str, known: Sequence[str], *, registered: bool = True
@@ -92,7 +92,7 @@ def _named(names: Sequence[str]) -> str:
 class UnknownVariant(ExperimentError):
     """A lookup dictionary has no such parameter or variant.
 
-    Attributes: step, parameter, variant, lookup, known (what there is instead), other_keys (those that are no texts, as
+    Attributes: step, parameter, variant, lookup, known (what there is instead), other_keys (those that are no strings, as
     Python writes them), alike (the one of them that is written like what was asked for, and its class; or None),
     new_names (what the journal says that the variant is called now).
     """

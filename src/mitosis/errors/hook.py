@@ -37,7 +37,7 @@ class HooksNotOurs(HookError):
 
 
 class HooksTurnedOff(HookError):
-    """git is told to look for hooks in something that is no folder. Attributes: folder."""
+    """git is told to look for hooks in something that is not a folder. Attributes: folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -131,7 +131,7 @@ class UnknownRevision(RepositoryError):
 
 
 class NoRange(UnknownRevision):
-    """What was given is no range of commits. Attributes: revision (as it was given), reason (a clause)."""
+    """What was given is not a range of commits. Attributes: revision (as it was given), reason (a clause)."""
 
     remedy = ""
 

@@ -104,7 +104,7 @@ class RepeatedParameter(UsageError):
 
 
 class BadExpression(UsageError):
-    """The expression of an eval parameter is no Python.
+    """The expression of an eval parameter is not Python.
 
     Attributes: parameter, expression, reason, line and column (from 1; None where Python does not say).
     """

@@ -53,7 +53,7 @@ class Meaning:
     used_by: int
     """How many trials used it."""
     is_readable: bool = True
-    """Whether its value could be read; one that could not is no choice."""
+    """Whether its value could be read; one that could not is not a choice."""
 
     @property
     def uses(self) -> str:

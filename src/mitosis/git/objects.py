@@ -164,7 +164,7 @@ def read_blobs(oids: Sequence[str], limit_bytes: int, *, cwd: Path) -> Iterator[
     Args:
         oids: their full ids.
         limit_bytes: of a larger one nothing is read.
-        cwd: a folder of the repository, which is no partial clone: git would fetch what is missing.
+        cwd: a folder of the repository, which is not a partial clone: git would fetch what is missing.
 
     Yields:
         The bytes; None for whatever has to be asked for by itself to know what is wrong with it.

@@ -29,7 +29,7 @@ TIME_LIMIT_KEY = "mitosis.hookTimeLimit"
 _LONGEST_LIMIT_S = 3600.0
 _LINE_LIMIT = 500
 _MOST_SHOWN = 20
-"""Of the changes, so many are shown."""
+"""Of the changes, this many are shown."""
 _STOPPED = 1
 _INTERRUPTED = 130
 
@@ -114,7 +114,7 @@ def _before(journal: Journal, staged: State) -> Report | None:
             # What submodules say is what is in the working tree: it is not known what it was before.
             is_known = _submodules(state) == _submodules(staged)
             return check_state(journal, state, repeats=False) if is_known else None
-    except (ConfigError, GitError):  # what is wrong with HEAD is no fault of this commit
+    except (ConfigError, GitError):  # what is wrong with HEAD is not the fault of this commit
         return None
 
 

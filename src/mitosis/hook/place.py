@@ -78,7 +78,7 @@ class Place:
 
     @property
     def is_turned_off(self) -> bool:
-        """Whether git is told to look in something that is no folder, such as /dev/null."""
+        """Whether git is told to look in something that is not a folder, such as /dev/null."""
         return self.folder.exists() and not self.folder.is_dir()
 
     @property

@@ -25,7 +25,7 @@ from mitosis.protocol import (
 from mitosis.typing import Parameter
 
 _KNOWN_LIMIT = 200
-"""So many names at most are sent back as what there is to choose from."""
+"""This many names at most are sent back as what there is to choose from."""
 
 
 def check_steps(question: CheckSteps) -> CheckedSteps:

@@ -23,7 +23,7 @@ from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import LockOrigin, PresentMeaning, Variant, VariantLock, VariantName
 
 MOST_CONFLICTS = 20
-"""So many are described at once: more can be nobody's to read."""
+"""This many are described at once: more can be nobody's to read."""
 
 
 class Journal:
@@ -194,7 +194,7 @@ class Journal:
 
         Raises:
             FormatTooNew: a newer mitosis has written it.
-            JournalError: it is no journal, or damaged.
+            JournalError: it is not a journal, or damaged.
         """
         self.store.snapshot()
 
@@ -216,7 +216,7 @@ class Journal:
 
         Raises:
             FormatTooNew: a newer mitosis has written it.
-            JournalError: it is no journal, or damaged.
+            JournalError: it is not a journal, or damaged.
         """
         commit = self.store.read_ref(ref)
         return None if commit is None else self.store.snapshot_of(commit, ref).commit

@@ -41,8 +41,8 @@ FORMAT = 1
 """Of the tree; records have a format of their own."""
 
 CROWDED = 128
-"""From so many records in the folder of a day on, the next go to folders of two digits: an append writes the folder
-anew, and each further level of folders costs a trial some 170 bytes."""
+"""From this many records in the folder of a day on, the next go to folders of two digits: an append writes the whole
+folder, and each further level of folders costs a trial some 170 bytes."""
 
 RECORD_SUFFIX = ".msgpack"
 KEY_DIGITS = 12
@@ -118,7 +118,7 @@ def trial_folder(experiment: str, started: str) -> str:
         started: ISO 8601 with an offset.
 
     Raises:
-        JournalError: `started` is no such time.
+        JournalError: `started` is not such a time.
     """
     try:
         day = datetime.fromisoformat(started).astimezone(UTC).date().isoformat()
@@ -192,7 +192,7 @@ def pin_ref(commit: str) -> str:
     """The ref that keeps an experiment's commit.
 
     Raises:
-        JournalError: it is no full id of a commit.
+        JournalError: it is not a full id of a commit.
     """
     if not COMMIT_PATTERN.fullmatch(commit):
         raise JournalError(f"{commit!r} is not a commit: a full id has 40 hexadecimal digits")
@@ -219,5 +219,5 @@ def remote_pins_prefix(remote: str) -> str:
 
 
 def remote_name(url: str) -> str:
-    """The name in refs that stands for a repository that is no configured remote: a URL may not be part of a ref."""
+    """The name in refs that stands for a repository that is not a configured remote: a URL may not be part of a ref."""
     return f"url-{hashlib.sha256(url.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"

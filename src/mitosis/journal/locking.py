@@ -346,7 +346,7 @@ def _alone(path: Path) -> Iterator[bool]:
         except OSError:  # some network file systems
             yield False
             return
-        # The folder is derived, so somebody may have deleted it meanwhile, and made the file anew.
+        # The folder is derived, so somebody may have deleted it meanwhile, and created the file again.
         held = os.fstat(descriptor)
         yield _identity(path) == (held.st_ino, held.st_mtime_ns)
     finally:

@@ -22,7 +22,7 @@ _SHOWN_LETTERS = 60
 
 
 def used_lock(parameter: ParameterRecord) -> VariantLock | None:
-    """What a recorded parameter says of a variant; None for one that is no variant, or is not tracked."""
+    """What a recorded parameter says of a variant; None for one that is not a variant, or is not tracked."""
     if parameter.kind != "lookup" or not parameter.tracked or parameter.digest is None:
         return None
     return VariantLock(VariantName(parameter.step, parameter.name, parameter.text), parameter.digest)

@@ -141,7 +141,7 @@ def merge_notes(
 ) -> None:
     """Bring the notes up to date with trials that have changed otherwise than by their own end.
 
-    Only the notes of the commits that those trials ran on are made anew. The history of the other repository's notes
+    Only the notes of the commits that those trials ran on are rebuilt. The history of the other repository's notes
     becomes part of these, so that pushing them there is a fast-forward. Whoever is behind takes them as they are, or
     two clones whose notes differ in nothing but order would go on correcting each other.
 
@@ -326,12 +326,12 @@ def rebuild_notes(
     identity: Identity,
     read_trials: TrialReader,
 ) -> int:
-    """Make notes anew from the journal.
+    """Rebuild notes from the journal.
 
     Args:
         store: of the journal.
         commits: whose notes.
-        all_commits: those to make when the notes as a whole cannot be read, and are begun anew.
+        all_commits: those to make when the notes as a whole cannot be read, and are started again.
         identity: who writes them.
         read_trials: reads trials of the journal.
 

@@ -113,7 +113,7 @@ class ReadOnlyStore:
         return {_name_text(name): _entry(mode, raw) for name, mode, raw in self._read_entries(oid, where)}
 
     def count_files(self, oid: str, where: str) -> int:
-        """How many entries of a tree are no folders.
+        """How many entries of a tree are not folders.
 
         Raises:
             BadRecord: it is missing, damaged, or no tree.

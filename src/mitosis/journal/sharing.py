@@ -61,7 +61,7 @@ class Unmerged:
 def merge(store: Store, index: Index, commit: str, identity: Identity | None, source: str, notes: str | None) -> Merged:
     """Unite another journal with this one: by a fast-forward if that will do, else by a merge commit.
 
-    Then the notes of the commits whose trials changed are made anew.
+    Then the notes of the commits whose trials changed are rebuilt.
 
     Args:
         store: of this journal.

@@ -86,7 +86,7 @@ def decode_remark(kind: str, name: str, data: bytes, where: str) -> Any:
         where: its path, to name in errors.
 
     Raises:
-        BadRecord: it is no remark of that kind, or not the one that its name says.
+        BadRecord: it is not a remark of that kind, or not the one that its name says.
     """
     if f"{_digest(data)}{layout.RECORD_SUFFIX}" != name:
         raise BadRecord(where, "its content does not have the digest that its name says")
@@ -98,12 +98,12 @@ def decode_remark(kind: str, name: str, data: bytes, where: str) -> Any:
 
 
 def parse_remark(data: bytes) -> dict[str, Any] | None:
-    """The fields of a remark of any kind, by name; None if the bytes are no remark. A later version may add some."""
+    """The fields of a remark of any kind, by name; None if the bytes are not a remark. A later version may add some."""
     if len(data) > MAX_REMARK_BYTES:
         return None
     try:
         fields = msgpack.unpackb(data, max_map_len=_MAX_ITEMS, max_array_len=_MAX_ITEMS, unicode_errors="surrogatepass")
-    except Exception:  # msgpack raises several unrelated classes for bytes that are no msgpack
+    except Exception:  # msgpack raises several unrelated classes for bytes that are not msgpack
         return None
     if not isinstance(fields, dict):
         return None

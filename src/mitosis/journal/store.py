@@ -56,7 +56,7 @@ class Store(ReadOnlyStore):
         Args:
             ref: full name of a ref.
             timeout_s: how long to wait for one holder of the lock.
-            is_derived: whether what is written can be made anew, so that it need not be on the disk at once.
+            is_derived: whether what is written can be rebuilt, so that it need not be on the disk at once.
 
         Raises:
             JournalBusy: somebody else held the lock for too long.
@@ -278,7 +278,7 @@ class Store(ReadOnlyStore):
 
         Raises:
             FormatTooNew: a newer mitosis has written it.
-            JournalError: it is no journal, or damaged.
+            JournalError: it is not a journal, or damaged.
         """
         commit = self.tip()
         return None if commit is None else self.snapshot_of(commit, layout.JOURNAL_REF)
@@ -292,7 +292,7 @@ class Store(ReadOnlyStore):
 
         Raises:
             FormatTooNew: a newer mitosis has written it.
-            JournalError: it is no journal, or damaged.
+            JournalError: it is not a journal, or damaged.
         """
         with _naming_remedy(what):
             tree = self.read_commit_tree(commit, what)

@@ -132,7 +132,7 @@ class Client(NotebookClient):
         if msg["msg_type"] == "stream":
             self._listener(msg["content"]["name"], msg["content"]["text"])
             if msg["content"]["name"] == "log":
-                return None  # it is no output of the cell: the log is a file of its own
+                return None  # it is not an output of the cell: the log is a file of its own
             if self._printed is not None and self._printed.takes(msg["content"]["name"], msg["content"]["text"]):
                 return None
         elif self._printed is not None:

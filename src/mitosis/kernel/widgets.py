@@ -40,7 +40,7 @@ class Widgets:
         return bool(self._shown) and message["msg_type"].startswith("comm_")
 
     def text(self) -> str:
-        """All that is shown, as lines. What is no bar, text or output of others is passed over."""
+        """All that is shown, as lines. What is not a bar, text or output of others is passed over."""
         return "\n".join(filter(None, (self._text(model) for model in self._shown)))
 
     def _text(self, model: str, depth: int = 0) -> str:

@@ -29,7 +29,7 @@ def check_clean(repository: Repository) -> int:
     index.
 
     Returns:
-        How many files git does not know. They are no error; ignored ones are not counted.
+        How many files git does not know. They are not errors; ignored ones are not counted.
 
     Raises:
         DirtyRepository: tracked files are modified or staged, or submodules have other commits or such files.

@@ -27,7 +27,7 @@ class StepRecord:
     """Wall time; None for a step that did not end."""
     main: MainResult = None
     metrics: dict[str, MainResult] = field(default_factory=dict)
-    """Metrics by name, nested ones joined by dots; what is no number is a bounded text."""
+    """Metrics by name, nested ones joined by dots; what is not a number is a bounded text."""
     extra: dict[str, Any] | None = None
     """Fields that this version does not know."""
 

@@ -54,7 +54,7 @@ CHANGES_ROOM = 700
 and the files that were changed."""
 
 RESULT_ROWS = 60
-"""So many metrics are shown at most on top, and so many in all steps together."""
+"""This many metrics are shown at most on top, and so many in all steps together."""
 
 DOC_CHARACTERS = 600
 """Of the first paragraph of a docstring, at most."""
@@ -139,7 +139,7 @@ class Page:
     links: tuple[tuple[str, str], ...]
     notebook_link: str
     folder: str
-    """URL of the trial's folder, relative to the page; empty where that is no safe link."""
+    """URL of the trial's folder, relative to the page; empty where that is not a safe link."""
     sections: tuple[Section, ...]
     interpreter: str
     variables: tuple[tuple[str, str], ...]
@@ -341,7 +341,7 @@ def _make_fit(sections: Sequence[Section]) -> None:
 
 
 def _first(results: tuple[Value, ...], count: int) -> tuple[Value, ...]:
-    """So many results, and how many there are beside."""
+    """This many results, and how many there are beside."""
     if len(results) <= count:
         return results
     count = max(count, 1)

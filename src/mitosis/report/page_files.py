@@ -36,7 +36,7 @@ _GENERATOR = b'<meta name="generator" content="mitosis">'
 """Stands at the beginning of such a file, and not in one of that name that an experiment has written."""
 _BEGINNING_BYTES = 200
 _ASKED_LIMIT = 5
-"""So many records at most are read to find a neighbour: names of pages tell nearly all apart."""
+"""This many records at most are read to find a neighbour: names of pages tell nearly all apart."""
 
 
 def page_name(record: TrialRecord, *, debug: bool) -> str:
@@ -120,7 +120,7 @@ def _first_of_same(record: TrialRecord, pages: Iterable[tuple[int, str]], read_t
             break
         try:
             other = read_trial(_key(name))
-        except MitosisError:  # another clone's trial, or a file of that name that is no page
+        except MitosisError:  # another clone's trial, or a file of that name that is not a page
             continue
         if other.asked == record.asked:
             return name

@@ -37,7 +37,7 @@ class Saved:
     page: Path | None = None
     notebook: Path | None = None
     next_iteration: Path | None = None
-    """What the page links to as the next iteration. It changes when there is one, so it is no output."""
+    """What the page links to as the next iteration. It changes when there is one, so it is not an output."""
 
 
 @dataclasses.dataclass(slots=True)

@@ -20,7 +20,7 @@ LOG = "experiment.log"
 REQUIREMENTS = "requirements.txt"
 PAGE_LINK = "experiment"
 OUTPUTS_LIMIT = 10_000
-"""So many files at most are listed in a record."""
+"""This many files at most are listed in a record."""
 
 
 class TrialFolder:

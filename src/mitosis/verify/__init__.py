@@ -1,6 +1,6 @@
-"""Check all that mitosis keeps in a repository, and mend what can be made anew.
+"""Check all that mitosis keeps in a repository, and repair what can be rebuilt.
 
-`verify` reads everything and changes nothing. `repair` makes anew what is derived from the journal; it takes away
+`verify` reads everything and changes nothing. `repair` rebuilds what is derived from the journal; it takes away
 nothing that is a source of truth.
 """
 
@@ -68,7 +68,7 @@ def verify(
 
 
 def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], None] = _silent) -> list[str]:
-    """Make anew what is derived from the journal and does not agree with it: pins, notes, index, the short name.
+    """Rebuild what is derived from the journal and does not agree with it: pins, notes, index, the short name.
 
     Args:
         repository: whose journal.
@@ -87,7 +87,7 @@ def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], 
     if snapshot is None:
         return done
     contents = _check_contents(journal, snapshot, "", None, Findings(), tell)
-    tell("mending")
+    tell("repairing")
     done += repairable.repair_index(journal)
     symbolic = repairable.repair_symbolic_ref(repository)
     done += [symbolic] if symbolic is not None else []
@@ -232,7 +232,7 @@ def _tip_remedy(journal: Journal, restore: str) -> str:
 def _unreadable_at(repository: Repository, tip: str) -> str | None:
     """The object that is missing or damaged, of those that make a commit the tip of a journal.
 
-    None if all of them can be read, so that it was no journal that the ref was made to point to.
+    None if all of them can be read, so that it was not a journal that the ref was made to point to.
     """
     oid = tip
     try:

@@ -9,7 +9,7 @@ from typing import Literal
 Severity = Literal["error", "warning", "info"]
 
 FINDINGS_LIMIT = 1000
-"""So many findings of one kind are kept; the others are counted, so that a hostile journal costs no memory."""
+"""This many findings of one kind are kept; the others are counted, so that a hostile journal costs no memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Finding:
     """One thing that is not as it should be, or that the reader should know of."""
 
     severity: Severity
-    """`error`: something recorded is damaged or missing. `warning`: something that can be mended here and now.
+    """`error`: something recorded is damaged or missing. `warning`: something that can be repaired here and now.
     `info`: nothing is wrong."""
     kind: str
     """What was checked, such as `record` or `pin`."""
@@ -26,7 +26,7 @@ class Finding:
     what: str
     """What is wrong with it, a clause."""
     remedy: str
-    """The command that mends it, or tells more; empty where nothing has to be done."""
+    """The command that repairs it, or shows more; empty where nothing has to be done."""
 
 
 @dataclass(frozen=True, slots=True)

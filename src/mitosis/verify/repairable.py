@@ -167,7 +167,7 @@ def _lock_files(repository: Repository) -> Iterator[Path]:
         yield notes
 
 
-# --- mending --------------------------------------------------------------------------------------
+# --- repairing -----------------------------------------------------------------------------------
 
 
 def repair_symbolic_ref(repository: Repository) -> str | None:
@@ -215,7 +215,7 @@ def repair_pins(journal: Journal, commits: Collection[str]) -> list[str]:
 
 
 def repair_notes(journal: Journal, contents: Contents, identity: Identity) -> list[str]:
-    """Make the notes anew that do not tell what the journal does; tells how many."""
+    """Rebuild the notes that do not agree with the journal; returns how many."""
     everything = commits_with_notes(contents)
     try:
         wrong = wrong_notes(contents, read_notes(journal.store))
@@ -226,4 +226,4 @@ def repair_notes(journal: Journal, contents: Contents, identity: Identity) -> li
     count = rebuild_notes(
         journal.store, wrong, everything, identity, lambda *which: trials_on(journal.store, journal.index, *which)
     )
-    return [f"made {count} note{'' if count == 1 else 's'} anew"]
+    return [f"rebuilt {count} note{'' if count == 1 else 's'}"]

@@ -36,9 +36,9 @@ _REFRESHES_PER_S = 8
 _PRINT_EVERY_S = 0.05
 """Lines that come faster are printed together: each time, what moves below them is drawn again."""
 _WIDGET_ROWS = 10
-"""So many lines of bars that are widgets are shown at most, the last ones."""
+"""This many lines of bars that are widgets are shown at most, the last ones."""
 _BEGUN_ROWS = 3
-"""So many lines on the screen has one that has not ended and is wider than the terminal."""
+"""This many lines on the screen has one that has not ended and is wider than the terminal."""
 _SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"
 """Takes away the line that moves, and gives back the cursor (DECTCEM)."""
 

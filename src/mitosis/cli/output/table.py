@@ -133,7 +133,7 @@ def _width(text: str) -> int:
 
 
 def _beginning(text: str, width: int) -> str:
-    """As much of a text as fits into so many columns."""
+    """As much of a text as fits into that many columns."""
     if _NARROW.fullmatch(text):
         return text[:width]
     from rich.cells import set_cell_size

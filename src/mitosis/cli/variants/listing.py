@@ -128,7 +128,7 @@ def _nothing_changed(troubles: Sequence[Trouble], state: State | None) -> str:
 
 
 def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None:
-    # Nobody locks so many. git would look for where each comes from, and never end.
+    # Nobody locks that many. git would look for where each comes from, and never end.
     origins = journal.variant_origins() if len(statuses) <= _MOST_LOCKS else {}
     relative = is_terminal()
     rows = []
