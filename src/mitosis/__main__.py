@@ -9,12 +9,9 @@ import os
 import re
 import signal
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from mitosis.exit_status import ExitStatus, of_signal
-
-if TYPE_CHECKING:
-    from mitosis.errors.base import MitosisError
+from mitosis.errors.base import ExitStatus, MitosisError, of_signal
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 """What writing to a file or a terminal ends with that takes nothing more."""
@@ -97,16 +94,12 @@ def run_command(words: list[str]) -> int:
             stream.reconfigure(errors="replace")
     if words == ["--version"]:
         return _say_version()
-    from mitosis.errors.base import MitosisError
-
     try:
         if words[:1] == ["textconv"]:
             from mitosis.cli.textconv import textconv
 
             return textconv(words[1:])
         if words[:1] == ["__complete"]:  # the shell asks, somebody waits, and it is over before there is garbage
-            import gc
-
             gc.disable()
         from mitosis.cli.app import call
 

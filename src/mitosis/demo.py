@@ -7,9 +7,9 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from mitosis.errors.base import MitosisError
 from mitosis.errors.files import FileTrouble
 from mitosis.errors.repository import NoIdentity
+from mitosis.errors.usage import UsageError
 from mitosis.git.program import run_git
 from mitosis.git.repository import Repository, find_repository
 
@@ -18,27 +18,6 @@ LOOKUPS = ("my_exp.frequency=slow",)
 EVALUATED = ("my_exp.amplitude=4",)
 _NEEDS = ("matplotlib", "numpy")
 _DEMO_IDENTITY = (("user.name", "mitosis demo"), ("user.email", "demo@example.org"))
-
-
-class DemoFolderTaken(MitosisError):
-    """The demo would not start in an empty folder. Attributes: folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        super().__init__(
-            f"{folder} already exists and is not empty\nName another folder: mitosis demo DIR, or remove this one."
-        )
-
-
-class DemoNeeds(MitosisError):
-    """The example's own libraries are missing. Attributes: missing."""
-
-    def __init__(self, missing: list[str]) -> None:
-        self.missing = missing
-        super().__init__(
-            f"the example draws a sine wave and needs {' and '.join(missing)}\n"
-            f"Install them beside mitosis: python -m pip install {' '.join(missing)}"
-        )
 
 
 def create_demo(folder: Path) -> Repository:
@@ -50,15 +29,19 @@ def create_demo(folder: Path) -> Repository:
         folder: where to; it must not exist, or be empty.
 
     Raises:
-        DemoNeeds: a library that the example imports is not installed.
-        DemoFolderTaken: the folder is not empty.
+        UsageError: a library that the example imports is not installed, or the folder is not empty.
         FileTrouble: it cannot be written.
     """
     missing = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
     if missing:
-        raise DemoNeeds(missing)
+        raise UsageError(
+            f"the example draws a sine wave and needs {' and '.join(missing)}\n"
+            f"Install them beside mitosis: python -m pip install {' '.join(missing)}"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DemoFolderTaken(folder)
+        raise UsageError(
+            f"{folder} already exists and is not empty\nName another folder: mitosis demo DIR, or remove this one."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _copy(resources.files("mitosis") / "example", folder)

@@ -12,7 +12,7 @@ import keyword
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mitosis.config import StepConfig
 from mitosis.parameters import ParameterArgument
@@ -262,20 +262,17 @@ def code_cell(source: str, kind: str, step: str | None = None) -> NotebookNode:
     """A code cell that says what it is for in its metadata."""
     from nbformat import v4
 
-    cell: NotebookNode = v4.new_code_cell(source, metadata={"mitosis": _cell_metadata(kind, step)})
+    about = {"kind": kind} if step is None else {"kind": kind, "step": step}
+    cell: NotebookNode = v4.new_code_cell(source, metadata={"mitosis": about})
     return cell
 
 
-def markdown_cell(source: str, kind: str, step: str | None = None) -> NotebookNode:
+def markdown_cell(source: str, kind: str) -> NotebookNode:
     """A Markdown cell that says what it is for in its metadata."""
     from nbformat import v4
 
-    cell: NotebookNode = v4.new_markdown_cell(source, metadata={"mitosis": _cell_metadata(kind, step)})
+    cell: NotebookNode = v4.new_markdown_cell(source, metadata={"mitosis": {"kind": kind}})
     return cell
-
-
-def _cell_metadata(kind: str, step: str | None) -> dict[str, Any]:
-    return {"kind": kind} if step is None else {"kind": kind, "step": step}
 
 
 def printed(cell: NotebookNode) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,6 @@ METADATA = "left_out"
 """Key in `metadata.mitosis` of a cell: a list of what is left out of it, in the order of its output."""
 PRINTED = "printed"
 """Key beside it: the name of the file that has all that the cell printed, where there is one in any case."""
-
-_FILE = re.compile(r"output_\d+\.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +33,6 @@ class Omission:
         lines = f"{self.lines} lines" if self.lines else "of a line"
         return f"[{lines}, {self.size_bytes} bytes left out here; {where}]"
 
-    def to_metadata(self) -> dict[str, Any]:
-        """An entry of the list in a cell's metadata, as `omissions_of` reads it."""
-        return {"lines": self.lines, "size_bytes": self.size_bytes, "file": self.file}
-
 
 def output_file(number: int) -> str:
     """Name of the file that has what a step printed, where that is too much for the notebook; steps count from 0."""
@@ -46,29 +40,14 @@ def output_file(number: int) -> str:
 
 
 def omissions_of(metadata: Mapping[str, Any]) -> tuple[Omission, ...]:
-    """What a cell's metadata says is left out of it; entries that are none of ours are passed over."""
-    entries = _read(metadata, METADATA)
-    return tuple(filter(None, map(_from_metadata, entries if isinstance(entries, list) else ())))
+    """What a cell's metadata says is left out of it."""
+    return tuple(Omission(**entry) for entry in metadata.get("mitosis", {}).get(METADATA, ()))
 
 
 def printed_file(metadata: Mapping[str, Any]) -> str:
     """The name of the file that has all that a cell printed, as its metadata has it; empty if it names none."""
-    name = _read(metadata, PRINTED)
-    return name if isinstance(name, str) and _FILE.fullmatch(name) else ""
-
-
-def _read(metadata: Mapping[str, Any], key: str) -> Any:
-    about = metadata.get("mitosis")
-    return about.get(key) if isinstance(about, Mapping) else None
-
-
-def _from_metadata(entry: Any) -> Omission | None:
-    if not isinstance(entry, Mapping):
-        return None
-    lines, size_bytes, file = (entry.get(name) for name in ("lines", "size_bytes", "file"))
-    if not isinstance(lines, int) or not isinstance(size_bytes, int) or not isinstance(file, str):
-        return None
-    return Omission(lines, size_bytes, file) if not file or _FILE.fullmatch(file) else None
+    name: str = metadata.get("mitosis", {}).get(PRINTED, "")
+    return name
 
 
 def take_omissions(text: str, known: Iterable[Omission]) -> tuple[str, list[Omission]]:
@@ -81,21 +60,17 @@ def take_omissions(text: str, known: Iterable[Omission]) -> tuple[str, list[Omis
         known: what is known to be left out of that cell. Each is found as often as it is known, however often its line
             was printed.
     """
-    found, parts, end = [], [], 0
-    for omission, match in _found(text, known):
-        found.append(omission)
-        parts.append(text[end : match.start()].removesuffix("\n"))
-        end = min(match.end() + 1, len(text))
-    return "".join([*parts, text[end:]]), found
-
-
-def _found(text: str, known: Iterable[Omission]) -> Iterator[tuple[Omission, re.Match[str]]]:
+    found: list[Omission] = []
+    parts: list[str] = []
+    end = 0
     left = Counter(known)
-    if not left:
-        return
     lines = {str(omission): omission for omission in left}
-    for match in re.finditer(rf"^(?:{'|'.join(map(re.escape, lines))})$", text, re.MULTILINE):
+    pattern = re.compile(rf"^(?:{'|'.join(map(re.escape, lines))})$", re.MULTILINE)
+    for match in pattern.finditer(text) if lines else ():
         omission = lines[match[0]]
         if left[omission]:
             left[omission] -= 1
-            yield omission, match
+            found.append(omission)
+            parts.append(text[end : match.start()].removesuffix("\n"))
+            end = min(match.end() + 1, len(text))
+    return "".join([*parts, text[end:]]), found

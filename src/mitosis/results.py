@@ -50,9 +50,7 @@ def load_trial_data(
         AmbiguousKey: several trials have keys that begin so.
     """
     folder = find_trial_folder(_only_one(key, hexstr), trials_folder)
-    numbers = sorted(
-        int(match[1]) for path in folder.iterdir() if (match := _RESULTS_NAME.fullmatch(path.name)) is not None
-    )
+    numbers = sorted(int(match[1]) for path in folder.iterdir() if (match := _RESULTS_NAME.fullmatch(path.name)))
     with _experiments_importable():
         return [_load(folder / f"results_{number}.dill") for number in numbers]
 
@@ -197,19 +195,22 @@ def remove_outputs(record: TrialRecord, read_trial: Callable[[str], TrialRecord]
 
 def find_page(record: TrialRecord) -> Path | None:
     """The page of a trial: in the trials folder of the repository at hand, or where it was written."""
-    if record.page is None or not belongs_to_trial(record.page, record.key):
-        return None
-    candidates = (default_trials_folder(Path.cwd()) / record.page, _recorded_place(record, record.page))
-    return next((path for path in candidates if path is not None and path.is_file()), None)
+    return next((path for path in _places(record, record.page) if path.is_file()), None)
 
 
 def find_notebook(record: TrialRecord) -> Path | None:
     """The notebook of a trial: in the trials folder of the repository at hand, or where it was written."""
-    if record.folder is None or not belongs_to_trial(record.folder, record.key):
-        return None
-    folders = (default_trials_folder(Path.cwd()) / record.folder, _recorded_place(record, record.folder))
-    paths = [folder / "notebook.ipynb" for folder in folders if folder is not None]
+    paths = (folder / "notebook.ipynb" for folder in _places(record, record.folder))
     return next((path for path in paths if path.is_file() and not path.is_symlink()), None)
+
+
+def _places(record: TrialRecord, name: str | None) -> Iterator[Path]:
+    """Where the folder or page of a trial may be, if the name is one that mitosis gives."""
+    if name is not None and belongs_to_trial(name, record.key):
+        yield default_trials_folder(Path.cwd()) / name
+        recorded = _recorded_place(record, name)
+        if recorded is not None:
+            yield recorded
 
 
 def _recorded_place(record: TrialRecord, name: str | None) -> Path | None:

@@ -102,3 +102,8 @@ class PresentMeaning:
     """Whether no trial may use the name any more."""
     reasons: tuple[str, ...] = ()
     """Why; a reason may be empty."""
+
+
+def changed_functions(recorded: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    """The functions whose digest was another one before, sorted by name; those that both have."""
+    return tuple(sorted(name for name in recorded.keys() & now.keys() if recorded[name] != now[name]))

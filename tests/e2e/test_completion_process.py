@@ -168,6 +168,7 @@ def test_a_damaged_journal_leaves_what_the_source_says(
     for path in (project / ".git" / "objects").glob("??/*"):
         path.chmod(0o644)
         path.write_bytes(damage)
+    (project / ".git" / "mitosis" / "index.sqlite").unlink()
     assert complete("show", "") == {}
     assert list(complete("my_exp", "-p", "my_exp.frequency=")) == ["my_exp.frequency=fast", "my_exp.frequency=slow"]
 

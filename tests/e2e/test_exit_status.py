@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 from support.e2e import Commit, command
 from support.waiting import TIMEOUT_S
 

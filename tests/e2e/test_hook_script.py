@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import shlex
 import shutil
 import subprocess
@@ -209,18 +208,17 @@ def test_odd_characters_in_paths_do_no_harm(
 # --- how it runs ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [1, 97 - 64])
 def test_status_of_the_check_is_handed_on(
-    repository: Path, environments: Environments, bare_path: Path, git: Git, number: int
+    repository: Path, environments: Environments, bare_path: Path, git: Git
 ) -> None:
-    environments.make(repository / ".venv", after=f"print('stop', file=sys.stderr)\nsys.exit({number})\n")
+    environments.make(repository / ".venv", after="print('stop', file=sys.stderr)\nsys.exit(33)\n")
     done = commit(repository, {"PATH": str(bare_path)})
     assert done.returncode != 0
     assert done.stderr == "stop\n"
     assert git("rev-list", "--count", "HEAD").strip() == "1"
     assert environments.names() == [".venv"]
     run = subprocess.run([SCRIPT], cwd=repository, env={"PATH": str(bare_path)}, check=False, capture_output=True)
-    assert run.returncode == number
+    assert run.returncode == 33
     assert commit(repository, {"PATH": str(bare_path)}, "--no-verify").returncode == 0
 
 
@@ -240,17 +238,15 @@ def test_failure_of_the_check_stops_no_commit(
     assert said in done.stderr
 
 
-@pytest.mark.parametrize(("value", "words"), [("yes", ["--strict"]), ("false", [])])
 def test_strict_is_taken_from_the_configuration(
-    repository: Path, environments: Environments, bare_path: Path, git: Git, value: str, words: list[str]
+    repository: Path, environments: Environments, bare_path: Path, git: Git
 ) -> None:
     environments.make(repository / ".venv")
-    if value is not None:
+    for value, words in (("yes", ["--strict"]), ("false", [])):
         git("config", "mitosis.strict", value)
-    assert commit(repository, {"PATH": str(bare_path)}).returncode == 0
-    assert [facts["words"] for facts in environments.ran()] == [words]
-    subprocess.run([SCRIPT, "--strict"], cwd=repository, env={"PATH": str(bare_path)}, check=True)
-    assert [facts["words"] for facts in environments.ran()] == [["--strict"]]
+        assert commit(repository, {"PATH": str(bare_path)}).returncode == 0
+        subprocess.run([SCRIPT, "--strict"], cwd=repository, env={"PATH": str(bare_path)}, check=True)
+        assert [facts["words"] for facts in environments.ran()] == [words, ["--strict"]]
 
 
 def test_modules_in_the_working_tree_stand_in_for_nothing(
@@ -284,28 +280,12 @@ def test_every_shell_understands_it(repository: Path, environments: Environments
     assert (done.returncode, done.stderr) == (3, "")
 
 
-def used_s() -> float:
-    """Time of the processor that all processes have used which this one has started and waited for."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def test_it_starts_git_twice_and_costs_little(
-    repository: Path, environments: Environments, bare_path: Path, tmp_path: Path, git: Git
-) -> None:
+def test_it_starts_git_twice(repository: Path, environments: Environments, bare_path: Path, tmp_path: Path) -> None:
     environments.make(repository / ".venv")
     trace = tmp_path / "trace"
     commit(repository, {"PATH": str(bare_path), "GIT_TRACE": str(trace)})
     assert len(re.findall(r"trace: built-in: git config", trace.read_text())) == 2
     assert len(re.findall(r"trace: (built-in|exec): git", trace.read_text())) <= 4  # commit, and what it starts itself
-
-    git("config", "mitosis.python", "/bin/true")
-    times = []
-    for _ in range(5):
-        began = used_s()
-        subprocess.run([SCRIPT], cwd=repository, env={"PATH": str(bare_path)}, check=True)
-        times.append(used_s() - began)
-    assert min(times) < 0.05
 
 
 # --- beside other hooks ---------------------------------------------------------------------------
@@ -378,23 +358,17 @@ def configure(folder: Path, repository: str, rev: str | None, entry: Mapping[str
     subprocess.run(["git", "add", ".pre-commit-config.yaml"], cwd=folder, check=True)
 
 
-@pytest.mark.parametrize("strict", [True])
 def test_framework_runs_it_in_the_users_environment(
-    repository_folder: Path,
-    environments: Environments,
-    published: tuple[Path, str],
-    framework: Callable[..., object],
-    strict: bool,
+    repository_folder: Path, environments: Environments, published: tuple[Path, str], framework: Callable[..., object]
 ) -> None:
     check = "print('slow means 2')\nsys.exit(1 if '--strict' in sys.argv else 0)\n"
     environments.make(repository_folder / ".venv", after=check)
-    entry: dict[str, object] = {"id": "mitosis", **({"args": ["--strict"]} if strict else {})}
-    configure(repository_folder, str(published[0]), published[1], entry)
+    configure(repository_folder, str(published[0]), published[1], {"id": "mitosis", "args": ["--strict"]})
     framework(repository_folder, "install")
     done = commit(repository_folder, {"PATH": GRAPHICAL_PATH, "PRE_COMMIT_HOME": os.environ["PRE_COMMIT_HOME"]})
-    assert (done.returncode == 1) == strict, done.stderr
+    assert done.returncode == 1, done.stderr
     assert "slow means 2" in done.stderr + done.stdout
-    assert [facts["words"] for facts in environments.ran()] == [["--strict"] if strict else []]
+    assert [facts["words"] for facts in environments.ran()] == [["--strict"]]
     found = place.status(find_repository(repository_folder))
     assert found.called_by == "pre-commit, by .pre-commit-config.yaml"
 
@@ -402,24 +376,33 @@ def test_framework_runs_it_in_the_users_environment(
 LOCAL = {"id": "theirs", "name": "theirs", "language": "system", "entry": "sh -c 'echo ran >>.git/theirs'"}
 
 
-@pytest.mark.parametrize("order", ["ours first", "framework before and after"])
+@pytest.mark.parametrize("framework_was_first", [False, True])
 def test_both_run_once_a_commit_whichever_came_first(
-    repository_folder: Path, environments: Environments, framework: Callable[..., object], order: str
+    repository_folder: Path, environments: Environments, framework: Callable[..., object], framework_was_first: bool
 ) -> None:
     environments.make(repository_folder / ".venv")
     configure(repository_folder, "local", None, {**LOCAL, "always_run": True, "pass_filenames": False})
     ours = find_repository(repository_folder)
-    if order != "ours first":
+    if framework_was_first:
         framework(repository_folder, "install")
     installing.install(ours)
-    if order != "framework first":
-        framework(repository_folder, "install")
+    framework(repository_folder, "install")
     subprocess.run(["git", "config", "--unset", "mitosis.python"], cwd=repository_folder, check=True)
     done = commit(repository_folder, {"PATH": GRAPHICAL_PATH, "PRE_COMMIT_HOME": os.environ["PRE_COMMIT_HOME"]})
     assert done.returncode == 0, done.stderr
     assert (repository_folder / ".git" / "theirs").read_text() == "ran\n"
     assert environments.names() == [".venv"]
     assert place.status(ours).is_installed
+    left = installing.uninstall(ours).left
+    assert left is not None
+    assert left.kind == "pre-commit"
+    done = commit(repository_folder, {"PATH": GRAPHICAL_PATH, "PRE_COMMIT_HOME": os.environ["PRE_COMMIT_HOME"]})
+    assert done.returncode == 0, done.stderr
+    assert (repository_folder / ".git" / "theirs").read_text() == "ran\n" * 2
+    assert sorted(path.name for path in (repository_folder / ".git" / "hooks").glob("pre-commit*")) == [
+        "pre-commit",
+        "pre-commit.sample",
+    ]
 
 
 def test_hooks_that_call_each_other_come_to_an_end(
@@ -434,25 +417,3 @@ def test_hooks_that_call_each_other_come_to_an_end(
     assert commit(repository, {"PATH": str(bare_path)}).returncode == 0
     assert (repository / ".git" / "theirs").read_text() == "called\n" * 2
     assert environments.names() == [".venv"]
-
-
-@pytest.mark.parametrize("framework_was_first", [True])
-def test_uninstall_after_the_framework_leaves_theirs(
-    repository_folder: Path, framework: Callable[..., object], framework_was_first: bool
-) -> None:
-    configure(repository_folder, "local", None, {**LOCAL, "always_run": True, "pass_filenames": False})
-    ours = find_repository(repository_folder)
-    if framework_was_first:
-        framework(repository_folder, "install")
-    installing.install(ours)
-    framework(repository_folder, "install")
-    left = installing.uninstall(ours).left
-    assert left is not None
-    assert left.kind == "pre-commit"
-    done = commit(repository_folder, {"PATH": GRAPHICAL_PATH, "PRE_COMMIT_HOME": os.environ["PRE_COMMIT_HOME"]})
-    assert done.returncode == 0, done.stderr
-    assert (repository_folder / ".git" / "theirs").read_text() == "ran\n"
-    assert sorted(path.name for path in (repository_folder / ".git" / "hooks").glob("pre-commit*")) == [
-        "pre-commit",
-        "pre-commit.sample",
-    ]

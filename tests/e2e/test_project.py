@@ -78,7 +78,7 @@ LIBGIT2 = ("pygit2", "_cffi_backend")
 @pytest.mark.parametrize(
     ("words", "heavy"),
     [
-        (["--version"], (*HEAVY, *LIBGIT2, "cyclopts", "dataclasses", "pathlib", "rich", "mitosis.errors")),
+        (["--version"], (*HEAVY, *LIBGIT2, "cyclopts", "dataclasses", "pathlib", "rich", "mitosis.errors.usage")),
         (["--help"], (*HEAVY, *LIBGIT2, "msgpack", "mitosis.git", "mitosis.errors.values")),
         (["list"], (*HEAVY, "rich.console", "mitosis.provenance")),
         (["__complete", "my_exp", "-p", "my_exp."], (*HEAVY, *LIBGIT2, "rich.console", "mitosis.journal.journal")),

@@ -16,8 +16,8 @@ import pytest
 from mitosis.git.repository import Identity, find_repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
-from mitosis.journal.remarks import decode_remark, remark_file
-from mitosis.journal.render import render_blob
+from mitosis.journal.messages import render_blob
+from mitosis.journal.standing import decode_remark, remark_file
 from mitosis.records.codec import FORMAT, decode_trial, encode_trial
 from mitosis.records.trial import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.variants import Variant, VariantName

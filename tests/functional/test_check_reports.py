@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -64,29 +64,6 @@ def in_range(folder: Path, text: str) -> Report:
     return check_revisions(find_repository(folder), text)
 
 
-def test_each_state_is_checked_by_itself(lab: Path, git: Git) -> None:
-    head = commit(lab, git, dictionary(slow=2, fast=10))
-    write(lab, dictionary(slow=1, fast=11))
-    git("add", ".")
-    write(lab, dictionary(slow=1))
-    assert shown(in_range(lab, "HEAD")) == [("changed", "slow", head)]
-    assert shown(staged(lab)) == [("changed", "fast", None)]
-    assert shown(check_working_tree(find_repository(lab))) == [("removed", "fast", None)]
-
-
-def test_a_change_says_what_is_different_and_where(lab: Path) -> None:
-    write(lab, {"lab.py": "lookup_dict = {'frequency': {\n    'fast': 10,\n    'slow': 2,\n}}\n"})
-    [unplaced] = check_working_tree(find_repository(lab)).changes
-    assert unplaced.place is None
-    report = check_working_tree(find_repository(lab), with_places=True)
-    [change] = report.changes
-    assert (str(change.name), change.locked, str(change.place)) == ("my_exp.frequency=slow", "1", "lab.py:3")
-    assert change.redefinition is not None
-    assert change.redefinition.now_summary == "2"
-    assert report.breaks
-    assert report.evaluation is not None
-
-
 def test_of_a_range_what_data_files_bring_is_told_with_their_commits(lab: Path, git: Git) -> None:
     text = "import json\nlookup_dict = {'frequency': json.loads(open('params.json').read())}\n"
     before = commit(lab, git, {"lab.py": text, "params.json": '{"slow": 1, "fast": 10}'})
@@ -104,22 +81,6 @@ def test_a_damaged_lock_does_not_hide_what_is_changed_besides(lab: Path, rewrite
     report = check_working_tree(find_repository(lab))
     assert shown(report) == [("changed", "fast", None), ("unlockable", "slow", None)]
     assert "mitosis verify" in report.changes[1].reason
-
-
-def test_locked_values_are_asked_for_one_at_a_time(lab: Path) -> None:
-    journal = Journal(find_repository(lab))
-    asked = []
-
-    def pairs() -> Iterator[tuple[Variant, Variant]]:
-        for use, locked in journal.read_locks(journal.locks()):
-            asked.append(use.name.variant)
-            data = encode_value(2)
-            yield Variant(use.name, digest_value(data), data), locked
-
-    for count, redefinition in enumerate(journal.describe(pairs(), {}), 1):
-        assert asked[-1] == redefinition.name.variant
-        assert len(asked) == count
-    assert asked == ["fast", "slow"]
 
 
 def test_a_damaged_lock_of_what_is_gone_is_told_without_its_value(lab: Path, rewrite: Rewrite) -> None:

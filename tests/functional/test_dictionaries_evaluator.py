@@ -51,44 +51,46 @@ def variants(found: Evaluation) -> list[str]:
     return [str(meaning.name) for meaning in found.meanings]
 
 
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        ("import missing_thing", "`bad` cannot be imported: ModuleNotFoundError: No module named 'missing_thing'"),
-        ("1 / 0", "`bad` cannot be imported: ZeroDivisionError: division by zero"),
-        ("lookup_dict = {", "`bad` cannot be imported: SyntaxError: '{' was never closed (bad.py, line 1)"),
-        ("import sys; sys.exit('no licence')", "`bad` cannot be imported: SystemExit: no licence"),
-        ("raise KeyboardInterrupt", "`bad` cannot be imported: KeyboardInterrupt"),
-        ("import os; os._exit(3)", "importing `bad` ended the process with exit status 3"),
-        ("import os; os._exit(0)", "importing `bad` ended the process with exit status 0"),
-        ("import os; os.abort()", "importing `bad` ended the process by SIGABRT"),
-        ("import ctypes; ctypes.string_at(0)", "importing `bad` ended the process by SIGSEGV"),
-        ("x = 1", "`bad:lookup_dict`: there is no `lookup_dict`"),
-        ("lookup_dict = 3", "`bad:lookup_dict`: this is an int, but should be a dictionary"),
-        (
-            "class D(dict):\n    def keys(self): raise OSError('no disk')\nlookup_dict = D()",
-            "`bad:lookup_dict`: listing its parameters raised OSError: no disk",
-        ),
-        (
-            "def __getattr__(name):\n    raise ValueError(name)",
-            "`bad:lookup_dict`: getting `lookup_dict` raised ValueError: lookup_dict",
-        ),
-        (
-            "import itertools as i\nclass D(dict):\n    def keys(self): return map(str, i.count())\nlookup_dict = D()",
-            "`bad:lookup_dict`: it has more than 1,000,000 keys",
-        ),
-        (
-            "class E(Exception):\n    def __str__(self): raise self\nraise E",
-            "`bad` cannot be imported: E: (its message cannot be shown)",
-        ),
-        ("raise ValueError('a\\nb' * 1000)", "`bad` cannot be imported: ValueError: a"),
-    ],
-)
-def test_each_way_to_fail_gives_one_line(run: Callable[..., Evaluation], code: str, reason: str) -> None:
-    found = run(bad=code, good=GOOD)
-    trouble = only_trouble(found)
-    assert trouble.steps == ("bad",)
-    assert trouble.reason == f"step `bad`: {reason}"
+FAILURES = [
+    ("import missing_thing", "`bad` cannot be imported: ModuleNotFoundError: No module named 'missing_thing'"),
+    ("1 / 0", "`bad` cannot be imported: ZeroDivisionError: division by zero"),
+    ("lookup_dict = {", "`bad` cannot be imported: SyntaxError: '{' was never closed (bad.py, line 1)"),
+    ("import sys; sys.exit('no licence')", "`bad` cannot be imported: SystemExit: no licence"),
+    ("raise KeyboardInterrupt", "`bad` cannot be imported: KeyboardInterrupt"),
+    ("import os; os._exit(3)", "importing `bad` ended the process with exit status 3"),
+    ("import os; os._exit(0)", "importing `bad` ended the process with exit status 0"),
+    ("import os; os.abort()", "importing `bad` ended the process by SIGABRT"),
+    ("import ctypes; ctypes.string_at(0)", "importing `bad` ended the process by SIGSEGV"),
+    ("x = 1", "`bad:lookup_dict`: there is no `lookup_dict`"),
+    ("lookup_dict = 3", "`bad:lookup_dict`: this is an int, but should be a dictionary"),
+    (
+        "class D(dict):\n    def keys(self): raise OSError('no disk')\nlookup_dict = D()",
+        "`bad:lookup_dict`: listing its parameters raised OSError: no disk",
+    ),
+    (
+        "def __getattr__(name):\n    raise ValueError(name)",
+        "`bad:lookup_dict`: getting `lookup_dict` raised ValueError: lookup_dict",
+    ),
+    (
+        "import itertools as i\nclass D(dict):\n    def keys(self): return map(str, i.count())\nlookup_dict = D()",
+        "`bad:lookup_dict`: it has more than 1,000,000 keys",
+    ),
+    (
+        "class E(Exception):\n    def __str__(self): raise self\nraise E",
+        "`bad` cannot be imported: E: (its message cannot be shown)",
+    ),
+    ("raise ValueError('a\\nb' * 1000)", "`bad` cannot be imported: ValueError: a"),
+]
+"""The text of a module, and the reason that is told."""
+
+
+def test_each_way_to_fail_gives_one_line(run: Callable[..., Evaluation]) -> None:
+    modules = {f"bad{at}": code for at, (code, _) in enumerate(FAILURES)}
+    found = run(**modules, good=GOOD)
+    assert [trouble.steps for trouble in found.troubles] == [(name,) for name in modules]
+    assert [trouble.reason for trouble in found.troubles] == [
+        f"step `bad{at}`: {reason.replace('bad', f'bad{at}')}" for at, (_, reason) in enumerate(FAILURES)
+    ]
     assert variants(found) == ["good.p=v"], "other steps are evaluated all the same"
 
 
@@ -114,7 +116,7 @@ def test_time_limit_ends_it_and_says_where_it_hung(run: Callable[..., Evaluation
     late, left = found.troubles
     assert late.reason == f"step `bad`: importing `bad` took longer than {limit_s:g} s and was stopped"
     assert left.reason == f"step `last`: not evaluated, because others had used up the {limit_s:g} s"
-    assert {late.kind, left.kind} == {"late"}
+    assert late.is_late and left.is_late
     assert "bad.py" in late.details
     assert variants(found) == ["good.p=v"], "what was done before counts"
 
@@ -144,7 +146,7 @@ def test_output_is_kept_apart_and_bounded(run: Callable[..., Evaluation], capfd:
 
 def test_endless_output_ends_at_the_time_limit(run: Callable[..., Evaluation]) -> None:
     trouble = only_trouble(run(bad="while True: print('x' * 10000)", time_limit_s=1.0))
-    assert trouble.kind == "late"
+    assert trouble.is_late
     assert len(trouble.details) < 50_000
 
 
@@ -244,12 +246,11 @@ def test_folders_of_killed_processes_are_removed_and_those_in_use_are_not(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no process groups")
-@pytest.mark.parametrize("platform", [sys.platform, "another"])
 @pytest.mark.parametrize("closed", ["before", "after"])
-def test_closed_lifeline_ends_the_process_on_every_platform(platform: str, closed: str) -> None:
+def test_closed_lifeline_ends_the_process_on_every_platform(closed: str) -> None:
     ours, theirs = os.pipe()
     code = (
-        f"import sys, time\nfrom mitosis.dictionaries.evaluator import _die_with\nsys.platform = {platform!r}\n"
+        "import sys, time\nfrom mitosis.dictionaries.evaluator import _die_with\nsys.platform = 'another'\n"
         "input()\n_die_with(int(sys.argv[1]))\nprint('ready', flush=True)\ntime.sleep(100)\n"
     )
     process = subprocess.Popen(
@@ -332,10 +333,7 @@ import collections, enum
 class Name(enum.StrEnum):
     LOW = "low"
 
-class Odd(str):
-    __hash__ = object.__hash__
-
-mixed = {"é x=": 1, 2: 1, None: 1, Name.LOW: 2, Odd("odd"): 3, ("a",): 4}
+mixed = {"é x=": 1, 2: 1, None: 1, Name.LOW: 2, ("a",): 4}
 lookup_dict = collections.ChainMap({"p": collections.UserDict(mixed), 7: {}})
 """
     found = run(my=code)
@@ -383,15 +381,6 @@ def test_functions_that_values_name_have_their_digests(run: Callable[..., Evalua
     digests = [run(my=code.format(body)).meanings[0].functions for body in ("1", "1  # one", "2")]
     assert list(digests[0]) == ["my:f"]
     assert digests[0] == digests[1] != digests[2]
-
-
-def test_interpreter_that_does_not_start_is_a_trouble(
-    run: Callable[..., Evaluation], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.executable", "/no/such/python")
-    trouble = only_trouble(run(my=GOOD))
-    assert trouble.reason == "step `my`: starting Python failed"
-    assert "/no/such/python" in trouble.details
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

@@ -19,6 +19,7 @@ from mitosis.errors.repository import (
     NoIdentity,
     NotARepository,
     NotInWorkTree,
+    ObjectMissing,
     UnreadableObject,
     UnsupportedRepository,
 )
@@ -419,3 +420,20 @@ def test_object_that_is_too_large_costs_no_memory(repository_folder: Path, git: 
 )
 def test_no_part_of_a_password_is_shown(url: str, shown: str) -> None:
     assert without_password(url) == shown
+
+
+def test_object_that_was_packed_between_two_looks_is_found(repository_folder: Path, git: Git) -> None:
+    """As `git gc` may do it: it was not in a pack yet when those were looked at, and not loose any more afterwards."""
+    repository = find_repository(repository_folder)
+    oid = git("rev-parse", "HEAD^{tree}").strip()
+    whole = repository.read_object(oid)
+
+    class Stale:
+        def read(self, oid: str) -> tuple[int, bytes]:
+            raise KeyError(oid)
+
+    for remembered, stale in (("_loose_folders", {}), ("_database", Stale())):
+        repository.__dict__[remembered] = stale
+    assert repository.read_object(oid) == whole
+    with pytest.raises(ObjectMissing):
+        repository.read_object("1" * 40)

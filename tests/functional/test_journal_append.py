@@ -175,7 +175,7 @@ def test_nothing_of_the_users_is_touched(repository_folder: Path, run_trial: Run
 
 
 def test_repository_is_sound_after_everything(run_trial: RunTrial, make_variant: MakeVariant, git: Git) -> None:
-    for name in ["a/b", ".git", "..", "", "ünï", "x" * 5000, "git~1", "CON", "a\x00b"]:
+    for name in ["a/b", ".git", "..", "", "ünï", "x" * 200, "git~1", "CON", "a\x00b"]:
         run_trial(experiment=name, variants=[make_variant(name, step=name, parameter=name)])
     assert git("fsck", "--strict", "--no-dangling") == ""
     git("gc", "--quiet", "--prune=now")
@@ -262,7 +262,7 @@ def test_missing_tip_is_told(journal: Journal, start_trial: RunTrial, git: Git) 
     assert tip is not None
     (journal.repository.common_dir / "objects" / tip[:2] / tip[2:]).unlink()
     with pytest.raises(JournalError, match="missing from the repository"):
-        list(Journal(find_repository(journal.repository.root)).iter_trials())
+        Journal(find_repository(journal.repository.root)).check_tip()
 
 
 def test_file_where_a_folder_should_be_is_not_overwritten(start_trial: RunTrial, rewrite: Rewrite, git: Git) -> None:

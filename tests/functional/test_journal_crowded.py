@@ -10,7 +10,7 @@ import pytest
 from mitosis.errors.journal import BadRecord
 from mitosis.git.objects import read_blobs
 from mitosis.git.repository import find_repository
-from mitosis.journal import layout, reading
+from mitosis.journal import index_writer, layout
 from mitosis.journal.journal import Journal
 from mitosis.records.trial import TrialRecord
 from mitosis.verify import verify
@@ -65,8 +65,10 @@ def test_many_records_are_read_alike(
     for _ in range(crowded + 3):
         run_trial()
     one_by_one = list(journal.iter_trials())
-    monkeypatch.setattr(reading, "_MANY_RECORDS", 1)
-    monkeypatch.setattr(reading, "_READ_AT_ONCE", 2)
+    monkeypatch.setattr(index_writer, "_MANY", 1)
+    journal.index.close()
+    journal.index.path.unlink()
+    monkeypatch.setattr(index_writer, "_READ_AT_ONCE", 2)
     assert list(journal.iter_trials()) == one_by_one
 
 
@@ -79,7 +81,9 @@ def test_damaged_record_among_many_is_named_and_the_others_are_read(
     file = journal.repository.common_dir / "objects" / oid[:2] / oid[2:]
     file.chmod(0o644)
     file.write_bytes(file.read_bytes()[:40])
-    monkeypatch.setattr(reading, "_MANY_RECORDS", 1)
+    monkeypatch.setattr(index_writer, "_MANY", 1)
+    journal.index.close()
+    journal.index.path.unlink()
     problems: list[BadRecord] = []
     found = list(Journal(find_repository(journal.repository.root)).iter_trials(problems=problems))
     assert {record.key for record in found} == {record.key for record in records} - {bad.key}

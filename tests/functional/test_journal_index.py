@@ -1,9 +1,13 @@
-"""The derived index of trials: always equal to the journal, whatever happened to its files."""
+"""The index of the journal: always equal to it, whatever happened to its file."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
 import shutil
+import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +17,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from mitosis.errors.journal import JournalError
-from mitosis.git.repository import find_repository
-from mitosis.journal.index import TrialIndex
+from mitosis.errors.journal import BadRecord, JournalError
+from mitosis.git.repository import Repository, find_repository
+from mitosis.journal import index as index_module
+from mitosis.journal.index import Index, TooLate, is_index_right
+from mitosis.journal.index_writer import IndexWriter
 from mitosis.journal.journal import Journal
 from mitosis.journal.store import Store
+from mitosis.journal.variants import Lookup
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import ParameterRecord, TrialRecord
+from mitosis.variants import Variant
 from support.journal import record_path
 
 Git = Callable[..., str]
@@ -28,36 +36,56 @@ RunTrial = Callable[..., TrialRecord]
 Rewrite = Callable[[dict[str, bytes | str | None]], None]
 
 
-def index_folder(journal: Journal) -> Path:
-    return journal.repository.common_dir / "mitosis" / "trials"
+def index_path(journal: Journal) -> Path:
+    return journal.repository.common_dir / "mitosis" / "index.sqlite"
 
 
-def open_index(journal: Journal) -> TrialIndex:
-    store = Store(journal.repository)
-    entry = store.find(f"{journal.repository.git('rev-parse', 'refs/mitosis/journal^{tree}').strip()}", "trials")
-    return TrialIndex(store, None if entry is None else entry.oid)
+def again(journal: Journal) -> Journal:
+    """The same journal for another process."""
+    return Journal(find_repository(journal.repository.root))
 
 
-def count_rebuilds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    calls: list[int] = []
-    rebuild = TrialIndex._rebuild
+@pytest.fixture
+def applied(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """The trees from which the index catches up; None where it begins anew."""
+    found: list[str | None] = []
+    apply = IndexWriter.apply
 
-    def counted(self: TrialIndex) -> None:
-        calls.append(1)
-        rebuild(self)
+    def noted(self: IndexWriter, before: str | None, after: str | None) -> None:
+        found.append(before)
+        apply(self, before, after)
 
-    monkeypatch.setattr(TrialIndex, "_rebuild", counted)
-    return calls
+    monkeypatch.setattr(IndexWriter, "apply", noted)
+    return found
 
 
-def test_index_is_caught_up_and_not_rebuilt(
-    start_trial: RunTrial, run_trial: RunTrial, monkeypatch: pytest.MonkeyPatch
+def test_index_is_caught_up_and_not_made_anew(journal: Journal, run_trial: RunTrial, applied: list[str | None]) -> None:
+    run_trial()
+    assert applied.pop(0) is None
+    for iteration in range(1, 4):
+        assert run_trial(journal=again(journal)).iteration == iteration
+    assert None not in applied
+    applied.clear()
+    assert len(list(again(journal).iter_trials())) == 4
+    assert applied == []
+
+
+def test_listing_from_the_index_reads_no_object(
+    journal: Journal, run_trial: RunTrial, make_variant: Callable[..., Variant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start_trial()
-    rebuilds = count_rebuilds(monkeypatch)
-    for iteration in range(1, 5):
-        assert run_trial().iteration == iteration
-    assert rebuilds == []
+    slow = make_variant()
+    lookup = ParameterRecord(*slow.name[:2], "lookup", slow.name.variant, True, slow.digest)
+    record = run_trial(variants=[slow], parameters=(lookup,))
+
+    def refuse(self: Repository, oid: str, limit_bytes: int | None = None) -> None:
+        raise AssertionError(oid)
+
+    monkeypatch.setattr(Repository, "read_object", refuse)
+    reader = again(journal)
+    assert [found.key for found in reader.iter_trials(limit=20)] == [record.key]
+    assert reader.present_meanings(record.parameters)[slow.lock].is_locked
+    assert reader.uses()[slow.lock].trials == 1
+    assert reader.unmerged() == ()
 
 
 def test_first_start_in_a_new_clone_counts_all(journal: Journal, run_trial: RunTrial, tmp_path: Path, git: Git) -> None:
@@ -117,138 +145,197 @@ def test_journal_that_was_set_back_counts_as_it_is_now(journal: Journal, run_tri
     assert run_trial(journal=Journal(find_repository(journal.repository.root))).iteration == 1
 
 
-def shards(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.name != "state")
+def remove(path: Path) -> None:
+    path.unlink()
 
 
-def remove_all(folder: Path) -> None:
-    shutil.rmtree(folder)
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
 
 
-def remove_state(folder: Path) -> None:
-    (folder / "state").unlink()
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
 
 
-def empty_state(folder: Path) -> None:
-    (folder / "state").write_bytes(b"")
+def zero(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
 
 
-def flip_state(folder: Path) -> None:
-    data = bytearray((folder / "state").read_bytes())
-    data[len(data) // 2] ^= 1
-    (folder / "state").write_bytes(data)
+def garbage(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
 
 
-def other_format(folder: Path) -> None:
-    data = (folder / "state").read_bytes()
-    (folder / "state").write_bytes(data.replace(b"index 1", b"index 9"))
+def other_version(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version=999")
 
 
-def remove_shards(folder: Path) -> None:
-    for path in shards(folder):
-        path.unlink()
+def foreign(path: Path) -> None:
+    path.unlink()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE trials (name)")
+        connection.execute("PRAGMA user_version=1")
+        connection.commit()
 
 
-def cut_shards(folder: Path) -> None:
-    for path in shards(folder):
-        path.write_bytes(path.read_bytes()[:-1])
+def without_a_table(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE fields")
+        connection.commit()
 
 
-def flip_shards(folder: Path) -> None:
-    for path in shards(folder):
-        path.write_bytes(path.read_bytes().swapcase())
+def folder_instead(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
 
 
-def zero_shards(folder: Path) -> None:
-    for path in shards(folder):
-        path.write_bytes(bytes(path.stat().st_size))
+DAMAGES = [remove, empty, cut, zero, garbage, other_version, foreign, without_a_table, folder_instead]
 
 
-def garbage_shards(folder: Path) -> None:
-    for path in shards(folder):
-        path.write_bytes(b"\xff" * path.stat().st_size)
-
-
-def file_instead(folder: Path) -> None:
-    shutil.rmtree(folder)
-    folder.mkdir()
-    (folder / "state").mkdir()
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        remove_all,
-        remove_state,
-        empty_state,
-        flip_state,
-        other_format,
-        remove_shards,
-        cut_shards,
-        flip_shards,
-        zero_shards,
-        garbage_shards,
-        file_instead,
-    ],
-)
-def test_damaged_index_is_rebuilt(journal: Journal, run_trial: RunTrial, damage: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_index_is_made_anew(journal: Journal, run_trial: RunTrial, damage: Callable[[Path], None]) -> None:
     keys = [run_trial().key for _ in range(3)]
     run_trial(experiment="other")
-    damage(index_folder(journal))
-    assert run_trial().iteration == 3
-    damage(index_folder(journal))
+    journal.index.close()
+    damage(index_path(journal))
+    assert len(list(again(journal).iter_trials())) == 4
     with pytest.raises(JournalError, match="already a trial"):
-        run_trial(key=keys[0], experiment="third")
-    damage(index_folder(journal))
-    assert set(keys) < set(open_index(journal).keys_on(str(journal.repository.head)))
-    assert run_trial().iteration == 4
+        run_trial(journal=again(journal), key=keys[0], experiment="third")
+    assert run_trial(journal=again(journal)).iteration == 3
+    assert is_index_right(Store(journal.repository)) or index_path(journal).is_dir()
 
 
-def test_what_a_killed_process_left_in_a_shard_does_not_count(journal: Journal, run_trial: RunTrial) -> None:
+def test_index_of_another_repository_is_made_anew(
+    journal: Journal, run_trial: RunTrial, tmp_path: Path, git: Git
+) -> None:
     run_trial()
-    run_trial()
-    for path in shards(index_folder(journal)):
-        lines = path.read_bytes()
-        path.write_bytes(lines + lines.replace(b"+", b"-"))
-    assert run_trial().iteration == 2
-    assert run_trial().iteration == 3
+    journal.index.close()
+    git("init", "--quiet", "other", cwd=tmp_path)
+    git("commit", "--quiet", "--allow-empty", "-m", "first", cwd=tmp_path / "other")
+    other = Journal(find_repository(tmp_path / "other"))
+    index_path(other).parent.mkdir()
+    shutil.copy(index_path(journal), index_path(other))
+    assert list(other.iter_trials()) == []
+    assert run_trial(journal=other).iteration == 0
+    assert len(list(again(other).iter_trials())) == 1
 
 
 def test_index_that_was_put_back_is_caught_up(journal: Journal, run_trial: RunTrial, tmp_path: Path) -> None:
     run_trial()
     run_trial()
-    shutil.copytree(index_folder(journal), tmp_path / "backup")
-    run_trial()
-    shutil.rmtree(index_folder(journal))
-    shutil.copytree(tmp_path / "backup", index_folder(journal))
-    assert run_trial().iteration == 3
+    journal.index.close()
+    shutil.copy(index_path(journal), tmp_path / "backup")
+    run_trial(journal=again(journal))
+    shutil.copy(tmp_path / "backup", index_path(journal))
+    assert run_trial(journal=again(journal)).iteration == 3
 
 
-@pytest.mark.parametrize("what", ["tree", "record"])
-def test_old_state_that_is_damaged_does_not_matter(journal: Journal, run_trial: RunTrial, git: Git, what: str) -> None:
-    record = run_trial()
+def test_old_state_that_is_gone_does_not_matter(journal: Journal, run_trial: RunTrial, git: Git) -> None:
     run_trial()
-    path = record_path(record)
-    oid = git("rev-parse", f"refs/mitosis/journal~2:{path if what == 'record' else 'trials/my_exp'}").strip()
+    run_trial()
+    tree = git("rev-parse", "refs/mitosis/journal~2:trials/my_exp").strip()
     # Set back and forward, so that the index knows the old state and has to go on from it.
     tip = journal.tip()
     git("update-ref", "refs/mitosis/journal", "refs/mitosis/journal~2")
-    open_index(journal)
+    assert len(list(journal.iter_trials())) == 1
     git("update-ref", "refs/mitosis/journal", str(tip))
-    file = journal.repository.common_dir / "objects" / oid[:2] / oid[2:]
-    file.chmod(0o644)
-    file.write_bytes(file.read_bytes()[:20])
-    assert run_trial(journal=Journal(find_repository(journal.repository.root))).iteration == 2
+    (journal.repository.common_dir / "objects" / tree[:2] / tree[2:]).unlink()
+    assert run_trial(journal=again(journal)).iteration == 2
 
 
-def test_index_that_cannot_be_written_is_told(journal: Journal, run_trial: RunTrial) -> None:
-    folder = journal.repository.common_dir / "mitosis"
-    folder.write_text("not a folder")
-    with pytest.raises(JournalError, match="derived, so deleting it is safe"):
-        run_trial()
-    assert journal.tip() is None
-    folder.unlink()
-    assert run_trial().iteration == 0
+def test_object_that_comes_later_is_read(journal: Journal, run_trial: RunTrial, git: Git) -> None:
+    record = run_trial()
+    oid = git("rev-parse", f"refs/mitosis/journal:{record_path(record)}").strip()
+    journal.index.close()
+    index_path(journal).unlink()
+    loose = journal.repository.common_dir / "objects" / oid[:2] / oid[2:]
+    data = loose.read_bytes()
+    loose.unlink()
+    problems: list[BadRecord] = []
+    assert list(again(journal).iter_trials(problems=problems)) == []
+    assert [problem.where for problem in problems] == [record_path(record)]
+    loose.write_bytes(data)
+    problems.clear()
+    assert [found.key for found in again(journal).iter_trials(problems=problems)] == [record.key]
+    assert problems == []
+
+
+# --- where it cannot be written -------------------------------------------------------------------
+
+
+def test_index_that_is_locked_makes_nobody_wait(journal: Journal, run_trial: RunTrial) -> None:
+    run_trial()
+    with contextlib.closing(sqlite3.connect(index_path(journal), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        assert run_trial(journal=again(journal)).iteration == 1
+        assert len(list(again(journal).iter_trials())) == 2
+        assert time.monotonic() - began < 5
+        other.execute("ROLLBACK")
+    assert run_trial(journal=again(journal)).iteration == 2
+    assert is_index_right(Store(journal.repository))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_read_only_folder_is_no_error(journal: Journal, run_trial: RunTrial) -> None:
+    run_trial()
+    journal.index.close()
+    folder = index_path(journal).parent
+    folder.chmod(0o555)
+    try:
+        assert len(list(again(journal).iter_trials())) == 1
+    finally:
+        folder.chmod(0o755)
+
+
+def test_file_system_that_refuses_sqlite_is_no_error(
+    journal: Journal, run_trial: RunTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_trial()
+    journal.index.close()
+    connect = index_module._connect
+
+    def refuse(name: str, *, uri: bool = False) -> sqlite3.Connection:
+        if name != ":memory:":
+            raise sqlite3.OperationalError("unable to open database file")
+        return connect(name, uri=uri)
+
+    monkeypatch.setattr(index_module, "_connect", refuse)
+    assert run_trial(journal=again(journal)).iteration == 1
+    assert len(list(again(journal).iter_trials())) == 2
+
+
+def test_network_file_system_gets_no_shared_memory(
+    journal: Journal, run_trial: RunTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_module, "_is_on_network", lambda path: True)
+    run_trial()
+    assert run_trial(journal=again(journal)).iteration == 1
+    assert not index_path(journal).with_name("index.sqlite-wal").exists()
+    assert is_index_right(Store(journal.repository))
+
+
+def test_process_that_was_forked_off_has_a_connection_of_its_own(journal: Journal, run_trial: RunTrial) -> None:
+    run_trial()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, str(len(list(journal.iter_trials()))).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reading, 10) == b"1"
+    assert run_trial().iteration == 1
+
+
+def test_patience_ends_before_everything_is_read(journal: Journal, run_trial: RunTrial) -> None:
+    run_trial()
+    journal.index.close()
+    index_path(journal).unlink()
+    with pytest.raises(TooLate):
+        Index(Store(journal.repository), patience_s=-1).ask("SELECT 1")
+    with Lookup(journal.repository) as lookup:
+        assert len(lookup.newest_trials("", 5)) == 1
 
 
 class IndexMachine(RuleBasedStateMachine):
@@ -286,10 +373,11 @@ class IndexMachine(RuleBasedStateMachine):
         path = record_path(record)
         self.remove_path(self.journal.repository.root, path)
 
-    @rule(how=st.sampled_from([remove_all, flip_state, remove_shards, cut_shards]))
+    @rule(how=st.sampled_from(DAMAGES[:6]))
     def lose(self, how: Callable[[Path], None]) -> None:
-        if index_folder(self.journal).exists():
-            how(index_folder(self.journal))
+        self.journal.index.close()
+        if index_path(self.journal).exists():
+            how(index_path(self.journal))
 
     @invariant()
     def listing_is_complete(self) -> None:
@@ -312,5 +400,5 @@ def test_index_equals_the_journal_after_anything(tmp_path: Path, git: Git, make_
         def __init__(self) -> None:
             super().__init__(tmp_path / f"lab-{next(numbers)}", git, make_record, remove_path)
 
-    chosen = settings(max_examples=10, stateful_step_count=20, deadline=None)
+    chosen = settings(stateful_step_count=12, deadline=None)
     run_state_machine_as_test(Machine, settings=chosen)

@@ -450,7 +450,7 @@ def test_clone_without_notes_takes_those_of_the_other(
 def test_folders_that_hold_each_other_many_times_over_are_not_taken_in(
     ada: Journal, bob: Journal, run_trial: RunTrial, pull: Pull, git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sharing, "MOST_CHANGES", 10_000)
+    monkeypatch.setattr(sharing, "MOST_ENTRIES", 10_000)
     monkeypatch.setattr(sharing, "_COUNTED_CHANGES", 10_000)
     run_trial(journal=ada)
     run_trial(journal=bob)
@@ -465,7 +465,7 @@ def test_folders_that_hold_each_other_many_times_over_are_not_taken_in(
     )
     git("update-ref", JOURNAL, commit.strip(), cwd=root)
     tip = ada.tip()
-    with pytest.raises(JournalError, match=r"was not merged: .* more than 10000 files and folders"):
+    with pytest.raises(JournalError, match=r"was not merged: .* more than 10,000 files and folders"):
         pull(ada, bob)
     assert ada.tip() == tip
     git("remote", "rename", "origin", "bob", cwd=ada.repository.root)
@@ -544,7 +544,7 @@ def test_more_files_than_any_journal_has_are_not_taken_in(
 ) -> None:
     run_trial(journal=bob)
     pull(ada, bob)
-    monkeypatch.setattr(sharing, "MOST_CHANGES", 12)
+    monkeypatch.setattr(sharing, "MOST_ENTRIES", 12)
     for _ in range(15):
         run_trial(journal=bob)
     tip = ada.tip()

@@ -16,11 +16,10 @@ from mitosis.canonical.show import summarize_value
 from mitosis.errors.journal import BadRecord, NamingError, ResolveError
 from mitosis.errors.values import VariantConflict, VariantRedefined, VariantRetired
 from mitosis.git.repository import Identity
-from mitosis.journal import layout
-from mitosis.journal import remarks as remarks_module
+from mitosis.journal import index_writer, layout, standing
 from mitosis.journal.journal import Journal
-from mitosis.journal.remarks import Remarks, remark_file
-from mitosis.journal.render import render_blob
+from mitosis.journal.messages import render_blob
+from mitosis.journal.standing import Remarks, remark_file
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantName
 from mitosis.verify import verify
@@ -356,7 +355,7 @@ def test_too_many_and_too_large_remarks_are_not_read(
     journal: Journal, make_variant: MakeVariant, rewrite: Rewrite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock(journal, make_variant("slow", 1))
-    large = msgpack.packb({"reason": "x" * remarks_module.MAX_REMARK_BYTES})
+    large = msgpack.packb({"reason": "x" * standing.MAX_REMARK_BYTES})
     names = [(large, "slow")] + [(msgpack.packb({"reason": str(number)}), f"v{number}") for number in range(4)]
     rewrite(
         {
@@ -368,10 +367,11 @@ def test_too_many_and_too_large_remarks_are_not_read(
     problems: list[BadRecord] = []
     assert {name[2] for name in journal.remarks(problems=problems)} == {"v0", "v1", "v2", "v3"}
     assert ["slow" in problem.where for problem in problems] == [True]
-    monkeypatch.setattr(remarks_module, "_MOST_KEPT", 2)
-    assert len(journal.remarks(problems=problems)) == 2
-    monkeypatch.setattr(remarks_module, "_MOST_ENTRIES", 5)
-    assert len(journal.remarks(problems=problems)) < 2
+    monkeypatch.setattr(index_writer, "_MOST_REMARKS", 5)
+    journal.index.close()
+    journal.index.path.unlink()
+    assert len(journal.remarks(problems=problems)) < 4
+    assert "more than 5 files" in str(problems[-1])
 
 
 @pytest.mark.parametrize(
@@ -386,4 +386,4 @@ def test_too_many_and_too_large_remarks_are_not_read(
 )
 def test_latest_names_are_those_without_newer_ones(renamings: dict[str, list[str]], latest: tuple[str, ...]) -> None:
     remarks = {VariantName("s", "p", name): Remarks(new_names=list(names)) for name, names in renamings.items()}
-    assert remarks_module.latest_names(remarks, VariantName("s", "p", "fast")) == latest
+    assert standing.latest_names(remarks, VariantName("s", "p", "fast")) == latest

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 
-from mitosis.journal import core
 from mitosis.journal.journal import Journal
 from mitosis.journal.notes import LINES_LIMIT
 from mitosis.records.trial import TrialRecord
@@ -147,9 +146,8 @@ def test_text_of_a_trial_cannot_forge_lines(run_trial: RunTrial, git: Git) -> No
 
 
 def test_missing_note_on_a_commit_of_many_trials_is_made_from_all_of_them(
-    journal: Journal, run_trial: RunTrial, git: Git, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, run_trial: RunTrial, git: Git
 ) -> None:
-    monkeypatch.setattr(core, "_FEW_KEYS", 3)
     records = [run_trial(experiment=name) for name in ("one", "two", "one", "two", "three")]
     git("commit", "--quiet", "--allow-empty", "-m", "second")
     run_trial(commit=git("rev-parse", "HEAD").strip())

@@ -28,7 +28,7 @@ import json, secrets, sys
 from pathlib import Path
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.variants import Variant
+from mitosis.variants import Variant, VariantName
 from mitosis.errors.values import VariantRedefined
 from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.canonical.encode import digest_value, encode_value
@@ -42,9 +42,9 @@ print("ready", flush=True)
 sys.stdin.readline()
 for number in range(count):
     value = encode_value(number)
-    variant = Variant("my_exp", "seed", f"v{number}", digest_value(value), value)
+    variant = Variant(VariantName("my_exp", "seed", f"v{number}"), digest_value(value), value)
     mine = encode_value(worker)
-    contested = Variant("my_exp", "owner", f"v{number}", digest_value(mine), mine)
+    contested = Variant(VariantName("my_exp", "owner", f"v{number}"), digest_value(mine), mine)
     record = TrialRecord(
         key=secrets.token_hex(6),
         experiment="my_exp",

@@ -105,7 +105,7 @@ def test_a_question_that_cannot_be_answered_is_named(tmp_path: Path) -> None:
 
     error, _, _ = with_kernel(tmp_path, use)
     assert error.question == "ListImports"
-    assert "Malformed" in error.reason
+    assert "AttributeError" in error.reason
     assert "\x1b" not in str(error)
 
 

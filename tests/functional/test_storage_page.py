@@ -16,7 +16,7 @@ import pytest
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.messages import locked_message, renamed_message, retired_message
-from mitosis.journal.remarks import remark_file
+from mitosis.journal.standing import remark_file
 from mitosis.records.trial import Output, ParameterRecord, StepRecord, TrialRecord
 from mitosis.variants import Variant, VariantLock, VariantName
 

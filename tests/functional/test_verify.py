@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -587,12 +589,14 @@ def test_note_keeps_what_it_tells_of_a_record_that_is_damaged(
 def test_damaged_index_is_found_and_made_anew(
     repository_folder: Path, run: RunTrial, found: Found, mend: Callable[[], list[str]], journal: Journal
 ) -> None:
-    record = run()
-    shard = repository_folder / ".git" / "mitosis" / "trials" / record.key[:2]
-    shard.write_bytes(shard.read_bytes().replace(record.key[:12].encode(), b"0" * 12))
+    run()
+    journal.index.close()
+    with contextlib.closing(sqlite3.connect(journal.index.path)) as index:
+        index.execute("UPDATE trials SET key = '000000000000'")
+        index.commit()
     (finding,) = found()
     assert (finding.kind, finding.severity) == ("index", "warning")
-    assert mend() == ["rebuilt the index of trials"]
+    assert mend() == ["made the index of the journal anew"]
     assert found() == []
     assert run().iteration == 1
 

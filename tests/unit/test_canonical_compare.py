@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mitosis.canonical.difference import Comparison, Difference, compare_values
-from mitosis.canonical.encode import INLINE_LIMIT, digest_value, encode_value
+from mitosis.canonical.encode import INLINE_LIMIT, encode_value
 from mitosis.canonical.nodes import Node, write
 from mitosis.canonical.numpy_types import plain_array
 from mitosis.errors.journal import BadRecord
@@ -194,9 +194,3 @@ def test_what_is_no_canonical_value_is_refused() -> None:
     for before, after in ((b"", encode_value(1)), (encode_value(1), b"\xc1")):
         with pytest.raises(BadRecord, match="the canonical value cannot be read"):
             compare_values(before, after)
-
-
-def test_digest_has_forty_hexadecimal_digits() -> None:
-    assert digest_value(encode_value(1)) == digest_value(encode_value(1)) != digest_value(encode_value(2))
-    assert len(digest_value(encode_value(1))) == 40
-    assert int(digest_value(encode_value(1)), 16) >= 0

@@ -42,11 +42,6 @@ def nan_with_payload() -> float:
     return value
 
 
-def shared_twice() -> list[Any]:
-    inner = [1]
-    return [inner, inner]
-
-
 def ring(size: int, value: Any = 0) -> list[Any]:
     first: list[Any] = [value]
     last = first
@@ -58,27 +53,11 @@ def ring(size: int, value: Any = 0) -> list[Any]:
 
 
 EQUAL: dict[str, tuple[Any, Any]] = {
-    "nan": (float("nan"), nan_with_payload()),
     "nan in a list": ([float("nan")] * 3, [nan_with_payload(), float("-nan"), math.nan]),
-    "nan of complex": (complex(float("nan"), 1), complex(nan_with_payload(), 1)),
     "integers of any size": (10**40, int("1" + "0" * 40)),
-    "order of a dictionary": ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
-    "order of a set": ({"a", "b", "c", 1, None}, {None, 1, "c", "b", "a"}),
-    "order of a counter": (collections.Counter("aab"), collections.Counter("baa")),
-    "order of attributes": (samples.Plain(a=1, b=2), samples.Plain(b=2, a=1)),
-    "shared or equal parts": (shared_twice(), [[1], [1]]),
     "interned texts": ("frequency", "".join(["freq", "uency"])),
-    "empty ranges": (range(0), range(5, 5)),
-    "ranges with the same items": (range(0, 3, 2), range(0, 4, 2)),
-    "fractions in other terms": (fractions.Fraction(1, 2), fractions.Fraction(2, 4)),
-    "one path in two forms": (pathlib.Path("data/x"), pathlib.Path("data//x/")),
-    "a time zone twice": (zoneinfo.ZoneInfo("Europe/Berlin"), zoneinfo.ZoneInfo.no_cache("Europe/Berlin")),
     "a pattern twice": (re.compile("a+", re.I), re.compile("a+", re.IGNORECASE)),
-    "an alias of an enum": (samples.Color.RED, samples.Color.CRIMSON),
-    "unions in another order": (int | str, str | int),
     "a union of typing": (typing.Union[int, str], typing.Union[str, int]),  # noqa: UP007
-    "bound methods": (samples.Plain(a=1).method, samples.Plain(a=1).method),
-    "fields that do not compare": (samples.Noise(1.0, note="old"), samples.Noise(1.0, note="new")),
     "objects that compare by identity": (samples.Plain(a=[1]), samples.Plain(a=[1])),
     "equal objects in a set": ({samples.Keyed(1), samples.Keyed(1)}, {samples.Keyed(1), samples.Keyed(1)}),
     "cycles": (ring(4), ring(4)),

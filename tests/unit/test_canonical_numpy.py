@@ -75,20 +75,16 @@ DTYPES = ["?", "i1", "u1", "f2", "f4", "f8", "c8", "c16", "U1", "U2", "S1", "V1"
 
 
 EQUAL: dict[str, tuple[Any, Any]] = {
-    "memory order": (GRID, np.asfortranarray(GRID)),
     "a view": (GRID[::-1, ::2], GRID[::-1, ::2].copy()),
     "a transposed view": (GRID.T, np.array(GRID.T.tolist())),
     "a broadcast view": (np.broadcast_to(1.5, (3, 4)), np.full((3, 4), 1.5)),
-    "byte order": (GRID, GRID.astype(GRID.dtype.newbyteorder())),
     "byte order of fields": (
         np.array([(1, 2.5)], dtype=[("x", "<i4"), ("y", "<f8")]),
         np.array([(1, 2.5)], dtype=[("x", ">i4"), ("y", ">f8")]),
     ),
     "byte order of texts": (np.array(["a", "bc"], dtype="<U2"), np.array(["a", "bc"], dtype=">U2")),
-    "C types of one width": (np.array([1], np.int64), np.array([1], np.longlong)),
     "float16 nans": (np.full(2, np.nan, "float16"), with_payload("float16")),
     "float32 nans": (np.full(2, np.nan, "float32"), with_payload("float32")),
-    "float64 nans": (np.full(2, np.nan, "float64"), with_payload("float64")),
     "complex nans": (np.full(1, complex(np.nan, np.nan)), with_payload("float64").view("complex128")),
     "padding of fields": (padded(0), padded(255)),
     "padding of extended floats": (extended_with_garbage(0), extended_with_garbage(255)),
@@ -99,19 +95,12 @@ EQUAL: dict[str, tuple[Any, Any]] = {
         np.asfortranarray(np.arange(600_000.0).reshape(600, 1000)),
     ),
     "a big array in another byte order": (np.arange(600_000.0), np.arange(600_000.0).astype(">f8")),
-    "what is under a mask": (
-        np.ma.array([1.0, 2.0], mask=[False, True]),
-        np.ma.array([1.0, 9.0], mask=[False, True]),
-    ),
-    "a mask of nothing": (np.ma.array([1, 2]), np.ma.array([1, 2], mask=[False, False])),
     "fields under a mask": (
         np.ma.array([(1, 2)], mask=[(True, False)], dtype=[("x", int), ("y", int)]),
         np.ma.array([(5, 2)], mask=[(True, False)], dtype=[("x", int), ("y", int)]),
     ),
     "generators": (np.random.default_rng(5), np.random.default_rng(np.random.SeedSequence(5))),
-    "scalars of one width": (np.int64(1), np.longlong(1)),
     "nan scalars": (np.float64("nan"), with_payload("float64")[0]),
-    "functions": (np.sin, np.sin),
     "texts with the same width": (np.array(["a", "bc"]), np.array(["a", "bc"], dtype="U2")),
 }
 
@@ -242,31 +231,6 @@ def test_copied_and_decoded_values_encode_equally(values: tuple[Any, ...]) -> No
         if value is not GLOBAL_NORMAL:  # a copy of which draws from a generator of its own
             assert encode_value(copy.deepcopy(value)) == data, value
             assert encode_value(pickle.loads(pickle.dumps(value))) == data, value
-
-
-def test_generator_is_told_by_what_it_has_drawn_and_spawned() -> None:
-    generators = [np.random.default_rng(1) for _ in range(3)]
-    generators[1].normal()
-    generators[2].spawn(1)
-    assert len({encode_value(generator) for generator in generators}) == 3
-    state = np.random.RandomState(1)
-    before = encode_value(state)
-    state.normal()
-    assert encode_value(state) != before
-
-
-def test_number_that_a_generator_no_longer_holds_does_not_count() -> None:
-    one, other = np.random.default_rng(1), np.random.default_rng(1)
-    one.integers(2**32, dtype=np.uint32, size=2)
-    other.random()
-    assert one.bit_generator.state["uinteger"] != other.bit_generator.state["uinteger"]
-    assert encode_value(one) == encode_value(other)
-
-
-def test_drawing_from_the_global_generator_does_not_change_functions_of_it() -> None:
-    before = encode_value(np.random.normal)
-    np.random.normal()
-    assert encode_value(np.random.normal) == before
 
 
 def test_taking_a_generator_apart_does_not_advance_it() -> None:

@@ -6,7 +6,6 @@ the tests run are held to the same ones.
 
 from __future__ import annotations
 
-import collections
 import copy
 import datetime
 import decimal
@@ -30,7 +29,7 @@ import polars as pl
 import pytest
 import scipy.stats
 from sklearn.base import clone
-from sklearn.linear_model import Lasso, Ridge
+from sklearn.linear_model import Ridge
 
 from mitosis.canonical.decode import decode_value
 from mitosis.canonical.difference import compare_values
@@ -40,9 +39,7 @@ from mitosis.canonical.nodes import write
 from mitosis.canonical.show import summarize_value
 from support.canonical_lookup import (
     Box,
-    Kernel,
     Level,
-    Options,
     Scheme,
     Solver,
     damping,
@@ -191,24 +188,17 @@ def times(start: str, zone: str) -> pd.DatetimeIndex:
 CHANGES: list[tuple[str, Change, list[str]]] = [
     # plain values
     ("frequency.slow", put(2, "frequency", "slow"), ["frequency.slow: 1 → 2"]),
-    ("frequency.slow", put(1.0, "frequency", "slow"), ["frequency.slow: 1 → 1.0"]),
     (
         "frequency.fast",
         put(np.nextafter(10.0, 11), "frequency", "fast"),
         ["frequency.fast: 10.0 → float64(10.000000000000002)"],
     ),
-    ("frequency.fast", put("10.0", "frequency", "fast"), ["frequency.fast: 10.0 → '10.0'"]),
     (
         "other.large",
         put(2**100 + 1, "other", "large"),
         ["other.large: 1267650600228229401496703205376 → 1267650600228229401496703205377"],
     ),
     ("other.bytes", put(b"\x01\xff", "other", "bytes"), ["other.bytes: b'\\x00\\xff' → b'\\x01\\xff'"]),
-    (
-        "other.bytes",
-        put(bytearray(b"\x00\xff"), "other", "bytes"),
-        ["other.bytes: b'\\x00\\xff' → bytearray(b'\\x00\\xff')"],
-    ),
     ("other.phase", put(1 - 2j, "other", "phase"), ["other.phase: (1+2j) → (1-2j)"]),
     ("other.nothing", put(0, "other", "nothing"), ["other.nothing: None → 0"]),
     ("other.flag", put(False, "other", "flag"), ["other.flag: True → False"]),
@@ -225,23 +215,19 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         ["other.id: UUID('00000000-0000-0000-0000-000000000005') → UUID('00000000-0000-0000-0000-000000000006')"],
     ),
     ("other.window", put(slice(10, None, 3), "other", "window"), ["other.window.step: 2 → 3"]),
-    ("other.window", put(slice(10, 20, 2), "other", "window"), ["other.window.stop: None → 20"]),
     ("other.range", put(range(0, 105, 5), "other", "range"), ["other.range.stop: 100 → 105"]),
     (
         "other.path",
         put(pathlib.Path("data/output.csv"), "other", "path"),
         ["other.path: Path('data/input.csv') → Path('data/output.csv')"],
     ),
-    ("other.path", put("data/input.csv", "other", "path"), ["other.path: Path('data/input.csv') → 'data/input.csv'"]),
     (
         "other.pattern",
         put(re.compile(r"run_(\d+)$", re.IGNORECASE), "other", "pattern"),
         ["other.pattern.pattern: 'run_(\\\\d+)' → 'run_(\\\\d+)$'"],
     ),
-    ("other.pattern", put(re.compile(r"run_(\d+)"), "other", "pattern"), ["other.pattern.flags: 34 → 32"]),
     # containers
     ("noise.low", put(0.05, "noise", "low", "scale"), ["noise.low.scale: 0.01 → 0.05"]),
-    ("noise.low", put(2, "noise", "low", "kernel", 0), ["noise.low.kernel[0]: 1 → 2"]),
     (
         "other.set",
         put(frozenset({(1, 2), (3, 5)}), "other", "set"),
@@ -253,64 +239,24 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         lambda d: d["table"]["ordered"].move_to_end("b"),
         ["table.ordered: the same keys in a different order"],
     ),
-    (
-        "table.ordered",
-        put({"b": 1, "a": 2}, "table", "ordered"),
-        ["table.ordered: OrderedDict({'b': 1, 'a': 2}) → {'a': 2, 'b': 1}"],
-    ),
     ("table.default", lambda d: d["table"]["default"]["a"].append(2), ["table.default.a[1]: added: 2"]),
-    (
-        "table.default",
-        put(collections.defaultdict(dict, a=[1]), "table", "default"),
-        ["table.default.default_factory: list → dict"],
-    ),
     ("table.deque", lambda d: d["table"]["deque"].append(3), ["table.deque[2]: added: 3"]),
-    ("table.deque", put(collections.deque([1, 2], maxlen=6), "table", "deque"), ["table.deque.maxlen: 5 → 6"]),
     # classes of the user
     ("kernel.wide", put(2.0, "kernel", "wide", ".width"), ["kernel.wide.width: 2.5 → 2.0"]),
-    (
-        "kernel.wide",
-        put(0.0, "kernel", "wide", ".weights", 1),
-        ["kernel.wide.weights: array(3 float64) differs in 1 element: [1]: 1.0 → 0.0"],
-    ),
     (
         "kernel.solver",
         put(Solver(1e-9, Scheme.EULER), "kernel", "solver"),
         ["kernel.solver.scheme: Scheme.RK4 → Scheme.EULER"],
     ),
-    (
-        "kernel.solver",
-        put(Solver(1e-9, options=Options.VERBOSE), "kernel", "solver"),
-        ["kernel.solver.options: Options.VERBOSE|CHECKED → Options.VERBOSE"],
-    ),
-    (
-        "kernel.solver",
-        put(Kernel("rbf", 1e-9), "kernel", "solver"),
-        [
-            (
-                "kernel.solver: Solver(options=Options.VERBOSE|CHECKED, scheme=Scheme.RK4, … → Kernel(name='rbf', "
-                "weights=array(3 float64), width=1e-09)"
-            ),
-        ],
-    ),
     ("kernel.box", put(Box(-1.0, 2.0), "kernel", "box"), ["kernel.box.high: 1.0 → 2.0"]),
-    ("kernel.box", put((-1.0, 1.0), "kernel", "box"), ["kernel.box: Box(low=-1.0, high=1.0) → (-1.0, 1.0)"]),
     ("other.level", put(Level.LOW, "other", "level"), ["other.level: Level.HIGH → Level.LOW"]),
-    ("other.level", put(2, "other", "level"), ["other.level: Level.HIGH → 2"]),
     ("object.schedule", put(0.5, "object", "schedule", ".rates", 1), ["object.schedule.rates[1]: 0.2 → 0.5"]),
-    ("object.schedule", put(2, "object", "schedule", ".first", ".at"), ["object.schedule.first.at: 0 → 2"]),
     ("object.point", put(2.5, "object", "point", ".x"), ["object.point.x: 1.5 → 2.5"]),
-    ("object.point", put("end", "object", "point", ".label"), ["object.point.label: 'start' → 'end'"]),
     # times
     (
         "time.start",
         put(datetime.datetime(2026, 3, 1, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")), "time", "start"),
         ["time.start: '2026-03-01T00:00:00' → '2026-03-01T01:00:00'"],
-    ),
-    (
-        "time.start",
-        put(datetime.datetime(2026, 3, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Rome")), "time", "start"),
-        ["time.start.tzinfo: ZoneInfo('Europe/Berlin') → ZoneInfo('Europe/Rome')"],
     ),
     (
         "time.step",
@@ -322,21 +268,11 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         put(pd.Timestamp("2026-03-01 12:00:00.000000001"), "time", "stamp"),
         ["time.stamp: Timestamp('2026-03-01T12:00:00') → Timestamp('2026-03-01T12:00:00.000000001')"],
     ),
-    (
-        "time.stamp",
-        put(pd.Timestamp("2026-03-01 12:00", tz="UTC"), "time", "stamp"),
-        ["time.stamp: Timestamp('2026-03-01T12:00:00') → Timestamp(seconds=1772366400, nanoseconds=0, tzinfo=UTC)"],
-    ),
     ("time.day", put(datetime.date(2026, 3, 2), "time", "day"), ["time.day: date('2026-03-01') → date('2026-03-02')"]),
     (
         "time.zone",
         put(datetime.timezone(datetime.timedelta(hours=2), "three"), "time", "zone"),
         ["time.zone: timezone(2:00:00, 'two') → timezone(2:00:00, 'three')"],
-    ),
-    (
-        "time.zone",
-        put(datetime.timezone(datetime.timedelta(hours=3), "two"), "time", "zone"),
-        ["time.zone: timezone(2:00:00, 'two') → timezone(3:00:00, 'two')"],
     ),
     # functions and classes
     (
@@ -350,11 +286,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         ["function.partial.keywords.rate: 0.5 → 0.6"],
     ),
     (
-        "function.partial",
-        put(functools.partial(growth, rate=0.5), "function", "partial"),
-        ["function.partial.func: support.canonical_lookup.damping → support.canonical_lookup.growth"],
-    ),
-    (
         "function.method",
         lambda d: d["function"]["method"].__self__.rates.append(1.0),
         ["function.method.__self__.rates[2]: added: 1.0"],
@@ -365,18 +296,12 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         put(Solver, "function", "class"),
         ["function.class: support.canonical_lookup.Kernel → support.canonical_lookup.Solver"],
     ),
-    (
-        "function.class",
-        put(Kernel("rbf", 2.5), "function", "class"),
-        ["function.class: support.canonical_lookup.Kernel → Kernel(name='rbf', weights=array(3 float64), width=2.5)"],
-    ),
     ("function.builtin", put(sum, "function", "builtin"), ["function.builtin: len → sum"]),
     (
         "function.several",
         put(growth, "function", "several", 0),
         ["function.several[0]: support.canonical_lookup.damping → support.canonical_lookup.growth"],
     ),
-    ("function.several", put(np.cos, "function", "several", 1), ["function.several[1]: numpy.sin → numpy.cos"]),
     # numpy
     ("other.dtype", put(np.dtype("float64"), "other", "dtype"), ["other.dtype: dtype('float32') → dtype('float64')"]),
     (
@@ -385,22 +310,12 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         ["other.record.x: array(1 int32) differs in 1 element: [0]: 1 → 3"],
     ),
     (
-        "other.record",
-        put(np.array([(1, 2.5)], dtype=[("x", "i4"), ("z", "f8")]), "other", "record"),
-        ["other.record.y: removed", "other.record.z: added: array(1 float64: 2.5)"],
-    ),
-    (
         "other.masked",
         put(np.ma.masked, "other", "masked", 2),
         [
             "other.masked: array(3 float64) differs in 1 element: [2]: 3.0 → 0.0",
             "other.masked.mask: array(3 bool) differs in 1 element: [2]: False → True",
         ],
-    ),
-    (
-        "other.masked",
-        put(9.0, "other", "masked", 0),
-        ["other.masked: array(3 float64) differs in 1 element: [0]: 1.0 → 9.0"],
     ),
     (
         "other.complex",
@@ -417,7 +332,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         put(np.float64(np.float32(0.1)), "other", "scalar"),
         ["other.scalar: float32(0.1) → float64(0.10000000149011612)"],
     ),
-    ("other.scalar", put(np.float32(0.2), "other", "scalar"), ["other.scalar: float32(0.1) → float32(0.2)"]),
     (
         "generator.new",
         draw("generator", "new"),
@@ -425,31 +339,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
             (
                 "generator.new.bit_generator.state.state.state: 208745520555909116978795849195383758904 → "
                 "202649823521392248019888743452465977457"
-            ),
-        ],
-    ),
-    (
-        "generator.new",
-        put(np.random.default_rng(8), "generator", "new"),
-        [
-            (
-                "generator.new.bit_generator.state.state.inc: 261136684632268670825940853076396136793 → "
-                "60804517828637344299932890193562703917"
-            ),
-            (
-                "generator.new.bit_generator.state.state.state: 208745520555909116978795849195383758904 → "
-                "317905331067121873952675376374933770203"
-            ),
-            "generator.new.bit_generator.seed_seq.entropy: 7 → 8",
-        ],
-    ),
-    (
-        "generator.new",
-        put(np.random.Generator(np.random.Philox(7)), "generator", "new"),
-        [
-            (
-                "generator.new.bit_generator: PCG64(state={4 items}, seed_seq=SeedSequence(…)) → Philox(state={6 "
-                "items}, seed_seq=SeedSequence(…))"
             ),
         ],
     ),
@@ -463,21 +352,7 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
             ),
         ],
     ),
-    (
-        "generator.legacy",
-        lambda d: d["generator"]["legacy"].normal(),
-        [
-            "generator.legacy.state.gauss: 0 → -0.4659373705408328",
-            "generator.legacy.state.has_gauss: 0 → 1",
-            (
-                "generator.legacy.state.state.key: array(624 uint32) differs in 624 elements: [0]: 7 → 2022286329, "
-                "[1]: 4097098180 → 1444425037, [2]: 3572822661 → 2858264774, …"
-            ),
-            "generator.legacy.state.state.pos: 624 → 8",
-        ],
-    ),
     ("generator.seed", put(np.random.SeedSequence(8), "generator", "seed"), ["generator.seed.entropy: 7 → 8"]),
-    ("generator.seed", lambda d: d["generator"]["seed"].spawn(1), ["generator.seed.n_children_spawned: 0 → 1"]),
     # pandas and polars
     (
         "frame.pandas",
@@ -485,26 +360,14 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         ["frame.pandas.a: array(3 int64) differs in 1 element: [1]: 2 → 5"],
     ),
     (
-        "frame.pandas",
-        put([1.0, 2.0, 3.0], "frame", "pandas", "a"),
-        ["frame.pandas.a: array(3 int64) → array(3 float64)"],
-    ),
-    ("frame.pandas", put(np.array(["x", "z", None], object), "frame", "pandas", "b"), ["frame.pandas.b[1]: 'y' → 'z'"]),
-    (
         "frame.series",
         put(3.0, "frame", "series", 1),
         ["frame.series: array(2 float64) differs in 1 element: [1]: 2.0 → 3.0"],
     ),
-    ("frame.series", put("t", "frame", "series", ".name"), ["frame.series.name: 's' → 't'"]),
     (
         "frame.polars",
         lambda d: d["frame"].update(polars=d["frame"]["polars"].with_columns(a=pl.Series([1, 2, 3]))),
         ["frame.polars.a: array(3 int64) differs in 1 element: [1]: 0 → 2", "frame.polars.a.missing: removed"],
-    ),
-    (
-        "frame.polars",
-        lambda d: d["frame"].update(polars=d["frame"]["polars"].with_columns(b=pl.Series(["x", "y", "z"]))),
-        ["frame.polars.b[2]: None → 'z'"],
     ),
     (
         "frame.polars",
@@ -522,11 +385,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
     ),
     (
         "distribution.normal",
-        put(scipy.stats.cauchy(0, 2), "distribution", "normal"),
-        ["distribution.normal.dist: scipy.stats.norm → scipy.stats.cauchy"],
-    ),
-    (
-        "distribution.normal",
         put(scipy.stats.norm(0, scale=2), "distribution", "normal"),
         ["distribution.normal.args[1]: removed", "distribution.normal.kwds.scale: added: 2"],
     ),
@@ -534,16 +392,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         "distribution.gamma",
         put(scipy.stats.gamma(2.5, scale=3), "distribution", "gamma"),
         ["distribution.gamma.args[0]: 2.0 → 2.5"],
-    ),
-    (
-        "distribution.gamma",
-        put(scipy.stats.gamma(2.0, scale=4), "distribution", "gamma"),
-        ["distribution.gamma.kwds.scale: 3 → 4"],
-    ),
-    (
-        "distribution.gamma",
-        put(scipy.stats.gamma(2.0, loc=1, scale=3), "distribution", "gamma"),
-        ["distribution.gamma.kwds.loc: added: 1"],
     ),
     (
         "distribution.poisson",
@@ -556,16 +404,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         ["distribution.joint.mean: array(2 float64) differs in 1 element: [1]: 1.0 → 2.0"],
     ),
     (
-        "distribution.joint",
-        put(scipy.stats.multivariate_normal([0, 1], 2 * np.eye(2)), "distribution", "joint"),
-        [
-            (
-                "distribution.joint.cov_object._covariance: array(2×2 float64) differs in 2 elements: [0, 0]: 1.0 → "
-                "2.0, [1, 1]: 1.0 → 2.0"
-            ),
-        ],
-    ),
-    (
         "distribution.class",
         put(scipy.stats.gamma, "distribution", "class"),
         [
@@ -574,11 +412,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
                 "gamma_gen(_random_state=numpy.random.mtrand._rand, a=0.0, b…"
             ),
         ],
-    ),
-    (
-        "distribution.class",
-        put(scipy.stats.norm(), "distribution", "class"),
-        ["distribution.class: norm_gen(_random_state=numpy.random.mtrand._rand, a=-inf, b… → norm()"],
     ),
     (
         "distribution.seeded",
@@ -621,16 +454,6 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         ["estimator.ridge.max_iter: added: 5"],
     ),
     (
-        "estimator.ridge",
-        put(Lasso(alpha=0.5), "estimator", "ridge"),
-        [
-            (
-                "estimator.ridge: Ridge(alpha=0.5, copy_X=True, fit_intercept=True, positive=… → Lasso(alpha=0.5, "
-                "copy_X=True, fit_intercept=True, l1_ratio=…"
-            ),
-        ],
-    ),
-    (
         "estimator.fitted",
         put(9.0, "estimator", "fitted", ".mean_", 1),
         ["estimator.fitted.mean_: array(2 float64) differs in 1 element: [1]: 6.0 → 9.0"],
@@ -641,27 +464,11 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
         ["estimator.forest.max_depth: added: 4"],
     ),
     (
-        "estimator.forest",
-        lambda d: d["estimator"]["forest"].set_params(random_state=2),
-        ["estimator.forest.random_state: 1 → 2"],
-    ),
-    (
         "estimator.pipeline",
         lambda d: d["estimator"]["pipeline"].set_params(ridge__alpha=3.0),
         ["estimator.pipeline.steps[1][1].alpha: 2.0 → 3.0"],
     ),
-    (
-        "estimator.pipeline",
-        lambda d: d["estimator"]["pipeline"].set_params(standardscaler__with_std=False),
-        ["estimator.pipeline.steps[0][1].with_std: True → False"],
-    ),
-    ("estimator.pipeline", lambda d: d["estimator"]["pipeline"].steps.pop(0), ["estimator.pipeline.steps[0]: removed"]),
     ("estimator.search", lambda d: d["estimator"]["search"].set_params(n_iter=6), ["estimator.search.n_iter: 5 → 6"]),
-    (
-        "estimator.search",
-        put(scipy.stats.loguniform(1e-3, 2.0), "estimator", "search", ".param_distributions", "alpha"),
-        ["estimator.search.param_distributions.alpha.args[1]: 1.0 → 2.0"],
-    ),
 ]
 """Variant, change, and the differences as they read."""
 
@@ -777,10 +584,6 @@ class Triangle(scipy.stats.rv_continuous):  # type: ignore[misc]
             seeded(scipy.stats.norm(0, 1), np.random.default_rng(1)),
             "norm(0, 1, random_state=Generator(bit_generator=PCG64(…)))",
         ),
-        (np.float32(0.1), "float32(0.1)"),
-        (np.float16(2), "float16(2.0)"),
-        (datetime.timezone(datetime.timedelta(hours=2)), "UTC+02:00"),
-        (datetime.timezone(datetime.timedelta(hours=2), "two"), "timezone(2:00:00, 'two')"),
     ],
 )
 def test_value_reads_as_it_is_written(value: Any, text: str) -> None:

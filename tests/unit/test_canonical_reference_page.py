@@ -7,7 +7,6 @@ import asyncio
 import collections
 import dataclasses
 import datetime
-import decimal
 import enum
 import fractions
 import functools
@@ -41,36 +40,27 @@ from mitosis.canonical.full_text import render_value
 from mitosis.canonical.show import summarize_value
 from mitosis.errors.values import UnstableValue
 from support import canonical_samples as samples
-from support.canonical_lookup import categories, damping, growth, objects
+from support.canonical_lookup import categories, damping, objects
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "values.md"
 
 
+@dataclasses.dataclass(frozen=True)
 class Row:
-    """What a row of the table promises, as functions so that the values are made when they are needed."""
+    """What a row of the table promises, as functions so that the values are made when they are needed.
 
-    def __init__(
-        self,
-        equal: Callable[[], list[tuple[Any, Any]]] = list,
-        different: Callable[[], list[tuple[Any, ...]]] = list,
-        refused: Callable[[], list[Any]] | None = None,
-    ) -> None:
-        self.equal = equal
-        """Pairs that differ only in what the row says is ignored, or in nothing."""
-        self.different = different
-        """Groups whose values all differ in what the row says is compared."""
-        self.refused = refused
-        """Values that the row says are refused; None where it names none."""
+    What the row says is compared is shown by the tests of these types.
+    """
+
+    equal: Callable[[], list[tuple[Any, Any]]] = list
+    """Pairs that differ only in what the row says is ignored, or in nothing."""
+    refused: Callable[[], list[Any]] | None = None
+    """Values that the row says are refused; None where it names none."""
 
 
 @dataclasses.dataclass
 class Fields:
     scale: float
-    note: str = dataclasses.field(default="", compare=False)
-
-
-@dataclasses.dataclass(eq=False)
-class Uncompared:
     note: str = dataclasses.field(default="", compare=False)
 
 
@@ -143,155 +133,70 @@ RECORD = [("x", "i4"), ("y", "f8")]
 
 ROWS: dict[str, Row] = {
     "`None`, `bool`, `int`, `str`, `bytes`, `bytearray`": Row(
-        lambda: [(2**70, 2**70), ("\ud800", "\ud800"), (b"a" * 2000, bytes(bytearray(b"a" * 2000)))],
-        lambda: [
-            (None, False, 0, 0.0, "", b"", bytearray()),
-            (1, True, "1", b"1"),
-            ("é", "e\u0301"),
-            (2**70, -(2**70)),
-        ],
+        lambda: [(2**70, 2**70), ("\ud800", "\ud800"), (b"a" * 2000, bytes(bytearray(b"a" * 2000)))]
     ),
-    "`float`, `complex`": Row(
-        lambda: [(math.nan, other_nan()), (complex(1, math.nan), complex(1, other_nan()))],
-        lambda: [(0.0, -0.0, math.inf, -math.inf, math.nan), (0.1 + 0.2, 0.3), (1j, -1j, complex(0.0, -0.0))],
-    ),
+    "`float`, `complex`": Row(lambda: [(math.nan, other_nan()), (complex(1, math.nan), complex(1, other_nan()))]),
     "`list`, `tuple`, `deque`": Row(
-        lambda: [([[1], [1]], [ONE_LIST] * 2), (collections.deque([1]), collections.deque([1]))],
-        lambda: [
-            ([1, 2], [2, 1], (1, 2), [1, 2, 2]),
-            (collections.deque([1]), collections.deque([1], 5), collections.deque([2]), [1]),
-        ],
+        lambda: [([[1], [1]], [ONE_LIST] * 2), (collections.deque([1]), collections.deque([1]))]
     ),
-    "`set`, `frozenset`": Row(
-        lambda: [({1, "a", None}, {None, "a", 1})], lambda: [({1, 2}, {1, 3}, {1}, frozenset({1, 2}))]
-    ),
+    "`set`, `frozenset`": Row(lambda: [({1, "a", None}, {None, "a", 1})]),
     "`dict`, `Counter`, `mappingproxy`": Row(
         lambda: [({"a": 1, "b": 2}, {"b": 2, "a": 1}), (collections.Counter("aab"), collections.Counter("baa"))],
-        lambda: [
-            ({"a": 1}, {"a": 2}, {"b": 1}, {}, types.MappingProxyType({"a": 1}), collections.Counter({"a": 1})),
-            (collections.Counter(a=0), collections.Counter()),
-        ],
-        lambda: [addressed()],
+        refused=lambda: [addressed()],
     ),
-    "`OrderedDict`": Row(
-        lambda: [(collections.OrderedDict(a=1), collections.OrderedDict(a=1))],
-        lambda: [(collections.OrderedDict(a=1, b=2), collections.OrderedDict(b=2, a=1), {"a": 1, "b": 2})],
-    ),
+    "`OrderedDict`": Row(lambda: [(collections.OrderedDict(a=1), collections.OrderedDict(a=1))]),
     "`defaultdict`, `ChainMap`": Row(
         lambda: [(collections.defaultdict(list, a=1, b=2), collections.defaultdict(list, b=2, a=1))],
-        lambda: [
-            (collections.defaultdict(list), collections.defaultdict(dict), collections.defaultdict(list, a=1), {}),
-            (collections.ChainMap({"a": 1}, {}), collections.ChainMap({}, {"a": 1})),
-        ],
-        lambda: [collections.defaultdict(lambda: 0)],
+        refused=lambda: [collections.defaultdict(lambda: 0)],
     ),
-    "`range`": Row(
-        lambda: [(range(0), range(5, 3)), (range(0, 5, 2), range(0, 6, 2))],
-        lambda: [(range(3), range(1, 3), [0, 1, 2])],
-    ),
-    "`slice`, `...`, `NotImplemented`": Row(
-        lambda: [(slice(1, 2), slice(1, 2, None))],
-        lambda: [(slice(1), slice(0, 1), slice(2), slice(None, 1, 1), ..., NotImplemented, None)],
-    ),
+    "`range`": Row(lambda: [(range(0), range(5, 3)), (range(0, 5, 2), range(0, 6, 2))]),
+    "`slice`, `...`, `NotImplemented`": Row(lambda: [(slice(1, 2), slice(1, 2, None))]),
     "enums and flags": Row(
         lambda: [
             (samples.Color.RED, samples.Color.CRIMSON),
             (samples.Mode.READ | samples.Mode.WRITE, samples.Mode.WRITE | samples.Mode.READ),
         ],
-        lambda: [(samples.Color.RED, samples.Color.BLUE, 1), (samples.Mode.READ, samples.Mode.WRITE, samples.Mode(0))],
-        lambda: [local_member()],
+        refused=lambda: [local_member()],
     ),
     "dataclasses": Row(
         lambda: [(Fields(1.0, "a"), Fields(1.0, "b")), (Fields(1.0), extended(Fields(1.0), other=2))],
-        lambda: [(Fields(1.0), Fields(2.0)), (Uncompared("a"), Uncompared("b"))],
-        lambda: [local(Fields, 1.0)],
+        refused=lambda: [local(Fields, 1.0)],
     ),
     "named tuples, `SimpleNamespace`": Row(
         lambda: [(types.SimpleNamespace(a=1, b=2), types.SimpleNamespace(b=2, a=1))],
-        lambda: [
-            (samples.Point(1, 2), samples.Point(2, 1), (1, 2)),
-            (types.SimpleNamespace(a=1), types.SimpleNamespace(a=2), types.SimpleNamespace(b=1)),
-        ],
-        lambda: [local(samples.Point, 1, 2)],
+        refused=lambda: [local(samples.Point, 1, 2)],
     ),
-    "`datetime`, `time`": Row(
-        lambda: [(NOON, NOON.replace())],
-        lambda: [
-            (NOON, NOON.replace(microsecond=1), NOON.replace(fold=1), NOON.replace(tzinfo=BERLIN), NOON.date()),
-            (NOON.replace(tzinfo=BERLIN), NOON.replace(tzinfo=BERLIN).astimezone(datetime.UTC)),
-            (datetime.time(12), datetime.time(12, fold=1)),
-        ],
-    ),
+    "`datetime`, `time`": Row(lambda: [(NOON, NOON.replace())]),
     "`date`, `timedelta`, `timezone`, `ZoneInfo`": Row(
         lambda: [
             (datetime.timedelta(hours=24), datetime.timedelta(days=1)),
             (BERLIN, zoneinfo.ZoneInfo.no_cache(BERLIN.key)),
         ],
-        lambda: [
-            (datetime.date(2026, 3, 1), datetime.date(2026, 3, 2)),
-            (datetime.timedelta(1), datetime.timedelta(1, microseconds=1)),
-            (
-                datetime.UTC,
-                datetime.timezone(datetime.timedelta(0), "zero"),
-                datetime.timezone(datetime.timedelta(hours=1)),
-            ),
-            (BERLIN, zoneinfo.ZoneInfo("Europe/Rome")),
-        ],
-        lambda: [keyless()],
+        refused=lambda: [keyless()],
     ),
-    "`Decimal`, `Fraction`": Row(
-        lambda: [(fractions.Fraction(2, 4), fractions.Fraction(1, 2))],
-        lambda: [
-            (decimal.Decimal("1.0"), decimal.Decimal("1.00"), 1.0),
-            (fractions.Fraction(1, 2), fractions.Fraction(1, 3), 0.5),
-        ],
-    ),
+    "`Decimal`, `Fraction`": Row(lambda: [(fractions.Fraction(2, 4), fractions.Fraction(1, 2))]),
     "paths": Row(
-        lambda: [(pathlib.PureWindowsPath("a\\b"), pathlib.PureWindowsPath("a/b")), (Path("a//b"), Path("a/b"))],
-        lambda: [(Path("a"), Path("b"), "a", pathlib.PurePosixPath("a"), pathlib.PureWindowsPath("a"))],
+        lambda: [(pathlib.PureWindowsPath("a\\b"), pathlib.PureWindowsPath("a/b")), (Path("a//b"), Path("a/b"))]
     ),
     "`UUID`, regular expressions": Row(
-        lambda: [(uuid.UUID(int=5), uuid.UUID("{00000000-0000-0000-0000-000000000005}"))],
-        lambda: [
-            (uuid.UUID(int=5), uuid.UUID(int=6)),
-            (re.compile("a"), re.compile("b"), re.compile("a", re.I), re.compile(b"a")),
-        ],
+        lambda: [(uuid.UUID(int=5), uuid.UUID("{00000000-0000-0000-0000-000000000005}"))]
     ),
     "`array.array`": Row(
-        lambda: [(array.array("q", [1]), array.array("l", [1]))] if array.array("l").itemsize == 8 else [],
-        lambda: [(array.array("i", [1]), array.array("i", [2]), array.array("d", [1]), array.array("I", [1]), [1])],
+        lambda: [(array.array("q", [1]), array.array("l", [1]))] if array.array("l").itemsize == 8 else []
     ),
     "functions and builtins": Row(
         lambda: [(damping, damping), (math.sin, math.sin)],
-        lambda: [(damping, growth, len, math.sin, np.sin)],
-        lambda: [lambda x: x, samples.closure, samples.misnamed_original, main_function()],
+        refused=lambda: [lambda x: x, samples.closure, samples.misnamed_original, main_function()],
     ),
-    "classes and modules": Row(
-        lambda: [(Fields, Fields)],
-        lambda: [(samples.Plain, samples.Slotted, int, math, np), (samples.Plain, samples.Plain(a=1))],
-        lambda: [samples.make_local_class()],
-    ),
+    "classes and modules": Row(lambda: [(Fields, Fields)], refused=lambda: [samples.make_local_class()]),
     "bound methods": Row(
-        lambda: [(samples.Plain(a=1).method, samples.Plain(a=1).method)],
-        lambda: [(samples.Plain(a=1).method, samples.Plain(a=2).method, samples.Plain.method), ([].append, [1].append)],
-        lambda: [local(samples.Plain).method],
+        lambda: [(samples.Plain(a=1).method, samples.Plain(a=1).method)], refused=lambda: [local(samples.Plain).method]
     ),
     "`functools.partial`": Row(
         lambda: [(functools.partial(damping, x=1, rate=2), functools.partial(damping, rate=2, x=1))],
-        lambda: [
-            (
-                functools.partial(damping, 1),
-                functools.partial(damping, 2),
-                functools.partial(damping, x=1),
-                functools.partial(growth, 1),
-            )
-        ],
-        lambda: [functools.partial(lambda x: x, 1)],
+        refused=lambda: [functools.partial(lambda x: x, 1)],
     ),
-    "`list[int]`, `int | None`": Row(
-        lambda: [(int | None, None | int)],
-        lambda: [(list[int], list[float], tuple[int], list), (int | None, int | str, int)],
-    ),
+    "`list[int]`, `int | None`": Row(lambda: [(int | None, None | int)]),
     "numpy arrays": Row(
         lambda: [
             (GRID, np.asfortranarray(GRID)),
@@ -299,106 +204,44 @@ ROWS: dict[str, Row] = {
             (GRID[:, ::2], GRID[:, ::2].copy()),
             (np.array([1], np.longlong), np.array([1], np.int64)),
             (np.array([math.nan]), np.array([other_nan()])),
-        ],
-        lambda: [
-            (GRID, GRID.astype("f4"), GRID.reshape(4, 3), GRID + (GRID == 11.0), GRID.tolist()),
-            (np.array([0.0]), np.array([-0.0]), np.array([0])),
-        ],
+        ]
     ),
-    "structured arrays": Row(
-        lambda: [(np.zeros(2, RECORD), np.zeros(2, np.dtype(RECORD, align=True)))],
-        lambda: [(np.zeros(2, RECORD), np.ones(2, RECORD), np.zeros(2, RECORD[::-1]), np.zeros(2, [("x", "i4")]))],
-    ),
+    "structured arrays": Row(lambda: [(np.zeros(2, RECORD), np.zeros(2, np.dtype(RECORD, align=True)))]),
     "arrays of objects, and of texts of variable width": Row(
-        lambda: [(objects([1], "a"), objects([1], "a"))],
-        lambda: [
-            (objects([1], "a"), objects([2], "a"), objects([1]), [[1], "a"]),
-            (objects(1), objects(1.0), objects(True)),
-        ],
-        lambda: [objects(lambda x: x)],
+        lambda: [(objects([1], "a"), objects([1], "a"))], refused=lambda: [objects(lambda x: x)]
     ),
     "masked arrays": Row(
         lambda: [
             (np.ma.array([1.0, 2.0], mask=[True, False]), np.ma.array([5.0, 2.0], mask=[True, False])),
             (np.ma.array([1.0]), np.ma.array([1.0], mask=[False])),
             (np.ma.array([1.0], mask=[True]), np.ma.array([1.0], mask=[True], hard_mask=True)),
-        ],
-        lambda: [
-            (
-                np.ma.array([1.0, 2.0]),
-                np.ma.array([1.0, 3.0]),
-                np.ma.array([1.0, 2.0], mask=[True, False]),
-                np.ma.array([1.0, 2.0], fill_value=0),
-                np.array([1.0, 2.0]),
-            )
-        ],
+        ]
     ),
     "subclasses of `ndarray`, `numpy.memmap`": Row(
-        lambda: [(extended(GRID.view(Tagged), tag=1), extended(GRID.view(Tagged), tag=1))],
-        lambda: [(extended(GRID.view(Tagged), tag=1), extended(GRID.view(Tagged), tag=2), GRID)],
+        lambda: [(extended(GRID.view(Tagged), tag=1), extended(GRID.view(Tagged), tag=1))]
     ),
-    "numpy scalars and dtypes": Row(
-        lambda: [(np.longlong(1), np.int64(1)), (np.dtype("=f8"), np.dtype(float))],
-        lambda: [
-            (np.int64(1), np.int32(1), np.uint64(1), np.float64(1), np.bool_(True), 1),
-            (np.dtype("<f8"), np.dtype(">f8"), np.dtype("f4")),
-        ],
-    ),
+    "numpy scalars and dtypes": Row(lambda: [(np.longlong(1), np.int64(1)), (np.dtype("=f8"), np.dtype(float))]),
     "numpy `Generator` and bit generators": Row(
         lambda: [
             (
                 used(np.random.default_rng(1), *[lambda g: g.integers(9, dtype="i4")] * 2),
                 used(np.random.default_rng(1), lambda g: g.bit_generator.random_raw()),
             )
-        ],
-        lambda: [
-            (
-                np.random.default_rng(1),
-                np.random.default_rng(2),
-                used(np.random.default_rng(1), lambda g: g.random()),
-                used(np.random.default_rng(1), lambda g: g.spawn(1)),
-                np.random.Generator(np.random.Philox(1)),
-                np.random.PCG64(1),
-            )
-        ],
+        ]
     ),
     "`RandomState`, `SeedSequence`": Row(
-        lambda: [(np.random.mtrand._rand, used(np.random.mtrand._rand, lambda g: g.random()))],
-        lambda: [
-            (np.random.RandomState(1), np.random.RandomState(2), used(np.random.RandomState(1), lambda g: g.random())),
-            (
-                np.random.SeedSequence(1),
-                np.random.SeedSequence(2),
-                used(np.random.SeedSequence(1), lambda g: g.spawn(1)),
-            ),
-        ],
+        lambda: [(np.random.mtrand._rand, used(np.random.mtrand._rand, lambda g: g.random()))]
     ),
     "universal functions, and functions of the global generator": Row(
         lambda: [(np.sin, np.sin), (np.random.normal, used(np.random.normal, lambda draw: draw()))],
-        lambda: [(np.sin, np.cos, np.sin.reduce, np.random.normal, np.random.uniform)],
-        lambda: [np.frompyfunc(damping, 2, 1)],
+        refused=lambda: [np.frompyfunc(damping, 2, 1)],
     ),
     "pandas `DataFrame`": Row(
         lambda: [(frame(), pd.concat([frame()[["a"]], frame()[["b"]]], axis=1))],
-        lambda: [
-            (
-                frame(),
-                frame()[["b", "a"]],
-                frame().rename(columns={"a": "c"}),
-                frame().astype({"a": "int32"}),
-                frame(b=[0.5, 1.5]),
-                frame().set_axis([1, 2]),
-                used(frame(), lambda f: f.attrs.update(unit="m")),
-            )
-        ],
-        lambda: [frame(c=[lambda x: x, 1])],
+        refused=lambda: [frame(c=[lambda x: x, 1])],
     ),
     "pandas `Series`, `Index`, `MultiIndex`": Row(
-        lambda: [(pd.RangeIndex(3), pd.Index([0, 1, 2])), (pd.Series([1]), pd.Series([1], index=[0]))],
-        lambda: [
-            (pd.Series([1]), pd.Series([2]), pd.Series([1], name="s"), pd.Series([1.0]), pd.Series([1], index=[1])),
-            (pd.date_range("2026-03-01", periods=3), pd.DatetimeIndex(list(pd.date_range("2026-03-01", periods=3)))),
-        ],
+        lambda: [(pd.RangeIndex(3), pd.Index([0, 1, 2])), (pd.Series([1]), pd.Series([1], index=[0]))]
     ),
     "nullable and text columns": Row(
         lambda: [
@@ -406,70 +249,27 @@ ROWS: dict[str, Row] = {
                 pd.arrays.IntegerArray(np.array([1, 5]), np.array([False, True])),
                 pd.arrays.IntegerArray(np.array([1, 7]), np.array([False, True])),
             )
-        ],
-        lambda: [
-            (
-                pd.array([1, None], dtype="Int64"),
-                pd.array([1, 0], dtype="Int64"),
-                pd.array([1, None], dtype="Int32"),
-                pd.array(["1", None], dtype="string"),
-            )
-        ],
+        ]
     ),
-    "categoricals": Row(
-        lambda: [(categories("lo", "hi"), categories("lo", "hi"))],
-        lambda: [
-            (
-                categories("lo", "hi"),
-                categories("hi", "lo"),
-                categories("lo", "hi", ordered=False),
-                categories("lo", "hi", values="lo lo lo"),
-                categories("lo", "hi", "unused"),
-            )
-        ],
-    ),
+    "categoricals": Row(lambda: [(categories("lo", "hi"), categories("lo", "hi"))]),
     "`Timestamp`, `Timedelta`": Row(
         lambda: [
             (pd.Timestamp("2026-03-01").as_unit("s"), pd.Timestamp("2026-03-01").as_unit("ns")),
             (pd.Timedelta("1h"), pd.Timedelta("60min")),
-        ],
-        lambda: [
-            (pd.Timestamp("2026-03-01"), pd.Timestamp("2026-03-01", tz="UTC"), pd.Timestamp("2026-03-02"), NOON),
-            (pd.Timedelta(1, "ns"), pd.Timedelta(2, "ns")),
-        ],
+        ]
     ),
     "`Period`, `Interval`, offsets, dtypes of pandas": Row(
-        lambda: [(pd.Interval(0, 1), pd.Interval(0, 1, closed="right"))],
-        lambda: [
-            (pd.Period("2026-03", "M"), pd.Period("2026-04", "M"), pd.Period("2026-03-01", "D")),
-            (pd.Interval(0, 1), pd.Interval(0, 2), pd.Interval(0, 1, closed="left")),
-            (pd.offsets.Day(1), pd.offsets.Day(2), pd.offsets.Hour(1)),
-            (pd.Int64Dtype(), pd.Int32Dtype(), pd.CategoricalDtype(), pd.DatetimeTZDtype(tz="UTC")),
-        ],
+        lambda: [(pd.Interval(0, 1), pd.Interval(0, 1, closed="right"))]
     ),
     "polars `DataFrame`, `Series`": Row(
         lambda: [(pl.concat([pl.Series([1]), pl.Series([2])], rechunk=False), pl.Series([1, 2]))],
-        lambda: [
-            (pl.DataFrame({"a": [1]}), pl.DataFrame({"b": [1]}), pl.DataFrame({"a": [2]}), pl.DataFrame({"a": [None]})),
-            (pl.Series([1]), pl.Series([1.0]), pl.Series("s", [1]), pl.Series([1, 1])),
-        ],
-        lambda: [pl.DataFrame({"a": [1]}).lazy(), pl.col("a") + 1],
+        refused=lambda: [pl.DataFrame({"a": [1]}).lazy(), pl.col("a") + 1],
     ),
     "frozen distributions of scipy": Row(
         lambda: [
             (scipy.stats.norm(0, 2), used(scipy.stats.norm(0, 2), lambda d: d.cdf(1), lambda d: d.rvs(2))),
             (with_state(scipy.stats.norm(), 5), with_state(scipy.stats.norm(), 5)),
-        ],
-        lambda: [
-            (
-                scipy.stats.norm(0, 2),
-                scipy.stats.norm(0, 3),
-                scipy.stats.norm(0, scale=2),
-                scipy.stats.cauchy(0, 2),
-                with_state(scipy.stats.norm(0, 2), 5),
-                with_state(scipy.stats.norm(0, 2), 6),
-            )
-        ],
+        ]
     ),
     "other distributions of scipy": Row(
         lambda: [
@@ -478,28 +278,15 @@ ROWS: dict[str, Row] = {
                 used(scipy.stats.multivariate_normal([0, 1]), lambda d: d.rvs(), lambda d: d.pdf([0, 0])),
             )
         ],
-        lambda: [
-            (scipy.stats.norm, scipy.stats.gamma, scipy.stats.norm()),
-            (
-                scipy.stats.multivariate_normal([0, 1]),
-                scipy.stats.multivariate_normal([0, 2]),
-                scipy.stats.multivariate_normal([0, 1], seed=5),
-            ),
-        ],
-        lambda: [local(scipy.stats.rv_continuous)],
+        refused=lambda: [local(scipy.stats.rv_continuous)],
     ),
     "estimators of scikit-learn": Row(
         lambda: [(Ridge(alpha=0.5), Ridge(alpha=0.5, max_iter=None))],
-        lambda: [(Ridge(), Ridge(alpha=0.5), Ridge(max_iter=5), Ridge().fit([[0.0], [1.0]], [0.0, 1.0]))],
-        lambda: [FunctionTransformer(lambda x: x)],
+        refused=lambda: [FunctionTransformer(lambda x: x)],
     ),
     "other objects": Row(
         lambda: [(samples.Plain(a=1, b=2), samples.Plain(b=2, a=1)), (samples.Slotted(1, 2), samples.Slotted(1, 2))],
-        lambda: [
-            (samples.Plain(a=1), samples.Plain(a=2), samples.Plain(b=1), samples.Slotted(1, 2), samples.Made(1, 2)),
-            (samples.Made(1, 2), samples.Made(1, 3)),
-        ],
-        lambda: [local(), samples.Reduced((samples.make, (repr(object()),))), property(lambda self: 1)],
+        refused=lambda: [local(), samples.Reduced((samples.make, (repr(object()),))), property(lambda self: 1)],
     ),
     "generators, coroutines, iterators": Row(
         refused=lambda: [samples.count(), pending(), iter([1]), zip([1], [2], strict=True)]
@@ -539,14 +326,10 @@ def test_table_has_the_types_that_are_tested() -> None:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_row_of_the_table_holds(name: str) -> None:
-    compared, _, remedy = table()[name]
+    _, _, remedy = table()[name]
     row = ROWS[name]
     for before, after in row.equal():
         assert encode_value(before) == encode_value(after)
-    groups = row.different()
-    assert bool(groups) == bool(compared)
-    for group in groups:
-        assert len({encode_value(value) for value in group}) == len(group) > 1
     assert bool(remedy) == (row.refused is not None)
     assert not remedy or ";" in remedy or "for" in remedy
     for value in row.refused() if row.refused else ():

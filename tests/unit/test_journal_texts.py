@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from mitosis.canonical.encode import encode_value
 from mitosis.canonical.full_text import render_value
-from mitosis.journal.messages import ended_message, note_line, started_message
+from mitosis.journal.messages import ended_message, note_line, render_blob, started_message
 from mitosis.journal.notes import LINES_LIMIT, Note, note_of, parse_note
-from mitosis.journal.render import render_blob
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import Failure, ParameterRecord, StepRecord, TrialRecord
 from mitosis.variants import VariantLock, VariantName

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import sys
 from typing import Any, Final, NoReturn, cast
 
@@ -264,9 +265,10 @@ def _handler(cls: type) -> Handler:
             return handler
     for library in ("numpy", "pandas", "polars", "scipy.stats"):
         if library in sys.modules:
-            handler = _library_handler(library, cls)
-            if handler is not None:
-                return handler
+            types = importlib.import_module(f"mitosis.canonical.{library.partition('.')[0]}_types")
+            known: Handler | None = types.handler(cls)
+            if known is not None:
+                return known
     if issubclass(cls, type):
         return expand_class
     enum = sys.modules.get("enum")
@@ -285,21 +287,3 @@ def _is_namedtuple(cls: type) -> bool:
         return False
     fields = getattr(cls, "_fields", None)
     return type(fields) is tuple and all(type(field) is str for field in fields)
-
-
-def _library_handler(library: str, cls: type) -> Handler | None:
-    if library == "numpy":
-        from mitosis.canonical import numpy_types
-
-        return numpy_types.handler(cls)
-    if library == "pandas":
-        from mitosis.canonical import pandas_types
-
-        return pandas_types.handler(cls)
-    if library == "scipy.stats":
-        from mitosis.canonical import scipy_types
-
-        return scipy_types.handler(cls)
-    from mitosis.canonical import polars_types
-
-    return polars_types.handler(cls)

@@ -21,8 +21,6 @@ _OF_MASKED: Final = frozenset(
 )
 """What numpy itself keeps in a masked array."""
 
-_HALF_MAGNITUDE: Final = np.int16(0x7FFF)
-_HALF_INFINITY: Final = np.int16(0x7C00)
 _SEED_BITS: Final = 64
 """Bits of the longest seed that a person is taken to have chosen."""
 _QUAD_BYTES: Final = 16
@@ -34,9 +32,7 @@ _QUAD_MANTISSA_BITS: Final = 112
 def handler(cls: type) -> Handler | None:
     """How to take apart values of this class; None if it is not a class of numpy."""
     if issubclass(cls, np.ndarray):
-        if issubclass(cls, np.ma.MaskedArray):
-            return expand_masked
-        return expand_array
+        return expand_masked if issubclass(cls, np.ma.MaskedArray) else expand_array
     if issubclass(cls, np.generic):
         return expand_scalar if cls.__module__ == "numpy" else None
     if issubclass(cls, np.dtype):
@@ -44,16 +40,16 @@ def handler(cls: type) -> Handler | None:
     if cls is np.ufunc:
         return expand_ufunc
     random = sys.modules.get("numpy.random")
-    if random is not None:
-        if cls is random.Generator:
-            return expand_generator
-        if cls is random.RandomState:
-            return expand_random_state
-        if cls is random.SeedSequence:
-            return expand_seed_sequence
-        if issubclass(cls, random.BitGenerator):
-            return expand_bit_generator
-    return None
+    if random is None:
+        return None
+    if issubclass(cls, random.BitGenerator):
+        return expand_bit_generator
+    exact: dict[type, Handler] = {
+        random.Generator: expand_generator,
+        random.RandomState: expand_random_state,
+        random.SeedSequence: expand_seed_sequence,
+    }
+    return exact.get(cls)
 
 
 def expand_array(value: np.ndarray[Any, Any], limit: int) -> Part:
@@ -151,7 +147,7 @@ def _normal(chunk: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         chunk = chunk.astype(dtype.newbyteorder("<"), copy=False)
     if dtype.kind in "fc":
         parts = chunk.view(f"<f{dtype.itemsize // 2}") if dtype.kind == "c" else chunk
-        nans = _half_bits(parts) & _HALF_MAGNITUDE > _HALF_INFINITY if parts.itemsize == 2 else np.isnan(parts)
+        nans = np.isnan(parts)
         if nans.any():
             chunk = parts.copy()
             chunk[nans] = np.nan
@@ -163,30 +159,12 @@ def _range(chunk: np.ndarray[Any, Any]) -> list[int | float]:
     if chunk.dtype.kind != "f":
         return [int(chunk.min()), int(chunk.max())]
     if chunk.dtype.itemsize == 2:
-        chunk = _ordered_halves(chunk)
+        chunk = chunk.astype(np.float32)  # the arithmetic of halves is many times as slow
     with np.errstate(invalid="ignore"):
         low, high = float(chunk.min()), float(chunk.max())
         if low != low:
             low, high = float(np.fmin.reduce(chunk)), float(np.fmax.reduce(chunk))
     return [] if low != low else [low, high]
-
-
-def _half_bits(chunk: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The bits of `float16`, whose own arithmetic is many times as slow as that of integers."""
-    bits: np.ndarray[Any, Any] = chunk.view(np.int16)
-    return bits
-
-
-def _ordered_halves(chunk: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The smallest and the largest of some `float16`; nothing but nan if there is nothing else."""
-    bits = _half_bits(chunk)
-    bits = bits[bits & _HALF_MAGNITUDE <= _HALF_INFINITY]
-    if not bits.size:
-        return np.array([np.nan])
-    # Bits of negative numbers grow with the magnitude: turned round, all bits are in the order of the numbers.
-    keys = bits ^ ((bits >> 15) & _HALF_MAGNITUDE)
-    ends = np.array([keys.min(), keys.max()], dtype=np.int16)
-    return (ends ^ ((ends >> 15) & _HALF_MAGNITUDE)).view(np.float16).astype(np.float64)
 
 
 def _is_extended(dtype: np.dtype[Any]) -> bool:

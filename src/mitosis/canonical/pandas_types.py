@@ -12,6 +12,7 @@ import pandas as pd
 from mitosis.canonical import numpy_types
 from mitosis.canonical.expansion import Expansion, Handler, Part, atom, mapping, record
 from mitosis.canonical.names import class_label
+from mitosis.canonical.plain import constant
 
 _NANOSECONDS: Final = 10**9
 
@@ -34,7 +35,7 @@ def expand_frame(value: Any, limit: int) -> Part:
     rows = [(label, _values(value.iloc[:, at].array, limit)) for at, label in enumerate(columns)]
     parts: dict[str, object] = {
         "items": mapping("columns", rows, ordered=True),
-        ".index": _index(value.index, limit),
+        ".index": expand_index(value.index, limit),
         # The labels themselves are the keys of the items.
         ".columns": record("pandas.Index", {**_index_kind(columns), ".dtype": _dtype(columns.dtype)}),
     }
@@ -43,7 +44,7 @@ def expand_frame(value: Any, limit: int) -> Part:
 
 def expand_series(value: Any, limit: int) -> Part:
     """A series: index, name, values, and what it carries along."""
-    parts = {"items": _values(value.array, limit), ".index": _index(value.index, limit), ".name": value.name}
+    parts = {"items": _values(value.array, limit), ".index": expand_index(value.index, limit), ".name": value.name}
     return record(_label(value, pd.Series), {**parts, **_carried(value)})
 
 
@@ -59,14 +60,10 @@ def _carried(value: Any) -> dict[str, object]:
     return parts
 
 
-def expand_index(value: Any, limit: int) -> Part:
+def expand_index(value: Any, limit: int) -> Expansion:
     """An index. One that counts (`RangeIndex`) equals one that lists the same numbers."""
-    return _index(value, limit)
-
-
-def _index(value: Any, limit: int) -> Expansion:
     if isinstance(value, pd.MultiIndex):
-        levels = [_index(value.get_level_values(at), limit) for at in range(value.nlevels)]
+        levels = [expand_index(value.get_level_values(at), limit) for at in range(value.nlevels)]
         return record("pandas.MultiIndex", {"levels": Expansion(1, "list", levels)})
     return record("pandas.Index", {**_index_kind(value), "items": _values(value.array, limit)})
 
@@ -80,12 +77,8 @@ def _index_kind(value: Any) -> dict[str, object]:
     return kind
 
 
-def expand_extension_array(value: Any, limit: int) -> Part:
-    return _values(value, limit)
-
-
 def _values(array: Any, limit: int) -> Part:
-    """The values of a column or an index."""
+    """The values of a column or an index, or an array of pandas's own."""
     dtype = array.dtype
     strings = isinstance(dtype, pd.StringDtype)
     if isinstance(dtype, np.dtype) or (isinstance(array, pd.arrays.NumpyExtensionArray) and not strings):
@@ -132,7 +125,7 @@ def expand_dtype(value: Any, limit: int) -> Part:
 
 def _dtype(dtype: Any) -> str | Expansion:
     if isinstance(dtype, pd.CategoricalDtype):
-        categories = None if dtype.categories is None else _index(dtype.categories, sys.maxsize)
+        categories = None if dtype.categories is None else expand_index(dtype.categories, sys.maxsize)
         return record("pandas.CategoricalDtype", {".categories": categories, ".ordered": bool(dtype.ordered)})
     if isinstance(dtype, pd.DatetimeTZDtype):
         return record("pandas.DatetimeTZDtype", {".unit": dtype.unit, ".tz": _zone(dtype.tz)})
@@ -199,25 +192,18 @@ def expand_offset(value: Any, limit: int) -> Part:
     return record(f"pandas.offsets.{cls.__name__}" if known else class_label(cls), parts)
 
 
-def _constant(name: str) -> Handler:
-    def expand(value: object, limit: int) -> Part:
-        return atom("constant", name)
-
-    return expand
-
-
 _BY_BASE: Final[dict[type, Handler]] = {
     pd.DataFrame: expand_frame,
     pd.Series: expand_series,
     pd.Index: expand_index,
-    type(pd.NaT): _constant("pandas.NaT"),
-    type(pd.NA): _constant("pandas.NA"),
+    type(pd.NaT): constant("pandas.NaT"),
+    type(pd.NA): constant("pandas.NA"),
     pd.Timestamp: expand_timestamp,
     pd.Timedelta: expand_timedelta,
     pd.Period: expand_period,
     pd.Interval: expand_interval,
     pd.offsets.BaseOffset: expand_offset,
-    pd.api.extensions.ExtensionArray: expand_extension_array,
+    pd.api.extensions.ExtensionArray: _values,
     pd.api.extensions.ExtensionDtype: expand_dtype,
 }
 """Handlers by base class, the first that fits."""

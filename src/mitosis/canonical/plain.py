@@ -211,10 +211,7 @@ def of_moment(label: str) -> Handler:
 def constant(name: str) -> Handler:
     """A handler for the only value of a type."""
 
-    def expand(value: object, limit: int) -> Part:
-        return atom("constant", name)
-
-    return expand
+    return lambda value, limit: atom("constant", name)
 
 
 def refuse(reason: str) -> Handler:
@@ -240,15 +237,6 @@ _PATHS: Final = {
     "PurePosixPath": "pathlib.PurePosixPath",
     "PureWindowsPath": "pathlib.PureWindowsPath",
 }
-
-
-def _as_posix(value: Any) -> str:
-    text: str = value.as_posix()
-    return text
-
-
-def _arguments(union: Any) -> list[object]:
-    return list(union.__args__)
 
 
 expand_class: Final = of_text("class", class_label)
@@ -281,7 +269,7 @@ BY_TYPE: Final[dict[type, Handler]] = {
     types.SimpleNamespace: lambda value, limit: record("types.SimpleNamespace", attributes(vars(value))),
     types.MappingProxyType: of_rows("mappingproxy"),
     types.GenericAlias: expand_generic_alias,
-    types.UnionType: of_elements("typing.Union", _arguments),
+    types.UnionType: of_elements("typing.Union", operator.attrgetter("__args__")),
     types.GeneratorType: refuse(READ_ONCE),
     types.AsyncGeneratorType: refuse(READ_ONCE),
     types.CoroutineType: refuse(READ_ONCE),
@@ -312,12 +300,12 @@ BY_NAME: Final[dict[tuple[str, str], Handler]] = {
     ("zoneinfo", "ZoneInfo"): expand_zoneinfo,
     # Python 3.13 moved the classes of pathlib for a while.
     **{
-        (module, name): of_text(label, _as_posix)
+        (module, name): of_text(label, operator.methodcaller("as_posix"))
         for module in ("pathlib", "pathlib._local")
         for name, label in _PATHS.items()
     },
     ("array", "array"): expand_array,
-    ("typing", "_UnionGenericAlias"): of_elements("typing.Union", _arguments),
+    ("typing", "_UnionGenericAlias"): of_elements("typing.Union", operator.attrgetter("__args__")),
     **{
         ("_io", name): refuse("is an open file; pass its path")
         for name in ("TextIOWrapper", "BufferedReader", "BufferedWriter", "BufferedRandom", "FileIO")

@@ -9,21 +9,21 @@ since what `ast` writes changes from one version of Python to the next.
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import linecache
 import os
 import stat
 import sys
 import types
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+import warnings
+from collections.abc import Iterator
+from typing import Any, Final
 
 from mitosis.canonical.decode import read
 from mitosis.canonical.names import MISSING, ancestors, find, raw_name
 from mitosis.canonical.nodes import ATOM, RECORD, Item, Node, distinct_nodes
 from mitosis.files import is_installed
-
-if TYPE_CHECKING:
-    import ast
 
 _DIGITS: Final = 40
 
@@ -64,11 +64,6 @@ def source_digests(data: bytes) -> dict[str, str]:
         if digest is not None:
             found[label] = digest
     return found
-
-
-def changed_functions(recorded: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
-    """The names for which `source_digests` gave another digest before, sorted; those that both have."""
-    return tuple(sorted(name for name in recorded.keys() & now.keys() if recorded[name] != now[name]))
 
 
 def _named_code(root: Item) -> dict[str, object]:
@@ -199,8 +194,6 @@ _known: dict[str, _Source] = {}
 
 def _source(file: str, space: dict[str, Any]) -> _Source | None:
     """The definitions of a file of the user's own; None where it cannot be read or is not Python."""
-    import linecache
-
     if file.startswith("<") or not file.endswith((".py", ".pyw")) or is_installed(file):
         return None
     try:
@@ -226,9 +219,6 @@ def _source(file: str, space: dict[str, Any]) -> _Source | None:
 
 
 def _parse(text: str) -> ast.Module:
-    import ast
-    import warnings
-
     with warnings.catch_warnings():
         # Python has warned of odd escapes when it compiled the file.
         warnings.simplefilter("ignore")
@@ -237,8 +227,6 @@ def _parse(text: str) -> ast.Module:
 
 def _definitions(lines: list[str]) -> dict[str, list[_Span]]:
     """The definitions of functions and classes in a file by qualified name, in their order."""
-    import ast
-
     found: dict[str, list[_Span]] = {}
 
     def visit(node: ast.AST, scope: str) -> None:
@@ -264,8 +252,6 @@ def normal_form(item: object) -> str:
     Raises:
         RecursionError: it is nested more deeply than anybody writes.
     """
-    import ast
-
     if isinstance(item, ast.Constant):
         return _constant_form(item.value)
     if isinstance(item, ast.AST):
@@ -280,8 +266,6 @@ def normal_form(item: object) -> str:
 
 def _field(node: ast.AST, name: str) -> object:
     """A field of a node as it counts; None where it says nothing."""
-    import ast
-
     value = getattr(node, name, None)
     if isinstance(value, ast.expr_context):
         return None
@@ -295,15 +279,11 @@ def _field(node: ast.AST, name: str) -> object:
 
 
 def _does_nothing(part: object) -> bool:
-    import ast
-
     return isinstance(part, ast.Pass) or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
 
 
 def _joined(parts: list[Any]) -> list[object]:
     """The parts of an f-string, neighbouring texts in one: versions of Python cut them differently."""
-    import ast
-
     joined: list[object] = []
     for part in parts:
         if isinstance(part, ast.Constant) and isinstance(part.value, str):

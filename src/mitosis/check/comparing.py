@@ -13,10 +13,10 @@ from mitosis.dictionaries.source import Place, SourceReader
 from mitosis.dictionaries.states import State
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.values import Conflict, Redefinition
+from mitosis.journal.history import Uses
 from mitosis.journal.journal import Journal
 from mitosis.journal.locks import is_whole
-from mitosis.journal.meanings import Uses
-from mitosis.journal.remarks import Remarks, same_names
+from mitosis.journal.standing import Remarks, same_names
 from mitosis.variants import Variant, VariantLock, VariantName
 
 Kind = Literal["changed", "unlockable", "conflict", "removed", "function"]

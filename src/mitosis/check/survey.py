@@ -12,9 +12,9 @@ from mitosis.dictionaries.evaluation import Trouble
 from mitosis.dictionaries.states import State
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord
+from mitosis.journal.history import Uses
 from mitosis.journal.journal import Journal
-from mitosis.journal.meanings import Uses
-from mitosis.journal.remarks import Remarks
+from mitosis.journal.standing import Remarks
 from mitosis.variants import Variant, VariantLock, VariantName
 
 VariantState = Literal[

@@ -6,9 +6,8 @@ from cyclopts import App, CycloptsError, Group
 
 from mitosis import __version__
 from mitosis.cli.run import NothingToRun, run
-from mitosis.errors.base import nearest
+from mitosis.errors.base import ExitStatus, nearest
 from mitosis.errors.usage import UnknownStep, UsageError
-from mitosis.exit_status import ExitStatus
 
 _USAGE = """\
 Usage: mitosis STEP... [-p STEP.PARAM=VARIANT]... [-e STEP.PARAM=EXPR]...

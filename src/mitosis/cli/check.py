@@ -13,12 +13,13 @@ from cyclopts import Parameter
 from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
 from mitosis.cli.output.table import print_line, print_warning
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 from mitosis.text import clean
 
 if TYPE_CHECKING:
     from mitosis.check.comparing import Change
     from mitosis.check.reports import Report
+    from mitosis.errors.values import Meaning
 
 _VERSION = 1
 """Of the JSON."""
@@ -119,30 +120,11 @@ def _change_as_json(change: Change) -> dict[str, Any]:
         "state": change.state,
         "commit": change.commit,
         "trials": change.trials,
-        "locked": None
-        if redefinition is None
-        else {
-            "digest": redefinition.locked.digest,
-            "summary": redefinition.locked.summary,
-            "author": redefinition.locked.author,
-            "date": redefinition.locked.date,
-            "commit": redefinition.locked.commit,
-        },
+        "locked": None if redefinition is None else _meaning_as_json(redefinition.locked),
         "now": None
         if redefinition is None
         else {"digest": redefinition.now_digest, "summary": redefinition.now_summary},
-        "meanings": []
-        if change.conflict is None
-        else [
-            {
-                "digest": meaning.digest,
-                "summary": meaning.summary,
-                "author": meaning.author,
-                "date": meaning.date,
-                "commit": meaning.commit,
-            }
-            for meaning in change.conflict.meanings
-        ],
+        "meanings": [] if change.conflict is None else [_meaning_as_json(one) for one in change.conflict.meanings],
         "resolve": None if change.conflict is None else change.conflict.resolve_command,
         "differences": []
         if redefinition is None
@@ -154,6 +136,10 @@ def _change_as_json(change: Change) -> dict[str, Any]:
         "file": None if change.place is None else change.place.file,
         "line": None if change.place is None else change.place.line,
     }
+
+
+def _meaning_as_json(meaning: Meaning) -> dict[str, Any]:
+    return {name: getattr(meaning, name) for name in ("digest", "summary", "author", "date", "commit")}
 
 
 def _annotations(report: Report) -> Iterator[str]:

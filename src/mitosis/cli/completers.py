@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mitosis.cli.completion_names import Names
     from mitosis.config import StepConfig
     from mitosis.git.repository import Repository
-    from mitosis.journal.glance import Glance
+    from mitosis.journal.variants import Lookup
 
 Candidates = list[tuple[str, str]]
 """Words, each with a description, which may be empty."""
@@ -40,7 +40,7 @@ class _Here(NamedTuple):
 
     repository: Repository
     steps: Mapping[str, StepConfig]
-    glance: Glance
+    lookup: Lookup
     names: Names
 
 
@@ -121,7 +121,7 @@ def keys(context: CompletionContext) -> Candidates:
 
     given = _typed(context, context.argument.field_info.name)
     with _here(context, is_registered=False) as here:
-        trials = here.glance.newest_trials(context.incomplete, _MOST_TRIALS)
+        trials = here.lookup.newest_trials(context.incomplete, _MOST_TRIALS)
     found = []
     for trial in trials:
         main = f"main = {format_value(trial.main)}" if trial.status == "finished" else ""
@@ -134,7 +134,7 @@ def keys(context: CompletionContext) -> Candidates:
 def experiments(context: CompletionContext) -> Candidates:
     """Names of experiments that have trials."""
     with _here(context, is_registered=False) as here:
-        return _offered((name, "") for name in here.glance.experiments())
+        return _offered((name, "") for name in here.lookup.experiments())
 
 
 # --- for variants ---------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def usable_variants(context: CompletionContext) -> Candidates:
     """The same of variants that are not retired; with `--undo`, of those that are."""
     if _typed(context, "undo"):
         return _full_variants(
-            context, lambda here, step, parameter: dict.fromkeys(sorted(here.glance.retired(step, parameter)), "")
+            context, lambda here, step, parameter: dict.fromkeys(sorted(here.lookup.retired(step, parameter)), "")
         )
     return _full_variants(context, lambda here, step, parameter: here.names.usable_variants(step, parameter))
 
@@ -158,7 +158,7 @@ def conflicting_variants(context: CompletionContext) -> Candidates:
     """The same of variants that have several meanings."""
 
     def conflicts(here: _Here, step: str, parameter: str) -> dict[str, str]:
-        found = here.glance.variants(step, parameter)
+        found = here.lookup.variants(step, parameter)
         return {name: f"{len(digests)} meanings" for name, digests in found.items() if len(digests) > 1}
 
     return _full_variants(context, conflicts)
@@ -177,8 +177,8 @@ def meanings(context: CompletionContext) -> Candidates:
     """Digests of the meanings of the variant on the line, each with the value."""
     step, parameter, variant = _split(next(iter(_typed(context, "variant")), ""))
     with _here(context, is_registered=False) as here:
-        digests = here.glance.variants(step, parameter).get(variant, ())
-        return _offered((digest, here.glance.summary(step, parameter, variant, digest)) for digest in digests)
+        digests = here.lookup.variants(step, parameter).get(variant, ())
+        return _offered((digest, here.lookup.summary(step, parameter, variant, digest)) for digest in digests)
 
 
 def steps_and_parameters(context: CompletionContext) -> Candidates:
@@ -255,7 +255,7 @@ def _here(context: CompletionContext, module: str | None = None, *, is_registere
     from mitosis.dictionaries.source import SourceReader
     from mitosis.errors.base import MitosisError
     from mitosis.git.repository import find_repository
-    from mitosis.journal.glance import Glance
+    from mitosis.journal.variants import Lookup
 
     repository = find_repository(Path.cwd())
     root = repository.root
@@ -268,9 +268,9 @@ def _here(context: CompletionContext, module: str | None = None, *, is_registere
     if module is not None:
         with contextlib.suppress(MitosisError):
             registered[module] = module_step(module)
-    with Glance(repository) as glance:
-        names = Names(registered, SourceReader(Modules(config, reader_of_files(root, _MOST_BYTES))), glance)
-        yield _Here(repository, registered, glance, names)
+    with Lookup(repository) as lookup:
+        names = Names(registered, SourceReader(Modules(config, reader_of_files(root, _MOST_BYTES))), lookup)
+        yield _Here(repository, registered, lookup, names)
 
 
 def _with_summaries(here: _Here, names: Iterable[str]) -> Iterator[tuple[str, str]]:

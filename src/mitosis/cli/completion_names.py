@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mitosis.config import StepConfig
 from mitosis.dictionaries.source import Signature, SourceReader
-from mitosis.journal.glance import Glance
+from mitosis.journal.variants import Lookup
 
 _MOST_SUMMARIES = 100
 """This many values of locked variants are read for what they mean."""
@@ -21,17 +21,17 @@ class Names:
     Args:
         steps: the registered steps, by name.
         source: reads their modules.
-        glance: looks into the journal.
+        lookup: looks into the journal.
     """
 
-    def __init__(self, steps: Mapping[str, StepConfig], source: SourceReader, glance: Glance) -> None:
+    def __init__(self, steps: Mapping[str, StepConfig], source: SourceReader, lookup: Lookup) -> None:
         self._steps = steps
         self._source = source
-        self._glance = glance
+        self._lookup = lookup
 
     def steps(self) -> list[str]:
         """Those that are registered, and then others that have locked variants."""
-        return list(dict.fromkeys([*self._steps, *self._glance.steps()]))
+        return list(dict.fromkeys([*self._steps, *self._lookup.steps()]))
 
     def summary(self, step: str) -> str:
         """The first line of the docstring of a step's function; empty where there is none."""
@@ -41,7 +41,7 @@ class Names:
     def lookup_parameters(self, step: str) -> dict[str, str]:
         """The parameters of a step that have variants, each with the names of some."""
         found = {name: self._some(variants) for name, variants in self._dictionary(step).items()}
-        for name in self._glance.parameters(step):
+        for name in self._lookup.parameters(step):
             found.setdefault(name, "")
         return found
 
@@ -59,19 +59,19 @@ class Names:
 
     def variants(self, step: str, parameter: str) -> dict[str, str]:
         """The variants of a parameter in the dictionary, and then others that are locked, each with its value."""
-        locked = self._glance.variants(step, parameter)
+        locked = self._lookup.variants(step, parameter)
         found = dict(self._dictionary(step).get(parameter, {}))
         for name, digests in locked.items():
             if len(digests) > 1:
                 found[name] = f"{len(digests)} meanings: see `mitosis variants`"
             elif name not in found:
                 is_told = len(found) < _MOST_SUMMARIES and len(digests) == 1
-                found[name] = self._glance.summary(step, parameter, name, digests[0]) if is_told else ""
+                found[name] = self._lookup.summary(step, parameter, name, digests[0]) if is_told else ""
         return found
 
     def usable_variants(self, step: str, parameter: str) -> dict[str, str]:
         """The same without those that are retired."""
-        retired = self._glance.retired(step, parameter)
+        retired = self._lookup.retired(step, parameter)
         return {name: value for name, value in self.variants(step, parameter).items() if name not in retired}
 
     def _dictionary(self, step: str) -> dict[str, dict[str, str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from mitosis.cli.output.table import print_line
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 
 if TYPE_CHECKING:
     from mitosis.hook.place import HookFile

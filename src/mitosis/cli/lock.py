@@ -11,7 +11,7 @@ from mitosis.cli import completers
 from mitosis.cli.arguments import Flag
 from mitosis.cli.output.table import print_line, print_warning
 from mitosis.cli.output.value_text import value_summary
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 from mitosis.text import clean
 
 

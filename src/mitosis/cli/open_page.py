@@ -6,7 +6,7 @@ from mitosis.cli.arguments import Key
 from mitosis.cli.output.desktop import open_in_browser
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_line, print_warning
-from mitosis.cli.trials import reading_journal
+from mitosis.cli.trials import open_journal
 from mitosis.errors.journal import TrialNotFound
 from mitosis.results import find_notebook, find_page
 
@@ -19,8 +19,8 @@ def open_page(key: Key) -> int:
     Args:
         key: The trial's key, or any unique prefix of it.
     """
-    with reading_journal() as journal:
-        record = journal.read_trial(key)
+    journal = open_journal()
+    record = journal.read_trial(key)
     page = find_page(record)
     notebook = find_notebook(record) if record.page is None else None
     if notebook is not None:

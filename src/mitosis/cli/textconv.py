@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from mitosis.errors.base import ExitStatus
 from mitosis.errors.files import FileTrouble
-from mitosis.exit_status import ExitStatus
-from mitosis.journal.render import render_blob
+from mitosis.journal.messages import render_blob
 
 
 def textconv(words: list[str]) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +10,11 @@ from cyclopts import Parameter
 from mitosis.cli import completers
 from mitosis.cli.arguments import Key
 from mitosis.cli.output.table import print_line, print_problems, print_unmerged, print_warning
-from mitosis.cli.output.trial_state import Meanings
-from mitosis.cli.output.trial_table import print_trials
+from mitosis.cli.output.trial_table import Meanings, print_trials
 from mitosis.cli.output.trial_text import describe_trial
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.usage import UsageError
-from mitosis.git.brief import open_briefly
+from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.unrecorded import find_ends
 from mitosis.records.view import View
@@ -40,20 +37,20 @@ def list_trials(
     if number < 0:
         raise UsageError(f"-n {number}: pass the number of trials to list, or 0 for all")
     problems: list[BadRecord] = []
-    with reading_journal() as journal:
-        records = list(journal.iter_trials(limit=number or None, experiment=experiment, problems=problems))
-        meanings = journal.present_meanings(parameter for record in records for parameter in record.parameters)
-        if records:
-            print_trials([View.of(record) for record in records], meanings)
-        else:
-            what = f" of {experiment}" if experiment is not None else ""
-            print_line(f"no trials{what} {'can be read' if problems else 'are recorded'} in this repository")
-        print_problems(problems)
-        _print_conflicts(meanings)
-        for end, folder in find_ends(journal.running_trials()):
-            print_warning(f"trial {end.key} {end.status}, but that is not recorded yet: its end is kept in {folder}")
-            print_warning("The next trial in this repository will record it, or `mitosis sync` will.")
-        print_unmerged(journal)
+    journal = open_journal()
+    records = list(journal.iter_trials(limit=number or None, experiment=experiment, problems=problems))
+    meanings = journal.present_meanings(parameter for record in records for parameter in record.parameters)
+    if records:
+        print_trials([View.of(record) for record in records], meanings)
+    else:
+        what = f" of {experiment}" if experiment is not None else ""
+        print_line(f"no trials{what} {'can be read' if problems else 'are recorded'} in this repository")
+    print_problems(problems)
+    _print_conflicts(meanings)
+    for end, folder in find_ends(journal.running_trials()):
+        print_warning(f"trial {end.key} {end.status}, but that is not recorded yet: its end is kept in {folder}")
+        print_warning("The next trial in this repository will record it, or `mitosis sync` will.")
+    print_unmerged(journal)
     return 0
 
 
@@ -63,21 +60,19 @@ def show(key: Key) -> int:
     Args:
         key: The trial's key, or any unique prefix of it.
     """
-    with reading_journal() as journal:
-        record = journal.read_trial(key)
-        meanings = journal.present_meanings(record.parameters)
-        for line in describe_trial(record, meanings):
-            print_line(line)
-        _print_conflicts(meanings)
-        print_unmerged(journal)
+    journal = open_journal()
+    record = journal.read_trial(key)
+    meanings = journal.present_meanings(record.parameters)
+    for line in describe_trial(record, meanings):
+        print_line(line)
+    _print_conflicts(meanings)
+    print_unmerged(journal)
     return 0
 
 
-@contextlib.contextmanager
-def reading_journal() -> Iterator[Journal]:
-    """The journal, for a command that reads little of it."""
-    with open_briefly(Path.cwd()) as repository:
-        yield Journal(repository)
+def open_journal() -> Journal:
+    """The journal of the repository that the working directory is in."""
+    return Journal(find_repository(Path.cwd()))
 
 
 def _print_conflicts(meanings: Meanings) -> None:

@@ -12,7 +12,7 @@ from mitosis import verify as verification
 from mitosis.cli.arguments import Flag
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_line
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.unrecorded import record_ends

@@ -25,24 +25,18 @@ TIME_LIMIT_S = 30.0
 
 _OUTPUT_LIMIT_BYTES = 20_000
 """What is kept of the beginning and of the end of what user code writes to its standard output and error."""
-_REPLY_LIMIT_BYTES = 600 * 2**20
-"""A longer file of replies was not written by the process alone."""
 _DRAIN_S = 1.0
 """How long to wait for the rest of the output when the process has ended."""
+_TRACEBACK_S = 0.5
+"""How long to wait for what the process says of where it was at the time limit."""
 _START = "import sys; from mitosis.dictionaries.evaluator import main; main(*sys.argv[1:])"
 
-_HOOK_VARIABLES = frozenset(
-    (
-        # As `git rev-parse --local-env-vars` lists them.
-        *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"),
-        *("GIT_OBJECT_DIRECTORY", "GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE"),
-        *("GIT_INDEX_FILE", "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_PREFIX", "GIT_SHALLOW_FILE"),
-        *("GIT_COMMON_DIR", "GIT_INTERNAL_SUPER_PREFIX"),
-        # What `git commit` sets for its hooks besides.
-        *("GIT_EDITOR", "GIT_EXEC_PATH", "GIT_REFLOG_ACTION", "GIT_QUARANTINE_PATH"),
-        *("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_AUTHOR_DATE"),
-    )
+_KEPT_OF_GIT = (
+    *("GIT_PYTHON_", "GIT_SSH", "GIT_ASKPASS", "GIT_TERMINAL_PROMPT"),
+    *("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"),
 )
+"""Beginnings of variables that user code may need, or git where that calls it. What else git sets for its hooks is
+about the commit at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +67,8 @@ class Trouble:
     """One line, which names the steps and the module."""
     details: str
     """A traceback or what the code wrote; may be empty."""
-    kind: str = "raised"
-    """`raised`; `late` (the time limit); `died` (the process ended before it was done)."""
+    is_late: bool = False
+    """Whether it was the time limit that kept it from being evaluated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,102 +99,78 @@ def evaluate(
         steps: names of the steps to evaluate; all by default. Names without a step are left out.
         time_limit_s: for all of them.
     """
-    chosen = [step for name, step in config.steps.items() if steps is None or name in steps]
-    collected = _Collected({step.name: step for step in chosen}, checkout, source_folders(config))
+    left = [step for name, step in config.steps.items() if steps is None or name in steps]
+    collected = _Collected({step.name: step for step in left}, checkout, source_folders(config), time_limit_s)
     deadline = time.monotonic() + time_limit_s
-    left = chosen
     while left:
         with TemporaryFolder() as folder:
             # From the second time on, for the steps that a crash of another's module has kept from being evaluated.
-            end = _run(folder.path, _request(checkout, config, left), deadline - time.monotonic())
-            done = collected.take(_read_replies(folder.path / "replies"), left, end, time_limit_s)
+            _write_request(folder.path, checkout, config, left)
+            end = _run(folder.path, checkout.root, max(deadline - time.monotonic(), 0.0))
+            done = collected.take(folder.path / "replies", left, end)
         left = [step for step in left if step.name not in done]
         if end.is_late and left:
-            collected.give_up(left, time_limit_s)
+            reason = f"not evaluated, because others had used up the {time_limit_s:g} s"
+            collected.add_trouble([step.name for step in left], reason, "", is_late=True)
             break
     return collected.evaluation()
 
 
-def _request(checkout: Checkout, config: Config, steps: Sequence[StepConfig]) -> dict[str, Any]:
-    root, top = str(checkout.root), str(checkout.top)
-    pythonpath = [str(folder) for folder in config.pythonpath]
-    folders = [_moved(folder, root, top) for folder in pythonpath]
-    folders += [root, str(checkout.root / "src")]
-    described = []
-    for step in steps:
-        module, _, qualified_name = step.lookup.partition(":")
-        described.append({"name": step.name, "module": module, "qualified_name": qualified_name})
-    return {
-        "root": root,
-        "top": top,
-        "pythonpath": pythonpath,
-        "steps": described,
-        "own": sorted({step["module"].partition(".")[0] for step in described}),
-        "folders": list(dict.fromkeys(folders)),
+def _write_request(folder: Path, checkout: Checkout, config: Config, steps: Sequence[StepConfig]) -> None:
+    import msgpack
+
+    request = {
+        "root": str(checkout.root),
+        "top": str(checkout.top),
+        "pythonpath": [str(path) for path in config.pythonpath],
+        "steps": [(step.name, step.lookup) for step in steps],
     }
-
-
-def _moved(folder: str, root: str, top: str) -> str:
-    real = os.path.realpath(folder)
-    return root + real[len(top) :] if real == top or real.startswith(top.rstrip(os.sep) + os.sep) else folder
+    (folder / "request").write_bytes(msgpack.packb(request, unicode_errors="surrogatepass"))
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
     """How the process ended."""
 
-    status: int | None
-    """Its exit status; negative for a signal; None when it could not be started."""
+    status: int
+    """Its exit status; negative for a signal."""
     is_late: bool
     output: str
     """What it wrote, the middle left out where that was long."""
 
 
-def _run(folder: Path, request: dict[str, Any], time_limit_s: float) -> _End:
-    """Run the process to its end, or to the time limit."""
-    import msgpack
-
-    time_limit_s = max(time_limit_s, 0.0)
+def _run(folder: Path, root: Path, time_limit_s: float) -> _End:
+    """Run the process in the root of a checkout, to its end or to the time limit."""
     ours, theirs = os.pipe()
     is_posix = os.name == "posix"
-    request["lifeline"] = ours if is_posix else None
-    # Early enough to be read before the process is ended, also where Python takes its time to start.
-    request["dump_at"] = time.time() + time_limit_s - min(1.0, time_limit_s / 2)
-    packed = msgpack.packb(request, use_bin_type=True, unicode_errors="surrogatepass")
-    (folder / "request").write_bytes(packed)
-    output = _Output()
+    lifeline = [str(ours)] if is_posix else []
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, str(folder / "request"), str(folder / "replies")],
-            cwd=request["root"],
+            [sys.executable, "-P", "-c", _START, str(folder / "request"), str(folder / "replies"), *lifeline],
+            cwd=root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={name: value for name, value in os.environ.items() if not _is_of_hooks(name)},
+            env={n: value for n, value in os.environ.items() if not n.startswith("GIT_") or n.startswith(_KEPT_OF_GIT)},
             start_new_session=is_posix,
             pass_fds=[ours] if is_posix else [],
         )
-    except OSError as error:
         os.close(ours)
-        os.close(theirs)
-        return _End(None, False, f"{sys.executable} could not be started: {error}")
-    os.close(ours)
-    try:
-        output.read(process.stdout)
-        # A thread that waits tells at once; subprocess's own wait with a timeout looks now and then.
-        waiting = threading.Thread(target=process.wait, daemon=True)
-        waiting.start()
-        waiting.join(time_limit_s)
-        is_late = waiting.is_alive()
+        output = _Output(process.stdout)
+        try:
+            # A thread that waits tells at once; subprocess's own wait with a timeout looks now and then.
+            waiting = threading.Thread(target=process.wait, daemon=True)
+            waiting.start()
+            waiting.join(time_limit_s)
+            is_late = waiting.is_alive()
+            if is_late and is_posix:
+                process.send_signal(signal.SIGUSR1)
+                waiting.join(_TRACEBACK_S)
+        finally:
+            _kill(process)
     finally:
-        _kill(process)
         os.close(theirs)
-    waiting.join()
-    return _End(process.returncode, is_late, output.text())
-
-
-def _is_of_hooks(name: str) -> bool:
-    return name in _HOOK_VARIABLES or name.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))
+    return _End(process.wait(), is_late, output.text())
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -216,14 +186,10 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 class _Output:
     """The beginning and the end of what a process writes. All of it is read, so that the process can go on."""
 
-    def __init__(self) -> None:
+    def __init__(self, pipe: Any) -> None:
         self._start = bytearray()
         self._end = bytearray()
         self._left_out_bytes = 0
-        self._reader: threading.Thread | None = None
-
-    def read(self, pipe: Any) -> None:
-        """Read a pipe to its end, in a thread."""
         self._reader = threading.Thread(target=self._read, args=(pipe,), daemon=True)
         self._reader.start()
 
@@ -233,123 +199,95 @@ class _Output:
                 room = _OUTPUT_LIMIT_BYTES - len(self._start)
                 self._start += data[:room]
                 self._end += data[room:]
-                excess = len(self._end) - _OUTPUT_LIMIT_BYTES
-                if excess > 0:
-                    del self._end[:excess]
-                    self._left_out_bytes += excess
+                excess = max(len(self._end) - _OUTPUT_LIMIT_BYTES, 0)
+                del self._end[:excess]
+                self._left_out_bytes += excess
 
     def text(self) -> str:
         """What was written. What a process that got away holds open is not waited for."""
-        if self._reader is not None:
-            self._reader.join(_DRAIN_S)
+        self._reader.join(_DRAIN_S)
         middle = f"\n[{self._left_out_bytes:,} bytes left out]\n" if self._left_out_bytes else ""
         return self._start.decode(errors="replace") + middle + self._end.decode(errors="replace")
-
-
-def _read_replies(path: Path) -> Iterator[dict[str, Any]]:
-    """The replies up to where the file ends, or stops being what the process writes."""
-    import msgpack
-
-    if not path.is_file() or path.stat().st_size > _REPLY_LIMIT_BYTES:
-        return
-    with path.open("rb") as file:
-        unpacker = msgpack.Unpacker(file, raw=False, unicode_errors="surrogatepass", max_buffer_size=_REPLY_LIMIT_BYTES)
-        while True:
-            try:
-                reply = unpacker.unpack()
-            except (msgpack.OutOfData, msgpack.UnpackException, ValueError):  # cut off, or written to by user code
-                return
-            if not isinstance(reply, dict) or "kind" not in reply:
-                return
-            yield reply
 
 
 class _Collected:
     """What the replies say, of one process after the other."""
 
-    def __init__(self, steps: Mapping[str, StepConfig], checkout: Checkout, folders: Sequence[str]) -> None:
+    def __init__(
+        self, steps: Mapping[str, StepConfig], checkout: Checkout, folders: Sequence[str], time_limit_s: float
+    ) -> None:
         self._steps = steps
         self._folders = folders
+        self._time_limit_s = time_limit_s
         self._root, self._top = str(checkout.root), str(checkout.top)
         self._meanings: list[Variant] = []
         self._refused: list[Refused] = []
         self._troubles: list[Trouble] = []
-        self._files: set[str] = set()
-        self._looked_for: dict[str, set[str]] = {kind: set() for kind in ("asked", "listed", "missing", "imported")}
+        self._used: dict[str, set[str]] = {}
         self._is_complete = True
         self._elsewhere: dict[str, str] = {}
 
-    def take(
-        self, replies: Iterator[dict[str, Any]], steps: Sequence[StepConfig], end: _End, time_limit_s: float
-    ) -> set[str]:
+    def take(self, replies: Path, steps: Sequence[StepConfig], end: _End) -> set[str]:
         """Add what one process replied and how it ended; returns the steps that there is nothing left to do for."""
         done: set[str] = set()
-        began: dict[str, Any] | None = None
-        has_ended = False
-        for reply in replies:
-            kind = reply.pop("kind")
+        names, what = [step.name for step in steps], "starting Python"
+        for kind, facts in _read_replies(replies):
             if kind == "begin":
-                began = reply
+                names, what = facts["steps"], facts["what"]
             elif kind == "meaning":
-                name = VariantName(*reply.pop("name"))
-                self._meanings.append(Variant(name, **reply, source=self._steps[name.step].lookup))
+                name = VariantName(*facts.pop("name"))
+                self._meanings.append(Variant(name, **facts, source=self._steps[name.step].lookup))
             elif kind == "refused":
-                reason = self._in_place(reply.pop("reason"))
-                self._refused.append(Refused(VariantName(*reply.pop("name")), reason, **reply))
+                reason = self._in_place(facts.pop("reason"))
+                self._refused.append(Refused(VariantName(*facts.pop("name")), reason, **facts))
             elif kind == "trouble":
-                self._add_trouble(reply["steps"], reply["reason"], reply["details"] or end.output, "raised")
-                done.update(reply["steps"])
+                self.add_trouble(facts["steps"], facts["reason"], facts["details"] or end.output)
+                done.update(facts["steps"])
             elif kind == "evaluated":
-                done.add(reply["step"])
-            elif kind == "files":
-                self._files.update(reply["files"])
+                done.add(facts["step"])
             elif kind == "end":
-                has_ended = True
-                for kind, found in self._looked_for.items():
-                    found.update(reply[kind])
-                self._elsewhere.update(reply["elsewhere"])
-        if has_ended:
-            return done | {step.name for step in steps}
+                self._elsewhere.update(facts.pop("elsewhere"))
+                for used, paths in facts.items():
+                    self._used.setdefault(used, set()).update(paths)
+                return {step.name for step in steps}
         self._is_complete = False
-        if began is not None and done.issuperset(began["steps"]):
+        if done.issuperset(names):
             return done  # what a module has left running ended it; the other steps have had no chance yet
-        names = began["steps"] if began is not None else [step.name for step in steps]
-        what = began["what"] if began is not None else "starting Python"
         if end.is_late:
-            self._add_trouble(names, f"{what} took longer than {time_limit_s:g} s and was stopped", end.output, "late")
+            reason = f"{what} took longer than {self._time_limit_s:g} s and was stopped"
         else:
-            self._add_trouble(names, f"{what} {_manner(end.status)}", end.output, "died")
-        return done | set(names)
+            reason = f"{what} {_manner(end.status)}"
+        self.add_trouble(names, reason, end.output, is_late=end.is_late)
+        return done.union(names)
 
-    def give_up(self, steps: Sequence[StepConfig], time_limit_s: float) -> None:
-        """Note that no time was left for these steps."""
-        reason = f"not evaluated, because others had used up the {time_limit_s:g} s"
-        self._add_trouble([step.name for step in steps], reason, "", "late")
-
-    def _add_trouble(self, steps: Sequence[str], reason: str, details: str, kind: str) -> None:
+    def add_trouble(self, steps: Sequence[str], reason: str, details: str, *, is_late: bool = False) -> None:
+        """Note why steps are not evaluated."""
         named = ", ".join(f"`{step}`" for step in steps)
         line = f"step{'' if len(steps) == 1 else 's'} {named}: {self._in_place(reason)}"
-        self._troubles.append(Trouble(tuple(steps), line, self._in_place(details.strip()), kind))
+        self._troubles.append(Trouble(tuple(steps), line, self._in_place(details.strip()), is_late))
 
     def _in_place(self, text: str) -> str:
         """The text with the files of a temporary checkout named as those of the working tree."""
         return text.replace(self._root, self._top)
 
     def evaluation(self) -> Evaluation:
-        packages = {path.rpartition("/")[0] for path in self._files if path.endswith(MODULE)}
-        usage = Usage(
-            files=frozenset(self._files),
-            packages=frozenset(packages.difference(self._folders)),
-            is_complete=self._is_complete,
-            **{kind: frozenset(found) for kind, found in self._looked_for.items()},
-        )
+        used = {kind: frozenset(paths) for kind, paths in self._used.items()}
+        packages = {path.rpartition("/")[0] for path in used.get("files", ()) if path.endswith(MODULE)}
+        usage = Usage(packages=frozenset(packages.difference(self._folders)), is_complete=self._is_complete, **used)
         return Evaluation(tuple(self._meanings), tuple(self._refused), tuple(self._troubles), usage, self._elsewhere)
 
 
-def _manner(status: int | None) -> str:
+def _read_replies(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The replies by kind, up to the one in which the process was ended."""
+    import msgpack
+
+    if path.exists():
+        with path.open("rb") as file:
+            yield from msgpack.Unpacker(file, unicode_errors="surrogatepass", use_list=True, max_buffer_size=0)
+
+
+def _manner(status: int) -> str:
     """How a process ended that was not done, as the rest of a sentence."""
-    if status is None:
-        return "failed"
     if status >= 0:
         return f"ended the process with exit status {status}"
     try:

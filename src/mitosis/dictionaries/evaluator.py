@@ -10,9 +10,9 @@ import faulthandler
 import importlib
 import itertools
 import os
+import signal
 import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class Replies:
     def send(self, kind: str, **facts: Any) -> None:
         if os.getpid() != self._process:  # a fork of the user's that came back here
             os._exit(0)
-        data = msgpack.packb({"kind": kind, **facts}, use_bin_type=True, unicode_errors="surrogatepass")
+        data = msgpack.packb((kind, facts), unicode_errors="surrogatepass")
         self._left_bytes -= len(data)
         if self._left_bytes < 0 and kind in ("meaning", "refused"):
             raise _Trouble(f"its values take more than {REPLY_LIMIT_BYTES // 2**20} MB")
@@ -64,21 +64,21 @@ class Replies:
             file.write(data)
 
 
-def main(request_path: str, replies_path: str) -> None:
+def main(request_path: str, replies_path: str, lifeline: str = "") -> None:
     """Evaluate what the request asks for, and end this process.
 
     Args:
-        request_path: a msgpack file with `root`, `top`, `pythonpath`, `own` and `folders` (see `relocate_imports`),
-            `steps` (name, module and qualified name of the dictionary of each), `dump_at` (when to write to standard
-            error where it hangs, in seconds since the epoch) and `lifeline` (a file descriptor that ends when the
-            asking process does, or None).
+        request_path: a msgpack file with `root` and `top` (see `Places`), `pythonpath` (folders to import from), and
+            `steps` (name and reference of the dictionary of each).
         replies_path: the file to append to.
+        lifeline: a file descriptor that ends when the asking process does; empty for none.
     """
-    request = msgpack.unpackb(Path(request_path).read_bytes(), raw=False, unicode_errors="surrogatepass")
-    if request["lifeline"] is not None:
-        _die_with(request["lifeline"])
+    if lifeline:
+        _die_with(int(lifeline))
     faulthandler.enable()
-    faulthandler.dump_traceback_later(max(request["dump_at"] - time.time(), 0.01))
+    if hasattr(faulthandler, "register"):  # by which the asking process learns where this one is at the time limit
+        faulthandler.register(signal.SIGUSR1)
+    request = msgpack.unpackb(Path(request_path).read_bytes(), unicode_errors="surrogatepass")
     sys.argv[:] = [""]
     replies = Replies(replies_path)
     places = Places(request["root"], request["top"])
@@ -86,16 +86,21 @@ def main(request_path: str, replies_path: str) -> None:
         refuse_contents(_spellings(places.root), _HOLDS_PLACE)
     for folder in dict.fromkeys((places.root, places.top)):
         watch_imports(Path(folder))
-    imports = relocate_imports(places, request["own"], request["folders"])
+    modules: dict[str, list[tuple[str, str]]] = {}
+    for name, lookup in request["steps"]:
+        modules.setdefault(lookup.partition(":")[0], []).append((name, lookup))
+    own = {module.partition(".")[0] for module in modules}
+    folders = [*map(places.moved, request["pythonpath"]), places.root, str(Path(places.root, "src"))]
+    imports = relocate_imports(places, own, folders)
     sys.path.extend(folder for folder in request["pythonpath"] if folder not in sys.path)
     watch = Watch()
     # Nobody wants to know what else of the working tree is looked for.
     watch.start(asking=places.root != places.top)
-    for module, steps in _by_module(request["steps"]):
+    for module, steps in modules.items():
         _evaluate_module(module, steps, replies, places)
-        replies.send("files", files=sorted(_files(places, watch)))
     replies.send(
         "end",
+        files=sorted(_files(places, watch)),
         asked=sorted(_inside(places, watch.read | watch.asked)),
         listed=sorted(_inside(places, watch.listed)),
         missing=sorted(imports.missing - sys.modules.keys()),
@@ -112,7 +117,6 @@ def _die_with(lifeline: int) -> None:
     if sys.platform == "linux":
         import fcntl
         import select
-        import signal
 
         # The kernel of the machine sends the signal, to the whole group, so it needs no thread that user code may stop.
         set_signal = 10  # F_SETSIG of fcntl(2)
@@ -131,49 +135,34 @@ def _die_with(lifeline: int) -> None:
     import threading
 
     def wait() -> None:
-        import signal
-
         os.read(lifeline, 1)
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _by_module(steps: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
-    """The steps by the module of their dictionary, in the order in which the modules are first named."""
-    found: dict[str, list[Mapping[str, str]]] = {}
-    for step in steps:
-        found.setdefault(step["module"], []).append(step)
-    return iter(found.items())
-
-
-def _evaluate_module(module: str, steps: list[Mapping[str, str]], replies: Replies, places: Places) -> None:
-    names = [step["name"] for step in steps]
+def _evaluate_module(module: str, steps: list[tuple[str, str]], replies: Replies, places: Places) -> None:
+    names = [name for name, _ in steps]
     replies.send("begin", steps=names, what=f"importing `{module}`")
     try:
         importlib.import_module(module)
     except BaseException as error:
-        replies.send(
-            "trouble",
-            steps=names,
-            reason=f"`{module}` cannot be imported: {describe(error)}",
-            details=_details(error),
-        )
+        reason = f"`{module}` cannot be imported: {describe(error)}"
+        replies.send("trouble", steps=names, reason=reason, details=_details(error))
         return
-    for step in steps:
-        reference = f"{module}:{step['qualified_name']}"
-        replies.send("begin", steps=[step["name"]], what=f"evaluating `{reference}`")
+    for step, lookup in steps:
+        replies.send("begin", steps=[step], what=f"evaluating `{lookup}`")
         try:
-            _evaluate_dictionary(step, _resolve(module, step["qualified_name"]), replies, places)
+            _evaluate_dictionary(step, _resolve(lookup), replies, places)
         except _Trouble as trouble:
-            cause = trouble.__cause__
-            details = "" if cause is None else _details(cause)
-            replies.send("trouble", steps=[step["name"]], reason=f"`{reference}`: {trouble}", details=details)
+            details = "" if trouble.__cause__ is None else _details(trouble.__cause__)
+            replies.send("trouble", steps=[step], reason=f"`{lookup}`: {trouble}", details=details)
         else:
-            replies.send("evaluated", step=step["name"])
+            replies.send("evaluated", step=step)
 
 
-def _resolve(module: str, qualified_name: str) -> Any:
+def _resolve(lookup: str) -> Any:
+    module, _, qualified_name = lookup.partition(":")
     found: Any = sys.modules[module]
     for name in qualified_name.split("."):
         try:
@@ -185,7 +174,7 @@ def _resolve(module: str, qualified_name: str) -> Any:
     return found
 
 
-def _evaluate_dictionary(step: Mapping[str, str], lookup: Any, replies: Replies, places: Places) -> None:
+def _evaluate_dictionary(step: str, lookup: Any, replies: Replies, places: Places) -> None:
     try:
         names = _text_keys(lookup)
     except _Trouble:
@@ -196,23 +185,18 @@ def _evaluate_dictionary(step: Mapping[str, str], lookup: Any, replies: Replies,
         try:
             variants = lookup[name]
             texts = _text_keys(variants)
+        except _Trouble as trouble:
+            replies.send("refused", name=(step, name, ""), reason=str(trouble))
         except BaseException as error:
-            reason = str(error) if isinstance(error, _Trouble) else f"looking it up raised {describe(error)}"
-            replies.send(
-                "refused",
-                name=(step["name"], name, ""),
-                reason=reason,
-                has_raised=not isinstance(error, _Trouble),
-            )
-            continue
-        for text in texts:
-            _evaluate_entry((step["name"], name, text), variants, replies, places)
+            reason = f"looking it up raised {describe(error)}"
+            replies.send("refused", name=(step, name, ""), reason=reason, has_raised=True)
+        else:
+            for text in texts:
+                _evaluate_entry((step, name, text), variants, replies, places)
 
 
 def _text_keys(mapping: Any) -> list[str]:
-    """The keys of a mapping that can be named on the command line, in its order.
-
-    A key of a subclass of `str` counts if looking up its plain text finds it.
+    """The keys of a mapping that can be named on the command line, in its order, as plain texts.
 
     Raises:
         _Trouble: it is not a mapping, or has too many keys.
@@ -222,15 +206,7 @@ def _text_keys(mapping: Any) -> list[str]:
     keys = list(itertools.islice(iter(mapping.keys()), _NAMES_LIMIT + 1))
     if len(keys) > _NAMES_LIMIT:
         raise _Trouble(f"it has more than {_NAMES_LIMIT:,} keys")
-    texts = []
-    for key in keys:
-        if type(key) is str:
-            texts.append(key)
-        elif isinstance(key, str):
-            text = str.__str__(key)
-            if text in mapping:
-                texts.append(text)
-    return texts
+    return [str.__str__(key) for key in keys if isinstance(key, str)]
 
 
 def _with_article(name: str) -> str:

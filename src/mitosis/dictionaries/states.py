@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ _MAX_FILE_BYTES = 16 * 2**20
 class State:
     """One state of the files of a repository."""
 
+    repository: Repository
     label: str
     """What people call it, such as `what is staged`."""
     commit: str | None
@@ -38,20 +39,30 @@ class State:
     """What the hook does there, as `Config.hook`."""
     index: Index | None
     """What the files are from; None for the working tree."""
-    read: Callable[[str], bytes | None]
-    """Gives the bytes of a file, by its path relative to the top, with `/`; None where there is no such file."""
-    _evaluate: Callable[[Config, Sequence[str] | None], Evaluation]
+    time_limit_s: float
+    """For evaluating its dictionaries."""
 
     @property
     def steps(self) -> Collection[str]:
         """The names of the registered steps."""
         return () if self.config is None else self.config.steps
 
+    def read(self, name: str) -> bytes | None:
+        """The bytes of a file, by its path relative to the top, with `/`; None where there is no such file."""
+        if self.index is None:
+            return reader_of_files(self.repository.root, _MAX_FILE_BYTES)(name)
+        try:
+            return self.index.read(name) if name in self.index.files else None
+        except UnreadableObject:
+            return b""
+
     def evaluate(self, steps: Sequence[str] | None = None) -> Evaluation:
         """What the dictionaries of the steps of these names say, by default of all."""
         if self.config is None:
             return Evaluation()
-        return self._evaluate(self.config, steps)
+        if self.index is None:
+            return evaluate(working_tree(self.repository), self.config, steps=steps, time_limit_s=self.time_limit_s)
+        return evaluate_index(self.index, self.config, steps=steps, time_limit_s=self.time_limit_s)
 
     def warnings(self, evaluation: Evaluation) -> tuple[str, ...]:
         """What is to be said of what was evaluated: copies that trials import in place of the repository's modules, and
@@ -125,13 +136,7 @@ def working_state(repository: Repository) -> State:
         raise ConfigError(path, f"it cannot be read: {error.strerror}") from error
     config = _parse(data, repository.root)
     return State(
-        "the working tree",
-        None,
-        config if config.steps else None,
-        config.hook,
-        None,
-        reader_of_files(repository.root, _MAX_FILE_BYTES),
-        lambda config, steps: evaluate(working_tree(repository), config, steps=steps),
+        repository, "the working tree", None, config if config.steps else None, config.hook, None, TIME_LIMIT_S
     )
 
 
@@ -205,7 +210,7 @@ def _needs_more(found: Evaluation, left_out: Collection[str]) -> bool:
     So it might where something went wrong, and where the code looked for a file or a module that was left out, whatever
     it made of not finding it.
     """
-    if any(trouble.kind == "late" for trouble in found.troubles):
+    if any(trouble.is_late for trouble in found.troubles):
         return False  # with more files it would not be faster
     if found.troubles or any(refused.has_raised for refused in found.refused):
         return True
@@ -214,22 +219,8 @@ def _needs_more(found: Evaluation, left_out: Collection[str]) -> bool:
 
 def _state_of(index: Index, label: str, commit: str | None, time_limit_s: float) -> State:
     config = _parse(_read_config(index), index.repository.root)
-
-    def read(name: str) -> bytes | None:
-        try:
-            return index.read(name) if name in index.files else None
-        except UnreadableObject:
-            return b""
-
-    return State(
-        label,
-        commit,
-        config if config.steps else None,
-        config.hook,
-        index,
-        read,
-        lambda config, steps: evaluate_index(index, config, steps=steps, time_limit_s=time_limit_s),
-    )
+    steps = config if config.steps else None
+    return State(index.repository, label, commit, steps, config.hook, index, time_limit_s)
 
 
 def _read_config(index: Index) -> bytes:

@@ -92,8 +92,8 @@ def _named(names: Sequence[str]) -> str:
 class UnknownVariant(ExperimentError):
     """A lookup dictionary has no such parameter or variant.
 
-    Attributes: step, parameter, variant, lookup, known (what there is instead), other_keys (those that are no strings, as
-    Python writes them), alike (the one of them that is written like what was asked for, and its class; or None),
+    Attributes: step, parameter, variant, lookup, known (what there is instead), other_keys (those that are not strings,
+    as Python writes them), alike (the one of them that is written like what was asked for, and its class; or None),
     new_names (what the journal says that the variant is called now).
     """
 

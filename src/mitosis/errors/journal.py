@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mitosis.errors.base import MitosisError, bulleted
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus, MitosisError, bulleted
 
 
 class JournalError(MitosisError):

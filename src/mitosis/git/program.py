@@ -278,30 +278,6 @@ def reading_git(*command: str, cwd: Path, stdin: IO[bytes]) -> Iterator[IO[bytes
         process.wait()
 
 
-def start_asking_git(*command: str, cwd: Path) -> subprocess.Popen[bytes]:
-    """A git program that answers on its standard output what it is asked on its standard input."""
-    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, "GIT_NO_REPLACE_OBJECTS": "1"}
-    with _starting(command):
-        return subprocess.Popen(
-            ["git", *command],
-            cwd=cwd,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=variables,
-        )
-
-
-def end_asked_git(process: subprocess.Popen[bytes]) -> None:
-    """End a program that `start_asking_git` gave, whatever it is about to answer."""
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-
-
 # LANGUAGE would still choose the language of messages, some of which are recognised.
 _FIXED_VARIABLES = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8", "LANGUAGE": "C"}
 

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +34,10 @@ from mitosis.git.program import run_git
 
 if TYPE_CHECKING:
     import pygit2
+    from pygit2.config import Config
 
 _REF_FILE = re.compile(rb"([0-9a-f]{40})\n")
+_READ_ATTEMPTS = 2
 _MAY_BE_PARTIAL = re.compile(rb"promisor|partialclone|\binclude", re.IGNORECASE)
 """What is in the configuration of a partial clone, or names a file where that may be."""
 
@@ -52,6 +55,14 @@ class Identity:
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"
+
+    def signature(self) -> pygit2.Signature:
+        """The identity as libgit2 wants it; a commit says of itself that it is UTF-8, so other bytes are replaced."""
+        import pygit2
+
+        texts = (self.name, self.email)
+        name, email = (text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for text in texts)
+        return pygit2.Signature(name, email, self.time_s, self.offset_minutes)
 
 
 @dataclass(frozen=True)
@@ -144,6 +155,20 @@ class Repository(Objects):
         except OSError:
             return True
 
+    @contextlib.contextmanager
+    def sharing(self) -> Iterator[None]:
+        """Let new files be as `core.sharedRepository` asks; libgit2 itself heeds it only when it makes a repository."""
+        bits = _shared_bits(self.objects.config)
+        if not bits:
+            yield
+            return
+        before = os.umask(0o022)
+        os.umask(before & ~bits)
+        try:
+            yield
+        finally:
+            os.umask(before)
+
     @functools.cached_property
     def objects(self) -> pygit2.Repository:
         """The repository opened by libgit2, for reading and writing objects and refs."""
@@ -158,7 +183,9 @@ class Repository(Objects):
 
     @functools.cached_property
     def _database(self) -> pygit2.Odb:
-        return self.objects.odb
+        import pygit2
+
+        return pygit2.Repository(str(self.git_dir)).odb if "objects" in self.__dict__ else self.objects.odb
 
     @functools.cached_property
     def _loose_folders(self) -> dict[str, list[LooseFolder]]:
@@ -196,6 +223,18 @@ class Repository(Objects):
         Raises:
             UnreadableObject: it is missing, damaged or too large.
         """
+        for attempt in range(_READ_ATTEMPTS):
+            try:
+                return self._read_loose(oid, limit_bytes) or self._read_packed(oid, limit_bytes)
+            except ObjectMissing:
+                if attempt == _READ_ATTEMPTS - 1:
+                    raise
+                # `git gc` may have moved it to where it was not looked for yet, so everything is looked up anew.
+                for known in ("_loose_folders", "_database"):
+                    self.__dict__.pop(known, None)
+        raise AssertionError("the attempts are counted")
+
+    def _read_loose(self, oid: str, limit_bytes: int | None) -> GitObject | None:
         for folder in self._loose_folders.get(oid[:2], ()):
             if oid[2:] not in folder.names:
                 continue
@@ -206,7 +245,7 @@ class Repository(Objects):
             except OSError as error:
                 raise UnreadableObject(oid, str(error)) from error
             return inflate(compressed, oid, limit_bytes)
-        return self._read_packed(oid, limit_bytes)
+        return None
 
     def _read_packed(self, oid: str, limit_bytes: int | None) -> GitObject:
         try:
@@ -301,3 +340,19 @@ def _head(root: Path) -> str | None:
         return _rev_parse(root, "--verify", "--quiet", "HEAD^{commit}")
     except GitError:
         return None
+
+
+def _shared_bits(config: Config) -> int:
+    """The permission bits, besides those of their owner, that `core.sharedRepository` wants files to have."""
+    if "core.sharedrepository" not in config:
+        return 0
+    value = (config["core.sharedrepository"] or "").lower()
+    if value in ("group", "true", "1", "yes", "on", ""):
+        return 0o070
+    if value in ("all", "world", "everybody", "2"):
+        return 0o075
+    if value.startswith("0") and len(value) > 1 and all(digit in "01234567" for digit in value):
+        bits = int(value, 8) & 0o077
+        # A folder has to be entered by whoever may read it.
+        return bits | (bits & 0o044) >> 2
+    return 0

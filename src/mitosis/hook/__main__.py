@@ -47,12 +47,8 @@ def main(arguments: Sequence[str]) -> int:
     warnings.simplefilter("ignore")
     try:
         return _check("--strict" in arguments)
-    except GitError as error:
-        reason = error.summary
-    except MitosisError as error:
-        reason = str(error)
-    except OSError as error:  # a full disk, or a folder that cannot be written to
-        reason = str(error)
+    except (MitosisError, OSError) as error:  # OSError: a full disk, or a folder that cannot be written to
+        reason = error.summary if isinstance(error, GitError) else str(error)
     except KeyboardInterrupt:
         return _INTERRUPTED
     _say([f"mitosis: locked variants are not checked: {_first_line(reason)}"])
@@ -77,8 +73,7 @@ def _check(is_strict: bool) -> int:
     journal = Journal(repository)
     if journal.tip() is None:
         return 0
-    time_limit_s = _time_limit(repository)
-    with staged_state(repository, time_limit_s=time_limit_s) as state:
+    with staged_state(repository, time_limit_s=_time_limit(repository)) as state:
         if state.hook == "off":
             return 0
         is_strict = is_strict or state.hook == "strict"
@@ -87,15 +82,15 @@ def _check(is_strict: bool) -> int:
         if report.usage is not None:
             learn(repository, report.usage)
         if report.changes:
-            report = _news(journal, report, state, time_limit_s)
+            report = _news(journal, report, state)
     return _tell(report, is_strict)
 
 
-def _news(journal: Journal, report: Report, staged: State, time_limit_s: float) -> Report:
+def _news(journal: Journal, report: Report, staged: State) -> Report:
     """What a commit brings: without what is so at HEAD already, which somebody has decided to live with."""
     from mitosis.check.comparing import with_flaky_marked
 
-    before = _before(journal, staged, time_limit_s)
+    before = _before(journal, staged)
     if before is not None:
         # Only what is news otherwise is evaluated once more.
         report = report.without(before)
@@ -103,7 +98,7 @@ def _news(journal: Journal, report: Report, staged: State, time_limit_s: float) 
     return report if before is None else report.without(before)
 
 
-def _before(journal: Journal, staged: State, time_limit_s: float) -> Report | None:
+def _before(journal: Journal, staged: State) -> Report | None:
     """What is found at HEAD; None if there is none, or nothing can be told of it."""
     from mitosis.check.reports import check_state
     from mitosis.dictionaries.states import commit_state
@@ -115,7 +110,7 @@ def _before(journal: Journal, staged: State, time_limit_s: float) -> Report | No
     try:
         # A sparse checkout leaves out the same files then as now.
         without = staged.index.left_out
-        with commit_state(journal.repository, head, time_limit_s=time_limit_s, without=without) as state:
+        with commit_state(journal.repository, head, time_limit_s=staged.time_limit_s, without=without) as state:
             # What submodules say is what is in the working tree: it is not known what it was before.
             is_known = _submodules(state) == _submodules(staged)
             return check_state(journal, state, repeats=False) if is_known else None

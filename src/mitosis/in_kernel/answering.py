@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mitosis.protocol import Question, unpack_questions
-from mitosis.typed_msgpack import pack
+from mitosis import protocol
+from mitosis.in_kernel.imports import list_imports
+from mitosis.in_kernel.step_checks import check_steps, find_failed_parameter
+from mitosis.in_kernel.step_values import describe_parameters, find_changed_parameters, measure_usage, take_result
+from mitosis.in_kernel.user_code import describe_failure
+from mitosis.protocol import pack, unpack
 
-_ANSWERED_BY = {
-    "CheckSteps": "step_checks:check_steps",
-    "HasVariant": "step_checks:has_variant",
-    "ListImports": "imports:list_imports",
-    "FindFailedParameter": "user_code:find_failed_parameter",
-    "DescribeParameters": "parameter_values:describe_parameters",
-    "FindChangedParameters": "parameter_values:find_changed_parameters",
-    "TakeResult": "step_results:take_result",
-    "DescribeFailure": "user_code:describe_failure",
-    "MeasureUsage": "step_results:measure_usage",
+_ANSWERED_BY: dict[type[protocol.Question[Any]], Callable[[Any], Any]] = {
+    protocol.CheckSteps: check_steps,
+    protocol.ListImports: list_imports,
+    protocol.FindFailedParameter: find_failed_parameter,
+    protocol.DescribeParameters: describe_parameters,
+    protocol.FindChangedParameters: find_changed_parameters,
+    protocol.TakeResult: take_result,
+    protocol.DescribeFailure: describe_failure,
+    protocol.MeasureUsage: measure_usage,
 }
-"""The function that answers each class of questions. It is imported when it is needed first, or by `import_all`."""
 
 
 def answer(request: str, reply: str) -> None:
@@ -31,24 +32,8 @@ def answer(request: str, reply: str) -> None:
         request: path of a file with the questions.
         reply: path to write the answers to. It appears whole or not at all.
     """
-    questions = unpack_questions(Path(request).read_bytes())
-    answers = [_function(type(question).__name__)(question) for question in questions]
+    questions = unpack(Path(request).read_bytes())
+    answers = [_ANSWERED_BY[type(question)](question) for question in questions]
     partial = Path(reply + ".partial")
     partial.write_bytes(pack(answers))
     partial.replace(reply)
-
-
-def import_all() -> None:
-    """Import what the answers need, so that none of them has to."""
-    import dill  # noqa: F401
-
-    for name in _ANSWERED_BY:
-        _function(name)
-
-
-def _function(name: str) -> Callable[[Question[Any]], Any]:
-    module, _, function_name = _ANSWERED_BY[name].partition(":")
-    function: Callable[[Question[Any]], Any] = getattr(
-        importlib.import_module(f"mitosis.in_kernel.{module}"), function_name
-    )
-    return function

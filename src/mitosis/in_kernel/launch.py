@@ -14,9 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mitosis.in_kernel.answering import import_all
-from mitosis.protocol import Setup
-from mitosis.typed_msgpack import unpack
+from mitosis.protocol import unpack
 
 _WITHOUT = "debugpy"
 _FORKS = "forks"
@@ -48,8 +46,9 @@ def main(connection: str, setup: str | None) -> None:
     if setup is not None:
         from mitosis.in_kernel.prepare import prepare
 
-        prepare(unpack(Path(setup).read_bytes(), Setup))
-    import_all()
+        prepare(unpack(Path(setup).read_bytes()))
+    import mitosis.in_kernel.answering  # noqa: F401  # or the first question would have to
+
     gc.freeze()
     gc.enable()
     app.start()

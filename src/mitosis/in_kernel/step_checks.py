@@ -14,8 +14,9 @@ from mitosis.protocol import (
     CheckedSteps,
     CheckSteps,
     DescribedStep,
+    FailedParameter,
+    FindFailedParameter,
     GivenParameter,
-    HasVariant,
     MissingVariant,
     StepToCheck,
     UnresolvedReference,
@@ -113,42 +114,40 @@ def _describe(name: str, action: Any) -> DescribedStep:
 def _check_call(step: StepToCheck, action: Any, *, takes_data: bool) -> UnresolvedReference | WrongParameters | None:
     if not callable(action):
         return UnresolvedReference(step.name, step.action, f"it is {type(action).__name__}, not a callable")
-    try:
-        signature = inspect.signature(action)
-    except (TypeError, ValueError):  # builtins may have none; calling them tells
+    signature = _signature(action)
+    if signature is None:
         return None
     given = [parameter.name for parameter in step.parameters]
     mismatch = _mismatch(step, action, signature, given, takes_data)
-    is_callable_so = _binds(signature, (), given) and mismatch.data is None
-    if is_callable_so or (takes_data and _binds(signature, (None,), given)):
-        return None
-    return mismatch
+    is_callable_so = can_be_called(action, given, with_data=False) and mismatch.data is None
+    return None if is_callable_so or (takes_data and can_be_called(action, given, with_data=True)) else mismatch
 
 
-def _binds(signature: inspect.Signature, positional: tuple[object, ...], named: Iterable[str]) -> bool:
+def _signature(action: Any) -> inspect.Signature | None:
+    """How a callable is called; None for builtins that do not say so: calling them tells."""
     try:
-        signature.bind(*positional, **dict.fromkeys(named))
+        return inspect.signature(action)
+    except (TypeError, ValueError):
+        return None
+
+
+def can_be_called(action: Callable[..., Any], given: Iterable[str], *, with_data: bool) -> bool:
+    """Whether a step can be called with its parameters, and one positional argument before them or none."""
+    signature = _signature(action)
+    try:
+        if signature is not None:
+            signature.bind(*((None,) if with_data else ()), **dict.fromkeys(given))
     except TypeError:
         return False
     return True
 
 
-def can_be_called(action: Callable[..., Any], given: Iterable[str], *, with_data: bool) -> bool:
-    """Whether a step can be called with its parameters, and one positional argument before them or none."""
-    try:
-        signature = inspect.signature(action)
-    except (TypeError, ValueError):
-        return True
-    return _binds(signature, (None,) if with_data else (), given)
-
-
 def _takes(action: Any, name: str) -> bool:
     """Whether a callable has a parameter of that name."""
-    try:
-        parameters = inspect.signature(action).parameters
-    except (TypeError, ValueError):
+    signature = _signature(action)
+    if signature is None or name not in signature.parameters:
         return False
-    return name in parameters and parameters[name].kind is not inspect.Parameter.POSITIONAL_ONLY
+    return signature.parameters[name].kind is not inspect.Parameter.POSITIONAL_ONLY
 
 
 def _mismatch(
@@ -196,10 +195,28 @@ def _short_repr(value: object) -> str:
     return text if len(text) <= 30 and "\n" not in text else "..."
 
 
-def has_variant(question: HasVariant) -> bool:
-    """Whether a lookup dictionary has that variant of that parameter."""
+def find_failed_parameter(question: FindFailedParameter) -> FailedParameter:
+    """Where the cell of parameters that ran last failed."""
+    error = getattr(sys, "last_value", None)
+    namespace = user_namespace()
+    line = None
+    traceback = getattr(sys, "last_traceback", None)
+    while traceback is not None:
+        if traceback.tb_frame.f_globals is namespace and traceback.tb_frame.f_code.co_name == "<module>":
+            line = traceback.tb_lineno
+            break
+        traceback = traceback.tb_next
+    return FailedParameter(
+        line=line,
+        error=describe_exception(error) if isinstance(error, BaseException) else "an unknown error",
+        is_unknown_name=isinstance(error, NameError) and error.name is not None,
+        variants=tuple(name for name, text in question.given.items() if _has_variant(question.lookup, name, text)),
+    )
+
+
+def _has_variant(lookup: str, parameter: str, variant: str) -> bool:
     try:
-        return question.variant in resolve(question.lookup)[question.parameter]
+        return variant in resolve(lookup)[parameter]
     except BaseException as error:  # a dictionary of the user's may do anything, and this is only for a hint
         let_interrupts_pass(error)
         return False

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from mitosis.files import is_installed, real_path
-from mitosis.protocol import DescribedFailure, DescribeFailure, FailedParameter, FindFailedParameter
+from mitosis.protocol import DescribedFailure, DescribeFailure
 
 _CONTEXT_LINES = 2
 MESSAGE_LIMIT = 2000
@@ -57,24 +57,6 @@ def bounded_repr(value: object, limit: int) -> str:
         return f"<{type(value).__name__} whose repr raised {describe_exception(error)}>"[:limit]
     text = " ".join(text[: 4 * limit].split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def find_failed_parameter(_: FindFailedParameter) -> FailedParameter:
-    """Where the cell of parameters that ran last failed."""
-    error = getattr(sys, "last_value", None)
-    namespace = user_namespace()
-    line = None
-    traceback = getattr(sys, "last_traceback", None)
-    while traceback is not None:
-        if traceback.tb_frame.f_globals is namespace and traceback.tb_frame.f_code.co_name == "<module>":
-            line = traceback.tb_lineno
-            break
-        traceback = traceback.tb_next
-    return FailedParameter(
-        line=line,
-        error=describe_exception(error) if isinstance(error, BaseException) else "an unknown error",
-        is_unknown_name=isinstance(error, NameError) and error.name is not None,
-    )
 
 
 def describe_failure(question: DescribeFailure) -> DescribedFailure:

@@ -1,288 +1,277 @@
-"""A derived index of the trials, so that a start need not read every record.
+"""The index: one SQLite file that answers every question about many trials and variants.
 
-It answers three questions: which trials had the same experiment and variants (their count is the iteration of the
-next), whether a key is taken and where its record is, and which trials ran on a commit. It lives under
-`<common git dir>/mitosis/trials/` and is never a source of truth: it says which `trials` tree it is up to date with, is
-brought up to date by the difference between that tree and the present one, and is rebuilt from the records when it is
-missing, damaged, or from a tree that is gone. Only the holder of the journal's lock touches it.
-
-There are 256 shards, named by two digits, and a file `state`. A shard is text, a line for each fact whose first word
-begins with those digits, after `+` where it has become true and `-` where it no longer is:
-
-    +<digest of experiment and variants> <key>
-    +<key> <experiment's folder>/<day>
-    +<commit> <key>
-
-Shards only grow, and `state` says how many bytes of each count, with their checksum. So a start adds a few lines and
-overwrites `state` in place; what a process that died wrote to a shard does not count and is overwritten. No file is
-replaced by renaming another over it, since file systems such as ext4 make that wait for the disk.
+It is derived, and never a source of truth. It says which commit and tree of the journal it is up to date with, and
+catches up by the difference of that tree and the present one, so a journal that was rewound or replaced is noticed as
+well. Where it is missing, damaged, of another version or from a tree that is gone, it is rebuilt; where it cannot be
+written, or somebody else writes it, this process works with a copy in memory. So it is always right, and nobody waits
+for it. What it tells is specified in `docs/reference/storage.md`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import re
-import struct
-import zlib
-from collections.abc import Callable, Iterator
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any
 
-import msgpack
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import JournalError
+from mitosis.journal.index_writer import SCHEMA, TABLES, IndexWriter
+from mitosis.journal.objects import UnreadableBefore
+from mitosis.journal.store import Snapshot, Store
 
-from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
-from mitosis.journal import layout
-from mitosis.journal.objects import Entry, ReadOnlyStore
-from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
-from mitosis.records.trial import TrialRecord
-
-_T = TypeVar("_T")
-
-SHARDS = 256
-_STATE = struct.Struct(f"<24s40s{SHARDS}Q{SHARDS}I")
-"""Name of the format, the tree, and of each shard the bytes that count and their CRC-32; one of all that follows."""
-_STATE_CHECKSUM = struct.Struct("<I")
-_STATE_NAME = b"mitosis trial index 1"
-_NO_TREE = "0" * 40
-_IDENTITY_DIGITS = 32
-_FOLDERS_ABOVE_RECORDS = 2
-"""Experiment and day: the levels between the `trials` tree and a record, but for the folders in crowded days."""
-_FOLDERS_OF_CROWDED_DAYS = -1
+VERSION = 1
+_APPLICATION = 0x6D69746F
+_BUSY_S = 0.05
+"""How long to wait for another process that writes the index."""
+_ATTEMPTS = 4
 
 
-class TrialIndex:
-    """The index of one repository, up to date with one `trials` tree.
+class TooLate(JournalError):
+    """Bringing the index up to date takes longer than somebody wants to wait."""
 
-    Make one only while holding the journal's lock, and let it go with the lock.
+
+class Index:
+    """The index of one repository's journal.
 
     Args:
         store: the repository's objects.
-        trials: id of the tree; None if there are no trials.
-
-    Raises:
-        JournalError: the index cannot be written.
-        BadRecord: a tree of the journal cannot be read.
+        patience_s: how long bringing it up to date may take; for ever by default.
     """
 
-    def __init__(self, store: ReadOnlyStore, trials: str | None) -> None:
-        self.folder: Path = store.repository.common_dir / "mitosis" / "trials"
+    def __init__(self, store: Store, patience_s: float | None = None) -> None:
+        self.path: Path = store.repository.common_dir / "mitosis" / "index.sqlite"
         self._store = store
-        self._trials = trials
-        self._state = _State(_NO_TREE, [_Extent(0, 0)] * SHARDS)
-        self._read: dict[int, bytes] = {}
-        self._new: dict[int, list[str]] = {}
-        self._catch_up()
+        self._deadline = None if patience_s is None else time.monotonic() + patience_s
+        self._connection: sqlite3.Connection | None = None
+        self._process = os.getpid()
+        self._alone = threading.RLock()
 
-    def iteration(self, record: TrialRecord) -> int:
-        """How many trials there are of the record's experiment and tracked parameters."""
-        return self._ask(lambda: self._count(_identity(record)))
+    def ask(self, question: str, values: Sequence[Any] = ()) -> list[Any]:
+        """The rows that answer a question in SQL about the journal as it is now.
 
-    def folder_of(self, key: str) -> str | None:
-        """The folder `trials/<experiment>/<day>` that holds the trial of that key; None if the key is free."""
-        folders = self._values(key)
-        return f"{layout.TRIALS}/{folders[0]}" if folders else None
+        Raises:
+            FormatTooNew: a newer mitosis has written the journal.
+            JournalError: the journal cannot be read.
+            TooLate: it took longer than the patience.
+        """
+        with self._alone:
+            for attempt in range(_ATTEMPTS):
+                try:
+                    connection = self._current()
+                    self._catch_up(connection)
+                    return connection.execute(question, values).fetchall()
+                except sqlite3.DatabaseError as error:
+                    if attempt == _ATTEMPTS - 1:
+                        raise JournalError(f"the index of the journal cannot be made: {error}") from error
+                    self._replace(error, is_last=attempt == _ATTEMPTS - 2)
+        raise AssertionError("the attempts are counted")
 
-    def keys_on(self, commit: str) -> list[str]:
-        """The keys of the trials that ran on a commit, sorted."""
-        return self._values(commit)
+    def refresh(self) -> None:
+        """Bring it up to date after an append, so that whoever reads next finds it so; by no means an error."""
+        with contextlib.suppress(MitosisError, sqlite3.Error, OSError):
+            self.ask("SELECT 1")
 
-    def _values(self, word: str) -> list[str]:
-        """What follows `word` in the facts that begin with it, sorted."""
-        return sorted(self._ask(lambda: self._facts(word)))
+    def close(self) -> None:
+        """Let go of the file."""
+        connection, self._connection = self._connection, None
+        if connection is not None and self._process == os.getpid():
+            connection.close()
 
-    def _ask(self, question: Callable[[], _T]) -> _T:
+    # --- the file ---------------------------------------------------------------------------------
+
+    def _current(self) -> sqlite3.Connection:
+        if self._process != os.getpid():
+            # A connection must not be used in a process that was forked off, not even to close it.
+            _of_parents.append(self._connection)
+            self._connection, self._process = None, os.getpid()
+        if self._connection is None:
+            if self._store.tip() is None and not self.path.exists():
+                # There is nothing to keep yet.
+                return _connect(":memory:")
+            self._connection = self._open()
+        return self._connection
+
+    def _open(self) -> sqlite3.Connection:
         try:
-            return question()
-        except Unusable:
-            self._rebuild()
-            return question()
+            if not self.path.exists():
+                with self._store.repository.sharing():
+                    self.path.parent.mkdir(exist_ok=True)
+                    self.path.touch()
+            connection = _connect(str(self.path))
+            mode = "TRUNCATE" if _is_on_network(self.path) else "WAL"
+            connection.execute(f"PRAGMA journal_mode={mode}")
+            # After a crash of the machine the file is an older one, and whole.
+            connection.execute("PRAGMA synchronous=NORMAL")
+        except (OSError, sqlite3.OperationalError):
+            return self._open_to_read()
+        if _is_foreign(connection):
+            connection.close()
+            self.remove()
+            return _connect(":memory:") if self.path.exists() else self._open()
+        return connection
 
-    def _count(self, word: str) -> int:
-        """How many facts begin with `word`. Each is noted as true and as false in turn."""
-        text = self._lines(word)
-        return text.count(f"\n+{word} ") - text.count(f"\n-{word} ")
+    def _open_to_read(self) -> sqlite3.Connection:
+        """A copy in memory of what is in the file, if that is something to begin with."""
+        with contextlib.suppress(OSError, sqlite3.DatabaseError):
+            wal = self.path.with_name(f"{self.path.name}-wal")
+            # Nobody changes a file in a folder that cannot be written, and without that SQLite would want to.
+            is_still = not os.access(self.path.parent, os.W_OK) and not (wal.exists() and wal.stat().st_size)
+            how = "immutable=1" if is_still else "mode=ro"
+            found = _connect(f"{self.path.absolute().as_uri()}?{how}", uri=True)
+            with contextlib.closing(found):
+                if not _is_foreign(found):
+                    copy = _connect(":memory:")
+                    found.backup(copy)
+                    return copy
+        return _connect(":memory:")
 
-    def _facts(self, word: str) -> set[str]:
-        text = self._lines(word)
-        values: set[str] = set()
-        if f"{word} " in text:
-            for sign, value in re.findall(rf"^([+-]){word} (.*)$", text, re.MULTILINE):
-                values.add(value) if sign == "+" else values.discard(value)
-        return values
+    def _replace(self, error: sqlite3.DatabaseError, *, is_last: bool) -> None:
+        """Go on with a new file if this one is damaged, and else in memory."""
+        self.close()
+        if is_last:
+            self._connection = _connect(":memory:")
+        elif error.sqlite_errorname in _DAMAGED:
+            self.remove()
+        else:
+            self._connection = self._open_to_read()
 
-    def _lines(self, word: str) -> str:
-        """The shard of the facts that begin with a word, each line after a line break."""
-        number = int(word[:2], 16)
-        return "".join(["\n", self._shard(number).decode("utf-8", "surrogateescape"), *self._new.get(number, ())])
+    def remove(self) -> None:
+        """Take the file away, with what SQLite keeps beside it."""
+        with contextlib.suppress(OSError):
+            for ending in ("-wal", "-shm", "-journal", ""):
+                self.path.with_name(f"{self.path.name}{ending}").unlink(missing_ok=True)
 
     # --- catching up ------------------------------------------------------------------------------
 
-    def _catch_up(self) -> None:
+    def _catch_up(self, connection: sqlite3.Connection) -> None:
+        state = connection.execute("SELECT journal, tree FROM state").fetchall() if _has_tables(connection) else []
+        tip = self._store.tip()
+        if len(state) == 1 and state[0][0] == tip and not self._is_more_readable(connection):
+            return
+        connection.execute("BEGIN IMMEDIATE")
         try:
-            self._state = self._read_state()
-            if self._state.tree == (self._trials or _NO_TREE):
-                return
-            self._apply(None if self._state.tree == _NO_TREE else self._state.tree)
-        except Unusable:
-            self._rebuild()
+            if not _has_tables(connection):
+                for statement in SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id={_APPLICATION}")
+                connection.execute(f"PRAGMA user_version={VERSION}")
+            # Whoever wrote before may have brought it up to date, and the journal may have changed.
+            [(_, tree)] = connection.execute("SELECT journal, tree FROM state").fetchall()
+            snapshot = self._store.snapshot()
+            self._change(connection, tree, snapshot)
+            now = (None, None) if snapshot is None else (snapshot.commit, snapshot.tree)
+            connection.execute("UPDATE state SET journal = ?, tree = ?", now)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _change(self, connection: sqlite3.Connection, before: str | None, snapshot: Snapshot | None) -> None:
+        after = None if snapshot is None else snapshot.tree
+        writer = IndexWriter(connection, self._store, self._check_time)
+        try:
+            if before != after:
+                writer.apply(before, after)
+        except UnreadableBefore:
+            for table in TABLES:
+                connection.execute(f"DELETE FROM {table}")
+            writer.apply(None, after)
         else:
-            self._write()
+            writer.retry()
 
-    def _rebuild(self) -> None:
-        import shutil
+    def _is_more_readable(self, connection: sqlite3.Connection) -> bool:
+        """Whether an object can be read now that could not: it may have been fetched since."""
+        rows = connection.execute("SELECT DISTINCT oid FROM problems WHERE oid IS NOT NULL LIMIT 100").fetchall()
+        return any(self._store.can_read(oid) for (oid,) in rows)
 
-        self._state = _State(_NO_TREE, [_Extent(0, 0)] * SHARDS)
-        self._read.clear()
-        self._new.clear()
-        with _writing(self.folder):
-            if self.folder.exists():
-                shutil.rmtree(self.folder)
-        self._apply(None)
-        self._write()
-
-    def _apply(self, before: str | None) -> None:
-        """Note the facts that differ between the tree `before` and the present one."""
-        for path, old, new in self._differences(before, self._trials, layout.TRIALS, _FOLDERS_ABOVE_RECORDS):
-            old_facts = self._facts_at(path, old, is_old=True)
-            new_facts = self._facts_at(path, new, is_old=False)
-            for sign, facts in (("-", old_facts - new_facts), ("+", new_facts - old_facts)):
-                for fact in facts:
-                    self._new.setdefault(int(fact[:2], 16), []).append(f"{sign}{fact}\n")
-
-    def _differences(
-        self, before: str | None, after: str | None, path: str, folders: int
-    ) -> Iterator[tuple[str, str | None, str | None]]:
-        """The records that differ between two trees, each with its id before and after.
-
-        Trees of equal id are not read, so the cost is in proportion to what changed.
-        """
-        try:
-            changes = self._store.compare_trees(before, after, path)
-        except BadRecord as error:
-            if after is not None:
-                self._store.read_tree(after, path)
-            # So it is the old tree that cannot be read, and nothing but the index wants that.
-            raise Unusable from error
-        for name, old, new in changes:
-            one, two = _oid(old, is_folder=True), _oid(new, is_folder=True)
-            if folders > _FOLDERS_OF_CROWDED_DAYS and one != two:
-                yield from self._differences(one, two, f"{path}/{name}", folders - 1)
-            one, two = _oid(old, is_folder=False), _oid(new, is_folder=False)
-            if folders <= 0 and one != two:
-                yield f"{path}/{name}", one, two
-
-    def _facts_at(self, path: str, oid: str | None, *, is_old: bool) -> set[str]:
-        """The facts that the record at `path` tells: only its key if it cannot be read, none for a foreign file."""
-        _, experiment, day, *_, name = path.split("/")
-        key = name.removesuffix(layout.RECORD_SUFFIX)
-        if oid is None or key == name or not layout.KEY_PATTERN.fullmatch(key) or "\n" in path:
-            return set()
-        facts = {f"{key} {experiment}/{day}"}
-        try:
-            record = decode_trial(self._store.read_blob(oid, path, MAX_RECORD_BYTES), path)
-        except (BadRecord, FormatTooNew) as error:
-            if is_old:
-                # What it told when it could be read is not known any more.
-                raise Unusable from error
-            return facts
-        facts.add(f"{_identity(record)} {key}")
-        if layout.COMMIT_PATTERN.fullmatch(record.commit):
-            facts.add(f"{record.commit} {key}")
-        return facts
-
-    # --- files ------------------------------------------------------------------------------------
-
-    def _shard(self, number: int) -> bytes:
-        """The part of a shard that counts."""
-        if number not in self._read:
-            extent = self._state.extents[number]
-            data = b"" if extent.size_bytes == 0 else _read_bytes(self.folder / f"{number:02x}")[: extent.size_bytes]
-            if _Extent(len(data), zlib.crc32(data)) != extent:
-                raise Unusable
-            self._read[number] = data
-        return self._read[number]
-
-    def _read_state(self) -> _State:
-        data = _read_bytes(self.folder / "state")
-        if len(data) != _STATE.size + _STATE_CHECKSUM.size:
-            raise Unusable
-        body = data[: _STATE.size]
-        if _STATE_CHECKSUM.unpack(data[_STATE.size :]) != (zlib.crc32(body),):
-            raise Unusable
-        name, tree, *numbers = _STATE.unpack(body)
-        if name.rstrip(b"\0") != _STATE_NAME:
-            raise Unusable
-        extents = map(_Extent, numbers[:SHARDS], numbers[SHARDS:])
-        return _State(tree.decode(), list(extents))
-
-    def _write(self) -> None:
-        with _writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            extents = self._state.extents.copy()
-            for number, lines in self._new.items():
-                data = "".join(lines).encode("utf-8", "surrogateescape")
-                size_bytes, checksum = extents[number]
-                _write_bytes(self.folder / f"{number:02x}", data, size_bytes)
-                extents[number] = _Extent(size_bytes + len(data), zlib.crc32(data, checksum))
-            tree = self._trials or _NO_TREE
-            columns = zip(*extents, strict=True)
-            body = _STATE.pack(_STATE_NAME, tree.encode(), *(number for column in columns for number in column))
-            _write_bytes(self.folder / "state", body + _STATE_CHECKSUM.pack(zlib.crc32(body)), 0)
+    def _check_time(self) -> None:
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise TooLate("bringing the index of the journal up to date takes long")
 
 
-class _Extent(NamedTuple):
-    """The part of a shard that counts."""
-
-    size_bytes: int
-    checksum: int
+_of_parents: list[sqlite3.Connection | None] = []
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITESCHEMA", "SQLITE_FORMAT")
+_NETWORK = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "gfs", "vboxsf")
 
 
-class _State(NamedTuple):
-    """What the files are up to date with."""
-
-    tree: str
-    extents: list[_Extent]
+def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
+    return sqlite3.connect(name, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, uri=uri)
 
 
-class Unusable(Exception):
-    """The index on disk is missing, damaged or from a tree that is gone."""
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _identity(record: TrialRecord) -> str:
-    """A digest of what two trials must have in common to be iterations of each other."""
-    tracked = sorted((p.step, p.name, p.kind, p.text) for p in record.parameters if p.tracked)
-    data = msgpack.packb([record.experiment, tracked], unicode_errors="surrogatepass")
-    return hashlib.sha256(data).hexdigest()[:_IDENTITY_DIGITS]
+def _is_foreign(connection: sqlite3.Connection) -> bool:
+    """Whether a file holds something else than this version writes."""
+    found = tuple(connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    return found not in ((0, 0), (_APPLICATION, VERSION))
 
 
-def _oid(entry: Entry | None, *, is_folder: bool) -> str | None:
-    return entry.oid if entry is not None and entry.is_tree == is_folder else None
-
-
-def _read_bytes(path: Path) -> bytes:
+def _is_on_network(path: Path) -> bool:
+    """Whether a file is on a file system that other machines have as well: SQLite's faster mode does not work there."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        # A rebuild repairs it, or says what cannot be written.
-        raise Unusable from error
+        mounts = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:  # not Linux
+        return False
+    place = str(path.parent.resolve())
+    longest, kind = -1, ""
+    for line in mounts:
+        words, _, rest = line.partition(" - ")
+        point = words.split(" ")[4]
+        is_above = place == point or place.startswith(point.rstrip("/") + "/")
+        if is_above and len(point) >= longest:
+            longest, kind = len(point), rest.split(" ")[0]
+    return kind.startswith(_NETWORK)
 
 
-def _write_bytes(path: Path, data: bytes, at: int) -> None:
-    """Write `data` into the file, which is made if it is missing, from the byte `at` on."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
-    with os.fdopen(descriptor, "wb") as file:
-        file.seek(at)
-        file.write(data)
+# --- checking -------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def is_index_right(store: Store) -> bool:
+    """Whether the index is missing, or tells what the journal tells. Nothing is written.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    found, expected = _InMemory(store), _InMemory(store)
+    if not found.path.exists():
+        return True
     try:
-        yield
-    except OSError as error:
-        raise JournalError(
-            f"the index of trials cannot be written: {error}\n"
-            f"Make {folder} writable; it is derived, so deleting it is safe as well."
-        ) from error
+        return found.load() and all(found.rows(table) == expected.rows(table) for table in TABLES)
+    except sqlite3.DatabaseError:
+        return False
+
+
+class _InMemory(Index):
+    """The index made in memory alone."""
+
+    def load(self) -> bool:
+        """Begin with what is in the file; returns whether there is anything."""
+        self._connection = self._open_to_read()
+        return _has_tables(self._connection)
+
+    def rows(self, table: str) -> list[Any]:
+        """All rows of a table, in an order that says nothing."""
+        return sorted(self.ask(f"SELECT * FROM {table}"), key=repr)
+
+    def _open(self) -> sqlite3.Connection:
+        return _connect(":memory:")
+
+
+def remove_index(store: Store) -> None:
+    """Take the index away; the next question makes it anew.
+
+    Raises:
+        JournalError: it cannot be removed.
+    """
+    index = Index(store)
+    index.remove()
+    if index.path.exists():
+        raise JournalError(f"the index of the journal cannot be removed\nRemove {index.path}.")

@@ -2,19 +2,249 @@
 
 from __future__ import annotations
 
-from mitosis.journal.exchange import Exchange
-from mitosis.journal.trials import Trials
-from mitosis.journal.variants import Variants
+import contextlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from mitosis.errors.journal import BadRecord, JournalError
+from mitosis.errors.repository import UnreadableObject
+from mitosis.errors.values import Conflict, Redefinition
+from mitosis.git.maintenance import tidy_up
+from mitosis.git.repository import Identity, Repository
+from mitosis.journal import changes, history, layout, sharing, trials, variants
+from mitosis.journal.changes import Locked, Resolution
+from mitosis.journal.history import HistoryEntry, Uses
+from mitosis.journal.index import Index
+from mitosis.journal.locks import check_locks
+from mitosis.journal.sharing import Merged, Unmerged
+from mitosis.journal.standing import Remarks
+from mitosis.journal.store import Store
+from mitosis.journal.trials import Started
+from mitosis.records.trial import ParameterRecord, TrialRecord
+from mitosis.variants import LockOrigin, PresentMeaning, Variant, VariantLock, VariantName
+
+MOST_CONFLICTS = 20
+"""This many are described at once: more can be nobody's to read."""
 
 
-class Journal(Trials, Variants, Exchange):
+class Journal:
     """The record of all trials and variant locks of a repository, kept in its git history.
 
     Every change is one commit on `refs/mitosis/journal`, made under that ref's lock, so it is seen whole or not at all.
-    Reading takes no lock: each call reads the state that the ref points to when it begins.
-
-    What can be done with trials, with variants, and with the journals of others has a class of its own each.
+    Reading takes no lock: each call reads the state that the ref points to when it begins. What the methods do in
+    detail, and what they raise, is said at the functions of the same names in the modules of this package.
 
     Args:
         repository: where the journal is; linked worktrees of one repository share it.
     """
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+        self.store = Store(repository)
+        self.index = Index(self.store)
+
+    def tip(self) -> str | None:
+        """The journal's newest commit; None while there is no journal."""
+        return self.store.tip()
+
+    def _tidy_up(self) -> None:
+        with self.repository.sharing():
+            tidy_up(self.repository)
+
+    # --- trials -----------------------------------------------------------------------------------
+
+    def start(self, record: TrialRecord, variants: Sequence[Variant], environment: str, identity: Identity) -> Started:
+        """Record that a trial starts, and lock its variants, in one commit."""
+        return trials.start(self.store, self.index, record, variants, environment, identity)
+
+    def end(self, record: TrialRecord, identity: Identity) -> None:
+        """Record how a trial ended, and let the git note of its commit tell it."""
+        trials.end(self.store, self.index, record, identity)
+        self._tidy_up()
+
+    def forget(self, key: str, identity: Identity) -> TrialRecord:
+        """Take a trial out of the journal's listing by a new commit. The history keeps its record."""
+        return trials.forget(self.store, self.index, key, identity)
+
+    def read_trial(self, key: str) -> TrialRecord:
+        """The trial whose key begins with `key`."""
+        return trials.read_trial(self.store, self.index, key)
+
+    def iter_trials(
+        self, *, limit: int | None = None, experiment: str | None = None, problems: list[BadRecord] | None = None
+    ) -> Iterator[TrialRecord]:
+        """Trials by the time that they started, newest first. What cannot be read is appended to `problems`."""
+        yield from trials.iter_trials(self.index, limit, experiment, problems)
+
+    def running_trials(self) -> list[TrialRecord]:
+        """The trials that have no end in the journal."""
+        return trials.running_trials(self.index)
+
+    def read_environment(self, digest: str) -> str:
+        """The text of an environment."""
+        return trials.read_environment(self.store, digest)
+
+    # --- variants ---------------------------------------------------------------------------------
+
+    def check(self, variants: Sequence[Variant]) -> tuple[Variant, ...]:
+        """Check variants against the locks, without writing; returns those that `start` would lock.
+
+        Raises:
+            VariantRedefined, VariantConflict, VariantRetired: as for `start`.
+            JournalError: the journal cannot be read.
+        """
+        snapshot = self.store.snapshot()
+        locks = check_locks(self.store, None if snapshot is None else snapshot.tree, variants)
+        history.refuse_violated(self.store, self.index, locks)
+        return locks.missing
+
+    def lock(
+        self, variants: Sequence[Variant], commit: str, identity: Identity, *, accept_functions: bool = False
+    ) -> Locked:
+        """Lock variants without a trial, all or none of them."""
+        locked = changes.lock(self.store, self.index, variants, commit, identity, accept_functions=accept_functions)
+        self.index.refresh()
+        self._tidy_up()
+        return locked
+
+    def rename(self, old: VariantName, new: str, identity: Identity) -> Variant:
+        """Record another name for the value of a locked variant. The old name keeps its meaning."""
+        renamed = changes.rename(self.store, old, new, identity)
+        self.index.refresh()
+        return renamed
+
+    def retire(self, variant: VariantName, reason: str, identity: Identity) -> None:
+        """Let no trial use a locked variant any more. What it means stays recorded."""
+        changes.retire(self.store, variant, reason, identity)
+        self.index.refresh()
+
+    def unretire(self, variant: VariantName, identity: Identity) -> None:
+        """Let a retired variant be used again."""
+        changes.unretire(self.store, variant, identity)
+        self.index.refresh()
+
+    def resolve(
+        self, variant: VariantName, keep: str, identity: Identity, *, rename_others: Sequence[str] = ()
+    ) -> Resolution:
+        """Let one of several recorded meanings of a variant be the one that it is locked to."""
+        resolution = changes.resolve(self.store, variant, keep, rename_others, identity)
+        self.index.refresh()
+        return resolution
+
+    def conflicts(self, limit: int = MOST_CONFLICTS) -> tuple[Conflict, ...]:
+        """The variants that have several recorded meanings now, at most `limit` of them."""
+        return history.find_conflicts(self.store, self.index, limit)
+
+    def locks(self, *, problems: list[BadRecord] | None = None) -> list[VariantLock]:
+        """All recorded meanings of all variants, without their values. What does not belong there is a problem."""
+        return variants.read_locks(self.index, problems)
+
+    def iter_variants(self, *, problems: list[BadRecord] | None = None) -> Iterator[Variant]:
+        """All recorded meanings of all variants. What cannot be read is appended to `problems` and skipped."""
+        if problems is not None:
+            problems += trials.read_problems(self.index, layout.VARIANTS)
+        yield from variants.iter_values(self.store, self.index, None, problems)
+
+    def read_locks(
+        self, names: Collection[VariantLock], *, problems: list[BadRecord] | None = None
+    ) -> Iterator[tuple[VariantLock, Variant]]:
+        """Some recorded meanings with their values, one at a time. Those that are not recorded are left out."""
+        for variant in variants.iter_values(self.store, self.index, names, problems):
+            yield variant.lock, variant
+
+    def remarks(self, *, problems: list[BadRecord] | None = None) -> dict[VariantName, Remarks]:
+        """What is recorded of variants beside their values. What cannot be read is appended to `problems`."""
+        return variants.read_all_remarks(self.index, problems)
+
+    def uses(self) -> dict[VariantLock, Uses]:
+        """How often each meaning of each variant was used by tracked parameters."""
+        return history.read_uses(self.index)
+
+    def describe(
+        self, pairs: Iterable[tuple[Variant, Variant]], uses: Mapping[VariantLock, Uses]
+    ) -> Iterator[Redefinition]:
+        """How values differ from what their variants are locked to, in texts for people, one at a time."""
+        return history.describe(self.store, self.index, pairs, uses)
+
+    def present_meanings(self, parameters: Iterable[ParameterRecord]) -> dict[VariantLock, PresentMeaning]:
+        """What the variants that trials used mean now; those that are not tracked have no lock, and are left out."""
+        return variants.present_meanings(self.index, parameters)
+
+    def variant_origins(self) -> dict[VariantLock, LockOrigin]:
+        """Where each lock comes from."""
+        return history.read_origins(self.repository, self._checked_tip())
+
+    def variant_history(self, variant: VariantName) -> list[HistoryEntry]:
+        """The commits of the journal that are about a variant, newest first."""
+        return history.read_history(self.repository, self._checked_tip(), variant)
+
+    # --- other journals ---------------------------------------------------------------------------
+
+    def merge(self, commit: str, identity: Identity | None, source: str, notes: str | None = None) -> Merged:
+        """Unite another journal with this one: by a fast-forward if that will do, else by a merge commit."""
+        merged = sharing.merge(self.store, self.index, commit, identity, source, notes)
+        self._tidy_up()
+        return merged
+
+    def contains(self, commit: str, notes: str | None) -> bool:
+        """Whether a merge with another journal and its notes would change nothing."""
+        return sharing.contains(self.store, commit, notes)
+
+    def check_tip(self) -> None:
+        """Make sure that the newest state of this journal can be read, if there is one.
+
+        Raises:
+            FormatTooNew: a newer mitosis has written it.
+            JournalError: it is not a journal, or damaged.
+        """
+        self.store.snapshot()
+
+    def _checked_tip(self) -> str | None:
+        snapshot = self.store.snapshot()
+        return None if snapshot is None else snapshot.commit
+
+    def name_shortly(self) -> None:
+        """Let git understand the short name `refs/mitosis`, if there is a journal.
+
+        Raises:
+            JournalError: the ref cannot be written.
+        """
+        if self.tip() is not None:
+            self.store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
+
+    def read_tip(self, ref: str) -> str | None:
+        """The commit of a journal that another ref points to; None if there is no such ref.
+
+        Raises:
+            FormatTooNew: a newer mitosis has written it.
+            JournalError: it is not a journal, or damaged.
+        """
+        commit = self.store.read_ref(ref)
+        return None if commit is None else self.store.snapshot_of(commit, ref).commit
+
+    def read_commit(self, ref: str) -> str | None:
+        """The commit that a ref points to; None if there is no such ref, or it points to anything else."""
+        with contextlib.suppress(JournalError, UnreadableObject):
+            commit = self.store.read_ref(ref)
+            if commit is not None and self.repository.tree_of(commit) is not None:
+                return commit
+        return None
+
+    def missing_keys(self, other: str | None) -> set[str]:
+        """The keys of the trials that this journal has and the one at the commit `other` (None: an empty one) lacks."""
+        return sharing.missing_keys(self.store, other)
+
+    def unmerged(self) -> tuple[Unmerged, ...]:
+        """The remotes whose journal, as it was last fetched, holds what this one does not."""
+        return sharing.find_unmerged(self.store)
+
+    def select(self, keys: Sequence[str], onto: str | None, identity: Identity) -> str:
+        """Make a commit that adds some trials, with what they need, to another journal. No ref moves."""
+        return sharing.select(self.store, self.index, keys, onto, identity)
+
+    def adopt_pins(self, remote: str) -> int:
+        """Pin what the remote's pins keep, as a plain fetch brought them; returns how many are new here."""
+        return sharing.adopt_pins(self.store, remote)
+
+    def pins(self) -> dict[str, str]:
+        """The ref that pins each experiment commit."""
+        return sharing.read_pins(self.store)

@@ -57,6 +57,10 @@ DAY_PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 DIGEST_PATTERN = re.compile(r"[0-9a-f]{40}")
 COMMIT_PATTERN = re.compile(r"[0-9a-f]{40}")
 SHARD_PATTERN = re.compile(r"[0-9a-f]{2}")
+_RECORD_PATH = re.compile(
+    r"trials/(?P<experiment>[^/]+)/(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})/(?:[0-9a-f]{2}/)?"
+    r"(?P<key>[0-9a-f]{12})\.msgpack"
+)
 _ENVIRONMENT_PATTERN = re.compile(r"[0-9a-f]{6,64}")
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._+-]")
@@ -133,6 +137,23 @@ def record_paths(folder: str, key: str) -> tuple[str, str]:
         raise JournalError(f"{key!r} is not a trial key: a key has {KEY_DIGITS} hexadecimal digits")
     name = f"{key}{RECORD_SUFFIX}"
     return f"{folder}/{name}", f"{folder}/{key[:2]}/{name}"
+
+
+def parse_record_path(path: str) -> tuple[str, str, str] | None:
+    """Experiment, day and key of the trial whose record has this path; None if no record has it."""
+    match = _RECORD_PATH.fullmatch(path)
+    if match is None:
+        return None
+    return decode_name(match["experiment"]), match["day"], match["key"]
+
+
+def parse_variant_path(path: str) -> tuple[VariantName, str] | None:
+    """The variant that a value or remark at this path is about, and the digest in its name; None if there is none."""
+    _, *names, file = path.split("/")
+    digest = file.removesuffix(RECORD_SUFFIX)
+    if len(names) != 3 or digest == file or not DIGEST_PATTERN.fullmatch(digest):
+        return None
+    return VariantName(*map(decode_name, names)), digest
 
 
 def variant_folder(variant: VariantName) -> str:

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, JournalError, NamingError
 from mitosis.journal import layout
 from mitosis.journal.objects import Entry, ReadOnlyStore, object_oid
-from mitosis.journal.remarks import Remarks, latest_names, read_folder
+from mitosis.journal.standing import Remarks, latest_names, read_folder
 from mitosis.records.trial import ParameterRecord
-from mitosis.variants import MAX_NAME_BYTES, PresentMeaning, Variant, VariantLock, VariantName, is_too_long
+from mitosis.variants import MAX_NAME_BYTES, Variant, VariantLock, VariantName, is_too_long
 
 MAX_VALUE_BYTES = 64 * 2**20
 """A larger canonical value is neither locked nor read."""
 ACCEPT_FUNCTIONS = "If the variants still mean the same with these functions: mitosis lock --accept-functions"
 """What to do about `ChangedFunctions`."""
 _SHOWN_LETTERS = 60
-_FOLDERS_TO_VARIANT = 3
-"""Step, parameter and variant."""
-_MAX_ENTRIES = 1_000_000
-"""This many files and folders are looked at for conflicts: folders may hold each other many times over."""
 
 
 def used_lock(parameter: ParameterRecord) -> VariantLock | None:
@@ -184,96 +179,18 @@ def read_meanings(store: ReadOnlyStore, folder: str, path: str, variant: Variant
             yield Variant(variant, digest, value)
 
 
-def read_present_meaning(
-    store: ReadOnlyStore, tree: str, use: VariantLock, remarks: Mapping[VariantName, Remarks]
-) -> PresentMeaning:
-    """What has become of the value that a variant had for a trial.
+def read_lock(store: ReadOnlyStore, lock: VariantLock, oid: str) -> Variant:
+    """A meaning with its value.
 
     Args:
         store: the repository's objects.
-        tree: of the journal.
-        use: what the trial used.
-        remarks: the renamings and retirements of all variants, by step, parameter and variant.
+        lock: which.
+        oid: of its file.
 
     Raises:
-        BadRecord: a folder of variants cannot be read.
+        BadRecord: the value cannot be read.
     """
-    folder, name = layout.variant_folder(use.name).rsplit("/", 1)
-    entry = store.find(tree, folder)
-    variants = {} if entry is None or not entry.is_tree else store.read_tree(entry.oid, folder)
-    digests = _digests_in(store, variants.get(name), f"{folder}/{name}")
-    others: list[str] = []
-    if use.digest not in digests:
-        others = [
-            layout.decode_name(other)
-            for other, below in variants.items()
-            if other != name and use.digest in _digests_in(store, below, f"{folder}/{other}")
-        ]
-    new_names: list[str] = []
-    for new in latest_names(remarks, use.name) if not others else ():
-        file = layout.encode_name(new)
-        if use.digest in _digests_in(store, variants.get(file), f"{folder}/{file}"):
-            new_names.append(new)
-    reasons = tuple(remarks.get(use.name, Remarks()).reasons)
-    return PresentMeaning(
-        use.digest in digests, len(digests), tuple(others), tuple(new_names), is_retired=bool(reasons), reasons=reasons
-    )
-
-
-def _digests_in(store: ReadOnlyStore, folder: Entry | None, path: str) -> set[str]:
-    if folder is None or not folder.is_tree:
-        return set()
-    return {digest for name in store.read_tree(folder.oid, path) if (digest := digest_of_file(name)) is not None}
-
-
-class ConflictFolder(NamedTuple):
-    """The folder of a variant that has several meanings, whose values are not read yet."""
-
-    variant: VariantName
-    path: str
-    oid: str
-
-
-def iter_conflicts(store: ReadOnlyStore, tree: str) -> Iterator[ConflictFolder]:
-    """The variants of a journal's tree that have several meanings. What cannot be read is left out."""
-    for path, folder in _variant_folders(store, tree, layout.VARIANTS, _FOLDERS_TO_VARIANT, [_MAX_ENTRIES]):
-        variant = VariantName(*map(layout.decode_name, path.split("/")[1:]))
-        try:
-            digests = _digests_in(store, Entry(True, folder), path)
-        except BadRecord:
-            continue
-        if len(digests) > 1:
-            yield ConflictFolder(variant, path, folder)
-
-
-def _variant_folders(
-    store: ReadOnlyStore, tree: str, path: str, depth: int, entries_left: list[int]
-) -> Iterator[tuple[str, str]]:
-    """Path and id of the folder of each variant.
-
-    Args:
-        store: the repository's objects.
-        tree: id of the tree at `path`, of the whole journal at first.
-        path: where to begin.
-        depth: how many levels of folders are below `path`.
-        entries_left: how many more files and folders to look at; it is counted down.
-    """
-    entry = store.find(tree, path) if path == layout.VARIANTS else Entry(True, tree)
-    if entry is None or not entry.is_tree:
-        return
-    if depth == 0:
-        yield path, entry.oid
-        return
-    try:
-        entries = store.read_tree(entry.oid, path)
-    except BadRecord:
-        return
-    entries_left[0] -= len(entries) + 1
-    for name, below in entries.items():
-        if entries_left[0] <= 0:
-            return
-        if below.is_tree:
-            yield from _variant_folders(store, below.oid, f"{path}/{name}", depth - 1, entries_left)
+    return Variant(*lock, store.read_blob(oid, layout.variant_path(*lock), MAX_VALUE_BYTES))
 
 
 def is_whole(locked: Variant) -> bool:

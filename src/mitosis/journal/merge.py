@@ -17,7 +17,7 @@ both stay, and the variant is in conflict as before.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
 from mitosis.errors.repository import GitError
@@ -32,9 +32,6 @@ _VARIANT_FOLDER_DEPTH = 4
 _RECORD_DEPTHS = (4, 5)
 _BASE_DEPTH_LIMIT = 10
 _FORMAT_LIMIT_BYTES = 100
-_DEPTH_LIMIT = 20
-MOST_CHANGES = 5_000_000
-"""No journal grows by this many files and folders at once."""
 
 _Entries = dict[bytes, RawEntry]
 
@@ -145,50 +142,6 @@ class _Merge:
 
 def _is_of_variants(path: tuple[bytes, ...]) -> bool:
     return path[0] == layout.VARIANTS.encode()
-
-
-def iter_changes(
-    store: Store, before: str | None, after: str | None, where: str = "", *, limit: int = MOST_CHANGES
-) -> Iterator[tuple[str, str | None, str | None]]:
-    """The files that differ between two trees (None: an empty one): path, id before, id after.
-
-    Args:
-        store: the repository's objects.
-        before: id of a tree.
-        after: id of another.
-        where: their path.
-        limit: at most this many differing entries are looked at. Folders may hold each other many times over, so a few
-            small ones can make a tree that has no end.
-
-    Raises:
-        BadRecord: a tree cannot be read, is nested more deeply than a journal can be, or differs in too much.
-    """
-    yield from _Changes(store, limit).between(before, after, where, 0)
-
-
-class _Changes:
-    def __init__(self, store: Store, limit: int) -> None:
-        self._store = store
-        self._limit = self._left = limit
-
-    def between(
-        self, before: str | None, after: str | None, where: str, depth: int
-    ) -> Iterator[tuple[str, str | None, str | None]]:
-        if depth > _DEPTH_LIMIT:
-            raise BadRecord(where, f"it is nested more than {_DEPTH_LIMIT} folders deep")
-        for name, old, new in self._store.compare_trees(before, after, where):
-            self._left -= 1
-            if self._left < 0:
-                raise BadRecord(where or "the journal", f"it differs in more than {self._limit} files and folders")
-            path = f"{where}/{name}" if where else name
-            old_tree = old.oid if old is not None and old.is_tree else None
-            new_tree = new.oid if new is not None and new.is_tree else None
-            if old_tree is not None or new_tree is not None:
-                yield from self.between(old_tree, new_tree, path, depth + 1)
-            old_file = old.oid if old is not None and not old.is_tree else None
-            new_file = new.oid if new is not None and not new.is_tree else None
-            if old_file is not None or new_file is not None:
-                yield path, old_file, new_file
 
 
 def refuse_unsafe_name(path: str, source: str) -> None:

@@ -1,12 +1,18 @@
-"""The texts that people read with plain git: commit messages of the journal, and lines of notes."""
+"""The texts that people read with plain git: commit messages of the journal, lines of notes, and blobs as text."""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.git.program import without_password
 from mitosis.journal.layout import SHORT_KEY_DIGITS
+from mitosis.journal.standing import parse_remark
+from mitosis.records.codec import decode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.records.view import View
 from mitosis.text import exact_value, one_line
@@ -20,6 +26,8 @@ _SUMMARY_PARAMETERS_LIMIT = 200
 _TRAILER_LIMIT = 500
 _FAILURE_LIMIT = 200
 _METRICS_LIMIT = 100
+_TEXT_LIMIT = 10_000
+_PLAIN_LIMIT = 100
 
 
 def started_message(record: TrialRecord, locked: Collection[VariantLock]) -> str:
@@ -200,3 +208,80 @@ def _end_trailers(view: View) -> list[tuple[str, str]]:
 def _message(summary: str, trailers: Iterable[tuple[str, str]]) -> str:
     lines = [f"{name}: {one_line(value, _TRAILER_LIMIT)}" for name, value in trailers]
     return "\n".join([summary, "", *lines, ""])
+
+
+# --- blobs ------------------------------------------------------------------------------------------
+
+
+def render_blob(path: str, data: bytes) -> str:
+    """A blob of the journal as text that a person can read and git can compare line by line.
+
+    Args:
+        path: where the blob is in the journal, or just its file name: git gives a textconv no more.
+        data: its bytes.
+
+    Returns:
+        Lines that each end in a line break. Bytes that cannot be read give a line that says why: a history must stay
+        readable whatever is in it.
+    """
+    if not path.endswith(".msgpack"):
+        return "".join(f"{one_line(line, _TEXT_LIMIT)}\n" for line in data.decode("utf-8", "replace").splitlines())
+    try:
+        record = decode_trial(data, path)
+    except FormatTooNew as error:
+        return _unreadable(error)
+    except BadRecord as error:
+        return _render_value(path, data, error)
+    return "".join(f"{line}\n" for line in _lines(record, ""))
+
+
+def _render_value(path: str, data: bytes, reason: BadRecord) -> str:
+    from mitosis.canonical.full_text import render_value
+
+    remark = parse_remark(data)
+    if remark is not None:
+        return "".join(f"{line}\n" for line in _lines(remark, ""))
+    try:
+        text = render_value(data)
+    except MitosisError as error:
+        return _unreadable(reason if "/" in path and path.startswith("trials/") else error)
+    return text if text.endswith("\n") else f"{text}\n"
+
+
+def _unreadable(error: MitosisError) -> str:
+    return f"# {one_line(str(error), _TEXT_LIMIT)}\n"
+
+
+def _lines(value: Any, indent: str) -> Iterator[str]:
+    """A record, mapping or list in the manner of YAML, one leaf a line."""
+    for name, item in _items(value):
+        head = f"{indent}{name}"
+        if _items(item):
+            yield head.rstrip()
+            yield from _lines(item, indent + "  ")
+        else:
+            yield f"{head} {_leaf(item)}"
+
+
+def _items(value: Any) -> list[tuple[str, Any]]:
+    """What a value holds, by the text that stands before each; empty for a leaf."""
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return [(f"{name}:", getattr(value, name)) for name in names if getattr(value, name) not in _UNSAID]
+    if isinstance(value, dict):
+        return [(f"{one_line(str(name), _PLAIN_LIMIT)}:", item) for name, item in sorted(value.items())]
+    if isinstance(value, list | tuple):
+        return [("-", item) for item in value]
+    return []
+
+
+_UNSAID: tuple[Any, ...] = (None, (), {}, "")
+"""Values of optional fields that say nothing."""
+
+
+def _leaf(value: Any) -> str:
+    if isinstance(value, str):
+        return one_line(value, _TEXT_LIMIT)
+    if isinstance(value, bytes):
+        return value.hex()
+    return one_line(repr(value), _TEXT_LIMIT)

@@ -7,13 +7,14 @@ The note of a commit holds the newest 50 of its ended trials, newest first, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mitosis.errors.journal import BadRecord
+from mitosis.errors.journal import BadRecord, JournalError
+from mitosis.errors.repository import ObjectMissing, UnreadableObject
 from mitosis.git.repository import Identity
-from mitosis.journal.layout import NOTES_REF, SHORT_KEY_DIGITS
+from mitosis.journal.layout import COMMIT_PATTERN, NOTES_REF, SHARD_PATTERN, SHORT_KEY_DIGITS
 from mitosis.journal.merge import merge_bases
 from mitosis.journal.messages import note_line
 from mitosis.journal.objects import EMPTY_TREE
@@ -21,7 +22,9 @@ from mitosis.journal.store import Store
 from mitosis.records.trial import TrialRecord
 
 LINES_LIMIT = 50
+_FANOUT_LIMIT = 19
 _NOTE_LIMIT_BYTES = 2**20
+_REBUILT_MESSAGE = "Notes rebuilt from the journal\n"
 _MERGE_MESSAGE = "Notes after a merge of the journal\n"
 _LINE = re.compile(rf"[0-9a-f]{{{SHORT_KEY_DIGITS}}}  .+")
 _REST = re.compile(r"\.\.\. and ([1-9][0-9]{0,8}) more")
@@ -259,4 +262,134 @@ def _read_note(store: Store, paths: dict[str, str]) -> Note | None:
     try:
         return parse_note(store.read_blob(oid, f"{NOTES_REF}:{path}", _NOTE_LIMIT_BYTES).decode())
     except (BadRecord, UnicodeDecodeError):
+        return None
+
+
+# --- checking and mending -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PresentNote:
+    """The note of one commit as it is."""
+
+    paths: tuple[str, ...]
+    """Where in the tree of the notes it is; git reads several as one."""
+    text: str | None
+    """None if it cannot be read, or there are several."""
+    is_missing: bool = False
+    """Whether it cannot be read since the repository does not have it."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether mitosis wrote it."""
+        return self.text is not None and parse_note(self.text) is not None
+
+
+def read_notes(store: Store) -> dict[str, PresentNote]:
+    """The note of each commit that has one.
+
+    Raises:
+        JournalError: the notes cannot be read.
+    """
+    tip = store.read_ref(NOTES_REF)
+    if tip is None:
+        return {}
+    blobs: dict[str, list[tuple[str, str]]] = {}
+    waiting = [("", "", store.read_commit_tree(tip, NOTES_REF))]
+    while waiting:
+        folder, digits, tree = waiting.pop()
+        for name, entry in store.read_tree(tree, f"{NOTES_REF}:{folder}").items():
+            path = folder + name
+            if entry.is_tree:
+                if SHARD_PATTERN.fullmatch(name) and path.count("/") < _FANOUT_LIMIT:
+                    waiting.append((f"{path}/", digits + name, entry.oid))
+            elif COMMIT_PATTERN.fullmatch(digits + name):
+                blobs.setdefault(digits + name, []).append((path, entry.oid))
+    return {commit: _present_note(store, found) for commit, found in blobs.items()}
+
+
+def _present_note(store: Store, found: list[tuple[str, str]]) -> PresentNote:
+    paths = tuple(path for path, _ in found)
+    if len(found) > 1:
+        return PresentNote(paths, None)
+    try:
+        data = store.read_blob(found[0][1], f"{NOTES_REF}:{paths[0]}", _NOTE_LIMIT_BYTES)
+    except BadRecord as error:
+        return PresentNote(paths, None, isinstance(error.__cause__, ObjectMissing))
+    return PresentNote(paths, data.decode("utf-8", "replace"))
+
+
+def rebuild_notes(
+    store: Store,
+    commits: Collection[str],
+    all_commits: Collection[str],
+    identity: Identity,
+    read_trials: TrialReader,
+) -> int:
+    """Rebuild notes from the journal.
+
+    Args:
+        store: of the journal.
+        commits: whose notes.
+        all_commits: those to make when the notes as a whole cannot be read, and are started again.
+        identity: who writes them.
+        read_trials: reads trials of the journal.
+
+    Returns:
+        How many notes were made or removed.
+
+    Raises:
+        JournalError: the journal cannot be read, or the notes not be written.
+    """
+    with store.locked(NOTES_REF, is_derived=True) as ref:
+        try:
+            tip = ref.read()
+            root = None if tip is None else store.read_commit_tree(tip, NOTES_REF)
+            places = {commit: {} if root is None else find_notes(store, root, commit) for commit in commits}
+        except JournalError:
+            _set_damaged_aside(store)
+            (store.repository.common_dir / NOTES_REF).unlink(missing_ok=True)
+            tip = root = None
+            places = {commit: {} for commit in all_commits}
+        changes: dict[str, str | None] = {}
+        for commit, paths in places.items():
+            note = note_of(read_trials(commit))
+            changes |= dict.fromkeys(paths)
+            if note.lines:
+                path = min(paths, key=len, default=None) or new_note_path(store, root, commit)
+                changes[path] = store.write_blob(note.to_text().encode())
+        tree = store.edit_tree(root, changes)
+        if changes:
+            commit = store.write_commit(tree, [] if tip is None else [tip], _REBUILT_MESSAGE, identity)
+            ref.set_target(commit, _REBUILT_MESSAGE.strip(), identity)
+    return len(places)
+
+
+def _set_damaged_aside(store: Store) -> None:
+    """Move files of damaged objects of the notes out of the way.
+
+    libgit2 writes no object whose file is there already, whatever is in it.
+    """
+    repository = store.repository
+    waiting = [tip] if (tip := _unchecked_tip(store)) is not None else []
+    while waiting:
+        oid = waiting.pop()
+        try:
+            found = repository.read_object(oid, _NOTE_LIMIT_BYTES)
+            if found.kind == "commit":
+                waiting.append(found.data[5:45].decode("ascii", "replace"))
+            elif found.kind == "tree":
+                waiting += [raw.hex() for _, _, raw in repository.read_entries(oid)]
+        except ObjectMissing:
+            continue
+        except UnreadableObject:
+            loose = repository.common_dir / "objects" / oid[:2] / oid[2:]
+            if loose.is_file():
+                loose.replace(repository.common_dir / "mitosis" / f"damaged-{oid}")
+
+
+def _unchecked_tip(store: Store) -> str | None:
+    try:
+        return store.read_ref(NOTES_REF)
+    except JournalError:
         return None

@@ -1,16 +1,14 @@
-"""Reading git objects and refs for the journal, through libgit2. Nothing here writes.
+"""Reading git objects and refs for the journal, and walking its trees. Nothing here writes.
 
-Plain values come back, and libgit2's errors are translated. Whatever another process writes or packs meanwhile is seen:
-refs are read again each time, and libgit2 looks for new packs when it misses an object.
+Plain values come back, and libgit2's errors are translated. Refs are read anew each time.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.errors.repository import UnreadableObject
@@ -114,19 +112,6 @@ class ReadOnlyStore:
         """
         return {_name_text(name): _entry(mode, raw) for name, mode, raw in self._read_entries(oid, where)}
 
-    def read_tree_like(self, oid: str, where: str, prefix: str) -> dict[str, Entry]:
-        """The entries of a tree whose names begin with `prefix`, and the folders whose names `prefix` begins with.
-
-        Raises:
-            BadRecord: it is missing, damaged, or no tree.
-        """
-        start = raw_name(prefix)
-        return {
-            _name_text(name): _entry(mode, raw)
-            for name, mode, raw in self._read_entries(oid, where)
-            if name.startswith(start) or (mode == TREE_MODE and start.startswith(name))
-        }
-
     def count_files(self, oid: str, where: str) -> int:
         """How many entries of a tree are not folders.
 
@@ -175,13 +160,18 @@ class ReadOnlyStore:
             oids: their ids.
             limit_bytes: of a larger one nothing is read.
         """
-        if self._is_partial:
+        if self.repository.may_be_partial():
+            # git would fetch what is missing.
             return itertools.repeat(None, len(oids))
         return read_blobs(oids, limit_bytes, cwd=self.repository.root)
 
-    @functools.cached_property
-    def _is_partial(self) -> bool:
-        return self.repository.is_partial()
+    def can_read(self, oid: str) -> bool:
+        """Whether there is an object of that id that can be read."""
+        try:
+            self.repository.read_object(oid, _TREE_LIMIT_BYTES)
+        except UnreadableObject:
+            return False
+        return True
 
     def find(self, tree: str, path: str) -> Entry | None:
         """The entry at a path below a tree; None if there is none.
@@ -241,3 +231,114 @@ def object_oid(kind: bytes, data: bytes) -> str:
 
 EMPTY_TREE = object_oid(b"tree", b"")
 """The id of a tree without entries."""
+
+
+# --- walking --------------------------------------------------------------------------------------
+
+MOST_ENTRIES = 5_000_000
+"""No journal has so many files and folders, or grows by so many at once. Folders may hold each other many times over,
+so a few small ones can make a tree that has no end."""
+_DEPTH_LIMIT = 20
+
+Change = tuple[str, str | None, str | None]
+"""The path of a file, and its id before and after."""
+
+
+class UnreadableBefore(BadRecord):
+    """Of two trees that are compared, the one before cannot be read."""
+
+
+class Tell(Protocol):
+    """Is told what of a tree cannot be read."""
+
+    def __call__(self, problem: BadRecord, oid: str | None = None) -> None:
+        """Take note of a problem, and of the id of the folder that could not be read, if it is that."""
+
+
+def iter_changes(
+    store: ReadOnlyStore,
+    before: str | None,
+    after: str | None,
+    where: str = "",
+    *,
+    limit: int = MOST_ENTRIES,
+    tell: Tell | None = None,
+    once_each: bool = False,
+) -> Iterator[Change]:
+    """The files that differ between two trees (None: an empty one); all files of one, if there is no other.
+
+    Folders that are the same are not read, so the cost is in proportion to what changed.
+
+    Args:
+        store: the repository's objects.
+        before: id of a tree.
+        after: id of another.
+        where: their path.
+        limit: at most this many entries that differ are looked at.
+        tell: is told what cannot be read of the tree after, and of more than `limit` entries; None to raise that.
+        once_each: whether no two folders can be the same, so that the second is a problem, and not looked into.
+
+    Raises:
+        UnreadableBefore: the tree before cannot be read.
+        BadRecord: without `tell`, the one after cannot be, is nested more deeply than a journal can be, or differs in
+            too much.
+    """
+    yield from _Walk(store, limit, tell or _refuse, once_each).between(before, after, where, 0)
+
+
+def _refuse(problem: BadRecord, oid: str | None = None) -> None:
+    raise problem
+
+
+class _Walk:
+    def __init__(self, store: ReadOnlyStore, limit: int, tell: Tell, once_each: bool) -> None:
+        self._store = store
+        self._limit = self._left = limit
+        self._tell = tell
+        self._once_each = once_each
+        self._met: dict[str, str] = {}
+
+    def between(self, before: str | None, after: str | None, where: str, depth: int) -> Iterator[Change]:
+        if depth > _DEPTH_LIMIT:
+            self._tell(BadRecord(where, f"it is nested more than {_DEPTH_LIMIT} folders deep"))
+            return
+        for name, old, new in self._entries(before, after, where):
+            self._left -= 1
+            if self._left < 0:
+                if self._left == -1:
+                    what = f"there are more than {self._limit:,} files and folders; no more are read"
+                    self._tell(BadRecord(where or "the journal", what))
+                return
+            path = f"{where}/{name}" if where else name
+            old_folder, new_folder = _oid_of(old, is_tree=True), _oid_of(new, is_tree=True)
+            if (old_folder is not None or new_folder is not None) and not self._is_repeated(new_folder, path):
+                yield from self.between(old_folder, new_folder, path, depth + 1)
+            old_file, new_file = _oid_of(old, is_tree=False), _oid_of(new, is_tree=False)
+            if old_file is not None or new_file is not None:
+                yield path, old_file, new_file
+
+    def _entries(
+        self, before: str | None, after: str | None, where: str
+    ) -> list[tuple[str, Entry | None, Entry | None]]:
+        try:
+            return self._store.compare_trees(before, after, where)
+        except BadRecord as error:
+            if before is not None:
+                try:
+                    self._store.read_tree(before, where)
+                except BadRecord:
+                    raise UnreadableBefore(where, error.reason) from error
+            self._tell(BadRecord(error.where, error.reason), after)
+            return [] if before is None else self._store.compare_trees(before, None, where)
+
+    def _is_repeated(self, folder: str | None, path: str) -> bool:
+        if folder is None or not self._once_each:
+            return False
+        first = self._met.setdefault(folder, path)
+        if first != path:
+            self._tell(BadRecord(path, f"it is the same folder as {first}"))
+        return first != path
+
+
+def _oid_of(entry: Entry | None, *, is_tree: bool) -> str | None:
+    return entry.oid if entry is not None and entry.is_tree == is_tree else None

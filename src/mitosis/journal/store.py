@@ -1,4 +1,4 @@
-"""Writing git objects and refs for the journal, through libgit2.
+"""The journal in the repository: its states, writing objects and refs, and the one way to add to it.
 
 Writing happens inside `Store.locked`, which holds the lock of one ref. A ref moves only after everything that it will
 lead to is on the disk, unless `mitosis.fsync` in git's configuration is false.
@@ -11,24 +11,35 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mitosis.errors.journal import JournalError
+from mitosis.errors.journal import FormatTooNew, JournalError
 from mitosis.errors.repository import UnreadableObject
 from mitosis.git.repository import Identity, Repository
+from mitosis.journal import layout
 from mitosis.journal.locking import RefLock, remove_stale_lock
 from mitosis.journal.objects import BLOB_MODE, EMPTY_TREE, TREE_MODE, RawEntry, ReadOnlyStore, object_oid, raw_name
-from mitosis.journal.permissions import shared_bits, unmasked
 
 if TYPE_CHECKING:
     import pygit2
 
 _T = TypeVar("_T")
 
+_FORMAT_TEXT = f"{layout.FORMAT}\n".encode()
+_FORMAT_OID = object_oid(b"blob", _FORMAT_TEXT)
+_FORMAT_LIMIT_BYTES = 100
 _WRITE_ATTEMPTS = 20
 _NO_COMMIT = "0" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One state of a journal."""
+
+    commit: str
+    tree: str
 
 
 class Store(ReadOnlyStore):
@@ -53,7 +64,7 @@ class Store(ReadOnlyStore):
         """
         is_durable = self._is_durable and not is_derived
         lock = RefLock(self.repository, ref, durable=is_durable)
-        with self.sharing():
+        with self.repository.sharing():
             lock.acquire(timeout_s)
             try:
                 first = len(self._written)
@@ -99,10 +110,6 @@ class Store(ReadOnlyStore):
                 file.write(locked.entry)
         except OSError as error:
             raise JournalError(f"the log of the ref {locked.name} cannot be written: {error}") from error
-
-    def sharing(self) -> AbstractContextManager[None]:
-        """Let new files be as `core.sharedRepository` asks; libgit2 itself heeds it only when it makes a repository."""
-        return unmasked(shared_bits(self.objects.config))
 
     def write_blob(self, data: bytes) -> str:
         """Write a blob and return its id.
@@ -222,7 +229,7 @@ class Store(ReadOnlyStore):
         is left for the next time.
         """
         if name in self.objects.references:
-            with self.sharing():
+            with self.repository.sharing():
                 remove_stale_lock(self.repository, name)
             return
         with contextlib.suppress(JournalError):
@@ -230,7 +237,7 @@ class Store(ReadOnlyStore):
 
     def _create_ref(self, name: str, content: str, timeout_s: float | None = None) -> None:
         lock = RefLock(self.repository, name, durable=self._is_durable)
-        with self.sharing():
+        with self.repository.sharing():
             lock.acquire(timeout_s)
             try:
                 # Somebody else may have made it since.
@@ -245,7 +252,7 @@ class Store(ReadOnlyStore):
         Raises:
             JournalError: it cannot be written.
         """
-        who = signature(identity)
+        who = identity.signature()
         commit = str(
             _written(
                 lambda: self.objects.create_commit(None, who, who, message, tree, list(parents)),
@@ -254,6 +261,70 @@ class Store(ReadOnlyStore):
         )
         self._written.append(commit)
         return commit
+
+    # --- states of the journal --------------------------------------------------------------------
+
+    def tip(self) -> str | None:
+        """The journal's newest commit, unchecked; None while there is no journal.
+
+        Raises:
+            JournalError: the ref is symbolic, or its file is damaged.
+        """
+        with _naming_remedy(layout.JOURNAL_REF):
+            return self.read_ref(layout.JOURNAL_REF)
+
+    def snapshot(self) -> Snapshot | None:
+        """The present state of the journal; None while there is none.
+
+        Raises:
+            FormatTooNew: a newer mitosis has written it.
+            JournalError: it is not a journal, or damaged.
+        """
+        commit = self.tip()
+        return None if commit is None else self.snapshot_of(commit, layout.JOURNAL_REF)
+
+    def snapshot_of(self, commit: str, what: str) -> Snapshot:
+        """The state of the journal at a commit.
+
+        Args:
+            commit: full id.
+            what: the ref that points to it, to name in errors.
+
+        Raises:
+            FormatTooNew: a newer mitosis has written it.
+            JournalError: it is not a journal, or damaged.
+        """
+        with _naming_remedy(what):
+            tree = self.read_commit_tree(commit, what)
+            entry = self.read_tree(tree, "").get(layout.FORMAT_FILE)
+            if entry is None or entry.is_tree:
+                raise JournalError(f"{what} points to {commit}, which is not a journal: it does not say its format")
+            if entry.oid != _FORMAT_OID:
+                _refuse_format(what, self.read_blob(entry.oid, layout.FORMAT_FILE, _FORMAT_LIMIT_BYTES))
+        return Snapshot(commit, tree)
+
+    def edited_tree(self, before: Snapshot | None, changes: Mapping[str, bytes | None]) -> str:
+        """Write the tree that differs from a state by these files (None: without them)."""
+        blobs = {path: None if data is None else self.write_blob(data) for path, data in changes.items()}
+        if before is None:
+            blobs[layout.FORMAT_FILE] = self.write_blob(_FORMAT_TEXT)
+        return self.edit_tree(None if before is None else before.tree, blobs)
+
+    def append(
+        self,
+        ref: LockedRef,
+        before: Snapshot | None,
+        changes: Mapping[str, bytes | None],
+        message: str,
+        identity: Identity,
+    ) -> None:
+        """Add a commit that changes these files (None: removes them) to the journal, whose lock is held.
+
+        This is the only way to add to it, but for a merge.
+        """
+        tree = self.edited_tree(before, changes)
+        commit = self.write_commit(tree, [] if before is None else [before.commit], message, identity)
+        ref.set_target(commit, message.split("\n", 1)[0], identity)
 
 
 class LockedRef:
@@ -285,18 +356,6 @@ class LockedRef:
         self.entry = f"{self.read() or _NO_COMMIT} {commit} {identity} {when}\t{message.strip()}\n"
 
 
-def signature(identity: Identity) -> pygit2.Signature:
-    """The identity as libgit2 wants it."""
-    import pygit2
-
-    return pygit2.Signature(_utf8(identity.name), _utf8(identity.email), identity.time_s, identity.offset_minutes)
-
-
-def _utf8(text: str) -> str:
-    """The text with bytes that were no UTF-8 replaced: a commit says of itself that it is UTF-8."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
 def _written(write: Callable[[], _T], what: str) -> _T:
     """Do `write`, again if need be.
 
@@ -314,10 +373,28 @@ def _written(write: Callable[[], _T], what: str) -> _T:
         except pygit2.AlreadyExistsError:
             raise
         except (pygit2.GitError, ValueError, OSError) as error:
-            if attempt == _WRITE_ATTEMPTS or not _is_folder_gone(error):
+            if attempt == _WRITE_ATTEMPTS or "No such file or directory" not in str(error):
                 raise JournalError(f"{what} cannot be written: {error}") from error
     raise AssertionError("the attempts are counted")
 
 
-def _is_folder_gone(error: Exception) -> bool:
-    return "No such file or directory" in str(error)
+@contextlib.contextmanager
+def _naming_remedy(what: str) -> Iterator[None]:
+    """Let errors about this repository's own journal say what to do next."""
+    try:
+        yield
+    except FormatTooNew:
+        raise
+    except JournalError as error:
+        if what != layout.JOURNAL_REF:
+            raise
+        reason = str(error).partition("\n")[0]
+        raise JournalError(f"{reason}\n`mitosis verify` shows the command that repairs it.") from error
+
+
+def _refuse_format(what: str, text: bytes) -> None:
+    digits = text.strip()
+    if not digits.isdigit():
+        raise JournalError(f"the format of {what} is {text!r}, where a number should be")
+    if int(digits) > layout.FORMAT:
+        raise FormatTooNew("the journal" if what == layout.JOURNAL_REF else what, int(digits), layout.FORMAT)

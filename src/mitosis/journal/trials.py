@@ -5,28 +5,43 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from mitosis.errors.journal import AmbiguousKey, BadRecord, JournalError, NoteNotWritten, TrialNotFound
+from mitosis.errors.journal import (
+    AmbiguousKey,
+    BadRecord,
+    FormatTooNew,
+    JournalError,
+    NoteNotWritten,
+    NotesNotUpdated,
+    TrialNotFound,
+    TrialStillRuns,
+)
 from mitosis.git.repository import Identity
-from mitosis.journal import editing, layout, meanings
+from mitosis.journal import layout
+from mitosis.journal.changes import lock_files
+from mitosis.journal.history import refuse_violated
+from mitosis.journal.index import Index
+from mitosis.journal.index_writer import alike, plain_text
 from mitosis.journal.locks import ChangedFunctions, RenamedVariant, check_locks
-from mitosis.journal.messages import ended_message, started_message
-from mitosis.journal.naming import lock_files
-from mitosis.journal.notes import add_to_note
-from mitosis.journal.part import JournalPart
-from mitosis.journal.reading import File
-from mitosis.journal.upkeep import keep_up
-from mitosis.records.codec import encode_trial
-from mitosis.records.trial import TrialRecord
+from mitosis.journal.messages import ended_message, forgotten_message, started_message
+from mitosis.journal.notes import TrialChange, add_to_note, merge_notes
+from mitosis.journal.store import Snapshot, Store
+from mitosis.process import is_alive
+from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, encode_trial
+from mitosis.records.trial import MainResult, TrialRecord
 from mitosis.variants import Variant
 
 _ENVIRONMENT_LIMIT_BYTES = 16 * 2**20
 _KEY_PREFIX = re.compile(rf"[0-9a-f]{{1,{layout.KEY_DIGITS}}}")
+_READ_AT_ONCE = 1_000
+_AFTER_ALL = "\U0010ffff"
+_NEWEST_FIRST = "ORDER BY moment DESC, key DESC, path DESC"
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What `Journal.start` recorded."""
+    """What `start` recorded."""
 
     record: TrialRecord
     """The record as it is in the journal, with its iteration."""
@@ -37,170 +52,297 @@ class Started:
     """Variants that have newer names."""
 
 
-class Trials(JournalPart):
-    """What a journal can do with trials; see `Journal`."""
+def start(
+    store: Store,
+    index: Index,
+    record: TrialRecord,
+    variants: Sequence[Variant],
+    environment: str,
+    identity: Identity,
+) -> Started:
+    """Record that a trial starts, and lock its variants, in one commit.
 
-    def start(self, record: TrialRecord, variants: Sequence[Variant], environment: str, identity: Identity) -> Started:
-        """Record that a trial starts, and lock its variants, in one commit.
+    Also pins the experiment's commit. The iteration in `record` is ignored: it is counted here, under the lock.
 
-        Also pins the experiment's commit. The iteration in `record` is ignored: it is counted here, under the lock.
+    Args:
+        store: of the journal.
+        index: of the journal.
+        record: the trial, with status `running`.
+        variants: the meaning of each tracked lookup parameter.
+        environment: the text whose digest is `record.environment`.
+        identity: author and committer of the journal's commit.
 
-        Args:
-            record: the trial, with status `running`.
-            variants: the meaning of each tracked lookup parameter.
-            environment: the text whose digest is `record.environment`.
-            identity: author and committer of the journal's commit.
+    Raises:
+        VariantRedefined: a variant is locked to another value.
+        VariantConflict: a variant has several recorded meanings.
+        VariantRetired: a variant may not be used any more.
+        JournalBusy: somebody else is writing for too long.
+        FormatTooNew: a newer mitosis has written this journal.
+        JournalError: the journal is damaged, or cannot be written. After any error the journal is what it was.
+    """
+    folder = layout.trial_folder(record.experiment, record.started)
+    environment_path = layout.environment_path(record.environment)
+    pin = layout.pin_ref(record.commit)
+    with store.locked(layout.JOURNAL_REF) as ref:
+        before = store.snapshot()
+        locks = check_locks(store, None if before is None else before.tree, variants)
+        if not locks.are_violated:
+            taken = index.ask("SELECT path FROM trials WHERE key = ?", (record.key,))
+            if taken:
+                raise JournalError(f"there is already a trial {record.key}, in {taken[0][0].rpartition('/')[0]}")
+            [(iteration,)] = index.ask("SELECT count(*) FROM trials WHERE alike = ?", (alike(record),))
+            record = record.with_changes(iteration=iteration)
+            changes = lock_files(locks.missing, locks.unknown_sources)
+            changes[_new_path(store, before, folder, record.key)] = encode_trial(record)
+            if before is None or store.find(before.tree, environment_path) is None:
+                changes[environment_path] = environment.encode("utf-8", "surrogatepass")
+            store.create_ref(pin, record.commit)
+            message = started_message(record, [missing.lock for missing in locks.missing])
+            store.append(ref, before, changes, message, identity)
+    # Saying what is wrong takes longer than finding it out, and nobody should have to wait for that.
+    refuse_violated(store, index, locks)
+    store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
+    index.refresh()
+    return Started(record, locks.missing, locks.changed, locks.renamed)
 
-        Raises:
-            VariantRedefined: a variant is locked to another value.
-            VariantConflict: a variant has several recorded meanings.
-            VariantRetired: a variant may not be used any more.
-            JournalBusy: somebody else is writing for too long.
-            FormatTooNew: a newer mitosis has written this journal.
-            JournalError: the journal is damaged, or cannot be written. After any error the journal is what it was.
-        """
-        folder = layout.trial_folder(record.experiment, record.started)
-        environment_path = layout.environment_path(record.environment)
-        pin = layout.pin_ref(record.commit)
-        with self._core.store.locked(layout.JOURNAL_REF) as ref:
-            before = self._core.snapshot()
-            locks = check_locks(self._core.store, None if before is None else before.tree, variants)
-            if not locks.are_violated:
-                index = self._core.index(before)
-                taken = index.folder_of(record.key)
-                if taken is not None:
-                    raise JournalError(f"there is already a trial {record.key}, in {taken}")
-                record = record.with_changes(iteration=index.iteration(record))
-                record_path = self._core.place_for(before, folder, record.key)
-                changes = lock_files(locks.missing, locks.unknown_sources)
-                changes[record_path] = encode_trial(record)
-                if before is None or self._core.store.find(before.tree, environment_path) is None:
-                    changes[environment_path] = environment.encode("utf-8", "surrogatepass")
-                new = [missing.lock for missing in locks.missing]
-                self._core.store.create_ref(pin, record.commit)
-                self._core.append(ref, before, changes, started_message(record, new), identity)
-        # Saying what is wrong takes longer than finding it out, and nobody should have to wait for that.
-        meanings.refuse_violated(self._core, locks)
-        self._core.store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
-        return Started(record, locks.missing, locks.changed, locks.renamed)
 
-    def end(self, record: TrialRecord, identity: Identity) -> None:
-        """Record how a trial ended, and let the git note of its commit tell it.
+def end(store: Store, index: Index, record: TrialRecord, identity: Identity) -> None:
+    """Record how a trial ended, and let the git note of its commit tell it.
 
-        Args:
-            record: the trial, ended; it replaces the record that `start` made.
-            identity: author and committer of the journal's commit.
+    Args:
+        store: of the journal.
+        index: of the journal.
+        record: the trial, ended; it replaces the record that `start` made.
+        identity: author and committer of the journal's commit.
 
-        Raises:
-            TrialNotFound: `start` has not recorded this trial.
-            JournalBusy: somebody else is writing for too long.
-            FormatTooNew: a newer mitosis has written this journal or record.
-            NoteNotWritten: the trial's end is recorded, but the note could not be written.
-            JournalError: the journal is damaged, or cannot be written.
-        """
-        if record.ended is None:
-            raise ValueError(f"the record of trial {record.key} does not say when it ended")
-        folder = layout.trial_folder(record.experiment, record.started)
-        with self._core.store.locked(layout.JOURNAL_REF) as ref:
-            before = self._core.snapshot()
-            file = self._core.find_record(before, folder, record.key)
-            if file is None:
-                raise TrialNotFound(record.key, f"no start of trial {record.key} is recorded, so its end cannot be")
-            had_ended = self._had_ended(file)
-            self._core.append(ref, before, {file.path: encode_trial(record)}, ended_message(record), identity)
-        try:
-            add_to_note(
-                self._core.store,
-                record,
-                identity,
-                is_new=not had_ended,
-                read_trials=lambda: self._core.read_trials_on(record.commit),
-            )
-        except JournalError as error:
-            raise NoteNotWritten(record.key, layout.NOTES_REF, str(error)) from error
-        with self._core.store.sharing():
-            keep_up(self.repository)
+    Raises:
+        TrialNotFound: `start` has not recorded this trial.
+        JournalBusy: somebody else is writing for too long.
+        FormatTooNew: a newer mitosis has written this journal or record.
+        NoteNotWritten: the trial's end is recorded, but the note could not be written.
+        JournalError: the journal is damaged, or cannot be written.
+    """
+    if record.ended is None:
+        raise ValueError(f"the record of trial {record.key} does not say when it ended")
+    folder = layout.trial_folder(record.experiment, record.started)
+    with store.locked(layout.JOURNAL_REF) as ref:
+        before = store.snapshot()
+        file = _find_record(store, before, folder, record.key)
+        if file is None:
+            raise TrialNotFound(record.key, f"no start of trial {record.key} is recorded, so its end cannot be")
+        had_ended = _had_ended(store, file)
+        store.append(ref, before, {file.path: encode_trial(record)}, ended_message(record), identity)
+    index.refresh()
+    try:
+        add_to_note(
+            store, record, identity, is_new=not had_ended, read_trials=lambda: trials_on(store, index, record.commit)
+        )
+    except JournalError as error:
+        raise NoteNotWritten(record.key, layout.NOTES_REF, str(error)) from error
 
-    def _had_ended(self, file: File) -> bool:
-        try:
-            return self._core.decode(file).ended is not None
-        except BadRecord:
-            # Its own trial replaces a damaged record. Whether the note tells of the trial already is not known then.
-            return True
 
-    def forget(self, key: str, identity: Identity) -> TrialRecord:
-        """Take a trial out of the journal's listing by a new commit. The history keeps its record.
+def forget(store: Store, index: Index, key: str, identity: Identity) -> TrialRecord:
+    """Take a trial out of the journal's listing by a new commit. The history keeps its record.
 
-        Its locks, environment and pin stay.
+    Its locks, environment and pin stay.
 
-        Args:
-            key: of the trial, or any unique prefix of it.
-            identity: author and committer of the journal's commit.
+    Args:
+        store: of the journal.
+        index: of the journal.
+        key: of the trial, or any unique prefix of it.
+        identity: author and committer of the journal's commit.
 
-        Returns:
-            The record.
+    Returns:
+        The record.
 
-        Raises:
-            TrialNotFound, AmbiguousKey: `key` does not name one trial.
-            TrialStillRuns: its process is alive.
-            NotesNotUpdated: the trial is out of the journal, but not of the notes.
-            JournalError: the journal is damaged, or cannot be written.
-        """
-        record = self.read_trial(key)
-        editing.forget(self._core, record, identity)
-        return record
+    Raises:
+        TrialNotFound, AmbiguousKey: `key` does not name one trial.
+        TrialStillRuns: its process is alive.
+        NotesNotUpdated: the trial is out of the journal, but not of the notes.
+        JournalError: the journal is damaged, or cannot be written.
+    """
+    record = read_trial(store, index, key)
+    if record.status == "running" and is_alive(record.process):
+        raise TrialStillRuns(record.key, record.process.host, record.process.pid)
+    folder = layout.trial_folder(record.experiment, record.started)
+    with store.locked(layout.JOURNAL_REF) as ref:
+        before = store.snapshot()
+        file = _find_record(store, before, folder, record.key)
+        if file is None:
+            raise JournalError(f"trial {record.key} is not at its place in the journal, {folder}, so it stays")
+        store.append(ref, before, {file.path: None}, forgotten_message(record), identity)
+    index.refresh()
+    try:
+        merge_notes(store, [TrialChange(record, None)], None, identity, lambda *which: trials_on(store, index, *which))
+    except JournalError as error:
+        raise NotesNotUpdated(layout.NOTES_REF, str(error)) from error
+    return record
 
-    def read_trial(self, key: str) -> TrialRecord:
-        """The trial whose key begins with `key`.
 
-        Raises:
-            TrialNotFound: there is none, or `key` is not hexadecimal.
-            AmbiguousKey: there are several.
-            BadRecord, FormatTooNew: its record cannot be read.
-            JournalError: the journal cannot be read.
-        """
-        prefix = key.strip().lower()
-        if not _KEY_PREFIX.fullmatch(prefix):
-            raise TrialNotFound(
-                key, f"{key!r} is not a trial key: keys are up to {layout.KEY_DIGITS} hexadecimal digits"
-            )
-        problems: list[BadRecord] = []
-        files = self._reader(problems).find_trials(prefix)
-        if len(files) > 1:
-            raise AmbiguousKey(key, [file.key for file in files])
-        if not files:
-            unread = f"\nParts of the journal cannot be read: {problems[0]}" if problems else ""
-            raise TrialNotFound(key, f"no trial is recorded with a key that begins with `{prefix}`{unread}")
-        return self._core.decode(files[0])
+# --- reading --------------------------------------------------------------------------------------
 
-    def iter_trials(
-        self, *, limit: int | None = None, experiment: str | None = None, problems: list[BadRecord] | None = None
-    ) -> Iterator[TrialRecord]:
-        """Trials by the time that they started, newest first.
 
-        Args:
-            limit: at most this many; only the newest days are read then.
-            experiment: only those of this experiment.
-            problems: what cannot be read, or does not belong where it is, is appended to it and skipped.
+class File(NamedTuple):
+    """A file in the journal's tree."""
 
-        Raises:
-            JournalError: the journal itself cannot be read.
-        """
-        yield from self._reader(problems).iter_trials(limit, experiment)
+    path: str
+    oid: str
 
-    def running_trials(self) -> list[TrialRecord]:
-        """The trials that have no end in the journal."""
-        return [record for record in self.iter_trials() if record.status == "running"]
 
-    def read_environment(self, digest: str) -> str:
-        """The text of an environment.
+def find_trial(store: Store, index: Index, key: str) -> File:
+    """The record of the trial whose key begins with `key`.
 
-        Raises:
-            JournalError: it is not in the journal, or cannot be read.
-        """
-        path = layout.environment_path(digest)
-        snapshot = self._core.snapshot()
-        entry = None if snapshot is None else self._core.store.find(snapshot.tree, path)
-        if entry is None or entry.is_tree:
-            raise JournalError(f"the journal has no environment {digest}")
-        return self._core.store.read_blob(entry.oid, path, _ENVIRONMENT_LIMIT_BYTES).decode("utf-8", "replace")
+    Raises:
+        TrialNotFound: there is none, or `key` is not hexadecimal.
+        AmbiguousKey: there are several.
+        JournalError: the journal cannot be read.
+    """
+    prefix = key.strip().lower()
+    if not _KEY_PREFIX.fullmatch(prefix):
+        raise TrialNotFound(key, f"{key!r} is not a trial key: keys are up to {layout.KEY_DIGITS} hexadecimal digits")
+    question = "SELECT key, path, oid FROM trials WHERE key >= ? AND key < ? ORDER BY path"
+    found = index.ask(question, (prefix, f"{prefix}g"))
+    if len(found) > 1:
+        raise AmbiguousKey(key, [row[0] for row in found])
+    if not found:
+        problems = read_problems(index, layout.TRIALS)
+        unread = f"\nParts of the journal cannot be read: {problems[0]}" if problems else ""
+        raise TrialNotFound(key, f"no trial is recorded with a key that begins with `{prefix}`{unread}")
+    return File(*found[0][1:])
+
+
+def read_trial(store: Store, index: Index, key: str) -> TrialRecord:
+    """The trial whose key begins with `key`, as git has it.
+
+    Raises:
+        TrialNotFound, AmbiguousKey, JournalError: see `find_trial`.
+        BadRecord, FormatTooNew: its record cannot be read.
+    """
+    file = find_trial(store, index, key)
+    # For one object the git program is there sooner than libgit2, which knows better what is wrong.
+    [data] = store.read_blobs([file.oid], MAX_RECORD_BYTES)
+    return decode_trial(store.read_blob(file.oid, file.path, MAX_RECORD_BYTES) if data is None else data, file.path)
+
+
+def iter_trials(
+    index: Index, limit: int | None, experiment: str | None, problems: list[BadRecord] | None
+) -> Iterator[TrialRecord]:
+    """Trials by the time that they started, newest first.
+
+    Args:
+        index: of the journal.
+        limit: at most this many.
+        experiment: only those of this experiment.
+        problems: what cannot be read, or does not belong where it is, is appended to it.
+
+    Raises:
+        JournalError: the journal itself cannot be read.
+    """
+    if problems is not None:
+        problems += read_problems(index, layout.TRIALS)
+    condition = "record IS NOT NULL AND (moment, key, path) < (?, ?, ?)"
+    wanted: tuple[str | None, ...] = ()
+    if experiment is not None:
+        condition += " AND experiment = ?"
+        wanted = (plain_text(experiment),)
+    question = f"SELECT moment, key, path, record FROM trials WHERE {condition} {_NEWEST_FIRST} LIMIT ?"
+    last = (_AFTER_ALL,) * 3
+    left = limit
+    while left is None or left > 0:
+        count = _READ_AT_ONCE if left is None else min(left, _READ_AT_ONCE)
+        rows = index.ask(question, (*last, *wanted, count))
+        for *place, data in rows:
+            yield decode_trial(data, place[2])
+        if len(rows) < count:
+            return
+        last = tuple(rows[-1][:3])
+        left = None if left is None else left - count
+
+
+def running_trials(index: Index) -> list[TrialRecord]:
+    """The trials that have no end in the journal."""
+    rows = index.ask(f"SELECT record, path FROM trials WHERE status = 'running' {_NEWEST_FIRST}")
+    return [decode_trial(data, path) for data, path in rows]
+
+
+class Seen(NamedTuple):
+    """A trial, as much as is shown of it where the shell offers keys."""
+
+    key: str
+    experiment: str
+    status: str
+    main: MainResult
+    started: str
+
+
+def newest_like(index: Index, prefix: str, limit: int) -> list[Seen]:
+    """The newest trials whose key begins so."""
+    rows = index.ask(
+        "SELECT key, experiment, status, main, started FROM trials "
+        f"WHERE record IS NOT NULL AND key >= ? AND key < ? {_NEWEST_FIRST} LIMIT ?",
+        (prefix, f"{prefix}g", limit),
+    )
+    return [Seen(*row) for row in rows]
+
+
+def trials_on(store: Store, index: Index, commit: str, short_keys: frozenset[str] | None = None) -> list[TrialRecord]:
+    """All readable trials that ran on a commit, or those of them whose keys begin like one of these."""
+    rows = index.ask('SELECT key, record, path FROM trials WHERE "commit" = ? AND record IS NOT NULL', (commit,))
+    wanted = (row for row in rows if short_keys is None or row[0][: layout.SHORT_KEY_DIGITS] in short_keys)
+    return [decode_trial(data, path) for _, data, path in wanted]
+
+
+def read_problems(index: Index, *kinds: str) -> list[BadRecord]:
+    """What of the journal cannot be read or does not belong where it is, in folders such as `trials`."""
+    rows = index.ask("SELECT path, reason FROM problems ORDER BY path")
+    return [BadRecord(path, reason) for path, reason in rows if path.partition("/")[0] in kinds]
+
+
+def read_environment(store: Store, digest: str) -> str:
+    """The text of an environment.
+
+    Raises:
+        JournalError: it is not in the journal, or cannot be read.
+    """
+    path = layout.environment_path(digest)
+    snapshot = store.snapshot()
+    entry = None if snapshot is None else store.find(snapshot.tree, path)
+    if entry is None or entry.is_tree:
+        raise JournalError(f"the journal has no environment {digest}")
+    return store.read_blob(entry.oid, path, _ENVIRONMENT_LIMIT_BYTES).decode("utf-8", "replace")
+
+
+def read_record_at(store: Store, path: str, oid: str | None) -> TrialRecord | None:
+    """A record; None where there is none or it cannot be read, which is for listings to say."""
+    if oid is None:
+        return None
+    try:
+        return decode_trial(store.read_blob(oid, path, MAX_RECORD_BYTES), path)
+    except (BadRecord, FormatTooNew):
+        return None
+
+
+def _find_record(store: Store, before: Snapshot | None, folder: str, key: str) -> File | None:
+    """The record of a trial in a folder `trials/<experiment>/<day>`; None if it is not there."""
+    for path in layout.record_paths(folder, key):
+        entry = None if before is None else store.find(before.tree, path)
+        if entry is not None and not entry.is_tree:
+            return File(path, entry.oid)
+    return None
+
+
+def _new_path(store: Store, before: Snapshot | None, folder: str, key: str) -> str:
+    """The path for the record of a new trial in a folder `trials/<experiment>/<day>`."""
+    direct, in_shard = layout.record_paths(folder, key)
+    entry = None if before is None else store.find(before.tree, folder)
+    if entry is None or not entry.is_tree:
+        return direct
+    return direct if store.count_files(entry.oid, folder) < layout.CROWDED else in_shard
+
+
+def _had_ended(store: Store, file: File) -> bool:
+    try:
+        return decode_trial(store.read_blob(file.oid, file.path, MAX_RECORD_BYTES), file.path).ended is not None
+    except BadRecord:
+        # Its own trial replaces a damaged record. Whether the note tells of the trial already is not known then.
+        return True

@@ -1,231 +1,200 @@
-"""The variants of a journal: locking and renaming them, and reading what they mean."""
+"""What the index tells of variants: locks, what is recorded beside them, what they mean now, and names to complete."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
+from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord
-from mitosis.errors.values import Conflict, Redefinition
-from mitosis.git.repository import Identity
-from mitosis.journal import editing, layout, meanings, naming
-from mitosis.journal.editing import Resolution
-from mitosis.journal.locks import (
-    check_locks,
-    read_present_meaning,
-    used_lock,
-)
-from mitosis.journal.meanings import Uses
-from mitosis.journal.naming import Locked
-from mitosis.journal.origins import HistoryEntry, read_history, read_origins
-from mitosis.journal.part import JournalPart
-from mitosis.journal.remarks import Remarks, iter_remarks
-from mitosis.journal.upkeep import keep_up
+from mitosis.git.repository import Repository
+from mitosis.journal import layout
+from mitosis.journal.index import Index
+from mitosis.journal.index_writer import plain_text
+from mitosis.journal.locks import read_lock, used_lock
+from mitosis.journal.standing import Remarks, latest_names
+from mitosis.journal.store import Store
+from mitosis.journal.trials import Seen, newest_like, read_problems
 from mitosis.records.trial import ParameterRecord
-from mitosis.variants import LockOrigin, PresentMeaning, Variant, VariantLock, VariantName
+from mitosis.variants import PresentMeaning, Variant, VariantLock, VariantName
 
-MOST_CONFLICTS = 20
-"""This many are described at once: more can be nobody's to read."""
+_BY_NAME = "ORDER BY step, parameter, variant, digest"
 
 
-class Variants(JournalPart):
-    """What a journal can do with variants; see `Journal`."""
+def _lock(path: str) -> VariantLock:
+    found = layout.parse_variant_path(path)
+    assert found is not None  # nothing else is in the index
+    return VariantLock(*found)
 
-    def check(self, variants: Sequence[Variant]) -> tuple[Variant, ...]:
-        """Check variants against the locks, without writing.
 
-        Returns:
-            Those that `start` would lock.
+def read_locks(index: Index, problems: list[BadRecord] | None = None) -> list[VariantLock]:
+    """All recorded meanings of all variants, by step, parameter, variant and digest, without their values.
 
-        Raises:
-            VariantRedefined: a variant is locked to another value.
-            VariantConflict: a variant has several recorded meanings.
-            VariantRetired: a variant may not be used any more.
-            JournalError: the journal cannot be read.
-        """
-        snapshot = self._core.snapshot()
-        locks = check_locks(self._core.store, None if snapshot is None else snapshot.tree, variants)
-        meanings.refuse_violated(self._core, locks)
-        return locks.missing
+    Args:
+        index: of the journal.
+        problems: what does not belong where it is is appended to it.
+    """
+    if problems is not None:
+        problems += read_problems(index, layout.VARIANTS)
+    return [_lock(path) for (path,) in index.ask(f"SELECT path FROM variants {_BY_NAME}")]
 
-    def lock(
-        self, variants: Sequence[Variant], commit: str, identity: Identity, *, accept_functions: bool = False
-    ) -> Locked:
-        """Lock variants without a trial, all or none of them. Those that are locked to the same value stay as they are.
 
-        So do those that are retired, whatever they would mean.
+def iter_values(
+    store: Store, index: Index, names: Collection[VariantLock] | None, problems: list[BadRecord] | None
+) -> Iterator[Variant]:
+    """Recorded meanings with their values, one at a time, since values may be large; ordered as `read_locks`.
 
-        Args:
-            variants: what each is to mean.
-            commit: the experiment's commit whose dictionaries say so; it is pinned.
-            identity: author and committer of the journal's commit.
-            accept_functions: whether functions whose bodies have changed are meant as they are now, so that nobody is
-                told of it any more.
+    Args:
+        store: of the journal.
+        index: of the journal.
+        names: which; those that are not recorded are left out. None for all.
+        problems: values that cannot be read are appended to it and skipped.
+    """
+    from mitosis.canonical.encode import digest_value
 
-        Raises:
-            VariantRedefined, VariantConflict: as for `start`.
-            JournalError: the journal is damaged, or cannot be written.
-        """
-        locked = naming.lock(self._core, variants, commit, identity, accept_functions=accept_functions)
-        with self._core.store.sharing():
-            keep_up(self.repository)
-        return locked
+    for path, oid in index.ask(f"SELECT path, oid FROM variants {_BY_NAME}"):
+        lock = _lock(path)
+        if names is not None and lock not in names:
+            continue
+        try:
+            variant = read_lock(store, lock, oid)
+            if digest_value(variant.value) != lock.digest:
+                raise BadRecord(path, "its content does not have the digest that its name says")
+        except BadRecord as error:
+            if problems is not None:
+                problems.append(BadRecord(error.where, error.reason))
+        else:
+            yield variant
 
-    def rename(self, old: VariantName, new: str, identity: Identity) -> Variant:
-        """Record another name for the value of a locked variant. The old name keeps its meaning.
 
-        Args:
-            old: the variant.
-            new: its new name.
-            identity: author and committer of the journal's commit.
+def read_all_remarks(
+    index: Index, problems: list[BadRecord] | None = None, kinds: Sequence[str] = layout.REMARKS
+) -> dict[VariantName, Remarks]:
+    """What is recorded of variants beside their values.
 
-        Returns:
-            The old variant, as it is locked.
+    Args:
+        index: of the journal.
+        problems: what cannot be read is appended to it.
+        kinds: of remarks, those of `layout.REMARKS`; the others are left out.
+    """
+    if problems is not None:
+        problems += read_problems(index, *kinds)
+    found: dict[VariantName, Remarks] = {}
+    rows = index.ask("SELECT kind, path, content FROM remarks ORDER BY path")
+    if rows:
+        import json
+    for kind, path, content in rows:
+        if kind in kinds:
+            found.setdefault(_lock(path).name, Remarks()).add(kind, json.loads(content))
+    return found
 
-        Raises:
-            NamingError: it is not locked or in conflict, or the new name means something else.
-            JournalError: the journal is damaged, or cannot be written.
-        """
-        return naming.rename(self._core, old, new, identity)
 
-    def retire(self, variant: VariantName, reason: str, identity: Identity) -> None:
-        """Let no trial use a locked variant any more. What it means stays recorded.
+def present_meanings(index: Index, parameters: Iterable[ParameterRecord]) -> dict[VariantLock, PresentMeaning]:
+    """What the variants that trials used mean now; those that are not tracked have no lock, and are left out.
 
-        Args:
-            variant: which.
-            reason: why, in a sentence; may be empty.
-            identity: author and committer of the journal's commit.
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    uses = dict.fromkeys(use for parameter in parameters if (use := used_lock(parameter)) is not None)
+    if not uses:
+        return {}
+    remarks = read_all_remarks(index, kinds=(layout.RENAMED, layout.RETIRED))
+    return {use: _present_meaning(index, use, remarks.get(use.name, Remarks()), remarks) for use in uses}
 
-        Raises:
-            NamingError: it is not locked, or retired already.
-            JournalError: the journal is damaged, or cannot be written.
-        """
-        naming.retire(self._core, variant, reason, identity)
 
-    def unretire(self, variant: VariantName, identity: Identity) -> None:
-        """Let a retired variant be used again.
+def _present_meaning(
+    index: Index, use: VariantLock, own: Remarks, remarks: dict[VariantName, Remarks]
+) -> PresentMeaning:
+    digests = meanings_of(index, use.name)
+    is_locked = use.digest in digests
+    others: list[str] = []
+    if not is_locked:
+        question = "SELECT path FROM variants WHERE step = ? AND parameter = ? AND digest = ? ORDER BY path"
+        rows = index.ask(question, (*map(plain_text, use.name[:2]), use.digest))
+        others = [_lock(path).name.variant for (path,) in rows]
+    new_names: list[str] = []
+    if own.new_names and not others:
+        latest = latest_names(remarks, use.name)
+        new_names = [new for new in latest if use.digest in meanings_of(index, use.name.renamed(new))]
+    reasons = tuple(own.reasons)
+    return PresentMeaning(
+        is_locked, len(digests), tuple(others), tuple(new_names), is_retired=bool(reasons), reasons=reasons
+    )
 
-        Raises:
-            NamingError: it is not retired.
-            JournalError: the journal is damaged, or cannot be written.
-        """
-        naming.unretire(self._core, variant, identity)
 
-    def resolve(
-        self,
-        variant: VariantName,
-        keep: str,
-        identity: Identity,
-        *,
-        rename_others: Sequence[str] = (),
-    ) -> Resolution:
-        """Let one of several recorded meanings of a variant be the one that it is locked to.
+def meanings_of(index: Index, name: VariantName) -> list[str]:
+    """The digests of the recorded meanings of a variant."""
+    question = "SELECT path FROM variants WHERE step = ? AND parameter = ? AND variant = ? ORDER BY digest"
+    locks = (_lock(path) for (path,) in index.ask(question, tuple(map(plain_text, name))))
+    return [lock.digest for lock in locks if lock.name == name]
 
-        Trials that were recorded with another meaning keep telling its digest and what it was.
 
-        Args:
-            variant: the name that has several meanings.
-            keep: digest of the meaning that it keeps, or any unique prefix of it.
-            identity: author and committer of the journal's commit.
-            rename_others: a new variant for each of the other meanings, in the order of their digests; without any they
-                are dropped.
+# --- for the shell --------------------------------------------------------------------------------
 
-        Raises:
-            ResolveError: there is no such conflict, or it cannot be resolved so.
-            JournalError: the journal is damaged, or cannot be written.
-        """
-        return editing.resolve(self._core, variant, keep, rename_others, identity)
+_PATIENCE_S = 1.5
+_MOST_NAMES = 1_000
 
-    def conflicts(self, limit: int = MOST_CONFLICTS) -> tuple[Conflict, ...]:
-        """The variants that have several recorded meanings now, at most `limit` of them."""
-        return meanings.find_conflicts(self._core, limit)
 
-    def locks(self, *, problems: list[BadRecord] | None = None) -> list[VariantLock]:
-        """All recorded meanings of all variants, in the same order, without their values.
+class Lookup:
+    """Names and trials of the journal for the shell to offer. Use it in a `with` statement.
 
-        Args:
-            problems: what does not belong where it is is appended to it and skipped.
-        """
-        return [name for name, _ in self._reader(problems).iter_locks()]
+    Somebody waits who has not asked for anything yet. So it ends when bringing the index up to date takes long, and
+    what cannot be read is left out: `mitosis verify` is there to name that.
 
-    def iter_variants(self, *, problems: list[BadRecord] | None = None) -> Iterator[Variant]:
-        """All recorded meanings of all variants, by step, parameter, variant and digest.
+    Args:
+        repository: where the journal is.
+    """
 
-        Args:
-            problems: what cannot be read, or does not belong where it is, is appended to it and skipped.
-        """
-        yield from self._reader(problems).iter_variants()
+    def __init__(self, repository: Repository) -> None:
+        self._index = Index(Store(repository), _PATIENCE_S)
 
-    def read_locks(
-        self, names: Collection[VariantLock], *, problems: list[BadRecord] | None = None
-    ) -> Iterator[tuple[VariantLock, Variant]]:
-        """Some recorded meanings with their values, one at a time, since values may be large; ordered as `locks`.
+    def __enter__(self) -> Lookup:
+        return self
 
-        Args:
-            names: which; those that are not recorded are left out.
-            problems: values that cannot be read are appended to it and skipped. What does not belong where it is is
-                told by `locks` alone.
-        """
-        reader = self._reader(problems)
-        for name, file in self._reader(None).iter_locks():
-            if name in names:
-                locked = reader.read_lock(name, file)
-                if locked is not None:
-                    yield name, locked
+    def __exit__(self, *exception: object) -> None:
+        self._index.close()
 
-    def remarks(self, *, problems: list[BadRecord] | None = None) -> dict[VariantName, Remarks]:
-        """What is recorded of variants beside their values.
+    def steps(self) -> list[str]:
+        """The steps that have locked variants."""
+        return [step for (step,) in self._ask("SELECT DISTINCT step FROM variants ORDER BY step")]
 
-        Args:
-            problems: what cannot be read is appended to it and skipped.
-        """
-        snapshot = self._core.snapshot()
-        if snapshot is None:
-            return {}
-        return dict(iter_remarks(self._core.store, snapshot.tree, [] if problems is None else problems))
+    def parameters(self, step: str) -> list[str]:
+        """The parameters of a step that have locked variants."""
+        question = "SELECT DISTINCT parameter FROM variants WHERE step = ? ORDER BY parameter"
+        return [parameter for (parameter,) in self._ask(question, step)]
 
-    def uses(self) -> dict[VariantLock, Uses]:
-        """How often each meaning of each variant was used by tracked parameters. All trials are read."""
-        return meanings.read_uses(self._core, self._core.snapshot())
+    def variants(self, step: str, parameter: str) -> dict[str, tuple[str, ...]]:
+        """The digests of the meanings that are recorded for each variant of a parameter."""
+        question = (
+            "SELECT variant, digest FROM variants WHERE step = ? AND parameter = ? ORDER BY variant, digest LIMIT ?"
+        )
+        found: dict[str, tuple[str, ...]] = {}
+        for variant, digest in self._ask(question, step, parameter, _MOST_NAMES):
+            found[variant] = (*found.get(variant, ()), digest)
+        return found
 
-    def describe(
-        self, pairs: Iterable[tuple[Variant, Variant]], uses: Mapping[VariantLock, Uses]
-    ) -> Iterator[Redefinition]:
-        """How values differ from what their variants are locked to, in texts for people, one at a time.
+    def retired(self, step: str, parameter: str) -> set[str]:
+        """The variants of a parameter that may not be used any more."""
+        question = "SELECT variant FROM remarks WHERE kind = ? AND step = ? AND parameter = ?"
+        return {variant for (variant,) in self._ask(question, layout.RETIRED, step, parameter)}
 
-        Args:
-            pairs: the values at hand, each with the meaning that is locked; asked for one after the other, since
-                values may be large.
-            uses: what `uses` gives.
+    def summary(self, step: str, parameter: str, variant: str, digest: str) -> str:
+        """What a variant means, in a few words; empty where that cannot be told."""
+        question = "SELECT summary FROM variants WHERE step = ? AND parameter = ? AND variant = ? AND digest = ?"
+        return next((summary or "" for (summary,) in self._ask(question, step, parameter, variant, digest)), "")
 
-        Raises:
-            BadRecord: a locked value cannot be read.
-        """
-        return meanings.describe(self._core, pairs, uses)
+    def experiments(self) -> list[str]:
+        """The names of experiments that have trials."""
+        return [name for (name,) in self._ask("SELECT DISTINCT experiment FROM trials ORDER BY experiment")]
 
-    def present_meanings(self, parameters: Iterable[ParameterRecord]) -> dict[VariantLock, PresentMeaning]:
-        """What the variants that trials used mean now; those that are not tracked have no lock, and are left out.
+    def newest_trials(self, prefix: str, limit: int) -> list[Seen]:
+        """The newest trials whose key begins so."""
+        with contextlib.suppress(MitosisError):
+            return newest_like(self._index, prefix, limit)
+        return []
 
-        Raises:
-            JournalError: the journal cannot be read.
-        """
-        snapshot = self._core.snapshot()
-        if snapshot is None:
-            return {}
-        uses = dict.fromkeys(use for parameter in parameters if (use := used_lock(parameter)) is not None)
-        if not uses:
-            return {}
-        kinds = (layout.RENAMED, layout.RETIRED)
-        remarks = dict(iter_remarks(self._core.store, snapshot.tree, [], kinds))
-        return {use: read_present_meaning(self._core.store, snapshot.tree, use, remarks) for use in uses}
-
-    def variant_origins(self) -> dict[VariantLock, LockOrigin]:
-        """Where each lock comes from."""
-        return read_origins(self.repository, self._commit())
-
-    def variant_history(self, variant: VariantName) -> list[HistoryEntry]:
-        """The commits of the journal that are about a variant, newest first.
-
-        Raises:
-            GitError: git cannot read the history.
-        """
-        return read_history(self.repository, self._commit(), variant)
+    def _ask(self, question: str, *values: Any) -> Sequence[Any]:
+        with contextlib.suppress(MitosisError):
+            return self._index.ask(question, values)
+        return ()

@@ -6,8 +6,7 @@ import signal
 import sys
 from dataclasses import dataclass
 
-from mitosis.errors.base import MitosisError
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus, MitosisError
 
 _SAID_LINES = 15
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mitosis.kernel.endings import AnswerFailed, CellError, KernelDied, KernelNotStarted, describe_death
 from mitosis.kernel.kernel_process import KernelProcess, NoPrivateFolder, PrivateFolder
-from mitosis.protocol import Question, Setup, unpack_answers
+from mitosis.protocol import Malformed, Question, Setup, pack, unpack_answers
 from mitosis.screen import OutputListener, without_escapes
-from mitosis.typed_msgpack import Malformed, pack
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -33,8 +32,8 @@ _LAST_OUTPUT_S = 0.2
 class Kernel:
     """One running kernel and the notebook that it executes.
 
-    It is started in the folder `cwd`, where an event loop runs, and not waited for. `load_client` imports what speaks
-    to it, `connect` waits until it answers. What is done before the last of them goes on beside its start.
+    It is started in the folder `cwd`, where an event loop runs, and not waited for: `connect` does that. What is done
+    before goes on beside its start.
 
     Args:
         listener: called with each piece of text that a cell prints, as it comes.
@@ -64,10 +63,6 @@ class Kernel:
         self._numbers = itertools.count()
         self._client: Client | None = None
         self._is_closing = False
-
-    def load_client(self) -> None:
-        """Import what speaks to the kernel, as `connect` would: 0.1 s of work."""
-        import mitosis.kernel.client  # noqa: F401
 
     async def connect(self, notebook: NotebookNode) -> None:
         """Wait until the kernel answers.

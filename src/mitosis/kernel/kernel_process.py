@@ -20,9 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from mitosis.protocol import Setup
+from mitosis.protocol import Setup, pack
 from mitosis.temporary import TemporaryFolder
-from mitosis.typed_msgpack import pack
 
 if TYPE_CHECKING:
     from jupyter_client.connect import KernelConnectionInfo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from pathlib import Path
 from typing import IO
@@ -69,7 +70,7 @@ class Printed:
             omission = Omission(self._left_out_lines, self._left_out_bytes, file)
             self._append("stdout", f"\n{omission}\n")
             about = self._cell.metadata.setdefault("mitosis", {})
-            about[METADATA] = [*about.get(METADATA, ()), omission.to_metadata()]
+            about[METADATA] = [*about.get(METADATA, ()), dataclasses.asdict(omission)]
         for stream, text in self._waiting:
             self._append(stream, text)
         self._forget_waiting()

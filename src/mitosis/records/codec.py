@@ -73,19 +73,6 @@ def decode_trial(data: bytes, where: str) -> TrialRecord:
     return record
 
 
-def read_started(data: bytes, where: str) -> str:
-    """When the trial of a record started, at less cost than building all of it.
-
-    Raises:
-        FormatTooNew: a newer mitosis wrote it.
-        BadRecord: it is not a record. That the rest of it can be decoded is not checked.
-    """
-    started = _unpack(data, where).get("started")
-    if not isinstance(started, str):
-        raise BadRecord(where, "it does not say when the trial started")
-    return started
-
-
 def _unpack(data: bytes, where: str) -> dict[str, Any]:
     """The fields of a record of a known format, unchecked."""
     if len(data) > MAX_RECORD_BYTES:
@@ -104,9 +91,6 @@ def _unpack(data: bytes, where: str) -> dict[str, Any]:
     if version > FORMAT:
         raise FormatTooNew(where, version, FORMAT)
     return fields
-
-
-# --- to plain values ------------------------------------------------------------------------------
 
 
 def _to_plain(part: Any) -> dict[str, Any]:
@@ -128,13 +112,10 @@ def _to_plain(part: Any) -> dict[str, Any]:
 @functools.cache
 def _defaults(cls: Any) -> tuple[tuple[str, Any], ...]:
     """The name and the default of each field but `extra`; the default of a required one equals nothing."""
-    return tuple((field.name, _default(field)) for field in dataclasses.fields(cls) if field.name != "extra")
-
-
-def _default(field: dataclasses.Field[Any]) -> Any:
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return object() if field.default is dataclasses.MISSING else field.default
+    fields = [field for field in dataclasses.fields(cls) if field.name != "extra"]
+    missing = dataclasses.MISSING
+    made = ((f, f.default if f.default_factory is missing else f.default_factory()) for f in fields)
+    return tuple((f.name, object() if default is missing else default) for f, default in made)
 
 
 def _storable(value: Any) -> Any:
@@ -146,9 +127,6 @@ def _storable(value: Any) -> Any:
     if isinstance(value, dict):
         return {_storable(name): _storable(item) for name, item in value.items()}
     return [_storable(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-# --- from plain values ----------------------------------------------------------------------------
 
 
 class _Mismatch(Exception):

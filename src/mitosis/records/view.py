@@ -80,7 +80,8 @@ _COLUMNS: dict[str, tuple[Kind, Callable[[TrialRecord], Scalar]]] = {
     "folder": (Kind.TEXT, lambda r: r.folder),
     "page": (Kind.TEXT, lambda r: r.page),
 }
-_KINDS = {name: kind for name, (kind, _) in _COLUMNS.items()}
+COLUMNS = tuple(_COLUMNS)
+"""The names of the fields that are not parameters or metrics, which any trial may have."""
 
 
 class Field(NamedTuple):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -68,37 +70,25 @@ _PLAIN = _Style()
 def terminal_html(text: str) -> Markup:
     """`text` escaped, with its colours as `span` elements; other control sequences are left out."""
     parts: list[str] = []
-    for style, run in _runs(text):
-        shown = escape(for_page(run))
+    for style, run in itertools.groupby(_pieces(text), key=operator.itemgetter(0)):
+        shown = escape(for_page("".join(piece for _, piece in run)))
         opening = _opening(style)
         parts.append(f"{opening}{shown}</span>" if opening else str(shown))
     return Markup("".join(parts))
 
 
-def _runs(text: str) -> Iterator[tuple[_Style, str]]:
-    """The pieces of `text` that share a style, neighbours merged."""
+def _pieces(text: str) -> Iterator[tuple[_Style, str]]:
+    """The pieces of `text` between control sequences, with the style of each."""
     style = _PLAIN
-    pending: list[str] = []
-    pending_style = style
     position = 0
     for match in ESCAPE.finditer(text):
         if match.start() > position:
-            if style != pending_style and pending:
-                yield pending_style, "".join(pending)
-                pending = []
-            pending_style = style
-            pending.append(text[position : match.start()])
+            yield style, text[position : match.start()]
         position = match.end()
         if match["final"] == "m":
             style = _restyled(style, match["codes"])
     if position < len(text):
-        if style != pending_style and pending:
-            yield pending_style, "".join(pending)
-            pending = []
-        pending_style = style
-        pending.append(text[position:])
-    if pending:
-        yield pending_style, "".join(pending)
+        yield style, text[position:]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -114,19 +104,12 @@ def _restyled(style: _Style, codes: str) -> _Style:
             style = replace(_PLAIN, stderr=style.stderr)
         elif code in _SWITCHES:
             style = replace(style, **_SWITCHES[code])
-        elif 30 <= code <= 37:
-            style = replace(style, foreground=code - 30)
-        elif 90 <= code <= 97:
-            style = replace(style, foreground=code - 90 + 8)
-        elif 40 <= code <= 47:
-            style = replace(style, background=code - 40)
-        elif 100 <= code <= 107:
-            style = replace(style, background=code - 100 + 8)
         elif code in (38, 48):
             colour = _extended_colour(numbers)
             if colour is None:
                 return style
-            style = replace(style, foreground=colour) if code == 38 else replace(style, background=colour)
+            changes: dict[str, Any] = {"foreground" if code == 38 else "background": colour}
+            style = replace(style, **changes)
     return style
 
 
@@ -147,6 +130,8 @@ _SWITCHES: dict[int, dict[str, Any]] = {
     49: {"background": None},
     900: {"stderr": True},
     901: {"stderr": False},
+    **{(30 if colour < 8 else 82) + colour: {"foreground": colour} for colour in range(16)},
+    **{(40 if colour < 8 else 92) + colour: {"background": colour} for colour in range(16)},
 }
 
 
@@ -174,24 +159,12 @@ def _extended_colour(numbers: list[int]) -> Colour | None:
 @functools.lru_cache(maxsize=1024)
 def _opening(style: _Style) -> str:
     """The start tag for a run in `style`; empty for none."""
-    classes = [
-        name
-        for name, on in (
-            ("err", style.stderr),
-            ("b", style.bold),
-            ("i", style.italic),
-            ("u", style.underline),
-            ("s", style.struck),
-        )
-        if on
-    ]
+    names = {"err": style.stderr, "b": style.bold, "i": style.italic, "u": style.underline, "s": style.struck}
+    classes = [name for name, is_on in names.items() if is_on]
     css = ""
     foreground, background = style.foreground, style.background
     if style.inverse:
-        foreground, background = (
-            background if background is not None else 15,
-            foreground if foreground is not None else 0,
-        )
+        foreground, background = 15 if background is None else background, 0 if foreground is None else foreground
     if (foreground, background) == _MARKED and not style.inverse:
         classes.append("mark")
     elif background is not None:

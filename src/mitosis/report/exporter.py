@@ -14,15 +14,14 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from nbformat import NotebookNode
 
 from mitosis.errors.usage import ConfigError
-from mitosis.records.trial import TrialRecord
-from mitosis.report.layout import Page, PageFacts, lay_out
+from mitosis.report.layout import PageFacts, lay_out
 from mitosis.report.markup import highlight, latex_html, markdown_html
 from mitosis.report.templates import INDEX, KEY, OWN_FOLDER, OWN_NAME, Template, template_roots
 
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 
 _lock = threading.Lock()
-_prepared: dict[Template | None, PageExporter | StockExporter] = {}
+_prepared: dict[Template | None, TemplateExporter] = {}
 
 
 class PageExporter(TemplateExporter):
@@ -54,41 +53,25 @@ class PageExporter(TemplateExporter):
         filters.update(filter_data_type=list, markdown=markdown_html, latex=latex_html)
         self.environment.globals["stylesheet"] = _stylesheet()
 
-    def render(self, cells: NotebookNode, page: Page, record: TrialRecord, notebook: NotebookNode) -> str:
-        """The document that the template makes of what `lay_out` returned."""
-        document, _ = self.from_notebook_node(cells, {"page": page, "record": record})
-        return _UNWRITABLE.sub("\ufffd", document)
 
-
-class StockExporter:
+def _stock_exporter(template: Template) -> TemplateExporter:
     """nbconvert's own exporter to HTML, for templates that are not built on that of this package.
 
     They expect the notebook as it is, and escape for themselves. It reads no configuration of the user's.
-
-    Args:
-        template: what to make pages with.
     """
+    from nbconvert.exporters.html import HTMLExporter
 
-    def __init__(self, template: Template) -> None:
-        from nbconvert.exporters.html import HTMLExporter
-
-        roots = template_roots()
-        # As nbconvert itself has it: also `classic/index.html.j2` and `nbconvert/templates/classic/index.html.j2`.
-        paths = [*template.folders, *roots, *(root.parents[1] for root in roots)]
-        paths += [root / "compatibility" for root in roots]
-        self._exporter: Any = HTMLExporter(  # type: ignore[no-untyped-call]
-            template_name=template.folders[0].name, template_paths=[str(path) for path in paths]
-        )
-        self.environment: jinja2.Environment = self._exporter.environment
-        # It brings these itself with the first page; before, templates that use them could not be compiled.
-        for name in ("highlight_code", "filter_data_type"):
-            self.environment.filters.setdefault(name, str)
-
-    def render(self, cells: NotebookNode, page: Page, record: TrialRecord, notebook: NotebookNode) -> str:
-        """The document that the template makes of the whole notebook."""
-        resources = {"page": page, "record": record, "metadata": {"name": page.title}}
-        document, _ = self._exporter.from_notebook_node(notebook, resources)
-        return _UNWRITABLE.sub("\ufffd", document)
+    roots = template_roots()
+    # As nbconvert itself has it: also `classic/index.html.j2` and `nbconvert/templates/classic/index.html.j2`.
+    paths = [*template.folders, *roots, *(root.parents[1] for root in roots)]
+    paths += [root / "compatibility" for root in roots]
+    exporter: TemplateExporter = HTMLExporter(  # type: ignore[no-untyped-call]
+        template_name=template.folders[0].name, template_paths=[str(path) for path in paths]
+    )
+    # It brings these itself with the first page; before, templates that use them could not be compiled.
+    for name in ("highlight_code", "filter_data_type"):
+        exporter.environment.filters.setdefault(name, str)
+    return exporter
 
 
 def render_page(notebook: NotebookNode, facts: PageFacts, template: Template | None = None) -> str:
@@ -103,10 +86,13 @@ def render_page(notebook: NotebookNode, facts: PageFacts, template: Template | N
         template: that of the user, in place of that of mitosis. What goes wrong in it is raised as it is.
     """
     cells, page = lay_out(notebook, facts)
-    return prepared_exporter(template).render(cells, page, facts.record, notebook)
+    exporter: Any = prepared_exporter(template)
+    resources = {"page": page, "record": facts.record, "metadata": {"name": page.title}}
+    document, _ = exporter.from_notebook_node(cells if isinstance(exporter, PageExporter) else notebook, resources)
+    return _UNWRITABLE.sub("\ufffd", document)
 
 
-def prepared_exporter(template: Template | None = None) -> PageExporter | StockExporter:
+def prepared_exporter(template: Template | None = None) -> TemplateExporter:
     """The exporter, with its templates compiled; the same one each time, in whichever thread.
 
     Called ahead, in a thread while the kernel starts, it makes `render_page` quick.
@@ -130,9 +116,9 @@ def _own_exporter() -> PageExporter:
     return exporter
 
 
-def _users_exporter(template: Template) -> PageExporter | StockExporter:
+def _users_exporter(template: Template) -> TemplateExporter:
     try:
-        exporter = PageExporter(template) if template.extends_own else StockExporter(template)
+        exporter = PageExporter(template) if template.extends_own else _stock_exporter(template)
     except Exception as error:  # conf.json may name any class
         raise ConfigError(
             template.config,

@@ -282,10 +282,10 @@ def _sections(notebook: NotebookNode, record: TrialRecord, displays: Displays) -
         )
     current: Section | None = None
     waiting: list[NotebookNode] = []
-    for position, original in enumerate(notebook.get("cells", ())):
+    for original in notebook.cells:
         about = original.get("metadata", {}).get("mitosis") or {}
         kind = about.get("kind")
-        if kind == "heading" or (not about and position == 0 and joined(original.get("source")).startswith("# ")):
+        if kind == "heading":
             continue
         cell = copy_cell(original)
         current = sections.get(str(about.get("step")), current)
@@ -301,10 +301,7 @@ def _sections(notebook: NotebookNode, record: TrialRecord, displays: Displays) -
         current.cells.append(cell)
         _describe(current, about)
     if waiting:
-        rest = next(iter(sections.values()), None)
-        if rest is None:
-            rest = sections[""] = Section("step-1", record.experiment, "Notebook", record.status, "")
-        rest.cells[:0] = waiting
+        next(iter(sections.values())).cells[:0] = waiting
     return list(sections.values())
 
 

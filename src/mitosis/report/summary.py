@@ -71,13 +71,9 @@ def verdict_of(record: TrialRecord) -> Verdict:
     """How the trial ended, for the top of the page."""
     step = stopped_step(record)
     place = f" in step {step}" if step else ""
-    if record.status == "finished":
-        return Verdict("finished", "Finished")
-    if record.status == "failed":
-        return Verdict("failed", f"Failed{place}")
-    if record.status == "interrupted":
-        return Verdict("interrupted", f"Interrupted{place}")
-    return Verdict("running", f"Still running{place} when this page was written")
+    if record.status == "running":
+        return Verdict("running", f"Still running{place} when this page was written")
+    return Verdict(record.status, record.status.capitalize() + ("" if record.status == "finished" else place))
 
 
 def stopped_step(record: TrialRecord) -> str:

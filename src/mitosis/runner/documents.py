@@ -40,36 +40,24 @@ class Saved:
     """What the page links to as the next iteration. It changes when there is one, so it is not an output."""
 
 
+@dataclasses.dataclass(slots=True)
 class Saver:
     """Writes the notebook, the source and the page of a trial.
 
     Whatever of it cannot be done is told, and the rest is done: a trial has to be recorded.
-
-    Args:
-        settled: what was run.
-        folder: the trial's.
-        notebook: with all outputs.
-        record: the trial's, as far as it is known.
-        progress: is told what is of no interest later.
-        warn: is told what belongs into the record as well.
     """
 
-    def __init__(
-        self,
-        settled: Settled,
-        folder: TrialFolder,
-        notebook: nbformat.NotebookNode,
-        record: TrialRecord,
-        progress: Progress,
-        warn: Callable[[str], None],
-    ) -> None:
-        self._settled = settled
-        self._folder = folder
-        self._notebook = notebook
-        self._record = record
-        self._progress = progress
-        self._warn = warn
-        self._next_iteration: Path | None = None
+    settled: Settled
+    folder: TrialFolder
+    notebook: nbformat.NotebookNode
+    """With all outputs."""
+    record: TrialRecord
+    """The trial's, as far as it is known."""
+    progress: Progress
+    """Is told what is of no interest later."""
+    warn: Callable[[str], None]
+    """Is told what belongs into the record as well."""
+    next_iteration: Path | None = None
 
     def save(self, environment: str, journal: Journal | None) -> Saved:
         """Write what was asked for.
@@ -78,101 +66,103 @@ class Saver:
             environment: the text about it.
             journal: knows other iterations; None in debug.
         """
-        output = self._settled.request.output
+        output = self.settled.request.output
         notebook = self._save_notebook() if output != "html" else None
         try:
-            self._folder.write(SOURCE, notebooks.script(self._notebook))
+            self.folder.write(SOURCE, notebooks.script(self.notebook))
         except FolderNotWritable as error:
-            self._warn(f"the source could not be written to {self._folder.path}: {error.reason}")
+            self.warn(f"the source could not be written to {self.folder.path}: {error.reason}")
         if output == "ipynb":
             return Saved(notebook=notebook)
         if output == "html":
             self._save_printed()
         try:
             facts = self._page_facts(environment, journal)
-            if output == "html" and not shows_all(self._notebook, facts):
+            if output == "html" and not shows_all(self.notebook, facts):
                 notebook = self._save_notebook()
                 if notebook is not None:
-                    self._progress.warn("the page cannot show all that was displayed: the notebook is written as well")
+                    self.progress.warn(
+                        "the page cannot show everything that was displayed: the notebook is written as well"
+                    )
                     facts = self._page_facts(environment, journal)
-            name = page_files.page_name(self._record, debug=self._settled.request.debug)
-            page = self._folder.write_page(name, self._render_page(facts))
+            name = page_files.page_name(self.record, debug=self.settled.request.debug)
+            page = self.folder.write_page(name, self._render_page(facts))
             self._lead_on(journal)
         except Exception as error:  # whatever an experiment displays, its trial has to be recorded
-            self._warn(f"the page could not be made: {type(error).__name__}: {error}")
+            self.warn(f"the page could not be made: {type(error).__name__}: {error}")
             # It has what the page would have had.
-            return Saved(notebook=notebook or self._save_notebook(), next_iteration=self._next_iteration)
-        return Saved(page, notebook, self._next_iteration)
+            return Saved(notebook=notebook or self._save_notebook(), next_iteration=self.next_iteration)
+        return Saved(page, notebook, self.next_iteration)
 
     def _save_notebook(self) -> Path | None:
         try:
-            self._folder.write(NOTEBOOK, nbformat.writes(self._notebook) + "\n")
+            self.folder.write(NOTEBOOK, nbformat.writes(self.notebook) + "\n")
         except FolderNotWritable as error:
-            self._warn(f"the notebook could not be written to {self._folder.path}: {error.reason}")
+            self.warn(f"the notebook could not be written to {self.folder.path}: {error.reason}")
             return None
-        return self._folder.path / NOTEBOOK
+        return self.folder.path / NOTEBOOK
 
     def _save_printed(self) -> None:
         """Write what each step printed to a file, of which the page has only the two ends where it is long."""
-        names = [step.name for step in self._record.steps]
-        for cell in self._notebook.cells:
+        names = [step.name for step in self.record.steps]
+        for cell in self.notebook.cells:
             about = cell.metadata.get("mitosis", {})
             printed = notebooks.printed(cell)
             if about.get("kind") != "step" or not printed:
                 continue
-            path = self._folder.printed(names.index(about["step"]))
+            path = self.folder.printed(names.index(about["step"]))
             if path.exists():  # it was too much for a notebook as well, or the experiment has a file of that name
                 continue
             try:
-                self._folder.write(path.name, printed)
+                self.folder.write(path.name, printed)
                 about[PRINTED] = path.name
             except FolderNotWritable as error:
-                self._warn(f"what step `{about['step']}` printed could not be written: {error.reason}")
+                self.warn(f"what step `{about['step']}` printed could not be written: {error.reason}")
 
     def _render_page(self, facts: PageFacts) -> str:
         """The page: if the user's template fails, with the template of mitosis."""
-        template = self._settled.template
+        template = self.settled.template
         if template is not None:
             try:
-                return render_page(self._notebook, facts, template)
+                return render_page(self.notebook, facts, template)
             except Exception as error:
                 problem = describe_template_error(error, template)
                 warning = f"the template {template.name} failed, so the page looks like mitosis's own: {problem}"
-                self._warn(warning)
+                self.warn(warning)
                 warnings = (*facts.record.warnings, warning)
                 facts = dataclasses.replace(facts, record=facts.record.with_changes(warnings=warnings))
-        return render_page(self._notebook, facts)
+        return render_page(self.notebook, facts)
 
     def _page_facts(self, environment: str, journal: Journal | None) -> PageFacts:
-        record, folder = self._record, self._folder.path.name
+        record, folder = self.record, self.folder.path.name
         names = {"notebook": NOTEBOOK, "source": SOURCE, "log": LOG}
-        links = {label: f"{folder}/{name}" for label, name in names.items() if (self._folder.path / name).exists()}
+        links = {label: f"{folder}/{name}" for label, name in names.items() if (self.folder.path / name).exists()}
         for index, step in enumerate(record.steps):
-            if self._folder.results(index).exists():
-                links[f"results of {step.name}"] = f"{folder}/{self._folder.results(index).name}"
+            if self.folder.results(index).exists():
+                links[f"results of {step.name}"] = f"{folder}/{self.folder.results(index).name}"
         if journal is not None:
-            previous = page_files.find_previous(record, self._settled.trials_folder, journal.read_trial)
+            previous = page_files.find_previous(record, self.settled.trials_folder, journal.read_trial)
             if previous is not None:
                 links["previous iteration"] = quote(previous)
-            if page_files.is_free(self._folder.path):
-                self._next_iteration = self._folder.path / page_files.NEXT_ITERATION
+            if page_files.is_free(self.folder.path):
+                self.next_iteration = self.folder.path / page_files.NEXT_ITERATION
                 links["next iteration"] = f"{folder}/{page_files.NEXT_ITERATION}"
         return PageFacts(
             record=record,
             environment=environment,
-            log=self._folder.read_log(LOG_SHOWN_BYTES),
-            debug=self._settled.request.debug,
+            log=self.folder.read_log(LOG_SHOWN_BYTES),
+            debug=self.settled.request.debug,
             folder=folder,
             links=links,
-            rerun=shlex.join(rerun_command(self._settled.request)),
-            changes=self._settled.changes,
+            rerun=shlex.join(rerun_command(self.settled.request)),
+            changes=self.settled.changes,
         )
 
     def _lead_on(self, journal: Journal | None) -> None:
         """Have the pages of this iteration and of the one before lead to the next."""
-        if self._next_iteration is None or journal is None:
+        if self.next_iteration is None or journal is None:
             return
         try:
-            page_files.lead_on(self._record, self._settled.trials_folder, journal.read_trial)
+            page_files.lead_on(self.record, self.settled.trials_folder, journal.read_trial)
         except OSError as error:
-            self._warn(f"the pages of iterations could not be linked: {error}")
+            self.warn(f"the pages of iterations could not be linked: {error}")

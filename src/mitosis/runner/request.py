@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mitosis.errors.base import MitosisError
-from mitosis.exit_status import ExitStatus, of_signal
+from mitosis.errors.base import ExitStatus, MitosisError, of_signal
 from mitosis.git.repository import Repository
 from mitosis.parameters import COMMANDS
-from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.trial import StepRecord, TrialRecord
 from mitosis.screen import OutputStream
 
 OutputFormat = Literal["html", "ipynb", "both"]
@@ -47,14 +46,9 @@ class Request:
 class Announcement:
     """A trial that is about to run its steps."""
 
-    experiment: str
-    parameters: tuple[ParameterRecord, ...]
-    commit: str
-    """Full id; empty outside a repository."""
-    subject: str
+    record: TrialRecord
     debug: bool
     newly_locked: int
-    untracked_files: int
     checked_s: float
     """Seconds since the command began."""
 

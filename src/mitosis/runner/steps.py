@@ -7,7 +7,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mitosis import notebook as notebooks
@@ -29,7 +29,7 @@ from mitosis.records.trial import Failure, Status, StepRecord
 from mitosis.runner.request import Progress
 from mitosis.runner.signals import Signals
 from mitosis.runner.trial_folder import TrialFolder
-from mitosis.runner.user_code import Loaded, Loader
+from mitosis.runner.user_code import Loader
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,43 +46,28 @@ class Ran:
     """Where in the user's code, if it failed there."""
 
 
+@dataclass(slots=True)
 class Steps:
-    """The steps of one trial.
+    """The steps of one trial."""
 
-    Args:
-        loader: that loaded the experiment.
-        loaded: the experiment.
-        kernel: where it was loaded.
-        folder: of the trial; results are saved to it.
-        signals: say whether the trial was interrupted.
-        progress: is told what happens.
-        warn: is told what the user should know and what stops nothing.
+    loader: Loader
+    """Has loaded the experiment."""
+    kernel: Kernel
+    """Where they were loaded."""
+    folder: TrialFolder
+    """Results are saved to it."""
+    signals: Signals
+    """Say whether the trial was interrupted."""
+    progress: Progress
+    warn: Callable[[str], None]
+    """Is told what the user should know and what stops nothing."""
+    records: list[StepRecord] = field(init=False)
+    """Of the steps, as far as they came."""
+    _usage: Usage | None = None
+    _failed_at: DescribedFailure = field(default_factory=DescribedFailure)
 
-    Attributes:
-        records: of the steps, as far as they came.
-    """
-
-    def __init__(
-        self,
-        loader: Loader,
-        loaded: Loaded,
-        kernel: Kernel,
-        folder: TrialFolder,
-        signals: Signals,
-        progress: Progress,
-        warn: Callable[[str], None],
-    ) -> None:
-        self._loader = loader
-        self._loaded = loaded
-        self._planned = loaded.plan.steps
-        self._kernel = kernel
-        self._folder = folder
-        self._signals = signals
-        self._progress = progress
-        self._warn = warn
-        self._usage: Usage | None = None
-        self._failed_at = DescribedFailure()
-        self.records: list[StepRecord] = list(loaded.steps)
+    def __post_init__(self) -> None:
+        self.records = list(self.loader.steps)
 
     async def run(self, timeout_s: float | None) -> Ran:
         """Run them, as long as they may take together."""
@@ -91,10 +76,10 @@ class Steps:
         failure: Failure | None = None
         pass_data = False
         index = 0
-        with self._signals.time_limited(timeout_s):
-            for index, planned in enumerate(self._planned):
-                previous = self._planned[index - 1] if pass_data else None
-                self._progress.step_started(planned.step.name, index + 1, len(self._planned))
+        with self.signals.time_limited(timeout_s):
+            for index, planned in enumerate(self.loader.plan.steps):
+                previous = self.loader.plan.steps[index - 1] if pass_data else None
+                self.progress.step_started(planned.step.name, index + 1, len(self.loader.plan.steps))
                 try:
                     failure, pass_data = await self._run_step(index, planned, previous)
                 except KernelDied as death:
@@ -102,16 +87,16 @@ class Steps:
                 except AnswerFailed as error:
                     message = f"mitosis failed to inspect it: {error.reason}"
                     failure = Failure("mitosis", message, step=planned.step.name)
-                interruption = self._signals.interruption(planned.step.name)
+                interruption = self.signals.interruption(planned.step.name)
                 if interruption is not None:
                     status, failure = "interrupted", interruption
                 elif failure is not None:
                     status = "failed"
-                self._progress.step_ended(self.records[index], None if failure is None else failure.summary)
+                self.progress.step_ended(self.records[index], None if failure is None else failure.summary)
                 if failure is not None:
                     break
         if status == "finished":
-            last = self._planned[-1]
+            last = self.loader.plan.steps[-1]
             await self._show(f'{last.variable}["main"]', "result", last.step.name)
         usage = await self._measure()
         return Ran(status, failure, index, time.monotonic() - begun, usage, self._failed_at)
@@ -124,22 +109,22 @@ class Steps:
         self._usage = None
         error = await self._call(index, planned, previous)
         if error is not None:
-            self._failed_at = await self._kernel.ask(DescribeFailure(self._loader.root))
+            self._failed_at = await self.kernel.ask(DescribeFailure(self.loader.root))
             message = self._failed_at.message or error.message
             kind = self._failed_at.type or error.type
             return Failure("exception", message, kind, name, self._failed_at.location), False
-        successor = self._planned[index + 1] if index + 1 < len(self._planned) else None
-        result, imports, changed = await self._kernel.ask_all(
-            TakeResult(planned.variable, str(self._folder.results(index)), _successor(successor)),
-            self._loader.list_imports(),
+        successor = self.loader.plan.steps[index + 1] if index + 1 < len(self.loader.plan.steps) else None
+        result, imports, changed = await self.kernel.ask_all(
+            TakeResult(planned.variable, str(self.folder.results(index)), _successor(successor)),
+            self.loader.list_imports(),
             self._recorded_parameters(successor),
         )
         self._usage = result.usage
         self._change(index, main=result.main, metrics=result.metrics)
         for unsaved in result.unsaved:
-            self._warn(f"step `{name}`: a part of its result could not be saved: {unsaved}")
+            self.warn(f"step `{name}`: a part of its result could not be saved: {unsaved}")
         for warning in result.warnings:
-            self._warn(f"step `{name}`: {warning}")
+            self.warn(f"step `{name}`: {warning}")
         if result.problem is not None:
             return Failure("result", result.problem, step=name), False
         self._check_late_imports(name, imports)
@@ -153,16 +138,16 @@ class Steps:
         """Execute the cell that calls a step; returns what it raised."""
         name = planned.step.name
         cell = notebooks.code_cell(notebooks.call_source(planned, previous), "step", name)
-        cell.metadata["mitosis"]["doc"] = self._loaded.docs.get(name) or None
+        cell.metadata["mitosis"]["doc"] = self.loader.docs.get(name) or None
         begun = time.monotonic()
         try:
-            return await self._kernel.run_cell(cell, self._folder.printed(index))
+            return await self.kernel.run_cell(cell, self.folder.printed(index))
         finally:
-            if self._kernel.print_trouble is not None:
-                trouble = self._kernel.print_trouble
-                self._warn(f"step `{name}` printed a lot, and not all of it could be kept: {trouble}")
-            if self._kernel.message_trouble:
-                self._warn(f"step `{name}`: {self._kernel.message_trouble}")
+            if self.kernel.print_trouble is not None:
+                trouble = self.kernel.print_trouble
+                self.warn(f"step `{name}` printed a lot, and not all of it could be kept: {trouble}")
+            if self.kernel.message_trouble:
+                self.warn(f"step `{name}`: {self.kernel.message_trouble}")
             duration_s = time.monotonic() - begun
             cell.metadata["mitosis"]["duration_s"] = duration_s
             self._change(index, duration_s=duration_s)
@@ -174,7 +159,7 @@ class Steps:
         """What the step that comes next is recorded to get."""
         if planned is None:
             return FindChangedParameters(None, {})
-        recorded = (p for p in self._loaded.parameters if p.step == planned.step.name and p.tracked)
+        recorded = (p for p in self.loader.parameters if p.step == planned.step.name and p.tracked)
         return FindChangedParameters(
             planned.parameters_variable, {p.name: p.digest for p in recorded if p.digest is not None}
         )
@@ -186,41 +171,41 @@ class Steps:
         if successor is None or not changed:
             return None
         name, now = changed[0].name, changed[0].summary
-        recorded = next(p for p in self._loaded.parameters if (p.step, p.name) == (successor.step.name, name))
+        recorded = next(p for p in self.loader.parameters if (p.step, p.name) == (successor.step.name, name))
         was = f"from {recorded.summary} to {now}" if now != recorded.summary else f"which still looks like {now}"
         message = (
             f"it changed the value of `{recorded.step}.{name}`, {was}, so that `{recorded.step}` would not run with "
             "what is recorded; have it change a copy"
         )
-        if self._loader.is_debug:
-            self._warn(f"step `{step}`: {message}")
+        if self.loader.is_debug:
+            self.warn(f"step `{step}`: {message}")
             return None
         return Failure("parameter", message, step=step)
 
     def _check_late_imports(self, step: str, imports: Imports) -> None:
         """What a step imported while it ran is checked too, but then it is too late to refuse."""
         try:
-            self._loader.check_imports(imports)
+            self.loader.check_imports(imports)
         except MitosisError as error:
-            self._warn(f"while step `{step}` ran, {error}")
+            self.warn(f"while step `{step}` ran, {error}")
 
     async def _show(self, source: str, kind: str, step: str) -> None:
         """Let the notebook show a result. That the result cannot be shown does not fail the trial."""
         try:
-            error = await self._kernel.run_cell(notebooks.code_cell(source, kind, step))
+            error = await self.kernel.run_cell(notebooks.code_cell(source, kind, step))
         except KernelDied as death:
-            self._warn(f"step `{step}`: showing {source} ended the kernel: {death}")
+            self.warn(f"step `{step}`: showing {source} ended the kernel: {death}")
             return
-        if self._kernel.message_trouble:
-            self._warn(f"step `{step}`: showing {source}: {self._kernel.message_trouble}")
+        if self.kernel.message_trouble:
+            self.warn(f"step `{step}`: showing {source}: {self.kernel.message_trouble}")
         if error is not None:
-            self._warn(f"step `{step}`: {source} cannot be shown: {error.type}: {error.message}")
+            self.warn(f"step `{step}`: {source} cannot be shown: {error.type}: {error.message}")
 
     async def _measure(self) -> Usage:
         """What the kernel used: as the last step's result has it, or the kernel, or else its parent."""
-        if self._kernel.process.is_alive and self._usage is None:
+        if self.kernel.process.is_alive and self._usage is None:
             with contextlib.suppress(KernelDied, AnswerFailed):
-                self._usage = await self._kernel.ask(MeasureUsage())
+                self._usage = await self.kernel.ask(MeasureUsage())
         return self._usage or _usage_of_children()
 
 

@@ -6,7 +6,6 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,15 +16,14 @@ from mitosis.errors.journal import NotRecorded
 from mitosis.kernel.kernel import Kernel
 from mitosis.process import command_line, this_process
 from mitosis.protocol import Setup
-from mitosis.provenance.environment import Environment
-from mitosis.records.trial import Failure, ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.trial import Failure, StepRecord, TrialRecord
 from mitosis.runner.background import Background
 from mitosis.runner.refusals import Settled
 from mitosis.runner.request import Announcement, Interrupted, Outcome, Progress
 from mitosis.runner.signals import Signals
 from mitosis.runner.steps import Ran, Steps
 from mitosis.runner.trial_folder import LOG, REQUIREMENTS, TrialFolder
-from mitosis.runner.user_code import Loaded, Loader
+from mitosis.runner.user_code import Loader
 
 if TYPE_CHECKING:
     from mitosis.journal.journal import Journal
@@ -35,19 +33,6 @@ CLOSE_TIMEOUT_S = 10.0
 """How long exit functions and threads of the experiment may take after its last step."""
 BREAKDOWN_LIMIT = 2000
 """Characters of an error of mitosis itself that are recorded."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """A trial whose start is recorded."""
-
-    environment: Environment
-    record: TrialRecord
-    journal: Journal | None
-    """None in debug."""
-    announcement: Announcement
-    loader: Loader
-    loaded: Loaded
 
 
 class Trial:
@@ -67,6 +52,8 @@ class Trial:
         self._warnings: list[str] = []
         self._signals = Signals(progress)
         self._background: Background | None = None
+        self._journal: Journal | None = None
+        """None in debug, and before the start is recorded."""
 
     async def run(self) -> Outcome:
         """Run it; see `mitosis.runner.run`."""
@@ -76,7 +63,7 @@ class Trial:
             kernel: Kernel | None = None
             try:
                 kernel = self._signals.kernel = self._new_kernel()
-                begun = await self._begin(kernel)
+                announcement = await self._begin(kernel)
             except BaseException as error:
                 if self._background is not None:
                     self._background.stop()
@@ -86,21 +73,21 @@ class Trial:
                 if isinstance(error, asyncio.CancelledError) and self._signals.received is not None:
                     raise Interrupted(self._signals.received) from None
                 raise
-            record = begun.record
-            steps = Steps(begun.loader, begun.loaded, kernel, self._folder, self._signals, self._progress, self._warn)
+            record = announcement.record
+            steps = Steps(self._loader, kernel, self._folder, self._signals, self._progress, self._warn)
             try:
-                self._progress.announce(begun.announcement)
+                self._progress.announce(announcement)
                 ran = await steps.run(self._settled.request.timeout_s)
                 kernel.begin_close()
                 record = self._complete(record, ran, steps.records)
-                saved = self._save(record, begun)
+                saved = self._save(record)
             except Exception as error:
-                self._record_breakdown(begun.journal, record, steps.records, error)
+                self._record_breakdown(record, steps.records, error)
                 raise
             finally:
                 if not await kernel.close(CLOSE_TIMEOUT_S):
                     self._warn(f"the kernel did not end within {CLOSE_TIMEOUT_S:.0f} s of the last step and was killed")
-            return self._finish(record, ran, begun.journal, saved)
+            return self._finish(record, ran, saved)
 
     # --- before the steps -------------------------------------------------------------------------
 
@@ -116,57 +103,45 @@ class Trial:
         )
         return Kernel(self._progress.output, self._folder.path, setup)
 
-    async def _begin(self, kernel: Kernel) -> _Begun:
+    async def _begin(self, kernel: Kernel) -> Announcement:
         """Import the user's code, resolve the parameters, check all of it, and record the start.
 
         The kernel starts in a process of its own: what speaks to it is imported meanwhile.
         """
         self._notebook = notebooks.new_notebook()
-        kernel.load_client()
+        import mitosis.kernel.client  # noqa: F401  # 0.1 s of work that `connect` would have to do
+
         background = self._background = Background(self._settled.repository)
         await kernel.connect(self._notebook)
         if self._settled.request.output != "ipynb":
             background.prepare_page(self._settled.template)
         self._progress.phase("checking")
-        loader = Loader(self._settled, kernel, self._folder, self._warn)
-        loaded = await loader.load()
-        environment = await background.environment()
+        self._loader = Loader(self._settled, kernel, self._folder, self._warn)
+        await self._loader.load()
+        self._environment = await background.environment()
         if self._settled.template is not None:
             await background.page()
-        self._folder.write(REQUIREMENTS, environment.text)
-        record = self._new_record(environment, loaded.steps, loaded.parameters)
-        journal: Journal | None = None
+        self._folder.write(REQUIREMENTS, self._environment.text)
+        record = self._new_record()
         newly_locked = 0
         if not self._debug:
-            record, journal, newly_locked = self._record_start(record, environment, loaded)
+            record, newly_locked = self._record_start(record)
         self._signals.is_recorded = True
-        announcement = Announcement(
-            experiment=record.experiment,
-            parameters=record.parameters,
-            commit=record.commit,
-            subject=record.subject,
-            debug=self._debug,
-            newly_locked=newly_locked,
-            untracked_files=self._settled.untracked_files,
-            checked_s=time.monotonic() - self._begun,
-        )
-        return _Begun(environment, record, journal, announcement, loader, loaded)
+        return Announcement(record, self._debug, newly_locked, checked_s=time.monotonic() - self._begun)
 
-    def _record_start(
-        self, record: TrialRecord, environment: Environment, loaded: Loaded
-    ) -> tuple[TrialRecord, Journal, int]:
+    def _record_start(self, record: TrialRecord) -> tuple[TrialRecord, int]:
         """Record the start; returns the record with its iteration, and how many variants it has locked."""
         from mitosis.journal.journal import Journal
         from mitosis.journal.unrecorded import record_ends
 
         assert self._settled.repository is not None and self._settled.identity is not None
-        journal = Journal(self._settled.repository)
+        journal = self._journal = Journal(self._settled.repository)
         try:
             for earlier in record_ends(journal):
                 self._progress.warn(f"the end of trial {earlier.key} is now recorded: {earlier.status}")
         except MitosisError as error:
             self._progress.warn(f"the end of an earlier trial still could not be recorded: {error}")
-        started = journal.start(record, loaded.variants, environment.text, self._settled.identity)
+        started = journal.start(record, self._loader.variants, self._environment.text, self._settled.identity)
         for changed in started.changed:
             self._warn(str(changed))
         if started.changed:
@@ -176,19 +151,17 @@ class Trial:
         for renamed in started.renamed:
             # The record has no need of it: whatever lists the trial says both names.
             self._progress.warn(str(renamed))
-        return started.record, journal, len(started.newly_locked)
+        return started.record, len(started.newly_locked)
 
-    def _new_record(
-        self, environment: Environment, steps: tuple[StepRecord, ...], parameters: tuple[ParameterRecord, ...]
-    ) -> TrialRecord:
+    def _new_record(self) -> TrialRecord:
         from mitosis.journal.layout import experiment_name
 
-        settled = self._settled
+        settled, environment = self._settled, self._environment
         return TrialRecord(
             key=settled.key,
             experiment=experiment_name(step.name for step in settled.steps),
-            steps=steps,
-            parameters=parameters,
+            steps=tuple(self._loader.steps),
+            parameters=self._loader.parameters,
             commit=settled.head.commit if settled.head is not None else "",
             status="running",
             iteration=0,
@@ -235,14 +208,14 @@ class Trial:
             warnings=tuple(self._warnings),
         )
 
-    def _save(self, record: TrialRecord, begun: _Begun) -> Saved:
+    def _save(self, record: TrialRecord) -> Saved:
         # It imports what makes the page, which the background has done by now.
         from mitosis.runner.documents import Saver
 
         saver = Saver(self._settled, self._folder, self._notebook, record, self._progress, self._warn)
-        return saver.save(begun.environment.text, begun.journal)
+        return saver.save(self._environment.text, self._journal)
 
-    def _finish(self, record: TrialRecord, ran: Ran, journal: Journal | None, saved: Saved) -> Outcome:
+    def _finish(self, record: TrialRecord, ran: Ran, saved: Saved) -> Outcome:
         """List the outputs, which are complete now that the kernel has ended, and record the end."""
         try:
             listed, unlisted = self._folder.list_outputs(saved.page, without=saved.next_iteration)
@@ -256,8 +229,8 @@ class Trial:
             page=saved.page.name if saved.page is not None else None,
             warnings=tuple(self._warnings),
         )
-        if journal is not None:
-            self._record_end(journal, record)
+        if self._journal is not None:
+            self._record_end(self._journal, record)
         return Outcome(
             record=record,
             debug=self._debug,
@@ -268,9 +241,9 @@ class Trial:
             context=ran.failed_at.context,
             failed_line=ran.failed_at.line,
             signal=self._signals.received,
-            recorded_in=None if journal is None else journal.repository,
+            recorded_in=self._settled.repository if self._journal is not None else None,
             # Whoever interrupts a trial does not want to wait for a network.
-            is_to_be_pushed=(journal is not None and self._settled.config.auto_push and self._signals.received is None),
+            is_to_be_pushed=not self._debug and self._settled.config.auto_push and self._signals.received is None,
             remote=self._settled.config.remote,
         )
 
@@ -289,15 +262,13 @@ class Trial:
             raise NotRecorded(record.key, record.status, str(error), self._folder.path, is_kept=is_kept) from error
         discard_end(self._folder.path)
 
-    def _record_breakdown(
-        self, journal: Journal | None, record: TrialRecord, steps: Sequence[StepRecord], error: Exception
-    ) -> None:
+    def _record_breakdown(self, record: TrialRecord, steps: Sequence[StepRecord], error: Exception) -> None:
         """Record that the trial ended by an error of mitosis itself, which is on its way to the user."""
-        if journal is None:
+        if self._journal is None:
             return
         failure = Failure("mitosis", str(error)[:BREAKDOWN_LIMIT], type(error).__name__)
         ended = record.with_changes(status="failed", failure=failure, ended=datetime.now(UTC).isoformat())
-        self._record_end(journal, ended.with_changes(steps=tuple(steps), warnings=tuple(self._warnings)))
+        self._record_end(self._journal, ended.with_changes(steps=tuple(steps), warnings=tuple(self._warnings)))
 
     def _warn(self, text: str) -> None:
         self._warnings.append(text)

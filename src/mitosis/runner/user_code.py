@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ from mitosis.protocol import (
     DescribeParameters,
     FindFailedParameter,
     GivenParameter,
-    HasVariant,
     ImportedFile,
     Imports,
     ListImports,
@@ -51,20 +49,6 @@ from mitosis.runner.trial_folder import TrialFolder
 from mitosis.variants import Variant, VariantName
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """An experiment that is ready to run."""
-
-    plan: notebooks.Plan
-    steps: tuple[StepRecord, ...]
-    """With the file of each step's code."""
-    docs: dict[str, str]
-    """Docstrings by step."""
-    parameters: tuple[ParameterRecord, ...]
-    variants: tuple[Variant, ...]
-    """What the tracked lookup parameters mean."""
-
-
 class Loader:
     """Loads an experiment into the kernel.
 
@@ -73,6 +57,13 @@ class Loader:
         kernel: where.
         folder: of the trial; the parameters are saved to it.
         warn: is told what the user should know and what stops nothing.
+
+    Attributes:
+        plan: of the notebook.
+        steps: records of the steps; once they are loaded, with the file of each step's code.
+        docs: docstrings by step.
+        parameters: records of the parameters, once they are loaded.
+        variants: what the tracked lookup parameters mean.
     """
 
     def __init__(self, settled: Settled, kernel: Kernel, folder: TrialFolder, warn: Callable[[str], None]) -> None:
@@ -83,11 +74,13 @@ class Loader:
         self.is_debug = settled.request.debug
         self.root = str(settled.root.resolve())
         self._is_registered = settled.request.module is None
-        self._plan = notebooks.plan_notebook(settled.steps, settled.arguments)
-        self._steps = [StepRecord(step.name, step.action, step.lookup) for step in settled.steps]
-        self._docs: dict[str, str] = {}
+        self.plan = notebooks.plan_notebook(settled.steps, settled.arguments)
+        self.steps = [StepRecord(step.name, step.action, step.lookup) for step in settled.steps]
+        self.docs: dict[str, str] = {}
+        self.parameters: tuple[ParameterRecord, ...] = ()
+        self.variants: tuple[Variant, ...] = ()
 
-    async def load(self) -> Loaded:
+    async def load(self) -> None:
         """Import the steps, evaluate the parameters, and check all of it.
 
         Raises:
@@ -96,7 +89,7 @@ class Loader:
         try:
             await self._import()
             values, imports = await self._evaluate()
-            parameters = tuple(self._parameter_record(a, values[a]) for a in self._settled.arguments)
+            self.parameters = tuple(self._parameter_record(a, values[a]) for a in self._settled.arguments)
             self.check_imports(imports)
         except KernelDied as death:
             raise ExperimentError(f"{death}\nIt was about to evaluate the parameters; no step ran.") from death
@@ -105,29 +98,29 @@ class Loader:
                 f"the experiment's code or values cannot be inspected: {failure.reason}\n"
                 f"It happened in `{failure.question}`; no step ran."
             ) from failure
-        return Loaded(self._plan, tuple(self._steps), self._docs, parameters, tuple(self._variants(values)))
+        self.variants = tuple(self._variants(values))
 
     async def _import(self) -> None:
         """Execute the imports, and check that the steps are there and can be called so."""
-        cell = notebooks.code_cell(self._plan.imports, "imports")
+        cell = notebooks.code_cell(self.plan.imports, "imports")
         await self._run_import_cell(cell)
-        question = CheckSteps(tuple(self._step_to_check(step) for step in self._plan.steps))
+        question = CheckSteps(tuple(self._step_to_check(step) for step in self.plan.steps))
         checked, imports = await self._kernel.ask_all(question, self.list_imports())
         if checked.problem is not None:
             raise self._refusal(checked.problem)
         if checked.shadowed or checked.wrapped:
-            self._plan = notebooks.plan_notebook(
+            self.plan = notebooks.plan_notebook(
                 self._settled.steps,
                 self._settled.arguments,
                 shadowed=frozenset(checked.shadowed),
                 wrapped=frozenset(a for a in self._settled.arguments if (a.step, a.name) in checked.wrapped),
             )
-            cell.source = self._plan.imports
+            cell.source = self.plan.imports
             await self._run_import_cell(cell, again=True)
         for index, described in enumerate(checked.steps):
-            self._docs[described.name] = described.doc
+            self.docs[described.name] = described.doc
             source = self._source_of(described, self._settled.steps[index].action, imports.folders)
-            self._steps[index] = dataclasses.replace(self._steps[index], source=source)
+            self.steps[index] = dataclasses.replace(self.steps[index], source=source)
 
     async def _run_import_cell(self, cell: Any, *, again: bool = False) -> None:
         try:
@@ -186,7 +179,7 @@ class Loader:
     def _new_names(self, step: str, parameter: str, variant: str) -> Sequence[str]:
         """What the journal says that a variant is called now; none if it was not renamed."""
         from mitosis.journal.journal import Journal
-        from mitosis.journal.remarks import latest_names
+        from mitosis.journal.standing import latest_names
 
         if self._settled.repository is None:
             return ()
@@ -239,7 +232,7 @@ class Loader:
     async def _evaluate(self) -> tuple[dict[ParameterArgument, DescribedValue], Imports]:
         """Execute the cells of parameters; returns what the kernel tells of each value, and what is imported then."""
         cells = {}
-        for planned in self._plan.steps:
+        for planned in self.plan.steps:
             if planned.parameters_variable is not None:
                 cell = notebooks.code_cell(notebooks.parameters_source(planned), "parameters", planned.step.name)
                 cells[planned.step.name] = cell
@@ -252,11 +245,11 @@ class Loader:
                 file=str(self._folder.parameters(index)),
                 names=tuple(parameter.argument.name for parameter in planned.parameters),
             )
-            for index, planned in enumerate(self._plan.steps)
+            for index, planned in enumerate(self.plan.steps)
         )
         described, imports = await self._kernel.ask_all(DescribeParameters(steps), self.list_imports())
         values: dict[ParameterArgument, DescribedValue] = {}
-        for planned, answer in zip(self._plan.steps, described, strict=True):
+        for planned, answer in zip(self.plan.steps, described, strict=True):
             for parameter, value in zip(planned.parameters, answer.values, strict=True):
                 values[parameter.argument] = value
             for unsaved in answer.unsaved:
@@ -271,7 +264,8 @@ class Loader:
         return values, imports
 
     async def _parameter_refusal(self, planned: notebooks.PlannedStep) -> MitosisError:
-        failed = await self._kernel.ask(FindFailedParameter())
+        given = {parameter.argument.name: parameter.argument.text for parameter in planned.parameters}
+        failed = await self._kernel.ask(FindFailedParameter(planned.step.lookup, given))
         parameter = notebooks.find_parameter(planned, failed.line)
         if parameter is None:
             return ExpressionFailed(
@@ -282,13 +276,9 @@ class Loader:
         if argument.kind == "lookup":
             return LookupFailed(shown, argument.text, failed.error)
         hint = quoting_hint(shown, argument.text) if failed.is_unknown_name else None
-        if hint is not None and await self._is_variant(argument):
+        if hint is not None and argument.name in failed.variants:
             hint = f"It is the name of a variant: -p {shown}={argument.text}"
         return ExpressionFailed(shown, argument.text, failed.error, hint)
-
-    async def _is_variant(self, argument: ParameterArgument) -> bool:
-        lookup = next(step.lookup for step in self._settled.steps if step.name == argument.step)
-        return await self._kernel.ask(HasVariant(lookup, argument.name, argument.text))
 
     def _parameter_record(self, argument: ParameterArgument, value: DescribedValue) -> ParameterRecord:
         meaning = value.meaning

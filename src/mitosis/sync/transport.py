@@ -13,8 +13,8 @@ from mitosis.errors.sync import FetchFailed
 from mitosis.git.program import Streamed, stream_git
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
+from mitosis.sync.git_messages import HELD_BACK, Listener, OutputListener, Tell
 from mitosis.sync.remotes import Remote
-from mitosis.sync.said import HELD_BACK, Listener, OutputListener, Tell
 
 _FETCH = (
     # --prune, so that the refs that stand for the remote's are gone when its own are; nothing else is named in what is

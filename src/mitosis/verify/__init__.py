@@ -16,11 +16,11 @@ from mitosis.errors.journal import FormatTooNew, JournalError
 from mitosis.errors.repository import GitError, ObjectTooLarge, UnreadableObject
 from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
-from mitosis.journal.core import Core, Snapshot
 from mitosis.journal.journal import Journal
+from mitosis.journal.store import Snapshot
 from mitosis.process import is_alive
 from mitosis.records.trial import TrialRecord
-from mitosis.verify import derived
+from mitosis.verify import repairable
 from mitosis.verify.contents import UPGRADE, Contents, ContentsReader, check_lookups, who_wrote
 from mitosis.verify.findings import Finding, Findings, Report, Severity
 from mitosis.verify.history import MAX_OBJECT_BYTES, HistoryReader, check_pins
@@ -49,15 +49,15 @@ def verify(
     Raises:
         GitError: git cannot list refs.
     """
-    core = Core(repository)
+    journal = Journal(repository)
     remote = _likely_remote(repository)
     restore = f"git fetch --refetch {remote} {layout.JOURNAL_REF}"
-    findings, snapshot, contents = _check_settled(core, restore, trials_folder, tell)
-    derived.check_locks_left(repository, findings)
+    findings, snapshot, contents = _check_settled(journal, restore, trials_folder, tell)
+    repairable.check_locks_left(repository, findings)
     if snapshot is None:
         return findings.report()
-    derived.check_index(core, snapshot, findings)
-    derived.check_symbolic_ref(repository, findings)
+    repairable.check_index(journal, findings)
+    repairable.check_symbolic_ref(repository, findings)
     _check_conflicts(repository, findings)
     _check_remotes(repository, findings)
     tell("looking for the commits of trials")
@@ -81,57 +81,53 @@ def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], 
     Raises:
         JournalError: the journal cannot be read, or something not be written.
     """
-    from mitosis.journal.derived import is_index_right, rebuild_index
-
-    core = Core(repository)
-    done = derived.repair_locks_left(core)
-    snapshot = core.snapshot()
+    journal = Journal(repository)
+    done = repairable.repair_locks_left(journal)
+    snapshot = journal.store.snapshot()
     if snapshot is None:
         return done
-    contents = _check_contents(core, snapshot, "", None, Findings(), tell)
+    contents = _check_contents(journal, snapshot, "", None, Findings(), tell)
     tell("repairing")
-    if not is_index_right(core, snapshot):
-        rebuild_index(core)
-        done.append("rebuilt the index of trials")
-    symbolic = derived.repair_symbolic_ref(repository)
+    done += repairable.repair_index(journal)
+    symbolic = repairable.repair_symbolic_ref(repository)
     done += [symbolic] if symbolic is not None else []
-    done += derived.repair_pins(core, _commits(contents))
-    done += derived.repair_notes(core, contents, identity)
+    done += repairable.repair_pins(journal, _commits(contents))
+    done += repairable.repair_notes(journal, contents, identity)
     return done
 
 
 def _check_settled(
-    core: Core, restore: str, trials_folder: Path | None, tell: Callable[[str], None]
+    journal: Journal, restore: str, trials_folder: Path | None, tell: Callable[[str], None]
 ) -> tuple[Findings, Snapshot | None, Contents]:
     """Check the tree of the journal and the notes, at a moment at which nobody is in between writing the two."""
     for attempt in range(1, _ATTEMPTS + 1):
         findings = Findings()
-        state = _state(core)
-        snapshot = _read_snapshot(core, restore, findings)
+        state = _state(journal)
+        snapshot = _read_snapshot(journal, restore, findings)
         if snapshot is None:
             return findings, None, Contents()
-        contents = _check_contents(core, snapshot, restore, trials_folder, findings, tell)
+        contents = _check_contents(journal, snapshot, restore, trials_folder, findings, tell)
         tell("comparing the notes and the index")
-        derived.check_notes(core, contents, findings)
+        repairable.check_notes(journal, contents, findings)
         if attempt == _ATTEMPTS or not any(finding.kind == "note" for finding in findings.report().problems):
             break
         # A trial that ends writes the journal first and then the notes: perhaps that is happening now.
         time.sleep(_PAUSE_S)
-        if _state(core) == state:
+        if _state(journal) == state:
             break
     return findings, snapshot, contents
 
 
-def _read_snapshot(core: Core, restore: str, findings: Findings) -> Snapshot | None:
+def _read_snapshot(journal: Journal, restore: str, findings: Findings) -> Snapshot | None:
     """The journal's present state; None if there is none, or it cannot be read."""
     name = layout.JOURNAL_REF
     try:
-        snapshot = core.snapshot()
+        snapshot = journal.store.snapshot()
     except FormatTooNew as error:
         findings.error("journal", name, _first_line(error), UPGRADE)
         return None
     except JournalError as error:
-        findings.error("journal", name, _first_line(error), _tip_remedy(core, restore))
+        findings.error("journal", name, _first_line(error), _tip_remedy(journal, restore))
         return None
     if snapshot is None:
         findings.info("journal", name, "no trial is recorded in this repository")
@@ -139,7 +135,7 @@ def _read_snapshot(core: Core, restore: str, findings: Findings) -> Snapshot | N
 
 
 def _check_contents(
-    core: Core,
+    journal: Journal,
     snapshot: Snapshot,
     restore: str,
     trials_folder: Path | None,
@@ -159,8 +155,8 @@ def _check_contents(
             outputs.check(record)
 
     tell("reading records")
-    contents = ContentsReader(core.store, restore, findings, visit).read(snapshot.tree)
-    check_lookups(core.repository, snapshot.commit, contents, findings)
+    contents = ContentsReader(journal.store, restore, findings, visit).read(snapshot.tree)
+    check_lookups(journal.repository, snapshot.commit, contents, findings)
     if outputs is not None:
         findings.counts["outputs"] = outputs.checked
         if outputs.elsewhere:
@@ -203,29 +199,29 @@ def _check_remotes(repository: Repository, findings: Findings) -> None:
         findings.info("remote", unmerged.remote, what, f"mitosis pull {unmerged.remote}")
 
 
-def _state(core: Core) -> tuple[str | None, str | None]:
+def _state(journal: Journal) -> tuple[str | None, str | None]:
     """What the journal and the notes point to now; None for what cannot be read."""
 
     def read(name: str) -> str | None:
         try:
-            return core.store.read_ref(name)
+            return journal.store.read_ref(name)
         except JournalError:
             return None
 
     return read(layout.JOURNAL_REF), read(layout.NOTES_REF)
 
 
-def _tip_remedy(core: Core, restore: str) -> str:
+def _tip_remedy(journal: Journal, restore: str) -> str:
     """What can be done where the journal's newest state cannot be read. It takes away nothing that is sound."""
     name = layout.JOURNAL_REF
-    folder = core.repository.common_dir
+    folder = journal.repository.common_dir
     unpushed = f"what was not pushed: git fsck names its last commit as dangling, git update-ref {name} COMMIT"
     try:
-        tip = core.tip() or ""
+        tip = journal.tip() or ""
     except JournalError:
         # git deletes no ref whose file it cannot read.
         return f"rm -f {shlex.quote(str(folder / name))} && {restore}:{name}   ({unpushed})"
-    unreadable = _unreadable_at(core.repository, tip)
+    unreadable = _unreadable_at(journal.repository, tip)
     if unreadable is None:
         return f"git update-ref -d {name} && {restore}:{name}   ({unpushed})"
     loose = folder / "objects" / unreadable[:2] / unreadable[2:]

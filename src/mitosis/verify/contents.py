@@ -18,7 +18,7 @@ from mitosis.journal import layout
 from mitosis.journal.locks import MAX_VALUE_BYTES, digest_of_file
 from mitosis.journal.messages import note_line
 from mitosis.journal.objects import Entry, ReadOnlyStore
-from mitosis.journal.remarks import MAX_REMARK_BYTES, decode_remark
+from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName

@@ -10,9 +10,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from mitosis.errors.base import MitosisError
+from mitosis.errors.base import ExitStatus, MitosisError, of_signal
 from mitosis.errors.journal import NotRecorded
-from mitosis.exit_status import ExitStatus, of_signal
 from mitosis.records.view import View
 
 if TYPE_CHECKING:
@@ -61,15 +60,7 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
         status=record.status,
         exit_status=outcome.exit_status,
         metrics=dict(record.steps[-1].metrics) if record.status == "finished" else {},
-        failure=None
-        if failure is None
-        else {
-            "kind": failure.kind,
-            "type": failure.type,
-            "message": failure.message,
-            "step": failure.step,
-            "location": failure.location,
-        },
+        failure=None if failure is None else _picked(failure, "kind", "type", "message", "step", "location"),
         recorded=outcome.recorded_in is not None,
         debug=outcome.debug,
         page=None if outcome.page is None else str(outcome.page.absolute()),
@@ -94,18 +85,16 @@ def _facts(record: TrialRecord) -> dict[str, Any]:
             for parameter in record.parameters
         ],
         "steps": [
-            {
-                "name": step.name,
-                "action": step.action,
-                "duration_s": step.duration_s,
-                "main": step.main,
-                "metrics": dict(step.metrics),
-            }
+            _picked(step, "name", "action", "duration_s", "main") | {"metrics": dict(step.metrics)}
             for step in record.steps
         ],
         **{name: view.value(field) for name, field in _FIELDS.items()},
         "warnings": list(record.warnings),
     }
+
+
+def _picked(facts: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(facts, name) for name in names}
 
 
 def describe_error(error: BaseException) -> dict[str, Any]:
@@ -137,34 +126,14 @@ def describe_error(error: BaseException) -> dict[str, Any]:
 
 
 def _object(**fields: Any) -> dict[str, Any]:
-    """All fields in their order, those that are not given with nothing in them."""
+    """All fields, those that are not given with nothing in them."""
     known: dict[str, Any] = {
         "format": FORMAT,
-        "status": None,
-        "exit_status": None,
-        "key": None,
-        "experiment": None,
-        "main": None,
+        **dict.fromkeys(("status", "exit_status", "failure", "page", "notebook", "folder", *_FIELDS)),
+        **dict.fromkeys(("recorded", "debug"), False),
         "metrics": {},
-        "failure": None,
-        "recorded": False,
-        "debug": False,
-        "page": None,
-        "notebook": None,
-        "folder": None,
-        "started": None,
-        "ended": None,
-        "duration_s": None,
-        "cpu_s": None,
-        "peak_memory_bytes": None,
         "parameters": [],
         "steps": [],
-        "commit": None,
-        "subject": None,
-        "branch": None,
-        "author": None,
-        "host": None,
-        "iteration": None,
         "warnings": [],
     }
     assert fields.keys() <= known.keys()

@@ -23,18 +23,18 @@ def lines_of_widgets(text: str) -> list[str]:
 
 def heading(announcement: Announcement) -> str:
     """The first line of a trial: what is run, with which parameters, at which commit."""
-    steps = {parameter.step for parameter in announcement.parameters}
-    several = len(steps) > 1 or "+" in announcement.experiment
-    parts = [announcement.experiment]
-    for parameter in announcement.parameters:
+    steps = {parameter.step for parameter in announcement.record.parameters}
+    several = len(steps) > 1 or "+" in announcement.record.experiment
+    parts = [announcement.record.experiment]
+    for parameter in announcement.record.parameters:
         name = parameter.full_name if several else parameter.name
         value = f" ({parameter.summary})" if parameter.kind == "lookup" else ""
         mark = "" if parameter.tracked else "+"
         parts.append(f"{mark}{name}={parameter.text}{value}")
     if announcement.debug:
         parts.append("debug")
-    elif announcement.commit:
-        parts.append(f'commit {announcement.commit[:7]} "{announcement.subject}"')
+    elif announcement.record.commit:
+        parts.append(f'commit {announcement.record.commit[:7]} "{announcement.record.subject}"')
     return clean(" · ".join(parts))
 
 
@@ -46,9 +46,9 @@ def checks(announcement: Announcement) -> str:
     if announcement.newly_locked:
         plural = "" if announcement.newly_locked == 1 else "s"
         parts.append(f"{announcement.newly_locked} variant{plural} newly locked")
-    if announcement.untracked_files:
-        plural = "" if announcement.untracked_files == 1 else "s"
-        parts.append(f"{announcement.untracked_files} untracked file{plural} that nothing imports")
+    if announcement.record.untracked_files:
+        plural = "" if announcement.record.untracked_files == 1 else "s"
+        parts.append(f"{announcement.record.untracked_files} untracked file{plural} that nothing imports")
     return ", ".join(parts)
 
 

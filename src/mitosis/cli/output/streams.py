@@ -47,13 +47,7 @@ def can_link(stream: IO[str]) -> bool:
     forced = os.environ.get("FORCE_HYPERLINK")
     if forced:
         return forced != "0" and can_move(stream)
-    # Old terminals of the GNOME family print the address (fixed in VTE 0.50).
-    is_old = 0 < _number(os.environ.get("VTE_VERSION")) < 5000
-    return can_move(stream) and not is_old and not os.environ.get("TERM", "").startswith(_WITHOUT_LINKS)
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else 0
+    return can_move(stream) and not os.environ.get("TERM", "").startswith(_WITHOUT_LINKS)
 
 
 def is_terminal(stream: IO[str] | None = None) -> bool:

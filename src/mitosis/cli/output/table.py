@@ -43,7 +43,7 @@ def print_warning(text: str) -> None:
 def print_problems(problems: Sequence[BadRecord]) -> None:
     """Name what could not be read, on standard error."""
     for problem in problems[:_PROBLEMS_SHOWN]:
-        sys.stderr.write(plain(f"! {clean(str(problem))}\n", sys.stderr))
+        print_warning(str(problem))
     if len(problems) > _PROBLEMS_SHOWN:
         sys.stderr.write(f"! ... and {len(problems) - _PROBLEMS_SHOWN} more that cannot be read\n")
 

@@ -1,23 +1,49 @@
-"""The table of `mitosis list`: a trial a row, its parameters as columns."""
+"""The table of `mitosis list`: a trial a row, its parameters as columns; and what of a trial depends on the present."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_columns, print_line
-from mitosis.cli.output.trial_state import Meanings, present_meaning, present_state
+from mitosis.journal.locks import used_lock
+from mitosis.process import is_alive
+from mitosis.records.trial import ProcessRecord
 from mitosis.records.view import KEY_DIGITS
 from mitosis.text import clean, cut, format_moment
+from mitosis.variants import PresentMeaning, VariantLock
 
 if TYPE_CHECKING:
+    from mitosis.records.trial import ParameterRecord
     from mitosis.records.view import View
 
 _PARAMETER_WIDTH = 24
 _NOTE_WIDTH = 48
 _MARKS = {"failed": "✗", "interrupted": "✗", "running": "…", "lost": "?"}
 _NEVER_SAID_ONCE = ("", "key", "status", "when", "took", "note", "main")
+
+Meanings = Mapping[VariantLock, PresentMeaning]
+
+
+def present_state(view: View) -> tuple[str, str]:
+    """The status, `lost` where the process of a running trial is gone, and a note about it."""
+    status = view.raw("status")
+    if status != "running":
+        return status, view.raw("note")
+    host, pid = view.raw("host"), view.value("pid")
+    process = ProcessRecord(host, pid if isinstance(pid, int) else 0, view.raw("process") or None)
+    alive = is_alive(process)
+    if alive is False:
+        return "lost", f"its process on {host} is gone"
+    elsewhere = [f"on {host}"] if alive is None else []
+    return "running", ", ".join(filter(None, [*elsewhere, view.place]))
+
+
+def present_meaning(parameter: ParameterRecord, meanings: Meanings) -> PresentMeaning | None:
+    """What the variant of a recorded parameter means now; None if the parameter is not a tracked variant."""
+    use = used_lock(parameter)
+    return None if use is None else meanings.get(use)
 
 
 def print_trials(views: Sequence[View], meanings: Meanings) -> None:

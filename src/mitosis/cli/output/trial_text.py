@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mitosis.cli.output.streams import is_terminal
-from mitosis.cli.output.trial_state import Meanings, present_meaning, present_state
+from mitosis.cli.output.trial_table import Meanings, present_meaning, present_state
 from mitosis.records.view import View
 from mitosis.text import clean, exact_value, format_duration, format_moment
 

@@ -13,7 +13,7 @@ from mitosis.cli import completers
 from mitosis.cli.output.table import print_conflicts, print_line, print_warning
 from mitosis.cli.output.value_text import value_summary
 from mitosis.cli.variants.showing import locked_names
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 from mitosis.text import clean
 from mitosis.variants import Variant, VariantName
 
@@ -106,7 +106,7 @@ def _conflict(journal: Journal, name: VariantName) -> Conflict:
 def _print_change(journal: Journal, name: VariantName, locked: Sequence[Variant]) -> None:
     """What a variant is locked to, what the dictionary says, and the functions of it that have changed since."""
     from mitosis.errors.usage import UnknownName
-    from mitosis.journal.remarks import Remarks, same_names
+    from mitosis.journal.standing import Remarks, same_names
 
     if not locked:
         reason = "is not locked, so there is nothing to compare"
@@ -196,8 +196,8 @@ def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), i
 
 
 def _diff_revisions(repository: Repository, rev: str, step: str, parameter: str) -> int:
-    from mitosis.canonical.sources import changed_functions
     from mitosis.dictionaries.states import resolve_range
+    from mitosis.variants import changed_functions
 
     first, last = resolve_range(repository, rev)
     before = _dictionaries_at(repository, first, step, parameter)

@@ -20,7 +20,7 @@ from mitosis.cli.output.table import (
     print_unmerged,
     print_warning,
 )
-from mitosis.exit_status import ExitStatus
+from mitosis.errors.base import ExitStatus
 from mitosis.text import clean, format_moment
 from mitosis.variants import VariantLock
 
@@ -137,7 +137,7 @@ def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None
         rows.append(
             {
                 "": "!" if status.is_problem else " ",
-                "variant": _cut(clean(str(status.name))),
+                "variant": clean(str(status.name), _NAME_WIDTH),
                 "state": status.state,
                 "value": clean(_short_value(status)),
                 "locked": format_moment(origin.date.isoformat(), relative=relative) if origin is not None else "",
@@ -157,10 +157,6 @@ def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None
     )
     if left_out:
         print_line(f"Not shown for lack of room: {', '.join(left_out)}; `mitosis variants show` has them.")
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
 
 
 def _short_value(status: VariantStatus) -> str:

@@ -113,7 +113,7 @@ def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[
 
 def _print_trials(journal: Journal, name: VariantName) -> None:
     from mitosis.journal.locks import used_lock
-    from mitosis.journal.remarks import same_names
+    from mitosis.journal.standing import same_names
 
     others = same_names(journal.remarks()).get(name, ())
     used = []

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitosis.sync import said
-from mitosis.sync.said import Listener, OutputListener
+from mitosis.sync import git_messages
+from mitosis.sync.git_messages import Listener, OutputListener
 
 RACE = b"remote: error: cannot lock ref 'refs/mitosis/journal': is at 1 but expected 2\nremote: more of it\n"
 PIECES = [b"remote: hello\n", b"Writing objects: 100%\r", b"remote: Total 3\n", RACE, b"error: x", b"\n", b"rem"]
@@ -29,7 +29,7 @@ def test_question_without_an_end_of_line_is_handed_on_at_once() -> None:
 def test_progress_is_of_interest_only_when_it_takes_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     progress = b"Enumerating objects: 5, done.\nWriting objects:  50% (1/2)\rremote: Resolving deltas: 100%\n"
     assert listen(progress, b"remote: accepted\n") == b"remote: accepted\n"
-    monkeypatch.setattr(said, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(git_messages, "PATIENCE_S", 0.0)
     assert listen(progress) == progress
 
 

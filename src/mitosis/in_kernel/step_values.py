@@ -1,4 +1,4 @@
-"""What a step returned: looked at, reduced to what is recorded, and saved."""
+"""What a step is given and what it returns: looked at, reduced to what is recorded, and saved."""
 
 from __future__ import annotations
 
@@ -10,11 +10,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import dill
+
+from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.show import summarize_value
+from mitosis.canonical.sources import source_digests
+from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel.step_checks import can_be_called, resolve
 from mitosis.in_kernel.user_code import bounded_repr, describe_exception, let_interrupts_pass, user_namespace
-from mitosis.protocol import MeasureUsage, Plain, StepResult, Successor, TakeResult, Usage
+from mitosis.protocol import (
+    ChangedParameter,
+    DescribedParameters,
+    DescribedValue,
+    DescribeParameters,
+    FindChangedParameters,
+    Meaning,
+    MeasureUsage,
+    NoMeaning,
+    Plain,
+    StepResult,
+    Successor,
+    TakeResult,
+    Usage,
+)
 from mitosis.typing import NotSaved
 
+SUMMARY_LIMIT = 200
+"""Characters of a parameter's value that go into the record."""
 TEXT_LIMIT = 500
 """Characters of a result's text that go into the record."""
 METRICS_LIMIT = 1000
@@ -22,6 +44,38 @@ METRICS_LIMIT = 1000
 _DEPTH_LIMIT = 20
 _INT_BITS = 63
 _UNSAVED_SHOWN = 10
+
+
+def describe_parameters(question: DescribeParameters) -> tuple[DescribedParameters, ...]:
+    """The canonical values of the parameters of each step, which are saved as well."""
+    namespace = user_namespace()
+    described = []
+    for step in question.steps:
+        values = namespace[step.variable] if step.variable else {}
+        unsaved = save(values, Path(step.file))
+        shown = tuple(_describe(name, values[name]) for name in step.names)
+        described.append(DescribedParameters(shown, tuple(unsaved)))
+    return tuple(described)
+
+
+def find_changed_parameters(question: FindChangedParameters) -> tuple[ChangedParameter, ...]:
+    """Which parameters of a step are not what was recorded any more, for a step before it has changed them."""
+    values = user_namespace()[question.variable] if question.variable else {}
+    changed = []
+    for name, recorded in question.digests.items():
+        now = _describe(name, values[name])
+        if not isinstance(now.meaning, Meaning) or now.meaning.digest != recorded:
+            changed.append(ChangedParameter(name, now.summary))
+    return tuple(changed)
+
+
+def _describe(name: str, value: Any) -> DescribedValue:
+    try:
+        data = encode_value(value)
+    except UnstableValue as error:
+        return DescribedValue(name, bounded_repr(value, SUMMARY_LIMIT), NoMeaning(error.path, error.reason))
+    meaning = Meaning(data, digest_value(data), source_digests(data))
+    return DescribedValue(name, summarize_value(data, limit=SUMMARY_LIMIT), meaning)
 
 
 def take_result(question: TakeResult) -> StepResult:
@@ -171,8 +225,6 @@ def save(value: Any, path: Path) -> list[str]:
     Returns:
         What could not be saved: its place in the value or the file's name, and why.
     """
-    import dill
-
     partial = path.with_name(path.name + ".partial")
     unsaved: list[str] = []
 
@@ -201,8 +253,6 @@ def save(value: Any, path: Path) -> list[str]:
 
 def _picklable(value: Any, path: str, error: BaseException, unsaved: list[str], depth: int) -> Any:
     """A copy of `value` in which what cannot be pickled is a `NotSaved`."""
-    import dill
-
     if depth < _DEPTH_LIMIT and isinstance(value, Mapping):
         items = [(key, item, f"{path}[{key!r}]") for key, item in value.items()]
     elif depth < _DEPTH_LIMIT and type(value) in (list, tuple):

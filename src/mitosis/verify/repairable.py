@@ -12,12 +12,13 @@ from mitosis.errors.journal import JournalError
 from mitosis.errors.repository import GitError
 from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
-from mitosis.journal.core import Core, Snapshot
-from mitosis.journal.derived import PresentNote, is_index_right, read_notes
+from mitosis.journal.index import is_index_right, remove_index
+from mitosis.journal.journal import Journal
 from mitosis.journal.layout import SHORT_KEY_DIGITS
 from mitosis.journal.locking import describe_holder, is_stale
-from mitosis.journal.notes import LINES_LIMIT, parse_note
+from mitosis.journal.notes import LINES_LIMIT, PresentNote, parse_note, read_notes, rebuild_notes
 from mitosis.journal.queue import read_holder
+from mitosis.journal.trials import trials_on
 from mitosis.process import is_alive
 from mitosis.verify.contents import Contents
 from mitosis.verify.findings import Findings
@@ -26,15 +27,15 @@ REPAIR = "mitosis verify --repair"
 _UNOWNED_LOCK_AGE_S = 60.0
 
 
-def check_notes(core: Core, contents: Contents, findings: Findings) -> None:
+def check_notes(journal: Journal, contents: Contents, findings: Findings) -> None:
     """Compare the notes with the journal."""
     try:
-        notes = read_notes(core.store)
+        notes = read_notes(journal.store)
     except JournalError as error:
         findings.warning("note", layout.NOTES_REF, str(error).partition("\n")[0], REPAIR)
         return
     findings.counts["notes"] = len(notes)
-    may_lack = core.repository.is_partial()
+    may_lack = journal.repository.is_partial()
     for commit in wrong_notes(contents, notes):
         if may_lack and commit in notes and notes[commit].is_missing:
             continue
@@ -98,21 +99,14 @@ def _complaint(note: PresentNote | None) -> str:
     return "it does not agree with the journal"
 
 
-def check_index(core: Core, snapshot: Snapshot, findings: Findings) -> None:
-    """Compare the index of trials with the journal."""
-    folder = core.repository.common_dir / "mitosis" / "trials"
+def check_index(journal: Journal, findings: Findings) -> None:
+    """Compare the index with the journal."""
+    path = str(journal.index.path)
     try:
-        if is_index_right(core, snapshot):
-            return
-        # Somebody may have been writing it, under the journal's lock.
-        with core.store.locked(layout.JOURNAL_REF):
-            present = core.snapshot()
-            if present is None or is_index_right(core, present):
-                return
+        if not is_index_right(journal.store):
+            findings.warning("index", path, "the index of the journal does not tell what the journal does", REPAIR)
     except JournalError as error:
-        findings.info("index", str(folder), f"it could not be checked: {str(error).partition(chr(10))[0]}")
-        return
-    findings.warning("index", str(folder), "the index of trials does not agree with the journal", REPAIR)
+        findings.info("index", path, f"it could not be checked: {str(error).partition(chr(10))[0]}")
 
 
 def check_symbolic_ref(repository: Repository, findings: Findings) -> None:
@@ -185,41 +179,51 @@ def repair_symbolic_ref(repository: Repository) -> str | None:
     return f"made {layout.SYMBOLIC_REF} point to the journal"
 
 
-def repair_locks_left(core: Core) -> list[str]:
+def repair_locks_left(journal: Journal) -> list[str]:
     """Take away locks of processes that are gone; tells which."""
     done = []
-    for path in list(_lock_files(core.repository)):
+    for path in list(_lock_files(journal.repository)):
         if is_stale(path):
-            ref = path.relative_to(core.repository.common_dir).as_posix().removesuffix(".lock")
+            ref = path.relative_to(journal.repository.common_dir).as_posix().removesuffix(".lock")
             # Whoever takes a lock takes a stale one away first.
-            with core.store.locked(ref):
+            with journal.store.locked(ref):
                 pass
             done.append(f"removed the lock file {path}")
     return done
 
 
-def repair_pins(core: Core, commits: Collection[str]) -> list[str]:
+def repair_index(journal: Journal) -> list[str]:
+    """Make the index anew if it does not agree with the journal; tells what was done."""
+    if is_index_right(journal.store):
+        return []
+    journal.index.close()
+    remove_index(journal.store)
+    journal.index.refresh()
+    return ["made the index of the journal anew"]
+
+
+def repair_pins(journal: Journal, commits: Collection[str]) -> list[str]:
     """Pin the commits of trials that are not pinned and are there; tells how many."""
-    listed = core.repository.git("for-each-ref", "--format=%(refname)", layout.PIN_PREFIX).split()
+    listed = journal.repository.git("for-each-ref", "--format=%(refname)", layout.PIN_PREFIX).split()
     pinned = {name.removeprefix(layout.PIN_PREFIX) for name in listed}
     made = 0
     for commit in sorted(set(commits) - pinned):
-        if core.repository.has_object(commit):
-            core.store.create_ref(layout.pin_ref(commit), commit)
+        if journal.repository.has_object(commit):
+            journal.store.create_ref(layout.pin_ref(commit), commit)
             made += 1
     return [f"pinned {made} commit{'' if made == 1 else 's'}"] if made else []
 
 
-def repair_notes(core: Core, contents: Contents, identity: Identity) -> list[str]:
+def repair_notes(journal: Journal, contents: Contents, identity: Identity) -> list[str]:
     """Rebuild the notes that do not agree with the journal; returns how many."""
-    from mitosis.journal.derived import rebuild_notes
-
     everything = commits_with_notes(contents)
     try:
-        wrong = wrong_notes(contents, read_notes(core.store))
+        wrong = wrong_notes(contents, read_notes(journal.store))
     except JournalError:
         wrong = sorted(everything)
     if not wrong:
         return []
-    count = rebuild_notes(core, wrong, everything, identity)
+    count = rebuild_notes(
+        journal.store, wrong, everything, identity, lambda *which: trials_on(journal.store, journal.index, *which)
+    )
     return [f"rebuilt {count} note{'' if count == 1 else 's'}"]

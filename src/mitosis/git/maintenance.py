@@ -20,7 +20,7 @@ _DEFAULT_OBJECTS = 6700
 _DEFAULT_PACKS = 50
 
 
-def keep_up(repository: Repository) -> None:
+def tidy_up(repository: Repository) -> None:
     """Have git pack the repository, in the background, when it has enough loose objects or packs to do so by itself.
 
     How many are enough, and whether at all, is what git's configuration says (`gc.auto`, `gc.autoPackLimit`,

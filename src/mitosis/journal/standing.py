@@ -11,7 +11,7 @@ when their journals are merged:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,19 +19,14 @@ import msgpack
 
 from mitosis.errors.journal import BadRecord
 from mitosis.journal import layout
-from mitosis.journal.objects import Entry, ReadOnlyStore
-from mitosis.variants import VariantName
+from mitosis.journal.objects import ReadOnlyStore
+from mitosis.variants import VariantName, changed_functions
 
 MAX_REMARK_BYTES = 2**20
 MAX_REASON_LENGTH = 10_000
 """Of a reason that is given; a longer one that was recorded is read all the same."""
 _MAX_ITEMS = 10_000
 _DIGEST_DIGITS = 40
-_FOLDERS_TO_VARIANT = 3
-_MOST_KEPT = 10_000
-"""This many different remarks are read at once, each of at most `MAX_REMARK_BYTES`."""
-_MOST_ENTRIES = 100_000
-"""This many files and folders of remarks are looked at: folders may hold each other many times over."""
 
 _KEYS: Mapping[str, tuple[str, type]] = {
     layout.RENAMED: ("name", str),
@@ -65,8 +60,6 @@ class Remarks:
 
     def changed_functions(self, now: Mapping[str, str]) -> tuple[str, ...]:
         """The functions whose source is not as when the variant was locked; none where nothing is known of that."""
-        from mitosis.canonical.sources import changed_functions
-
         changes = [changed_functions(recorded, now) for recorded in self.sources]
         return min(changes, key=len, default=())
 
@@ -188,68 +181,8 @@ def same_names(remarks: Mapping[VariantName, Remarks]) -> dict[VariantName, froz
     return found
 
 
-def iter_remarks(
-    store: ReadOnlyStore, tree: str, problems: list[BadRecord], kinds: Sequence[str] = layout.REMARKS
-) -> Iterator[tuple[VariantName, Remarks]]:
-    """The remarks on each variant that has any.
-
-    Args:
-        store: the repository's objects.
-        tree: of the journal.
-        problems: what cannot be read is appended to it and skipped.
-        kinds: of remarks, those of `layout.REMARKS`; the others are not read.
-    """
-    found: dict[VariantName, Remarks] = {}
-    entries_left = [_MOST_ENTRIES]
-    # Many paths may lead to one file: it is read once, and kept once.
-    known: dict[tuple[str, str], Any] = {}
-    for kind in kinds:
-        entry = store.find(tree, kind)
-        if entry is None or not entry.is_tree:
-            continue
-        for path, oid in _variant_folders(store, kind, entry.oid, _FOLDERS_TO_VARIANT, entries_left, problems):
-            variant = VariantName(*map(layout.decode_name, path.split("/")[1:]))
-            try:
-                contents = list(read_folder(store, kind, path, oid, known=known, problems=problems))
-            except BadRecord as error:
-                problems.append(error)
-                continue
-            entries_left[0] -= len(contents)
-            for content in contents:
-                found.setdefault(variant, Remarks()).add(kind, content)
-    yield from found.items()
-
-
-def _variant_folders(
-    store: ReadOnlyStore, path: str, oid: str, depth: int, entries_left: list[int], problems: list[BadRecord]
-) -> Iterator[tuple[str, str]]:
-    if depth == 0:
-        yield path, oid
-        return
-    try:
-        entries: Mapping[str, Entry] = store.read_tree(oid, path)
-    except BadRecord as error:
-        problems.append(error)
-        return
-    entries_left[0] -= len(entries) + 1
-    for name, entry in entries.items():
-        if entries_left[0] <= 0:
-            problems.append(BadRecord(path, "there are too many files before it; no more are read"))
-            return
-        if entry.is_tree:
-            yield from _variant_folders(store, f"{path}/{name}", entry.oid, depth - 1, entries_left, problems)
-        else:
-            problems.append(BadRecord(f"{path}/{name}", "it does not belong there"))
-
-
 def read_folder(
-    store: ReadOnlyStore,
-    kind: str,
-    path: str,
-    oid: str,
-    *,
-    known: dict[tuple[str, str], Any] | None = None,
-    problems: list[BadRecord] | None = None,
+    store: ReadOnlyStore, kind: str, path: str, oid: str, *, problems: list[BadRecord] | None = None
 ) -> Iterator[Any]:
     """What the remarks of one kind say that are in the folder of a variant; foreign files are left out.
 
@@ -258,30 +191,23 @@ def read_folder(
         kind: of the remarks.
         path: of the folder.
         oid: its tree.
-        known: what remarks say that were read before, by the id and the name of their files; what is read is added.
         problems: what cannot be read is appended to it and skipped; None to be told by an error.
 
     Raises:
         BadRecord: the folder cannot be read, or without `problems` a remark.
     """
-    known = {} if known is None else known
     for name, entry in store.read_tree(oid, path).items():
         where = f"{path}/{name}"
         if entry.is_tree or not layout.DIGEST_PATTERN.fullmatch(name.removesuffix(layout.RECORD_SUFFIX)):
             continue
-        file = (entry.oid, name)
         try:
-            if file not in known:
-                if len(known) >= _MOST_KEPT:
-                    raise BadRecord(where, "there are too many remarks before it; it is not read")
-                data = store.read_blob(entry.oid, where, MAX_REMARK_BYTES)
-                known[file] = decode_remark(kind, name, data, where)
+            content = decode_remark(kind, name, store.read_blob(entry.oid, where, MAX_REMARK_BYTES), where)
         except BadRecord as error:
             if problems is None:
                 raise
             problems.append(error)
         else:
-            yield known[file]
+            yield content
 
 
 def _digest(data: bytes) -> str:

@@ -1,0 +1,285 @@
+"""Where variant locks come from and who uses them, and what that says, for people, of a lock that is violated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import BadRecord
+from mitosis.errors.values import (
+    Conflict,
+    Meaning,
+    Redefinition,
+    Retirement,
+    VariantConflict,
+    VariantRedefined,
+    VariantRetired,
+)
+from mitosis.git.repository import Repository
+from mitosis.journal import layout
+from mitosis.journal.index import Index
+from mitosis.journal.locks import Locks, is_whole, read_lock
+from mitosis.journal.standing import read_remarks
+from mitosis.journal.store import Store
+from mitosis.text import one_line
+from mitosis.variants import LockOrigin, Variant, VariantLock, VariantName
+
+_AUTHOR_LIMIT = 100
+_FIELDS = ("%an", "%ae", "%aI", *(f"%(trailers:key={key},valueonly,separator=%x20)" for key in ("Commit", "Trial")))
+_START = "\x01"
+# Every option that a user's configuration could set otherwise is given.
+_LOG = (
+    "-c", "log.showRoot=true", "log", "--full-history", "--no-renames", "-z", "--no-color", "--no-notes",
+    "--no-show-signature", "--no-mailmap", "--encoding=UTF-8",
+)  # fmt: skip
+
+
+# --- origins --------------------------------------------------------------------------------------
+
+
+def read_origins(
+    repository: Repository, commit: str | None, path: str = layout.VARIANTS
+) -> dict[VariantLock, LockOrigin]:
+    """The first appearance of each lock in a journal's history.
+
+    Where two people took the same lock before they merged, the earlier one counts.
+
+    Args:
+        repository: where the journal is.
+        commit: the journal's tip; None while there is no journal.
+        path: the file or folder of the tree to look at.
+
+    Raises:
+        GitError: git cannot read the history.
+    """
+    if commit is None:
+        return {}
+    form = f"--format={_START}" + "%x00".join(_FIELDS) + "%x00"
+    output = repository.git(*_LOG, "--diff-filter=A", "--name-only", form, commit, "--", path)
+    origins: dict[VariantLock, LockOrigin] = {}
+    for name, origin in _parse(output):
+        known = origins.get(name)
+        if known is None or (origin.date, origin.author) < (known.date, known.author):
+            origins[name] = origin
+    return origins
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A commit of the journal."""
+
+    commit: str
+    author: str
+    """The name alone."""
+    date: str
+    """ISO 8601, with an offset."""
+    summary: str
+
+
+def read_history(repository: Repository, commit: str | None, variant: VariantName) -> list[HistoryEntry]:
+    """The commits of a journal that are about a variant, newest first.
+
+    Raises:
+        GitError: git cannot read the history.
+    """
+    if commit is None:
+        return []
+    folders = [layout.remark_folder(kind, variant) for kind in (layout.VARIANTS, *layout.REMARKS)]
+    output = repository.git(*_LOG, "--no-patch", "--format=%H%x1f%an%x1f%aI%x1f%s", commit, "--", *folders)
+    entries = []
+    for line in output.split("\0"):
+        words = line.split("\x1f", 3)
+        if len(words) == 4:
+            entries.append(HistoryEntry(*map(_valid, words)))
+    return entries
+
+
+def _parse(output: str) -> Iterator[tuple[VariantLock, LockOrigin]]:
+    """Each lock that a commit adds, with the commit's author, date and trailers."""
+    words = iter(output.split("\0"))
+    origin: LockOrigin | None = None
+    for word in words:
+        if word.startswith(_START):
+            fields = [next(words, "") for _ in _FIELDS[1:]]
+            origin = _origin(word.removeprefix(_START), *fields)
+            continue
+        path = word.removeprefix("\n")
+        found = layout.parse_variant_path(path) if path.startswith(f"{layout.VARIANTS}/") else None
+        if found is not None and origin is not None:
+            yield VariantLock(*found), origin
+
+
+def _origin(name: str, email: str, date: str, commit: str, trial: str) -> LockOrigin:
+    try:
+        moment = datetime.fromisoformat(date)
+    except ValueError:
+        # git writes nothing for a date that it cannot make sense of.
+        moment = datetime.fromtimestamp(0, UTC)
+    return LockOrigin(
+        author=f"{_valid(name)} <{_valid(email)}>",
+        name=_valid(name),
+        date=moment,
+        commit=commit if layout.COMMIT_PATTERN.fullmatch(commit) else None,
+        trial=trial if layout.KEY_PATTERN.fullmatch(trial) else None,
+    )
+
+
+def _valid(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+# --- uses -----------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Uses:
+    """How often a meaning of a variant was used."""
+
+    trials: int = 0
+    last: str = ""
+    """When the newest of them started, as it was recorded."""
+
+
+def read_uses(index: Index) -> dict[VariantLock, Uses]:
+    """How often each meaning of each variant was used."""
+    found = {}
+    for path, trials, last in index.ask("SELECT lock, count(*), max(started) FROM uses GROUP BY lock"):
+        lock = layout.parse_variant_path(path)
+        if lock is not None:
+            found[VariantLock(*lock)] = Uses(trials, last)
+    return found
+
+
+# --- for people -----------------------------------------------------------------------------------
+
+
+def refuse_violated(store: Store, index: Index, locks: Locks) -> None:
+    """Say what the locks forbid.
+
+    Raises:
+        VariantRedefined: a variant is locked to another value.
+        VariantConflict: a variant has several recorded meanings.
+        VariantRetired: a variant may not be used any more.
+    """
+    if not locks.are_violated:
+        return
+    if locks.retired:
+        raise VariantRetired([_retirement(store, variant) for variant, _ in locks.retired])
+    describer = Describer(store, index)
+    if locks.in_conflict:
+        raise VariantConflict([describer.conflict(meanings) for _, meanings in locks.in_conflict])
+    raise VariantRedefined([describer.redefinition(variant, locked) for variant, locked in locks.redefined])
+
+
+def _retirement(store: Store, variant: Variant) -> Retirement:
+    snapshot = store.snapshot()
+    remarks = read_remarks(store, None if snapshot is None else snapshot.tree, variant.name)
+    return Retirement(variant.name, tuple(remarks.reasons), tuple(remarks.new_names))
+
+
+def find_conflicts(store: Store, index: Index, limit: int) -> tuple[Conflict, ...]:
+    """The variants that have several recorded meanings, at most `limit` of them.
+
+    One value at a time is in memory: they come from others, and may be large.
+    """
+    rows = index.ask(
+        "SELECT path, oid FROM variants WHERE (step, parameter, variant) IN (SELECT step, parameter, variant "
+        "FROM variants GROUP BY step, parameter, variant HAVING count(*) > 1 LIMIT ?) "
+        "ORDER BY step, parameter, variant, digest",
+        (limit,),
+    )
+    files: dict[VariantName, list[tuple[VariantLock, str]]] = {}
+    for path, oid in rows:
+        found = layout.parse_variant_path(path)
+        if found is not None:
+            files.setdefault(found[0], []).append((VariantLock(*found), oid))
+    if not files:
+        return ()
+    describer = Describer(store, index)
+    return tuple(
+        Conflict(name, tuple(describer.meaning(read_lock(store, lock, oid)) for lock, oid in meanings))
+        for name, meanings in files.items()
+    )
+
+
+def describe(
+    store: Store, index: Index, pairs: Iterable[tuple[Variant, Variant]], uses: Mapping[VariantLock, Uses]
+) -> Iterator[Redefinition]:
+    """How values differ from what their variants are locked to, in texts for people, one at a time.
+
+    Args:
+        store: of the journal.
+        index: of the journal.
+        pairs: the values at hand, each with the meaning that is locked; asked for one after the other, since values may
+            be large.
+        uses: what `read_uses` gives.
+
+    Raises:
+        BadRecord: a locked value cannot be read.
+    """
+    describer = Describer(store, index, uses)
+    for number, (variant, locked) in enumerate(pairs):
+        if number == 1:
+            describer.read_all_origins()
+        yield describer.redefinition(variant, locked)
+
+
+class Describer:
+    """Puts what is recorded of variants into words."""
+
+    def __init__(self, store: Store, index: Index, uses: Mapping[VariantLock, Uses] | None = None) -> None:
+        self._repository = store.repository
+        self._commit = store.tip()
+        self._uses = read_uses(index) if uses is None else uses
+        self._origins: dict[VariantLock, LockOrigin] | None = None
+
+    def read_all_origins(self) -> None:
+        """Look through the history once, and not for each variant again."""
+        self._origins = read_origins(self._repository, self._commit)
+
+    def conflict(self, meanings: Sequence[Variant]) -> Conflict:
+        """Several meanings of one variant."""
+        return Conflict(meanings[0].name, tuple(map(self.meaning, meanings)))
+
+    def redefinition(self, variant: Variant, locked: Variant) -> Redefinition:
+        """A value that differs from the locked one."""
+        from mitosis.canonical.difference import compare_values
+        from mitosis.canonical.show import summarize_value
+
+        try:
+            comparison = compare_values(locked.value, variant.value)
+        except MitosisError as error:
+            path = layout.variant_path(*locked.lock)
+            raise BadRecord(path, f"{error}\n`mitosis verify` shows what can be done about it.") from error
+        return Redefinition(
+            name=variant.name,
+            locked=self.meaning(locked),
+            now_digest=variant.digest,
+            now_summary=summarize_value(variant.value),
+            differences=tuple((d.path, d.text) for d in comparison.differences),
+            same_count=comparison.same,
+            source=variant.source,
+            more_count=comparison.more,
+            shows_place=any(difference.shows_place for difference in comparison.differences),
+        )
+
+    def meaning(self, locked: Variant) -> Meaning:
+        """A recorded value, with where it comes from."""
+        from mitosis.canonical.show import summarize_value
+
+        origins = self._origins
+        if origins is None:
+            origins = read_origins(self._repository, self._commit, layout.variant_path(*locked.lock))
+        origin = origins.get(locked.lock)
+        is_readable = is_whole(locked)
+        return Meaning(
+            digest=locked.digest,
+            summary=summarize_value(locked.value) if is_readable else "(cannot be read)",
+            author="" if origin is None else one_line(origin.name, _AUTHOR_LIMIT),
+            date="" if origin is None else origin.date.date().isoformat(),
+            commit=None if origin is None else origin.commit,
+            used_by=self._uses[locked.lock].trials if locked.lock in self._uses else 0,
+            is_readable=is_readable,
+        )
