@@ -153,25 +153,6 @@ def test_changed_variant_is_refused_with_its_leaf_and_origin(
     mitosis("data", "-p", "data.noise=low")
 
 
-def test_lock_does_not_depend_on_hash_seed_or_order(mitosis: Mitosis, commit: Commit, project: Path) -> None:
-    one = "lookup_dict = {'frequency': {'slow': {'a': {'x', 'y', 'z'}, 'b': 1}}}\n" + MARK
-    other = "lookup_dict = {'frequency': {'slow': {'b': 1, 'a': {'z', 'y', 'x'}}}}\n" + MARK
-    commit({"lab/__init__.py": one})
-    mitosis("my_exp", "-p", "my_exp.frequency=slow", environment={"PYTHONHASHSEED": "1"})
-    commit({"lab/__init__.py": other})
-    mitosis("my_exp", "-p", "my_exp.frequency=slow", environment={"PYTHONHASHSEED": "2"})
-
-
-def test_locked_classes_and_functions_keep_their_names(
-    mitosis: Mitosis, refused: Refused, commit: Commit, project: Path
-) -> None:
-    mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum")
-    chain = (project / "lab/chain.py").read_text()
-    commit({"lab/chain.py": chain.replace('"sum": sum', '"sum": max')})
-    message = refused("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum")
-    assert "variant `sum` of `fit.kind` is locked to another value" in message
-
-
 @pytest.mark.parametrize("name", ["helper.py", "ignored_helper.py"])
 def test_imported_file_that_is_not_committed_is_named(
     refused: Refused, commit: Commit, project: Path, name: str
@@ -253,11 +234,3 @@ def test_module_without_a_lookup_dictionary_runs_unless_one_is_needed(
 def test_traceback_has_no_colours_in_a_pipe(mitosis: Mitosis, commit: Commit) -> None:
     commit({"lab/__init__.py": "1 / 0\n"})
     assert "\x1b" not in mitosis(*SLOW, status=REFUSED).stderr
-
-
-def test_changed_element_of_an_array_is_named(mitosis: Mitosis, refused: Refused, commit: Commit) -> None:
-    text = "import numpy as np\nlookup_dict = {'frequency': {'slow': np.array([1.0, 2.0])}}\n" + MARK
-    commit({"lab/__init__.py": text})
-    mitosis("my_exp", "-p", "my_exp.frequency=slow")
-    commit({"lab/__init__.py": text.replace("2.0", "2.5")})
-    assert re.search(r"\[1\]: 2\.0 → 2\.5", refused("my_exp", "-p", "my_exp.frequency=slow"))

@@ -113,7 +113,6 @@ def test_failing_second_step_keeps_the_first_result(
     ("first", "told"),
     [
         ("def run():\n    return 1\n", "it returned int, not a dictionary"),
-        ("def run():\n    return None\n", "it returned NoneType, not a dictionary"),
         ("def run():\n    return {'metrics': {}}\n", 'without "main" (it has: metrics)'),
     ],
 )
@@ -158,16 +157,16 @@ def test_metrics_that_are_no_mapping_are_recorded_as_text(
     ("ending", "told"),
     [
         ("import os; os._exit(3)", "the kernel ended with exit status 3"),
-        ("import ctypes; ctypes.string_at(0)", "the kernel was killed by SIGSEGV"),
         ("import os; os.kill(os.getpid(), 9)", "the kernel was killed by SIGKILL"),
     ],
 )
 def test_kernel_that_dies_fails_the_trial(
     mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord], ending: str, told: str
 ) -> None:
-    # What was printed the moment before may be lost with the process: sockets send in the background.
-    commit(steps(f"import time\ndef run():\n    print('last words', flush=True)\n    time.sleep(0.5)\n    {ending}\n"))
-    done = mitosis("one", status=FAILED)
+    # What is printed the moment before may be lost with the process: sockets send in the background.
+    first = "def run():\n    print('last words')\n    return {'main': 1, 'data': 2}\n"
+    commit(steps(first, f"def run(data):\n    {ending}\n"))
+    done = mitosis("one", "two", status=FAILED)
     assert told in done.stdout
     record = only_record()
     assert record.failure is not None and record.failure.kind == "kernel"
@@ -204,21 +203,16 @@ def waiting(commit: Commit, project: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_interrupts_the_trial_in_good_order(
-    waiting: subprocess.Popen[str],
-    project: Path,
-    git: Callable[..., str],
-    only_record: Callable[[], TrialRecord],
-    number: signal.Signals,
+    waiting: subprocess.Popen[str], project: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
 ) -> None:
-    waiting.send_signal(number)
+    waiting.send_signal(signal.SIGTERM)
     out, err = waiting.communicate(timeout=TIMEOUT_S)
 
-    assert waiting.returncode == 128 + number
+    assert waiting.returncode == 128 + signal.SIGTERM
     record = only_record()
     assert record.status == "interrupted"
-    assert f"interrupted by {number.name}" in out
+    assert "interrupted by SIGTERM" in out
     assert "Traceback" not in err
     page = (project / "trials" / str(record.page)).read_text()
     assert "begun" in page
@@ -266,6 +260,7 @@ def test_killed_runner_takes_its_kernel_along_and_is_shown_as_lost(
     waiting: subprocess.Popen[str], project: Path, mitosis: Mitosis, only_record: Callable[[], TrialRecord]
 ) -> None:
     assert kernels_of(project)
+    assert "running" in mitosis("list").stdout
     waiting.kill()
     waiting.communicate()
     wait_until(lambda: not kernels_of(project))
@@ -274,10 +269,6 @@ def test_killed_runner_takes_its_kernel_along_and_is_shown_as_lost(
     assert "lost" in listing
     assert "is gone" in listing
     assert "lost" in mitosis("show", only_record().key[:6]).stdout
-
-
-def test_running_trial_is_listed_as_running(waiting: subprocess.Popen[str], mitosis: Mitosis) -> None:
-    assert "running" in mitosis("list").stdout
 
 
 def test_late_import_of_what_is_not_committed_is_a_warning(
@@ -336,24 +327,18 @@ def test_experiment_that_removes_its_own_folder_keeps_its_outputs(
     assert package.load_trial_data(only_record().key, trials_folder=project / "trials") == [{"main": 1}]
 
 
-@pytest.mark.parametrize(
-    ("breaks", "told"),
-    [
-        ("answer = None", "TypeError"),
-        ("pack = lambda answers: b'\\x00'", "the answer makes no sense: int is not tuple"),
-    ],
-)
 def test_experiment_that_breaks_mitosis_in_its_kernel_is_recorded(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord], breaks: str, told: str
+    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
 ) -> None:
     code = (
-        f"def run():\n    from mitosis.in_kernel import answering\n    answering.{breaks}\n    return {{'main': 1}}\n"
+        "def run():\n    from mitosis.in_kernel import answering\n    answering.pack = lambda answers: b'\\x00'\n"
+        "    return {'main': 1}\n"
     )
     commit(steps(code))
     mitosis("one", status=FAILED)
     failure = only_record().failure
     assert failure is not None and failure.kind == "mitosis"
-    assert told in failure.message
+    assert "the answer makes no sense: int is not tuple" in failure.message
 
 
 def test_full_disk_is_a_refusal(commit: Commit, project: Path, git: Callable[..., str]) -> None:
@@ -410,17 +395,6 @@ def test_closed_output_does_not_end_the_trial(
     words = f"{shlex.join(command('one'))} | head -2"
     subprocess.run(words, shell=True, cwd=project, capture_output=True, check=False, timeout=TIMEOUT_S)
     wait_until(lambda: only_record().status != "running")
-    assert only_record().status == "finished"
-
-
-def test_output_that_cannot_be_written_does_not_end_the_trial(
-    commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(steps("def run():\n    return {'main': 1}\n"))
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command("one"), cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 0
-    assert "Traceback" not in done.stderr
     assert only_record().status == "finished"
 
 

@@ -52,8 +52,8 @@ def texts(page: BeautifulSoup, selector: str) -> list[str]:
 def test_own_template_adds_to_the_page_and_escapes(
     mitosis: Mitosis, project: Path, with_template: Callable[..., None], only_record: Callable[[], TrialRecord]
 ) -> None:
-    with_template("templates/house", index=HOUSE)
-    mitosis(*SLOW)
+    with_template("templates/house", index=HOUSE, conf='{"base_template": "mitosis"}')
+    mitosis(*SLOW, cwd=project / "lab")
     record = only_record()
     page = page_of(project, record)
     assert texts(page, ".house") == [f"{record.key} finished 4 <i>"]
@@ -61,14 +61,6 @@ def test_own_template_adds_to_the_page_and_escapes(
     assert len(page.select("hr.my_exp")) == 1
     assert page.select("#environment") == []
     assert record.warnings == ()
-
-
-def test_template_is_found_from_any_working_folder(
-    mitosis: Mitosis, project: Path, with_template: Callable[..., None], only_record: Callable[[], TrialRecord]
-) -> None:
-    with_template("templates/house", index=HOUSE, conf='{"base_template": "mitosis"}')
-    mitosis(*SLOW, cwd=project / "lab")
-    assert len(page_of(project, only_record()).select(".house")) == 1
 
 
 def test_installed_template_shows_the_notebook(
@@ -147,14 +139,6 @@ def test_template_may_be_missing_where_no_page_is_made(
     with_template("nowhere")
     mitosis(*SLOW, "--output", "ipynb")
     assert len(records()) == 1
-
-
-def test_folder_with_code_that_is_named_like_a_template_is_none(
-    mitosis: Mitosis, project: Path, commit: Commit, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit({"pyproject.toml": configured("basic"), "basic/__init__.py": ""})
-    mitosis(*SLOW)
-    assert "my_exp = lab.run" in page_of(project, only_record()).get_text()
 
 
 def test_template_being_written_is_tried_without_committing(mitosis: Mitosis, project: Path, commit: Commit) -> None:

@@ -92,6 +92,18 @@ def test_a_file_of_that_name_of_the_experiment_is_left_alone(
         assert "next iteration" not in links(pages(project)[str(record.page)])
 
 
+@pytest.mark.usefixtures("slow_trial")
+def test_every_link_of_a_page_leads_to_a_file(project: Path, mitosis: Mitosis) -> None:
+    mitosis(*SLOW)
+    for page in pages(project).values():
+        for link in page.select("a[href]"):
+            target = str(link["href"])
+            if target.startswith("#"):
+                assert page.find(id=target[1:]) is not None
+            else:
+                assert (project / "trials" / target).exists(), target
+
+
 def test_a_page_of_that_name_but_other_parameters_is_no_iteration(project: Path, mitosis: Mitosis) -> None:
     for expression in ("4", "(4)", "4"):
         mitosis("my_exp", "-p", "my_exp.frequency=slow", "-e", f"my_exp.amplitude={expression}")
@@ -108,15 +120,3 @@ def test_a_debug_page_names_the_files_that_differ_from_the_commit(project: Path,
     assert [pre.get_text() for pre in page.select(".note pre")] == [" M lab/chain.py"]
     commit = page.select_one(".facts dd")
     assert commit is not None and "dirty" in commit.get_text()
-
-
-@pytest.mark.usefixtures("slow_trial")
-def test_every_link_of_a_page_leads_to_a_file(project: Path, mitosis: Mitosis) -> None:
-    mitosis(*SLOW)
-    for page in pages(project).values():
-        for link in page.select("a[href]"):
-            target = str(link["href"])
-            if target.startswith("#"):
-                assert page.find(id=target[1:]) is not None
-            else:
-                assert (project / "trials" / target).exists(), target

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +10,9 @@ import dill
 import pytest
 
 import mitosis as package
-from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import AmbiguousKey, TrialNotFound
 from mitosis.records.trial import TrialRecord
-from support.e2e import SLOW, Commit, Mitosis, command
+from support.e2e import SLOW, Commit, Mitosis
 
 
 @pytest.mark.usefixtures("slow_trial")
@@ -86,15 +83,6 @@ def test_unknown_and_ambiguous_keys(mitosis: Mitosis, project: Path, records: Ca
     assert f"2026-01-01_{key[:3]}aaaaaaaaa" in str(ambiguous.value)
 
 
-def test_variants_tells_value_time_and_author(mitosis: Mitosis, git: Callable[..., str], project: Path) -> None:
-    mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum")
-    lines = mitosis("variants").stdout.splitlines()
-    low = next(line for line in lines if "data.noise=low" in line)
-    assert "0.01" in low
-    assert "Ada Lovelace" in low
-    assert git("rev-parse", "--short=7", "HEAD", cwd=project).strip() in low
-
-
 @pytest.mark.usefixtures("slow_trial")
 def test_commands_work_from_a_folder_a_worktree_and_a_clone(
     mitosis: Mitosis, project: Path, tmp_path: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
@@ -122,13 +110,6 @@ def test_open_prints_the_path_without_a_browser(
     shutil.rmtree(project / "trials")
     message = mitosis("open", record.key[:6], status=2).stderr
     assert "is not here" in message and record.process.host in message
-
-
-@pytest.mark.usefixtures("slow_trial")
-def test_listing_into_a_closed_pipe_is_silent(mitosis: Mitosis, project: Path) -> None:
-    words = f"{shlex.join(command('list'))} | true"
-    done = subprocess.run(words, shell=True, cwd=project, capture_output=True, text=True, check=False)
-    assert done.stderr == ""
 
 
 @pytest.mark.usefixtures("slow_trial")
@@ -211,13 +192,6 @@ def test_recorded_trial_without_outputs_here_says_where_they_are(
     with pytest.raises(TrialNotFound) as caught:
         package.load_trial_data(only_record().key)
     assert only_record().process.host in str(caught.value)
-
-
-def test_changed_meaning_is_a_runtime_error() -> None:
-    from mitosis.errors.values import VariantRedefined
-
-    assert issubclass(VariantRedefined, RuntimeError)
-    assert issubclass(MitosisError, RuntimeError)
 
 
 def test_recorded_escapes_do_not_reach_the_terminal(

@@ -83,14 +83,6 @@ def test_json_of_a_finished_trial_agrees_with_its_record(
     )
 
 
-def test_json_leaves_everything_else_to_standard_error(mitosis: Mitosis) -> None:
-    done = mitosis(*SLOW, "--json")
-    read_object(done)
-    assert "multiplying" in done.stderr
-    assert "main = 4" in done.stderr
-    assert "recorded" in done.stderr
-
-
 def test_quiet_json_is_the_object_alone(mitosis: Mitosis) -> None:
     done = mitosis(*SLOW, "--json", "-q")
     assert read_object(done)["main"] == 4

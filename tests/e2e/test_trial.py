@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -109,24 +108,6 @@ def test_results_load_by_any_unique_prefix(
     assert package.load_trial_params(key) == {"amplitude": 4, "frequency": 1}
 
 
-def test_notebook_runs_again_without_mitosis(
-    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
-    mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum", "-e", "data.length=2")
-
-    folder = project / "trials" / str(only_record().folder)
-    source = (folder / "source.py").read_text()
-    assert "mitosis" not in source
-    namespace: dict[str, object] = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(project))
-        exec(source, namespace)  # noqa: S102
-    assert namespace["fit"] == {"main": 0.02, "metrics": {"size": {"count": 2}, "name": "fit"}}
-    notebook = json.loads((folder / "notebook.ipynb").read_text())
-    assert [cell["cell_type"] for cell in notebook["cells"]][:2] == ["markdown", "code"]
-    assert '"noise": lab.chain.lookups["noise"]["low"],  # {' in source
-
-
 def test_chain_hands_data_on_and_keeps_each_result(
     mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord]
 ) -> None:
@@ -164,14 +145,6 @@ def test_options_stand_anywhere(mitosis: Mitosis, records: Callable[[], list[Tri
     mitosis("-p", "my_exp.frequency=slow", "my_exp", "-e", "my_exp.amplitude=dict(a=1)['a']")
     mitosis("run", "--eval-param", "my_exp.amplitude=1", "my_exp", "--param=my_exp.frequency=slow")
     assert [record.main for record in records()] == [1, 1]
-
-
-def test_step_named_like_a_command_runs_by_run(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit({"pyproject.toml": '[tool.mitosis.steps]\nlist = ["lab:run", "lab:lookup_dict"]\n'})
-    mitosis("run", "list", "-p", "list.frequency=slow", "-e", "list.amplitude=3")
-    assert only_record().experiment == "list"
 
 
 def test_working_directory_is_the_trials_folder(

@@ -327,7 +327,7 @@ def test_python_that_is_gone_is_told_of_and_replaced(repository_folder: Path, gi
     git("config", "mitosis.python", "/nowhere/bin/python")
     found = status(repository_folder)
     assert (found.python, found.python_exists, found.is_installed) == ("/nowhere/bin/python", False, True)
-    assert any("/nowhere/bin/python is gone" in problem for problem in found.problems)
+    assert any("/nowhere/bin/python no longer exists" in problem for problem in found.problems)
     assert install(repository_folder).changed
     assert status(repository_folder).python_exists
 
@@ -435,7 +435,7 @@ def test_hooks_that_are_turned_off_are_refused(repository_folder: Path, git: Git
     git("config", "core.hooksPath", "/dev/null")
     with pytest.raises(HooksTurnedOff):
         install(repository_folder)
-    assert any("no folder" in problem for problem in status(repository_folder).problems)
+    assert any("not a folder" in problem for problem in status(repository_folder).problems)
     assert not uninstall(repository_folder).changed
 
 

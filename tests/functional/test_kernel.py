@@ -25,10 +25,10 @@ Told = list[tuple[str, str]]
 
 
 def with_kernel(
-    cwd: Path, use: Callable[[Kernel], Awaitable[Any]], setup: Setup | None = None
+    cwd: Path, use: Callable[[Kernel], Awaitable[Any]], setup: Setup | None = None, told: Told | None = None
 ) -> tuple[Any, Told, Kernel]:
-    """Start a kernel, use it, and close it; returns what `use` did, what was printed, and the closed kernel."""
-    told: Told = []
+    """Start a kernel, use it, and close it; returns what `use` did, what was printed, and the kernel."""
+    told = [] if told is None else told
 
     async def run() -> tuple[Any, Kernel]:
         kernel = Kernel(lambda stream, text: told.append((stream, text)), cwd, setup)
@@ -58,19 +58,25 @@ def test_cells_run_in_the_folder_and_tell_what_they_print(tmp_path: Path) -> Non
 
 
 def test_output_of_forked_processes_is_told(tmp_path: Path) -> None:
+    told: Told = []
+
     async def use(kernel: Kernel) -> Any:
         source = (
-            "import multiprocessing, time\n"
+            "import multiprocessing, pathlib, time\n"
             "child = multiprocessing.get_context('fork').Process(target=print, args=('child',))\n"
-            "child.start()\nchild.join()\ntime.sleep(1)\nchild.exitcode"
+            "child.start()\nchild.join()\nwhile not pathlib.Path('seen').exists(): time.sleep(0.01)\nchild.exitcode"
         )
         cell = notebook.code_cell(source, "step")
-        await kernel.run_cell(cell)
+        running = asyncio.ensure_future(kernel.run_cell(cell))
+        async with asyncio.timeout(TIMEOUT_S):
+            while "child" not in "".join(text for stream, text in told if stream == "stdout"):
+                await asyncio.sleep(0.01)
+        (tmp_path / "seen").touch()
+        await running
         return cell
 
-    cell, told, _ = with_kernel(tmp_path, use)
+    cell, _, _ = with_kernel(tmp_path, use, told=told)
     assert cell.outputs[-1].data["text/plain"] == "0"
-    assert "child" in "".join(text for stream, text in told if stream == "stdout")
 
 
 def test_error_of_a_cell_is_returned(tmp_path: Path) -> None:

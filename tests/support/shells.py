@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from mitosis.journal.journal import Journal
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantName
 from support.waiting import TIMEOUT_S
+from support.warm import make_program
 
 TAB = "\t"
 HOSTILE = (
@@ -126,9 +126,7 @@ def shell_environment(folder: Path) -> dict[str, str]:
         folder: where to put a program of that name.
     """
     folder.mkdir(exist_ok=True)
-    program = folder / "mitosis"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mitosis "$@"\n')
-    program.chmod(0o755)
+    make_program(folder)
     kept = {name: os.environ[name] for name in os.environ if name not in ("BASH_ENV", "ENV", "ZDOTDIR", "PS1")}
     return {
         **kept,

@@ -34,3 +34,18 @@ def test_versions_agree() -> None:
     newest = re.search(r"^## \[?([\d.]+)", changelog, flags=re.MULTILINE)
     assert newest is not None
     assert project()["version"] == mitosis.__version__ == newest[1]
+
+
+def test_design_page_has_the_rows_of_the_import_rules_and_files_that_exist() -> None:
+    page = (ROOT / "docs" / "explanation" / "design.md").read_text(encoding="utf-8")
+    layout = page.partition("## How the code is laid out")[2]
+    rows = [re.findall(r"`(\w+)`", row) for row in re.findall(r"^\| (`.*?) \|", layout, flags=re.MULTILINE)]
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    [layers] = [rule["layers"] for rule in rules if rule["type"] == "layers"]
+    assert rows == [layer.split(" | ") for layer in layers]
+    files = re.findall(r"`([\w/]+\.py)`", layout)
+    assert len(files) > 20
+    missing = [name for name in files if not (ROOT / "src" / "mitosis" / name).exists() and "/" in name]
+    assert missing == []
+    for walk in layout.split("### ")[1:]:
+        assert 1 < len(re.findall(r"^\d+\. ", walk, flags=re.MULTILINE)) <= 10

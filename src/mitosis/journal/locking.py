@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT_S = 10.0
 """How long to wait for one holder of the lock of whom it is not known that it still runs."""
+END_TIMEOUT_S = 300.0
+"""The same, for recording the end of a trial, which may have run for hours."""
 LIVE_HOLDER_TIMEOUT_S = 120.0
 """How long to wait for one that runs: on a busy machine it may take long to get on."""
 QUEUE_TIMEOUT_S = 600.0

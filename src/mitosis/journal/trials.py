@@ -23,6 +23,7 @@ from mitosis.journal.changes import lock_files
 from mitosis.journal.history import refuse_violated
 from mitosis.journal.index import Index
 from mitosis.journal.index_writer import alike, plain_text
+from mitosis.journal.locking import END_TIMEOUT_S
 from mitosis.journal.locks import ChangedFunctions, RenamedVariant, check_locks
 from mitosis.journal.messages import ended_message, forgotten_message, started_message
 from mitosis.journal.notes import TrialChange, add_to_note, merge_notes
@@ -125,7 +126,7 @@ def end(store: Store, index: Index, record: TrialRecord, identity: Identity) -> 
     if record.ended is None:
         raise ValueError(f"the record of trial {record.key} does not say when it ended")
     folder = layout.trial_folder(record.experiment, record.started)
-    with store.locked(layout.JOURNAL_REF) as ref:
+    with store.locked(layout.JOURNAL_REF, timeout_s=END_TIMEOUT_S) as ref:
         before = store.snapshot()
         file = _find_record(store, before, folder, record.key)
         if file is None:
