@@ -65,7 +65,7 @@ def pack(value: object) -> bytes:
 
 def _to_extension(value: object) -> msgpack.ExtType:
     if not isinstance(value, Message):
-        raise TypeError(f"{type(value).__name__} is no message")
+        raise TypeError(f"{type(value).__name__} is not a message")
     return msgpack.ExtType(_MESSAGE, pack((type(value).__name__, value.__dict__)))
 
 

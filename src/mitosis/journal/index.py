@@ -2,7 +2,7 @@
 
 It is derived, and never a source of truth. It says which commit and tree of the journal it is up to date with, and
 catches up by the difference of that tree and the present one, so a journal that was rewound or replaced is noticed as
-well. Where it is missing, damaged, of another version or from a tree that is gone, it is made anew; where it cannot be
+well. Where it is missing, damaged, of another version or from a tree that is gone, it is rebuilt; where it cannot be
 written, or somebody else writes it, this process works with a copy in memory. So it is always right, and nobody waits
 for it. What it tells is specified in `docs/reference/storage.md`.
 """

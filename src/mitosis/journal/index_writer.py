@@ -21,13 +21,13 @@ from mitosis.text import parse_moment
 
 _READ_AT_ONCE = 5_000
 _MANY = 200
-"""From so many records on a git program reads them."""
+"""From this many records on a git program reads them."""
 _SUMMARIZED_BYTES = 2**16
 """A larger value gets no summary here."""
 _SUMMARY_LETTERS = 60
 _MOST_ENTRIES = {layout.TRIALS: 5_000_000, layout.VARIANTS: 1_000_000}
 _MOST_REMARKS = 100_000
-"""So many files and folders are looked at: folders may hold each other many times over."""
+"""This many files and folders are looked at: folders may hold each other many times over."""
 _MOST_REMARK_BYTES = 64 * 2**20
 
 _OF_INDEX = ("moment", "alike", "record", "oid", "path")

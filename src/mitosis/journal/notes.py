@@ -24,7 +24,7 @@ from mitosis.records.trial import TrialRecord
 LINES_LIMIT = 50
 _FANOUT_LIMIT = 19
 _NOTE_LIMIT_BYTES = 2**20
-_REBUILT_MESSAGE = "Notes made anew from the journal\n"
+_REBUILT_MESSAGE = "Notes rebuilt from the journal\n"
 _MERGE_MESSAGE = "Notes after a merge of the journal\n"
 _LINE = re.compile(rf"[0-9a-f]{{{SHORT_KEY_DIGITS}}}  .+")
 _REST = re.compile(r"\.\.\. and ([1-9][0-9]{0,8}) more")

@@ -274,7 +274,7 @@ def iter_changes(
         before: id of a tree.
         after: id of another.
         where: their path.
-        limit: at most so many entries that differ are looked at.
+        limit: at most this many entries that differ are looked at.
         tell: is told what cannot be read of the tree after, and of more than `limit` entries; None to raise that.
         once_each: whether no two folders can be the same, so that the second is a problem, and not looked into.
 

@@ -200,7 +200,7 @@ def find_trial(store: Store, index: Index, key: str) -> File:
     """
     prefix = key.strip().lower()
     if not _KEY_PREFIX.fullmatch(prefix):
-        raise TrialNotFound(key, f"{key!r} is no key of a trial: keys are up to {layout.KEY_DIGITS} hexadecimal digits")
+        raise TrialNotFound(key, f"{key!r} is not a trial key: keys are up to {layout.KEY_DIGITS} hexadecimal digits")
     question = "SELECT key, path, oid FROM trials WHERE key >= ? AND key < ? ORDER BY path"
     found = index.ask(question, (prefix, f"{prefix}g"))
     if len(found) > 1:
@@ -232,7 +232,7 @@ def iter_trials(
 
     Args:
         index: of the journal.
-        limit: at most so many.
+        limit: at most this many.
         experiment: only those of this experiment.
         problems: what cannot be read, or does not belong where it is, is appended to it.
 

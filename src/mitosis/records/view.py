@@ -81,7 +81,7 @@ _COLUMNS: dict[str, tuple[Kind, Callable[[TrialRecord], Scalar]]] = {
     "page": (Kind.TEXT, lambda r: r.page),
 }
 COLUMNS = tuple(_COLUMNS)
-"""The names of the fields that are no parameters or metrics, which any trial may have."""
+"""The names of the fields that are not parameters or metrics, which any trial may have."""
 
 
 class Field(NamedTuple):

@@ -81,7 +81,9 @@ class Saver:
             if output == "html" and not shows_all(self.notebook, facts):
                 notebook = self._save_notebook()
                 if notebook is not None:
-                    self.progress.warn("the page cannot show all that was displayed: the notebook is written as well")
+                    self.progress.warn(
+                        "the page cannot show everything that was displayed: the notebook is written as well"
+                    )
                     facts = self._page_facts(environment, journal)
             name = page_files.page_name(self.record, debug=self.settled.request.debug)
             page = self.folder.write_page(name, self._render_page(facts))

@@ -145,7 +145,7 @@ class Steps:
         finally:
             if self.kernel.print_trouble is not None:
                 trouble = self.kernel.print_trouble
-                self.warn(f"step `{name}` printed much, and not all of it could be kept: {trouble}")
+                self.warn(f"step `{name}` printed a lot, and not all of it could be kept: {trouble}")
             if self.kernel.message_trouble:
                 self.warn(f"step `{name}`: {self.kernel.message_trouble}")
             duration_s = time.monotonic() - begun

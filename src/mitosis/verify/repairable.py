@@ -193,7 +193,7 @@ def repair_locks_left(journal: Journal) -> list[str]:
 
 
 def repair_index(journal: Journal) -> list[str]:
-    """Make the index anew if it does not tell what the journal does; tells what was done."""
+    """Make the index anew if it does not agree with the journal; tells what was done."""
     if is_index_right(journal.store):
         return []
     journal.index.close()
