@@ -171,7 +171,7 @@ def test_repository_without_a_commit_is_refused(lab: Lab, tmp_path: Path, monkey
     new.mkdir()
     monkeypatch.chdir(new)
     lab.git("init", "--quiet", str(new))
-    assert "has no commit yet" in lab.mitosis("lock", status=2).err
+    assert "has no commits yet" in lab.mitosis("lock", status=2).err
 
 
 def test_person_without_a_name_is_refused(lab: Lab, home: Path) -> None:

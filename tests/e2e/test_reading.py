@@ -134,7 +134,7 @@ def test_setup_makes_git_show_records_as_text(mitosis: Mitosis, project: Path, g
     assert "Binary files" not in history
     assert "amplitude" in history
     state = (project / ".git/config").read_bytes(), (project / ".git/info/attributes").read_bytes()
-    assert mitosis("setup").stdout.count("there already") == 2
+    assert mitosis("setup").stdout.count("already there") == 2
     assert state == ((project / ".git/config").read_bytes(), (project / ".git/info/attributes").read_bytes())
 
 

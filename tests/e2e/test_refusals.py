@@ -47,7 +47,7 @@ def test_before_the_first_commit(refused: Refused, tmp_path: Path, git: Callable
     git("init", "--quiet", str(folder), cwd=tmp_path)
     write(folder, {"pyproject.toml": (project / "pyproject.toml").read_text()})
     message = refused(*SLOW, cwd=folder)
-    assert "has no commit yet" in message
+    assert "has no commits yet" in message
     assert "git commit" in message
 
 
@@ -198,7 +198,7 @@ def test_configuration_that_is_not_committed(refused: Refused, project: Path, tm
     message = refused("--config", "other.toml", *SLOW)
     assert f"{project / 'other.toml'}: it is not committed" in message
     write(tmp_path, {"outside.toml": text})
-    assert "outside of the repository" in refused("--config", str(tmp_path / "outside.toml"), *SLOW)
+    assert "outside the repository" in refused("--config", str(tmp_path / "outside.toml"), *SLOW)
 
 
 def test_reading_outside_a_repository(mitosis: Mitosis, tmp_path: Path) -> None:

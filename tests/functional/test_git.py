@@ -385,9 +385,9 @@ def test_missing_object_is_refused(repository_folder: Path) -> None:
 def test_object_of_another_kind_is_refused(repository_folder: Path, git: Git) -> None:
     repository = find_repository(repository_folder)
     assert repository.head is not None
-    with pytest.raises(UnreadableObject, match="a commit, where a blob should be"):
+    with pytest.raises(UnreadableObject, match="a commit, but should be a blob"):
         repository.read_blob(repository.head)
-    with pytest.raises(UnreadableObject, match="a blob, where a commit should be"):
+    with pytest.raises(UnreadableObject, match="a blob, but should be a commit"):
         repository.tree_of(git("rev-parse", "HEAD:experiment.py").strip())
 
 

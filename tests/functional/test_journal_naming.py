@@ -140,7 +140,7 @@ def test_renamed_variant_has_both_names(journal: Journal, make_variant: MakeVari
     [
         ("unknown", "gentle", "is not locked"),
         ("slow", "fast", "with another value"),
-        ("slow", "slow", "has already"),
+        ("slow", "slow", "is already the variant's name"),
         ("slow", "", "needs a name"),
         ("slow", "twin", None),
     ],
@@ -198,7 +198,7 @@ def test_retired_variant_can_be_used_again(journal: Journal, make_variant: MakeV
     slow = make_variant("slow", 1)
     lock(journal, slow)
     journal.retire(NAME, "", ADA)
-    with pytest.raises(NamingError, match="retired already"):
+    with pytest.raises(NamingError, match="already retired"):
         journal.retire(NAME, "", ADA)
     journal.unretire(NAME, ADA)
     run_trial(variants=[slow])

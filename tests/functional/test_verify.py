@@ -167,7 +167,7 @@ def test_record_that_cannot_be_read_is_found(run: RunTrial, found: Found, rewrit
     bad, newer = run(), run()
     rewrite({record_path(bad): b"\xc1", record_path(newer): b"\x81\xa6format\x63"})
     problems = {finding.where: finding for finding in found("record")}
-    assert "no msgpack" in problems[record_path(bad)].what
+    assert "not msgpack" in problems[record_path(bad)].what
     assert record_path(bad) in problems[record_path(bad)].remedy
     assert problems[record_path(newer)].remedy == "upgrade mitosis"
 
@@ -178,8 +178,8 @@ def test_record_that_cannot_be_read_is_found(run: RunTrial, found: Found, rewrit
         ({"key": "0123456789ab"}, "says the key 0123456789ab"),
         ({"experiment": "other"}, "belongs to trials/other/"),
         ({"started": "2026-04-01T12:00:00+00:00"}, "belongs to trials/my_exp/2026-04-01/"),
-        ({"started": "yesterday"}, "is no time"),
-        ({"started": "0001-01-01T00:00:00+23:59"}, "is no time"),
+        ({"started": "yesterday"}, "is not an ISO 8601 time"),
+        ({"started": "0001-01-01T00:00:00+23:59"}, "is not an ISO 8601 time"),
     ],
 )
 def test_record_in_a_wrong_place_is_found(
@@ -515,7 +515,7 @@ def test_short_name_is_checked(
     if state == "plain":
         assert mend() == []
         git(*finding.remedy.partition(" && ")[0].split()[1:])
-    assert mend() == ["made refs/refs/mitosis lead to the journal"]
+    assert mend() == ["made refs/refs/mitosis point to the journal"]
     assert git("symbolic-ref", "refs/refs/mitosis").strip() == "refs/mitosis/journal"
     assert found() == []
 
@@ -596,7 +596,7 @@ def test_damaged_index_is_found_and_made_anew(
         index.commit()
     (finding,) = found()
     assert (finding.kind, finding.severity) == ("index", "warning")
-    assert mend() == ["made the index of the journal anew"]
+    assert mend() == ["rebuilt the index of the journal"]
     assert found() == []
     assert run().iteration == 1
 
@@ -629,7 +629,7 @@ def test_lock_of_a_process_that_is_gone_is_found_and_taken_away(
     assert lock.exists()
     (finding,) = found()
     assert (finding.kind, finding.where) == ("lock file", str(lock))
-    assert "gone" in finding.what
+    assert "no longer runs" in finding.what
     assert mend() == [f"removed the lock file {lock}"]
     assert not lock.exists()
     assert found() == []
@@ -681,7 +681,7 @@ def test_outputs_are_compared_with_their_record(
     (trials / f"trial_my_exp_0_{record.key}.html").write_bytes(b"longer than before")
     problems = {Path(finding.where).name: finding.what for finding in found("output", trials_folder=trials)}
     assert "content has changed" in problems["data.bin"]
-    assert "18 bytes, and had 6" in problems[f"trial_my_exp_0_{record.key}.html"]
+    assert "18 bytes, but had 6" in problems[f"trial_my_exp_0_{record.key}.html"]
     shutil.rmtree(trials)
     assert [finding.what.startswith("it is missing") for finding in found("output", trials_folder=trials)] == [True] * 2
     assert found() == []
@@ -710,7 +710,7 @@ def test_outputs_outside_of_the_trials_own_are_not_read(
     bad = Output(path.replace("KEY", key), 6, blob_id(b"secret"))
     outputs(outputs=(good, bad))
     (finding,) = found("output", trials_folder=repository_folder / "trials")
-    assert "not looked at" in finding.what
+    assert "not checked" in finding.what
 
 
 def test_links_in_place_of_outputs_are_not_followed(repository_folder: Path, outputs: RunTrial, found: Found) -> None:

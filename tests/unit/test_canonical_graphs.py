@@ -141,7 +141,7 @@ def test_network_with_too_many_ways_is_refused(monkeypatch: pytest.MonkeyPatch) 
     found = [samples.Plain(at=at) for at in range(12)]
     for one in found:
         one.__dict__["others"] = [other for other in found if other is not one]
-    with pytest.raises(UnstableValue, match="1,000 ways through parts that lead back") as caught:
+    with pytest.raises(UnstableValue, match="1,000 paths through parts that refer back") as caught:
         encode_value({"agents": found})
     assert caught.value.path.startswith("agents[0].others[0].others[1]")
 

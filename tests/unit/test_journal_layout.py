@@ -71,7 +71,7 @@ def test_trial_path_has_the_day_of_utc() -> None:
 
 @pytest.mark.parametrize("key", ["", "5f2c", "../../../../x", "5F2C91D07A3B", "5f2c91d07a3b\n", "5f2c91d07a3bff"])
 def test_key_that_is_none_has_no_path(key: str) -> None:
-    with pytest.raises(JournalError, match="no key"):
+    with pytest.raises(JournalError, match="not a trial key"):
         layout.record_paths("trials/my_exp/2026-03-01", key)
 
 
@@ -82,15 +82,15 @@ def test_trial_without_a_time_has_no_path() -> None:
 
 @pytest.mark.parametrize("digest", ["", "../x", "a" * 39, "A" * 40, "a" * 40 + "\n"])
 def test_digest_that_is_none_has_no_path(digest: str) -> None:
-    with pytest.raises(JournalError, match="no digest"):
+    with pytest.raises(JournalError, match="not the digest"):
         layout.variant_path(VariantName("my_exp", "frequency", "slow"), digest)
-    with pytest.raises(JournalError, match="no commit"):
+    with pytest.raises(JournalError, match="not a commit"):
         layout.pin_ref(digest)
 
 
 @pytest.mark.parametrize("digest", ["", "../x", "abc\n"])
 def test_environment_that_is_none_has_no_path(digest: str) -> None:
-    with pytest.raises(JournalError, match="no digest"):
+    with pytest.raises(JournalError, match="not the digest"):
         layout.environment_path(digest)
 
 

@@ -229,7 +229,7 @@ class Repository(Objects):
             except ObjectMissing:
                 if attempt == _READ_ATTEMPTS - 1:
                     raise
-                # `git gc` may have moved it to where it was not looked for yet, so everything is looked up anew.
+                # `git gc` may have moved it to where it was not looked for yet, so everything is looked up again.
                 for known in ("_loose_folders", "_database"):
                     self.__dict__.pop(known, None)
         raise AssertionError("the attempts are counted")

@@ -266,7 +266,7 @@ class _InMemory(Index):
 
 
 def remove_index(store: Store) -> None:
-    """Take the index away; the next question makes it anew.
+    """Remove the index; the next question rebuilds it.
 
     Raises:
         JournalError: it cannot be removed.

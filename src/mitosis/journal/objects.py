@@ -1,6 +1,6 @@
 """Reading git objects and refs for the journal, and walking its trees. Nothing here writes.
 
-Plain values come back, and libgit2's errors are translated. Refs are read anew each time.
+Plain values come back, and libgit2's errors are translated. Refs are read again each time.
 """
 
 from __future__ import annotations

@@ -193,13 +193,13 @@ def repair_locks_left(journal: Journal) -> list[str]:
 
 
 def repair_index(journal: Journal) -> list[str]:
-    """Make the index anew if it does not agree with the journal; tells what was done."""
+    """Rebuild the index if it does not agree with the journal; returns what was done."""
     if is_index_right(journal.store):
         return []
     journal.index.close()
     remove_index(journal.store)
     journal.index.refresh()
-    return ["made the index of the journal anew"]
+    return ["rebuilt the index of the journal"]
 
 
 def repair_pins(journal: Journal, commits: Collection[str]) -> list[str]:
