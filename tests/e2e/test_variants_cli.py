@@ -241,7 +241,7 @@ def test_table_fits_the_terminal(locked: Lab) -> None:
     assert names == ["my_exp.frequency=fast", "my_exp.frequency=slow", "my_exp.noise=low", "my_exp.text=v"]
     assert "1 → 2" in lines[2]
     assert "'long text long" in lines[4]
-    assert "Not shown for lack of room:" in lines[5]
+    assert "Not shown:" in lines[5]
     assert "\x1b[33m!" in text
     assert max(map(len, lines)) <= 80
 
@@ -494,7 +494,7 @@ def test_rename_that_would_mislead_is_refused(locked: Lab) -> None:
 def test_name_gets_no_second_newer_one(locked: Lab) -> None:
     locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
     said = locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "soft", status=2)
-    assert said.err.startswith("mitosis: my_exp.frequency=slow has been renamed to `gentle` already\n")
+    assert said.err.startswith("mitosis: my_exp.frequency=slow has already been renamed to `gentle`\n")
     locked.mitosis("variants", "rename", "my_exp.frequency", "gentle", "soft")
 
 
