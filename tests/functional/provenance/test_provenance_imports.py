@@ -140,7 +140,7 @@ def test_file_that_is_gone_counts_as_it_was_imported(project: Path) -> None:
     committed = imported(model)
     model.unlink()
     check(project, committed)
-    assert "cannot be read" in reasons(project, ImportedFile("m", str(model), None))["pkg/model.py"]
+    assert "can no longer be read" in reasons(project, ImportedFile("m", str(model), None))["pkg/model.py"]
 
 
 def test_commit_and_not_index_or_head_is_compared(project: Path) -> None:
