@@ -106,7 +106,7 @@ def test_conflict_fails_and_is_told_with_the_command_that_resolves_it(lab: Lab) 
     assert [meaning["digest"] for meaning in change["meanings"]] == digests
     assert change["resolve"] == said.lines[2].strip()
     [line] = lab.mitosis("check", "--format", "github", status=1).lines
-    assert line.startswith("::error file=lab.py,line=2,title=my_exp.frequency=slow::the working tree has variants of")
+    assert line.startswith("::error file=lab.py,line=2,title=my_exp.frequency=slow::the working tree has variants with")
     assert line.endswith(said.lines[2].strip())
     lab.mitosis("variants", "resolve", "my_exp.frequency=slow", "--keep", variant("slow", 1).digest[:8])
     assert lab.mitosis("check").lines == [f"checked the working tree: {SOUND}"]
@@ -232,7 +232,7 @@ def test_value_that_is_another_at_each_evaluation_is_told_from_one_that_was_edit
     lab.edit(('"slow": 1', '"slow": __import__("os").getpid()'), ('"fast": 10', '"fast": 11'))
     said = lab.mitosis("check", status=1)
     [index] = [index for index, line in enumerate(said.lines) if "my_exp.frequency=slow" in line]
-    assert said.lines[index + 1].startswith("        each evaluation gives another value")
+    assert said.lines[index + 1].startswith("        each evaluation gives a different value")
     assert sum("each evaluation" in line for line in said.lines) == 1
     assert {change["variant"]: change["flaky"] for change in check_json(lab, status=1)["changes"]} == {
         "fast": False,
@@ -253,7 +253,7 @@ def test_value_that_only_the_working_tree_can_tell_breaks_nothing(lab: Lab) -> N
     lab.journal.lock([variant("slow", here * 100, step="place")], head(lab), ADA)
     said = lab.mitosis("check", "HEAD", status=3)
     assert "place.frequency=slow" not in said.out
-    assert re.search(r"not checked: place\.frequency=slow: it holds the path of the working tree", said.err)
+    assert re.search(r"not checked: place\.frequency=slow: it contains the path of the working tree", said.err)
     assert "place.frequency=slow" not in lab.mitosis("check").out
 
 

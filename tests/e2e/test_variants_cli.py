@@ -494,7 +494,7 @@ def test_rename_that_would_mislead_is_refused(locked: Lab) -> None:
 def test_name_gets_no_second_newer_one(locked: Lab) -> None:
     locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
     said = locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "soft", status=2)
-    assert said.err.startswith("mitosis: my_exp.frequency=slow has been renamed to `gentle` already\n")
+    assert said.err.startswith("mitosis: my_exp.frequency=slow has already been renamed to `gentle`\n")
     locked.mitosis("variants", "rename", "my_exp.frequency", "gentle", "soft")
 
 

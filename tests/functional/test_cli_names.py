@@ -77,7 +77,7 @@ def test_variants_names_the_command_that_resolves(
     words = command.replace(name, "bobs-slow").split()[1:]
     assert run_command(words) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "my_exp.frequency=slow means 1 now",
+        "my_exp.frequency=slow now means 1",
         "    3 is my_exp.frequency=bobs-slow now",
         "Let others know: mitosis push",
     ]
