@@ -83,9 +83,12 @@ def let_go(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
-@pytest.mark.parametrize("packing", [False, True])
-def test_sixteen_processes_lose_nothing(repository_folder: Path, git: Git, packing: bool) -> None:
-    workers, count = 16, 3
+@pytest.mark.parametrize(
+    ("workers", "packing"),
+    [(4, False), (4, True), *(pytest.param(16, p, marks=pytest.mark.slow) for p in (False, True))],
+)
+def test_processes_at_once_lose_nothing(repository_folder: Path, git: Git, workers: int, packing: bool) -> None:
+    count = 3
     processes = [start_worker(repository_folder, worker, count) for worker in range(workers)]
     for process in processes:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
@@ -121,12 +124,12 @@ def test_sixteen_processes_lose_nothing(repository_folder: Path, git: Git, packi
 def test_killed_process_leaves_the_old_or_the_new_journal(repository_folder: Path, git: Git) -> None:
     """The pause before each kill differs, so that it meets different moments of an append."""
     recorded = 0
-    for attempt in range(12):
+    for attempt in range(4):
         process = start_worker(repository_folder, attempt, 1000)
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         let_go(process)
         assert process.stdout.readline() == "done\n"
-        time.sleep(0.0015 * attempt)
+        time.sleep(0.004 * attempt)
         process.kill()
         process.communicate()
         lock = repository_folder / ".git" / "refs" / "mitosis" / "journal.lock"

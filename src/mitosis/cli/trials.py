@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -15,10 +15,11 @@ from mitosis.cli.output.trial_text import describe_trial
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.usage import UsageError
 from mitosis.git.repository import find_repository
-from mitosis.journal.journal import Journal
-from mitosis.journal.unrecorded import find_ends
 from mitosis.records.view import View
 from mitosis.text import clean
+
+if TYPE_CHECKING:
+    from mitosis.journal.journal import Journal
 
 _Experiment = Annotated[str | None, Parameter(completer=completers.experiments)]
 
@@ -37,6 +38,8 @@ def list_trials(
     if number < 0:
         raise UsageError(f"-n {number}: pass the number of trials to list, or 0 for all")
     problems: list[BadRecord] = []
+    from mitosis.journal.unrecorded import find_ends
+
     journal = open_journal()
     records = list(journal.iter_trials(limit=number or None, experiment=experiment, problems=problems))
     meanings = journal.present_meanings(parameter for record in records for parameter in record.parameters)
@@ -72,6 +75,9 @@ def show(key: Key) -> int:
 
 def open_journal() -> Journal:
     """The journal of the repository that the working directory is in."""
+    # Completion in the shell imports this module and waits for no journal.
+    from mitosis.journal.journal import Journal
+
     return Journal(find_repository(Path.cwd()))
 
 

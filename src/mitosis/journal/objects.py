@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -71,6 +72,8 @@ class ReadOnlyStore:
         plain = self.repository.plain_ref(name)
         if plain is not None:
             return plain
+        if not os.path.lexists(self.repository.common_dir / name) and not self.repository.may_have_refs(name):
+            return None  # in a repository without trials, commands need not wait for libgit2
         import pygit2
 
         try:

@@ -1,27 +1,33 @@
-"""Thirty-two processes that append to one journal at once."""
+"""Many processes that append to one journal at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from mitosis.records.trial import TrialRecord
 from support.faults import Nursery
 
 Git = Callable[..., str]
 
-WRITERS = 32
-TRIALS = 50
 VARIANTS = {"slow": 1, "middle": 2, "fast": 10, "faster": 100}
 
 
-def test_thirty_two_processes_record_fifty_trials_each(
-    repository_folder: Path, git: Git, processes: Nursery, check_whole: Callable[[Path], dict[str, TrialRecord]]
+@pytest.mark.parametrize(("writers", "trials"), [(6, 10), pytest.param(32, 50, marks=pytest.mark.slow)])
+def test_processes_that_write_at_once_record_all_their_trials(
+    repository_folder: Path,
+    git: Git,
+    processes: Nursery,
+    check_whole: Callable[[Path], dict[str, TrialRecord]],
+    writers: int,
+    trials: int,
 ) -> None:
-    job = {"do": "append", "folder": str(repository_folder), "count": TRIALS, "variants": VARIANTS}
-    told = [facts for outcome in processes.run(*[job] * WRITERS) for facts in outcome.check().told]
+    job = {"do": "append", "folder": str(repository_folder), "count": trials, "variants": VARIANTS}
+    told = [facts for outcome in processes.run(*[job] * writers) for facts in outcome.check().told]
     started = {facts["started"]: (facts["variant"], facts["iteration"]) for facts in told if "started" in facts}
-    assert len(started) == WRITERS * TRIALS
+    assert len(started) == writers * trials
 
     records = check_whole(repository_folder)
     assert records.keys() == started.keys()
@@ -30,7 +36,7 @@ def test_thirty_two_processes_record_fifty_trials_each(
     for name in VARIANTS:
         iterations = sorted(iteration for variant, iteration in started.values() if variant == name)
         assert iterations == list(range(len(iterations)))
-    assert git("rev-list", "--count", "refs/mitosis/journal").strip() == str(2 * WRITERS * TRIALS)
+    assert git("rev-list", "--count", "refs/mitosis/journal").strip() == str(2 * writers * trials)
     lines = git("notes", "--ref=mitosis", "show", "HEAD").splitlines()
-    assert lines[-1] == f"... and {WRITERS * TRIALS - 50} more"
+    assert lines[-1] == f"... and {writers * trials - 50} more"
     assert not list((repository_folder / ".git").rglob("*.lock"))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from support.clones import Clones
 from support.faults import Nursery
 
-EXAMPLES = 5
-STEPS = 50
 
-
-def test_clones_lose_nothing_and_converge(tmp_path: Path, processes: Nursery) -> None:
+@pytest.mark.parametrize(("examples", "steps"), [(2, 30), pytest.param(20, 50, marks=pytest.mark.slow)])
+def test_clones_lose_nothing_and_converge(tmp_path: Path, processes: Nursery, examples: int, steps: int) -> None:
     class Here(Clones):
         pass
 
@@ -22,8 +21,8 @@ def test_clones_lose_nothing_and_converge(tmp_path: Path, processes: Nursery) ->
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
+            max_examples=examples,
+            stateful_step_count=steps,
             derandomize=True,
             database=None,
             # To make a failing example smaller takes many minutes; it is told as it is.

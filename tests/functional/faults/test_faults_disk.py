@@ -12,7 +12,7 @@ import pytest
 from support.faults import Nursery, can_mount, spread
 from support.kills import Append, Merge, Scenario, Statuses, Sweep, git, locks, make_repository, statuses
 
-MOMENTS = 6
+MOMENTS = 3
 SCENARIOS = [Append(0), Append(3), Merge()]
 SMALL_DISK_KIB = 1024
 
@@ -55,7 +55,7 @@ if can_mount():  # elsewhere the test above has to do
         repository = make_repository(small_disk / "repository")
         expected: Statuses = {}
         refused = 0
-        for left_kib in (0, 4, 8, 12, 16, 24, 32, 40, 48):
+        for left_kib in (0, 8, 24, 40):
             filler = fill(small_disk, left_kib)
             outcome = processes.run_one(do="append", folder=str(repository)).check_no_crash()
             after = statuses(repository)
@@ -75,4 +75,4 @@ if can_mount():  # elsewhere the test above has to do
             expected = {**after, ended[0]: "finished"}
             assert statuses(repository) == expected
             git(repository, "gc", "--quiet", "--prune=now")
-        assert refused > 3
+        assert refused > 1

@@ -12,7 +12,7 @@ import pytest
 from support.faults import Nursery, spread
 from support.kills import Append, Merge, Push, Scenario, Sweep
 
-KILLS = 10
+KILLS = 4
 SCENARIOS = [Append(0), Append(3), Merge(), Push()]
 
 

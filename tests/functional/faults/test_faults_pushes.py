@@ -1,39 +1,41 @@
-"""Eight clones that push to one bare repository at once."""
+"""Clones that push to one bare repository at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from mitosis.records.trial import TrialRecord
 from support.faults import Nursery
 from support.kills import NOTES, git, tree
 
-CLONES = 8
-TRIALS = 25
 
-
-def test_eight_clones_push_twenty_five_trials_each(
+@pytest.mark.parametrize(("count", "trials"), [(3, 4), pytest.param(8, 25, marks=pytest.mark.slow)])
+def test_clones_that_push_at_once_send_all_their_trials(
     repository_folder: Path,
     tmp_path: Path,
     processes: Nursery,
     check_whole: Callable[[Path], dict[str, TrialRecord]],
+    count: int,
+    trials: int,
 ) -> None:
     central = tmp_path / "central.git"
     git(tmp_path, "clone", "--quiet", "--bare", str(repository_folder), central.name)
-    clones = [tmp_path / f"clone-{number}" for number in range(CLONES)]
+    clones = [tmp_path / f"clone-{number}" for number in range(count)]
     for clone in clones:
         git(tmp_path, "clone", "--quiet", str(central), clone.name)
     jobs = [
-        {"do": "append", "folder": str(clone), "count": TRIALS, "variants": {"slow": 1, clone.name: 2}}
+        {"do": "append", "folder": str(clone), "count": trials, "variants": {"slow": 1, clone.name: 2}}
         for clone in clones
     ]
     keys = {key for outcome in processes.run(*jobs) for key in outcome.check().values("ended")}
-    assert len(keys) == CLONES * TRIALS
+    assert len(keys) == count * trials
 
     outcomes = processes.run(*[{"do": "push", "folder": str(clone)} for clone in clones])
-    assert sum(sum(outcome.check().values("sent")) for outcome in outcomes) == CLONES * TRIALS
-    assert [outcome.values("warnings") for outcome in outcomes] == [[[]]] * CLONES
+    assert sum(sum(outcome.check().values("sent")) for outcome in outcomes) == count * trials
+    assert [outcome.values("warnings") for outcome in outcomes] == [[[]]] * count
     at_central = git(central, "ls-tree", "-r", "--name-only", "refs/mitosis/journal", "trials/").splitlines()
     assert {Path(path).stem for path in at_central} == keys
     assert git(central, "fsck", "--strict", "--no-dangling") == ""

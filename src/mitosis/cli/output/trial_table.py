@@ -72,7 +72,7 @@ def print_trials(views: Sequence[View], meanings: Meanings) -> None:
         columns.remove("note")
     left_out = print_columns(columns, rows, optional=parameters)
     if left_out:
-        print_line(f"Not shown for lack of room: {', '.join(left_out)}; see `mitosis show KEY`, or widen the window.")
+        print_line(f"Not shown: {', '.join(left_out)}; see `mitosis show KEY`, or widen the window.")
 
 
 def _row(view: View, ambiguous: frozenset[str], meanings: Meanings, *, relative: bool) -> dict[str, str]:

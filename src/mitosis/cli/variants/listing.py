@@ -156,7 +156,7 @@ def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None
         least=_LEAST_WIDTHS,
     )
     if left_out:
-        print_line(f"Not shown for lack of room: {', '.join(left_out)}; see `mitosis variants show`.")
+        print_line(f"Not shown: {', '.join(left_out)}; `mitosis variants show` has them.")
 
 
 def _short_value(status: VariantStatus) -> str:
