@@ -82,7 +82,7 @@ def test_key_that_is_no_text_is_told_from_the_name_that_looks_like_it(refused: R
     assert "Did you mean" not in message
     message = refused("my_exp", "-p", "my_exp.only=three")
     assert "`only` has no variant `three` in lab:lookup_dict\n    its keys that are not strings: None" in message
-    assert "names are texts" not in message
+    assert "names are strings" not in message
 
 
 def test_unknown_lookup_parameter_lists_those_that_exist(refused: Refused) -> None:

@@ -521,7 +521,7 @@ def test_a_value_that_is_another_each_time_is_told_once(lab: Lab) -> None:
     flaky = LAB.replace('"slow": 1', '"slow": __import__("os").getpid()')
     assert flaky != LAB
     lab.stage({"lab/__init__.py": flaky})
-    assert "        each evaluation gives another value" in "\n".join(lab.commit().said)
+    assert "        each evaluation gives a different value" in "\n".join(lab.commit().said)
     lab.stage({"lab/__init__.py": flaky + "x = 1\n"})
     assert lab.commit() == Outcome(0, [])
 

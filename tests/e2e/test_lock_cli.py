@@ -84,7 +84,7 @@ def test_value_that_is_another_at_each_evaluation_is_named_and_the_rest_is_locke
     lab.edit(('"slow": 1', '"slow": __import__("os").getpid()'))
     lab.commit({})
     said = lab.mitosis("lock", status=1)
-    assert said.err.startswith("! my_exp.frequency=slow was not locked: each evaluation gives another value")
+    assert said.err.startswith("! my_exp.frequency=slow was not locked: each evaluation gives a different value")
     assert said.lines[-1].startswith("2 variants newly locked")
     assert locked(lab).keys() == {"my_exp.frequency=fast", "my_exp.noise=low"}
 

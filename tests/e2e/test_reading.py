@@ -71,7 +71,7 @@ def test_unknown_and_ambiguous_keys(mitosis: Mitosis, project: Path, records: Ca
     key = records()[0].key
     missing = "0" * 12 if not key.startswith("0") else "f" * 12
     assert missing in mitosis("show", missing, status=2).stderr
-    assert "no key of a trial" in mitosis("show", "xyz", status=2).stderr
+    assert "not a trial key" in mitosis("show", "xyz", status=2).stderr
     with pytest.raises(FileNotFoundError) as caught:
         package.load_trial_data(missing, trials_folder=project / "trials")
     assert isinstance(caught.value, TrialNotFound)

@@ -90,7 +90,7 @@ def test_lock_of_a_living_process_is_waited_for_and_its_holder_named(
     monkeypatch.setattr(locking, "LIVE_HOLDER_TIMEOUT_S", 0.2)
     with (
         locked_by_another(repository_folder, "refs/mitosis/journal") as pid,
-        pytest.raises(JournalBusy, match=f"process {pid} on .*, which still runs"),
+        pytest.raises(JournalBusy, match=f"process {pid} on .*, which is still running"),
     ):
         start_trial()
 

@@ -95,7 +95,7 @@ UNSTABLE: dict[str, tuple[Callable[[], Any], str]] = {
     "weak reference": (lambda: weakref.ref(samples.Plain), "does not say what it refers to"),
     "pointer": (lambda: ctypes.pointer(ctypes.c_int(1)), "cannot be taken apart"),
     "memoryview": (lambda: memoryview(b"abc"), "pass bytes"),
-    "bare object": (object, "told from another one only by being another one"),
+    "bare object": (object, "can only be told apart by identity"),
     "property": (lambda: property(lambda self: 1), "cannot be taken apart"),
     "module that cannot be imported": (lambda: types.ModuleType("nowhere"), "`nowhere` is not the one"),
     "universal function without a name": (lambda: np.frompyfunc(samples.drift, 1, 1), "vectorized"),
