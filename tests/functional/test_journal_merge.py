@@ -223,7 +223,7 @@ def test_resolution_holds_for_everybody(
             journal.check([bobs])
     kept, locked = adas.digest, bobs.digest
     message = git("log", "-1", "--format=%B", JOURNAL, cwd=ada.repository.root)
-    assert message.startswith(f"resolve my_exp.frequency=slow: keep {kept[:6]}, {locked[:6]} is bobs-slow now")
+    assert message.startswith(f"resolve my_exp.frequency=slow: keep {kept[:6]}, {locked[:6]} is now bobs-slow")
     assert f"Kept: {kept} my_exp.frequency=slow" in message
     assert f"Locked: {locked} my_exp.frequency=bobs-slow" in message
 

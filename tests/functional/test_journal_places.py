@@ -132,7 +132,7 @@ def test_shared_repository_stays_writable_for_all_who_share_it(
     run_trial(journal=Journal(find_repository(repository_folder)))
     new = set(repository_folder.rglob("*")) - before
     folders = [path for path in new if path.is_dir()]
-    assert {path.name for path in folders} >= {"mitosis", "trials", "commits", "notes"}
+    assert {path.name for path in folders} >= {"mitosis", "commits", "notes"}
     for path in folders:
         assert path.stat().st_mode & bits == bits, path
     for path in new - set(folders):
@@ -154,7 +154,7 @@ def test_repository_that_is_not_shared_keeps_the_umask(
         assert not path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH), path
 
 
-def test_reading_writes_nothing(
+def test_reading_writes_nothing_but_the_index(
     repository_folder: Path, run_trial: RunTrial, make_variant: MakeVariant, git: Git, tmp_path: Path
 ) -> None:
     record = run_trial(variants=[make_variant()])
@@ -163,7 +163,9 @@ def test_reading_writes_nothing(
     for folder in (repository_folder, tmp_path / "clone"):
 
         def state(folder: Path = folder) -> dict[Path, tuple[int, int]]:
-            return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*")}
+            index = folder / ".git" / "mitosis"
+            kept = (path for path in folder.rglob("*") if index not in (path, *path.parents) and path != index.parent)
+            return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in kept}
 
         before = state()
         journal = Journal(find_repository(folder))

@@ -116,7 +116,7 @@ def test_lock_that_stays_at_the_remote_is_no_race_and_is_told_once(
     lock = hub / "refs" / "mitosis" / "journal.lock"
     lock.touch()
     said: list[bytes] = []
-    with pytest.raises(PushFailed, match=r"remote rejected\] \(.+\)\nAll that is recorded here is safe"):
+    with pytest.raises(PushFailed, match=r"remote rejected\] \(.+\)\nEverything that is recorded here is safe"):
         do_push(ada, said=said)
     assert b"".join(said).count(b"journal.lock': File exists") == 1
     lock.unlink()
