@@ -13,6 +13,7 @@ This module imports nothing of mitosis.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import re
@@ -27,7 +28,8 @@ _AGES = ((_DAY_S * 365, "y"), (_DAY_S * 30, "mo"), (_DAY_S, "d"), (_HOUR_S, "h")
 _C_ESCAPES = {0x07: b"\\a", 0x08: b"\\b", 0x09: b"\\t", 0x0A: b"\\n", 0x0B: b"\\v", 0x0C: b"\\f", 0x0D: b"\\r"}
 # Control characters, lone surrogates, and what turns the direction of all the text that follows.
 _NOT_ON_PAGES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-_LINE_BREAKS = str.maketrans("\n\r\t", "   ")
+_BEYOND_ASCII = re.compile(r"[^ -~]+")
+_LINE_BREAKS = re.compile(r"[\n\r\t]")
 _QUOTES = re.compile(r"""['"`]+""")
 _UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9._+=,-]+")
 _UNSAFE_ENDS = re.compile(r"^[^A-Za-z0-9._+=,-]+|[^A-Za-z0-9._+=,-]+$")
@@ -48,14 +50,19 @@ def one_line(text: str, limit: int | None = None) -> str:
         return cut(one_line(text[: limit + 1]), limit)
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return _BEYOND_ASCII.sub(lambda run: "".join(map(_escaped, run[0])), text)
+
+
+@functools.lru_cache(maxsize=2048)
+def _escaped(char: str) -> str:
+    return char if char.isprintable() else repr(char)[1:-1]
 
 
 def clean(text: str, limit: int | None = None) -> str:
     """The text on one line for reading: line breaks and tabs are blanks, what else cannot be printed is escaped."""
     if limit is not None:
         return cut(clean(text[: limit + 1]), limit)
-    return text if text.isprintable() else one_line(text.translate(_LINE_BREAKS))
+    return text if text.isprintable() else one_line(_LINE_BREAKS.sub(" ", text))
 
 
 def for_page(text: str) -> str:

@@ -17,7 +17,7 @@ lookups = {}
 
 def run():
     """Shout."""
-    for number in range(60_000):
+    for number in range(120_000):
         print("line", number)
     return {"main": 1}
 '''
@@ -30,7 +30,7 @@ def test_of_a_loud_step_the_page_is_small_and_leads_to_all_that_it_printed(
     only_record: Callable[[], TrialRecord],
 ) -> None:
     commit({"lab/loud.py": LOUD, "pyproject.toml": PYPROJECT + 'loud = ["lab.loud:run", "lab.loud:lookups"]\n'})
-    expected = "".join(f"line {number}\n" for number in range(60_000))
+    expected = "".join(f"line {number}\n" for number in range(120_000))
     assert expected in mitosis("loud").stdout
     record = only_record()
     assert record.page is not None and record.folder is not None
@@ -39,11 +39,11 @@ def test_of_a_loud_step_the_page_is_small_and_leads_to_all_that_it_printed(
     assert f"{record.folder}/output_0.txt" in [output.path for output in record.outputs]
     assert (folder / "notebook.ipynb").stat().st_size < 2_200_000
     page = project / "trials" / record.page
-    assert page.stat().st_size < 60_000
+    assert page.stat().st_size < 120_000
     document = BeautifulSoup(page.read_text(), "html.parser")
     summary, cut, link = (document.select_one(selector) for selector in (".long summary", ".cut", ".cut a"))
     assert summary is not None and cut is not None and link is not None
-    assert summary.get_text().startswith("Output: 60,00") and "(4.7 MB)" in summary.get_text()
+    assert summary.get_text().startswith("Output: 120,00") and "(4.7 MB)" in summary.get_text()
     assert "left out here; output_0.txt has all of it" in cut.get_text()
     assert (page.parent / str(link["href"])).read_text() == expected
 

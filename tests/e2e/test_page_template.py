@@ -125,7 +125,7 @@ def test_template_that_fails_costs_its_look_and_not_the_trial(
     done = mitosis(*SLOW)
     record = only_record()
     (warning,) = record.warnings
-    assert warning.startswith("the template house failed, so the page has the look of mitosis")
+    assert warning.startswith("the template house failed, so the page looks like mitosis's own")
     assert warning.endswith("index.html.j2, line 2: ZeroDivisionError: division by zero")
     assert warning in done.stdout + done.stderr
     page = page_of(project, record)
