@@ -43,7 +43,7 @@ def test_of_a_loud_step_the_page_is_small_and_leads_to_all_that_it_printed(
     document = BeautifulSoup(page.read_text(), "html.parser")
     summary, cut, link = (document.select_one(selector) for selector in (".long summary", ".cut", ".cut a"))
     assert summary is not None and cut is not None and link is not None
-    assert summary.get_text().startswith("Output: 120,00") and "(4.7 MB)" in summary.get_text()
+    assert summary.get_text().startswith("Output: 120,00") and "(1.3 MB)" in summary.get_text()
     assert "left out here; output_0.txt has all of it" in cut.get_text()
     assert (page.parent / str(link["href"])).read_text() == expected
 
