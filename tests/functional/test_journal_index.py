@@ -277,18 +277,6 @@ def test_index_that_is_locked_makes_nobody_wait(journal: Journal, run_trial: Run
     assert is_index_right(Store(journal.repository))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_read_only_folder_is_no_error(journal: Journal, run_trial: RunTrial) -> None:
-    run_trial()
-    journal.index.close()
-    folder = index_path(journal).parent
-    folder.chmod(0o555)
-    try:
-        assert len(list(again(journal).iter_trials())) == 1
-    finally:
-        folder.chmod(0o755)
-
-
 def test_file_system_that_refuses_sqlite_is_no_error(
     journal: Journal, run_trial: RunTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
