@@ -200,8 +200,17 @@ _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITESCHEMA", "
 _NETWORK = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "gfs", "vboxsf")
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that is closed when nobody has it any longer: from Python 3.13 on, sqlite3 warns of others."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
-    return sqlite3.connect(name, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, uri=uri)
+    return sqlite3.connect(
+        name, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, uri=uri, factory=_Connection
+    )
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:
