@@ -204,7 +204,8 @@ class _Connection(sqlite3.Connection):
     """A connection that is closed when nobody has it any longer: from Python 3.13 on, sqlite3 warns of others."""
 
     def __del__(self) -> None:
-        self.close()
+        with contextlib.suppress(sqlite3.Error):  # it may never have been opened
+            self.close()
 
 
 def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
