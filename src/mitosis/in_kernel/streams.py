@@ -76,8 +76,8 @@ def _encodable(text: Any) -> Any:
 def _sent_by(flush: Callable[[], None]) -> Callable[[], None]:
     """A `flush` that returns when the text is on its way.
 
-    ipykernel's has only put the message into a queue by then, which its own thread works off. What is called next may be
-    code that lets no other thread run until the kernel is killed: the second call waits for the queue.
+    ipykernel's has only put the message into a queue by then, which its own thread works off. What is called next may
+    be code that lets no other thread run until the kernel is killed: the second call waits for the queue.
     """
 
     def flush_and_send() -> None:
