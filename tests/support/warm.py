@@ -298,6 +298,7 @@ def _start_kernel(command: Sequence[str], cwd: Path, variables: Mapping[str, str
         os.dup2(output.fileno(), 2)
         os.closerange(3, 1000)
         sys.stdin, sys.stdout, sys.stderr = _open_streams()
+        sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
         atexit._clear()
         asyncio._set_running_loop(None)
         asyncio.set_event_loop_policy(None)
@@ -316,7 +317,7 @@ def _start_kernel(command: Sequence[str], cwd: Path, variables: Mapping[str, str
 def _open_streams() -> Iterator[Any]:
     """Standard streams as Python opens them: whether they are a terminal decides how it writes to them."""
     for number, mode, buffering, errors in ((0, "r", -1, None), (1, "w", -1, None), (2, "w", 1, "backslashreplace")):
-        yield open(number, mode, buffering, errors=errors)  # noqa: PTH123, SIM115
+        yield open(number, mode, buffering, errors=errors, closefd=False)  # noqa: PTH123, SIM115
 
 
 def _take_terminal() -> None:
