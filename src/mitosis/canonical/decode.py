@@ -24,6 +24,7 @@ from mitosis.canonical.nodes import (
     NAN,
     RECORD,
     REFERENCE,
+    SCALARS,
     ArrayHeader,
     Back,
     Item,
@@ -36,7 +37,6 @@ from mitosis.canonical.nodes import (
 from mitosis.errors.journal import BadRecord, FormatTooNew
 
 _WHERE: Final = "the canonical value"
-_SCALARS: Final = frozenset((type(None), bool, int, float, str, bytes))
 _MAX_DIMENSIONS: Final = 64
 _MAX_SIZE: Final = 2**63
 
@@ -120,7 +120,7 @@ class _Reader:
             if at < len(data) and (0x80 <= data[at] < 0xA0 or (data[at] >= 0xDC and data[at] < 0xE0)):
                 _bad("it has a container where a scalar should be")
             item = unpack()
-            if type(item) not in _SCALARS and type(item) not in (_Reference, Back):
+            if type(item) not in SCALARS and type(item) not in (_Reference, Back):
                 _bad(f"it holds an extension of msgpack ({type(item).__name__})")
             items.append(NAN if item != item else item)
         return items
@@ -210,7 +210,7 @@ class _Tree:
 
 
 def _check(node: Node) -> None:
-    if node.kind == ATOM and not _SCALARS.issuperset(map(type, node.items)):
+    if node.kind == ATOM and not SCALARS.issuperset(map(type, node.items)):
         _bad("an atom refers to another entry")
     if node.kind in (*MAPPINGS, RECORD) and len(node.items) % 2:
         _bad("a key has no value")

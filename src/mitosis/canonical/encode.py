@@ -7,7 +7,6 @@ import importlib
 import sys
 from typing import Any, Final, NoReturn, cast
 
-from mitosis.canonical import paths
 from mitosis.canonical.content import without_content
 from mitosis.canonical.expansion import (
     LONG_SCALAR,
@@ -27,6 +26,7 @@ from mitosis.canonical.nodes import (
     MAX_NODES,
     NAN,
     RECORD,
+    SCALARS,
     SEQUENCE,
     SET,
     Back,
@@ -35,6 +35,11 @@ from mitosis.canonical.nodes import (
     Scalar,
     array_header,
     changed,
+    element_step,
+    index_step,
+    join_steps,
+    key_step,
+    record_step,
     sorted_items,
     write,
 )
@@ -66,7 +71,6 @@ MAX_CYCLIC: Final = 100_000
 
 _DEEP: Final = f"the value is nested more than {MAX_DEPTH} levels deep; pass a flatter one, or what it is made from"
 _HEAP_TYPE: Final = 1 << 9
-_SCALARS: Final = (type(None), bool, int, float, str, bytes)
 _KEY: Final = 60
 _KEY_PARTS: Final = 5
 
@@ -86,7 +90,7 @@ def encode_value(value: object) -> bytes:
                 return data
         data = write(changed(root, _compact) if isinstance(root, Node) else root)
     except Refusal as refusal:
-        raise UnstableValue(paths.join(reversed(refusal.steps)), str(refusal)) from refusal.__cause__
+        raise UnstableValue(join_steps(reversed(refusal.steps)), str(refusal)) from refusal.__cause__
     except RecursionError:
         # Whoever called has used up the room that the bound on levels counts on.
         raise UnstableValue("", _DEEP) from None
@@ -231,21 +235,21 @@ def _refuse_more(limit: int, of_what: str) -> NoReturn:
 def _step(part: Expansion, position: int) -> str:
     """The step of a path that leads to the child at `position`."""
     if part.kind == SEQUENCE:
-        return paths.index_step(position)
+        return index_step(position)
     if part.kind == SET:
-        return paths.element_step("…")
+        return element_step("…")
     if part.kind == RECORD:
-        return paths.record_step(str(part.children[position - 1]))
+        return record_step(str(part.children[position - 1]))
     if position % 2 == 0:
         return "<key>"
     key = part.children[position - 1]
-    return paths.key_step(key, _key_text(key))
+    return key_step(key, _key_text(key))
 
 
 def _key_text(key: object) -> str:
     cls: type = type(key)
     plain: Any = key
-    if any(cls is scalar for scalar in _SCALARS):
+    if any(cls is scalar for scalar in SCALARS):
         text = f"{plain:#x}" if cls is int and not fits_64_bits(plain) else repr(plain)
         return text if len(text) <= _KEY else text[: _KEY - 1] + "…"
     if cls is tuple and len(plain) <= _KEY_PARTS and not any(type(part) is tuple for part in plain):
@@ -263,9 +267,9 @@ def _handler(cls: type) -> Handler:
         found = find(module, name)
         if found is cls or found is MISSING:
             return handler
-    for library in ("numpy", "pandas", "polars", "scipy.stats"):
+    for library in ("numpy", "pandas", "polars"):
         if library in sys.modules:
-            types = importlib.import_module(f"mitosis.canonical.{library.partition('.')[0]}_types")
+            types = importlib.import_module(f"mitosis.canonical.{library}_types")
             known: Handler | None = types.handler(cls)
             if known is not None:
                 return known

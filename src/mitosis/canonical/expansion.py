@@ -27,6 +27,7 @@ from mitosis.canonical.nodes import (
     NAN,
     ORDERED_MAPPING,
     RECORD,
+    SCALARS,
     SEQUENCE,
     SET,
     ArrayHeader,
@@ -41,7 +42,6 @@ LONG_SCALAR: Final = 1024
 _NOMINAL_SIZE: Final = 8
 """Bytes that an item of a sequence counts for, whatever it is, when the sequence is measured and cut into chunks."""
 
-_SCALARS: Final = frozenset((type(None), bool, int, float, str, bytes))
 _INT64: Final = (-(2**63), 2**63 - 1)
 
 
@@ -146,7 +146,7 @@ def packed_sequence(label: str, values: Sequence[Any], limit: int) -> Node | Non
         return _packed_numbers(label, "float64", values)
     if kinds == {int} and _INT64[0] <= min(values) and max(values) <= _INT64[1]:
         return _packed_numbers(label, "int64", values)
-    if kinds <= _SCALARS and all(map(_is_inline, values)):
+    if kinds <= SCALARS and all(map(_is_inline, values)):
         return _packed_items(label, values)
     return None
 

@@ -6,10 +6,20 @@ import itertools
 from collections.abc import Iterator
 from typing import Final
 
-from mitosis.canonical import paths
 from mitosis.canonical.content import TEXT_LABELS, content_name
 from mitosis.canonical.decode import read
-from mitosis.canonical.nodes import ARRAYS, ATOM, MAPPINGS, RECORD, Back, Item, Node, array_header
+from mitosis.canonical.nodes import (
+    ARGUMENTS,
+    ARRAYS,
+    ATOM,
+    MAPPINGS,
+    RECORD,
+    TRANSPARENT,
+    Back,
+    Item,
+    Node,
+    array_header,
+)
 from mitosis.canonical.show import (
     WHOLE,
     array_text,
@@ -91,7 +101,7 @@ def _parts(node: Node) -> Iterator[tuple[str, Item]]:
 
 
 def _part_prefix(step: str) -> str:
-    if step in paths.TRANSPARENT or step in paths.ARGUMENTS:
+    if step in TRANSPARENT or step in ARGUMENTS:
         return ""
     return f"{one_line(step.removeprefix('.')[:_KEY])}="
 

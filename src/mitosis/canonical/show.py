@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta, timezone
 from typing import Any, Final
 
-from mitosis.canonical import paths
 from mitosis.canonical.content import TEXT_LABELS, content_name, element_text, number_text, range_text, time_text
 from mitosis.canonical.decode import read
 from mitosis.canonical.names import dotted, short_name
 from mitosis.canonical.nodes import (
+    ARGUMENTS,
     ARRAY,
     ARRAYS,
     ATOM,
@@ -20,6 +20,7 @@ from mitosis.canonical.nodes import (
     RECORD,
     SEQUENCE,
     SET,
+    TRANSPARENT,
     Back,
     Item,
     Node,
@@ -185,9 +186,9 @@ class _Line:
         return f"{short_name(atom_text(family))}({self._join(shown)})"
 
     def _part(self, step: str, value: Item, depth: int) -> str:
-        if step in paths.ARGUMENTS and isinstance(value, Node) and value.label == "tuple" and value.kind == SEQUENCE:
+        if step in ARGUMENTS and isinstance(value, Node) and value.label == "tuple" and value.kind == SEQUENCE:
             return self._join(self.text(item, depth - 1) for item in value.items)
-        if step in paths.TRANSPARENT or step in paths.ARGUMENTS:
+        if step in TRANSPARENT or step in ARGUMENTS:
             return self.text(value, depth - 1)
         return f"{step.removeprefix('.')}={self.text(value, depth - 1)}"
 
