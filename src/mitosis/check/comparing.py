@@ -105,8 +105,7 @@ def compare(
 ) -> Comparison:
     """Compare what the dictionaries of a state say with the locks.
 
-    Variants of steps that could not be evaluated are left out, and so are those whose values cannot be told in a
-    checkout.
+    Variants of steps that could not be evaluated are left out.
 
     Args:
         journal: whose locks.
@@ -164,8 +163,7 @@ def _differences(
         known: these and all other steps whose variants are not missing, evaluated or not.
     """
     present = {meaning.name: meaning for meaning in evaluation.meanings}
-    undecided = undecided_names(evaluation)
-    refused = {entry.name: entry.reason for entry in evaluation.refused if not entry.is_undecided}
+    refused = {entry.name: entry.reason for entry in evaluation.refused}
     others = same_names(recorded.remarks)
     found = []
 
@@ -188,7 +186,7 @@ def _differences(
             found.append(_Difference("unlockable", name, reason=reason))
         elif name.step not in known:
             found.append(_Difference("removed", name, reason="its step is no longer registered"))
-        elif name.step in sound and name not in undecided and not is_renamed(name):
+        elif name.step in sound and not is_renamed(name):
             found.append(_Difference("removed", name))
     return found
 
@@ -289,8 +287,3 @@ def _module_steps(journal: Journal, recorded: Recorded, registered: Collection[s
             if any(word.startswith(("-m", "--module")) for word in trial.command[1:]):
                 found.update(left.intersection(step.name for step in trial.steps))
     return frozenset(found)
-
-
-def undecided_names(evaluation: Evaluation) -> dict[VariantName, str]:
-    """The variants whose values cannot be told in a checkout, and why."""
-    return {entry.name: entry.reason for entry in evaluation.refused if entry.is_undecided}

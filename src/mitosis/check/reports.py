@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from mitosis.check.comparing import Change, compare, undecided_names
+from mitosis.check.comparing import Change, compare
 from mitosis.check.relevance import changes_of, is_touched
 from mitosis.dictionaries.evaluation import Evaluation
+from mitosis.dictionaries.modules import Usage
 from mitosis.dictionaries.states import (
     State,
     commit_state,
@@ -16,7 +17,6 @@ from mitosis.dictionaries.states import (
     staged_state,
     working_state,
 )
-from mitosis.dictionaries.usage import Usage
 from mitosis.errors.repository import GitError, UnknownRevision
 from mitosis.errors.usage import ConfigError
 from mitosis.git.repository import Repository
@@ -92,11 +92,6 @@ def check_state(journal: Journal, state: State, *, with_places: bool = False, re
     found = compare(journal, state, with_places=with_places, repeats=repeats)
     problems = [
         Problem(state.label, trouble.steps, trouble.reason, trouble.details) for trouble in found.evaluation.troubles
-    ]
-    problems += [
-        Problem(state.label, name[:1], f"{name}: {reason}; a check of the working tree can tell")
-        for name, reason in undecided_names(found.evaluation).items()
-        if found.recorded.is_in_use(name)
     ]
     unread = found.recorded.problems
     if unread:

@@ -43,16 +43,11 @@ class Places:
         # An environment that holds the whole working tree takes nothing away from it.
         real = (os.path.realpath(folder) + os.sep for folder in environment_folders())
         self._installed = tuple(folder for folder in real if folder.startswith(self._top_prefix))
-        self._known: dict[str, str] = {}
 
     def moved(self, path: str) -> str:
         """Where a file or folder of the working tree is in the checkout; any other path as it is."""
-        known = self._known.get(path)
-        if known is None:
-            inside = self._inside_top(path)
-            known = path if inside is None else os.path.join(self.root, inside).rstrip(os.sep)
-            self._known[path] = known
-        return known
+        inside = self._inside_top(path)
+        return path if inside is None else os.path.join(self.root, inside).rstrip(os.sep)
 
     def inside(self, path: str) -> str | None:
         """A path of the checkout or of the working tree relative to its top; None for any other."""

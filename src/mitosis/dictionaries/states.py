@@ -11,8 +11,7 @@ from pathlib import Path
 from mitosis.config import CONFIG_NAME, Config, parse_config
 from mitosis.dictionaries.checkouts import Index, open_index, working_tree
 from mitosis.dictionaries.evaluation import TIME_LIMIT_S, Evaluation, evaluate
-from mitosis.dictionaries.modules import imported_files, reader_of_files, source_folders
-from mitosis.dictionaries.usage import MODULE, folders
+from mitosis.dictionaries.modules import MODULE, folders, imported_files, reader_of_files, source_folders
 from mitosis.errors.repository import GitError, NoRange, UnknownRevision, UnreadableObject
 from mitosis.errors.usage import ConfigError
 from mitosis.git.objects import read_blobs
