@@ -266,7 +266,8 @@ def test_name_that_mitosis_does_not_write_is_found(run: RunTrial, found: Found, 
     run()
     value = encode_value(1)
     rewrite({f"variants/my exp/frequency/%41/{digest_value(value)}.msgpack": value})
-    assert [finding.where for finding in found("path")] == ["variants/my exp", "variants/my exp/frequency/%41"]
+    (finding,) = found("path")
+    assert finding.where.startswith("variants/my exp/frequency/%41/")
 
 
 def test_conflict_is_named_with_the_command_that_resolves_it(
@@ -510,11 +511,7 @@ def test_short_name_is_checked(
     elif state == "plain":
         git("update-ref", "refs/refs/mitosis", "HEAD")
     (finding,) = found()
-    assert finding.where == "refs/refs/mitosis"
-    assert "mitosis verify --repair" in finding.remedy
-    if state == "plain":
-        assert mend() == []
-        git(*finding.remedy.partition(" && ")[0].split()[1:])
+    assert (finding.where, finding.remedy) == ("refs/refs/mitosis", "mitosis verify --repair")
     assert mend() == ["made refs/refs/mitosis point to the journal"]
     assert git("symbolic-ref", "refs/refs/mitosis").strip() == "refs/mitosis/journal"
     assert found() == []

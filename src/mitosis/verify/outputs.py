@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from mitosis.files import file_blob_id
 from mitosis.records.output_names import belongs_to_trial
 from mitosis.records.trial import Output, TrialRecord
-from mitosis.verify.findings import Findings
+from mitosis.verify.findings import Report
 
 _BACKUP = "restore it from a backup or a copy"
 
@@ -22,12 +22,12 @@ class OutputsChecker:
 
     Args:
         trials_folder: this repository's trials folder.
-        findings: takes what is wrong.
+        report: takes what is wrong.
     """
 
-    def __init__(self, trials_folder: Path, findings: Findings) -> None:
+    def __init__(self, trials_folder: Path, report: Report) -> None:
         self._trials_folder = trials_folder
-        self._findings = findings
+        self._report = report
         self._host = platform.node()
         self.checked = 0
         self.elsewhere = 0
@@ -48,7 +48,7 @@ class OutputsChecker:
             return
         for output, problem in self._compare(record, (found or places)[0]):
             where = f"{(found or places)[0]}/{output.path}"
-            self._findings.warning("output", where, f"{problem} (trial {record.key})", _BACKUP)
+            self._report.warning("output", where, f"{problem} (trial {record.key})", _BACKUP)
 
     @staticmethod
     def _is_there(place: Path, name: str, key: str) -> bool:
