@@ -140,7 +140,7 @@ def survey(
                 summaries.get(use),
                 uses.get(use, Uses()),
                 remarks,
-                change if state_of in _STATES.values() else None,
+                None if state_of == "conflict" else change,
                 old_names=tuple(old_names.get(name, ())),
             )
         )
