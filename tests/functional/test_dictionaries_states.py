@@ -430,7 +430,7 @@ def test_place_of_a_checkout_is_never_a_meaning(lab: Path, git: Callable[..., st
     git("add", ".", cwd=lab)
     found = in_index(lab)
     assert not found.meanings
-    assert ["contains the path of the working tree" in refused.reason for refused in found.refused] == [True]
+    assert ["contains the path of the working tree" in trouble.reason for trouble in found.troubles] == [True]
 
 
 def test_meanings_are_those_that_a_trial_locks(lab: Path, git: Callable[..., str]) -> None:

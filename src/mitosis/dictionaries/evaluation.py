@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgpack
+
 from mitosis.config import Config, StepConfig
 from mitosis.dictionaries.checkouts import Checkout
 from mitosis.dictionaries.modules import MODULE, Usage, source_folders
@@ -105,8 +107,6 @@ def evaluate(
 
 
 def _write_request(folder: Path, checkout: Checkout, config: Config, steps: Sequence[StepConfig]) -> None:
-    import msgpack
-
     request = {
         "root": str(checkout.root),
         "top": str(checkout.top),
@@ -260,8 +260,6 @@ def _collected(
 
 def _read_replies(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The replies by kind, up to the one in which the process was ended."""
-    import msgpack
-
     if path.exists():
         with path.open("rb") as file:
             yield from msgpack.Unpacker(file, unicode_errors="surrogatepass", use_list=True, max_buffer_size=0)

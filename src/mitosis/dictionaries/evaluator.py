@@ -32,6 +32,7 @@ from mitosis.in_kernel.user_code import describe_exception
 from mitosis.protocol import ListImports
 from mitosis.text import cut
 from mitosis.typing import Parameter
+from mitosis.variants import VariantName
 
 REPLY_LIMIT_BYTES = 512 * 2**20
 """What all replies together may take."""
@@ -92,7 +93,7 @@ def main(request_path: str, replies_path: str, lifeline: str = "") -> None:
         modules.setdefault(lookup.partition(":")[0], []).append((name, lookup))
     own = {module.partition(".")[0] for module in modules}
     folders = [*map(places.moved, request["pythonpath"]), places.root, str(Path(places.root, "src"))]
-    imports = relocate_imports(places, own, folders)
+    missing, elsewhere = relocate_imports(places, own, folders)
     sys.path.extend(folder for folder in request["pythonpath"] if folder not in sys.path)
     watch = Watch()
     # Nobody wants to know what else of the working tree is looked for.
@@ -104,9 +105,9 @@ def main(request_path: str, replies_path: str, lifeline: str = "") -> None:
         files=sorted(_files(places, watch)),
         asked=sorted(_inside(places, watch.read | watch.asked)),
         listed=sorted(_inside(places, watch.listed)),
-        missing=sorted(imports.missing - sys.modules.keys()),
+        missing=sorted(missing - sys.modules.keys()),
         imported=sorted({name.partition(".")[0] for name in sys.modules}),
-        elsewhere=imports.elsewhere,
+        elsewhere=elsewhere,
     )
     # Threads, exit functions and what they hold are no longer of use, and might keep the process for ever.
     os._exit(0)
@@ -196,7 +197,7 @@ def _evaluate_entry(name: tuple[str, str, str], variants: Any, replies: Replies,
         value = variants[name[2]]
         if isinstance(value, Parameter):
             value = value.vals
-        data = _without_root(encode_value(value), places)
+        data = encode_value(value)
         functions = source_digests(data)
     except UnstableValue as error:
         where = f"at {error.path}: " if error.path else ""
@@ -205,6 +206,10 @@ def _evaluate_entry(name: tuple[str, str, str], variants: Any, replies: Replies,
     except BaseException as error:
         replies.send("refused", name=name, reason=f"getting its value raised {_described(error)}", has_raised=True)
     else:
+        data = _without_root(data, places)
+        if places.root != places.top and _says(data, places.root):
+            what = "contains the path of the working tree in a long string or an array"
+            raise _Trouble(f"{VariantName(*name)} {what}; a check of the working tree can tell")
         replies.send("meaning", name=name, digest=digest_value(data), value=data, functions=functions)
 
 
@@ -226,11 +231,7 @@ def _without_root(data: bytes, places: Places) -> bytes:
         return node if node.kind in ARRAYS else Node(node.kind, node.label, list(map(replaced, node.items)))
 
     value = decode_value(data)
-    moved = write(changed(value, change) if isinstance(value, Node) else replaced(value))
-    if _says(moved, places.root):
-        what = "it contains the path of the working tree in a long string or an array"
-        raise UnstableValue("", f"{what}; only a check of the working tree can tell its value")
-    return moved
+    return write(changed(value, change) if isinstance(value, Node) else replaced(value))
 
 
 def _says(data: bytes, path: str) -> bool:

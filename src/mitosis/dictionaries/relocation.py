@@ -13,7 +13,6 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
 from pathlib import PurePath
 from types import ModuleType
@@ -71,16 +70,6 @@ class Places:
         if not is_below or (real + os.sep).startswith((self._root_prefix, *self._installed)):
             return None
         return real[len(self._top_prefix) :]
-
-
-@dataclass(slots=True)
-class Imports:
-    """What is noticed about the modules that are looked for. It fills as they are."""
-
-    missing: set[str] = field(default_factory=set)
-    """Those that were not found on the search path."""
-    elsewhere: dict[str, str] = field(default_factory=dict)
-    """Packages of lookup modules that the checkout has, though trials find them at this path."""
 
 
 class _Moved:
@@ -177,7 +166,7 @@ class _OwnModules:
         )
 
 
-def relocate_imports(places: Places, own: Iterable[str], folders: Sequence[str]) -> Imports:
+def relocate_imports(places: Places, own: Iterable[str], folders: Sequence[str]) -> tuple[set[str], dict[str, str]]:
     """From now on, import from the checkout what would be imported from the working tree.
 
     Args:
@@ -186,13 +175,15 @@ def relocate_imports(places: Places, own: Iterable[str], folders: Sequence[str])
         folders: of the checkout, where they may be.
 
     Returns:
-        What will be noticed.
+        What will be noticed: modules that were not found on the search path, and packages of lookup modules that the
+        checkout has, though trials find them at the path that stands there.
     """
-    imports = Imports()
+    missing: set[str] = set()
+    elsewhere: dict[str, str] = {}
     keep = (BuiltinImporter, FrozenImporter)
-    sys.meta_path[:] = [f if f in keep else _Moved(f, places, imports.missing) for f in sys.meta_path]
-    sys.meta_path.insert(0, _OwnModules(own, folders, places, imports.elsewhere))
-    return imports
+    sys.meta_path[:] = [f if f in keep else _Moved(f, places, missing) for f in sys.meta_path]
+    sys.meta_path.insert(0, _OwnModules(own, folders, places, elsewhere))
+    return missing, elsewhere
 
 
 class Watch:
