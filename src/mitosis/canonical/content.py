@@ -47,8 +47,12 @@ _CODES: Final = {
 
 _TIME: Final = re.compile(r"(datetime64|timedelta64)(?:\[([1-9]\d{0,9})?([a-zA-Z]{1,2})\])?", re.ASCII)
 _WIDTH: Final = re.compile(r"(str|bytes|void)([0-9]{1,10})")
-_TIME_UNITS_S: Final = {"W": 604800, "D": 86400, "h": 3600, "m": 60, "s": 1}
-_TIME_FRACTIONS: Final = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+_TIME_UNITS_NS: Final = {
+    **{unit: seconds * 10**9 for unit, seconds in {"W": 604800, "D": 86400, "h": 3600, "m": 60, "s": 1}.items()},
+    "ms": 10**6,
+    "us": 10**3,
+    "ns": 1,
+}
 _NOT_A_TIME: Final = -(2**63)
 
 
@@ -228,8 +232,8 @@ def time_text(family: str, count: int, step: int, unit: str) -> str:
         return "NaT"
     count *= step
     if family == "datetime64":
-        whole, nanoseconds = _seconds(count, unit)
-        if whole is not None:
+        if unit in _TIME_UNITS_NS:
+            whole, nanoseconds = divmod(count * _TIME_UNITS_NS[unit], 10**9)
             try:
                 moment = datetime(1970, 1, 1) + timedelta(seconds=whole)
             except OverflowError:
@@ -241,15 +245,6 @@ def time_text(family: str, count: int, step: int, unit: str) -> str:
         if unit == "M":
             return f"{1970 + count // 12}-{count % 12 + 1:02d}"
     return f"{count} {unit}".rstrip()
-
-
-def _seconds(count: int, unit: str) -> tuple[int | None, int]:
-    if unit in _TIME_UNITS_S:
-        return count * _TIME_UNITS_S[unit], 0
-    if unit in _TIME_FRACTIONS:
-        whole, part = divmod(count, _TIME_FRACTIONS[unit])
-        return whole, part * (10**9 // _TIME_FRACTIONS[unit])
-    return None, 0
 
 
 def number_text(dtype: str, value: int | float | bool) -> str:

@@ -21,7 +21,6 @@ from mitosis.canonical.names import dotted, short_name
 from mitosis.canonical.nodes import (
     ARRAY,
     ARRAYS,
-    MAPPINGS,
     ORDERED_MAPPING,
     RECORD,
     SEQUENCE,
@@ -232,8 +231,6 @@ def _aligned(before: Node, after: Node) -> Iterator[_Pair]:
     """The parts of two compound values of one kind and label, side by side."""
     if before.kind == SEQUENCE:
         return _aligned_sequences(before.items, after.items)
-    if before.kind == RECORD:
-        return _aligned_records(before.parts, after.parts)
     return _aligned_by_key(before, after)
 
 
@@ -255,16 +252,8 @@ def _aligned_sequences(old: list[Item], new: list[Item]) -> Iterator[_Pair]:
         yield _Pair(old[old_stop + at], new[new_stop + at], SEQUENCE, (old_stop + at, new_stop + at))
 
 
-def _aligned_records(old: dict[str, Item], new: dict[str, Item]) -> Iterator[_Pair]:
-    for step, value in old.items():
-        yield _Pair(value, new.get(step, _ABSENT), RECORD, step)
-    for step, value in new.items():
-        if step not in old:
-            yield _Pair(_ABSENT, value, RECORD, step)
-
-
 def _aligned_by_key(before: Node, after: Node) -> Iterator[_Pair]:
-    """By key, or by element; the same key may be there more than once."""
+    """By key, step or element; the same key may be there more than once."""
     rows = _rows(after)
     places: dict[bytes, list[int]] = defaultdict(list)
     for at in reversed(range(len(rows))):
@@ -283,7 +272,7 @@ def _aligned_by_key(before: Node, after: Node) -> Iterator[_Pair]:
 
 def _rows(node: Node) -> list[tuple[Item, Item]]:
     """Keys and values, of a set each element twice, in the order in which people read them."""
-    return rows_for_people(node) if node.kind in MAPPINGS else [(item, item) for item in elements(node)]
+    return [(item, item) for item in elements(node)] if node.kind == SET else rows_for_people(node)
 
 
 def _is_reordered(before: Node, after: Node) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -185,14 +186,10 @@ def sorted_items(kind: int, items: list[Item]) -> list[Item]:
     if kind == SET:
         return sorted(items, key=key)
     rows = [(key(items[at]), items[at], items[at + 1]) for at in range(0, len(items), 2)]
-    rows.sort(key=_first)
+    rows.sort(key=operator.itemgetter(0))
     if any(left[0] == right[0] for left, right in itertools.pairwise(rows)):
         rows.sort(key=lambda row: (row[0], key(row[2])))
     return [item for row in rows for item in row[1:]]
-
-
-def _first(row: tuple[bytes, Item, Item]) -> bytes:
-    return row[0]
 
 
 def distinct_nodes(root: Item) -> Iterator[Node]:

@@ -12,6 +12,7 @@ from mitosis.canonical.content import array_node, chunk_elements, digested_node,
 from mitosis.canonical.expansion import Handler, Part, atom, attributes, instance_attributes, record
 from mitosis.canonical.names import Refusal, class_label, find, function_label, raw_name
 from mitosis.canonical.nodes import NAN, ArrayHeader, Node
+from mitosis.canonical.plain import of_attributes
 
 _LABEL: Final = "numpy.ndarray"
 _CONTENT_KINDS: Final = "biufcmMSUV"
@@ -56,9 +57,11 @@ def handler(cls: type) -> Handler | None:
     if issubclass(cls, random.BitGenerator):
         return expand_bit_generator
     exact: dict[type, Handler] = {
-        random.Generator: expand_generator,
+        random.Generator: of_attributes("numpy.random.Generator", "bit_generator"),
         random.RandomState: expand_random_state,
-        random.SeedSequence: expand_seed_sequence,
+        random.SeedSequence: of_attributes(
+            "numpy.random.SeedSequence", "entropy", "spawn_key", "pool_size", "n_children_spawned"
+        ),
     }
     return exact.get(cls)
 
@@ -281,11 +284,6 @@ def expand_ufunc(value: np.ufunc, limit: int) -> Part:
     return atom("function", function_label(value))
 
 
-def expand_generator(value: Any, limit: int) -> Part:
-    """A generator: by what it would draw next, and by what it would spawn."""
-    return record("numpy.random.Generator", {".bit_generator": value.bit_generator})
-
-
 def expand_bit_generator(value: Any, limit: int) -> Part:
     cls = type(value)
     label = f"numpy.random.{cls.__name__}" if cls.__module__.startswith("numpy.random") else class_label(cls)
@@ -335,16 +333,6 @@ def _without_leftovers(state: dict[str, Any]) -> dict[str, Any]:
         if number in state and not state.get(held):
             state = {**state, number: 0}
     return state
-
-
-def expand_seed_sequence(value: Any, limit: int) -> Part:
-    parts = {
-        ".entropy": value.entropy,
-        ".spawn_key": value.spawn_key,
-        ".pool_size": value.pool_size,
-        ".n_children_spawned": value.n_children_spawned,
-    }
-    return record("numpy.random.SeedSequence", parts)
 
 
 # --- distributions of scipy -----------------------------------------------------------------------

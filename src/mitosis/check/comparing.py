@@ -179,7 +179,10 @@ def _described(
 ) -> tuple[Change, ...]:
     """What does not agree, with what is recorded of it and where it is in the source."""
     uses = journal.uses()
-    conflicts = _conflicts(journal, recorded, differences)
+    conflicts = {}
+    if any(kind == "conflict" for kind, _, _ in differences):
+        count = sum(len(digests) > 1 for digests in recorded.meanings.values())
+        conflicts = {found.name: found for found in journal.conflicts(count)}
     shown = _shown(journal, recorded, differences)
     changed = {
         VariantLock(name, recorded.meanings[name][0]): present[name]
@@ -208,13 +211,6 @@ def _described(
         trials = sum(uses.get(VariantLock(name, one), Uses()).trials for one in recorded.meanings[name])
         changes.append(Change(kind, name, trials, state.label, state.commit, **facts))
     return tuple(sorted(changes, key=lambda change: change.name))
-
-
-def _conflicts(journal: Journal, recorded: Recorded, differences: Sequence[_Difference]) -> dict[VariantName, Conflict]:
-    if not any(kind == "conflict" for kind, _, _ in differences):
-        return {}
-    count = sum(len(digests) > 1 for digests in recorded.meanings.values())
-    return {found.name: found for found in journal.conflicts(count)}
 
 
 def _shown(journal: Journal, recorded: Recorded, differences: Sequence[_Difference]) -> dict[VariantName, str]:

@@ -22,11 +22,9 @@ def not_compared(step: str) -> str:
 def change_lines(change: Change) -> Iterator[str]:
     """A change: one line, or one and its differences."""
     name = change.name
-    if change.kind == "removed":
+    if change.kind in ("removed", "unlockable"):
         reason = change.reason or "no longer in the dictionary"
         yield f"{_INDENT}{name}   {change.locked or 'its value'} → {reason}{_used(change)}"
-    elif change.kind == "unlockable":
-        yield f"{_INDENT}{name}   {change.locked or 'its value'} → {change.reason}{_used(change)}"
     elif change.kind == "conflict":
         yield from _conflict_lines(change)
     elif change.kind == "function":

@@ -100,20 +100,16 @@ def evaluate(
     wanted = [step for name, step in config.steps.items() if steps is None or name in steps]
     if not wanted:
         return Evaluation()
-    with TemporaryFolder() as folder:
-        _write_request(folder.path, checkout, config, wanted)
-        end = _run(folder.path, checkout.root, time_limit_s)
-        return _collected(folder.path / "replies", wanted, checkout, source_folders(config), end)
-
-
-def _write_request(folder: Path, checkout: Checkout, config: Config, steps: Sequence[StepConfig]) -> None:
     request = {
         "root": str(checkout.root),
         "top": str(checkout.top),
         "pythonpath": [str(path) for path in config.pythonpath],
-        "steps": [(step.name, step.lookup) for step in steps],
+        "steps": [(step.name, step.lookup) for step in wanted],
     }
-    (folder / "request").write_bytes(msgpack.packb(request, unicode_errors="surrogatepass"))
+    with TemporaryFolder() as folder:
+        (folder.path / "request").write_bytes(msgpack.packb(request, unicode_errors="surrogatepass"))
+        end = _run(folder.path, checkout.root, time_limit_s)
+        return _collected(folder.path / "replies", wanted, checkout, source_folders(config), end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,8 +90,7 @@ def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], 
     contents = _check_contents(journal, snapshot, "", None, Report(), tell)
     tell("repairing")
     done += repairable.repair_index(journal)
-    symbolic = repairable.repair_symbolic_ref(repository)
-    done += [symbolic] if symbolic is not None else []
+    done += repairable.repair_symbolic_ref(repository)
     done += repairable.repair_pins(journal, _commits(contents))
     done += repairable.repair_notes(journal, contents, identity)
     return done

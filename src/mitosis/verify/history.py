@@ -150,35 +150,32 @@ def check_pins(repository: Repository, commits: Iterable[str], remote: str, repo
             report.error(
                 "pin", name, f"it points to {target}", f"git update-ref {shlex.quote(name)} {shlex.quote(commit)}"
             )
-    wanted = sorted(set(commits) | {commit for commit in pins if layout.COMMIT_PATTERN.fullmatch(commit)})
-    kinds = _kinds(repository, wanted)
-    present = [commit for commit in wanted if kinds.get(commit) == "commit"]
     used = set(commits)
+    unpinned = used.difference(pins)
     is_shallow = repository.is_shallow()
-    unfetched = [commit for commit in wanted if is_shallow and commit not in pins and kinds.get(commit) is None]
-    unpinned = [commit for commit in present if is_shallow and commit not in pins]
-    for commit in sorted(set(wanted).difference(unfetched, unpinned)):
-        if kinds.get(commit) != "commit":
-            what = "is missing" if kinds.get(commit) is None else f"is a {kinds[commit]}"
+    wanted = {commit for commit in pins if layout.COMMIT_PATTERN.fullmatch(commit)} | (set() if is_shallow else used)
+    kinds = _kinds(repository, sorted(wanted))
+    for commit in sorted(wanted):
+        kind = kinds.get(commit)
+        if kind != "commit":
             who = "a commit that trials ran on" if commit in used else "a pinned commit"
-            report.error(
-                "commit", commit, f"{who} {what}", "mitosis pull, once somebody who has it has pushed (mitosis push)"
-            )
+            what = f"{who} is {'missing' if kind is None else f'a {kind}'}"
+            report.error("commit", commit, what, "mitosis pull, once somebody who has it has pushed (mitosis push)")
         elif commit not in pins:
             report.warning("pin", commit, "a commit that trials ran on is not pinned", "mitosis verify --repair")
-    if unpinned:
-        what = f"{_commits_are(unpinned)} not pinned: this clone is shallow, and fetches no pins"
-        report.info("pin", layout.PIN_PREFIX, what, "mitosis verify --repair")
-    if unfetched:
-        what = f"{_commits_are(unfetched)} not in this shallow clone, and can be fetched one by one"
-        pin = layout.PIN_PREFIX + unfetched[0]
-        report.info("commit", unfetched[0], what, f"git fetch --depth 1 {shlex.quote(remote)} {pin}:{pin}")
+    if is_shallow and unpinned:
+        # One that is not there first, since the command fetches it.
+        first = min(unpinned, key=lambda commit: (repository.has_object(commit), commit))
+        counted = (
+            "1 commit that trials ran on is"
+            if len(unpinned) == 1
+            else f"{len(unpinned)} commits that trials ran on are"
+        )
+        what = f"{counted} not pinned: this clone is shallow, and fetches commits of others one by one"
+        pin = layout.PIN_PREFIX + first
+        report.info("commit", first, what, f"git fetch --depth 1 {shlex.quote(remote)} {pin}:{pin}")
     report.counts["pins"] = len(pins)
-    _check_complete(repository, present, report)
-
-
-def _commits_are(commits: list[str]) -> str:
-    return "1 commit that trials ran on is" if len(commits) == 1 else f"{len(commits)} commits that trials ran on are"
+    _check_complete(repository, sorted(commit for commit in wanted if kinds.get(commit) == "commit"), report)
 
 
 def _kinds(repository: Repository, oids: list[str]) -> dict[str, str]:

@@ -144,12 +144,12 @@ def _lock_files(repository: Repository) -> Iterator[Path]:
 # --- repairing -----------------------------------------------------------------------------------
 
 
-def repair_symbolic_ref(repository: Repository) -> str | None:
+def repair_symbolic_ref(repository: Repository) -> list[str]:
     """Let the short name lead to the journal; tells what was done."""
     if symbolic_target(repository) == layout.JOURNAL_REF:
-        return None
+        return []
     repository.git("symbolic-ref", layout.SYMBOLIC_REF, layout.JOURNAL_REF)
-    return f"made {layout.SYMBOLIC_REF} point to the journal"
+    return [f"made {layout.SYMBOLIC_REF} point to the journal"]
 
 
 def repair_locks_left(journal: Journal) -> list[str]:
