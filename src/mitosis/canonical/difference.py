@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple, cast
 
+from mitosis.canonical import nodes
 from mitosis.canonical.content import (
     DIGEST_SIZE,
     TEXT_LABELS,
@@ -19,12 +20,6 @@ from mitosis.canonical.content import (
 from mitosis.canonical.decode import decode_value
 from mitosis.canonical.names import dotted, short_name
 from mitosis.canonical.nodes import (
-    ARRAY,
-    ARRAYS,
-    ORDERED_MAPPING,
-    RECORD,
-    SEQUENCE,
-    SET,
     ArrayHeader,
     Item,
     Node,
@@ -105,7 +100,7 @@ def compare_values(before: bytes, after: bytes) -> Comparison:
     old = decode_value(before)
     new = old if before == after else decode_value(after)
     comparer = _Comparer()
-    root = _Pair(old, new, SEQUENCE, (0, 0))
+    root = _Pair(old, new, nodes.SEQUENCE, (0, 0))
     same, different = comparer.count(root)
     if different:
         comparer.name_differences(root, [])
@@ -141,9 +136,9 @@ class _Pair(NamedTuple):
         """The step of a path that leads to the parts."""
         if isinstance(self.where, tuple):
             return index_step(self.where[0] if isinstance(self.after, _Absent) else self.where[1])
-        if self.kind == RECORD:
+        if self.kind == nodes.RECORD:
             return record_step(str(self.where))
-        if self.kind == SET:
+        if self.kind == nodes.SET:
             return element_step(brief(self.where))
         return key_step(self.where, brief(self.where))
 
@@ -172,7 +167,7 @@ class _Comparer:
             return self._leaf_count(before), 0
         if not (isinstance(before, Node) and isinstance(after, Node)):
             return 0, 1
-        if before.kind in ARRAYS and after.kind in ARRAYS and array_header(before) == array_header(after):
+        if before.kind in nodes.ARRAYS and after.kind in nodes.ARRAYS and array_header(before) == array_header(after):
             return (1, 0) if chunk_digests(before) == chunk_digests(after) else (0, 1)
         if not _have_parts_alike(before, after):
             return 0, 1
@@ -229,7 +224,7 @@ def _have_parts_alike(before: Node, after: Node) -> bool:
 
 def _aligned(before: Node, after: Node) -> Iterator[_Pair]:
     """The parts of two compound values of one kind and label, side by side."""
-    if before.kind == SEQUENCE:
+    if before.kind == nodes.SEQUENCE:
         return _aligned_sequences(before.items, after.items)
     return _aligned_by_key(before, after)
 
@@ -247,9 +242,9 @@ def _aligned_sequences(old: list[Item], new: list[Item]) -> Iterator[_Pair]:
     for at in range(max(old_stop, new_stop)):
         left: _Place = old[at] if at < old_stop else _ABSENT
         right: _Place = new[at] if at < new_stop else _ABSENT
-        yield _Pair(left, right, SEQUENCE, (at, at))
+        yield _Pair(left, right, nodes.SEQUENCE, (at, at))
     for at in range(end):
-        yield _Pair(old[old_stop + at], new[new_stop + at], SEQUENCE, (old_stop + at, new_stop + at))
+        yield _Pair(old[old_stop + at], new[new_stop + at], nodes.SEQUENCE, (old_stop + at, new_stop + at))
 
 
 def _aligned_by_key(before: Node, after: Node) -> Iterator[_Pair]:
@@ -272,12 +267,12 @@ def _aligned_by_key(before: Node, after: Node) -> Iterator[_Pair]:
 
 def _rows(node: Node) -> list[tuple[Item, Item]]:
     """Keys and values, of a set each element twice, in the order in which people read them."""
-    return [(item, item) for item in elements(node)] if node.kind == SET else rows_for_people(node)
+    return [(item, item) for item in elements(node)] if node.kind == nodes.SET else rows_for_people(node)
 
 
 def _is_reordered(before: Node, after: Node) -> bool:
     """Whether keys or steps that both have stand in another order, where order counts."""
-    if before.kind not in (ORDERED_MAPPING, RECORD):
+    if before.kind not in (nodes.ORDERED_MAPPING, nodes.RECORD):
         return False
     old, new = list(map(sort_key, before.items[::2])), list(map(sort_key, after.items[::2]))
     shared = set(old) & set(new)
@@ -291,7 +286,7 @@ def _detail_of(before: Item, after: Item) -> _Detail | None:
     """What differs between two leaves; None where their short texts say so themselves."""
     left = before if isinstance(before, Node) else None
     right = after if isinstance(after, Node) else None
-    if left is not None and right is not None and left.kind in ARRAYS and right.kind in ARRAYS:
+    if left is not None and right is not None and left.kind in nodes.ARRAYS and right.kind in nodes.ARRAYS:
         detail = _array_detail(left, right)
         if detail is not None:
             return detail
@@ -343,7 +338,7 @@ def _first_difference(before: str | bytes, after: str | bytes) -> int:
 def _array_detail(left: Node, right: Node) -> _Detail | None:
     header, other = array_header(left), array_header(right)
     old, new = cast(bytes, left.items[-1]), cast(bytes, right.items[-1])
-    is_whole = left.kind == ARRAY and right.kind == ARRAY
+    is_whole = left.kind == nodes.ARRAY and right.kind == nodes.ARRAY
     is_text = header.label in TEXT_LABELS
     if is_text and is_whole and header.label == other.label:
         if header.label == "bytes":
