@@ -37,22 +37,19 @@ class OutputsChecker:
         """Check the outputs of one trial."""
         if not record.outputs:
             return
-        names = sorted({part for output in record.outputs for part in PurePosixPath(output.path).parts[:1]})
+        parts = {part for output in record.outputs for part in PurePosixPath(output.path).parts[:1]}
+        names = [part for part in parts if belongs_to_trial(part, record.key)]
         places = [self._trials_folder]
         is_here = record.process.host == self._host
         if is_here and Path(record.trials_folder).is_absolute():
             places.append(Path(record.trials_folder))
-        found = [place for place in places if any(self._is_there(place, name, record.key) for name in names)]
+        found = [place for place in places if any((place / name).exists() for name in names)]
         if not found and not is_here:
             self.elsewhere += 1
             return
         for output, problem in self._compare(record, (found or places)[0]):
             where = f"{(found or places)[0]}/{output.path}"
             self._report.warning("output", where, f"{problem} (trial {record.key})", _BACKUP)
-
-    @staticmethod
-    def _is_there(place: Path, name: str, key: str) -> bool:
-        return belongs_to_trial(name, key) and (place / name).exists()
 
     def _compare(self, record: TrialRecord, place: Path) -> Iterator[tuple[Output, str]]:
         for output in record.outputs:
