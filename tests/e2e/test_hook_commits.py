@@ -535,15 +535,6 @@ def test_in_a_sparse_checkout_what_was_left_out_before_is_no_news(tmp_path: Path
     assert lab.commit() == Outcome(0, [])
 
 
-def test_a_file_that_is_only_meant_to_be_added_is_not_there(lab: Lab) -> None:
-    lab.write({"new.py": "lookup_dict = {'frequency': {'fast': 10, 'slow': 1}}\n"})
-    lab.do("add", "--intent-to-add", "new.py")
-    lab.stage({"pyproject.toml": STEP.replace("lab:lookup_dict", "new:lookup_dict"), "empty.py": ""})
-    [line] = lab.commit().said
-    assert "No module named 'new'" in line
-    assert lab.git("cat-file", "-e", "HEAD:empty.py").status == 0
-
-
 def test_what_git_fails_of_is_said_in_the_one_line(lab: Lab) -> None:
     lab.stage({".gitattributes": "data.txt filter=away\n", "data.txt": "x"})
     lab.do("config", "filter.away.clean", "cat")

@@ -190,11 +190,11 @@ def test_links_are_seen_through(clone: Clone) -> None:
     assert clone.can_matter()
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x81", b"\xff" * 100, None])
-def test_damaged_knowledge_is_not_believed(clone: Clone, damage: bytes | None) -> None:
+@pytest.mark.parametrize("damage", [b"", b"\x81", b"\xff" * 100])
+def test_damaged_knowledge_is_not_believed(clone: Clone, damage: bytes) -> None:
     clone.stage({"README.md": "more\n"})
     assert not clone.can_matter()
-    clone.kept.write_bytes(clone.kept.read_bytes().replace(b"lab", b"lob") if damage is None else damage)
+    clone.kept.write_bytes(damage)
     assert clone.can_matter()
 
 

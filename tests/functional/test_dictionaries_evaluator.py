@@ -57,10 +57,6 @@ FAILURES = [
     ("lookup_dict = {", "`bad` cannot be imported: SyntaxError: '{' was never closed (bad.py, line 1)"),
     ("import sys; sys.exit('no licence')", "`bad` cannot be imported: SystemExit: no licence"),
     ("raise KeyboardInterrupt", "`bad` cannot be imported: KeyboardInterrupt"),
-    ("import os; os._exit(3)", "importing `bad` ended the process with exit status 3"),
-    ("import os; os._exit(0)", "importing `bad` ended the process with exit status 0"),
-    ("import os; os.abort()", "importing `bad` ended the process by SIGABRT"),
-    ("import ctypes; ctypes.string_at(0)", "importing `bad` ended the process by SIGSEGV"),
     ("x = 1", "`bad:lookup_dict`: there is no `lookup_dict`"),
     ("lookup_dict = 3", "`bad:lookup_dict`: this is an int, but should be a dictionary"),
     (
@@ -94,6 +90,26 @@ def test_each_way_to_fail_gives_one_line(run: Callable[..., Evaluation]) -> None
     assert variants(found) == ["good.p=v"], "other steps are evaluated all the same"
 
 
+@pytest.mark.parametrize(
+    ("code", "manner"),
+    [
+        ("import os; os._exit(3)", "with exit status 3"),
+        ("import os; os._exit(0)", "with exit status 0"),
+        ("import os; os.abort()", "by SIGABRT"),
+        ("import ctypes; ctypes.string_at(0)", "by SIGSEGV"),
+    ],
+)
+def test_crash_keeps_the_steps_after_it_from_being_evaluated(
+    run: Callable[..., Evaluation], code: str, manner: str
+) -> None:
+    found = run(good=GOOD, bad=code, last=GOOD)
+    assert [trouble.reason for trouble in found.troubles] == [
+        f"step `bad`: importing `bad` ended the process {manner}",
+        f"step `last`: not evaluated, because importing `bad` ended the process {manner}",
+    ]
+    assert variants(found) == ["good.p=v"], "what was done before counts"
+
+
 def test_details_show_where_it_happened(run: Callable[..., Evaluation]) -> None:
     details = only_trouble(run(bad="def f():\n    1 / 0\n\nf()\n")).details
     assert 'bad.py", line 4, in <module>' in details
@@ -115,7 +131,7 @@ def test_time_limit_ends_it_and_says_where_it_hung(run: Callable[..., Evaluation
     assert time.monotonic() - began < 2 * TIMEOUT_S
     late, left = found.troubles
     assert late.reason == f"step `bad`: importing `bad` took longer than {limit_s:g} s and was stopped"
-    assert left.reason == f"step `last`: not evaluated, because others had used up the {limit_s:g} s"
+    assert left.reason == f"step `last`: not evaluated, because {late.reason.partition(': ')[2]}"
     assert late.is_late and left.is_late
     assert "bad.py" in late.details
     assert variants(found) == ["good.p=v"], "what was done before counts"
@@ -139,8 +155,7 @@ def test_output_is_kept_apart_and_bounded(run: Callable[..., Evaluation], capfd:
     code = "import sys\nsys.stdout.write('first' + 'x' * 10**8)\nsys.stdout.flush()\nsys.stderr.write('last')\n"
     assert variants(run(loud=code + GOOD)) == ["loud.p=v"]
     details = only_trouble(run(bad=code + "import os\nos._exit(1)\n")).details
-    assert details.startswith("firstxxx") and details.endswith("last")
-    assert "bytes left out]" in details and len(details) < 50_000
+    assert details.endswith("xxxlast") and len(details) < 50_000
     assert capfd.readouterr() == ("", "")
 
 
@@ -247,10 +262,10 @@ def test_folders_of_killed_processes_are_removed_and_those_in_use_are_not(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no process groups")
 @pytest.mark.parametrize("closed", ["before", "after"])
-def test_closed_lifeline_ends_the_process_on_every_platform(closed: str) -> None:
+def test_closed_lifeline_ends_the_process(closed: str) -> None:
     ours, theirs = os.pipe()
     code = (
-        "import sys, time\nfrom mitosis.dictionaries.evaluator import _die_with\nsys.platform = 'another'\n"
+        "import sys, time\nfrom mitosis.dictionaries.evaluator import _die_with\n"
         "input()\n_die_with(int(sys.argv[1]))\nprint('ready', flush=True)\ntime.sleep(100)\n"
     )
     process = subprocess.Popen(
@@ -279,21 +294,6 @@ def test_database_counts_as_a_file_that_is_read(run: Callable[..., Evaluation], 
     sqlite3.connect(tmp_path / "project/values.db").close()
     code = "import sqlite3\nsqlite3.connect('values.db').close()\n"
     assert run(my=code + GOOD).usage.files == {"my.py", "values.db"}
-
-
-def test_end_between_two_modules_keeps_nothing_from_being_evaluated(run: Callable[..., Evaluation]) -> None:
-    code = """\
-import os, sys
-
-class Trap:
-    def __getattribute__(self, name):
-        os._exit(5)
-
-sys.modules["trap"] = Trap()
-"""
-    found = run(bad=code + GOOD, good=GOOD)
-    assert variants(found) == ["bad.p=v", "good.p=v"]
-    assert not found.troubles
 
 
 def test_entries_that_have_no_meaning_are_refused_and_the_others_are_not(run: Callable[..., Evaluation]) -> None:

@@ -266,7 +266,8 @@ def test_name_that_mitosis_does_not_write_is_found(run: RunTrial, found: Found, 
     run()
     value = encode_value(1)
     rewrite({f"variants/my exp/frequency/%41/{digest_value(value)}.msgpack": value})
-    assert [finding.where for finding in found("path")] == ["variants/my exp", "variants/my exp/frequency/%41"]
+    (finding,) = found("path")
+    assert finding.where.startswith("variants/my exp/frequency/%41/")
 
 
 def test_conflict_is_named_with_the_command_that_resolves_it(
@@ -510,11 +511,7 @@ def test_short_name_is_checked(
     elif state == "plain":
         git("update-ref", "refs/refs/mitosis", "HEAD")
     (finding,) = found()
-    assert finding.where == "refs/refs/mitosis"
-    assert "mitosis verify --repair" in finding.remedy
-    if state == "plain":
-        assert mend() == []
-        git(*finding.remedy.partition(" && ")[0].split()[1:])
+    assert (finding.where, finding.remedy) == ("refs/refs/mitosis", "mitosis verify --repair")
     assert mend() == ["made refs/refs/mitosis point to the journal"]
     assert git("symbolic-ref", "refs/refs/mitosis").strip() == "refs/mitosis/journal"
     assert found() == []
@@ -817,10 +814,9 @@ def test_shallow_clone_may_lack_commits_of_others_and_can_fetch_them(
     git("symbolic-ref", "refs/refs/mitosis", "refs/mitosis/journal", cwd=clone)
     report = verify(find_repository(clone))
     assert report.problems == ()
-    unpinned, unfetched = [finding for finding in report.findings if finding.kind in ("pin", "commit")]
-    assert unpinned.what.startswith("1 commit that trials ran on is not pinned")
-    assert (unfetched.where, unfetched.what.split(" is ")[0]) == (old, "1 commit that trials ran on")
-    git(*unfetched.remedy.split()[1:], cwd=clone)
+    (unpinned,) = [finding for finding in report.findings if finding.kind in ("pin", "commit")]
+    assert (unpinned.where, unpinned.what.partition(":")[0]) == (old, "2 commits that trials ran on are not pinned")
+    git(*unpinned.remedy.split()[1:], cwd=clone)
     assert repair(find_repository(clone), find_repository(clone).identity()) == ["pinned 1 commit"]
     assert {f.kind for f in verify(find_repository(clone)).findings} == {"history"}
     assert git("rev-list", "--count", new, cwd=clone) == "1\n"

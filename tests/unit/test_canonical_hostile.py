@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mitosis.canonical import encode, reduce
+from mitosis.canonical import nodes, reduce
 from mitosis.canonical.decode import decode_value
 from mitosis.canonical.encode import encode_value
 from mitosis.canonical.show import summarize_value
@@ -215,7 +215,7 @@ def test_endless_graph_ends_in_a_refusal() -> None:
 
 
 def test_graph_that_grows_for_ever_ends_in_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encode, "MAX_NODES", 5000)
+    monkeypatch.setattr(nodes, "MAX_NODES", 5000)
     with pytest.raises(UnstableValue, match="200 levels deep"):
         encode_value([Wide()])
     with pytest.raises(UnstableValue, match="more than 5,000 parts"):

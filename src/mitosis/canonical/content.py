@@ -16,7 +16,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
-from mitosis.canonical.names import Refusal
 from mitosis.canonical.nodes import ARRAY, DIGESTED, ArrayHeader, Node, Scalar, array_header
 
 TEXT_LABELS: Final = ("bytes", "str")
@@ -48,8 +47,12 @@ _CODES: Final = {
 
 _TIME: Final = re.compile(r"(datetime64|timedelta64)(?:\[([1-9]\d{0,9})?([a-zA-Z]{1,2})\])?", re.ASCII)
 _WIDTH: Final = re.compile(r"(str|bytes|void)([0-9]{1,10})")
-_TIME_UNITS_S: Final = {"D": 86400, "h": 3600, "m": 60, "s": 1}
-_TIME_FRACTIONS: Final = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+_TIME_UNITS_NS: Final = {
+    **{unit: seconds * 10**9 for unit, seconds in {"W": 604800, "D": 86400, "h": 3600, "m": 60, "s": 1}.items()},
+    "ms": 10**6,
+    "us": 10**3,
+    "ns": 1,
+}
 _NOT_A_TIME: Final = -(2**63)
 
 
@@ -83,37 +86,9 @@ def chunk_elements(header: ArrayHeader) -> int:
     return max(1, size // max(1, header.item_size))
 
 
-_refused: dict[bytes, str] = {}
-
-
-def refuse_contents(words: Iterable[bytes], reason: str) -> None:
-    """From now on, in this process, refuse content that is kept as a digest and holds any of these words.
-
-    Args:
-        words: what content may not hold.
-        reason: why, for the error.
-    """
-    _refused.update(dict.fromkeys(words, reason))
-
-
 def join_digests(chunks: Iterable[bytes | memoryview]) -> bytes:
-    """The digests of the chunks of one content, which follow each other, joined.
-
-    Raises:
-        Refusal: the content holds what `refuse_contents` was told of, perhaps across the end of a chunk.
-    """
-    digests = []
-    tail = b""
-    reach = max(map(len, _refused), default=0)
-    for chunk in chunks:
-        if _refused:
-            data = tail + bytes(chunk)
-            for word, reason in _refused.items():
-                if word in data:
-                    raise Refusal(reason)
-            tail = data[-reach:]
-        digests.append(hashlib.sha256(chunk).digest()[:DIGEST_SIZE])
-    return b"".join(digests)
+    """The digests of the chunks of one content, which follow each other, joined."""
+    return b"".join(hashlib.sha256(chunk).digest()[:DIGEST_SIZE] for chunk in chunks)
 
 
 def digest_chunks(header: ArrayHeader, content: bytes) -> bytes:
@@ -257,8 +232,8 @@ def time_text(family: str, count: int, step: int, unit: str) -> str:
         return "NaT"
     count *= step
     if family == "datetime64":
-        whole, nanoseconds = _seconds(count, unit)
-        if whole is not None:
+        if unit in _TIME_UNITS_NS:
+            whole, nanoseconds = divmod(count * _TIME_UNITS_NS[unit], 10**9)
             try:
                 moment = datetime(1970, 1, 1) + timedelta(seconds=whole)
             except OverflowError:
@@ -270,17 +245,6 @@ def time_text(family: str, count: int, step: int, unit: str) -> str:
         if unit == "M":
             return f"{1970 + count // 12}-{count % 12 + 1:02d}"
     return f"{count} {unit}".rstrip()
-
-
-def _seconds(count: int, unit: str) -> tuple[int | None, int]:
-    if unit in _TIME_UNITS_S:
-        return count * _TIME_UNITS_S[unit], 0
-    if unit == "W":
-        return count * 7 * 86400, 0
-    if unit in _TIME_FRACTIONS:
-        whole, part = divmod(count, _TIME_FRACTIONS[unit])
-        return whole, part * (10**9 // _TIME_FRACTIONS[unit])
-    return None, 0
 
 
 def number_text(dtype: str, value: int | float | bool) -> str:

@@ -7,36 +7,12 @@ from typing import Any, Final, NoReturn, cast
 
 import msgpack
 
+from mitosis.canonical import nodes
 from mitosis.canonical.content import DIGEST_SIZE, chunk_count, item_size
-from mitosis.canonical.nodes import (
-    ARRAY,
-    ARRAYS,
-    ATOM,
-    BACK,
-    DIGESTED,
-    FORMAT,
-    KINDS,
-    MAPPINGS,
-    MAX_BYTES,
-    MAX_DEPTH,
-    MAX_ITEMS,
-    MAX_NODES,
-    NAN,
-    RECORD,
-    REFERENCE,
-    ArrayHeader,
-    Back,
-    Item,
-    Node,
-    Scalar,
-    distinct_nodes,
-    sorted_items,
-    write,
-)
+from mitosis.canonical.nodes import ArrayHeader, Back, Item, Node, Scalar, distinct_nodes, sorted_items, write
 from mitosis.errors.journal import BadRecord, FormatTooNew
 
 _WHERE: Final = "the canonical value"
-_SCALARS: Final = frozenset((type(None), bool, int, float, str, bytes))
 _MAX_DIMENSIONS: Final = 64
 _MAX_SIZE: Final = 2**63
 
@@ -81,8 +57,8 @@ def read(data: bytes) -> Item:
         FormatTooNew: a newer mitosis wrote them.
         BadRecord: they hold no tree whose nodes are well formed.
     """
-    if len(data) > MAX_BYTES:
-        raise BadRecord(_WHERE, f"it has {len(data)} bytes, more than {MAX_BYTES}")
+    if len(data) > nodes.MAX_BYTES:
+        raise BadRecord(_WHERE, f"it has {len(data)} bytes, more than {nodes.MAX_BYTES}")
     try:
         root, entries = _read_entries(_Reader(data))
     except (msgpack.UnpackException, ValueError, TypeError) as error:
@@ -95,7 +71,7 @@ class _Reader:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self._items_left = MAX_ITEMS
+        self._items_left = nodes.MAX_ITEMS
         # With the default, a reader that is fed refuses a buffer of more than 100 MiB and keeps room for it.
         self._unpacker = msgpack.Unpacker(
             raw=False, ext_hook=_read_extension, max_buffer_size=max(1, len(data)), strict_map_key=False
@@ -112,7 +88,7 @@ class _Reader:
         """The next `count` tokens, none of them a container."""
         self._items_left -= count
         if self._items_left < 0:
-            _bad(f"it has more than {MAX_ITEMS} items")
+            _bad(f"it has more than {nodes.MAX_ITEMS} items")
         data, tell, unpack = self.data, self._unpacker.tell, self._unpacker.unpack
         items: list[_Token] = []
         for _ in range(count):
@@ -120,9 +96,9 @@ class _Reader:
             if at < len(data) and (0x80 <= data[at] < 0xA0 or (data[at] >= 0xDC and data[at] < 0xE0)):
                 _bad("it has a container where a scalar should be")
             item = unpack()
-            if type(item) not in _SCALARS and type(item) not in (_Reference, Back):
+            if type(item) not in nodes.SCALARS and type(item) not in (_Reference, Back):
                 _bad(f"it holds an extension of msgpack ({type(item).__name__})")
-            items.append(NAN if item != item else item)
+            items.append(nodes.NAN if item != item else item)
         return items
 
     def at_end(self) -> bool:
@@ -130,12 +106,12 @@ class _Reader:
 
 
 def _read_extension(code: int, data: bytes) -> _Reference | Back:
-    if code not in (REFERENCE, BACK) or not 1 <= len(data) <= 5:
+    if code not in (nodes.REFERENCE, nodes.BACK) or not 1 <= len(data) <= 5:
         raise ValueError(f"extension {code} of {len(data)} bytes")
     number = int.from_bytes(data, "big")
-    if code == BACK and not number:
+    if code == nodes.BACK and not number:
         raise ValueError("a value inside itself zero levels up")
-    return _Reference(number) if code == REFERENCE else Back(number)
+    return _Reference(number) if code == nodes.REFERENCE else Back(number)
 
 
 def _read_entries(reader: _Reader) -> tuple[_Token, list[_Entry]]:
@@ -146,10 +122,10 @@ def _read_entries(reader: _Reader) -> tuple[_Token, list[_Entry]]:
     (version,) = reader.items(1)
     if type(version) is not int or version < 1:
         _bad("it does not say its format")
-    if version > FORMAT:
-        raise FormatTooNew(_WHERE, version, FORMAT)
-    if count - 2 > MAX_NODES:
-        _bad(f"it has more than {MAX_NODES} entries")
+    if version > nodes.FORMAT:
+        raise FormatTooNew(_WHERE, version, nodes.FORMAT)
+    if count - 2 > nodes.MAX_NODES:
+        _bad(f"it has more than {nodes.MAX_NODES} entries")
     if count < 2 or count > len(reader.data):
         _bad("it has no root" if count < 2 else "it is cut short")
     (root,) = reader.items(1)
@@ -159,7 +135,7 @@ def _read_entries(reader: _Reader) -> tuple[_Token, list[_Entry]]:
         if length < 2:
             _bad("an entry has no kind and label")
         kind, label, *items = reader.items(length)
-        if kind not in KINDS or type(kind) is not int:
+        if kind not in nodes.KINDS or type(kind) is not int:
             _bad(f"it holds an entry of kind {kind!r}")
         if type(label) is not str:
             _bad("an entry has no label")
@@ -185,8 +161,8 @@ class _Tree:
         root = self._node(token.index, 1)
         if len(self._nodes) < len(self._entries):
             _bad("it holds entries that nothing refers to")
-        if root.height > MAX_DEPTH:
-            _bad(f"it is nested more than {MAX_DEPTH} levels deep")
+        if root.height > nodes.MAX_DEPTH:
+            _bad(f"it is nested more than {nodes.MAX_DEPTH} levels deep")
         if root.reach > 0:
             _bad("it contains something further up than its root")
         return root
@@ -198,8 +174,8 @@ class _Tree:
             return found
         if index >= len(self._entries):
             _bad("a reference refers to nothing")
-        if depth > MAX_DEPTH:
-            _bad(f"it is nested more than {MAX_DEPTH} levels deep")
+        if depth > nodes.MAX_DEPTH:
+            _bad(f"it is nested more than {nodes.MAX_DEPTH} levels deep")
         kind, label, tokens = self._entries[index]
         items = cast("list[Item]", tokens)
         if _Reference in set(map(type, tokens)):
@@ -210,15 +186,15 @@ class _Tree:
 
 
 def _check(node: Node) -> None:
-    if node.kind == ATOM and not _SCALARS.issuperset(map(type, node.items)):
+    if node.kind == nodes.ATOM and not nodes.SCALARS.issuperset(map(type, node.items)):
         _bad("an atom refers to another entry")
-    if node.kind in (*MAPPINGS, RECORD) and len(node.items) % 2:
+    if node.kind in (*nodes.MAPPINGS, nodes.RECORD) and len(node.items) % 2:
         _bad("a key has no value")
-    if node.kind == RECORD:
+    if node.kind == nodes.RECORD:
         steps = node.items[::2]
         if not all(type(step) is str for step in steps) or len(set(steps)) < len(steps):
             _bad("the steps of a record are not distinct strings")
-    if node.kind in ARRAYS:
+    if node.kind in nodes.ARRAYS:
         _check_array(node)
 
 
@@ -226,7 +202,7 @@ def _check_array(node: Node) -> None:
     items: list[Any] = node.items
     if len(items) < 4 or type(items[0]) is not str or type(items[1]) is not int or type(items[2]) is not int:
         _bad("an array has no header")
-    tail = 1 if node.kind == ARRAY else 3
+    tail = 1 if node.kind == nodes.ARRAY else 3
     if not 0 <= items[2] <= _MAX_DIMENSIONS or len(items) != 3 + items[2] + tail:
         _bad("an array does not have the dimensions that it states")
     shape = items[3 : 3 + items[2]]
@@ -237,12 +213,12 @@ def _check_array(node: Node) -> None:
         _bad(f"an array's elements do not have the size of {items[0]!r}")
     if header.size_bytes >= _MAX_SIZE or type(items[-1]) is not bytes:
         _bad("an array has an impossible size")
-    length = header.size_bytes if node.kind == ARRAY else chunk_count(header) * DIGEST_SIZE
+    length = header.size_bytes if node.kind == nodes.ARRAY else chunk_count(header) * DIGEST_SIZE
     if len(items[-1]) != length:
         _bad("an array's content does not have the size that its shape implies")
-    if node.kind == ARRAY and node.label == "str":
+    if node.kind == nodes.ARRAY and node.label == "str":
         _check_text(items[-1])
-    if node.kind == DIGESTED:
+    if node.kind == nodes.DIGESTED:
         for bound in items[-3:-1]:
             if bound is not None and (type(bound) not in (int, float) or bound != bound):
                 _bad("an array's range is not a number")

@@ -7,7 +7,7 @@ import importlib
 import sys
 from typing import Any, Final, NoReturn, cast
 
-from mitosis.canonical import paths
+from mitosis.canonical import nodes
 from mitosis.canonical.content import without_content
 from mitosis.canonical.expansion import (
     LONG_SCALAR,
@@ -20,21 +20,17 @@ from mitosis.canonical.expansion import (
 )
 from mitosis.canonical.names import MISSING, Refusal, ancestors, find, raw_name, type_name
 from mitosis.canonical.nodes import (
-    ARRAY,
-    MAX_BYTES,
-    MAX_DEPTH,
-    MAX_ITEMS,
-    MAX_NODES,
-    NAN,
-    RECORD,
-    SEQUENCE,
-    SET,
     Back,
     Item,
     Node,
     Scalar,
     array_header,
     changed,
+    element_step,
+    index_step,
+    join_steps,
+    key_step,
+    record_step,
     sorted_items,
     write,
 )
@@ -64,9 +60,10 @@ COMPACT_LIMIT: Final = LONG_SCALAR
 MAX_CYCLIC: Final = 100_000
 """Parts that lead back to what holds them are taken apart each time that they are met, in all no more often."""
 
-_DEEP: Final = f"the value is nested more than {MAX_DEPTH} levels deep; pass a flatter one, or what it is made from"
+_DEEP: Final = (
+    f"the value is nested more than {nodes.MAX_DEPTH} levels deep; pass a flatter one, or what it is made from"
+)
 _HEAP_TYPE: Final = 1 << 9
-_SCALARS: Final = (type(None), bool, int, float, str, bytes)
 _KEY: Final = 60
 _KEY_PARTS: Final = 5
 
@@ -86,12 +83,12 @@ def encode_value(value: object) -> bytes:
                 return data
         data = write(changed(root, _compact) if isinstance(root, Node) else root)
     except Refusal as refusal:
-        raise UnstableValue(paths.join(reversed(refusal.steps)), str(refusal)) from refusal.__cause__
+        raise UnstableValue(join_steps(reversed(refusal.steps)), str(refusal)) from refusal.__cause__
     except RecursionError:
         # Whoever called has used up the room that the bound on levels counts on.
         raise UnstableValue("", _DEEP) from None
-    if len(data) > MAX_BYTES:
-        raise UnstableValue("", f"its canonical form would have {len(data):,} bytes, more than {MAX_BYTES:,}")
+    if len(data) > nodes.MAX_BYTES:
+        raise UnstableValue("", f"its canonical form would have {len(data):,} bytes, more than {nodes.MAX_BYTES:,}")
     return data
 
 
@@ -102,9 +99,9 @@ def digest_value(data: bytes) -> str:
 
 def _compact(node: Node) -> Node:
     """The node with digests in place of all content but the shortest."""
-    if node.kind == ARRAY and array_header(node).size_bytes > COMPACT_LIMIT:
+    if node.kind == nodes.ARRAY and array_header(node).size_bytes > COMPACT_LIMIT:
         return without_content(node)
-    if node.kind == SEQUENCE and node.label in ("list", "tuple"):
+    if node.kind == nodes.SEQUENCE and node.label in ("list", "tuple"):
         return packed_sequence(node.label, node.items, COMPACT_LIMIT) or node
     return node
 
@@ -145,7 +142,7 @@ class _Walk:
         if cls is int:
             return cast(int, plain) if fits_64_bits(plain) else self._node(big_integer(plain), level)
         if cls is float:
-            return cast(float, plain) if plain == plain else NAN
+            return cast(float, plain) if plain == plain else nodes.NAN
         if cls is str:
             if is_short(plain):
                 return cast(str, plain)
@@ -157,7 +154,7 @@ class _Walk:
         key = id(value)
         node = self._nodes.get(key)
         if node is not None:
-            if level + node.height - 1 > MAX_DEPTH:
+            if level + node.height - 1 > nodes.MAX_DEPTH:
                 raise Refusal(_DEEP)
             return node
         if key in self._levels:
@@ -179,7 +176,7 @@ class _Walk:
         self._count(part)
         if isinstance(part, Node):
             return part
-        if level > MAX_DEPTH:
+        if level > nodes.MAX_DEPTH:
             raise Refusal(_DEEP)
         items: list[Item] = []
         try:
@@ -192,12 +189,12 @@ class _Walk:
 
     def _count(self, part: Part) -> None:
         self._node_count += 1
-        if self._node_count > MAX_NODES:
-            _refuse_more(MAX_NODES, "parts")
+        if self._node_count > nodes.MAX_NODES:
+            _refuse_more(nodes.MAX_NODES, "parts")
         self._item_count += len(part.items if isinstance(part, Node) else part.children)
-        if self._item_count > MAX_ITEMS:
-            _refuse_more(MAX_ITEMS, "items")
-        if isinstance(part, Node) and part.kind == ARRAY:
+        if self._item_count > nodes.MAX_ITEMS:
+            _refuse_more(nodes.MAX_ITEMS, "items")
+        if isinstance(part, Node) and part.kind == nodes.ARRAY:
             self._share_content(part)
 
     def _share_content(self, array: Node) -> None:
@@ -230,22 +227,22 @@ def _refuse_more(limit: int, of_what: str) -> NoReturn:
 
 def _step(part: Expansion, position: int) -> str:
     """The step of a path that leads to the child at `position`."""
-    if part.kind == SEQUENCE:
-        return paths.index_step(position)
-    if part.kind == SET:
-        return paths.element_step("…")
-    if part.kind == RECORD:
-        return paths.record_step(str(part.children[position - 1]))
+    if part.kind == nodes.SEQUENCE:
+        return index_step(position)
+    if part.kind == nodes.SET:
+        return element_step("…")
+    if part.kind == nodes.RECORD:
+        return record_step(str(part.children[position - 1]))
     if position % 2 == 0:
         return "<key>"
     key = part.children[position - 1]
-    return paths.key_step(key, _key_text(key))
+    return key_step(key, _key_text(key))
 
 
 def _key_text(key: object) -> str:
     cls: type = type(key)
     plain: Any = key
-    if any(cls is scalar for scalar in _SCALARS):
+    if any(cls is scalar for scalar in nodes.SCALARS):
         text = f"{plain:#x}" if cls is int and not fits_64_bits(plain) else repr(plain)
         return text if len(text) <= _KEY else text[: _KEY - 1] + "…"
     if cls is tuple and len(plain) <= _KEY_PARTS and not any(type(part) is tuple for part in plain):
@@ -263,9 +260,9 @@ def _handler(cls: type) -> Handler:
         found = find(module, name)
         if found is cls or found is MISSING:
             return handler
-    for library in ("numpy", "pandas", "polars", "scipy.stats"):
+    for library in ("numpy", "pandas", "polars"):
         if library in sys.modules:
-            types = importlib.import_module(f"mitosis.canonical.{library.partition('.')[0]}_types")
+            types = importlib.import_module(f"mitosis.canonical.{library}_types")
             known: Handler | None = types.handler(cls)
             if known is not None:
                 return known

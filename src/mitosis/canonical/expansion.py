@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgpack
 
+from mitosis.canonical import nodes
 from mitosis.canonical.content import (
     chunk_elements,
     content_node,
@@ -21,19 +22,7 @@ from mitosis.canonical.content import (
     range_of,
 )
 from mitosis.canonical.names import encodable
-from mitosis.canonical.nodes import (
-    ATOM,
-    MAPPING,
-    NAN,
-    ORDERED_MAPPING,
-    RECORD,
-    SEQUENCE,
-    SET,
-    ArrayHeader,
-    Item,
-    Node,
-    Scalar,
-)
+from mitosis.canonical.nodes import ArrayHeader, Item, Node, Scalar
 
 LONG_SCALAR: Final = 1024
 """A text or bytes longer than this is a node of its own, like an array of bytes."""
@@ -41,7 +30,6 @@ LONG_SCALAR: Final = 1024
 _NOMINAL_SIZE: Final = 8
 """Bytes that an item of a sequence counts for, whatever it is, when the sequence is measured and cut into chunks."""
 
-_SCALARS: Final = frozenset((type(None), bool, int, float, str, bytes))
 _INT64: Final = (-(2**63), 2**63 - 1)
 
 
@@ -73,28 +61,28 @@ def text_scalar(text: str) -> Scalar:
 def atom(label: str, *scalars: Scalar) -> Node:
     """A value that consists of a few scalars."""
     items: list[Item] = [text_scalar(scalar) if type(scalar) is str else scalar for scalar in scalars]
-    return Node(ATOM, label, items)
+    return Node(nodes.ATOM, label, items)
 
 
 def sequence(label: str, items: Sequence[object]) -> Expansion:
     """Items in order."""
-    return Expansion(SEQUENCE, label, items)
+    return Expansion(nodes.SEQUENCE, label, items)
 
 
 def unordered(label: str, items: Sequence[object]) -> Expansion:
     """Items without order."""
-    return Expansion(SET, label, items)
+    return Expansion(nodes.SET, label, items)
 
 
 def mapping(label: str, rows: Sequence[tuple[object, object]], *, ordered: bool = False) -> Expansion:
     """Keys and values."""
     flat = [item for row in rows for item in row]
-    return Expansion(ORDERED_MAPPING if ordered else MAPPING, label, flat)
+    return Expansion(nodes.ORDERED_MAPPING if ordered else nodes.MAPPING, label, flat)
 
 
 def record(label: str, parts: Mapping[str, object]) -> Expansion:
     """Named parts, in this order."""
-    return Expansion(RECORD, label, [item for row in parts.items() for item in row])
+    return Expansion(nodes.RECORD, label, [item for row in parts.items() for item in row])
 
 
 def attributes(values: Mapping[str, object]) -> dict[str, object]:
@@ -146,7 +134,7 @@ def packed_sequence(label: str, values: Sequence[Any], limit: int) -> Node | Non
         return _packed_numbers(label, "float64", values)
     if kinds == {int} and _INT64[0] <= min(values) and max(values) <= _INT64[1]:
         return _packed_numbers(label, "int64", values)
-    if kinds <= _SCALARS and all(map(_is_inline, values)):
+    if kinds <= nodes.SCALARS and all(map(_is_inline, values)):
         return _packed_items(label, values)
     return None
 
@@ -163,7 +151,7 @@ def _packed_items(label: str, values: Sequence[Any]) -> Node:
     pack = msgpack.Packer().pack
     step = chunk_elements(header)
     chunks = (
-        pack([NAN if value != value else value for value in values[start : start + step]])
+        pack([nodes.NAN if value != value else value for value in values[start : start + step]])
         for start in range(0, len(values), step)
     )
     return digested_node(header, None, None, join_digests(chunks))

@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Iterator
 from typing import Final
 
-from mitosis.canonical import paths
+from mitosis.canonical import nodes
 from mitosis.canonical.content import TEXT_LABELS, content_name
 from mitosis.canonical.decode import read
-from mitosis.canonical.nodes import ARRAYS, ATOM, MAPPINGS, RECORD, Back, Item, Node, array_header
+from mitosis.canonical.nodes import Back, Item, Node, array_header
 from mitosis.canonical.show import (
     WHOLE,
     array_text,
@@ -77,21 +77,24 @@ def _is_flat(node: Node) -> bool:
     """Whether it holds nothing but scalars and atoms, or compound values of these, and few of them."""
     if len(node.items) > _LINE or node.reach >= 0:
         return False
-    nodes = [item for item in node.items if isinstance(item, Node)]
-    return all(part.kind == ATOM or (part.kind not in ARRAYS and part.height == 1 and part.reach < 0) for part in nodes)
+    parts = [item for item in node.items if isinstance(item, Node)]
+    return all(
+        part.kind == nodes.ATOM or (part.kind not in nodes.ARRAYS and part.height == 1 and part.reach < 0)
+        for part in parts
+    )
 
 
 def _parts(node: Node) -> Iterator[tuple[str, Item]]:
     """What stands before each item of a compound value, and the item."""
-    if node.kind in MAPPINGS:
+    if node.kind in nodes.MAPPINGS:
         return ((f"{brief(key, _KEY)}: ", value) for key, value in rows_for_people(node))
-    if node.kind == RECORD:
+    if node.kind == nodes.RECORD:
         return ((_part_prefix(step), value) for step, value in node.parts.items())
     return (("", item) for item in elements(node))
 
 
 def _part_prefix(step: str) -> str:
-    if step in paths.TRANSPARENT or step in paths.ARGUMENTS:
+    if step in nodes.TRANSPARENT or step in nodes.ARGUMENTS:
         return ""
     return f"{one_line(step.removeprefix('.')[:_KEY])}="
 
@@ -99,7 +102,7 @@ def _part_prefix(step: str) -> str:
 def _leaf(item: Item) -> str:
     if isinstance(item, Back):
         return f"<the value {item.levels} level{'' if item.levels == 1 else 's'} up>"
-    if not isinstance(item, Node) or item.kind not in ARRAYS:
+    if not isinstance(item, Node) or item.kind not in nodes.ARRAYS:
         return brief(item, _LEAF)
     return one_line(array_in_full(item)[: 2 * _LEAF])
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -63,6 +64,7 @@ BACK: Final = 3
 
 Scalar = None | bool | int | float | str | bytes
 """An `int` here fits 64 bits, signed or unsigned; a `str` encodes in UTF-8; a `float` that is nan is `NAN`."""
+SCALARS: Final = frozenset((type(None), bool, int, float, str, bytes))
 
 NAN: Final = float("nan")
 """The one nan: all nans are equal, whatever their sign and payload."""
@@ -184,14 +186,10 @@ def sorted_items(kind: int, items: list[Item]) -> list[Item]:
     if kind == SET:
         return sorted(items, key=key)
     rows = [(key(items[at]), items[at], items[at + 1]) for at in range(0, len(items), 2)]
-    rows.sort(key=_first)
+    rows.sort(key=operator.itemgetter(0))
     if any(left[0] == right[0] for left, right in itertools.pairwise(rows)):
         rows.sort(key=lambda row: (row[0], key(row[2])))
     return [item for row in rows for item in row[1:]]
-
-
-def _first(row: tuple[bytes, Item, Item]) -> bytes:
-    return row[0]
 
 
 def distinct_nodes(root: Item) -> Iterator[Node]:
@@ -290,3 +288,51 @@ def array_header(node: Node) -> ArrayHeader:
     """The header of a node of kind `ARRAY` or `DIGESTED` that is known to be well formed."""
     dtype, item_size, dimensions, *rest = cast("list[Any]", node.items)
     return ArrayHeader(node.label, dtype, item_size, tuple(rest[:dimensions]))
+
+
+# --- paths ----------------------------------------------------------------------------------------
+
+# Where a part is inside a value, as text: `scale`, `kernel[3]`, `solver.tol`, `""` for the value itself.
+
+_MAX_PATH: Final = 1000
+
+TRANSPARENT: Final = frozenset(("items", "mapping", "value", "array"))
+"""Steps of records that are not part of a path: what they lead to is what the record is about."""
+
+ARGUMENTS: Final = frozenset(("()", "new()", "**"))
+"""Steps of records that lead to what the object was made with."""
+
+
+def index_step(index: int) -> str:
+    """The step to an item of a sequence."""
+    return f"[{index}]"
+
+
+def element_step(text: str) -> str:
+    """The step to an element of a set, which has no place, only a value."""
+    return f"{{{text}}}"
+
+
+def key_step(key: object, text: str) -> str:
+    """The step to a mapping's value: `.tol` for a key that could be a name, else `[text]`."""
+    return f".{key}" if type(key) is str and key.isidentifier() else f"[{text}]"
+
+
+def record_step(step: str) -> str:
+    """The step to a part of an object."""
+    if step.startswith("."):
+        return step if step[1:].isidentifier() else f"[{step[1:]!r}]"
+    if step in TRANSPARENT:
+        return ""
+    if step in ARGUMENTS:
+        return "()"
+    return f"<{step}>" if step.isprintable() else f"<{step!r}>"
+
+
+def join_steps(steps: Iterable[str]) -> str:
+    """The path of the steps, its middle left out when it is very long."""
+    path = "".join(steps).removeprefix(".")
+    if len(path) > _MAX_PATH:
+        half = _MAX_PATH // 2
+        path = f"{path[:half]}…{path[-half:]}"
+    return path

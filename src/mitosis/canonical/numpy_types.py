@@ -1,4 +1,4 @@
-"""Values of numpy. Imported only when a value's process has imported numpy itself."""
+"""Values of numpy, and distributions of scipy. Imported only when a value's process has imported numpy itself."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from mitosis.canonical.content import array_node, chunk_elements, digested_node, has_range, join_digests, range_of
 from mitosis.canonical.expansion import Handler, Part, atom, attributes, instance_attributes, record
-from mitosis.canonical.names import Refusal, class_label, find, function_label
+from mitosis.canonical.names import Refusal, class_label, find, function_label, raw_name
 from mitosis.canonical.nodes import NAN, ArrayHeader, Node
+from mitosis.canonical.plain import of_attributes
 
 _LABEL: Final = "numpy.ndarray"
 _CONTENT_KINDS: Final = "biufcmMSUV"
@@ -28,9 +29,17 @@ _DOUBLE_MANTISSA_BITS: Final = 52
 _X87_MANTISSA_BITS: Final = 63
 _QUAD_MANTISSA_BITS: Final = 112
 
+_INFRASTRUCTURE: Final = "scipy.stats._distn_infrastructure"
+
+_OF_FROZEN: Final = frozenset(("a", "b", "args", "kwds", "dist"))
+"""What scipy itself keeps in a frozen distribution: what it was frozen with, and the support, which follows from it."""
+
+_NO_PARAMETERS: Final = frozenset(("extradoc", "longname", "seed"))
+"""What the constructor of a family takes and what is not part of the family: documentation, and the generator."""
+
 
 def handler(cls: type) -> Handler | None:
-    """How to take apart values of this class; None if it is not a class of numpy."""
+    """How to take apart values of this class; None if it is no such class."""
     if issubclass(cls, np.ndarray):
         return expand_masked if issubclass(cls, np.ma.MaskedArray) else expand_array
     if issubclass(cls, np.generic):
@@ -39,15 +48,20 @@ def handler(cls: type) -> Handler | None:
         return expand_dtype
     if cls is np.ufunc:
         return expand_ufunc
+    frozen = getattr(sys.modules.get(_INFRASTRUCTURE), "rv_frozen", None)
+    if isinstance(frozen, type) and issubclass(cls, frozen):
+        return expand_frozen
     random = sys.modules.get("numpy.random")
     if random is None:
         return None
     if issubclass(cls, random.BitGenerator):
         return expand_bit_generator
     exact: dict[type, Handler] = {
-        random.Generator: expand_generator,
+        random.Generator: of_attributes("numpy.random.Generator", "bit_generator"),
         random.RandomState: expand_random_state,
-        random.SeedSequence: expand_seed_sequence,
+        random.SeedSequence: of_attributes(
+            "numpy.random.SeedSequence", "entropy", "spawn_key", "pool_size", "n_children_spawned"
+        ),
     }
     return exact.get(cls)
 
@@ -270,11 +284,6 @@ def expand_ufunc(value: np.ufunc, limit: int) -> Part:
     return atom("function", function_label(value))
 
 
-def expand_generator(value: Any, limit: int) -> Part:
-    """A generator: by what it would draw next, and by what it would spawn."""
-    return record("numpy.random.Generator", {".bit_generator": value.bit_generator})
-
-
 def expand_bit_generator(value: Any, limit: int) -> Part:
     cls = type(value)
     label = f"numpy.random.{cls.__name__}" if cls.__module__.startswith("numpy.random") else class_label(cls)
@@ -326,11 +335,48 @@ def _without_leftovers(state: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-def expand_seed_sequence(value: Any, limit: int) -> Part:
-    parts = {
-        ".entropy": value.entropy,
-        ".spawn_key": value.spawn_key,
-        ".pool_size": value.pool_size,
-        ".n_children_spawned": value.n_children_spawned,
+# --- distributions of scipy -----------------------------------------------------------------------
+
+
+def expand_frozen(value: Any, limit: int) -> Part:
+    """A frozen distribution: its family and arguments, and the generator that it draws from if it has its own."""
+    family = _family(value.dist)
+    parts: dict[str, object] = {".args": value.args, ".dist": value.dist if family is None else family}
+    parts[".kwds"] = value.kwds
+    if family is not None and not is_common(value.random_state):
+        parts[".random_state"] = value.random_state
+    parts.update(attributes({name: part for name, part in vars(value).items() if name not in _OF_FROZEN}))
+    return record(class_label(type(value)), parts)
+
+
+def _family(family: Any) -> Part | None:
+    """A family by its name if scipy offers it, one of another class of scipy by that and what it was made with.
+
+    None for one of the user's own: it may have any attributes, and is an object like others.
+    """
+    cls = type(family)
+    module, _ = raw_name(cls)
+    if module.partition(".")[0] != "scipy" or not hasattr(family, "_updated_ctor_param"):
+        return None
+    made_with = _parameters(family)
+    offered: Any = getattr(sys.modules["scipy.stats"], str(family.name), None)
+    if type(offered) is cls and _are_same(_parameters(offered), made_with):
+        return atom("constant", f"scipy.stats.{family.name}")
+    return record(class_label(cls), attributes(made_with))
+
+
+def _parameters(family: Any) -> dict[str, object]:
+    """What scipy rebuilds the family from when it freezes it."""
+    return {
+        name: part
+        for name, part in family._updated_ctor_param().items()
+        if part is not None and name not in _NO_PARAMETERS
     }
-    return record("numpy.random.SeedSequence", parts)
+
+
+def _are_same(left: dict[str, object], right: dict[str, object]) -> bool:
+    """Whether two sets of parameters are, by what tells numbers from each other."""
+    return left.keys() == right.keys() and all(
+        type(part) is type(right[name]) and type(part) in (bool, int, float, str) and repr(part) == repr(right[name])
+        for name, part in left.items()
+    )

@@ -12,7 +12,7 @@ import pandas as pd
 from mitosis.canonical import numpy_types
 from mitosis.canonical.expansion import Expansion, Handler, Part, atom, mapping, record
 from mitosis.canonical.names import class_label
-from mitosis.canonical.plain import constant
+from mitosis.canonical.plain import constant, of_attributes
 
 _NANOSECONDS: Final = 10**9
 
@@ -174,14 +174,6 @@ def _count(time: Any) -> tuple[int, int]:
     return seconds, part * (_NANOSECONDS // per_second)
 
 
-def expand_period(value: Any, limit: int) -> Part:
-    return record("pandas.Period", {".ordinal": value.ordinal, ".freq": value.freq})
-
-
-def expand_interval(value: Any, limit: int) -> Part:
-    return record("pandas.Interval", {".left": value.left, ".right": value.right, ".closed": value.closed})
-
-
 def expand_offset(value: Any, limit: int) -> Part:
     """A frequency or offset: by class and numbers, since its short name changes between versions of pandas."""
     parts: dict[str, object] = {".n": value.n, ".normalize": value.normalize}
@@ -200,8 +192,8 @@ _BY_BASE: Final[dict[type, Handler]] = {
     type(pd.NA): constant("pandas.NA"),
     pd.Timestamp: expand_timestamp,
     pd.Timedelta: expand_timedelta,
-    pd.Period: expand_period,
-    pd.Interval: expand_interval,
+    pd.Period: of_attributes("pandas.Period", "ordinal", "freq"),
+    pd.Interval: of_attributes("pandas.Interval", "left", "right", "closed"),
     pd.offsets.BaseOffset: expand_offset,
     pd.api.extensions.ExtensionArray: _values,
     pd.api.extensions.ExtensionDtype: expand_dtype,

@@ -7,6 +7,7 @@ nothing is called that the protocol returns: its parts are taken apart as values
 from __future__ import annotations
 
 import copyreg
+import inspect
 import itertools
 import re
 import sys
@@ -122,12 +123,13 @@ def _expand_reduced(
         raise Refusal(f"the reduce method of {type_name(cls)} returned no tuple of arguments")
     arguments = tuple(arguments)
     parts: dict[str, object] = {}
-    made_by = _name(function)
-    if made_by == "__newobj__" and arguments:
+    # The types of copyreg for Python do not have these two.
+    made_by: Any = copyreg
+    if function is made_by.__newobj__ and arguments:
         label = class_label(arguments[0])
         if len(arguments) > 1:
             parts["new()"] = _own(value, arguments[1:])
-    elif made_by == "__newobj_ex__" and len(arguments) == 3:
+    elif function is made_by.__newobj_ex__ and len(arguments) == 3:
         label = class_label(arguments[0])
         parts["new()"] = _own(value, arguments[1])
         if arguments[2]:
@@ -151,13 +153,6 @@ def _expand_reduced(
     if setter is not None:
         parts["setter"] = setter
     return record(label, parts)
-
-
-def _name(function: object) -> str | None:
-    for name in ("__newobj__", "__newobj_ex__"):
-        if function is getattr(copyreg, name):
-            return name
-    return None
 
 
 def _has_name(function: object) -> bool:
@@ -204,8 +199,6 @@ def _unset_parameters(cls: Any, state: dict[str, object]) -> Iterator[str]:
 
     Most parameters that a new version of scikit-learn adds are so where nobody knows of them.
     """
-    import inspect
-
     try:
         parameters = inspect.signature(cls.__init__).parameters
     except (TypeError, ValueError):

@@ -6,26 +6,11 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta, timezone
 from typing import Any, Final
 
-from mitosis.canonical import paths
+from mitosis.canonical import nodes
 from mitosis.canonical.content import TEXT_LABELS, content_name, element_text, number_text, range_text, time_text
 from mitosis.canonical.decode import read
 from mitosis.canonical.names import dotted, short_name
-from mitosis.canonical.nodes import (
-    ARRAY,
-    ARRAYS,
-    ATOM,
-    DIGESTED,
-    MAPPING,
-    MAPPINGS,
-    RECORD,
-    SEQUENCE,
-    SET,
-    Back,
-    Item,
-    Node,
-    Scalar,
-    array_header,
-)
+from mitosis.canonical.nodes import Back, Item, Node, Scalar, array_header
 from mitosis.text import one_line
 
 _DEPTHS: Final = (6, 4, 3, 2, 1)
@@ -122,16 +107,16 @@ class _Line:
     def text(self, item: Item, depth: int) -> str:
         if isinstance(item, Node) and not item.is_leaf and item.items and depth > 0:
             self._open.append(item)
-            text = self._record(item, depth) if item.kind == RECORD else self._items(item, depth)
+            text = self._record(item, depth) if item.kind == nodes.RECORD else self._items(item, depth)
             self._open.pop()
             return text
         if isinstance(item, Back):
             text = _wrap(self._open[-item.levels], "…") if item.levels <= len(self._open) else "…"
         elif not isinstance(item, Node):
             text = scalar_text(item, self._text_room())
-        elif item.kind == ATOM:
+        elif item.kind == nodes.ATOM:
             text = atom_text(item)
-        elif item.kind in ARRAYS:
+        elif item.kind in nodes.ARRAYS:
             text = self._array(item)
         else:
             text = _wrap(item, _count_text(item) if item.items else "")
@@ -148,7 +133,7 @@ class _Line:
         return ", ".join(texts)
 
     def _items(self, node: Node, depth: int) -> str:
-        if node.kind in MAPPINGS:
+        if node.kind in nodes.MAPPINGS:
             if id(node) not in self._rows:
                 self._rows[id(node)] = rows_for_people(node)
             rows = self._rows[id(node)]
@@ -176,7 +161,7 @@ class _Line:
         family, arguments, keywords = (parts.get(step) for step in (".dist", ".args", ".kwds"))
         if not (isinstance(family, Node) and isinstance(arguments, Node) and isinstance(keywords, Node)):
             return None
-        if family.label != "constant" or arguments.kind != SEQUENCE or keywords.kind != MAPPING:
+        if family.label != "constant" or arguments.kind != nodes.SEQUENCE or keywords.kind != nodes.MAPPING:
             return None
         given = [("", item) for item in arguments.items]
         given += [(f"{key!s}=", value) for key, value in rows_for_people(keywords)]
@@ -185,16 +170,21 @@ class _Line:
         return f"{short_name(atom_text(family))}({self._join(shown)})"
 
     def _part(self, step: str, value: Item, depth: int) -> str:
-        if step in paths.ARGUMENTS and isinstance(value, Node) and value.label == "tuple" and value.kind == SEQUENCE:
+        if (
+            step in nodes.ARGUMENTS
+            and isinstance(value, Node)
+            and value.label == "tuple"
+            and value.kind == nodes.SEQUENCE
+        ):
             return self._join(self.text(item, depth - 1) for item in value.items)
-        if step in paths.TRANSPARENT or step in paths.ARGUMENTS:
+        if step in nodes.TRANSPARENT or step in nodes.ARGUMENTS:
             return self.text(value, depth - 1)
         return f"{step.removeprefix('.')}={self.text(value, depth - 1)}"
 
 
 def _wrap(node: Node, inner: str) -> str:
     """The items in the brackets of their type."""
-    if node.kind == RECORD:
+    if node.kind == nodes.RECORD:
         return f"{short_name(node.label)}({inner})"
     if node.label == "set" and not node.items:
         return "set()"
@@ -209,15 +199,15 @@ def brackets(node: Node) -> tuple[str, str]:
     if node.label in _BRACKETS:
         return _BRACKETS[node.label][0], _BRACKETS[node.label][1]
     name = short_name(node.label)
-    if node.kind == RECORD:
+    if node.kind == nodes.RECORD:
         return f"{name}(", ")"
-    return (f"{name}([", "])") if node.kind == SEQUENCE else (f"{name}({{", "})")
+    return (f"{name}([", "])") if node.kind == nodes.SEQUENCE else (f"{name}({{", "})")
 
 
 def _count_text(node: Node) -> str:
-    if node.kind == RECORD:
+    if node.kind == nodes.RECORD:
         return "…"
-    count = len(node.items) // (2 if node.kind in MAPPINGS else 1)
+    count = len(node.items) // (2 if node.kind in nodes.MAPPINGS else 1)
     return f"{count} item" if count == 1 else f"{count} items"
 
 
@@ -302,7 +292,7 @@ def array_text(node: Node, room: int = 60, detail: int = 0) -> str:
     header = array_header(node)
     content = node.items[-1]
     if header.label in TEXT_LABELS:
-        if node.kind == DIGESTED or not isinstance(content, bytes):
+        if node.kind == nodes.DIGESTED or not isinstance(content, bytes):
             return f"{header.label}({header.count:,} bytes)"
         if header.label == "bytes":
             return _cut(content, header.count, "bytes", room)
@@ -310,7 +300,7 @@ def array_text(node: Node, room: int = 60, detail: int = 0) -> str:
         return _cut(text, len(text), "characters", room)
     name = "array" if header.label == "numpy.ndarray" else short_name(header.label)
     parts = [f"{shape_text(header.shape)} {header.dtype}"]
-    if detail == WHOLE and node.kind == ARRAY and header.count <= _SHOWN_ELEMENTS and isinstance(content, bytes):
+    if detail == WHOLE and node.kind == nodes.ARRAY and header.count <= _SHOWN_ELEMENTS and isinstance(content, bytes):
         elements_text = ", ".join(element_text(header, content, index) for index in range(header.count))
         return f"{name}({parts[0]}{': ' if elements_text else ''}{elements_text})"
     if detail != _SHAPE:
@@ -336,10 +326,10 @@ def frame_size(node: Node) -> str | None:
 
 def _columns(node: Node) -> Node | None:
     """The columns of a frame; None for anything else."""
-    if node.label not in ("pandas.DataFrame", "polars.DataFrame") or node.kind != RECORD:
+    if node.label not in ("pandas.DataFrame", "polars.DataFrame") or node.kind != nodes.RECORD:
         return None
     items = node.parts.get("items")
-    return items if isinstance(items, Node) and items.kind in MAPPINGS else None
+    return items if isinstance(items, Node) and items.kind in nodes.MAPPINGS else None
 
 
 def _frame_text(node: Node, room: int) -> str | None:
@@ -371,22 +361,22 @@ def _length(item: Item) -> str:
     for _ in range(3):
         if not isinstance(item, Node):
             break
-        if item.kind in ARRAYS:
+        if item.kind in nodes.ARRAYS:
             return str(array_header(item).count)
-        if item.kind == SEQUENCE:
+        if item.kind == nodes.SEQUENCE:
             return str(len(item.items))
-        item = item.parts.get("items") if item.kind == RECORD else None
+        item = item.parts.get("items") if item.kind == nodes.RECORD else None
     return "?"
 
 
 def rows_for_people(node: Node) -> list[tuple[Item, Item]]:
     """The rows of a mapping; where they have no order, numbers come first, then texts, then the rest."""
-    return sorted(node.pairs, key=lambda row: _rank(row[0])) if node.kind == MAPPING else list(node.pairs)
+    return sorted(node.pairs, key=lambda row: _rank(row[0])) if node.kind == nodes.MAPPING else list(node.pairs)
 
 
 def elements(node: Node) -> list[Item]:
     """The items of a sequence in their order, those of a set as `rows_for_people` has keys."""
-    return sorted(node.items, key=_rank) if node.kind == SET else node.items
+    return sorted(node.items, key=_rank) if node.kind == nodes.SET else node.items
 
 
 def _rank(item: Item) -> tuple[int, float | int, str]:

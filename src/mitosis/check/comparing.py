@@ -91,6 +91,10 @@ class Comparison:
     """Modules that `mitosis -m` has run, whose variants are locked: they are registered nowhere."""
 
 
+_Difference = tuple[Kind, VariantName, dict[str, Any]]
+"""What does not agree, before it is described: its kind, and what is known of it, as `Change` has it."""
+
+
 def read_recorded(journal: Journal) -> Recorded:
     """What the journal says about variants; no value is read."""
     problems: list[BadRecord] = []
@@ -100,19 +104,15 @@ def read_recorded(journal: Journal) -> Recorded:
     return Recorded(meanings, journal.remarks(problems=problems), problems)
 
 
-def compare(
-    journal: Journal, state: State, *, step: str | None = None, with_places: bool = False, repeats: bool = False
-) -> Comparison:
+def compare(journal: Journal, state: State, *, step: str | None = None, repeats: bool = False) -> Comparison:
     """Compare what the dictionaries of a state say with the locks.
 
-    Variants of steps that could not be evaluated are left out, and so are those whose values cannot be told in a
-    checkout.
+    Variants of steps that could not be evaluated are left out.
 
     Args:
         journal: whose locks.
         state: whose dictionaries.
         step: evaluate only the dictionary of this step.
-        with_places: find out where in the source the changes are, which takes time.
         repeats: find out whether values that have changed are flaky, by evaluating their dictionaries once more.
 
     Raises:
@@ -123,55 +123,33 @@ def compare(
     evaluated = [name for name in state.steps if step in (None, name)]
     sound = frozenset(evaluated).difference(*(trouble.steps for trouble in evaluation.troubles))
     modules = _module_steps(journal, recorded, state.steps)
-    differences = _differences(recorded, evaluation, sound, {*state.steps, *modules})
-    changes = tuple(_described(journal, recorded, differences, state))
-    if with_places and state.config is not None:
-        source = SourceReader(Modules(state.config, state.read))
-        steps = state.config.steps
-        changes = tuple(
-            replace(change, place=source.place(steps[change.name.step].lookup, *change.name[1:]))
-            if change.name.step in steps
-            else change
-            for change in changes
-        )
+    present = {meaning.name: meaning for meaning in evaluation.meanings}
+    refused = {entry.name: entry.reason for entry in evaluation.refused}
+    found = list(_differences(recorded, present, refused, sound, {*state.steps, *modules}))
+    changes = _described(journal, recorded, found, present, state) if found else ()
     if repeats:
         changes = with_flaky_marked(changes, state)
-    present = {meaning.name for meaning in evaluation.meanings}
     missing = frozenset(name for name in recorded.meanings if name.step in sound and name not in present)
     return Comparison(recorded, changes, missing, evaluation, tuple(sorted(modules)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Difference:
-    """What does not agree, before it is described."""
-
-    kind: Kind
-    name: VariantName
-    meaning: Variant | None = None
-    reason: str = ""
-    functions: tuple[str, ...] = ()
-
-
 def _differences(
-    recorded: Recorded, evaluation: Evaluation, sound: Collection[str], known: Collection[str]
-) -> list[_Difference]:
+    recorded: Recorded,
+    present: Mapping[VariantName, Variant],
+    refused: Mapping[VariantName, str],
+    sound: Collection[str],
+    known: Collection[str],
+) -> Iterator[_Difference]:
     """What does not agree.
 
     Args:
         recorded: the locks.
-        evaluation: what the dictionaries say.
+        present: what the dictionaries say.
+        refused: what of them has no meaning, and why.
         sound: the steps whose dictionaries could be evaluated.
         known: these and all other steps whose variants are not missing, evaluated or not.
     """
-    present = {meaning.name: meaning for meaning in evaluation.meanings}
-    undecided = undecided_names(evaluation)
-    refused = {entry.name: entry.reason for entry in evaluation.refused if not entry.is_undecided}
     others = same_names(recorded.remarks)
-    found = []
-
-    def is_renamed(name: VariantName) -> bool:
-        return any(name.renamed(other) in present for other in others.get(name, ()))
-
     for name, digests in recorded.meanings.items():
         if not recorded.is_in_use(name):
             continue
@@ -179,73 +157,65 @@ def _differences(
         if meaning is not None:
             remarks = recorded.remarks.get(name, Remarks())
             if meaning.digest not in digests:
-                found.append(_Difference("changed", name, meaning))
+                yield "changed", name, {"digest": meaning.digest}
             elif functions := remarks.changed_functions(meaning.functions):
-                found.append(_Difference("function", name, meaning, functions=functions))
+                yield "function", name, {"digest": meaning.digest, "functions": functions}
             if len(digests) > 1:
-                found.append(_Difference("conflict", name))
+                yield "conflict", name, {}
         elif reason := refused.get(name) or refused.get(name.renamed("")):
-            found.append(_Difference("unlockable", name, reason=reason))
+            yield "unlockable", name, {"reason": reason}
         elif name.step not in known:
-            found.append(_Difference("removed", name, reason="its step is no longer registered"))
-        elif name.step in sound and name not in undecided and not is_renamed(name):
-            found.append(_Difference("removed", name))
-    return found
+            yield "removed", name, {"reason": "its step is no longer registered"}
+        elif name.step in sound and not any(name.renamed(other) in present for other in others.get(name, ())):
+            yield "removed", name, {}
 
 
 def _described(
-    journal: Journal, recorded: Recorded, differences: Sequence[_Difference], state: State
-) -> Sequence[Change]:
-    if not differences:
-        return ()
+    journal: Journal,
+    recorded: Recorded,
+    differences: Sequence[_Difference],
+    present: Mapping[VariantName, Variant],
+    state: State,
+) -> tuple[Change, ...]:
+    """What does not agree, with what is recorded of it and where it is in the source."""
     uses = journal.uses()
-    conflicts = _conflicts(journal, recorded, differences)
+    conflicts = {}
+    if any(kind == "conflict" for kind, _, _ in differences):
+        count = sum(len(digests) > 1 for digests in recorded.meanings.values())
+        conflicts = {found.name: found for found in journal.conflicts(count)}
     shown = _shown(journal, recorded, differences)
-    redefinitions = {found.name: found for found in journal.describe(_redefined(journal, recorded, differences), uses)}
+    changed = {
+        VariantLock(name, recorded.meanings[name][0]): present[name]
+        for kind, name, _ in differences
+        if kind == "changed"
+    }
+    # Of what has changed, only one locked value is in memory.
+    locks = journal.read_locks(changed, problems=[]) if changed else ()
+    pairs = ((changed[use], lock) for use, lock in locks if is_whole(lock))
+    redefinitions = {found.name: found for found in journal.describe(pairs, uses)}
+    steps = {} if state.config is None else state.config.steps
+    source = None if state.config is None else SourceReader(Modules(state.config, state.read))
     changes = []
-    for difference in differences:
-        name = difference.name
-        digest = "" if difference.meaning is None else difference.meaning.digest
-        facts: dict[str, Any] = {"reason": difference.reason, "functions": difference.functions, "digest": digest}
-        kind = difference.kind
+    for kind, name, facts in differences:
         if kind == "changed" and name in redefinitions:
             facts |= {"redefinition": redefinitions[name], "locked": redefinitions[name].locked.summary}
         elif kind == "changed":
             kind = "unlockable"
-            facts |= {"reason": "its locked value cannot be read: see `mitosis verify`", "digest": ""}
+            facts = {"reason": "its locked value cannot be read: see `mitosis verify`"}
         elif kind == "conflict":
             facts["conflict"] = conflicts.get(name)
         else:
             facts["locked"] = shown.get(name, "")
+        if source is not None and name.step in steps:
+            facts["place"] = source.place(steps[name.step].lookup, name.parameter, name.variant)
         trials = sum(uses.get(VariantLock(name, one), Uses()).trials for one in recorded.meanings[name])
-        changes.append(Change(kind, name, trials=trials, state=state.label, commit=state.commit, **facts))
-    return sorted(changes, key=lambda change: change.name)
-
-
-def _redefined(
-    journal: Journal, recorded: Recorded, differences: Sequence[_Difference]
-) -> Iterator[tuple[Variant, Variant]]:
-    """What has changed, each with what it is locked to; only one locked value is in memory."""
-    changed = {
-        VariantLock(found.name, recorded.meanings[found.name][0]): found.meaning
-        for found in differences
-        if found.kind == "changed" and found.meaning is not None
-    }
-    for use, lock in journal.read_locks(changed, problems=[]) if changed else ():
-        if is_whole(lock):
-            yield changed[use], lock
-
-
-def _conflicts(journal: Journal, recorded: Recorded, differences: Sequence[_Difference]) -> dict[VariantName, Conflict]:
-    if not any(difference.kind == "conflict" for difference in differences):
-        return {}
-    count = sum(len(digests) > 1 for digests in recorded.meanings.values())
-    return {found.name: found for found in journal.conflicts(count)}
+        changes.append(Change(kind, name, trials, state.label, state.commit, **facts))
+    return tuple(sorted(changes, key=lambda change: change.name))
 
 
 def _shown(journal: Journal, recorded: Recorded, differences: Sequence[_Difference]) -> dict[VariantName, str]:
     """The locked values, as short texts, of what is gone."""
-    gone = (found.name for found in differences if found.kind in ("unlockable", "removed"))
+    gone = (name for kind, name, _ in differences if kind in ("unlockable", "removed"))
     names = {VariantLock(name, recorded.meanings[name][0]) for name in gone}
     found = journal.read_locks(names, problems=[]) if names else ()
     return {use.name: summarize_value(locked.value, limit=60) for use, locked in found if is_whole(locked)}
@@ -289,8 +259,3 @@ def _module_steps(journal: Journal, recorded: Recorded, registered: Collection[s
             if any(word.startswith(("-m", "--module")) for word in trial.command[1:]):
                 found.update(left.intersection(step.name for step in trial.steps))
     return frozenset(found)
-
-
-def undecided_names(evaluation: Evaluation) -> dict[VariantName, str]:
-    """The variants whose values cannot be told in a checkout, and why."""
-    return {entry.name: entry.reason for entry in evaluation.refused if entry.is_undecided}

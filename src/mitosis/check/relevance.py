@@ -11,9 +11,7 @@ What was noted is kept in `<git dir>/mitosis/lookup-files`. It is derived, and m
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,13 +20,13 @@ from typing import Any
 import msgpack
 
 from mitosis.config import CONFIG_NAME
-from mitosis.dictionaries.usage import Usage
+from mitosis.dictionaries.modules import Usage
 from mitosis.errors.repository import GitError
+from mitosis.files import write_whole
 from mitosis.git.program import run_git
 from mitosis.git.repository import Repository
 
-_FORMAT = 1
-_DIGEST_BYTES = 20
+_FORMAT = 2
 _LINKS = frozenset(("160000", "120000"))
 """Modes of submodules and symbolic links: what is behind them is not in the index, or elsewhere."""
 _MOVED = frozenset(("A", "D", "T"))
@@ -123,10 +121,8 @@ def _path(repository: Repository) -> Path:
 
 def _read(repository: Repository) -> _Known | None:
     try:
-        data = _path(repository).read_bytes()
-        digest, data = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
-        fields: dict[str, Any] = msgpack.unpackb(data, unicode_errors="surrogateescape")
-        if digest != _digest(data) or fields["format"] != _FORMAT:
+        fields: dict[str, Any] = msgpack.unpackb(_path(repository).read_bytes(), unicode_errors="surrogateescape")
+        if fields["format"] != _FORMAT:
             return None
         usage: dict[str, Any] = {name: frozenset(found) for name, found in fields["usage"].items()}
         return _Known(Usage(**usage), fields["commit"], fields["staged"])
@@ -134,19 +130,11 @@ def _read(repository: Repository) -> _Known | None:
         return None
 
 
-def _digest(data: bytes) -> bytes:
-    """By which a damaged file is told."""
-    return hashlib.sha1(data, usedforsecurity=False).digest()
-
-
 def _write(repository: Repository, known: _Known) -> None:
     usage = {name: sorted(found) for name, found in asdict(known.usage).items() if isinstance(found, frozenset)}
     fields = {"format": _FORMAT, "usage": usage, "commit": known.commit, "staged": dict(known.staged)}
-    data = msgpack.packb(fields, unicode_errors="surrogateescape")
     path = _path(repository)
-    partial = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
     # It only saves time. A repository that cannot be written to has none.
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(_digest(data) + data)
-        partial.replace(path)
+        write_whole(path, msgpack.packb(fields, unicode_errors="surrogateescape"))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from mitosis.check.comparing import Change, compare, undecided_names
+from mitosis.check.comparing import Change, compare
 from mitosis.check.relevance import changes_of, is_touched
 from mitosis.dictionaries.evaluation import Evaluation
+from mitosis.dictionaries.modules import Usage
 from mitosis.dictionaries.states import (
     State,
     commit_state,
@@ -16,7 +17,6 @@ from mitosis.dictionaries.states import (
     staged_state,
     working_state,
 )
-from mitosis.dictionaries.usage import Usage
 from mitosis.errors.repository import GitError, UnknownRevision
 from mitosis.errors.usage import ConfigError
 from mitosis.git.repository import Repository
@@ -77,26 +77,20 @@ class Report:
         return replace(self, changes=tuple(change for change in self.changes if change.kind != "conflict"))
 
 
-def check_state(journal: Journal, state: State, *, with_places: bool = False, repeats: bool = True) -> Report:
+def check_state(journal: Journal, state: State, *, repeats: bool = True) -> Report:
     """Check one state.
 
     Args:
         journal: whose locks.
         state: what to check.
-        with_places: find out where in the source the changes are, which takes time.
         repeats: find out whether values that have changed are flaky, by evaluating their dictionaries once more.
 
     Raises:
         JournalError: the journal cannot be read.
     """
-    found = compare(journal, state, with_places=with_places, repeats=repeats)
+    found = compare(journal, state, repeats=repeats)
     problems = [
         Problem(state.label, trouble.steps, trouble.reason, trouble.details) for trouble in found.evaluation.troubles
-    ]
-    problems += [
-        Problem(state.label, name[:1], f"{name}: {reason}; a check of the working tree can tell")
-        for name, reason in undecided_names(found.evaluation).items()
-        if found.recorded.is_in_use(name)
     ]
     unread = found.recorded.problems
     if unread:
@@ -114,7 +108,7 @@ def check_state(journal: Journal, state: State, *, with_places: bool = False, re
     )
 
 
-def check_staged(repository: Repository, *, with_places: bool = False) -> Report:
+def check_staged(repository: Repository) -> Report:
     """Check what git would commit now; see `check_state`.
 
     Raises:
@@ -123,20 +117,20 @@ def check_staged(repository: Repository, *, with_places: bool = False) -> Report
         GitError: git cannot read the index.
     """
     with staged_state(repository) as state:
-        return check_state(Journal(repository), state, with_places=with_places)
+        return check_state(Journal(repository), state)
 
 
-def check_working_tree(repository: Repository, *, with_places: bool = False) -> Report:
+def check_working_tree(repository: Repository) -> Report:
     """Check the working tree; see `check_state`.
 
     Raises:
         ConfigError: its pyproject.toml cannot be used.
         JournalError: the journal cannot be read.
     """
-    return check_state(Journal(repository), working_state(repository), with_places=with_places)
+    return check_state(Journal(repository), working_state(repository))
 
 
-def check_revisions(repository: Repository, text: str, *, with_places: bool = False) -> Report:
+def check_revisions(repository: Repository, text: str) -> Report:
     """Check a commit, or what the commits of a range bring.
 
     Of a range, a change is told with the commit that brings it: one whose parents do not have it. So what the commits
@@ -145,7 +139,6 @@ def check_revisions(repository: Repository, text: str, *, with_places: bool = Fa
     Args:
         repository: that has the commits.
         text: a commit, or a range `A..B`, as git takes them; `A..` ends at HEAD.
-        with_places: as for `check_state`.
 
     Raises:
         UnknownRevision: git does not know it.
@@ -154,8 +147,8 @@ def check_revisions(repository: Repository, text: str, *, with_places: bool = Fa
     """
     journal = Journal(repository)
     if ".." not in text:
-        return _check_commit(journal, repository, resolve_commit(repository, text), with_places)
-    history = _History(journal, repository, _commits(repository, text), with_places)
+        return _check_commit(journal, repository, resolve_commit(repository, text))
+    history = _History(journal, repository, _commits(repository, text))
     count = len(history.commits)
     reports = [report for commit in history.commits if (report := history.check(commit)) is not None]
     return Report(
@@ -174,63 +167,51 @@ class _History:
         journal: whose locks.
         repository: that has the commits.
         commits: the parents of each commit to check, from the oldest commit on.
-        with_places: as for `check_state`.
     """
 
-    def __init__(
-        self, journal: Journal, repository: Repository, commits: Mapping[str, list[str]], with_places: bool
-    ) -> None:
+    def __init__(self, journal: Journal, repository: Repository, commits: Mapping[str, list[str]]) -> None:
         self._journal = journal
         self._repository = repository
         self.commits = commits
-        self._with_places = with_places
         self._known: dict[str, frozenset[tuple[str, ...]]] = {}
-        """What was found at the commits that were evaluated."""
+        """What was found at the commits."""
         self._usages: dict[str, Usage | None] = {}
         """What the dictionaries of the commits use."""
 
     def check(self, commit: str) -> Report | None:
-        """What a commit brings; None if it touches nothing that the dictionaries of its parent used."""
+        """What a commit brings; None if it touches nothing that the dictionaries of its parent used.
+
+        The parents of it must have been checked before, unless the commits begin from them.
+        """
         parents = self.commits[commit]
         usage = self._usages.get(parents[0]) if len(parents) == 1 else None
         if usage is not None and not is_touched(usage, changes_of(self._repository, commit)):
             self._usages[commit] = usage
+            self._known[commit] = self._known[parents[0]]
             return None
-        report = _check_commit(self._journal, self._repository, commit, self._with_places)
+        report = _check_commit(self._journal, self._repository, commit)
         self._usages[commit] = report.usage
-        identities = frozenset(map(_identity, report.changes))
+        self._known[commit] = frozenset(map(_identity, report.changes))
         if report.changes or report.problems:
             before = frozenset[tuple[str, ...]]().union(*map(self._at, parents))
-            # What could not be looked at is taken to be as it was.
-            self._known[commit] = identities | before if report.problems else identities
-            new = tuple(change for change in report.changes if _identity(change) not in before)
-            return replace(report, changes=new, evaluation=None)
-        self._known[commit] = identities
+            if report.problems:  # what could not be looked at is taken to be as it was
+                self._known[commit] |= before
+            report = replace(report, changes=tuple(one for one in report.changes if _identity(one) not in before))
         return replace(report, evaluation=None)
 
     def _at(self, commit: str) -> frozenset[tuple[str, ...]]:
         """What is found at a commit that was checked, or that the commits begin from."""
-        found: set[tuple[str, ...]] = set()
-        left, seen = [commit], {commit}
-        while left:
-            current = left.pop()
-            if current not in self._known and current not in self.commits:
-                report = _check_commit(self._journal, self._repository, current, with_places=False)
-                self._known[current] = frozenset(map(_identity, report.changes))
-            if current in self._known:
-                found |= self._known[current]
-                continue
-            fresh = [parent for parent in self.commits[current] if parent not in seen]
-            seen.update(fresh)
-            left += fresh
-        return frozenset(found)
+        if commit not in self._known:
+            report = _check_commit(self._journal, self._repository, commit)
+            self._known[commit] = frozenset(map(_identity, report.changes))
+        return self._known[commit]
 
 
-def _check_commit(journal: Journal, repository: Repository, commit: str, with_places: bool) -> Report:
+def _check_commit(journal: Journal, repository: Repository, commit: str) -> Report:
     label = f"commit {commit[:7]}"
     try:
         with commit_state(repository, commit) as state:
-            return check_state(journal, state, with_places=with_places)
+            return check_state(journal, state)
     except ConfigError as error:
         return Report((label,), problems=(Problem(label, (), str(error).partition("\n")[0]),))
     except GitError as error:  # a filter of the user's fails, say

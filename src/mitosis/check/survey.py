@@ -29,13 +29,6 @@ PROBLEMS: frozenset[VariantState] = frozenset({"conflict", "changed", "unlockabl
 
 _SUMMARY_LETTERS = 60
 
-_STATES: dict[str, VariantState] = {
-    "changed": "changed",
-    "unlockable": "unlockable",
-    "removed": "removed",
-    "function": "function changed",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class VariantStatus:
@@ -140,7 +133,7 @@ def survey(
                 summaries.get(use),
                 uses.get(use, Uses()),
                 remarks,
-                change if state_of in _STATES.values() else None,
+                None if state_of == "conflict" else change,
                 old_names=tuple(old_names.get(name, ())),
             )
         )
@@ -181,5 +174,5 @@ def _state(digests: Sequence[str], remarks: Remarks, change: Change | None, *, i
     if remarks.is_retired:
         return "retired"
     if change is not None:
-        return _STATES[change.kind]
+        return "function changed" if change.kind == "function" else change.kind
     return "renamed" if is_renamed else "locked"

@@ -22,11 +22,9 @@ def not_compared(step: str) -> str:
 def change_lines(change: Change) -> Iterator[str]:
     """A change: one line, or one and its differences."""
     name = change.name
-    if change.kind == "removed":
+    if change.kind in ("removed", "unlockable"):
         reason = change.reason or "no longer in the dictionary"
         yield f"{_INDENT}{name}   {change.locked or 'its value'} → {reason}{_used(change)}"
-    elif change.kind == "unlockable":
-        yield f"{_INDENT}{name}   {change.locked or 'its value'} → {change.reason}{_used(change)}"
     elif change.kind == "conflict":
         yield from _conflict_lines(change)
     elif change.kind == "function":
@@ -85,16 +83,13 @@ def headed(changes: Sequence[Change], subject: str) -> Iterator[str]:
         changes: what was found.
         subject: what brings them, such as `this commit`.
     """
-    breaking = [change for change in changes if change.kind in ("changed", "unlockable")]
-    conflicts = [change for change in changes if change.kind == "conflict"]
-    removed = [change for change in changes if change.kind == "removed"]
-    functions = [change for change in changes if change.kind == "function"]
-    for head, some in (
-        (f"{subject} changes what locked variants mean", breaking),
-        (f"{subject} has variants with several recorded meanings", conflicts),
-        (f"{subject} lacks variants that are locked", removed),
-        (f"{subject} changes functions that locked variants name", functions),
+    for head, kinds in (
+        (f"{subject} changes what locked variants mean", ("changed", "unlockable")),
+        (f"{subject} has variants with several recorded meanings", ("conflict",)),
+        (f"{subject} lacks variants that are locked", ("removed",)),
+        (f"{subject} changes functions that locked variants name", ("function",)),
     ):
+        some = [change for change in changes if change.kind in kinds]
         if some:
             yield head
             for change in some:

@@ -49,13 +49,12 @@ def check(
     if staged and revision is not None:
         raise UsageError("--staged checks what has not been committed yet, so no revision can be given with it")
     repository = find_repository(Path.cwd())
-    with_places = format in ("json", "github")  # text names none
     if revision is not None:
-        report = check_revisions(repository, revision, with_places=with_places)
+        report = check_revisions(repository, revision)
     elif staged:
-        report = check_staged(repository, with_places=with_places)
+        report = check_staged(repository)
     else:
-        report = check_working_tree(repository, with_places=with_places)
+        report = check_working_tree(repository)
     if format == "json":
         sys.stdout.write(json.dumps(_as_json(report), indent=2, ensure_ascii=True) + "\n")
     elif format == "github":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,14 +58,13 @@ def _print_report(report: Report) -> None:
     counted = [_counted(report.counts[name], name) for name in _COUNTED if name in report.counts]
     if counted:
         print_line(f"checked {', '.join(counted)}")
-    shown: dict[str, int] = {}
+    shown: Counter[str] = Counter()
     for finding in report.findings:
-        name = f"{finding.severity}: {finding.kind}"
-        shown[name] = shown.get(name, 0) + 1
-        if shown[name] <= _SHOWN_OF_A_KIND:
+        shown[finding.severity_and_kind] += 1
+        if shown[finding.severity_and_kind] <= _SHOWN_OF_A_KIND:
             _print_finding(finding)
-    for name, count in shown.items():
-        more = count - _SHOWN_OF_A_KIND + report.left_out.get(name, 0)
+    for name in shown:
+        more = report.seen[name] - _SHOWN_OF_A_KIND
         if more > 0:
             print_line(f"  ... and {more:,} more findings of the kind {name}")
     errors = sum(finding.severity == "error" for finding in report.findings)

@@ -18,12 +18,6 @@ from mitosis.git.repository import Repository
 from mitosis.temporary import TemporaryFolder
 
 _SUBMODULE_MODE = "160000"
-_EMPTY_OIDS = frozenset(
-    ("e69de29bb2d1d6434b8b29ae775ad8c2e48c5391", "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813")
-)
-"""The ids of an empty file, by SHA-1 and by SHA-256."""
-_MOST_PATHS_ASKED = 500
-"""This many paths are named to git; for more it is asked about all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,25 +134,20 @@ def open_index(repository: Repository, commit: str | None = None, *, without: Co
 
     Args:
         repository: whose.
-        commit: its id, or anything that git takes for a commit; None for the user's index.
+        commit: its id, or a name of it; None for the user's index.
         without: files to leave out.
 
     Raises:
         GitError: git cannot read it, or there is no such commit.
     """
-    if commit is None:
-        files, left_out = _list_files(repository, {})
-        unknown = {*without, *_intended(repository, files)}
-        yield Index(repository, {}, {name: file for name, file in files.items() if name not in unknown}, left_out)
-        return
-    found = run_git(
-        *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}"), cwd=repository.root
-    )
-    with TemporaryFolder() as folder:
-        variables = {"GIT_INDEX_FILE": str(folder.path / "index")}
-        run_git("read-tree", found.decode().strip(), cwd=repository.root, environment=variables)
-        files, _ = _list_files(repository, variables)
-        yield Index(repository, variables, {name: file for name, file in files.items() if name not in without})
+    with contextlib.ExitStack() as stack:
+        variables = {}
+        if commit is not None:
+            folder = stack.enter_context(TemporaryFolder())
+            variables = {"GIT_INDEX_FILE": str(folder.path / "index")}
+            run_git("read-tree", f"{commit}^{{commit}}", cwd=repository.root, environment=variables)
+        files, left_out = _list_files(repository, variables)
+        yield Index(repository, variables, {name: files[name] for name in files if name not in without}, left_out)
 
 
 def _list_files(repository: Repository, variables: Mapping[str, str]) -> tuple[dict[str, TrackedFile], frozenset[str]]:
@@ -176,16 +165,6 @@ def _list_files(repository: Repository, variables: Mapping[str, str]) -> tuple[d
         elif stage == "0":
             files[os.fsdecode(name)] = TrackedFile(mode, oid)
     return files, frozenset(left_out)
-
-
-def _intended(repository: Repository, files: Mapping[str, TrackedFile]) -> frozenset[str]:
-    """The files of the user's index that are only meant to be added (`git add --intent-to-add`): no commit has them."""
-    empty = [name for name, file in files.items() if file.oid in _EMPTY_OIDS]
-    if not empty:
-        return frozenset()
-    asked = [f":(top,literal){name}" for name in empty] if len(empty) <= _MOST_PATHS_ASKED else []
-    output = run_git("diff-files", "--diff-filter=A", "--name-only", "-z", "--", *asked, cwd=repository.root)
-    return frozenset(os.fsdecode(name) for name in output.split(b"\0") if name)
 
 
 def _link_folder(link: Path, target: Path) -> None:

@@ -8,23 +8,23 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgpack
+
 from mitosis.config import Config, StepConfig
 from mitosis.dictionaries.checkouts import Checkout
-from mitosis.dictionaries.modules import source_folders
-from mitosis.dictionaries.usage import MODULE, Usage
+from mitosis.dictionaries.modules import MODULE, Usage, source_folders
 from mitosis.temporary import TemporaryFolder
 from mitosis.variants import Variant, VariantName
 
 TIME_LIMIT_S = 30.0
 
 _OUTPUT_LIMIT_BYTES = 20_000
-"""What is kept of the beginning and of the end of what user code writes to its standard output and error."""
+"""What is kept of the end of what user code writes to its standard output and error."""
 _DRAIN_S = 1.0
 """How long to wait for the rest of the output when the process has ended."""
 _TRACEBACK_S = 0.5
@@ -49,8 +49,6 @@ class Refused:
     """A clause, on one line."""
     has_raised: bool = False
     """Whether the user's code raised something, so that it is not the value that is at fault."""
-    is_undecided: bool = False
-    """Whether the value cannot be told in a temporary checkout, and nothing is wrong with it in the working tree."""
 
     @property
     def full_name(self) -> str:
@@ -99,44 +97,30 @@ def evaluate(
         steps: names of the steps to evaluate; all by default. Names without a step are left out.
         time_limit_s: for all of them.
     """
-    left = [step for name, step in config.steps.items() if steps is None or name in steps]
-    collected = _Collected({step.name: step for step in left}, checkout, source_folders(config), time_limit_s)
-    deadline = time.monotonic() + time_limit_s
-    while left:
-        with TemporaryFolder() as folder:
-            # From the second time on, for the steps that a crash of another's module has kept from being evaluated.
-            _write_request(folder.path, checkout, config, left)
-            end = _run(folder.path, checkout.root, max(deadline - time.monotonic(), 0.0))
-            done = collected.take(folder.path / "replies", left, end)
-        left = [step for step in left if step.name not in done]
-        if end.is_late and left:
-            reason = f"not evaluated, because others had used up the {time_limit_s:g} s"
-            collected.add_trouble([step.name for step in left], reason, "", is_late=True)
-            break
-    return collected.evaluation()
-
-
-def _write_request(folder: Path, checkout: Checkout, config: Config, steps: Sequence[StepConfig]) -> None:
-    import msgpack
-
+    wanted = [step for name, step in config.steps.items() if steps is None or name in steps]
+    if not wanted:
+        return Evaluation()
     request = {
         "root": str(checkout.root),
         "top": str(checkout.top),
         "pythonpath": [str(path) for path in config.pythonpath],
-        "steps": [(step.name, step.lookup) for step in steps],
+        "steps": [(step.name, step.lookup) for step in wanted],
     }
-    (folder / "request").write_bytes(msgpack.packb(request, unicode_errors="surrogatepass"))
+    with TemporaryFolder() as folder:
+        (folder.path / "request").write_bytes(msgpack.packb(request, unicode_errors="surrogatepass"))
+        end = _run(folder.path, checkout.root, time_limit_s)
+        return _collected(folder.path / "replies", wanted, checkout, source_folders(config), end)
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
     """How the process ended."""
 
-    status: int
-    """Its exit status; negative for a signal."""
+    manner: str
+    """In words, as the rest of a sentence."""
     is_late: bool
     output: str
-    """What it wrote, the middle left out where that was long."""
+    """What it wrote, of a long text the end."""
 
 
 def _run(folder: Path, root: Path, time_limit_s: float) -> _End:
@@ -170,7 +154,20 @@ def _run(folder: Path, root: Path, time_limit_s: float) -> _End:
             _kill(process)
     finally:
         os.close(theirs)
-    return _End(process.wait(), is_late, output.text())
+    manner = f"took longer than {time_limit_s:g} s and was stopped" if is_late else _manner(process.wait())
+    return _End(manner, is_late, output.text())
+
+
+def _manner(status: int) -> str:
+    """How a process ended that was not done; of a signal the status is the negative number."""
+    if status >= 0:
+        return f"ended the process with exit status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    memory = " (as the machine does when memory runs out)" if name == "SIGKILL" else ""
+    return f"ended the process by {name}{memory}"
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -184,115 +181,81 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 class _Output:
-    """The beginning and the end of what a process writes. All of it is read, so that the process can go on."""
+    """The end of what a process writes. All of it is read, so that the process can go on."""
 
     def __init__(self, pipe: Any) -> None:
-        self._start = bytearray()
-        self._end = bytearray()
-        self._left_out_bytes = 0
+        self._kept = b""
         self._reader = threading.Thread(target=self._read, args=(pipe,), daemon=True)
         self._reader.start()
 
     def _read(self, pipe: Any) -> None:
         with pipe:
             while data := os.read(pipe.fileno(), 2**16):
-                room = _OUTPUT_LIMIT_BYTES - len(self._start)
-                self._start += data[:room]
-                self._end += data[room:]
-                excess = max(len(self._end) - _OUTPUT_LIMIT_BYTES, 0)
-                del self._end[:excess]
-                self._left_out_bytes += excess
+                self._kept = (self._kept + data)[-_OUTPUT_LIMIT_BYTES:]
 
     def text(self) -> str:
         """What was written. What a process that got away holds open is not waited for."""
         self._reader.join(_DRAIN_S)
-        middle = f"\n[{self._left_out_bytes:,} bytes left out]\n" if self._left_out_bytes else ""
-        return self._start.decode(errors="replace") + middle + self._end.decode(errors="replace")
+        return self._kept.decode(errors="replace")
 
 
-class _Collected:
-    """What the replies say, of one process after the other."""
+def _collected(
+    replies: Path, steps: Sequence[StepConfig], checkout: Checkout, folders: Sequence[str], end: _End
+) -> Evaluation:
+    """What the process replied, and what became of the steps that it did not come to.
 
-    def __init__(
-        self, steps: Mapping[str, StepConfig], checkout: Checkout, folders: Sequence[str], time_limit_s: float
-    ) -> None:
-        self._steps = steps
-        self._folders = folders
-        self._time_limit_s = time_limit_s
-        self._root, self._top = str(checkout.root), str(checkout.top)
-        self._meanings: list[Variant] = []
-        self._refused: list[Refused] = []
-        self._troubles: list[Trouble] = []
-        self._used: dict[str, set[str]] = {}
-        self._is_complete = True
-        self._elsewhere: dict[str, str] = {}
+    Args:
+        replies: the file that it appended to.
+        steps: those that it was to evaluate.
+        checkout: where it was. Texts name the files of a temporary one as those of the working tree.
+        folders: that modules are imported from.
+        end: how it ended.
+    """
+    lookups = {step.name: step.lookup for step in steps}
+    meanings: list[Variant] = []
+    refused: list[Refused] = []
+    troubles: list[Trouble] = []
+    done: set[str] = set()
+    names, what = list(lookups), "starting Python"
 
-    def take(self, replies: Path, steps: Sequence[StepConfig], end: _End) -> set[str]:
-        """Add what one process replied and how it ended; returns the steps that there is nothing left to do for."""
-        done: set[str] = set()
-        names, what = [step.name for step in steps], "starting Python"
-        for kind, facts in _read_replies(replies):
-            if kind == "begin":
-                names, what = facts["steps"], facts["what"]
-            elif kind == "meaning":
-                name = VariantName(*facts.pop("name"))
-                self._meanings.append(Variant(name, **facts, source=self._steps[name.step].lookup))
-            elif kind == "refused":
-                reason = self._in_place(facts.pop("reason"))
-                self._refused.append(Refused(VariantName(*facts.pop("name")), reason, **facts))
-            elif kind == "trouble":
-                self.add_trouble(facts["steps"], facts["reason"], facts["details"] or end.output)
-                done.update(facts["steps"])
-            elif kind == "evaluated":
-                done.add(facts["step"])
-            elif kind == "end":
-                self._elsewhere.update(facts.pop("elsewhere"))
-                for used, paths in facts.items():
-                    self._used.setdefault(used, set()).update(paths)
-                return {step.name for step in steps}
-        self._is_complete = False
-        if done.issuperset(names):
-            return done  # what a module has left running ended it; the other steps have had no chance yet
-        if end.is_late:
-            reason = f"{what} took longer than {self._time_limit_s:g} s and was stopped"
-        else:
-            reason = f"{what} {_manner(end.status)}"
-        self.add_trouble(names, reason, end.output, is_late=end.is_late)
-        return done.union(names)
+    def in_place(text: str) -> str:
+        return text.replace(str(checkout.root), str(checkout.top))
 
-    def add_trouble(self, steps: Sequence[str], reason: str, details: str, *, is_late: bool = False) -> None:
-        """Note why steps are not evaluated."""
+    def add_trouble(steps: Sequence[str], reason: str, details: str, *, is_late: bool = False) -> None:
         named = ", ".join(f"`{step}`" for step in steps)
-        line = f"step{'' if len(steps) == 1 else 's'} {named}: {self._in_place(reason)}"
-        self._troubles.append(Trouble(tuple(steps), line, self._in_place(details.strip()), is_late))
+        line = f"step{'' if len(steps) == 1 else 's'} {named}: {in_place(reason)}"
+        troubles.append(Trouble(tuple(steps), line, in_place(details.strip()), is_late))
+        done.update(steps)
 
-    def _in_place(self, text: str) -> str:
-        """The text with the files of a temporary checkout named as those of the working tree."""
-        return text.replace(self._root, self._top)
-
-    def evaluation(self) -> Evaluation:
-        used = {kind: frozenset(paths) for kind, paths in self._used.items()}
-        packages = {path.rpartition("/")[0] for path in used.get("files", ()) if path.endswith(MODULE)}
-        usage = Usage(packages=frozenset(packages.difference(self._folders)), is_complete=self._is_complete, **used)
-        return Evaluation(tuple(self._meanings), tuple(self._refused), tuple(self._troubles), usage, self._elsewhere)
+    for kind, facts in _read_replies(replies):
+        if kind == "begin":
+            names, what = facts["steps"], facts["what"]
+        elif kind == "meaning":
+            name = VariantName(*facts.pop("name"))
+            meanings.append(Variant(name, **facts, source=lookups[name.step]))
+        elif kind == "refused":
+            reason = in_place(facts.pop("reason"))
+            refused.append(Refused(VariantName(*facts.pop("name")), reason, **facts))
+        elif kind == "trouble":
+            add_trouble(facts["steps"], facts["reason"], facts["details"] or end.output)
+        elif kind == "evaluated":
+            done.add(facts["step"])
+        elif kind == "end":
+            elsewhere = facts.pop("elsewhere")
+            used: dict[str, Any] = {name: frozenset(found) for name, found in facts.items()}
+            packages = {path.rpartition("/")[0] for path in used["files"] if path.endswith(MODULE)}
+            usage = Usage(packages=frozenset(packages.difference(folders)), **used)
+            return Evaluation(tuple(meanings), tuple(refused), tuple(troubles), usage, elsewhere)
+    if not done.issuperset(names):
+        add_trouble(names, f"{what} {end.manner}", end.output, is_late=end.is_late)
+    left = [name for name in lookups if name not in done]
+    if left:
+        add_trouble(left, f"not evaluated, because {what} {end.manner}", "", is_late=end.is_late)
+    return Evaluation(tuple(meanings), tuple(refused), tuple(troubles), Usage(is_complete=False))
 
 
 def _read_replies(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The replies by kind, up to the one in which the process was ended."""
-    import msgpack
-
     if path.exists():
         with path.open("rb") as file:
             yield from msgpack.Unpacker(file, unicode_errors="surrogatepass", use_list=True, max_buffer_size=0)
-
-
-def _manner(status: int) -> str:
-    """How a process ended that was not done, as the rest of a sentence."""
-    if status >= 0:
-        return f"ended the process with exit status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    memory = " (as the machine does when memory runs out)" if name == "SIGKILL" else ""
-    return f"ended the process by {name}{memory}"

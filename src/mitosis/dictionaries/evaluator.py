@@ -12,22 +12,27 @@ import itertools
 import os
 import signal
 import sys
+import threading
+import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgpack
 
-from mitosis.canonical.content import refuse_contents
 from mitosis.canonical.decode import decode_value
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.canonical.nodes import ARRAYS, Node, changed, write
+from mitosis.canonical.plain import article
 from mitosis.canonical.sources import source_digests
 from mitosis.dictionaries.relocation import Places, Watch, relocate_imports
 from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel.imports import list_imports, watch_imports
+from mitosis.in_kernel.user_code import describe_exception
 from mitosis.protocol import ListImports
+from mitosis.text import cut
 from mitosis.typing import Parameter
+from mitosis.variants import VariantName
 
 REPLY_LIMIT_BYTES = 512 * 2**20
 """What all replies together may take."""
@@ -35,7 +40,6 @@ _NAMES_LIMIT = 1_000_000
 """Parameters of a dictionary, and variants of a parameter."""
 _TEXT_LIMIT = 300
 _DETAILS_LIMIT = 20_000
-_HOLDS_PLACE = "it contains the path of the working tree in a long string or an array"
 
 
 class _Trouble(Exception):
@@ -82,8 +86,6 @@ def main(request_path: str, replies_path: str, lifeline: str = "") -> None:
     sys.argv[:] = [""]
     replies = Replies(replies_path)
     places = Places(request["root"], request["top"])
-    if places.root != places.top:
-        refuse_contents(_spellings(places.root), _HOLDS_PLACE)
     for folder in dict.fromkeys((places.root, places.top)):
         watch_imports(Path(folder))
     modules: dict[str, list[tuple[str, str]]] = {}
@@ -91,7 +93,7 @@ def main(request_path: str, replies_path: str, lifeline: str = "") -> None:
         modules.setdefault(lookup.partition(":")[0], []).append((name, lookup))
     own = {module.partition(".")[0] for module in modules}
     folders = [*map(places.moved, request["pythonpath"]), places.root, str(Path(places.root, "src"))]
-    imports = relocate_imports(places, own, folders)
+    missing, elsewhere = relocate_imports(places, own, folders)
     sys.path.extend(folder for folder in request["pythonpath"] if folder not in sys.path)
     watch = Watch()
     # Nobody wants to know what else of the working tree is looked for.
@@ -103,9 +105,9 @@ def main(request_path: str, replies_path: str, lifeline: str = "") -> None:
         files=sorted(_files(places, watch)),
         asked=sorted(_inside(places, watch.read | watch.asked)),
         listed=sorted(_inside(places, watch.listed)),
-        missing=sorted(imports.missing - sys.modules.keys()),
+        missing=sorted(missing - sys.modules.keys()),
         imported=sorted({name.partition(".")[0] for name in sys.modules}),
-        elsewhere=imports.elsewhere,
+        elsewhere=elsewhere,
     )
     # Threads, exit functions and what they hold are no longer of use, and might keep the process for ever.
     os._exit(0)
@@ -114,25 +116,6 @@ def main(request_path: str, replies_path: str, lifeline: str = "") -> None:
 def _die_with(lifeline: int) -> None:
     """Have this process and what it starts end when the other end of a pipe is closed, as it is when a process dies."""
     os.set_inheritable(lifeline, False)
-    if sys.platform == "linux":
-        import fcntl
-        import select
-
-        # The kernel of the machine sends the signal, to the whole group, so it needs no thread that user code may stop.
-        set_signal = 10  # F_SETSIG of fcntl(2)
-        try:
-            fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
-            fcntl.fcntl(lifeline, set_signal, int(signal.SIGKILL))
-            fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-        except OSError:  # what only stands for Linux may not know this; the thread below does it too
-            pass
-        else:
-            poll = select.poll()
-            poll.register(lifeline, 0)
-            if poll.poll(0):  # closed before there was anybody to tell
-                os._exit(1)
-            return
-    import threading
 
     def wait() -> None:
         os.read(lifeline, 1)
@@ -147,7 +130,7 @@ def _evaluate_module(module: str, steps: list[tuple[str, str]], replies: Replies
     try:
         importlib.import_module(module)
     except BaseException as error:
-        reason = f"`{module}` cannot be imported: {describe(error)}"
+        reason = f"`{module}` cannot be imported: {_described(error)}"
         replies.send("trouble", steps=names, reason=reason, details=_details(error))
         return
     for step, lookup in steps:
@@ -170,7 +153,7 @@ def _resolve(lookup: str) -> Any:
         except AttributeError as error:
             raise _Trouble(f"there is no `{name}`") from error
         except BaseException as error:
-            raise _Trouble(f"getting `{name}` raised {describe(error)}") from error
+            raise _Trouble(f"getting `{name}` raised {_described(error)}") from error
     return found
 
 
@@ -180,7 +163,7 @@ def _evaluate_dictionary(step: str, lookup: Any, replies: Replies, places: Place
     except _Trouble:
         raise
     except BaseException as error:
-        raise _Trouble(f"listing its parameters raised {describe(error)}") from error
+        raise _Trouble(f"listing its parameters raised {_described(error)}") from error
     for name in names:
         try:
             variants = lookup[name]
@@ -188,7 +171,7 @@ def _evaluate_dictionary(step: str, lookup: Any, replies: Replies, places: Place
         except _Trouble as trouble:
             replies.send("refused", name=(step, name, ""), reason=str(trouble))
         except BaseException as error:
-            reason = f"looking it up raised {describe(error)}"
+            reason = f"looking it up raised {_described(error)}"
             replies.send("refused", name=(step, name, ""), reason=reason, has_raised=True)
         else:
             for text in texts:
@@ -202,15 +185,11 @@ def _text_keys(mapping: Any) -> list[str]:
         _Trouble: it is not a mapping, or has too many keys.
     """
     if not isinstance(mapping, Mapping) and not (hasattr(mapping, "keys") and hasattr(mapping, "__getitem__")):
-        raise _Trouble(f"this is {_with_article(type(mapping).__name__)}, but should be a dictionary")
+        raise _Trouble(f"this is {article(type(mapping).__name__)}, but should be a dictionary")
     keys = list(itertools.islice(iter(mapping.keys()), _NAMES_LIMIT + 1))
     if len(keys) > _NAMES_LIMIT:
         raise _Trouble(f"it has more than {_NAMES_LIMIT:,} keys")
     return [str.__str__(key) for key in keys if isinstance(key, str)]
-
-
-def _with_article(name: str) -> str:
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
 def _evaluate_entry(name: tuple[str, str, str], variants: Any, replies: Replies, places: Places) -> None:
@@ -218,20 +197,19 @@ def _evaluate_entry(name: tuple[str, str, str], variants: Any, replies: Replies,
         value = variants[name[2]]
         if isinstance(value, Parameter):
             value = value.vals
-        data = _without_root(encode_value(value), places)
+        data = encode_value(value)
         functions = source_digests(data)
     except UnstableValue as error:
         where = f"at {error.path}: " if error.path else ""
-        replies.send(
-            "refused",
-            name=name,
-            reason=_cut(f"{where}{error.reason}"),
-            has_raised=error.__cause__ is not None,
-            is_undecided=error.reason == _HOLDS_PLACE,
-        )
+        has_raised = error.__cause__ is not None
+        replies.send("refused", name=name, reason=_line(f"{where}{error.reason}"), has_raised=has_raised)
     except BaseException as error:
-        replies.send("refused", name=name, reason=f"getting its value raised {describe(error)}", has_raised=True)
+        replies.send("refused", name=name, reason=f"getting its value raised {_described(error)}", has_raised=True)
     else:
+        data = _without_root(data, places)
+        if places.root != places.top and _says(data, places.root):
+            what = "contains the path of the working tree in a long string or an array"
+            raise _Trouble(f"{VariantName(*name)} {what}; a check of the working tree can tell")
         replies.send("meaning", name=name, digest=digest_value(data), value=data, functions=functions)
 
 
@@ -253,20 +231,12 @@ def _without_root(data: bytes, places: Places) -> bytes:
         return node if node.kind in ARRAYS else Node(node.kind, node.label, list(map(replaced, node.items)))
 
     value = decode_value(data)
-    moved = write(changed(value, change) if isinstance(value, Node) else replaced(value))
-    if _says(moved, places.root):
-        raise UnstableValue("", _HOLDS_PLACE)
-    return moved
+    return write(changed(value, change) if isinstance(value, Node) else replaced(value))
 
 
 def _says(data: bytes, path: str) -> bool:
-    """Whether a path is somewhere in canonical bytes."""
-    return any(word in data for word in _spellings(path))
-
-
-def _spellings(path: str) -> list[bytes]:
-    """A path as text, and as numpy holds text."""
-    return [os.fsencode(path), *(path.encode(form, "replace") for form in ("utf-32-le", "utf-32-be"))]
+    """Whether a path is somewhere in canonical bytes, as text or as arrays of numpy hold text."""
+    return os.fsencode(path) in data or path.encode("utf-32-le", "replace") in data
 
 
 def _files(places: Places, watch: Watch) -> set[str]:
@@ -283,26 +253,16 @@ def _inside(places: Places, paths: Iterable[str]) -> set[str]:
     return {path.replace(os.sep, "/") for path in found if path is not None and not path.startswith(".git" + os.sep)}
 
 
-def describe(error: BaseException) -> str:
-    """`Class: message` on one line, of bounded length, whatever the exception's own methods do."""
-    try:
-        lines = str(error).strip().splitlines()
-        message = str(lines[0]) if lines else ""
-    except BaseException:
-        message = "(its message cannot be shown)"
-    name = type(error).__name__
-    return _cut(f"{name}: {message}" if message else name)
+def _described(error: BaseException) -> str:
+    return _line(describe_exception(error))
 
 
-def _cut(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"
+def _line(text: str) -> str:
+    return cut(" ".join(text.split()), _TEXT_LIMIT)
 
 
 def _details(error: BaseException) -> str:
     """The traceback, from where user code begins."""
-    import traceback
-
     position = error.__traceback__
     while position is not None and _is_not_users(position.tb_frame.f_code.co_filename):
         position = position.tb_next
@@ -312,7 +272,7 @@ def _details(error: BaseException) -> str:
         shown.stack = traceback.StackSummary.from_list([f for f in shown.stack if not _is_not_users(f.filename)])
         text = "".join(shown.format())
     except BaseException:  # formatting asks the exception, which may do anything
-        text = describe(error)
+        text = _described(error)
     return text if len(text) <= _DETAILS_LIMIT else f"…{text[-_DETAILS_LIMIT:]}"
 
 

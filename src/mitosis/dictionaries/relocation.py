@@ -13,7 +13,6 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
 from pathlib import PurePath
 from types import ModuleType
@@ -43,16 +42,11 @@ class Places:
         # An environment that holds the whole working tree takes nothing away from it.
         real = (os.path.realpath(folder) + os.sep for folder in environment_folders())
         self._installed = tuple(folder for folder in real if folder.startswith(self._top_prefix))
-        self._known: dict[str, str] = {}
 
     def moved(self, path: str) -> str:
         """Where a file or folder of the working tree is in the checkout; any other path as it is."""
-        known = self._known.get(path)
-        if known is None:
-            inside = self._inside_top(path)
-            known = path if inside is None else os.path.join(self.root, inside).rstrip(os.sep)
-            self._known[path] = known
-        return known
+        inside = self._inside_top(path)
+        return path if inside is None else os.path.join(self.root, inside).rstrip(os.sep)
 
     def inside(self, path: str) -> str | None:
         """A path of the checkout or of the working tree relative to its top; None for any other."""
@@ -76,16 +70,6 @@ class Places:
         if not is_below or (real + os.sep).startswith((self._root_prefix, *self._installed)):
             return None
         return real[len(self._top_prefix) :]
-
-
-@dataclass(slots=True)
-class Imports:
-    """What is noticed about the modules that are looked for. It fills as they are."""
-
-    missing: set[str] = field(default_factory=set)
-    """Those that were not found on the search path."""
-    elsewhere: dict[str, str] = field(default_factory=dict)
-    """Packages of lookup modules that the checkout has, though trials find them at this path."""
 
 
 class _Moved:
@@ -182,7 +166,7 @@ class _OwnModules:
         )
 
 
-def relocate_imports(places: Places, own: Iterable[str], folders: Sequence[str]) -> Imports:
+def relocate_imports(places: Places, own: Iterable[str], folders: Sequence[str]) -> tuple[set[str], dict[str, str]]:
     """From now on, import from the checkout what would be imported from the working tree.
 
     Args:
@@ -191,13 +175,15 @@ def relocate_imports(places: Places, own: Iterable[str], folders: Sequence[str])
         folders: of the checkout, where they may be.
 
     Returns:
-        What will be noticed.
+        What will be noticed: modules that were not found on the search path, and packages of lookup modules that the
+        checkout has, though trials find them at the path that stands there.
     """
-    imports = Imports()
+    missing: set[str] = set()
+    elsewhere: dict[str, str] = {}
     keep = (BuiltinImporter, FrozenImporter)
-    sys.meta_path[:] = [f if f in keep else _Moved(f, places, imports.missing) for f in sys.meta_path]
-    sys.meta_path.insert(0, _OwnModules(own, folders, places, imports.elsewhere))
-    return imports
+    sys.meta_path[:] = [f if f in keep else _Moved(f, places, missing) for f in sys.meta_path]
+    sys.meta_path.insert(0, _OwnModules(own, folders, places, elsewhere))
+    return missing, elsewhere
 
 
 class Watch:

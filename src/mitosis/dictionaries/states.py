@@ -8,20 +8,18 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitosis.config import CONFIG_NAME, Config, parse_config
+from mitosis.config import CONFIG_NAME, Config, find_config, parse_config
 from mitosis.dictionaries.checkouts import Index, open_index, working_tree
 from mitosis.dictionaries.evaluation import TIME_LIMIT_S, Evaluation, evaluate
-from mitosis.dictionaries.modules import imported_files, reader_of_files, source_folders
-from mitosis.dictionaries.usage import MODULE, folders
+from mitosis.dictionaries.modules import MODULE, folders, imported_files, reader_of_files, source_folders
 from mitosis.errors.repository import GitError, NoRange, UnknownRevision, UnreadableObject
 from mitosis.errors.usage import ConfigError
-from mitosis.git.objects import read_blobs
 from mitosis.git.repository import Repository
 
 SMALL_REPOSITORY = 200
 """With this many files at most, everything is checked out."""
 _MAX_FILE_BYTES = 16 * 2**20
-"""Of pyproject.toml, and of a module that is read."""
+"""Of a module that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +125,9 @@ def working_state(repository: Repository) -> State:
     Raises:
         ConfigError: its pyproject.toml cannot be used.
     """
-    path = repository.root / CONFIG_NAME
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        data = b""
-    except OSError as error:
-        raise ConfigError(path, f"it cannot be read: {error.strerror}") from error
-    config = _parse(data, repository.root)
-    return State(
-        repository, "the working tree", None, config if config.steps else None, config.hook, None, TIME_LIMIT_S
-    )
+    config = find_config(Path(os.path.realpath(repository.root)), None, steps_needed=False)
+    steps = config if config.steps else None
+    return State(repository, "the working tree", None, steps, config.hook, None, TIME_LIMIT_S)
 
 
 def evaluate_index(
@@ -218,27 +208,11 @@ def _needs_more(found: Evaluation, left_out: Collection[str]) -> bool:
 
 
 def _state_of(index: Index, label: str, commit: str | None, time_limit_s: float) -> State:
-    config = _parse(_read_config(index), index.repository.root)
-    steps = config if config.steps else None
-    return State(index.repository, label, commit, steps, config.hook, index, time_limit_s)
-
-
-def _read_config(index: Index) -> bytes:
-    """The bytes of pyproject.toml. The git program gives them sooner than libgit2 is imported."""
-    if CONFIG_NAME not in index.files:
-        return b""
-    oid = index.files[CONFIG_NAME].oid
-    (data,) = read_blobs([oid], _MAX_FILE_BYTES, cwd=index.repository.root)
-    return index.read(CONFIG_NAME) if data is None else data
-
-
-def _parse(data: bytes, root: Path) -> Config:
-    """The configuration in a pyproject.toml that may not be the one in the working tree."""
-    path = Path(os.path.realpath(root)) / CONFIG_NAME
-    if len(data) > _MAX_FILE_BYTES:
-        raise ConfigError(path, f"it has {len(data)} bytes")
+    path = Path(os.path.realpath(index.repository.root)) / CONFIG_NAME
     try:
-        text = data.decode("utf-8-sig")
+        text = index.read(CONFIG_NAME).decode("utf-8-sig") if CONFIG_NAME in index.files else ""
     except UnicodeDecodeError as error:
         raise ConfigError(path, f"byte {error.start} is not UTF-8, as TOML has to be") from error
-    return parse_config(text, path, steps_needed=False)
+    config = parse_config(text, path, steps_needed=False)
+    steps = config if config.steps else None
+    return State(index.repository, label, commit, steps, config.hook, index, time_limit_s)

@@ -22,11 +22,9 @@ from mitosis.process import is_alive
 from mitosis.records.trial import TrialRecord
 from mitosis.verify import repairable
 from mitosis.verify.contents import UPGRADE, Contents, ContentsReader, check_lookups, who_wrote
-from mitosis.verify.findings import Finding, Findings, Report, Severity
-from mitosis.verify.history import MAX_OBJECT_BYTES, HistoryReader, check_pins
+from mitosis.verify.findings import Report
+from mitosis.verify.history import MAX_OBJECT_BYTES, HistoryReader, check_pins, restoring
 from mitosis.verify.outputs import OutputsChecker
-
-__all__ = ["Finding", "Report", "Severity", "repair", "verify"]
 
 _ATTEMPTS = 3
 _PAUSE_S = 0.3
@@ -52,19 +50,22 @@ def verify(
     journal = Journal(repository)
     remote = _likely_remote(repository)
     restore = f"git fetch --refetch {remote} {layout.JOURNAL_REF}"
-    findings, snapshot, contents = _check_settled(journal, restore, trials_folder, tell)
-    repairable.check_locks_left(repository, findings)
+    report, snapshot, contents = _check_settled(journal, restore, trials_folder, tell)
+    repairable.check_locks_left(repository, report)
     if snapshot is None:
-        return findings.report()
-    repairable.check_index(journal, findings)
-    repairable.check_symbolic_ref(repository, findings)
-    _check_conflicts(repository, findings)
-    _check_remotes(repository, findings)
+        return report
+    repairable.check_index(journal, report)
+    repairable.check_symbolic_ref(repository, report)
+    _check_conflicts(journal, report)
+    for unmerged in journal.unmerged():
+        counted = {0: "records were", 1: "1 trial was"}.get(unmerged.trials, f"{unmerged.trials} trials were")
+        what = f"{counted} fetched from it that are not merged yet"
+        report.info("remote", unmerged.remote, what, f"mitosis pull {unmerged.remote}")
     tell("looking for the commits of trials")
-    check_pins(repository, _commits(contents), remote, findings)
+    check_pins(repository, _commits(contents), remote, report)
     tell("reading the history")
-    HistoryReader(repository, restore, findings, tell).read(snapshot.commit)
-    return findings.report()
+    HistoryReader(repository, restore, report, tell).read(snapshot.commit)
+    return report
 
 
 def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], None] = _silent) -> list[str]:
@@ -86,11 +87,10 @@ def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], 
     snapshot = journal.store.snapshot()
     if snapshot is None:
         return done
-    contents = _check_contents(journal, snapshot, "", None, Findings(), tell)
+    contents = _check_contents(journal, snapshot, "", None, Report(), tell)
     tell("repairing")
     done += repairable.repair_index(journal)
-    symbolic = repairable.repair_symbolic_ref(repository)
-    done += [symbolic] if symbolic is not None else []
+    done += repairable.repair_symbolic_ref(repository)
     done += repairable.repair_pins(journal, _commits(contents))
     done += repairable.repair_notes(journal, contents, identity)
     return done
@@ -98,39 +98,44 @@ def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], 
 
 def _check_settled(
     journal: Journal, restore: str, trials_folder: Path | None, tell: Callable[[str], None]
-) -> tuple[Findings, Snapshot | None, Contents]:
+) -> tuple[Report, Snapshot | None, Contents]:
     """Check the tree of the journal and the notes, at a moment at which nobody is in between writing the two."""
     for attempt in range(1, _ATTEMPTS + 1):
-        findings = Findings()
-        state = _state(journal)
-        snapshot = _read_snapshot(journal, restore, findings)
+        report = Report()
+        refs = _refs(journal)
+        snapshot = _read_snapshot(journal, restore, report)
         if snapshot is None:
-            return findings, None, Contents()
-        contents = _check_contents(journal, snapshot, restore, trials_folder, findings, tell)
+            return report, None, Contents()
+        contents = _check_contents(journal, snapshot, restore, trials_folder, report, tell)
         tell("comparing the notes and the index")
-        repairable.check_notes(journal, contents, findings)
-        if attempt == _ATTEMPTS or not any(finding.kind == "note" for finding in findings.report().problems):
+        repairable.check_notes(journal, contents, report)
+        if attempt == _ATTEMPTS or not any(finding.kind == "note" for finding in report.problems):
             break
         # A trial that ends writes the journal first and then the notes: perhaps that is happening now.
         time.sleep(_PAUSE_S)
-        if _state(journal) == state:
+        if _refs(journal) == refs:
             break
-    return findings, snapshot, contents
+    return report, snapshot, contents
 
 
-def _read_snapshot(journal: Journal, restore: str, findings: Findings) -> Snapshot | None:
+def _refs(journal: Journal) -> str:
+    """What the journal and the notes point to now."""
+    return journal.repository.git("for-each-ref", "--format=%(objectname)", layout.JOURNAL_REF, layout.NOTES_REF)
+
+
+def _read_snapshot(journal: Journal, restore: str, report: Report) -> Snapshot | None:
     """The journal's present state; None if there is none, or it cannot be read."""
     name = layout.JOURNAL_REF
     try:
         snapshot = journal.store.snapshot()
     except FormatTooNew as error:
-        findings.error("journal", name, _first_line(error), UPGRADE)
+        report.error("journal", name, _first_line(error), UPGRADE)
         return None
     except JournalError as error:
-        findings.error("journal", name, _first_line(error), _tip_remedy(journal, restore))
+        report.error("journal", name, _first_line(error), _tip_remedy(journal, restore, error))
         return None
     if snapshot is None:
-        findings.info("journal", name, "no trial is recorded in this repository")
+        report.info("journal", name, "no trial is recorded in this repository")
     return snapshot
 
 
@@ -139,10 +144,10 @@ def _check_contents(
     snapshot: Snapshot,
     restore: str,
     trials_folder: Path | None,
-    findings: Findings,
+    report: Report,
     tell: Callable[[str], None],
 ) -> Contents:
-    outputs = None if trials_folder is None else OutputsChecker(trials_folder, findings)
+    outputs = None if trials_folder is None else OutputsChecker(trials_folder, report)
     count = 0
 
     def visit(record: TrialRecord) -> None:
@@ -150,32 +155,24 @@ def _check_contents(
         count += 1
         if count % 1000 == 0:
             tell(f"reading records: {count:,}")
-        _check_end(record, findings)
+        where, host = f"trial {record.key}", record.process.host
+        if record.status == "running" and is_alive(record.process) is False:
+            what = f"it is lost: its process on {host} is gone"
+            report.info("trial", where, what, f"mitosis forget {record.key}")
+        elif record.status == "running":
+            report.info("trial", where, f"it runs on {host}, or did when this was recorded")
         if outputs is not None:
             outputs.check(record)
 
     tell("reading records")
-    contents = ContentsReader(journal.store, restore, findings, visit).read(snapshot.tree)
-    check_lookups(journal.repository, snapshot.commit, contents, findings)
+    contents = ContentsReader(journal.store, restore, report, visit).read(snapshot.tree)
+    check_lookups(journal.repository, snapshot.commit, contents, report)
     if outputs is not None:
-        findings.counts["outputs"] = outputs.checked
+        report.counts["outputs"] = outputs.checked
         if outputs.elsewhere:
             what = f"the outputs of {outputs.elsewhere} trials are on other machines, and were not checked"
-            findings.info("output", str(trials_folder), what)
+            report.info("output", str(trials_folder), what)
     return contents
-
-
-def _check_end(record: TrialRecord, findings: Findings) -> None:
-    """Say of a trial that has not ended whether it runs."""
-    if record.status != "running":
-        return
-    where = f"trial {record.key}"
-    alive = is_alive(record.process)
-    if alive is False:
-        what = f"it is lost: its process on {record.process.host} is gone"
-        findings.info("trial", where, what, f"mitosis forget {record.key}")
-    else:
-        findings.info("trial", where, f"it runs on {record.process.host}, or did when this was recorded")
 
 
 def _commits(contents: Contents) -> set[str]:
@@ -183,70 +180,43 @@ def _commits(contents: Contents) -> set[str]:
     return {commit for commit in commits if layout.COMMIT_PATTERN.fullmatch(commit)}
 
 
-def _check_conflicts(repository: Repository, findings: Findings) -> None:
+def _check_conflicts(journal: Journal, report: Report) -> None:
     try:
-        for conflict in Journal(repository).conflicts():
+        for conflict in journal.conflicts():
             what = f"it has {len(conflict.meanings)} recorded meanings, so it cannot be run"
-            findings.warning("variant", str(conflict.name), what, conflict.resolve_command)
+            report.warning("variant", str(conflict.name), what, conflict.resolve_command)
     except MitosisError as error:
-        findings.error("variant", layout.VARIANTS, _first_line(error), who_wrote(layout.VARIANTS))
+        report.error("variant", layout.VARIANTS, _first_line(error), who_wrote(layout.VARIANTS))
 
 
-def _check_remotes(repository: Repository, findings: Findings) -> None:
-    for unmerged in Journal(repository).unmerged():
-        counted = {0: "records were", 1: "1 trial was"}.get(unmerged.trials, f"{unmerged.trials} trials were")
-        what = f"{counted} fetched from it that are not merged yet"
-        findings.info("remote", unmerged.remote, what, f"mitosis pull {unmerged.remote}")
-
-
-def _state(journal: Journal) -> tuple[str | None, str | None]:
-    """What the journal and the notes point to now; None for what cannot be read."""
-
-    def read(name: str) -> str | None:
-        try:
-            return journal.store.read_ref(name)
-        except JournalError:
-            return None
-
-    return read(layout.JOURNAL_REF), read(layout.NOTES_REF)
-
-
-def _tip_remedy(journal: Journal, restore: str) -> str:
+def _tip_remedy(journal: Journal, restore: str, error: JournalError) -> str:
     """What can be done where the journal's newest state cannot be read. It takes away nothing that is sound."""
-    name = layout.JOURNAL_REF
-    folder = journal.repository.common_dir
+    name, repository = layout.JOURNAL_REF, journal.repository
     unpushed = f"what was not pushed: git fsck names its last commit as dangling, git update-ref {name} COMMIT"
     try:
-        tip = journal.tip() or ""
+        journal.tip()
     except JournalError:
         # git deletes no ref whose file it cannot read.
-        return f"rm -f {shlex.quote(str(folder / name))} && {restore}:{name}   ({unpushed})"
-    unreadable = _unreadable_at(journal.repository, tip)
-    if unreadable is None:
+        return f"rm -f {shlex.quote(str(repository.common_dir / name))} && {restore}:{name}   ({unpushed})"
+    damaged = _damaged_object(repository, error)
+    if damaged is None:
         return f"git update-ref -d {name} && {restore}:{name}   ({unpushed})"
-    loose = folder / "objects" / unreadable[:2] / unreadable[2:]
-    first = f"rm -f {shlex.quote(str(loose))} && " if loose.is_file() else ""
-    return f"{first}{restore}   (where it was pushed; else the commit before it: {unpushed.partition(': ')[2]})"
+    how = f"where it was pushed; else the commit before it: {unpushed.partition(': ')[2]}"
+    return f"{restoring(repository, damaged, restore)}   ({how})"
 
 
-def _unreadable_at(repository: Repository, tip: str) -> str | None:
-    """The object that is missing or damaged, of those that make a commit the tip of a journal.
-
-    None if all of them can be read, so that it was not a journal that the ref was made to point to.
-    """
-    oid = tip
+def _damaged_object(repository: Repository, error: JournalError) -> str | None:
+    """The object because of which the journal cannot be read; None if its ref leads to something else."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, UnreadableObject):
+        cause = cause.__cause__
     try:
-        if repository.read_object(tip, MAX_OBJECT_BYTES).kind != "commit":
-            return None
-        oid = repository.tree_of(tip) or ""
-        entry = repository.read_tree(oid).get(layout.FORMAT_FILE)
-        if entry is not None:
-            oid = entry.oid
-            repository.read_object(oid, MAX_OBJECT_BYTES)
+        if cause is not None:
+            repository.read_object(cause.oid, MAX_OBJECT_BYTES)
     except ObjectTooLarge:
         return None
-    except UnreadableObject:
-        return oid
+    except UnreadableObject as unreadable:
+        return unreadable.oid
     return None
 
 

@@ -28,34 +28,20 @@ class Finding:
     remedy: str
     """The command that repairs it, or shows more; empty where nothing has to be done."""
 
+    @property
+    def severity_and_kind(self) -> str:
+        return f"{self.severity}: {self.kind}"
 
-@dataclass(frozen=True, slots=True)
+
 class Report:
-    """What was checked, and what was found."""
-
-    findings: tuple[Finding, ...]
-    left_out: dict[str, int]
-    """How many more findings of a kind there are than are kept."""
-    counts: dict[str, int]
-    """How many of what was checked, such as `trials`."""
-
-    @property
-    def problems(self) -> tuple[Finding, ...]:
-        """The findings that something is wrong."""
-        return tuple(finding for finding in self.findings if finding.severity != "info")
-
-    @property
-    def is_sound(self) -> bool:
-        return not self.problems
-
-
-class Findings:
-    """Collects findings, no more than a bounded number of each kind."""
+    """What was checked, and what was found: of each kind the first findings, and how many there are."""
 
     def __init__(self) -> None:
         self._kept: list[Finding] = []
-        self._seen: Counter[str] = Counter()
+        self.seen: Counter[str] = Counter()
+        """How many findings there are of each kind, such as `error: record`."""
         self.counts: dict[str, int] = {}
+        """How many of what was checked, such as `trials`."""
 
     def error(self, kind: str, where: str, what: str, remedy: str) -> None:
         self._add(Finding("error", kind, where, what, remedy))
@@ -67,14 +53,21 @@ class Findings:
         self._add(Finding("info", kind, where, what, remedy))
 
     def _add(self, finding: Finding) -> None:
-        name = f"{finding.severity}: {finding.kind}"
-        self._seen[name] += 1
-        if self._seen[name] <= FINDINGS_LIMIT:
+        self.seen[finding.severity_and_kind] += 1
+        if self.seen[finding.severity_and_kind] <= FINDINGS_LIMIT:
             self._kept.append(finding)
 
-    def report(self) -> Report:
-        """All that was found, what is worst first."""
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found, what is worst first."""
         order = ("error", "warning", "info")
-        left_out = {name: count - FINDINGS_LIMIT for name, count in self._seen.items() if count > FINDINGS_LIMIT}
-        findings = sorted(self._kept, key=lambda finding: order.index(finding.severity))
-        return Report(tuple(findings), left_out, dict(self.counts))
+        return tuple(sorted(self._kept, key=lambda finding: order.index(finding.severity)))
+
+    @property
+    def problems(self) -> tuple[Finding, ...]:
+        """The findings that something is wrong."""
+        return tuple(finding for finding in self.findings if finding.severity != "info")
+
+    @property
+    def is_sound(self) -> bool:
+        return not self.problems

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from mitosis.errors.repository import GitError, ObjectMissing, ObjectTooLarge, UnreadableObject
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.verify.findings import Findings
+from mitosis.verify.findings import Report
 
 MAX_OBJECT_BYTES = 64 * 2**20
 """A larger object is not read: nothing that mitosis writes comes near it."""
@@ -31,17 +31,18 @@ class HistoryReader:
     Args:
         repository: where the journal is.
         restore: the command that brings back damaged objects.
-        findings: takes what is wrong.
+        report: takes what is wrong.
         tell: is told how far it is.
     """
 
-    def __init__(self, repository: Repository, restore: str, findings: Findings, tell: Callable[[str], None]) -> None:
+    def __init__(self, repository: Repository, restore: str, report: Report, tell: Callable[[str], None]) -> None:
         self._repository = repository
         self._restore = restore
-        self._findings = findings
+        self._report = report
         self._tell = tell
         self._seen: set[bytes] = set()
-        self._boundary = read_shallow(repository)
+        shallow = repository.common_dir / "shallow"
+        self._boundary = set(shallow.read_text("ascii").split()) if repository.is_shallow() else set()
         self._is_partial = repository.is_partial()
         self._promised = 0
 
@@ -66,14 +67,14 @@ class HistoryReader:
             self._read_tree(bytes.fromhex(header[1].decode()))
             if raw.hex() not in self._boundary:
                 commits += [bytes.fromhex(line[7:].decode()) for line in header[2].splitlines()]
-        self._findings.counts |= {"commits": count, "objects": len(self._seen)}
+        self._report.counts |= {"commits": count, "objects": len(self._seen)}
         if self._boundary:
-            self._findings.info("history", layout.JOURNAL_REF, "the clone is shallow; its history ends early")
+            self._report.info("history", layout.JOURNAL_REF, "the clone is shallow; its history ends early")
         if self._promised:
             what = (
                 f"{self._promised} objects of it are not in this partial clone; git fetches them when they are needed"
             )
-            self._findings.info("history", layout.JOURNAL_REF, what)
+            self._report.info("history", layout.JOURNAL_REF, what)
 
     def _read_tree(self, root: bytes) -> None:
         waiting = [(root, "")]
@@ -113,28 +114,24 @@ class HistoryReader:
         if isinstance(error, ObjectMissing) and self._is_partial:
             self._promised += 1
         elif isinstance(error, ObjectTooLarge):
-            self._findings.error("object", error.oid, f"{error.reason} ({where})", f"git cat-file -s {error.oid}")
+            self._report.error("object", error.oid, f"{error.reason} ({where})", f"git cat-file -s {error.oid}")
         else:
             self._damaged(error.oid, where, error.reason)
 
     def _damaged(self, oid: str, where: str, reason: str) -> None:
-        loose = self._repository.common_dir / "objects" / oid[:2] / oid[2:]
-        first = f"rm -f {shlex.quote(str(loose))} && " if loose.is_file() else ""
-        self._findings.error("object", oid, f"{reason} ({where})", f"{first}{self._restore}")
+        self._report.error("object", oid, f"{reason} ({where})", restoring(self._repository, oid, self._restore))
 
 
-def read_shallow(repository: Repository) -> frozenset[str]:
-    """The commits at which the history of a shallow clone ends."""
-    try:
-        return frozenset((repository.common_dir / "shallow").read_text("ascii").split())
-    except (FileNotFoundError, UnicodeDecodeError):
-        return frozenset()
+def restoring(repository: Repository, oid: str, restore: str) -> str:
+    """The command that brings back a damaged object: what is left of it has to go first."""
+    loose = repository.common_dir / "objects" / oid[:2] / oid[2:]
+    return f"rm -f {shlex.quote(str(loose))} && {restore}" if loose.is_file() else restore
 
 
 # --- pins -----------------------------------------------------------------------------------------
 
 
-def check_pins(repository: Repository, commits: Iterable[str], remote: str, findings: Findings) -> None:
+def check_pins(repository: Repository, commits: Iterable[str], remote: str, report: Report) -> None:
     """Check that the commit of each trial is pinned, and there with all its files.
 
     A shallow clone fetches no pins, so it need not have the commits of others' trials.
@@ -143,45 +140,42 @@ def check_pins(repository: Repository, commits: Iterable[str], remote: str, find
         repository: where the journal is.
         commits: full ids of the trials' commits.
         remote: which remote to name in commands.
-        findings: takes what is wrong.
+        report: takes what is wrong.
     """
     lines = repository.git("for-each-ref", "--format=%(objectname) %(refname)", layout.PIN_PREFIX).splitlines()
     pins = {name.removeprefix(layout.PIN_PREFIX): oid for oid, _, name in (line.partition(" ") for line in lines)}
     for commit, target in pins.items():
         if commit != target:
             name = layout.PIN_PREFIX + commit
-            findings.error(
+            report.error(
                 "pin", name, f"it points to {target}", f"git update-ref {shlex.quote(name)} {shlex.quote(commit)}"
             )
-    wanted = sorted(set(commits) | {commit for commit in pins if layout.COMMIT_PATTERN.fullmatch(commit)})
-    kinds = _kinds(repository, wanted)
-    present = [commit for commit in wanted if kinds.get(commit) == "commit"]
     used = set(commits)
+    unpinned = used.difference(pins)
     is_shallow = repository.is_shallow()
-    unfetched = [commit for commit in wanted if is_shallow and commit not in pins and kinds.get(commit) is None]
-    unpinned = [commit for commit in present if is_shallow and commit not in pins]
-    for commit in sorted(set(wanted).difference(unfetched, unpinned)):
-        if kinds.get(commit) != "commit":
-            what = "is missing" if kinds.get(commit) is None else f"is a {kinds[commit]}"
+    wanted = {commit for commit in pins if layout.COMMIT_PATTERN.fullmatch(commit)} | (set() if is_shallow else used)
+    kinds = _kinds(repository, sorted(wanted))
+    for commit in sorted(wanted):
+        kind = kinds.get(commit)
+        if kind != "commit":
             who = "a commit that trials ran on" if commit in used else "a pinned commit"
-            findings.error(
-                "commit", commit, f"{who} {what}", "mitosis pull, once somebody who has it has pushed (mitosis push)"
-            )
+            what = f"{who} is {'missing' if kind is None else f'a {kind}'}"
+            report.error("commit", commit, what, "mitosis pull, once somebody who has it has pushed (mitosis push)")
         elif commit not in pins:
-            findings.warning("pin", commit, "a commit that trials ran on is not pinned", "mitosis verify --repair")
-    if unpinned:
-        what = f"{_commits_are(unpinned)} not pinned: this clone is shallow, and fetches no pins"
-        findings.info("pin", layout.PIN_PREFIX, what, "mitosis verify --repair")
-    if unfetched:
-        what = f"{_commits_are(unfetched)} not in this shallow clone, and can be fetched one by one"
-        pin = layout.PIN_PREFIX + unfetched[0]
-        findings.info("commit", unfetched[0], what, f"git fetch --depth 1 {shlex.quote(remote)} {pin}:{pin}")
-    findings.counts["pins"] = len(pins)
-    _check_complete(repository, present, findings)
-
-
-def _commits_are(commits: list[str]) -> str:
-    return "1 commit that trials ran on is" if len(commits) == 1 else f"{len(commits)} commits that trials ran on are"
+            report.warning("pin", commit, "a commit that trials ran on is not pinned", "mitosis verify --repair")
+    if is_shallow and unpinned:
+        # One that is not there first, since the command fetches it.
+        first = min(unpinned, key=lambda commit: (repository.has_object(commit), commit))
+        counted = (
+            "1 commit that trials ran on is"
+            if len(unpinned) == 1
+            else f"{len(unpinned)} commits that trials ran on are"
+        )
+        what = f"{counted} not pinned: this clone is shallow, and fetches commits of others one by one"
+        pin = layout.PIN_PREFIX + first
+        report.info("commit", first, what, f"git fetch --depth 1 {shlex.quote(remote)} {pin}:{pin}")
+    report.counts["pins"] = len(pins)
+    _check_complete(repository, sorted(commit for commit in wanted if kinds.get(commit) == "commit"), report)
 
 
 def _kinds(repository: Repository, oids: list[str]) -> dict[str, str]:
@@ -193,36 +187,25 @@ def _kinds(repository: Repository, oids: list[str]) -> dict[str, str]:
     return {found[0]: found[1] for found in words if len(found) == 3}
 
 
-def _check_complete(repository: Repository, commits: list[str], findings: Findings) -> None:
+def _check_complete(repository: Repository, commits: list[str], report: Report) -> None:
     """Check that the trees and files of commits are there, without reading the files."""
-    try:
-        missing = _missing_objects(repository, commits)
-    except GitError:
-        # One of them cannot be read. Which, git tells only when it is asked for each.
-        missing = {}
-        for commit in commits:
-            try:
-                missing |= _missing_objects(repository, [commit])
-            except GitError as error:
-                reason = error.output.splitlines()[0] if error.output else str(error.status)
-                findings.error("commit", commit, f"it is damaged: {reason}", "git fsck, and mitosis pull")
-    if not missing:
-        return
-    if repository.is_partial():
-        what = f"{len(missing)} of their files are not in this partial clone; git fetches them when they are needed"
-        findings.info("pin", layout.PIN_PREFIX, what)
-        return
-    for oid, commit in missing.items():
-        findings.error("object", oid, f"it is missing, and needed by {commit}", "git fetch --refetch, or mitosis pull")
-
-
-def _missing_objects(repository: Repository, commits: list[str]) -> dict[str, str]:
-    """The objects that trees of these commits name and that are not there, each with what to say needs it."""
     if not commits:
-        return {}
-    output = repository.git(
-        "rev-list", "--objects", "--no-walk", "--missing=print", "--stdin",
-        stdin="".join(f"{commit}\n" for commit in commits).encode(),
-    )  # fmt: skip
-    needed_by = f"the commit {commits[0]}" if len(commits) == 1 else "a commit that trials ran on"
-    return dict.fromkeys(_MISSING.findall(output), needed_by)
+        return
+    try:
+        output = repository.git(
+            "rev-list", "--objects", "--no-walk", "--missing=print", "--stdin",
+            stdin="".join(f"{commit}\n" for commit in commits).encode(),
+        )  # fmt: skip
+    except GitError as error:
+        reason = error.output.splitlines()[-1] if error.output else str(error.status)
+        what = f"a commit that trials ran on is damaged: {reason}"
+        report.error("commit", layout.PIN_PREFIX, what, "git fsck, and mitosis pull")
+        return
+    missing = dict.fromkeys(_MISSING.findall(output))
+    if missing and repository.is_partial():
+        what = f"{len(missing)} of their files are not in this partial clone; git fetches them when they are needed"
+        report.info("pin", layout.PIN_PREFIX, what)
+        return
+    for oid in missing:
+        what = "it is missing, and needed by a commit that trials ran on"
+        report.error("object", oid, what, "git fetch --refetch, or mitosis pull")

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from mitosis.files import file_blob_id
 from mitosis.records.output_names import belongs_to_trial
 from mitosis.records.trial import Output, TrialRecord
-from mitosis.verify.findings import Findings
+from mitosis.verify.findings import Report
 
 _BACKUP = "restore it from a backup or a copy"
 
@@ -22,12 +22,12 @@ class OutputsChecker:
 
     Args:
         trials_folder: this repository's trials folder.
-        findings: takes what is wrong.
+        report: takes what is wrong.
     """
 
-    def __init__(self, trials_folder: Path, findings: Findings) -> None:
+    def __init__(self, trials_folder: Path, report: Report) -> None:
         self._trials_folder = trials_folder
-        self._findings = findings
+        self._report = report
         self._host = platform.node()
         self.checked = 0
         self.elsewhere = 0
@@ -37,22 +37,19 @@ class OutputsChecker:
         """Check the outputs of one trial."""
         if not record.outputs:
             return
-        names = sorted({part for output in record.outputs for part in PurePosixPath(output.path).parts[:1]})
+        parts = {part for output in record.outputs for part in PurePosixPath(output.path).parts[:1]}
+        names = [part for part in parts if belongs_to_trial(part, record.key)]
         places = [self._trials_folder]
         is_here = record.process.host == self._host
         if is_here and Path(record.trials_folder).is_absolute():
             places.append(Path(record.trials_folder))
-        found = [place for place in places if any(self._is_there(place, name, record.key) for name in names)]
+        found = [place for place in places if any((place / name).exists() for name in names)]
         if not found and not is_here:
             self.elsewhere += 1
             return
         for output, problem in self._compare(record, (found or places)[0]):
             where = f"{(found or places)[0]}/{output.path}"
-            self._findings.warning("output", where, f"{problem} (trial {record.key})", _BACKUP)
-
-    @staticmethod
-    def _is_there(place: Path, name: str, key: str) -> bool:
-        return belongs_to_trial(name, key) and (place / name).exists()
+            self._report.warning("output", where, f"{problem} (trial {record.key})", _BACKUP)
 
     def _compare(self, record: TrialRecord, place: Path) -> Iterator[tuple[Output, str]]:
         for output in record.outputs:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from mitosis.errors.journal import JournalError
@@ -21,56 +22,56 @@ from mitosis.journal.queue import read_holder
 from mitosis.journal.trials import trials_on
 from mitosis.process import is_alive
 from mitosis.verify.contents import Contents
-from mitosis.verify.findings import Findings
+from mitosis.verify.findings import Report
 
 REPAIR = "mitosis verify --repair"
 _UNOWNED_LOCK_AGE_S = 60.0
 
 
-def check_notes(journal: Journal, contents: Contents, findings: Findings) -> None:
+def check_notes(journal: Journal, contents: Contents, report: Report) -> None:
     """Compare the notes with the journal."""
     try:
         notes = read_notes(journal.store)
     except JournalError as error:
-        findings.warning("note", layout.NOTES_REF, str(error).partition("\n")[0], REPAIR)
+        report.warning("note", layout.NOTES_REF, str(error).partition("\n")[0], REPAIR)
         return
-    findings.counts["notes"] = len(notes)
+    report.counts["notes"] = len(notes)
+    expected = expected_lines(contents)
     may_lack = journal.repository.is_partial()
-    for commit in wrong_notes(contents, notes):
+    for commit in wrong_notes(contents, expected, notes):
         if may_lack and commit in notes and notes[commit].is_missing:
             continue
-        findings.warning("note", f"the note on {commit}", _complaint(notes.get(commit)), REPAIR)
+        what = "it does not agree with the journal" if commit in notes else "it is missing"
+        report.warning("note", f"the note on {commit}", what, REPAIR)
     for commit, note in notes.items():
-        if note.text is not None and not note.is_ours and commit not in commits_with_notes(contents):
+        if note.text is not None and not note.is_ours and commit not in expected:
             command = f"git notes --ref=mitosis show {commit}"
-            findings.info("note", f"the note on {commit}", "somebody wrote it by hand; it is not shared", command)
+            report.info("note", f"the note on {commit}", "somebody wrote it by hand; it is not shared", command)
 
 
-def commits_with_notes(contents: Contents) -> set[str]:
-    """The commits that are to have a note: those on which a trial ended."""
-    return {
-        trial.commit
-        for trial in contents.trials.values()
-        if trial.ended is not None and layout.COMMIT_PATTERN.fullmatch(trial.commit)
-    }
+def expected_lines(contents: Contents) -> dict[str, Counter[str]]:
+    """The lines that the notes are to have, by commit: one for each trial that has ended."""
+    lines: dict[str, Counter[str]] = {}
+    for trial in contents.trials.values():
+        if trial.ended is not None and layout.COMMIT_PATTERN.fullmatch(trial.commit):
+            lines.setdefault(trial.commit, Counter())[trial.note_line] += 1
+    return lines
 
 
-def wrong_notes(contents: Contents, notes: dict[str, PresentNote]) -> list[str]:
+def wrong_notes(
+    contents: Contents, expected: Mapping[str, Counter[str]], notes: Mapping[str, PresentNote]
+) -> list[str]:
     """The commits whose note does not tell what the journal does.
 
     What a note tells of a trial whose record cannot be read now is not held against it: it may be all that is left.
     """
-    lines: dict[str, Counter[str]] = {commit: Counter() for commit in commits_with_notes(contents)}
-    for trial in contents.trials.values():
-        if trial.ended is not None and trial.commit in lines:
-            lines[trial.commit][trial.note_line] += 1
     unreadable = {key[:SHORT_KEY_DIGITS] for key in contents.unreadable_keys}
     wrong = []
-    for commit in sorted(lines.keys() | notes.keys()):
-        note, expected = notes.get(commit), lines.get(commit, Counter())
-        if note is not None and note.text is not None and not note.is_ours and not expected:
+    for commit in sorted(expected.keys() | notes.keys()):
+        note, lines = notes.get(commit), expected.get(commit, Counter())
+        if note is not None and note.text is not None and not note.is_ours and not lines:
             continue
-        if note is None or note.text is None or not _agrees(note.text, expected, unreadable):
+        if note is None or note.text is None or not _agrees(note.text, lines, unreadable):
             wrong.append(commit)
     return wrong
 
@@ -91,36 +92,21 @@ def _agrees(text: str, expected: Counter[str], unreadable: Collection[str]) -> b
     return len(note.lines) + note.more == expected.total() and len(note.lines) == min(expected.total(), LINES_LIMIT)
 
 
-def _complaint(note: PresentNote | None) -> str:
-    if note is None:
-        return "it is missing"
-    if note.text is None:
-        return "there are several" if len(note.paths) > 1 else "it cannot be read"
-    return "it does not agree with the journal"
-
-
-def check_index(journal: Journal, findings: Findings) -> None:
+def check_index(journal: Journal, report: Report) -> None:
     """Compare the index with the journal."""
     path = str(journal.index.path)
     try:
         if not is_index_right(journal.store):
-            findings.warning("index", path, "the index of the journal does not tell what the journal does", REPAIR)
+            report.warning("index", path, "the index of the journal does not tell what the journal does", REPAIR)
     except JournalError as error:
-        findings.info("index", path, f"it could not be checked: {str(error).partition(chr(10))[0]}")
+        report.info("index", path, f"it could not be checked: {str(error).partition(chr(10))[0]}")
 
 
-def check_symbolic_ref(repository: Repository, findings: Findings) -> None:
+def check_symbolic_ref(repository: Repository, report: Report) -> None:
     """Check that the short name of the journal leads to it."""
-    target = symbolic_target(repository)
-    if target == layout.JOURNAL_REF:
-        return
-    name = layout.SYMBOLIC_REF
-    if target is None and ref_exists(repository, name):
-        what = "it is not a symbolic ref to the journal"
-        findings.warning("ref", name, what, f"git update-ref -d {name} && {REPAIR}")
-    else:
-        what = "it is missing" if target is None else f"it points to {target}, not to the journal"
-        findings.warning("ref", name, f"{what}; `git log refs/mitosis` does not work", REPAIR)
+    if symbolic_target(repository) != layout.JOURNAL_REF:
+        what = "it does not lead to the journal; `git log refs/mitosis` does not work"
+        report.warning("ref", layout.SYMBOLIC_REF, what, REPAIR)
 
 
 def symbolic_target(repository: Repository) -> str | None:
@@ -131,31 +117,19 @@ def symbolic_target(repository: Repository) -> str | None:
         return None
 
 
-def ref_exists(repository: Repository, name: str) -> bool:
-    """Whether there is a ref of that name, wherever it leads."""
-    return (repository.common_dir / name).exists() or bool(repository.git("for-each-ref", "--count=1", name))
-
-
-def check_locks_left(repository: Repository, findings: Findings) -> None:
+def check_locks_left(repository: Repository, report: Report) -> None:
     """Name lock files of refs of mitosis, with what is known of who holds them."""
     for path in _lock_files(repository):
-        holder = describe_holder(path)
-        if is_stale(path):
-            findings.warning("lock file", str(path), holder, REPAIR)
-            continue
-        owner = read_holder(path)
-        if owner is not None and is_alive(owner):
-            findings.info("lock file", str(path), holder)
-            continue
-        try:
+        with contextlib.suppress(FileNotFoundError):  # it is gone
+            holder, owner = describe_holder(path), read_holder(path)
             age_s = time.time() - path.stat().st_mtime
-        except OSError:  # it is gone
-            continue
-        if age_s < _UNOWNED_LOCK_AGE_S:
-            findings.info("lock file", str(path), holder)
-        else:
-            remedy = f"rm {shlex.quote(str(path))}   (if no mitosis or git process is running in this repository)"
-            findings.warning("lock file", str(path), holder, remedy)
+            if is_stale(path):
+                report.warning("lock file", str(path), holder, REPAIR)
+            elif age_s < _UNOWNED_LOCK_AGE_S or (owner is not None and is_alive(owner)):
+                report.info("lock file", str(path), holder)
+            else:
+                remedy = f"rm {shlex.quote(str(path))}   (if no mitosis or git process is running in this repository)"
+                report.warning("lock file", str(path), holder, remedy)
 
 
 def _lock_files(repository: Repository) -> Iterator[Path]:
@@ -170,13 +144,12 @@ def _lock_files(repository: Repository) -> Iterator[Path]:
 # --- repairing -----------------------------------------------------------------------------------
 
 
-def repair_symbolic_ref(repository: Repository) -> str | None:
+def repair_symbolic_ref(repository: Repository) -> list[str]:
     """Let the short name lead to the journal; tells what was done."""
-    target = symbolic_target(repository)
-    if target == layout.JOURNAL_REF or (target is None and ref_exists(repository, layout.SYMBOLIC_REF)):
-        return None
+    if symbolic_target(repository) == layout.JOURNAL_REF:
+        return []
     repository.git("symbolic-ref", layout.SYMBOLIC_REF, layout.JOURNAL_REF)
-    return f"made {layout.SYMBOLIC_REF} point to the journal"
+    return [f"made {layout.SYMBOLIC_REF} point to the journal"]
 
 
 def repair_locks_left(journal: Journal) -> list[str]:
@@ -216,14 +189,14 @@ def repair_pins(journal: Journal, commits: Collection[str]) -> list[str]:
 
 def repair_notes(journal: Journal, contents: Contents, identity: Identity) -> list[str]:
     """Rebuild the notes that do not agree with the journal; returns how many."""
-    everything = commits_with_notes(contents)
+    expected = expected_lines(contents)
     try:
-        wrong = wrong_notes(contents, read_notes(journal.store))
+        wrong = wrong_notes(contents, expected, read_notes(journal.store))
     except JournalError:
-        wrong = sorted(everything)
+        wrong = sorted(expected)
     if not wrong:
         return []
     count = rebuild_notes(
-        journal.store, wrong, everything, identity, lambda *which: trials_on(journal.store, journal.index, *which)
+        journal.store, wrong, expected, identity, lambda *which: trials_on(journal.store, journal.index, *which)
     )
     return [f"rebuilt {count} note{'' if count == 1 else 's'}"]
