@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.arguments import Flag
 from mitosis.cli.output.table import print_line, print_warning
 from mitosis.errors.base import ExitStatus
 from mitosis.text import clean
@@ -29,7 +28,7 @@ def check(
     revision: Annotated[str | None, Parameter(completer=completers.revisions)] = None,
     /,
     *,
-    staged: Flag = False,
+    staged: bool = False,
     format: Literal["text", "json", "github"] = "text",
 ) -> int:
     """Compare lookup dictionaries with the locks: of the working tree, what is staged, a commit, or a range of commits.

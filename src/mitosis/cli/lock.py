@@ -8,22 +8,20 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.arguments import Flag
 from mitosis.cli.output.table import print_line, print_warning
 from mitosis.cli.output.value_text import value_summary
 from mitosis.errors.base import ExitStatus
 from mitosis.text import clean
 
 
-def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_functions: Flag = False) -> int:
+def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_functions: bool = False) -> int:
     """Lock all variants of the lookup dictionaries as they are committed, without running a trial.
 
     Either all of them are locked or, if one is already locked to another value, none.
 
     Args:
         steps: The steps whose variants to lock; by default all registered steps.
-        accept_functions: Functions whose bodies have changed since they were locked are meant as they are now: nobody
-            is warned of it any more.
+        accept_functions: Accept functions whose bodies have changed since they were locked: nobody is warned any more.
     """
     from mitosis.check.comparing import flaky_names
     from mitosis.check.texts import FLAKY

@@ -51,7 +51,7 @@ def setup(remote: Annotated[str | None, Parameter(completer=completers.remotes)]
     Args:
         remote: The remote whose records git fetch should bring; by default every remote.
     """
-    from mitosis.errors.sync import UnknownRemote
+    from mitosis.errors.journal import UnknownRemote
     from mitosis.git.repository import find_repository
     from mitosis.setup import set_up
     from mitosis.sync.remotes import list_remotes

@@ -15,8 +15,7 @@ from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_conflicts, print_line, print_warning
 from mitosis.config import find_config
 from mitosis.errors.base import MitosisError
-from mitosis.errors.journal import TrialNotFound
-from mitosis.errors.sync import FetchFailed, NoRemote, PushFailed, UnknownRemote
+from mitosis.errors.journal import FetchFailed, NoRemote, PushFailed, TrialNotFound, UnknownRemote
 from mitosis.git.repository import Repository, find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.unrecorded import record_ends

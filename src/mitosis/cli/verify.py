@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mitosis import verify as verification
-from mitosis.cli.arguments import Flag
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_line
 from mitosis.errors.base import ExitStatus
@@ -27,11 +26,7 @@ _PATIENCE_S = 1.0
 _COUNTED = ("trials", "locks", "environments", "commits", "pins", "notes", "outputs")
 
 
-def verify(
-    *,
-    outputs: Flag = False,
-    repair: Flag = False,
-) -> int:
+def verify(*, outputs: bool = False, repair: bool = False) -> int:
     """Check that every record, lock and commit is there, can be read, and agrees with the others.
 
     Args:

@@ -13,7 +13,6 @@ from mitosis.errors.journal import (
     FormatTooNew,
     JournalError,
     NoteNotWritten,
-    NotesNotUpdated,
     TrialNotFound,
     TrialStillRuns,
 )
@@ -159,7 +158,7 @@ def forget(store: Store, index: Index, key: str, identity: Identity) -> TrialRec
     Raises:
         TrialNotFound, AmbiguousKey: `key` does not name one trial.
         TrialStillRuns: its process is alive.
-        NotesNotUpdated: the trial is out of the journal, but not of the notes.
+        NoteNotWritten: the trial is out of the journal, but not of the notes.
         JournalError: the journal is damaged, or cannot be written.
     """
     record = read_trial(store, index, key)
@@ -176,7 +175,7 @@ def forget(store: Store, index: Index, key: str, identity: Identity) -> TrialRec
     try:
         merge_notes(store, [TrialChange(record, None)], None, identity, lambda *which: trials_on(store, index, *which))
     except JournalError as error:
-        raise NotesNotUpdated(layout.NOTES_REF, str(error)) from error
+        raise NoteNotWritten(record.key, layout.NOTES_REF, str(error)) from error
     return record
 
 

@@ -8,7 +8,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.arguments import Flag
 from mitosis.cli.output.table import print_line
 from mitosis.cli.output.value_text import value_summary
 from mitosis.text import clean
@@ -80,7 +79,7 @@ def retire(
     /,
     *,
     reason: str = "",
-    undo: Flag = False,
+    undo: bool = False,
 ) -> int:
     """Stop trials from using a variant, for everybody who shares the repository. Its meaning stays recorded.
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.arguments import Flag
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import (
     print_columns,
@@ -39,8 +38,8 @@ def list_variants(
     what: Annotated[str | None, Parameter(completer=completers.steps_and_parameters)] = None,
     /,
     *,
-    changed: Flag = False,
-    locked: Flag = False,
+    changed: bool = False,
+    locked: bool = False,
 ) -> int:
     """List all variants that are locked or in a lookup dictionary, with their states, values and uses.
 
