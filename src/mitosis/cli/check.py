@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from mitosis.check.texts import headed, not_compared, remedies
 from mitosis.cli import completers
 from mitosis.cli.output.table import print_line, print_warning
 from mitosis.errors.base import ExitStatus
+from mitosis.errors.usage import UsageError
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
 from mitosis.text import clean
 
 if TYPE_CHECKING:
@@ -41,9 +45,6 @@ def check(
         format: How to print the result: `github` prints annotations for a workflow.
     """
     from mitosis.check.reports import check_revisions, check_staged, check_working_tree
-    from mitosis.errors.usage import UsageError
-    from mitosis.git.repository import find_repository
-    from mitosis.journal.journal import Journal
 
     if staged and revision is not None:
         raise UsageError("--staged checks what has not been committed yet, so no revision can be given with it")
@@ -72,14 +73,10 @@ def check(
 
 
 def _warnings(report: Report) -> tuple[str, ...]:
-    from mitosis.check.texts import not_compared
-
     return (*report.warnings, *map(not_compared, report.not_compared))
 
 
 def _print_text(report: Report, *, is_range: bool) -> None:
-    from mitosis.check.texts import headed, remedies
-
     for state in dict.fromkeys(change.state for change in report.changes):
         for line in headed([change for change in report.changes if change.state == state], state):
             print_line(line)
@@ -143,8 +140,6 @@ def _meaning_as_json(meaning: Meaning) -> dict[str, Any]:
 
 def _annotations(report: Report) -> Iterator[str]:
     """Workflow commands of GitHub Actions, see its documentation: one annotation for each change and problem."""
-    from mitosis.check.texts import headed
-
     for change in report.changes:
         head, *lines = headed([change], change.state)
         command = "error" if change.is_breaking else "warning"

@@ -104,9 +104,8 @@ class _Names:
         """The parameters of a step that have variants, each with the names of some."""
         found = {}
         for name, variants in self._dictionary(step).items():
-            found[name] = ", ".join(list(variants)[:_SHOWN_VARIANTS]) + (
-                ", ..." if len(variants) > _SHOWN_VARIANTS else ""
-            )
+            more = ["..."] if len(variants) > _SHOWN_VARIANTS else []
+            found[name] = ", ".join([*list(variants)[:_SHOWN_VARIANTS], *more])
         return found | {name: "" for name in self.lookup.parameters(step) if name not in found}
 
     def eval_parameters(self, step: str, *, gets_data: bool) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from mitosis.cli.output.table import print_line
+from mitosis.errors.files import FileTrouble
 
 _BASH = r"""
 # Readline takes words apart at the letters in COMP_WORDBREAKS, among them = and :. Here the words are put together as
@@ -141,7 +142,6 @@ def _install(shell: Shell, script: str) -> None:
         FileTrouble: a file cannot be written.
     """
     from mitosis.cli.app import app
-    from mitosis.errors.files import FileTrouble
 
     try:
         path = app.install_completion(shell=shell)

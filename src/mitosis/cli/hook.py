@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from mitosis.cli.output.table import print_line
 from mitosis.errors.base import ExitStatus
+from mitosis.git.repository import find_repository
 
 if TYPE_CHECKING:
     from mitosis.hook.place import HookFile, Status
@@ -29,7 +30,6 @@ def install(*, strict: Annotated[bool | None, Parameter(negative="--no-strict")]
     Args:
         strict: Stop commits that change a locked variant; --no-strict goes back to warnings.
     """
-    from mitosis.git.repository import find_repository
     from mitosis.hook import installing, place
 
     repository = find_repository(Path.cwd())
@@ -41,7 +41,6 @@ def install(*, strict: Annotated[bool | None, Parameter(negative="--no-strict")]
 @app.command
 def uninstall() -> int:
     """Remove the hook, and restore what was there before."""
-    from mitosis.git.repository import find_repository
     from mitosis.hook import installing, place
 
     repository = find_repository(Path.cwd())
@@ -58,7 +57,6 @@ def uninstall() -> int:
 @app.command
 def status() -> int:
     """Show whether the hook is installed, what it does, and what is wrong; exit with 1 if it is not installed."""
-    from mitosis.git.repository import find_repository
     from mitosis.hook import place
 
     found = place.status(find_repository(Path.cwd()))

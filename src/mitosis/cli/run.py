@@ -60,8 +60,8 @@ def run(
     if not steps and module is None and not (param or eval_param or debug or as_json):
         raise NothingToRun
     from mitosis.cli.output import desktop
-    from mitosis.cli.output.progress import make_progress
-    from mitosis.cli.output.progress_lines import notification
+    from mitosis.cli.output.progress import notification
+    from mitosis.cli.output.progress_live import make_progress
     from mitosis.errors.usage import UsageError
     from mitosis.runner.request import Request
     from mitosis.runner.run import run as run_trial

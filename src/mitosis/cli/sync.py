@@ -23,7 +23,7 @@ from mitosis.sync import exchange
 from mitosis.sync.exchange import Pulled, Pushed
 from mitosis.sync.remotes import Remote, find_remote, is_place, list_remotes
 from mitosis.sync.transport import Transport
-from mitosis.text import clean
+from mitosis.text import counted
 
 _Remote = Annotated[str | None, Parameter(completer=completers.remotes)]
 _Commits = Annotated[bool, Parameter(name="--commits", negative="--no-commits")]
@@ -56,9 +56,7 @@ def pull(remote: _Remote = None, /, *, fetch: Annotated[bool, Parameter(negative
     place = _find(repository, remote)
     pulled = exchange.pull(repository, place, _transport(repository) if fetch else None)
     _print_warnings(pulled.warnings)
-    print_line(
-        f"{clean(pulled.remote)}: {_received(pulled) or ('nothing new' if pulled.has_journal else 'no records')}"
-    )
+    print_line(f"{pulled.remote}: {_received(pulled) or ('nothing new' if pulled.has_journal else 'no records')}")
     print_conflicts(journal.conflicts())
     return 0
 
@@ -105,11 +103,11 @@ def push_after_trial(repository: Repository, configured: str | None, out: IO[str
             reason = error.reason
         else:
             reason = str(error).split("\n", 1)[0]
-        print_warning(f"not pushed to {clean(place)}: {clean(reason)}; `mitosis push` sends it later")
+        print_warning(f"not pushed to {place}: {reason}; `mitosis push` sends it later")
         return
     _print_warnings((*pushed.pulled.warnings, *pushed.warnings))
     if out is not None:
-        print_line(f"pushed to {clean(place)}", out)
+        print_line(f"pushed to {place}", out)
     print_conflicts(Journal(repository).conflicts())
 
 
@@ -162,30 +160,26 @@ def _split(repository: Repository, journal: Journal, words: tuple[str, ...]) -> 
 def _print_pushed(pushed: Pushed, *, with_received: bool) -> None:
     _print_warnings((*pushed.pulled.warnings, *pushed.warnings))
     received = _received(pushed.pulled) if with_received or pushed.pulled.received else ""
-    sent = f"{pushed.sent if received else _trials(pushed.sent)} sent" if pushed.sent else ""
+    sent = f"{pushed.sent if received else counted(pushed.sent, 'trial')} sent" if pushed.sent else ""
     if pushed.is_changed and not pushed.sent:
         sent = "records sent"
     text = ", ".join(part for part in (received, sent) if part)
-    print_line(f"{clean(pushed.pulled.remote)}: {text or 'nothing new'}")
+    print_line(f"{pushed.pulled.remote}: {text or 'nothing new'}")
 
 
 def _received(pulled: Pulled) -> str:
     parts = []
     if pulled.received:
-        parts.append(f"{_trials(pulled.received)} received")
+        parts.append(f"{counted(pulled.received, 'trial')} received")
     if pulled.updated:
-        parts.append(f"{_trials(pulled.updated)} updated")
+        parts.append(f"{counted(pulled.updated, 'trial')} updated")
     if pulled.forgotten:
-        parts.append(f"{_trials(pulled.forgotten)} forgotten elsewhere")
+        parts.append(f"{counted(pulled.forgotten, 'trial')} forgotten elsewhere")
     if pulled.is_changed and not parts:
         parts.append("records received")
     return ", ".join(parts)
 
 
-def _trials(count: int) -> str:
-    return "1 trial" if count == 1 else f"{count} trials"
-
-
 def _print_warnings(warnings: tuple[str, ...]) -> None:
     for warning in warnings:
-        print_warning(clean(warning))
+        print_warning(warning)

@@ -10,13 +10,11 @@ from cyclopts import Parameter
 from mitosis.cli import completers
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_line, print_problems, print_unmerged, print_warning
-from mitosis.cli.output.trial_table import Meanings, print_trials
-from mitosis.cli.output.trial_text import describe_trial
+from mitosis.cli.output.trial_text import Meanings, describe_trial, print_trials
 from mitosis.errors.journal import BadRecord, NoteNotWritten, TrialNotFound
 from mitosis.errors.usage import UsageError
 from mitosis.git.repository import find_repository
 from mitosis.records.view import View
-from mitosis.text import clean
 
 if TYPE_CHECKING:
     from mitosis.journal.journal import Journal
@@ -122,17 +120,16 @@ def forget(*keys: _Key, outputs: bool = False) -> int:
         try:
             journal.forget(record.key, identity)
         except NoteNotWritten as error:
-            print_warning(clean(str(error)))
-        print_line(
-            f"forgot {record.key}, {clean(record.experiment)}; git keeps it: git log --grep {record.key} refs/mitosis"
-        )
+            print_warning(str(error))
+        how = f"git log --grep {record.key} refs/mitosis"
+        print_line(f"forgot {record.key}, {record.experiment}; git keeps it: {how}")
         if outputs:
             removed = remove_outputs(record, journal.read_trial)
             for path in removed:
-                print_line(f"    deleted {clean(str(path))}")
+                print_line(f"    deleted {path}")
             if not removed:
                 place = f"{record.trials_folder} on {record.process.host}"
-                print_line(f"    its outputs are not in this repository; they were written to {clean(place)}")
+                print_line(f"    its outputs are not in this repository; they were written to {place}")
     if list_remotes(journal.repository):
         print_line("Let others know: mitosis push")
     return 0
@@ -150,4 +147,4 @@ def _print_conflicts(meanings: Meanings) -> None:
     """Say, on standard error, which names that were shown have several meanings."""
     names = {str(u.name): m.meanings for u, m in meanings.items() if m.meanings > 1}
     for name, count in names.items():
-        print_warning(f"{clean(name)} has {count} recorded meanings, so it cannot be run: see `mitosis variants`")
+        print_warning(f"{name} has {count} recorded meanings, so it cannot be run: see `mitosis variants`")

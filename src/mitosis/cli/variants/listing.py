@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from mitosis.check.texts import change_lines, not_compared, remedies
 from mitosis.cli import completers
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import (
@@ -20,6 +21,9 @@ from mitosis.cli.output.table import (
     print_warning,
 )
 from mitosis.errors.base import ExitStatus
+from mitosis.errors.usage import UnknownName, UsageError
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
 from mitosis.text import clean, format_moment
 from mitosis.variants import VariantLock
 
@@ -27,10 +31,8 @@ if TYPE_CHECKING:
     from mitosis.check.survey import VariantStatus
     from mitosis.dictionaries.evaluation import Trouble
     from mitosis.dictionaries.states import State
-    from mitosis.journal.journal import Journal
 
 _NAME_WIDTH = 100
-_LEAST_WIDTHS = {"value": 16, "by": 8, "last used": 9}
 _MOST_LOCKS = 10_000
 
 
@@ -51,11 +53,7 @@ def list_variants(
         locked: Look only at the locks, and import nothing.
     """
     from mitosis.check.survey import survey
-    from mitosis.check.texts import change_lines, not_compared, remedies
     from mitosis.dictionaries.states import working_state
-    from mitosis.errors.usage import UsageError
-    from mitosis.git.repository import find_repository
-    from mitosis.journal.journal import Journal
 
     if changed and locked:
         raise UsageError("--changed compares the dictionaries with the locks, and --locked leaves the dictionaries out")
@@ -104,15 +102,13 @@ def _refuse_unknown(what: str, statuses: Sequence[VariantStatus]) -> None:
     Raises:
         UnknownName: naming those.
     """
-    from mitosis.errors.usage import UnknownName
-
     known = list(dict.fromkeys(status.name.of_parameter for status in statuses))
     if known:
         raise UnknownName(what, "is not a parameter that has variants", known)
 
 
 def _nothing_found(what: str | None, troubles: Sequence[Trouble], state: State | None) -> str:
-    of = "" if what is None else f" of {clean(what)}"
+    of = "" if what is None else f" of {what}"
     if state is None:
         return f"no variants{of} are locked in this repository"
     if troubles:
@@ -138,22 +134,16 @@ def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None
                 "": "!" if status.is_problem else " ",
                 "variant": clean(str(status.name), _NAME_WIDTH),
                 "state": status.state,
-                "value": clean(_short_value(status)),
+                "value": _short_value(status),
                 "locked": format_moment(origin.date.isoformat(), relative=relative) if origin is not None else "",
-                "by": clean(origin.name) if origin is not None else "",
+                "by": origin.name if origin is not None else "",
                 "trials": str(status.uses.trials) if status.is_locked else "",
                 "last used": format_moment(status.uses.last, relative=relative) if status.uses.last else "",
-                "commit": clean((origin.commit or "")[:7]) if origin is not None else "",
+                "commit": (origin.commit or "")[:7] if origin is not None else "",
             }
         )
     columns = ["", "variant", "state", "value", "locked", "by", "trials", "last used", "commit"]
-    left_out = print_columns(
-        columns,
-        rows,
-        optional=["value", "trials", "locked", "by", "last used", "commit"],
-        whole=("variant",),
-        least=_LEAST_WIDTHS,
-    )
+    left_out = print_columns(columns, rows, optional=["value", "trials", "locked", "by", "last used", "commit"])
     if left_out:
         print_line(f"Not shown: {', '.join(left_out)}; `mitosis variants show` has them.")
 
@@ -178,8 +168,6 @@ def _check_step(journal: Journal, state: State | None, step: str) -> None:
     Raises:
         UnknownName: it is neither registered nor does it have locked variants.
     """
-    from mitosis.errors.usage import UnknownName
-
     known = {lock.name.step for lock in journal.locks()}
     if state is not None and state.config is not None:
         known |= state.config.steps.keys()
