@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from mitosis.check.texts import headed, not_compared, remedies
 from mitosis.cli import completers
-from mitosis.cli.output.table import print_line, print_warning
+from mitosis.cli.output.table import print_line, print_lines, print_warning
 from mitosis.errors.base import ExitStatus
 from mitosis.errors.usage import UsageError
 from mitosis.git.repository import find_repository
@@ -63,8 +63,7 @@ def check(
             sys.stdout.write(line + "\n")
     else:
         _print_text(report, is_range=revision is not None and ".." in revision)
-    for warning in _warnings(report):
-        print_warning(warning)
+    print_warning(*_warnings(report))
     if Journal(repository).tip() is None:
         print_warning("nothing is locked in this repository; a clone gets the locks of others with `mitosis pull`")
     if report.breaks:
@@ -78,10 +77,8 @@ def _warnings(report: Report) -> tuple[str, ...]:
 
 def _print_text(report: Report, *, is_range: bool) -> None:
     for state in dict.fromkeys(change.state for change in report.changes):
-        for line in headed([change for change in report.changes if change.state == state], state):
-            print_line(line)
-    for line in remedies(report.changes):
-        print_line(line)
+        print_lines(headed([change for change in report.changes if change.state == state], state))
+    print_lines(remedies(report.changes))
     if not report.has_steps and not report.changes:
         print_line(f"checked {', '.join(report.states)}: no steps are registered there, so there is nothing to compare")
     elif not report.changes and not report.problems:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from mitosis.cli.output.table import print_line
+from mitosis.cli.output.table import print_line, print_lines
 from mitosis.errors.files import FileTrouble
 
 _BASH = r"""
@@ -157,8 +157,7 @@ def _install(shell: Shell, script: str) -> None:
     if shell == "zsh":
         print_line("    It needs zsh's own completion: autoload -Uz compinit && compinit, further down in ~/.zshrc")
     print_line(f"To remove it, delete that file{f' and these lines in ~/{startup}:' if lines else '.'}")
-    for line in lines:
-        print_line(f"    {line}")
+    print_lines(f"    {line}" for line in lines)
 
 
 def _loading_lines(shell: Shell, startup: Path, path: Path) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from mitosis.cli.output.table import print_line
+from mitosis.cli.output.table import print_line, print_lines
 from mitosis.errors.base import ExitStatus
 from mitosis.git.repository import find_repository
 
@@ -45,8 +45,7 @@ def uninstall() -> int:
 
     repository = find_repository(Path.cwd())
     done = installing.uninstall(repository)
-    for line in done or ["there was nothing to undo"]:
-        print_line(line)
+    print_lines(done or ["there was nothing to undo"])
     left = place.find_place(repository).current()
     if left is not None and f"restored: {left.path}" not in done:
         print_line(f"left alone: {_describe(left)}")
@@ -78,8 +77,7 @@ def _print_status(found: Status, head: str) -> None:
     for problem in found.problems:
         head, *rest = problem.splitlines()
         print_line(f"! {head}")
-        for line in rest:
-            print_line(f"    {line}")
+        print_lines(f"    {line}" for line in rest)
 
 
 def _describe(file: HookFile) -> str:

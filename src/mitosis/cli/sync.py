@@ -55,7 +55,7 @@ def pull(remote: _Remote = None, /, *, fetch: Annotated[bool, Parameter(negative
     repository, journal = _open()
     place = _find(repository, remote)
     pulled = exchange.pull(repository, place, _transport(repository) if fetch else None)
-    _print_warnings(pulled.warnings)
+    print_warning(*pulled.warnings)
     print_line(f"{pulled.remote}: {_received(pulled) or ('nothing new' if pulled.has_journal else 'no records')}")
     print_conflicts(journal.conflicts())
     return 0
@@ -96,7 +96,7 @@ def push_after_trial(repository: Repository, configured: str | None, out: IO[str
         print_warning("not pushed: this repository has no remote (git remote add origin URL)")
         return
     except (MitosisError, KeyboardInterrupt) as error:
-        _print_warnings(tuple(_words_of_remote(said)))
+        print_warning(*_words_of_remote(said))
         if isinstance(error, KeyboardInterrupt):
             reason = "interrupted"
         elif isinstance(error, FetchFailed | PushFailed | UnknownRemote):
@@ -105,7 +105,7 @@ def push_after_trial(repository: Repository, configured: str | None, out: IO[str
             reason = str(error).split("\n", 1)[0]
         print_warning(f"not pushed to {place}: {reason}; `mitosis push` sends it later")
         return
-    _print_warnings((*pushed.pulled.warnings, *pushed.warnings))
+    print_warning(*pushed.pulled.warnings, *pushed.warnings)
     if out is not None:
         print_line(f"pushed to {place}", out)
     print_conflicts(Journal(repository).conflicts())
@@ -158,7 +158,7 @@ def _split(repository: Repository, journal: Journal, words: tuple[str, ...]) -> 
 
 
 def _print_pushed(pushed: Pushed, *, with_received: bool) -> None:
-    _print_warnings((*pushed.pulled.warnings, *pushed.warnings))
+    print_warning(*pushed.pulled.warnings, *pushed.warnings)
     received = _received(pushed.pulled) if with_received or pushed.pulled.received else ""
     sent = f"{pushed.sent if received else counted(pushed.sent, 'trial')} sent" if pushed.sent else ""
     if pushed.is_changed and not pushed.sent:
@@ -178,8 +178,3 @@ def _received(pulled: Pulled) -> str:
     if pulled.is_changed and not parts:
         parts.append("records received")
     return ", ".join(parts)
-
-
-def _print_warnings(warnings: tuple[str, ...]) -> None:
-    for warning in warnings:
-        print_warning(warning)

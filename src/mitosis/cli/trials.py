@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.output.streams import is_terminal
-from mitosis.cli.output.table import print_line, print_problems, print_unmerged, print_warning
+from mitosis.cli.output.table import print_line, print_lines, print_problems, print_unmerged, print_warning
 from mitosis.cli.output.trial_text import Meanings, describe_trial, print_trials
 from mitosis.errors.journal import BadRecord, NoteNotWritten, TrialNotFound
 from mitosis.errors.usage import UsageError
@@ -65,8 +65,7 @@ def show(key: _Key) -> int:
     journal = _open_journal()
     record = journal.read_trial(key)
     meanings = journal.present_meanings(record.parameters)
-    for line in describe_trial(record, meanings):
-        print_line(line)
+    print_lines(describe_trial(record, meanings))
     _print_conflicts(meanings)
     print_unmerged(journal)
     return 0

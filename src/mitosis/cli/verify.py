@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mitosis import verify as verification
 from mitosis.cli.output.streams import can_move
-from mitosis.cli.output.table import print_line
+from mitosis.cli.output.table import print_line, print_lines
 from mitosis.errors.base import ExitStatus
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
@@ -40,8 +40,7 @@ def verify(*, outputs: bool = False, repair: bool = False) -> int:
         done = [f"recorded the end of trial {end.key}: {end.status}" for end in ends]
         done += verification.repair(repository, repository.identity(), tell=tell) if repair else []
         report = verification.verify(repository, trials_folder=trials_folder, tell=tell)
-    for line in done:
-        print_line(f"repaired: {line}")
+    print_lines(f"repaired: {line}" for line in done)
     if repair and not done:
         print_line("there was nothing to repair")
     _print_report(report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 from mitosis.cli.output.streams import has_colour, is_terminal, plain
@@ -37,17 +37,23 @@ def print_line(line: str, out: IO[str] | None = None) -> None:
     out.write(plain(clean(line), out) + "\n")
 
 
-def print_warning(text: str) -> None:
-    """Print one line on standard error. Control characters in it are escaped, wherever they come from."""
-    sys.stderr.write(plain(f"! {clean(text)}\n", sys.stderr))
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines on standard output, as `print_line` does."""
+    for line in lines:
+        print_line(line)
+
+
+def print_warning(*texts: str) -> None:
+    """Print a line for each text on standard error. Control characters are escaped, wherever they come from."""
+    for text in texts:
+        sys.stderr.write(plain(f"! {clean(text)}\n", sys.stderr))
 
 
 def print_problems(problems: Sequence[BadRecord]) -> None:
     """Name what could not be read, on standard error."""
-    for problem in problems[:_PROBLEMS_SHOWN]:
-        print_warning(str(problem))
+    print_warning(*map(str, problems[:_PROBLEMS_SHOWN]))
     if len(problems) > _PROBLEMS_SHOWN:
-        sys.stderr.write(f"! ... and {len(problems) - _PROBLEMS_SHOWN} more that cannot be read\n")
+        print_warning(f"... and {len(problems) - _PROBLEMS_SHOWN} more that cannot be read")
 
 
 def print_unmerged(journal: Journal) -> None:

@@ -16,6 +16,7 @@ from mitosis.cli.output.table import (
     print_columns,
     print_conflicts,
     print_line,
+    print_lines,
     print_problems,
     print_unmerged,
     print_warning,
@@ -79,16 +80,13 @@ def list_variants(
     else:
         print_line(_nothing_found(what, found.troubles, state))
     if changed:
-        for status in statuses:
-            for line in change_lines(status.change) if status.change is not None else ():
-                print_line(line)
-        for line in remedies([status.change for status in statuses if status.change is not None]):
-            print_line(line)
-    for trouble in found.troubles:
-        print_warning(trouble.reason)
-    skipped = map(not_compared, found.not_compared) if changed else ()
-    for text in (*found.unlisted, *found.warnings, *skipped):
-        print_warning(text)
+        changes = [status.change for status in statuses if status.change is not None]
+        for change in changes:
+            print_lines(change_lines(change))
+        print_lines(remedies(changes))
+    print_warning(*(trouble.reason for trouble in found.troubles), *found.unlisted, *found.warnings)
+    if changed:
+        print_warning(*map(not_compared, found.not_compared))
     print_problems(found.problems)
     conflicts = journal.conflicts()
     print_conflicts([c for c in conflicts if step in ("", c.name.step) and parameter in ("", c.name.parameter)])

@@ -13,7 +13,14 @@ from cyclopts import Parameter
 from mitosis.check.texts import change_lines, not_compared
 from mitosis.cli import completers
 from mitosis.cli.output.streams import is_terminal
-from mitosis.cli.output.table import print_columns, print_conflicts, print_line, print_problems, print_warning
+from mitosis.cli.output.table import (
+    print_columns,
+    print_conflicts,
+    print_line,
+    print_lines,
+    print_problems,
+    print_warning,
+)
 from mitosis.errors.base import MitosisError
 from mitosis.errors.usage import UnknownName
 from mitosis.git.repository import find_repository
@@ -47,9 +54,8 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     journal = Journal(repository)
     found = survey(journal, working_state(repository), step=name.step, repeats=True)
     statuses = [status for status in found.statuses if status.name == name]
-    skipped = map(not_compared, found.not_compared)
-    for text in (*(trouble.reason for trouble in found.troubles), *found.warnings, *skipped):
-        print_warning(text)
+    print_warning(*(trouble.reason for trouble in found.troubles), *found.warnings)
+    print_warning(*map(not_compared, found.not_compared))
     print_problems(found.problems)
     if not statuses:
         known = [str(status.name) for status in found.statuses] or locked_names(journal)
@@ -57,13 +63,11 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     origins = journal.variant_origins()
     for status in statuses:
         print_line(f"{status.name}   {status.state}")
-        for line in _facts(status, origins.get(VariantLock(name, status.digest))):
-            print_line(f"    {line}")
-        for line in change_lines(status.change) if status.change is not None else ():
-            print_line(line)
+        print_lines(f"    {fact}" for fact in _facts(status, origins.get(VariantLock(name, status.digest))))
+        if status.change is not None:
+            print_lines(change_lines(status.change))
         print_line("value")
-        for line in _full_value(journal, found, status):
-            print_line(f"    {line}")
+        print_lines(f"    {line}" for line in _full_value(journal, found, status))
     history = journal.variant_history(name)
     if history:
         print_line("history")
