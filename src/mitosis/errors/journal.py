@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mitosis.errors.base import ExitStatus, MitosisError, bulleted, nearest
+from mitosis.errors.base import ExitStatus, MitosisError, bulleted, suggestion
 
 
 class JournalError(MitosisError):
@@ -145,8 +145,7 @@ class UnknownRemote(MitosisError):
         self.remotes = list(remotes)
         what = "neither a remote nor the beginning of a trial's key" if or_key else "not a remote of this repository"
         self.reason = f"`{word}` is {what}"
-        near = nearest(word, self.remotes)
-        hint = f"Did you mean `{near[0]}`?\n" if near else ""
+        hint = f"{suggestion(word, self.remotes, 1)}\n".lstrip()
         known = f"its remotes are\n{bulleted(self.remotes)}" if self.remotes else "it has no remotes"
         super().__init__(f"{self.reason}; {known}\n{hint}A path or URL is recognised by a `/` or a `:` in it.")
 

@@ -71,7 +71,9 @@ def list_variants(
         _check_step(journal, state, step)
     found = survey(journal, state, step=step or None, parameter=parameter or None, repeats=changed)
     if what is not None and not (found.statuses or found.unlisted or found.troubles):
-        _refuse_unknown(what, survey(journal, state, step=step or None).statuses)
+        others = [status.name.of_parameter for status in survey(journal, state, step=step or None).statuses]
+        if others:
+            raise UnknownName(what, "is not a parameter that has variants", list(dict.fromkeys(others)))
     statuses = [status for status in found.statuses if status.is_problem or not changed]
     if statuses:
         _print_statuses(journal, statuses)
@@ -92,17 +94,6 @@ def list_variants(
     print_conflicts([c for c in conflicts if step in ("", c.name.step) and parameter in ("", c.name.parameter)])
     print_unmerged(journal)
     return ExitStatus.FAILED if changed and (statuses or found.troubles) else ExitStatus.DONE
-
-
-def _refuse_unknown(what: str, statuses: Sequence[VariantStatus]) -> None:
-    """Refuse a parameter that has no variants, if others of its step have.
-
-    Raises:
-        UnknownName: naming those.
-    """
-    known = list(dict.fromkeys(status.name.of_parameter for status in statuses))
-    if known:
-        raise UnknownName(what, "is not a parameter that has variants", known)
 
 
 def _nothing_found(what: str | None, troubles: Sequence[Trouble], state: State | None) -> str:
