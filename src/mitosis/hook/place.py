@@ -117,21 +117,16 @@ def read_hook(path: Path) -> HookFile | None:
     return HookFile(path, kind, data == stamped_script() and os.access(path, os.X_OK))
 
 
-def packaged_script() -> bytes:
-    """The script as mitosis comes with it."""
-    from importlib import resources
-
-    script = resources.files("mitosis.hook") / _NAME
-    if not script.is_file():
-        # An editable installation leaves it where the pre-commit framework looks for it.
-        script = Path(__file__).parents[3] / "hooks" / _NAME
-    return script.read_bytes().replace(b"\r\n", b"\n")
-
-
 @functools.cache
 def stamped_script() -> bytes:
     """The script as it is installed: with its digest, by which one that was edited later is told."""
-    script = packaged_script()
+    from importlib import resources
+
+    packaged = resources.files("mitosis.hook") / _NAME
+    if not packaged.is_file():
+        # An editable installation leaves it where the pre-commit framework looks for it.
+        packaged = Path(__file__).parents[3] / "hooks" / _NAME
+    script = packaged.read_bytes().replace(b"\r\n", b"\n")
     marker = _MARKER.search(script)
     assert marker is not None
     stamp = b", sha256 " + hashlib.sha256(script).hexdigest().encode()

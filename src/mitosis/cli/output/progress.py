@@ -152,13 +152,15 @@ class LineProgress(Progress):
         out: where it says it.
     """
 
-    width = LINE_WIDTH
-    """Of a line that has the time at its end."""
-
     def __init__(self, out: IO[str]) -> None:
         self._out = out
         self._step = ""
         """The step that is to be named before what it prints."""
+
+    @property
+    def width(self) -> int:
+        """Of a line that has the time at its end."""
+        return LINE_WIDTH
 
     def print(self, line: str) -> None:
         """Print a line, after what waits to be printed."""

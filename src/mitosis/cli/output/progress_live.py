@@ -97,7 +97,7 @@ class LiveProgress(LineProgress):
             self._live.start(refresh=True)
 
     @property
-    def width(self) -> int:  # type: ignore[override]
+    def width(self) -> int:
         return min(LINE_WIDTH, self._live.console.width)
 
     def print(self, line: str) -> None:

@@ -19,6 +19,7 @@ from mitosis.errors.usage import UnknownName, UsageError
 from mitosis.errors.values import Conflict, VariantConflict
 from mitosis.git.repository import Repository, find_repository
 from mitosis.journal.journal import Journal
+from mitosis.journal.standing import Remarks, same_names
 from mitosis.parameters import parse_parameter
 from mitosis.variants import Variant, VariantName, changed_functions
 
@@ -100,8 +101,6 @@ def _conflict(journal: Journal, name: VariantName) -> Conflict:
 
 def _print_change(journal: Journal, name: VariantName, locked: Sequence[Variant]) -> None:
     """What a variant is locked to, what the dictionary says, and the functions of it that have changed since."""
-    from mitosis.journal.standing import Remarks, same_names
-
     if not locked:
         reason = "is not locked, so there is nothing to compare"
         raise UnknownName(str(name), reason, locked_names(journal, name.of_parameter))
