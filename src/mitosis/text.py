@@ -163,6 +163,11 @@ def format_size(size_bytes: float) -> str:
     return f"{size_bytes:.{digits}f} {unit}"
 
 
+def counted(count: int, noun: str) -> str:
+    """Such as `1 trial` or `1,204 trials`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def parse_moment(iso: str) -> datetime | None:
     """A recorded time with its zone, UTC where it does not name one; None for a text that is not a time."""
     try:

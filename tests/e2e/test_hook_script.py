@@ -393,7 +393,8 @@ def test_both_run_once_a_commit_whichever_came_first(
     assert (repository_folder / ".git" / "theirs").read_text() == "ran\n"
     assert environments.names() == [".venv"]
     assert place.status(ours).is_installed
-    left = installing.uninstall(ours).left
+    installing.uninstall(ours)
+    left = place.find_place(ours).current()
     assert left is not None
     assert left.kind == "pre-commit"
     done = commit(repository_folder, {"PATH": GRAPHICAL_PATH, "PRE_COMMIT_HOME": os.environ["PRE_COMMIT_HOME"]})

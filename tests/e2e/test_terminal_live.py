@@ -148,7 +148,7 @@ def test_quitting_kills_the_experiment_and_leaves_a_terminal_with_a_cursor(
 @pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 def test_signals_before_the_trial_leave_a_terminal_with_a_cursor(tmp_path: Path, number: signal.Signals) -> None:
     program = (
-        "import resource, sys, time\nfrom mitosis.cli.output.progress import make_progress\n"
+        "import resource, sys, time\nfrom mitosis.cli.output.progress_live import make_progress\n"
         "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
         "with make_progress(sys.stdout):\n    print('ready', flush=True)\n    time.sleep(600)\n"
     )

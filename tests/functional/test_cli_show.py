@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from mitosis.cli.output.progress_lines import summary_line
+from mitosis.cli.output.progress import summary_line
 from mitosis.cli.output.trial_text import describe_trial
 from mitosis.records.trial import Failure, TrialRecord
 from mitosis.runner.request import Outcome

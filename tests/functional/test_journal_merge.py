@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.errors.journal import JournalError, ResolveError, TrialNotFound, TrialStillRuns
+from mitosis.errors.journal import JournalError, NamingError, TrialNotFound, TrialStillRuns
 from mitosis.errors.values import VariantConflict, VariantRedefined
 from mitosis.git.repository import find_repository
 from mitosis.journal import sharing
@@ -323,7 +323,7 @@ def test_resolution_that_makes_no_sense_is_refused(
     pull(ada, bob)
     tip = ada.tip()
     keep = adas.digest if keep == "adas" else "f" * 39 if keep == "0" else keep
-    with pytest.raises(ResolveError, match=message):
+    with pytest.raises(NamingError, match=message):
         ada.resolve(VariantName("my_exp", "frequency", variant), keep, ada.repository.identity(), rename_others=names)
     assert ada.tip() == tip
 
@@ -354,7 +354,7 @@ def test_meaning_that_cannot_be_read_is_neither_kept_nor_suggested(
     assert conflict.resolve_command == f"mitosis variants resolve my_exp.frequency=slow --keep {good.digest[:4]}"
     tip = ada.tip()
     for keep, names in ((bad, []), (good.digest, ["other"])):
-        with pytest.raises(ResolveError, match=f"{bad} cannot be read"):
+        with pytest.raises(NamingError, match=f"{bad} cannot be read"):
             ada.resolve(
                 VariantName("my_exp", "frequency", "slow"), keep, ada.repository.identity(), rename_others=names
             )

@@ -13,7 +13,7 @@ import msgpack
 import pytest
 
 from mitosis.canonical.show import summarize_value
-from mitosis.errors.journal import BadRecord, NamingError, ResolveError
+from mitosis.errors.journal import BadRecord, NamingError
 from mitosis.errors.values import VariantConflict, VariantRedefined, VariantRetired
 from mitosis.git.repository import Identity
 from mitosis.journal import index_writer, layout, standing
@@ -324,7 +324,7 @@ def test_names_of_retired_variants_are_neither_given_nor_left(
         journal.rename(VariantName("my_exp", "frequency", "fast"), "swift", ADA)
     other = make_variant("slow", 2)
     rewrite({layout.variant_path(NAME, other.digest): other.value})
-    with pytest.raises(ResolveError, match="fast is retired"):
+    with pytest.raises(NamingError, match="fast is retired"):
         journal.resolve(NAME, make_variant("slow", 1).digest, ADA, rename_others=["fast"])
 
 

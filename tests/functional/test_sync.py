@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from mitosis.__main__ import run_command
+from mitosis.errors.journal import FetchFailed, NoRemote, PushFailed, UnknownRemote
 from mitosis.errors.repository import NoIdentity
-from mitosis.errors.sync import FetchFailed, NoRemote, PushFailed, UnknownRemote
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.notes import note_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mitosis.__main__ import run_command
-from mitosis.errors.sync import FetchFailed, NotFetchedWhole, PushFailed
+from mitosis.errors.journal import FetchFailed, NotFetchedWhole, PushFailed
 from mitosis.journal.journal import Journal
 from mitosis.records.trial import TrialRecord
 from mitosis.sync import exchange

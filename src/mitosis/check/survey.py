@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mitosis.canonical.show import summarize_value
 from mitosis.check.comparing import Change, Comparison, compare, read_recorded
+from mitosis.check.texts import value_summary
 from mitosis.dictionaries.evaluation import Trouble
 from mitosis.dictionaries.states import State
-from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord
 from mitosis.journal.history import Uses
 from mitosis.journal.journal import Journal
@@ -27,7 +26,6 @@ kinds of `Change`."""
 PROBLEMS: frozenset[VariantState] = frozenset({"conflict", "changed", "unlockable", "removed", "function changed"})
 """But `unlockable` only where the variant is locked."""
 
-_SUMMARY_LETTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +113,7 @@ def survey(
             old_names.setdefault(old.renamed(new), []).append(old.variant)
     wanted = {VariantLock(name, d) for name, digests in recorded.meanings.items() if is_wanted(name) for d in digests}
     locked = journal.read_locks(wanted, problems=recorded.problems) if wanted else ()
-    summaries = {use: _summary(variant.value) for use, variant in locked}
+    summaries = {use: value_summary(variant.value) for use, variant in locked}
     uses = journal.uses() if wanted else {}
     statuses = []
     for use in wanted:
@@ -140,7 +138,7 @@ def survey(
     for name, meaning in present.items():
         if name not in recorded.meanings and is_wanted(name):
             remarks = recorded.remarks.get(name, Remarks())
-            summary = _summary(meaning.value)
+            summary = value_summary(meaning.value)
             statuses.append(VariantStatus(name, "not used yet", meaning.digest, summary, Uses(), remarks))
     unlisted = []
     for refused in evaluation.refused:
@@ -158,14 +156,6 @@ def survey(
         tuple(name for name in compared.not_compared if step in (None, name)),
         present,
     )
-
-
-def _summary(value: bytes) -> str:
-    """A value as a short text; why not where it cannot be read."""
-    try:
-        return summarize_value(value, limit=_SUMMARY_LETTERS)
-    except MitosisError as error:
-        return f"cannot be read: {error}"
 
 
 def _state(digests: Sequence[str], remarks: Remarks, change: Change | None, *, is_renamed: bool) -> VariantState:

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from mitosis.check.comparing import Change
+from mitosis.canonical.show import summarize_value
+from mitosis.errors.base import MitosisError
 from mitosis.journal.locks import ACCEPT_FUNCTIONS
+from mitosis.text import counted
+
+if TYPE_CHECKING:
+    from mitosis.check.comparing import Change
 
 _REMOVED = "Restore the variants, or rename or retire them: mitosis variants rename, or retire"
 
 FLAKY = "each evaluation gives a different value: make it the same every time, or use it untracked (-p +...)"
 _INDENT = "    "
 _DIFFERENCES_SHOWN = 6
+_SUMMARY_LETTERS = 60
 
 
 def not_compared(step: str) -> str:
     """What is to be said of a module that `mitosis -m` has run and whose variants are locked."""
     return f"the variants of `{step}` are not compared: it is not registered, and runs as `mitosis -m {step}`"
+
+
+def value_summary(value: bytes) -> str:
+    """A canonical value as a short text; why not where it cannot be read."""
+    try:
+        return summarize_value(value, limit=_SUMMARY_LETTERS)
+    except MitosisError as error:
+        return f"cannot be read: {error}"
 
 
 def change_lines(change: Change) -> Iterator[str]:
@@ -72,8 +87,7 @@ def _changed_lines(change: Change) -> Iterator[str]:
 
 def _used(change: Change, value: str = "") -> str:
     """Such as `   (14 trials used 1)`."""
-    trials = f"{change.trials} trial{'' if change.trials == 1 else 's'}"
-    return f"   ({trials} used {value or 'the locked value'})"
+    return f"   ({counted(change.trials, 'trial')} used {value or 'the locked value'})"
 
 
 def headed(changes: Sequence[Change], subject: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cyclopts import App, CycloptsError, Group
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from mitosis import __version__
 from mitosis.cli.run import NothingToRun, run
@@ -13,6 +13,12 @@ _USAGE = """\
 Usage: mitosis STEP... [-p STEP.PARAM=VARIANT]... [-e STEP.PARAM=EXPR]...
        mitosis COMMAND ..."""
 
+
+def _shown_default(value: object) -> str | None:
+    """What the help says of a default: nothing where it only says that an option may be left out."""
+    return None if value in (None, False, (), "") else str(value)
+
+
 app = App(
     name="mitosis",
     help="Run experiments, and record in git which code and parameters gave which result.",
@@ -20,6 +26,8 @@ app = App(
     help_format="plaintext",
     usage=_USAGE,
     suppress_keyboard_interrupt=False,  # it would end without a word
+    # A flag is said or left out, with no word for the opposite unless it names one.
+    default_parameter=Parameter(negative=(), show_default=_shown_default),
 )
 _RUNNING = Group("Running", sort_key=1)
 _READING = Group("Looking at trials", sort_key=2)
@@ -46,11 +54,11 @@ app.command(run, name="run", help="Run a trial: for steps that share a command's
 for _name, _function, _group, _help in (
     ("list", "trials:list_trials", _READING, "List trials, newest first."),
     ("show", "trials:show", _READING, "Show everything that is recorded about a trial."),
-    ("open", "open_page:open_page", _READING, "Open a trial's page in the browser."),
+    ("open", "trials:open_page", _READING, "Open a trial's page in the browser."),
     ("variants", "variants:app", _READING, "List variants, what they mean, and whether that has changed."),
     ("lock", "lock:lock", _RUNNING, _LOCK),
     ("check", "check:check", _READING, _CHECK),
-    ("forget", "forget:forget", _READING, "Remove trials from the listing; git keeps their records."),
+    ("forget", "trials:forget", _READING, "Remove trials from the listing; git keeps their records."),
     ("verify", "verify:verify", _READING, "Check that everything recorded is there, can be read, and agrees."),
     ("push", "sync:push", _SHARING, "Send records to a remote."),
     ("pull", "sync:pull", _SHARING, "Fetch the records of a remote, and merge them into the local ones."),

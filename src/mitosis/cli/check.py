@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from mitosis.check.texts import headed, not_compared, remedies
 from mitosis.cli import completers
-from mitosis.cli.arguments import Flag
-from mitosis.cli.output.table import print_line, print_warning
+from mitosis.cli.output.table import print_line, print_lines, print_warning
 from mitosis.errors.base import ExitStatus
+from mitosis.errors.usage import UsageError
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
 from mitosis.text import clean
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ def check(
     revision: Annotated[str | None, Parameter(completer=completers.revisions)] = None,
     /,
     *,
-    staged: Flag = False,
+    staged: bool = False,
     format: Literal["text", "json", "github"] = "text",
 ) -> int:
     """Compare lookup dictionaries with the locks: of the working tree, what is staged, a commit, or a range of commits.
@@ -42,9 +45,6 @@ def check(
         format: How to print the result: `github` prints annotations for a workflow.
     """
     from mitosis.check.reports import check_revisions, check_staged, check_working_tree
-    from mitosis.errors.usage import UsageError
-    from mitosis.git.repository import find_repository
-    from mitosis.journal.journal import Journal
 
     if staged and revision is not None:
         raise UsageError("--staged checks what has not been committed yet, so no revision can be given with it")
@@ -62,8 +62,7 @@ def check(
             sys.stdout.write(line + "\n")
     else:
         _print_text(report, is_range=revision is not None and ".." in revision)
-    for warning in _warnings(report):
-        print_warning(warning)
+    print_warning(*_warnings(report))
     if Journal(repository).tip() is None:
         print_warning("nothing is locked in this repository; a clone gets the locks of others with `mitosis pull`")
     if report.breaks:
@@ -72,19 +71,13 @@ def check(
 
 
 def _warnings(report: Report) -> tuple[str, ...]:
-    from mitosis.check.texts import not_compared
-
     return (*report.warnings, *map(not_compared, report.not_compared))
 
 
 def _print_text(report: Report, *, is_range: bool) -> None:
-    from mitosis.check.texts import headed, remedies
-
     for state in dict.fromkeys(change.state for change in report.changes):
-        for line in headed([change for change in report.changes if change.state == state], state):
-            print_line(line)
-    for line in remedies(report.changes):
-        print_line(line)
+        print_lines(headed([change for change in report.changes if change.state == state], state))
+    print_lines(remedies(report.changes))
     if not report.has_steps and not report.changes:
         print_line(f"checked {', '.join(report.states)}: no steps are registered there, so there is nothing to compare")
     elif not report.changes and not report.problems:
@@ -143,8 +136,6 @@ def _meaning_as_json(meaning: Meaning) -> dict[str, Any]:
 
 def _annotations(report: Report) -> Iterator[str]:
     """Workflow commands of GitHub Actions, see its documentation: one annotation for each change and problem."""
-    from mitosis.check.texts import headed
-
     for change in report.changes:
         head, *lines = headed([change], change.state)
         command = "error" if change.is_breaking else "warning"

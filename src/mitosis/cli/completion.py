@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from mitosis.cli.output.table import print_line
+from mitosis.cli.output.table import print_line, print_lines
+from mitosis.errors.files import FileTrouble
 
 _BASH = r"""
 # Readline takes words apart at the letters in COMP_WORDBREAKS, among them = and :. Here the words are put together as
@@ -141,7 +142,6 @@ def _install(shell: Shell, script: str) -> None:
         FileTrouble: a file cannot be written.
     """
     from mitosis.cli.app import app
-    from mitosis.errors.files import FileTrouble
 
     try:
         path = app.install_completion(shell=shell)
@@ -157,8 +157,7 @@ def _install(shell: Shell, script: str) -> None:
     if shell == "zsh":
         print_line("    It needs zsh's own completion: autoload -Uz compinit && compinit, further down in ~/.zshrc")
     print_line(f"To remove it, delete that file{f' and these lines in ~/{startup}:' if lines else '.'}")
-    for line in lines:
-        print_line(f"    {line}")
+    print_lines(f"    {line}" for line in lines)
 
 
 def _loading_lines(shell: Shell, startup: Path, path: Path) -> list[str]:

@@ -7,34 +7,31 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from mitosis.check.texts import FLAKY, value_summary
 from mitosis.cli import completers
-from mitosis.cli.arguments import Flag
 from mitosis.cli.output.table import print_line, print_warning
-from mitosis.cli.output.value_text import value_summary
+from mitosis.config import select_steps
 from mitosis.errors.base import ExitStatus
-from mitosis.text import clean
+from mitosis.errors.experiment import LookupTrouble
+from mitosis.errors.repository import NoCommit
+from mitosis.errors.usage import UsageError
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import ACCEPT_FUNCTIONS
+from mitosis.text import counted
 
 
-def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_functions: Flag = False) -> int:
+def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_functions: bool = False) -> int:
     """Lock all variants of the lookup dictionaries as they are committed, without running a trial.
 
     Either all of them are locked or, if one is already locked to another value, none.
 
     Args:
         steps: The steps whose variants to lock; by default all registered steps.
-        accept_functions: Functions whose bodies have changed since they were locked are meant as they are now: nobody
-            is warned of it any more.
+        accept_functions: Accept functions whose bodies have changed since they were locked: nobody is warned any more.
     """
     from mitosis.check.comparing import flaky_names
-    from mitosis.check.texts import FLAKY
-    from mitosis.config import select_steps
     from mitosis.dictionaries.states import commit_state
-    from mitosis.errors.experiment import LookupTrouble
-    from mitosis.errors.repository import NoCommit
-    from mitosis.errors.usage import UsageError
-    from mitosis.git.repository import find_repository
-    from mitosis.journal.journal import Journal
-    from mitosis.journal.locks import ACCEPT_FUNCTIONS
 
     repository = find_repository(Path.cwd())
     if repository.head is None:
@@ -63,23 +60,17 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
         digests = {meaning.name: meaning.digest for meaning in evaluation.meanings}
         flaky = flaky_names({name: digest for name, digest in digests.items() if name not in locked}, state)
     meanings = [meaning for meaning in evaluation.meanings if meaning.name not in flaky]
-    done = journal.lock(
-        meanings,
-        repository.head,
-        identity,
-        accept_functions=accept_functions,
-    )
+    done = journal.lock(meanings, repository.head, identity, accept_functions=accept_functions)
     for new in done.newly_locked:
-        print_line(clean(f"locked {new.name}   {value_summary(new.value)}"))
+        print_line(f"locked {new.name}   {value_summary(new.value)}")
     before = len(meanings) - len(done.newly_locked) - len(done.retired)
     already = f"; {before} {'was' if before == 1 else 'were'} locked already" if before else ""
-    count = len(done.newly_locked)
-    print_line(f"{count} variant{'' if count == 1 else 's'} newly locked at commit {repository.head[:7]}{already}")
+    print_line(f"{counted(len(done.newly_locked), 'variant')} newly locked at commit {repository.head[:7]}{already}")
     for retired in done.retired:
-        print_line(clean(f"left out {retired.name}, which is retired"))
+        print_line(f"left out {retired.name}, which is retired")
     for changed in done.changed:
         if accept_functions:
-            print_line(clean(f"accepted {', '.join(changed.functions)} in {changed.variant}"))
+            print_line(f"accepted {', '.join(changed.functions)} in {changed.variant}")
         else:
             print_warning(str(changed))
     if done.changed and not accept_functions:
@@ -87,5 +78,5 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
     for refused in evaluation.refused:
         print_warning(f"{refused.full_name} cannot be locked: {refused.reason}")
     for name in sorted(flaky):
-        print_warning(clean(f"{name} was not locked: {FLAKY}"))
+        print_warning(f"{name} was not locked: {FLAKY}")
     return ExitStatus.FAILED if evaluation.refused or flaky else ExitStatus.DONE

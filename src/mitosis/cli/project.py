@@ -9,6 +9,12 @@ from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.output.table import print_line
+from mitosis.config import CONFIG_NAME, add_steps_table
+from mitosis.errors.files import FileTrouble
+from mitosis.errors.journal import UnknownRemote
+from mitosis.errors.repository import NotARepository
+from mitosis.errors.usage import ConfigError
+from mitosis.git.repository import find_repository
 
 
 def init(*, config: str | None = None) -> int:
@@ -17,12 +23,6 @@ def init(*, config: str | None = None) -> int:
     Args:
         config: Another file, relative to the top of the repository.
     """
-    from mitosis.config import CONFIG_NAME, add_steps_table
-    from mitosis.errors.files import FileTrouble
-    from mitosis.errors.repository import NotARepository
-    from mitosis.errors.usage import ConfigError
-    from mitosis.git.repository import find_repository
-
     try:
         root = find_repository(Path.cwd()).root
     except NotARepository:
@@ -51,8 +51,6 @@ def setup(remote: Annotated[str | None, Parameter(completer=completers.remotes)]
     Args:
         remote: The remote whose records git fetch should bring; by default every remote.
     """
-    from mitosis.errors.sync import UnknownRemote
-    from mitosis.git.repository import find_repository
     from mitosis.setup import set_up
     from mitosis.sync.remotes import list_remotes
 

@@ -21,115 +21,47 @@ class NothingToRun(Exception):
 
 
 def run(
-    *steps: Annotated[
-        str,
-        Parameter(
-            completer=completers.steps,
-            help="Steps to run, in order, as they are registered in [tool.mitosis.steps]. "
-            "Each gets the data of the one before it.",
-        ),
-    ],
-    param: Annotated[
-        tuple[str, ...],
-        Parameter(
-            name=["--param", "-p"],
-            completer=completers.lookup_parameters,
-            negative=(),
-            show_default=False,
-            help="STEP.PARAM=VARIANT: look the value up by its variant's name. The name is locked to the value from "
-            "its first use on. A + before the step records without locking. May be repeated.",
-        ),
-    ] = (),
-    eval_param: Annotated[
-        tuple[str, ...],
-        Parameter(
-            name=["--eval-param", "-e"],
-            completer=completers.eval_parameters,
-            negative=(),
-            show_default=False,
-            help="STEP.PARAM=EXPR: a Python expression, quoted for the shell. A + before the step records without "
-            "tracking. May be repeated.",
-        ),
-    ] = (),
-    module: Annotated[
-        str | None,
-        Parameter(
-            name=["--module", "-m"],
-            help="Run MODULE:run with MODULE:lookup_dict, without registration. Parameters are then written without a "
-            "step.",
-        ),
-    ] = None,
-    debug: Annotated[
-        bool,
-        Parameter(
-            name=["--debug", "-d"],
-            negative=(),
-            show_default=False,
-            help="Try things out: nothing is checked, recorded or locked, the page is still made, and the log has "
-            "DEBUG records.",
-        ),
-    ] = False,
-    trials_folder: Annotated[
-        str | None,
-        Parameter(name=["--trials-folder", "-F"], help="Where outputs go, relative to the working directory."),
-    ] = None,
-    config: Annotated[
-        str | None,
-        Parameter(help="Configuration file in place of pyproject.toml, relative to the top of the repository."),
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        Parameter(
-            help="Seconds that the steps may take together. Then they are interrupted, and killed if they do not end "
-            "within as long again, or 10 seconds if that is less. The trial is recorded as interrupted.",
-        ),
-    ] = None,
-    output: Annotated[
-        Literal["html", "ipynb", "both"],
-        Parameter(help="What to write: the page (html), the notebook (ipynb), or both. All else is always written."),
-    ] = "both",
-    open_page: Annotated[
-        bool,
-        Parameter(
-            name="--open",
-            negative=(),
-            show_default=False,
-            help="Open the page in the browser afterwards, unless the trial was interrupted by hand.",
-        ),
-    ] = False,
-    notify: Annotated[
-        bool,
-        Parameter(
-            negative=(),
-            show_default=False,
-            help="When it ends, show a desktop notification, or else ring the terminal bell.",
-        ),
-    ] = False,
-    quiet: Annotated[
-        bool,
-        Parameter(
-            name=["--quiet", "-q"],
-            negative=(),
-            show_default=False,
-            help="Print one line at the end, and warnings, but nothing that the experiment prints.",
-        ),
-    ] = False,
-    as_json: Annotated[
-        bool,
-        Parameter(
-            name="--json",
-            negative=(),
-            show_default=False,
-            help="Print how it ended as one JSON object on standard output, and everything else on standard error.",
-        ),
-    ] = False,
+    *steps: Annotated[str, Parameter(completer=completers.steps)],
+    param: Annotated[tuple[str, ...], Parameter(alias="-p", completer=completers.lookup_parameters)] = (),
+    eval_param: Annotated[tuple[str, ...], Parameter(alias="-e", completer=completers.eval_parameters)] = (),
+    module: Annotated[str | None, Parameter(alias="-m")] = None,
+    debug: Annotated[bool, Parameter(alias="-d")] = False,
+    trials_folder: Annotated[str | None, Parameter(alias="-F")] = None,
+    config: str | None = None,
+    timeout: float | None = None,
+    output: Literal["html", "ipynb", "both"] = "both",
+    open_page: Annotated[bool, Parameter(name="--open")] = False,
+    notify: bool = False,
+    quiet: Annotated[bool, Parameter(alias="-q")] = False,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
-    """Run a trial of the experiment that consists of these steps, and record it."""
+    """Run a trial of the experiment that consists of these steps, and record it.
+
+    Args:
+        steps: Steps to run, in order, registered in [tool.mitosis.steps]. Each gets the data of the one before it.
+        param: STEP.PARAM=VARIANT: look the value up by its variant's name. May be repeated.
+            The name is locked to the value from its first use on. A + before the step records without locking.
+        eval_param: STEP.PARAM=EXPR: a Python expression, quoted for the shell. May be repeated.
+            A + before the step records without tracking.
+        module: Run MODULE:run with MODULE:lookup_dict, without registration.
+            Parameters are then written without a step.
+        debug: Try things out: nothing is checked, recorded or locked.
+            The page is still made, and the log has DEBUG records.
+        trials_folder: Where outputs go, relative to the working directory.
+        config: Configuration file in place of pyproject.toml, relative to the top of the repository.
+        timeout: Seconds that the steps may take together. Then the trial is interrupted, and recorded as that.
+            The steps are killed if they do not end within as long again, or 10 seconds if that is less.
+        output: What to write: the page (html), the notebook (ipynb), or both. All else is always written.
+        open_page: Open the page in the browser afterwards, unless the trial was interrupted by hand.
+        notify: When it ends, show a desktop notification, or else ring the terminal bell.
+        quiet: Print one line at the end, and warnings, but nothing that the experiment prints.
+        as_json: Print how it ended as one JSON object on standard output, and everything else on standard error.
+    """
     if not steps and module is None and not (param or eval_param or debug or as_json):
         raise NothingToRun
     from mitosis.cli.output import desktop
-    from mitosis.cli.output.progress import make_progress
-    from mitosis.cli.output.progress_lines import notification
+    from mitosis.cli.output.progress import notification
+    from mitosis.cli.output.progress_live import make_progress
     from mitosis.errors.usage import UsageError
     from mitosis.runner.request import Request
     from mitosis.runner.run import run as run_trial
@@ -169,7 +101,10 @@ def run(
     if notify:
         desktop.notify(*notification(outcome))
     if open_page and outcome.signal is None:
-        _open(outcome)
+        from mitosis.cli.output.table import print_warning
+
+        if outcome.page is not None and not desktop.open_in_browser(outcome.page):
+            print_warning("there is no browser here to open the page in")
     if outcome.recorded_in is not None:
         with contextlib.suppress(BrokenPipeError):  # it must not hide how the trial ended
             _share(outcome.recorded_in, outcome, None if quiet else out)
@@ -184,14 +119,6 @@ def _let_go(stream: IO[str]) -> None:
     except OSError:
         with contextlib.suppress(OSError):
             stream.close()
-
-
-def _open(outcome: Outcome) -> None:
-    from mitosis.cli.output.desktop import open_in_browser
-    from mitosis.cli.output.table import print_warning
-
-    if outcome.page is not None and not open_in_browser(outcome.page):
-        print_warning("there is no browser here to open the page in")
 
 
 def _share(repository: Repository, outcome: Outcome, out: IO[str] | None) -> None:

@@ -15,8 +15,7 @@ from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_conflicts, print_line, print_warning
 from mitosis.config import find_config
 from mitosis.errors.base import MitosisError
-from mitosis.errors.journal import TrialNotFound
-from mitosis.errors.sync import FetchFailed, NoRemote, PushFailed, UnknownRemote
+from mitosis.errors.journal import FetchFailed, NoRemote, PushFailed, TrialNotFound, UnknownRemote
 from mitosis.git.repository import Repository, find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.unrecorded import record_ends
@@ -24,7 +23,7 @@ from mitosis.sync import exchange
 from mitosis.sync.exchange import Pulled, Pushed
 from mitosis.sync.remotes import Remote, find_remote, is_place, list_remotes
 from mitosis.sync.transport import Transport
-from mitosis.text import clean
+from mitosis.text import counted
 
 _Remote = Annotated[str | None, Parameter(completer=completers.remotes)]
 _Commits = Annotated[bool, Parameter(name="--commits", negative="--no-commits")]
@@ -56,10 +55,8 @@ def pull(remote: _Remote = None, /, *, fetch: Annotated[bool, Parameter(negative
     repository, journal = _open()
     place = _find(repository, remote)
     pulled = exchange.pull(repository, place, _transport(repository) if fetch else None)
-    _print_warnings(pulled.warnings)
-    print_line(
-        f"{clean(pulled.remote)}: {_received(pulled) or ('nothing new' if pulled.has_journal else 'no records')}"
-    )
+    print_warning(*pulled.warnings)
+    print_line(f"{pulled.remote}: {_received(pulled) or ('nothing new' if pulled.has_journal else 'no records')}")
     print_conflicts(journal.conflicts())
     return 0
 
@@ -99,18 +96,18 @@ def push_after_trial(repository: Repository, configured: str | None, out: IO[str
         print_warning("not pushed: this repository has no remote (git remote add origin URL)")
         return
     except (MitosisError, KeyboardInterrupt) as error:
-        _print_warnings(tuple(_words_of_remote(said)))
+        print_warning(*_words_of_remote(said))
         if isinstance(error, KeyboardInterrupt):
             reason = "interrupted"
         elif isinstance(error, FetchFailed | PushFailed | UnknownRemote):
             reason = error.reason
         else:
             reason = str(error).split("\n", 1)[0]
-        print_warning(f"not pushed to {clean(place)}: {clean(reason)}; `mitosis push` sends it later")
+        print_warning(f"not pushed to {place}: {reason}; `mitosis push` sends it later")
         return
-    _print_warnings((*pushed.pulled.warnings, *pushed.warnings))
+    print_warning(*pushed.pulled.warnings, *pushed.warnings)
     if out is not None:
-        print_line(f"pushed to {clean(place)}", out)
+        print_line(f"pushed to {place}", out)
     print_conflicts(Journal(repository).conflicts())
 
 
@@ -161,32 +158,23 @@ def _split(repository: Repository, journal: Journal, words: tuple[str, ...]) -> 
 
 
 def _print_pushed(pushed: Pushed, *, with_received: bool) -> None:
-    _print_warnings((*pushed.pulled.warnings, *pushed.warnings))
+    print_warning(*pushed.pulled.warnings, *pushed.warnings)
     received = _received(pushed.pulled) if with_received or pushed.pulled.received else ""
-    sent = f"{pushed.sent if received else _trials(pushed.sent)} sent" if pushed.sent else ""
+    sent = f"{pushed.sent if received else counted(pushed.sent, 'trial')} sent" if pushed.sent else ""
     if pushed.is_changed and not pushed.sent:
         sent = "records sent"
     text = ", ".join(part for part in (received, sent) if part)
-    print_line(f"{clean(pushed.pulled.remote)}: {text or 'nothing new'}")
+    print_line(f"{pushed.pulled.remote}: {text or 'nothing new'}")
 
 
 def _received(pulled: Pulled) -> str:
     parts = []
     if pulled.received:
-        parts.append(f"{_trials(pulled.received)} received")
+        parts.append(f"{counted(pulled.received, 'trial')} received")
     if pulled.updated:
-        parts.append(f"{_trials(pulled.updated)} updated")
+        parts.append(f"{counted(pulled.updated, 'trial')} updated")
     if pulled.forgotten:
-        parts.append(f"{_trials(pulled.forgotten)} forgotten elsewhere")
+        parts.append(f"{counted(pulled.forgotten, 'trial')} forgotten elsewhere")
     if pulled.is_changed and not parts:
         parts.append("records received")
     return ", ".join(parts)
-
-
-def _trials(count: int) -> str:
-    return "1 trial" if count == 1 else f"{count} trials"
-
-
-def _print_warnings(warnings: tuple[str, ...]) -> None:
-    for warning in warnings:
-        print_warning(clean(warning))

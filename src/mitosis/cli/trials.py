@@ -1,4 +1,4 @@
-"""`mitosis list` and `show`: look at trials."""
+"""`mitosis list`, `show`, `open` and `forget`: look at trials, and take them out of sight."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.arguments import Key
-from mitosis.cli.output.table import print_line, print_problems, print_unmerged, print_warning
-from mitosis.cli.output.trial_table import Meanings, print_trials
-from mitosis.cli.output.trial_text import describe_trial
-from mitosis.errors.journal import BadRecord
+from mitosis.cli.output.streams import is_terminal
+from mitosis.cli.output.table import print_line, print_lines, print_problems, print_unmerged, print_warning
+from mitosis.cli.output.trial_text import Meanings, describe_trial, print_trials
+from mitosis.errors.journal import BadRecord, NoteNotWritten, TrialNotFound
 from mitosis.errors.usage import UsageError
 from mitosis.git.repository import find_repository
 from mitosis.records.view import View
-from mitosis.text import clean
 
 if TYPE_CHECKING:
     from mitosis.journal.journal import Journal
 
+_Key = Annotated[str, Parameter(completer=completers.keys)]
 _Experiment = Annotated[str | None, Parameter(completer=completers.experiments)]
 
 _DEFAULT_COUNT = 20
@@ -40,7 +39,7 @@ def list_trials(
     problems: list[BadRecord] = []
     from mitosis.journal.unrecorded import find_ends
 
-    journal = open_journal()
+    journal = _open_journal()
     records = list(journal.iter_trials(limit=number or None, experiment=experiment, problems=problems))
     meanings = journal.present_meanings(parameter for record in records for parameter in record.parameters)
     if records:
@@ -57,23 +56,85 @@ def list_trials(
     return 0
 
 
-def show(key: Key) -> int:
+def show(key: _Key) -> int:
     """Show everything that is recorded about a trial.
 
     Args:
         key: The trial's key, or any unique prefix of it.
     """
-    journal = open_journal()
+    journal = _open_journal()
     record = journal.read_trial(key)
     meanings = journal.present_meanings(record.parameters)
-    for line in describe_trial(record, meanings):
-        print_line(line)
+    print_lines(describe_trial(record, meanings))
     _print_conflicts(meanings)
     print_unmerged(journal)
     return 0
 
 
-def open_journal() -> Journal:
+def open_page(key: _Key) -> int:
+    """Open a trial's page in the browser, or print its path where there is no browser.
+
+    For a trial that was run for its notebook alone, the notebook's path is printed.
+
+    Args:
+        key: The trial's key, or any unique prefix of it.
+    """
+    from mitosis.cli.output.desktop import open_in_browser
+    from mitosis.results import find_notebook, find_page
+
+    record = _open_journal().read_trial(key)
+    page = find_page(record)
+    notebook = find_notebook(record) if record.page is None else None
+    if notebook is not None:
+        print_warning(f"trial {record.key} has no page; this is its notebook")
+        print_line(str(notebook))
+        return 0
+    if page is None:
+        where = f"{record.trials_folder}/{record.page}" if record.page else "nowhere: it has no page"
+        raise TrialNotFound(
+            key,
+            f"the page of trial {record.key} is not here\n    it was written on {record.process.host}, to {where}",
+        )
+    if not (is_terminal() and open_in_browser(page)):
+        print_line(str(page))
+    return 0
+
+
+def forget(*keys: _Key, outputs: bool = False) -> int:
+    """Remove trials from the listing with a new commit. The journal's history keeps their records.
+
+    Args:
+        keys: The trials' keys, or any unique prefix of each.
+        outputs: Also delete their pages and folders, for good, if they are in this repository.
+    """
+    from mitosis.results import remove_outputs
+    from mitosis.sync.remotes import list_remotes
+
+    if not keys:
+        raise UsageError("give the key of a trial: mitosis forget KEY...\n`mitosis list` shows them.")
+    journal = _open_journal()
+    identity = journal.repository.identity()
+    records = {record.key: record for record in map(journal.read_trial, keys)}
+    for record in records.values():
+        try:
+            journal.forget(record.key, identity)
+        except NoteNotWritten as error:
+            print_warning(str(error))
+        how = f"git log --grep {record.key} refs/mitosis"
+        print_line(f"forgot {record.key}, {record.experiment}; git keeps it: {how}")
+        if outputs:
+            removed = remove_outputs(record, journal.read_trial)
+            for path in removed:
+                print_line(f"    deleted {path}")
+            if not removed:
+                place = f"{record.trials_folder} on {record.process.host}"
+                print_line(f"    its outputs are not in this repository; they were written to {place}")
+    if list_remotes(journal.repository):
+        print_line("Let others know: mitosis push")
+    return 0
+
+
+def _open_journal() -> Journal:
     """The journal of the repository that the working directory is in."""
     # Completion in the shell imports this module and waits for no journal.
     from mitosis.journal.journal import Journal
@@ -85,4 +146,4 @@ def _print_conflicts(meanings: Meanings) -> None:
     """Say, on standard error, which names that were shown have several meanings."""
     names = {str(u.name): m.meanings for u, m in meanings.items() if m.meanings > 1}
     for name, count in names.items():
-        print_warning(f"{clean(name)} has {count} recorded meanings, so it cannot be run: see `mitosis variants`")
+        print_warning(f"{name} has {count} recorded meanings, so it cannot be run: see `mitosis variants`")

@@ -10,29 +10,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mitosis import verify as verification
-from mitosis.cli.arguments import Flag
-from mitosis.cli.output.streams import is_terminal
-from mitosis.cli.output.table import print_line
+from mitosis.cli.output.streams import can_move
+from mitosis.cli.output.table import print_line, print_lines
 from mitosis.errors.base import ExitStatus
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.unrecorded import record_ends
 from mitosis.results import default_trials_folder
-from mitosis.text import clean
+from mitosis.text import clean, counted
 from mitosis.verify.findings import Finding, Report
 
 _MARKS = {"error": "✗", "warning": "!", "info": "·"}
 _SHOWN_OF_A_KIND = 20
 _PATIENCE_S = 1.0
 """A check that takes no longer needs no line of progress."""
-_COUNTED = ("trials", "locks", "environments", "commits", "pins", "notes", "outputs")
+_COUNTED = ("trial", "lock", "environment", "commit", "pin", "note", "output")
 
 
-def verify(
-    *,
-    outputs: Flag = False,
-    repair: Flag = False,
-) -> int:
+def verify(*, outputs: bool = False, repair: bool = False) -> int:
     """Check that every record, lock and commit is there, can be read, and agrees with the others.
 
     Args:
@@ -46,8 +41,7 @@ def verify(
         done = [f"recorded the end of trial {end.key}: {end.status}" for end in ends]
         done += verification.repair(repository, repository.identity(), tell=tell) if repair else []
         report = verification.verify(repository, trials_folder=trials_folder, tell=tell)
-    for line in done:
-        print_line(f"repaired: {clean(line)}")
+    print_lines(f"repaired: {line}" for line in done)
     if repair and not done:
         print_line("there was nothing to repair")
     _print_report(report)
@@ -55,9 +49,9 @@ def verify(
 
 
 def _print_report(report: Report) -> None:
-    counted = [_counted(report.counts[name], name) for name in _COUNTED if name in report.counts]
-    if counted:
-        print_line(f"checked {', '.join(counted)}")
+    checked = [counted(report.counts[f"{name}s"], name) for name in _COUNTED if f"{name}s" in report.counts]
+    if checked:
+        print_line(f"checked {', '.join(checked)}")
     shown: Counter[str] = Counter()
     for finding in report.findings:
         shown[finding.severity_and_kind] += 1
@@ -72,41 +66,27 @@ def _print_report(report: Report) -> None:
     if report.is_sound:
         print_line("no problems found")
     else:
-        words = [_counted(number, word) for number, word in ((errors, "errors"), (warnings, "warnings")) if number]
+        words = [counted(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number]
         print_line(", ".join(words))
 
 
 def _print_finding(finding: Finding) -> None:
-    print_line(f"{_MARKS[finding.severity]} {finding.kind}: {clean(finding.where)}: {clean(finding.what)}")
+    print_line(f"{_MARKS[finding.severity]} {finding.kind}: {finding.where}: {finding.what}")
     if finding.remedy:
-        print_line(f"    {clean(finding.remedy)}")
-
-
-def _counted(count: int, name: str) -> str:
-    return f"{count:,} {name.removesuffix('s') if count == 1 else name}"
+        print_line(f"    {finding.remedy}")
 
 
 @contextlib.contextmanager
 def _progress_line() -> Iterator[Callable[[str], None]]:
     """A function that shows a text on a line that is gone in the end, if it takes long and somebody looks."""
-    if not is_terminal(sys.stderr):
-        yield lambda text: None
-        return
-
     began = time.monotonic()
-    is_shown = False
 
-    def tell(text: str) -> None:
-        nonlocal is_shown
-        if time.monotonic() - began < _PATIENCE_S:
-            return
-        is_shown = True
-        sys.stderr.write(f"\r\x1b[K{clean(text)} ...")
-        sys.stderr.flush()
+    def show(text: str) -> None:
+        if can_move(sys.stderr) and time.monotonic() - began > _PATIENCE_S:
+            sys.stderr.write(f"\r\x1b[K{clean(text)}")
+            sys.stderr.flush()
 
     try:
-        yield tell
+        yield lambda text: show(f"{text} ...")
     finally:
-        if is_shown:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        show("")

@@ -12,8 +12,8 @@ from mitosis.config import CONFIG_NAME, Config, find_config, parse_config
 from mitosis.dictionaries.checkouts import Index, open_index, working_tree
 from mitosis.dictionaries.evaluation import TIME_LIMIT_S, Evaluation, evaluate
 from mitosis.dictionaries.modules import MODULE, folders, imported_files, reader_of_files, source_folders
-from mitosis.errors.repository import GitError, NoRange, UnknownRevision, UnreadableObject
-from mitosis.errors.usage import ConfigError
+from mitosis.errors.repository import GitError, UnknownRevision, UnreadableObject
+from mitosis.errors.usage import ConfigError, UsageError
 from mitosis.git.repository import Repository
 
 SMALL_REPOSITORY = 200
@@ -185,12 +185,12 @@ def resolve_range(repository: Repository, text: str) -> tuple[str, str]:
     """The full ids of the commits at both ends of `A..B`; either may be left out for HEAD.
 
     Raises:
-        NoRange: it is none.
+        UsageError: it is none.
         UnknownRevision: git does not know an end of it.
     """
     start, dots, end = text.partition("..")
     if not dots or end.startswith("."):
-        raise NoRange(text)
+        raise UsageError(f"cannot check `{text}`: a range is written with two dots, A..B")
     return resolve_commit(repository, start or "HEAD"), resolve_commit(repository, end or "HEAD")
 
 

@@ -53,6 +53,17 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     return difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
 
 
+def suggestion(name: str, known: Iterable[str], most: int = 3) -> str:
+    """Such as "Did you mean `fit` or `fat`?", with `most` names at most; empty where none that is known is like it."""
+    near = nearest(name, known)[:most]
+    return f"Did you mean {quoted(near, ' or ')}?" if near else ""
+
+
+def quoted(names: Iterable[str], between: str = ", ") -> str:
+    """The names in backticks."""
+    return between.join(f"`{name}`" for name in names)
+
+
 class MitosisError(RuntimeError):
     """Base of every error that mitosis raises on purpose."""
 

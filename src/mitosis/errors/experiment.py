@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mitosis.errors.base import MitosisError, nearest, window
+from mitosis.errors.base import MitosisError, nearest, quoted, suggestion, window
 
 
 class ExperimentError(MitosisError):
@@ -18,8 +18,7 @@ class ImportFailed(ExperimentError):
         self.modules = list(modules)
         self.summary = summary
         self.traceback = traceback
-        names = ", ".join(f"`{module}`" for module in self.modules)
-        super().__init__(f"importing {names} failed: {summary}\n{traceback}".rstrip())
+        super().__init__(f"importing {quoted(self.modules)} failed: {summary}\n{traceback}".rstrip())
 
 
 class BadReference(ExperimentError):
@@ -32,10 +31,9 @@ class BadReference(ExperimentError):
         self.reference = reference
         self.reason = reason
         self.known = list(known)
-        near = nearest(reference.rpartition(".")[2].rpartition(":")[2], self.known)
-        hint = f"\nDid you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""
+        hint = suggestion(reference.rpartition(".")[2].rpartition(":")[2], self.known)
         what = f"step `{step}` is registered as" if registered else f"-m {step} needs"
-        super().__init__(f"{what} `{reference}`, but {reason}{hint}")
+        super().__init__(f"{what} `{reference}`, but {reason}\n{hint}".rstrip())
 
 
 class SignatureMismatch(ExperimentError):
@@ -65,12 +63,12 @@ class SignatureMismatch(ExperimentError):
         self.data = data
         lines: list[str] = []
         if self.unknown:
-            lines.append(f"step `{step}` takes no {_named(self.unknown)}: {takes}")
+            lines.append(f"step `{step}` takes no {quoted(self.unknown)}: {takes}")
             near = [match for name in self.unknown for match in nearest(name, names)]
             if near:
-                lines.append(f"Did you mean {' or '.join(f'`{name}`' for name in near)}?")
+                lines.append(f"Did you mean {quoted(near, ' or ')}?")
         if self.missing:
-            lines.append(f"step `{step}` needs {_named(self.missing)}: {takes}")
+            lines.append(f"step `{step}` needs {quoted(self.missing)}: {takes}")
             first = self.missing[0]
             other = ", or run a step before it that returns it as its data" if first == from_step else ""
             lines.append(f"Pass it with -e {prefix}{first}=... or -p {prefix}{first}=...{other}")
@@ -79,14 +77,6 @@ class SignatureMismatch(ExperimentError):
         if not lines:
             lines.append(f"step `{step}` cannot be called with these parameters: {takes}")
         super().__init__("\n".join(lines))
-
-
-def _or(names: Sequence[str]) -> str:
-    return " or ".join(f"`{name}`" for name in names)
-
-
-def _named(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 class UnknownVariant(ExperimentError):
@@ -131,16 +121,16 @@ class UnknownVariant(ExperimentError):
         if self.other_keys:
             message += f"\n    its keys that are not strings: {', '.join(self.other_keys)}"
         asked = variant if parameter_known else parameter
-        near = nearest(asked, self.known)
+        near = suggestion(asked, self.known)
         if alike is not None:
             key, kind = alike
             message += f"\nIts key {key} is of type `{kind}`, and names are strings: write it as {asked!r} there."
         elif instead is not None:
             message += f"\nTo pass the value itself, write an expression: {instead}"
         elif self.new_names:
-            message += f"\nIt is now called {_or(self.new_names)}."
+            message += f"\nIt is now called {quoted(self.new_names, ' or ')}."
         elif near:
-            message += f"\nDid you mean {' or '.join(f'`{name}`' for name in near)}?"
+            message += f"\n{near}"
         super().__init__(message)
 
 

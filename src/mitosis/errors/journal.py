@@ -1,11 +1,11 @@
-"""The journal, its records, and keys of trials."""
+"""The journal, its records, keys of trials, and exchanging journals with other repositories."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from mitosis.errors.base import ExitStatus, MitosisError, bulleted
+from mitosis.errors.base import ExitStatus, MitosisError, bulleted, suggestion
 
 
 class JournalError(MitosisError):
@@ -31,30 +31,14 @@ class JournalBusy(JournalError):
 
 
 class NoteNotWritten(JournalError):
-    """A trial's end is in the journal, but the git note of its commit does not tell of it.
-
-    Attributes: key, ref (of the notes), reason.
-    """
+    """The journal tells something new of a trial, and the git notes do not. Attributes: key, ref (notes), reason."""
 
     def __init__(self, key: str, ref: str, reason: str) -> None:
         self.key = key
         self.ref = ref
         self.reason = reason
         super().__init__(
-            f"the end of trial {key} is recorded, but not in the git note of its commit ({ref}):\n"
-            f"{bulleted(reason.splitlines())}\n"
-            "Nothing is lost: the notes are only a view of the journal."
-        )
-
-
-class NotesNotUpdated(JournalError):
-    """The journal has changed, but the git notes do not tell of it. Attributes: ref (of the notes), reason."""
-
-    def __init__(self, ref: str, reason: str) -> None:
-        self.ref = ref
-        self.reason = reason
-        super().__init__(
-            f"the journal has changed as asked, but not the notes that show it ({ref}):\n"
+            f"what is new of trial {key} is in the journal, but not in the git notes ({ref}):\n"
             f"{bulleted(reason.splitlines())}\n"
             "Nothing is lost: `mitosis verify --repair` rebuilds the notes."
         )
@@ -70,12 +54,8 @@ class TrialStillRuns(JournalError):
         super().__init__(f"trial {key} is still running (process {pid} on {host})\nEnd it first, or wait for it.")
 
 
-class ResolveError(JournalError):
-    """A conflict between the meanings of a variant cannot be resolved as asked."""
-
-
 class NamingError(JournalError):
-    """A variant cannot be renamed or retired as asked."""
+    """What a variant means cannot be changed as asked: by resolving a conflict, a new name, or retiring it."""
 
 
 class FormatTooNew(JournalError):
@@ -144,4 +124,64 @@ class NotRecorded(MitosisError):
         )
         super().__init__(
             f"trial {key} {status}, but that could not be recorded: {reason}\nIts outputs are in {folder}.\n{later}"
+        )
+
+
+class NoRemote(MitosisError):
+    """There is no remote to exchange records with."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this repository has no remote to exchange records with\n"
+            "Add one (`git remote add origin URL`), or pass a URL or path instead of a name"
+        )
+
+
+class UnknownRemote(MitosisError):
+    """A word that names no remote. Attributes: word, remotes (those that there are), reason (a clause on the word)."""
+
+    def __init__(self, word: str, remotes: Sequence[str], *, or_key: bool = False) -> None:
+        self.word = word
+        self.remotes = list(remotes)
+        what = "neither a remote nor the beginning of a trial's key" if or_key else "not a remote of this repository"
+        self.reason = f"`{word}` is {what}"
+        hint = f"{suggestion(word, self.remotes, 1)}\n".lstrip()
+        known = f"its remotes are\n{bulleted(self.remotes)}" if self.remotes else "it has no remotes"
+        super().__init__(f"{self.reason}; {known}\n{hint}A path or URL is recognised by a `/` or a `:` in it.")
+
+
+class FetchFailed(MitosisError):
+    """git could not fetch. Attributes: remote, reason (the last thing that git said)."""
+
+    def __init__(self, remote: str, reason: str) -> None:
+        self.remote = remote
+        self.reason = reason
+        super().__init__(
+            f"nothing was fetched from {remote}: {reason}\n"
+            "Everything that is recorded here is safe. Try again when it can be reached."
+        )
+
+
+class NotFetchedWhole(MitosisError):
+    """In a partial clone, git has fetched a remote's journal without its files. Attribute: remote."""
+
+    def __init__(self, remote: str) -> None:
+        self.remote = remote
+        super().__init__(
+            f"the records of {remote} were fetched only in part: this is a partial clone, so git left out their "
+            "contents\n"
+            f"Fetch them: mitosis pull {remote}"
+        )
+
+
+class PushFailed(MitosisError):
+    """git could not push. Attributes: remote, reason (what git or the remote said)."""
+
+    def __init__(self, remote: str, reason: str, *, about_commits: bool = False) -> None:
+        self.remote = remote
+        self.reason = reason
+        hint = "\nTo send the records without the commits of the experiments: mitosis push --no-commits"
+        super().__init__(
+            f"{remote} did not accept the records: {reason}\n"
+            f"Everything that is recorded here is safe. `mitosis push` sends it later.{hint if about_commits else ''}"
         )

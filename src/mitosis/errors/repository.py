@@ -122,21 +122,10 @@ class GitError(RepositoryError):
 class UnknownRevision(RepositoryError):
     """What was given names no commit or range. Attributes: revision (as it was given), reason (a clause)."""
 
-    remedy = "\nGive a commit, or a range A..B; see gitrevisions(7)."
-
     def __init__(self, revision: str, reason: str) -> None:
         self.revision = revision
         self.reason = reason
-        super().__init__(f"cannot check `{revision}`: {reason}{self.remedy}")
-
-
-class NoRange(UnknownRevision):
-    """What was given is not a range of commits. Attributes: revision (as it was given), reason (a clause)."""
-
-    remedy = ""
-
-    def __init__(self, revision: str) -> None:
-        super().__init__(revision, "a range is written with two dots, A..B")
+        super().__init__(f"cannot check `{revision}`: {reason}\nGive a commit, or a range A..B; see gitrevisions(7).")
 
 
 class UnreadableObject(RepositoryError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mitosis.errors.base import SHOWN_LIMIT, WINDOW, MitosisError, bulleted, nearest, window
+from mitosis.errors.base import SHOWN_LIMIT, WINDOW, MitosisError, bulleted, suggestion, window
 
 
 class ConfigError(MitosisError):
@@ -23,12 +23,9 @@ class UnknownStep(MitosisError):
         self.name = name
         self.known = sorted(known)
         self.path = path
-        near = nearest(name, self.known)
-        hint = f"Did you mean {' or '.join(f'`{n}`' for n in near)}? " if near else ""
+        hint = f"{suggestion(name, self.known)} Steps are registered in the table [tool.mitosis.steps].".lstrip()
         super().__init__(
-            f"there is no step `{name}` in {path}\n"
-            f"    registered: {', '.join(self.known) or 'none'}\n"
-            f"{hint}Steps are registered in the table [tool.mitosis.steps]."
+            f"there is no step `{name}` in {path}\n    registered: {', '.join(self.known) or 'none'}\n{hint}"
         )
 
 
@@ -55,17 +52,13 @@ class RepeatedStep(UsageError):
         )
 
 
-def _module_hint(module: str) -> str:
-    if not module.endswith(".py"):
-        return ""
-    return f": did you mean -m {module.removesuffix('.py').removeprefix('./').replace('/', '.')}?"
-
-
 class BadModule(UsageError):
     def __init__(self, module: str) -> None:
         self.module = module
+        meant = module.removesuffix(".py").removeprefix("./").replace("/", ".")
+        hint = f": did you mean -m {meant}?" if module.endswith(".py") else ""
         super().__init__(
-            f"`{module}` is not a module that can be run{_module_hint(module)}\n"
+            f"`{module}` is not a module that can be run{hint}\n"
             "Write -m package.module for its `run` and `lookup_dict`, or -m package.module:Class for those of a class."
         )
 
@@ -87,8 +80,7 @@ class MisdirectedParameter(UsageError):
         self.option = option
         self.step = step
         self.steps = list(steps)
-        near = nearest(step, steps)
-        hint = f"Did you mean `{near[0]}`?" if near else "Add the step to the command, or leave the parameter out."
+        hint = suggestion(step, steps, 1) or "Add the step to the command, or leave the parameter out."
         super().__init__(
             f"`{option}` is for the step `{step}`, which is not run\n    steps: {', '.join(self.steps)}\n{hint}"
         )
@@ -131,10 +123,8 @@ class UnknownName(UsageError):
         self.name = name
         self.known = tuple(known)
         lines = [f"`{name}` {reason}"]
-        near = nearest(name, known)
-        if near:
-            lines.append(f"Did you mean `{near[0]}`?")
-        elif known:
-            lines.append(f"There is: {', '.join(known[:SHOWN_LIMIT])}{', ...' if len(known) > SHOWN_LIMIT else ''}")
+        there = f"There is: {', '.join(known[:SHOWN_LIMIT])}{', ...' if len(known) > SHOWN_LIMIT else ''}"
+        if known:
+            lines.append(suggestion(name, known, 1) or there)
         lines.append("`mitosis variants` lists all of them.")
         super().__init__("\n".join(lines))

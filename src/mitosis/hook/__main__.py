@@ -8,6 +8,7 @@ because most commits touch nothing that matters.
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mitosis.errors.base import MitosisError
+from mitosis.errors.base import ExitStatus, MitosisError, of_signal
 from mitosis.errors.repository import GitError
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ _LONGEST_LIMIT_S = 3600.0
 _LINE_LIMIT = 500
 _MOST_SHOWN = 20
 """Of the changes, this many are shown."""
-_STOPPED = 1
-_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -48,10 +47,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _check("--strict" in arguments)
     except (MitosisError, OSError) as error:  # OSError: a full disk, or a folder that cannot be written to
-        reason = error.summary if isinstance(error, GitError) else str(error)
+        reason = error.summary if isinstance(error, GitError) else str(error).partition("\n")[0]
     except KeyboardInterrupt:
-        return _INTERRUPTED
-    _say([f"mitosis: locked variants are not checked: {_first_line(reason)}"])
+        return of_signal(signal.SIGINT)
+    _say([f"mitosis: locked variants are not checked: {reason}"])
     return 0
 
 
@@ -91,31 +90,29 @@ def _news(journal: Journal, report: Report, staged: State) -> Report:
     from mitosis.check.comparing import with_flaky_marked
 
     before = _before(journal, staged)
-    if before is not None:
-        # Only what is news otherwise is evaluated once more.
-        report = report.without(before)
-    report = replace(report, changes=with_flaky_marked(report.changes, staged))
-    return report if before is None else report.without(before)
+    # Only what is news otherwise is evaluated once more.
+    report = report.without(before)
+    return replace(report, changes=with_flaky_marked(report.changes, staged)).without(before)
 
 
-def _before(journal: Journal, staged: State) -> Report | None:
-    """What is found at HEAD; None if there is none, or nothing can be told of it."""
-    from mitosis.check.reports import check_state
+def _before(journal: Journal, staged: State) -> Report:
+    """What is found at HEAD; nothing if nothing can be told of it."""
+    from mitosis.check.reports import Report, check_state
     from mitosis.dictionaries.states import commit_state
     from mitosis.errors.usage import ConfigError
 
     head = journal.repository.head
-    if head is None or staged.index is None:
-        return None
-    try:
+    if head is not None and staged.index is not None:
         # A sparse checkout leaves out the same files then as now.
         without = staged.index.left_out
-        with commit_state(journal.repository, head, time_limit_s=staged.time_limit_s, without=without) as state:
+        with (
+            contextlib.suppress(ConfigError, GitError),  # what is wrong with HEAD is not the fault of this commit
+            commit_state(journal.repository, head, time_limit_s=staged.time_limit_s, without=without) as state,
+        ):
             # What submodules say is what is in the working tree: it is not known what it was before.
-            is_known = _submodules(state) == _submodules(staged)
-            return check_state(journal, state, repeats=False) if is_known else None
-    except (ConfigError, GitError):  # what is wrong with HEAD is not the fault of this commit
-        return None
+            if _submodules(state) == _submodules(staged):
+                return check_state(journal, state, repeats=False)
+    return Report(())
 
 
 def _submodules(state: State) -> dict[str, str]:
@@ -144,7 +141,7 @@ def _tell(report: Report, is_strict: bool) -> int:
         _say([f"Trials with {names} will be refused. Give the new value its own name, or restore the locked one."])
     if report.breaks and is_strict:
         _say(["The commit is stopped because the hook is strict; `git commit --no-verify` commits without it."])
-        return _STOPPED
+        return ExitStatus.FAILED
     _say(["This is only a warning: the commit continues."])
     return 0
 
@@ -157,16 +154,13 @@ def _time_limit(repository: Repository) -> float:
     setting = read_setting(repository, TIME_LIMIT_KEY)
     if setting is None:
         return TIME_LIMIT_S
-    text = setting.strip()
     with contextlib.suppress(ValueError):
-        if float(text) > 0:  # which "nan" is not
-            return min(float(text), _LONGEST_LIMIT_S)
-    _say([f"mitosis: {TIME_LIMIT_KEY} is {text!r}, but should be a number of seconds; using {TIME_LIMIT_S:g}"])
+        if float(setting) > 0:  # which "nan" is not
+            return min(float(setting), _LONGEST_LIMIT_S)
+    _say(
+        [f"mitosis: {TIME_LIMIT_KEY} is {setting.strip()!r}, but should be a number of seconds; using {TIME_LIMIT_S:g}"]
+    )
     return TIME_LIMIT_S
-
-
-def _first_line(text: str) -> str:
-    return text.partition("\n")[0]
 
 
 def _say(lines: Iterable[str]) -> None:

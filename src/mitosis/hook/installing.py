@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-from mitosis.errors.files import FileTrouble
-from mitosis.errors.hook import HookEdited, HookInTheWay, HooksNotOurs, HooksTurnedOff
+from mitosis.errors.files import FileTrouble, HookEdited, HookInTheWay, HooksNotOurs, HooksTurnedOff
 from mitosis.git.repository import Repository
 from mitosis.hook.place import (
     PYTHON_KEY,
@@ -17,7 +14,6 @@ from mitosis.hook.place import (
     HookFile,
     Place,
     find_place,
-    find_places,
     line_by_hand,
     read_hook,
     read_setting,
@@ -26,41 +22,7 @@ from mitosis.hook.place import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """What `install` has done."""
-
-    path: Path
-    """The script."""
-    changed: bool
-    """False when all was so already."""
-    chained: Path | None
-    """The hook that was there before, and runs first."""
-    python: str
-    """What runs the check."""
-    called_by: str | None
-    """The program that runs the script, where git does not do it itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Uninstalled:
-    """What `uninstall` has done."""
-
-    removed: tuple[Path, ...]
-    """Files that are gone."""
-    restored: tuple[Path, ...]
-    """The hook that was there before, where it is again; in two folders if git was told to look elsewhere meanwhile."""
-    settings: tuple[str, ...]
-    """Settings of git that are gone."""
-    left: HookFile | None
-    """The hook that git runs now, which is not mitosis'."""
-
-    @property
-    def changed(self) -> bool:
-        return bool(self.removed or self.restored or self.settings)
-
-
-def install(repository: Repository, *, strict: bool | None = None) -> Installed:
+def install(repository: Repository, *, strict: bool | None = None) -> bool:
     """Have git run the check before each commit, after the hook that is there already.
 
     Writes to the folder of hooks and to the clone's configuration, and nothing where all is so already.
@@ -68,6 +30,9 @@ def install(repository: Repository, *, strict: bool | None = None) -> Installed:
     Args:
         repository: the clone; all its worktrees share the hook.
         strict: whether a commit that changes a locked variant is to be stopped; None leaves it as it is set.
+
+    Returns:
+        Whether anything was changed.
 
     Raises:
         HooksNotOurs: git looks for hooks in the working tree or outside the repository.
@@ -78,46 +43,41 @@ def install(repository: Repository, *, strict: bool | None = None) -> Installed:
         GitError: git's configuration cannot be.
     """
     with _alone(repository):
-        return _install(repository, strict)
+        place = find_place(repository)
+        if place.whose == "nobody":
+            raise HooksTurnedOff(place.folder)
+        if place.whose != "repository":
+            raise HooksNotOurs(place.path, place.whose, line_by_hand(place.whose, strict=bool(strict)))
+        installed = _unedited(place)
+        keeps = installed is None and os.path.lexists(place.path)
+        if keeps and os.path.lexists(place.chained):
+            raise HookInTheWay(place.path, place.chained)
+        if installed is not None and installed.is_current:
+            return _configure(repository, strict)
+        target = place.path if installed is None else installed.path
+        new = place.path.with_name("pre-commit.mitosis-new")
+        try:
+            new.parent.mkdir(parents=True, exist_ok=True)
+            new.write_bytes(stamped_script())
+            new.chmod(0o755)
+            _configure(repository, strict)
+            if keeps:
+                # Whoever is interrupted here has both files, and calls this once more, or `uninstall`.
+                place.path.replace(place.chained)
+            new.replace(target)
+        except OSError as error:
+            raise FileTrouble(target, "written", error) from error
+        finally:
+            with contextlib.suppress(OSError):
+                new.unlink()
+        return True
 
 
-def _install(repository: Repository, strict: bool | None) -> Installed:
-    place = find_place(repository)
-    if place.is_turned_off:
-        raise HooksTurnedOff(place.folder)
-    if place.whose != "repository":
-        raise HooksNotOurs(place.path, place.whose, line_by_hand(place.whose, strict=bool(strict)))
-    installed = place.installed()
-    if installed is not None and installed.kind == "edited":
-        raise HookEdited(installed.path)
-    keeps = installed is None and os.path.lexists(place.path)
-    if keeps and os.path.lexists(place.chained):
-        raise HookInTheWay(place.path, place.chained)
-    target = place.path if installed is None else installed.path
-    writes = installed is None or not installed.is_current
-    if writes:
-        _write(place.new, stamped_script())
-    try:
-        changed = _configure(repository, strict)
-        if keeps:
-            # Whoever is interrupted here has both files, and calls this once more, or `uninstall`.
-            _replace(place.path, place.chained)
-        if writes:
-            _replace(place.new, target)
-    except BaseException:
-        place.new.unlink(missing_ok=True)
-        raise
-    return Installed(
-        path=target,
-        changed=changed or writes,
-        chained=place.chained if os.path.lexists(place.chained) else None,
-        python=this_python(),
-        called_by=None if target == place.path else "pre-commit",
-    )
-
-
-def uninstall(repository: Repository) -> Uninstalled:
+def uninstall(repository: Repository) -> list[str]:
     """Undo what `install` did: the hook that was there before is there again, as it was.
+
+    Returns:
+        What was done, such as `removed: PATH`, a line each.
 
     Raises:
         HookEdited: somebody has edited the script; nothing is changed then.
@@ -125,20 +85,10 @@ def uninstall(repository: Repository) -> Uninstalled:
         GitError: git's configuration cannot be.
     """
     with _alone(repository):
-        return _uninstall(repository)
-
-
-def _uninstall(repository: Repository) -> Uninstalled:
-    places = find_places(repository)
-    for file in (file for place in places for file in place.ours()):
-        if file.kind == "edited":
-            raise HookEdited(file.path)
-    removed: list[Path] = []
-    restored: list[Path] = []
-    for place in places:
-        _clear(place, removed, restored)
-    settings = tuple(key for key in (PYTHON_KEY, STRICT_KEY) if _unset(repository, key))
-    return Uninstalled(tuple(removed), tuple(restored), settings, find_place(repository).current())
+        place = find_place(repository)
+        done = _clear(place) if place.whose == "repository" else []
+        settings = [key for key in (PYTHON_KEY, STRICT_KEY) if _unset(repository, key)]
+        return done + [f"removed: {key} from git's configuration" for key in settings]
 
 
 @contextlib.contextmanager
@@ -162,44 +112,50 @@ def _alone(repository: Repository) -> Iterator[None]:
             os.close(folder)
 
 
-def _clear(place: Place, removed: list[Path], restored: list[Path]) -> None:
-    """Remove what is mitosis' at a place, and put back what was there before."""
-    ours = place.ours()
-    gone = [place.new] if os.path.lexists(place.new) else []
-    if _is_superseded(place):
-        gone.append(place.chained)
-    elif os.path.lexists(place.chained) and (ours or place.current() is None):
-        back = ours.pop(0).path if ours else place.path
-        _replace(place.chained, back)
-        restored.append(back)
-    gone += [file.path for file in ours]
-    for path in gone:
-        try:
+def _unedited(place: Place) -> HookFile | None:
+    """The script of mitosis that is there.
+
+    Raises:
+        HookEdited: somebody has edited it.
+    """
+    installed = place.installed()
+    if installed is not None and installed.kind == "edited":
+        raise HookEdited(installed.path)
+    return installed
+
+
+def _clear(place: Place) -> list[str]:
+    """Remove what is mitosis' at a place, and put back what was there before; returns what was done."""
+    installed, current, kept = _unedited(place), place.current(), read_hook(place.chained)
+    gone = [] if installed is None else [installed.path]
+    done = []
+    try:
+        if kept is not None and current is not None and kept.kind == current.kind == "pre-commit":
+            # pre-commit has installed its hook once more, after mitosis had kept the one of before.
+            gone.append(kept.path)
+        elif kept is not None and (installed is not None or current is None):
+            back = gone.pop() if gone else place.path
+            kept.path.replace(back)
+            done.append(f"restored: {back}")
+        for path in gone:
             path.unlink()
-        except OSError as error:
-            raise FileTrouble(path, "removed", error) from error
-    removed += gone
+            done.append(f"removed: {path}")
+    except OSError as error:
+        raise FileTrouble(place.folder, "written", error) from error
     if gone:
         # An empty folder means nothing to git, and installing may have made it; another folder stays.
         with contextlib.suppress(OSError):
             place.folder.rmdir()
-
-
-def _is_superseded(place: Place) -> bool:
-    """Whether pre-commit has installed its hook once more, after mitosis had kept the one of before."""
-    return all(file is not None and file.kind == "pre-commit" for file in (place.current(), read_hook(place.chained)))
+    return done
 
 
 def _configure(repository: Repository, strict: bool | None) -> bool:
     """Write the settings that the script reads; returns whether they were others."""
-    changed = read_setting(repository, "--local", PYTHON_KEY) != this_python()
-    if changed:
-        repository.git("config", "--local", "--replace-all", PYTHON_KEY, this_python())
-    if strict is False and _unset(repository, STRICT_KEY):
-        changed = True
-    if strict and read_setting(repository, "--local", "--type=bool", STRICT_KEY) != "true":
-        repository.git("config", "--local", "--replace-all", STRICT_KEY, "true")
-        changed = True
+    changed = strict is False and _unset(repository, STRICT_KEY)
+    for key, value in ((PYTHON_KEY, this_python()), *([(STRICT_KEY, "true")] if strict else [])):
+        if read_setting(repository, "--local", key) != value:
+            repository.git("config", "--local", "--replace-all", key, value)
+            changed = True
     return changed
 
 
@@ -209,23 +165,3 @@ def _unset(repository: Repository, key: str) -> bool:
         return False
     repository.git("config", "--local", "--unset-all", key)
     return True
-
-
-def _write(path: Path, script: bytes) -> None:
-    """Write an executable file that is on the disk before it takes another's place."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o777), "wb") as file:
-            file.write(script)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise FileTrouble(path, "written", error) from error
-
-
-def _replace(old: Path, new: Path) -> None:
-    try:
-        old.replace(new)
-    except OSError as error:
-        raise FileTrouble(new, "written", error) from error

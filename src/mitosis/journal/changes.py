@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mitosis.errors.journal import NamingError, ResolveError
+from mitosis.errors.journal import NamingError
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.history import refuse_violated
@@ -251,7 +251,7 @@ def resolve(
         identity: author and committer of the journal's commit.
 
     Raises:
-        ResolveError: there is no such conflict, or it cannot be resolved so.
+        NamingError: there is no such conflict, or it cannot be resolved so.
         JournalError: the journal is damaged, or cannot be written.
     """
     folder = layout.variant_folder(name)
@@ -259,22 +259,22 @@ def resolve(
         before = store.snapshot()
         entry = None if before is None else store.find(before.tree, folder)
         if before is None or entry is None or not entry.is_tree:
-            raise ResolveError(
+            raise NamingError(
                 f"{name} is not locked, so there is nothing to resolve\n`mitosis variants` lists what is."
             )
         meanings = list(read_meanings(store, entry.oid, folder, name))
         if len(meanings) < 2:
-            raise ResolveError(f"{name} has one meaning, so there is nothing to resolve")
+            raise NamingError(f"{name} has one meaning, so there is nothing to resolve")
         kept = _chosen(meanings, keep.strip().lower(), name)
         others = [meaning for meaning in meanings if meaning.digest != kept.digest]
         if rename_others and len(rename_others) != len(others):
-            raise ResolveError(
+            raise NamingError(
                 f"{name} has {len(others)} other meaning{'' if len(others) == 1 else 's'}, but "
                 f"{len(rename_others)} names are given for them\n"
                 "Pass --rename-other once for each of them, in the order of their digests, or not at all."
             )
         if len(set(rename_others)) < len(rename_others):
-            raise ResolveError(f"one name is given for two meanings: {', '.join(rename_others)}")
+            raise NamingError(f"one name is given for two meanings: {', '.join(rename_others)}")
         changes: dict[str, bytes | None] = {}
         resolved: list[tuple[Variant, VariantName | None]] = []
         for index, other in enumerate(others):
@@ -297,7 +297,7 @@ def _chosen(meanings: Sequence[Variant], keep: str, name: VariantName) -> Varian
     if len(found) != 1:
         number = "no meaning" if not found else f"{len(found)} meanings"
         digests = "\n".join(f"    {meaning.digest}" for meaning in meanings)
-        raise ResolveError(f"{number} of {name} has a digest that begins with `{keep}`; they are\n{digests}")
+        raise NamingError(f"{number} of {name} has a digest that begins with `{keep}`; they are\n{digests}")
     _check_whole(found[0], f"{name} cannot keep it; keep another")
     return found[0]
 
@@ -305,26 +305,26 @@ def _chosen(meanings: Sequence[Variant], keep: str, name: VariantName) -> Varian
 def _check_whole(meaning: Variant, remedy: str) -> None:
     """Refuse a value that nobody can use."""
     if not is_whole(meaning):
-        raise ResolveError(f"the meaning {meaning.digest} cannot be read, so {remedy}")
+        raise NamingError(f"the meaning {meaning.digest} cannot be read, so {remedy}")
 
 
 def _check_new_name(store: Store, tree: str, other: Variant, new_name: VariantName) -> None:
     """Refuse a name that means something else."""
     if not new_name.variant:
-        raise ResolveError("--rename-other needs a name; leave it out to drop the other meaning")
+        raise NamingError("--rename-other needs a name; leave it out to drop the other meaning")
     if is_too_long(new_name.variant):
-        raise ResolveError(too_long(new_name.variant))
+        raise NamingError(too_long(new_name.variant))
     folder = layout.variant_folder(new_name)
     entry = store.find(tree, folder)
     if new_name == other.name:
-        raise ResolveError(f"`{new_name.variant}` is the name that is in conflict; give the other meaning another one")
+        raise NamingError(f"`{new_name.variant}` is the name that is in conflict; give the other meaning another one")
     if read_remarks(store, tree, new_name).is_retired:
-        raise ResolveError(f"{new_name} is retired\nChoose another name.")
+        raise NamingError(f"{new_name} is retired\nChoose another name.")
     if entry is None or not entry.is_tree:
         return
     meanings = list(read_meanings(store, entry.oid, folder, new_name))
     if any(meaning.digest != other.digest for meaning in meanings):
-        raise ResolveError(
+        raise NamingError(
             f"{new_name.of_parameter} already has a variant `{new_name.variant}`, with another value\n"
             "Choose a new name."
         )

@@ -13,7 +13,6 @@ from mitosis.errors.journal import (
     FormatTooNew,
     JournalError,
     NoteNotWritten,
-    NotesNotUpdated,
     TrialNotFound,
     TrialStillRuns,
 )
@@ -30,7 +29,8 @@ from mitosis.journal.notes import TrialChange, add_to_note, merge_notes
 from mitosis.journal.store import Snapshot, Store
 from mitosis.process import is_alive
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, encode_trial
-from mitosis.records.trial import MainResult, TrialRecord
+from mitosis.records.trial import TrialRecord
+from mitosis.records.view import View
 from mitosis.variants import Variant
 
 _ENVIRONMENT_LIMIT_BYTES = 16 * 2**20
@@ -159,7 +159,7 @@ def forget(store: Store, index: Index, key: str, identity: Identity) -> TrialRec
     Raises:
         TrialNotFound, AmbiguousKey: `key` does not name one trial.
         TrialStillRuns: its process is alive.
-        NotesNotUpdated: the trial is out of the journal, but not of the notes.
+        NoteNotWritten: the trial is out of the journal, but not of the notes.
         JournalError: the journal is damaged, or cannot be written.
     """
     record = read_trial(store, index, key)
@@ -176,7 +176,7 @@ def forget(store: Store, index: Index, key: str, identity: Identity) -> TrialRec
     try:
         merge_notes(store, [TrialChange(record, None)], None, identity, lambda *which: trials_on(store, index, *which))
     except JournalError as error:
-        raise NotesNotUpdated(layout.NOTES_REF, str(error)) from error
+        raise NoteNotWritten(record.key, layout.NOTES_REF, str(error)) from error
     return record
 
 
@@ -266,24 +266,15 @@ def running_trials(index: Index) -> list[TrialRecord]:
     return [decode_trial(data, path) for data, path in rows]
 
 
-class Seen(NamedTuple):
-    """A trial, as much as is shown of it where the shell offers keys."""
-
-    key: str
-    experiment: str
-    status: str
-    main: MainResult
-    started: str
-
-
-def newest_like(index: Index, prefix: str, limit: int) -> list[Seen]:
-    """The newest trials whose key begins so."""
+def newest_like(index: Index, prefix: str, limit: int) -> list[View]:
+    """The newest trials whose key begins so, as much of each as is shown where the shell offers keys."""
+    names = ("key", "experiment", "status", "main", "started")
     rows = index.ask(
-        "SELECT key, experiment, status, main, started FROM trials "
+        f"SELECT {', '.join(names)} FROM trials "
         f"WHERE record IS NOT NULL AND key >= ? AND key < ? {_NEWEST_FIRST} LIMIT ?",
         (prefix, f"{prefix}g", limit),
     )
-    return [Seen(*row) for row in rows]
+    return [View.from_values((name, value) for name, value in zip(names, row, strict=True)) for row in rows]
 
 
 def trials_on(store: Store, index: Index, commit: str, short_keys: frozenset[str] | None = None) -> list[TrialRecord]:

@@ -15,8 +15,9 @@ from mitosis.journal.index_writer import plain_text
 from mitosis.journal.locks import read_lock, used_lock
 from mitosis.journal.standing import Remarks, latest_names
 from mitosis.journal.store import Store
-from mitosis.journal.trials import Seen, newest_like, read_problems
+from mitosis.journal.trials import newest_like, read_problems
 from mitosis.records.trial import ParameterRecord
+from mitosis.records.view import View
 from mitosis.variants import PresentMeaning, Variant, VariantLock, VariantName
 
 _BY_NAME = "ORDER BY step, parameter, variant, digest"
@@ -188,7 +189,7 @@ class Lookup:
         """The names of experiments that have trials."""
         return [name for (name,) in self._ask("SELECT DISTINCT experiment FROM trials ORDER BY experiment")]
 
-    def newest_trials(self, prefix: str, limit: int) -> list[Seen]:
+    def newest_trials(self, prefix: str, limit: int) -> list[View]:
         """The newest trials whose key begins so."""
         with contextlib.suppress(MitosisError):
             return newest_like(self._index, prefix, limit)

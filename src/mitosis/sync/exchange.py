@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
-from mitosis.errors.sync import NotFetchedWhole, PushFailed
+from mitosis.errors.journal import NotFetchedWhole, PushFailed
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal

@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mitosis.errors.journal import FetchFailed
 from mitosis.errors.repository import GitError
-from mitosis.errors.sync import FetchFailed
 from mitosis.git.program import Streamed, stream_git
 from mitosis.git.repository import Repository
 from mitosis.journal import layout

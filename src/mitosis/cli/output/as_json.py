@@ -44,19 +44,9 @@ _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 def print_outcome(outcome: Outcome) -> None:
     """Print how a trial ended."""
-    _print(describe_outcome(outcome))
-
-
-def print_error(error: BaseException) -> None:
-    """Print why there was no trial, or none that could be recorded."""
-    _print(describe_error(error))
-
-
-def describe_outcome(outcome: Outcome) -> dict[str, Any]:
-    """The fields of a trial that ended, however it did."""
     record = outcome.record
     failure = record.failure
-    return _object(
+    _print(
         status=record.status,
         exit_status=outcome.exit_status,
         metrics=dict(record.steps[-1].metrics) if record.status == "finished" else {},
@@ -97,8 +87,8 @@ def _picked(facts: object, *names: str) -> dict[str, Any]:
     return {name: getattr(facts, name) for name in names}
 
 
-def describe_error(error: BaseException) -> dict[str, Any]:
-    """The same fields for an invocation that was refused, or ended by an error of mitosis itself."""
+def print_error(error: BaseException) -> None:
+    """Print why there was no trial, or none that could be recorded, in the same fields."""
     if isinstance(error, KeyboardInterrupt):
         exit_status = of_signal(signal.SIGINT)
     else:
@@ -110,7 +100,7 @@ def describe_error(error: BaseException) -> dict[str, Any]:
     else:
         status, kind = "refused", "refusal"
     unrecorded = error if isinstance(error, NotRecorded) else None
-    return _object(
+    _print(
         status=status,
         exit_status=exit_status,
         failure={
@@ -125,8 +115,11 @@ def describe_error(error: BaseException) -> dict[str, Any]:
     )
 
 
-def _object(**fields: Any) -> dict[str, Any]:
-    """All fields, those that are not given with nothing in them."""
+def _print(**fields: Any) -> None:
+    """Print the object on a line of its own, in ASCII: no encoding of standard output can spoil it.
+
+    It has all fields, those that are not given with nothing in them.
+    """
     known: dict[str, Any] = {
         "format": FORMAT,
         **dict.fromkeys(("status", "exit_status", "failure", "page", "notebook", "folder", *_FIELDS)),
@@ -137,13 +130,8 @@ def _object(**fields: Any) -> dict[str, Any]:
         "warnings": [],
     }
     assert fields.keys() <= known.keys()
-    return known | fields
-
-
-def _print(fields: dict[str, Any]) -> None:
-    """Print an object on a line of its own, in ASCII: no encoding of standard output can spoil it."""
     with contextlib.suppress(OSError):  # nobody reads it any more
-        sys.stdout.write(json.dumps(_plain(fields), allow_nan=False) + "\n")
+        sys.stdout.write(json.dumps(_plain(known | fields), allow_nan=False) + "\n")
         sys.stdout.flush()
 
 

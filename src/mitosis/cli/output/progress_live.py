@@ -5,30 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from mitosis.cli.output.progress_lines import (
-    LINE_WIDTH,
-    checks,
-    ending,
-    heading,
-    lines_of_widgets,
-    page_url,
-    shown_path,
-    status_line,
-    step_lines,
-)
-from mitosis.cli.output.streams import can_link, can_show_unicode, has_colour, plain
-from mitosis.records.trial import StepRecord
-from mitosis.runner.request import Announcement, Outcome, Progress
+from mitosis.cli.output.progress import LINE_WIDTH, LineProgress, PlainProgress, QuietProgress, lines_of_widgets
+from mitosis.cli.output.streams import can_move, can_show_unicode, has_colour, plain
+from mitosis.runner.request import Progress
 from mitosis.screen import OutputStream, Row, Screen, colours_at_end, without_colour
 from mitosis.text import clean, format_duration
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
     from rich.live import Live
     from rich.text import Text
 
@@ -43,7 +32,7 @@ _SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"
 """Takes away the line that moves, and gives back the cursor (DECTCEM)."""
 
 
-class LiveProgress(Progress):
+class LiveProgress(LineProgress):
     """Lines as they come, above one line that moves.
 
     The runner calls it in one thread, and in another `beat` is called some times a second.
@@ -54,15 +43,13 @@ class LiveProgress(Progress):
     """
 
     def __init__(self, live: Live, out: IO[str]) -> None:
+        super().__init__(out)
         self._live = live
-        self._out = out
         self._phase = "starting"
         self._phase_begun = time.monotonic()
         self._screen = Screen()
         self._log = Screen()
         self._widgets: list[str] = []
-        self._step_named = True
-        self._step = ""
         self._has_colour = has_colour(out)
         self._lock = threading.RLock()
         self._waiting: list[str] = []
@@ -83,20 +70,13 @@ class LiveProgress(Progress):
                 self._print_waiting()
                 self._live.refresh()
 
-    def announce(self, announcement: Announcement) -> None:
-        self._say(heading(announcement), style="bold")
-        self._say(status_line("✓", "checked", checks(announcement), announcement.checked_s, self._width))
-
     def step_started(self, name: str, number: int, count: int) -> None:
         self.phase(f"{name} · step {number} of {count}" if count > 1 else name)
-        self._step = name
-        self._step_named = False
+        super().step_started(name, number, count)
 
     def output(self, stream: OutputStream, text: str) -> None:
         with self._lock:
-            if not self._step_named:
-                self._step_named = True
-                self._say(f"▸ {clean(self._step)}", style="dim")
+            super().output(stream, text)
             if stream == "widgets":
                 self._widgets = lines_of_widgets(text)
             elif stream == "log":  # above a bar that is still drawn, not after it
@@ -105,14 +85,6 @@ class LiveProgress(Progress):
                 self._waiting += self._screen.feed(text)
             if time.monotonic() - self._printed_at > _PRINT_EVERY_S:
                 self._print_waiting()
-
-    def step_ended(self, step: StepRecord, error: str | None) -> None:
-        self._drain()
-        for line in step_lines(step, error, self._width):
-            self._say(line, style="red" if error else None)
-
-    def warn(self, text: str) -> None:
-        self._say(f"! {clean(text)}", style="yellow")
 
     def suspend(self) -> None:
         """Leave the terminal as it was: no line that moves, and a cursor."""
@@ -124,27 +96,16 @@ class LiveProgress(Progress):
         with self._lock:
             self._live.start(refresh=True)
 
-    def finish(self, outcome: Outcome) -> None:
-        from rich.style import Style
-        from rich.text import Text
-
-        self._drain()
-        *lines, last = ending(outcome, self._width)
-        for line in lines:
-            self._say(line)
-        path = shown_path(outcome)
-        text = self._own(last.removesuffix(path))
-        if last.endswith(path):
-            link = page_url(outcome) if can_link(self._out) else None
-            text.append_text(Text(plain(path, self._out), style=Style(link=link)))
-        self._print(text)
-
     @property
-    def _width(self) -> int:
-        """Of a line that has the time at its end."""
+    def width(self) -> int:
         return min(LINE_WIDTH, self._live.console.width)
 
-    def _drain(self) -> None:
+    def print(self, line: str) -> None:
+        with self._lock:
+            self._print_waiting()
+            self._print_above(line)
+
+    def drain(self) -> None:
         with self._lock:
             self._take_log(self._log.drain())
             self._waiting += [*self._screen.drain(), *self._widgets]
@@ -168,26 +129,14 @@ class LiveProgress(Progress):
             text = self._colours + text
             self._colours = colours_at_end(text)
             text += "\x1b[0m"
-        self._live.console.print(_Lines(text), soft_wrap=True)
+        self._print_above(text)
         self._printed_at = time.monotonic()
 
-    def _say(self, line: str, style: str | None = None) -> None:
-        self._print(self._own(line, style))
+    def _print_above(self, text: str) -> None:
+        """Print text as it is above the line that moves."""
+        from rich.segment import Segment, Segments
 
-    def _own(self, line: str, style: str | None = None) -> Text:
-        from rich.text import Text
-
-        text = Text(plain(line, self._out), style=style or "")
-        if style is None:
-            text.highlight_regex(r"^[✓+] ", "green")
-            text.highlight_regex(r"^[✗x] ", "red")
-        return text
-
-    def _print(self, text: Text) -> None:
-        """Print above the line that moves."""
-        with self._lock:
-            self._print_waiting()
-            self._live.console.print(text, soft_wrap=True)
+        self._live.console.print(Segments([Segment(f"{text}\n")]), soft_wrap=True)
 
     def __rich__(self) -> object:
         """What moves: what is printed and can still change, and a line that says what goes on, and since when."""
@@ -214,18 +163,6 @@ class LiveProgress(Progress):
             return [text]
         text.no_wrap, text.overflow = False, "fold"
         return text.wrap(self._live.console, self._live.console.width)[-_BEGUN_ROWS:]
-
-
-class _Lines:
-    """Text that is written as it is."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from rich.segment import Segment
-
-        yield Segment(f"{self._text}\n")
 
 
 class _Terminal:
@@ -311,3 +248,20 @@ def live_progress(out: IO[str]) -> Iterator[LiveProgress]:
             ended.set()
             thread.join()
             progress.beat()
+
+
+@contextlib.contextmanager
+def make_progress(out: IO[str], *, quiet: bool = False) -> Iterator[Progress]:
+    """The progress for where a trial's lines go.
+
+    Args:
+        out: standard output, or standard error where standard output is for something else.
+        quiet: say nothing but how it ended.
+    """
+    if quiet:
+        yield QuietProgress(out)
+    elif can_move(out):
+        with live_progress(out) as progress:
+            yield progress
+    else:
+        yield PlainProgress(out, sys.stderr)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 from mitosis.cli.output.streams import has_colour, is_terminal, plain
 from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.errors.repository import GitError
 from mitosis.errors.values import Conflict
-from mitosis.text import clean
+from mitosis.text import clean, counted
 
 if TYPE_CHECKING:
     from mitosis.journal.journal import Journal
@@ -20,7 +20,9 @@ _PROBLEMS_SHOWN = 10
 _PIPE_WIDTH = 10_000
 _GAP = 2
 _LEAST_WIDTH = 8
-_WHOLE = ("", "key", "main", "when", "took", "state", "locked", "commit")
+_LEAST_WIDTHS = {"value": 16, "by": 8, "last used": 9}
+"""Columns that are not cut below this width; optional ones are rather left out."""
+_WHOLE = ("", "key", "main", "when", "took", "variant", "state", "locked", "commit")
 """Columns that are never cut."""
 _NARROW = re.compile("[ -~\xa1-\u02ff✓✗…·–❱│→▸]*")
 """Texts in which every character takes one column."""
@@ -35,17 +37,23 @@ def print_line(line: str, out: IO[str] | None = None) -> None:
     out.write(plain(clean(line), out) + "\n")
 
 
-def print_warning(text: str) -> None:
-    """Print one line on standard error. Control characters in it are escaped, wherever they come from."""
-    sys.stderr.write(plain(f"! {clean(text)}\n", sys.stderr))
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines on standard output, as `print_line` does."""
+    for line in lines:
+        print_line(line)
+
+
+def print_warning(*texts: str) -> None:
+    """Print a line for each text on standard error. Control characters are escaped, wherever they come from."""
+    for text in texts:
+        sys.stderr.write(plain(f"! {clean(text)}\n", sys.stderr))
 
 
 def print_problems(problems: Sequence[BadRecord]) -> None:
     """Name what could not be read, on standard error."""
-    for problem in problems[:_PROBLEMS_SHOWN]:
-        print_warning(str(problem))
+    print_warning(*map(str, problems[:_PROBLEMS_SHOWN]))
     if len(problems) > _PROBLEMS_SHOWN:
-        sys.stderr.write(f"! ... and {len(problems) - _PROBLEMS_SHOWN} more that cannot be read\n")
+        print_warning(f"... and {len(problems) - _PROBLEMS_SHOWN} more that cannot be read")
 
 
 def print_unmerged(journal: Journal) -> None:
@@ -57,7 +65,7 @@ def print_unmerged(journal: Journal) -> None:
     except (GitError, JournalError):  # whatever is wrong, this is not what the user asked for
         return
     for found in unmerged:
-        what = f"{found.trials} trial{'' if found.trials == 1 else 's'}" if found.trials else "records"
+        what = counted(found.trials, "trial") if found.trials else "records"
         verb = "is" if found.trials == 1 else "are"
         name = clean(found.remote)
         print_warning(f"{name} has {what} that {verb} not merged yet: mitosis pull {name}{how}")
@@ -67,59 +75,65 @@ def print_conflicts(conflicts: Sequence[Conflict]) -> None:
     """Name the variants that have several meanings, and how to choose one, on standard error."""
     for conflict in conflicts:
         head, *meanings = conflict.lines()
-        print_warning(f"{clean(head)}; it cannot be run until one is chosen")
+        print_warning(f"{head}; it cannot be run until one is chosen")
         for line in meanings:
             sys.stderr.write(plain(f"{clean(line)}\n", sys.stderr))
         sys.stderr.write(f"    {clean(conflict.resolve_command)}\n")
 
 
 def print_columns(
-    columns: Sequence[str],
-    rows: Sequence[Mapping[str, str]],
-    *,
-    optional: Sequence[str] = (),
-    whole: Sequence[str] = (),
-    least: Mapping[str, int] | None = None,
+    columns: Sequence[str], rows: Sequence[Mapping[str, str]], *, optional: Sequence[str] = ()
 ) -> list[str]:
-    """Print a table without lines.
+    """Print a table without lines. rich's own tables take a millisecond for each row.
 
     Args:
         columns: the headings, which are also the keys in `rows`; the first holds a mark that colours its row.
         rows: what is missing in a row stays blank.
         optional: columns that a terminal too narrow for all goes without, the last ones first.
-        whole: columns that are never cut, besides those that never are.
-        least: columns that are not cut below this width; optional ones are rather left out.
 
     Returns:
         The columns that there was no room for.
     """
-    whole = (*_WHOLE, *whole)
-    minimum = least or {}
-    columns, left_out = _fitting(columns, rows, optional, whole, minimum)
-    shown = [[plain(clean(row.get(name, "")), sys.stdout) for name in columns] for row in rows]
-    headings = [plain(clean(name), sys.stdout) for name in columns]
-    widths = [max(map(_width, texts)) for texts in zip(headings, *shown, strict=True)]
-    narrowest = [_least_width(name, width, whole, minimum) for name, width in zip(columns, widths, strict=True)]
-    screen = _screen_width()
-    widths = _squeeze(widths, narrowest, screen - _GAP * (len(columns) - 1))
-    colours = has_colour(sys.stdout)
-    lines: list[tuple[str, int | None]] = [(_joined(headings, widths), _BOLD)]
-    lines += [(_joined(texts, widths), _COLOURS.get(row[""])) for row, texts in zip(rows, shown, strict=True)]
-    for line, colour in lines:
-        sys.stdout.write(f"\x1b[{colour}m{line}\x1b[0m\n" if colours and colour is not None else f"{line}\n")
-    return left_out
+    texts = {name: [plain(clean(row.get(name, "")), sys.stdout) for row in ({name: name}, *rows)] for name in columns}
+    widths = {name: max(map(_width, column)) for name, column in texts.items()}
+    least = {name: min(width, _least_width(name)) for name, width in widths.items()}
+    kept = list(columns)
+    candidates = [name for name in optional if name in kept]
+    room = _screen_width() + _GAP
+    while candidates and sum(least[name] + _GAP for name in kept) > room:
+        kept.remove(candidates.pop())
+    while sum(widths[name] + _GAP for name in kept) > room:
+        cuttable = [name for name in kept if widths[name] > least[name]]
+        if not cuttable:
+            break
+        widths[max(cuttable, key=lambda name: widths[name])] -= 1
+    for number, colour in enumerate((_BOLD, *(_COLOURS.get(row[""]) for row in rows))):
+        line = (" " * _GAP).join(_cell(texts[name][number], widths[name]) for name in kept).rstrip()
+        is_coloured = colour is not None and has_colour(sys.stdout)
+        sys.stdout.write(f"\x1b[{colour}m{line}\x1b[0m\n" if is_coloured else f"{line}\n")
+    return [name for name in columns if name not in kept]
 
 
-def _joined(texts: Sequence[str], widths: Sequence[int]) -> str:
-    """The cells of a row side by side, each as wide as its column. rich's own tables take a millisecond for each."""
-    return (" " * _GAP).join(_cell(text, width) for text, width in zip(texts, widths, strict=True)).rstrip()
+def _least_width(name: str) -> int:
+    """The columns of a terminal that a column of the table has at least, unless all of it is narrower."""
+    if name in _WHOLE:
+        return _PIPE_WIDTH
+    return _LEAST_WIDTHS.get(name, min(max(len(name), 1), _LEAST_WIDTH))
 
 
 def _cell(text: str, width: int) -> str:
+    """The text, or its beginning, in so many columns of a terminal."""
     missing = width - _width(text)
     if missing >= 0:
         return text + " " * missing
-    return _beginning(text, max(width - 1, 0)) + plain("…", sys.stdout)
+    room = max(width - 1, 0)
+    if _NARROW.fullmatch(text):
+        beginning = text[:room]
+    else:
+        from rich.cells import set_cell_size
+
+        beginning = set_cell_size(text, room)
+    return beginning + plain("…", sys.stdout)
 
 
 def _width(text: str) -> int:
@@ -132,15 +146,6 @@ def _width(text: str) -> int:
     return cell_len(text)
 
 
-def _beginning(text: str, width: int) -> str:
-    """As much of a text as fits into that many columns."""
-    if _NARROW.fullmatch(text):
-        return text[:width]
-    from rich.cells import set_cell_size
-
-    return set_cell_size(text, width)
-
-
 def _screen_width() -> int:
     if not is_terminal():
         return _PIPE_WIDTH
@@ -148,39 +153,3 @@ def _screen_width() -> int:
     from shutil import get_terminal_size
 
     return get_terminal_size().columns
-
-
-def _least_width(name: str, width: int, whole: Sequence[str], least: Mapping[str, int]) -> int:
-    return width if name in whole else min(width, least.get(name, min(max(len(name), 1), _LEAST_WIDTH)))
-
-
-def _fitting(
-    columns: Sequence[str],
-    rows: Sequence[Mapping[str, str]],
-    optional: Sequence[str],
-    whole: Sequence[str],
-    minimum: Mapping[str, int],
-) -> tuple[Sequence[str], list[str]]:
-    """The columns that fit on the screen when they are squeezed, and those left out, in their order."""
-    least = {
-        name: _least_width(
-            name, max(_width(text) for text in (name, *(row.get(name, "") for row in rows))), whole, minimum
-        )
-        for name in columns
-    }
-    kept = list(columns)
-    candidates = [name for name in optional if name in kept]
-    while candidates and sum(least[name] + _GAP for name in kept) - _GAP > _screen_width():
-        kept.remove(candidates.pop())
-    return kept, [name for name in columns if name not in kept]
-
-
-def _squeeze(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
-    """Widths of columns that fit into `room` if they can, taken from the widest first, and from none below `least`."""
-    squeezed = list(widths)
-    while sum(squeezed) > room:
-        cuttable = [i for i, width in enumerate(squeezed) if width > least[i]]
-        if not cuttable:
-            break
-        squeezed[max(cuttable, key=lambda i: squeezed[i])] -= 1
-    return squeezed

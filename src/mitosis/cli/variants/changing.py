@@ -7,12 +7,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from mitosis.check.texts import value_summary
 from mitosis.cli import completers
-from mitosis.cli.arguments import Flag
 from mitosis.cli.output.table import print_line
-from mitosis.cli.output.value_text import value_summary
-from mitosis.text import clean
+from mitosis.errors.usage import UsageError
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.parameters import parse_parameter, parse_variant
 from mitosis.variants import VariantName
+
+_TELL_OTHERS = "Let others know: mitosis push"
 
 
 def resolve(
@@ -20,7 +24,7 @@ def resolve(
     /,
     *,
     keep: Annotated[str, Parameter(completer=completers.meanings)],
-    rename_other: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
+    rename_other: tuple[str, ...] = (),
 ) -> int:
     """Choose one of several recorded meanings of a variant, for everybody who shares the repository.
 
@@ -31,20 +35,16 @@ def resolve(
         keep: Digest of the meaning that the name keeps, or any unique prefix of it.
         rename_other: A new name for the other meaning, which is otherwise dropped; for several, in order of digests.
     """
-    from mitosis.git.repository import find_repository
-    from mitosis.journal.journal import Journal
-    from mitosis.parameters import parse_variant
-
     name = parse_variant(variant)
     repository = find_repository(Path.cwd())
     resolution = Journal(repository).resolve(name, keep, repository.identity(), rename_others=rename_other)
-    print_line(clean(str(name)) + f" now means {_shown(resolution.kept.value)}")
+    print_line(f"{name} now means {value_summary(resolution.kept.value)}")
     for other, new_name in resolution.others:
         if new_name is None:
-            print_line(f"    {_shown(other.value)} is dropped; trials that used it keep saying so")
+            print_line(f"    {value_summary(other.value)} is dropped; trials that used it keep saying so")
         else:
-            print_line(f"    {_shown(other.value)} is now {clean(str(new_name))}")
-    _tell_others()
+            print_line(f"    {value_summary(other.value)} is now {new_name}")
+    print_line(_TELL_OTHERS)
     return 0
 
 
@@ -61,17 +61,13 @@ def rename(
         old: The variant.
         new: Its new name.
     """
-    from mitosis.git.repository import find_repository
-    from mitosis.journal.journal import Journal
-    from mitosis.parameters import parse_parameter
-
     step, name = parse_parameter(parameter)
     repository = find_repository(Path.cwd())
     renamed = Journal(repository).rename(VariantName(step, name, old), new, repository.identity())
-    print_line(clean(f"{parameter}={new} means {value_summary(renamed.value)}, as {old} does"))
+    print_line(f"{parameter}={new} means {value_summary(renamed.value)}, as {old} does")
     print_line("    Trials keep the name that they were run with, and show both.")
-    print_line(clean(f"    Now change the name in the lookup dictionary: `{old}` to `{new}`."))
-    _tell_others()
+    print_line(f"    Now change the name in the lookup dictionary: `{old}` to `{new}`.")
+    print_line(_TELL_OTHERS)
     return 0
 
 
@@ -80,7 +76,7 @@ def retire(
     /,
     *,
     reason: str = "",
-    undo: Flag = False,
+    undo: bool = False,
 ) -> int:
     """Stop trials from using a variant, for everybody who shares the repository. Its meaning stays recorded.
 
@@ -89,11 +85,6 @@ def retire(
         reason: Why; shown to anybody who tries to use it.
         undo: Let a retired variant be used again.
     """
-    from mitosis.errors.usage import UsageError
-    from mitosis.git.repository import find_repository
-    from mitosis.journal.journal import Journal
-    from mitosis.parameters import parse_variant
-
     name = parse_variant(variant)
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
@@ -101,17 +92,9 @@ def retire(
         if reason:
             raise UsageError("--reason is for retiring a variant, and --undo lets one be used again")
         journal.unretire(name, repository.identity())
-        print_line(f"{clean(variant)} can be used again")
+        print_line(f"{variant} can be used again")
     else:
         journal.retire(name, reason, repository.identity())
-        print_line(f"{clean(variant)} is retired: no trial can use it any more")
-    _tell_others()
+        print_line(f"{variant} is retired: no trial can use it any more")
+    print_line(_TELL_OTHERS)
     return 0
-
-
-def _shown(value: bytes) -> str:
-    return clean(value_summary(value))
-
-
-def _tell_others() -> None:
-    print_line("Let others know: mitosis push")

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from mitosis.check.texts import value_summary
 from mitosis.cli import completers
 from mitosis.cli.output.table import print_conflicts, print_line, print_warning
-from mitosis.cli.output.value_text import value_summary
 from mitosis.cli.variants.showing import locked_names
 from mitosis.errors.base import ExitStatus
-from mitosis.text import clean
-from mitosis.variants import Variant, VariantName
+from mitosis.errors.experiment import LookupTrouble
+from mitosis.errors.journal import BadRecord
+from mitosis.errors.usage import UnknownName, UsageError
+from mitosis.errors.values import Conflict, VariantConflict
+from mitosis.git.repository import Repository, find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.standing import Remarks, same_names
+from mitosis.parameters import parse_parameter
+from mitosis.variants import Variant, VariantName, changed_functions
 
 if TYPE_CHECKING:
-    from mitosis.errors.values import Conflict
-    from mitosis.git.repository import Repository
-    from mitosis.journal.journal import Journal
+    from mitosis.dictionaries.evaluation import Evaluation
 
 _DIFFERENCES_SHOWN = 100
 
@@ -47,11 +51,6 @@ def diff(
         second: Another one.
         rev: A..B, two commits as git names them; B may be left out for HEAD.
     """
-    from mitosis.errors.usage import UsageError
-    from mitosis.git.repository import find_repository
-    from mitosis.journal.journal import Journal
-    from mitosis.parameters import parse_parameter
-
     repository = find_repository(Path.cwd())
     step, parameter = ("", "") if target is None else parse_parameter(target, needs_parameter=rev is None)
     if rev is not None:
@@ -79,8 +78,6 @@ def _value_of(journal: Journal, name: VariantName) -> bytes:
     Raises:
         VariantConflict: several meanings of it are recorded.
     """
-    from mitosis.errors.values import VariantConflict
-
     meanings = _locked_meanings(journal, name)
     if len(meanings) > 1:
         raise VariantConflict([_conflict(journal, name)])
@@ -99,15 +96,11 @@ def _print_meanings(journal: Journal, meanings: Sequence[Variant]) -> None:
 
 def _conflict(journal: Journal, name: VariantName) -> Conflict:
     """All meanings of a variant that has several."""
-    count = len(journal.locks())
-    return next(conflict for conflict in journal.conflicts(count) if conflict.name == name)
+    return next(conflict for conflict in journal.conflicts(len(journal.locks())) if conflict.name == name)
 
 
 def _print_change(journal: Journal, name: VariantName, locked: Sequence[Variant]) -> None:
     """What a variant is locked to, what the dictionary says, and the functions of it that have changed since."""
-    from mitosis.errors.usage import UnknownName
-    from mitosis.journal.standing import Remarks, same_names
-
     if not locked:
         reason = "is not locked, so there is nothing to compare"
         raise UnknownName(str(name), reason, locked_names(journal, name.of_parameter))
@@ -124,15 +117,11 @@ def _locked_meanings(journal: Journal, name: VariantName) -> list[Variant]:
     Raises:
         BadRecord: one of them cannot be read.
     """
-    from mitosis.errors.journal import BadRecord
-
-    locks = {lock for lock in journal.locks() if lock.name == name}
     problems: list[BadRecord] = []
-    found = dict(journal.read_locks(locks, problems=problems)) if locks else {}
-    for problem in problems:
-        if any(lock.digest in problem.where for lock in locks):
-            raise problem
-    return [found[lock] for lock in sorted(found)]
+    found = list(journal.read_locks([lock for lock in journal.locks() if lock.name == name], problems=problems))
+    if problems:
+        raise problems[0]
+    return [variant for _, variant in found]
 
 
 def _present_meaning(
@@ -151,8 +140,6 @@ def _present_meaning(
         UnknownName: it is not there.
     """
     from mitosis.dictionaries.states import working_state
-    from mitosis.errors.experiment import LookupTrouble
-    from mitosis.errors.usage import UnknownName
 
     state = working_state(journal.repository)
     if name.step not in state.steps:
@@ -171,9 +158,8 @@ def _present_meaning(
     if not is_locked:
         raise UnknownName(str(name), "is neither locked nor in the lookup dictionary", known)
     other = f"; it has been called {' and '.join(f'`{other}`' for other in other_names)}, too" if other_names else ""
-    there = [renamed for renamed in map(str, map(name.renamed, other_names)) if renamed in known]
-    reason = f"is locked, but the lookup dictionary no longer has it{other}"
-    raise UnknownName(str(name), reason, there or known)
+    there = [str(name.renamed(other)) for other in other_names if str(name.renamed(other)) in known]
+    raise UnknownName(str(name), f"is locked, but the lookup dictionary no longer has it{other}", there or known)
 
 
 def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), indent: str = "") -> None:
@@ -181,12 +167,12 @@ def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), i
 
     comparison = compare_values(one, other)
     for function in functions:
-        print_line(clean(f"{indent}{function} has a different body"))
+        print_line(f"{indent}{function} has a different body")
     if not comparison.differences:
         print_line(f"{indent}(the value is the same)" if functions else f"{indent}no difference")
         return
     for difference in comparison.differences[:_DIFFERENCES_SHOWN]:
-        print_line(clean(f"{indent}{difference.path or 'value'}: {difference.text}"))
+        print_line(f"{indent}{difference.path or 'value'}: {difference.text}")
     more = comparison.more + max(len(comparison.differences) - _DIFFERENCES_SHOWN, 0)
     if more:
         print_line(f"{indent}... and {more} more")
@@ -197,29 +183,28 @@ def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), i
 
 def _diff_revisions(repository: Repository, rev: str, step: str, parameter: str) -> int:
     from mitosis.dictionaries.states import resolve_range
-    from mitosis.variants import changed_functions
 
-    first, last = resolve_range(repository, rev)
-    before = _dictionaries_at(repository, first, step, parameter)
-    after = before if last == first else _dictionaries_at(repository, last, step, parameter)
-    unknown = before.unknown_steps | after.unknown_steps
-    refused = before.refused | after.refused
+    one, other = (_dictionaries_at(repository, commit, step, parameter) for commit in resolve_range(repository, rev))
+    unknown = {name for found in (one, other) for trouble in found.troubles for name in trouble.steps}
+    refused = {refused.name for found in (one, other) for refused in found.refused}
+    before, after = ({meaning.name: meaning for meaning in found.meanings} for found in (one, other))
     is_any = False
-    for name in sorted(before.meanings.keys() | after.meanings.keys()):
-        if name.step in unknown or not refused.isdisjoint((name, name.renamed(""))):
+    for name in sorted(before.keys() | after.keys()):
+        # Of a parameter that is refused as a whole, the variant is left out in the name.
+        if name.step in unknown or name in refused or name.renamed("") in refused:
             continue
-        one, other = before.meanings.get(name), after.meanings.get(name)
-        if one is None or other is None:
-            word = "added" if one is None else "removed"
-            meaning = one or other
-            assert meaning is not None
-            print_line(clean(f"{word:8} {name}   {value_summary(meaning.value)}"))
+        if parameter not in ("", name.parameter):
+            continue
+        was, now = before.get(name), after.get(name)
+        if was is None or now is None:
+            word, value = ("added", after[name].value) if was is None else ("removed", was.value)
+            print_line(f"{word:8} {name}   {value_summary(value)}")
             is_any = True
             continue
-        functions = changed_functions(one.functions, other.functions)
-        if one.value != other.value or functions:
-            print_line(clean(f"changed  {name}"))
-            _print_difference(one.value, other.value, functions, "    ")
+        functions = changed_functions(was.functions, now.functions)
+        if was.value != now.value or functions:
+            print_line(f"changed  {name}")
+            _print_difference(was.value, now.value, functions, "    ")
             is_any = True
     if unknown:
         print_warning(f"not compared: {', '.join(sorted(unknown))}")
@@ -228,31 +213,18 @@ def _diff_revisions(repository: Repository, rev: str, step: str, parameter: str)
     return ExitStatus.FAILED if unknown else ExitStatus.DONE
 
 
-@dataclass(frozen=True, slots=True)
-class _Dictionaries:
-    """What the lookup dictionaries of a commit say."""
-
-    meanings: Mapping[VariantName, Variant] = field(default_factory=dict)
-    refused: frozenset[VariantName] = frozenset()
-    """Names whose values cannot be compared, without a variant for whole parameters."""
-    unknown_steps: frozenset[str] = frozenset()
-    """Steps that could not be evaluated."""
-
-
-def _dictionaries_at(repository: Repository, commit: str, step: str, parameter: str) -> _Dictionaries:
+def _dictionaries_at(repository: Repository, commit: str, step: str, parameter: str) -> Evaluation:
+    """What the lookup dictionaries of a commit say; what cannot be told is said on standard error."""
+    from mitosis.dictionaries.evaluation import Evaluation
     from mitosis.dictionaries.states import commit_state
 
     with commit_state(repository, commit) as state:
         if step and step not in state.steps:
-            return _Dictionaries()
+            return Evaluation()
         evaluation = state.evaluate([step] if step else None)
     for trouble in evaluation.troubles:
         print_warning(f"{state.label}: {trouble.reason}")
     for refused in evaluation.refused:
         if parameter in ("", refused.name.parameter):
             print_warning(f"{state.label}: {refused.full_name}: {refused.reason}")
-    return _Dictionaries(
-        {meaning.name: meaning for meaning in evaluation.meanings if parameter in ("", meaning.name.parameter)},
-        frozenset(refused.name for refused in evaluation.refused),
-        frozenset(name for trouble in evaluation.troubles for name in trouble.steps),
-    )
+    return evaluation

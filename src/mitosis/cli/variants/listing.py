@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from mitosis.check.texts import change_lines, not_compared, remedies
 from mitosis.cli import completers
-from mitosis.cli.arguments import Flag
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import (
     print_columns,
     print_conflicts,
     print_line,
+    print_lines,
     print_problems,
     print_unmerged,
     print_warning,
 )
 from mitosis.errors.base import ExitStatus
+from mitosis.errors.usage import UnknownName, UsageError
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
 from mitosis.text import clean, format_moment
 from mitosis.variants import VariantLock
 
@@ -28,10 +32,8 @@ if TYPE_CHECKING:
     from mitosis.check.survey import VariantStatus
     from mitosis.dictionaries.evaluation import Trouble
     from mitosis.dictionaries.states import State
-    from mitosis.journal.journal import Journal
 
 _NAME_WIDTH = 100
-_LEAST_WIDTHS = {"value": 16, "by": 8, "last used": 9}
 _MOST_LOCKS = 10_000
 
 
@@ -39,8 +41,8 @@ def list_variants(
     what: Annotated[str | None, Parameter(completer=completers.steps_and_parameters)] = None,
     /,
     *,
-    changed: Flag = False,
-    locked: Flag = False,
+    changed: bool = False,
+    locked: bool = False,
 ) -> int:
     """List all variants that are locked or in a lookup dictionary, with their states, values and uses.
 
@@ -52,11 +54,7 @@ def list_variants(
         locked: Look only at the locks, and import nothing.
     """
     from mitosis.check.survey import survey
-    from mitosis.check.texts import change_lines, not_compared, remedies
     from mitosis.dictionaries.states import working_state
-    from mitosis.errors.usage import UsageError
-    from mitosis.git.repository import find_repository
-    from mitosis.journal.journal import Journal
 
     if changed and locked:
         raise UsageError("--changed compares the dictionaries with the locks, and --locked leaves the dictionaries out")
@@ -73,7 +71,9 @@ def list_variants(
         _check_step(journal, state, step)
     found = survey(journal, state, step=step or None, parameter=parameter or None, repeats=changed)
     if what is not None and not (found.statuses or found.unlisted or found.troubles):
-        _refuse_unknown(what, survey(journal, state, step=step or None).statuses)
+        others = [status.name.of_parameter for status in survey(journal, state, step=step or None).statuses]
+        if others:
+            raise UnknownName(what, "is not a parameter that has variants", list(dict.fromkeys(others)))
     statuses = [status for status in found.statuses if status.is_problem or not changed]
     if statuses:
         _print_statuses(journal, statuses)
@@ -82,16 +82,13 @@ def list_variants(
     else:
         print_line(_nothing_found(what, found.troubles, state))
     if changed:
-        for status in statuses:
-            for line in change_lines(status.change) if status.change is not None else ():
-                print_line(line)
-        for line in remedies([status.change for status in statuses if status.change is not None]):
-            print_line(line)
-    for trouble in found.troubles:
-        print_warning(trouble.reason)
-    skipped = map(not_compared, found.not_compared) if changed else ()
-    for text in (*found.unlisted, *found.warnings, *skipped):
-        print_warning(text)
+        changes = [status.change for status in statuses if status.change is not None]
+        for change in changes:
+            print_lines(change_lines(change))
+        print_lines(remedies(changes))
+    print_warning(*(trouble.reason for trouble in found.troubles), *found.unlisted, *found.warnings)
+    if changed:
+        print_warning(*map(not_compared, found.not_compared))
     print_problems(found.problems)
     conflicts = journal.conflicts()
     print_conflicts([c for c in conflicts if step in ("", c.name.step) and parameter in ("", c.name.parameter)])
@@ -99,21 +96,8 @@ def list_variants(
     return ExitStatus.FAILED if changed and (statuses or found.troubles) else ExitStatus.DONE
 
 
-def _refuse_unknown(what: str, statuses: Sequence[VariantStatus]) -> None:
-    """Refuse a parameter that has no variants, if others of its step have.
-
-    Raises:
-        UnknownName: naming those.
-    """
-    from mitosis.errors.usage import UnknownName
-
-    known = list(dict.fromkeys(status.name.of_parameter for status in statuses))
-    if known:
-        raise UnknownName(what, "is not a parameter that has variants", known)
-
-
 def _nothing_found(what: str | None, troubles: Sequence[Trouble], state: State | None) -> str:
-    of = "" if what is None else f" of {clean(what)}"
+    of = "" if what is None else f" of {what}"
     if state is None:
         return f"no variants{of} are locked in this repository"
     if troubles:
@@ -139,22 +123,16 @@ def _print_statuses(journal: Journal, statuses: Sequence[VariantStatus]) -> None
                 "": "!" if status.is_problem else " ",
                 "variant": clean(str(status.name), _NAME_WIDTH),
                 "state": status.state,
-                "value": clean(_short_value(status)),
+                "value": _short_value(status),
                 "locked": format_moment(origin.date.isoformat(), relative=relative) if origin is not None else "",
-                "by": clean(origin.name) if origin is not None else "",
+                "by": origin.name if origin is not None else "",
                 "trials": str(status.uses.trials) if status.is_locked else "",
                 "last used": format_moment(status.uses.last, relative=relative) if status.uses.last else "",
-                "commit": clean((origin.commit or "")[:7]) if origin is not None else "",
+                "commit": (origin.commit or "")[:7] if origin is not None else "",
             }
         )
     columns = ["", "variant", "state", "value", "locked", "by", "trials", "last used", "commit"]
-    left_out = print_columns(
-        columns,
-        rows,
-        optional=["value", "trials", "locked", "by", "last used", "commit"],
-        whole=("variant",),
-        least=_LEAST_WIDTHS,
-    )
+    left_out = print_columns(columns, rows, optional=["value", "trials", "locked", "by", "last used", "commit"])
     if left_out:
         print_line(f"Not shown: {', '.join(left_out)}; `mitosis variants show` has them.")
 
@@ -179,8 +157,6 @@ def _check_step(journal: Journal, state: State | None, step: str) -> None:
     Raises:
         UnknownName: it is neither registered nor does it have locked variants.
     """
-    from mitosis.errors.usage import UnknownName
-
     known = {lock.name.step for lock in journal.locks()}
     if state is not None and state.config is not None:
         known |= state.config.steps.keys()

@@ -10,15 +10,29 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from mitosis.check.texts import change_lines, not_compared
 from mitosis.cli import completers
 from mitosis.cli.output.streams import is_terminal
-from mitosis.cli.output.table import print_columns, print_conflicts, print_line, print_problems, print_warning
-from mitosis.text import clean, format_moment, format_value
+from mitosis.cli.output.table import (
+    print_columns,
+    print_conflicts,
+    print_line,
+    print_lines,
+    print_problems,
+    print_warning,
+)
+from mitosis.errors.base import MitosisError
+from mitosis.errors.usage import UnknownName
+from mitosis.git.repository import find_repository
+from mitosis.journal.journal import Journal
+from mitosis.journal.locks import used_lock
+from mitosis.journal.standing import same_names
+from mitosis.parameters import parse_variant
+from mitosis.text import counted, format_moment, format_value
 from mitosis.variants import VariantLock, VariantName
 
 if TYPE_CHECKING:
     from mitosis.check.survey import Survey, VariantStatus
-    from mitosis.journal.journal import Journal
     from mitosis.records.trial import TrialRecord
     from mitosis.variants import LockOrigin
 
@@ -33,41 +47,33 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
         variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
     """
     from mitosis.check.survey import survey
-    from mitosis.check.texts import change_lines, not_compared
     from mitosis.dictionaries.states import working_state
-    from mitosis.errors.usage import UnknownName
-    from mitosis.git.repository import find_repository
-    from mitosis.journal.journal import Journal
-    from mitosis.parameters import parse_variant
 
     name = parse_variant(variant)
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
     found = survey(journal, working_state(repository), step=name.step, repeats=True)
     statuses = [status for status in found.statuses if status.name == name]
-    skipped = map(not_compared, found.not_compared)
-    for text in (*(trouble.reason for trouble in found.troubles), *found.warnings, *skipped):
-        print_warning(text)
+    print_warning(*(trouble.reason for trouble in found.troubles), *found.warnings)
+    print_warning(*map(not_compared, found.not_compared))
     print_problems(found.problems)
     if not statuses:
         known = [str(status.name) for status in found.statuses] or locked_names(journal)
         raise UnknownName(variant, "is neither locked nor in a lookup dictionary", known)
     origins = journal.variant_origins()
     for status in statuses:
-        print_line(f"{clean(str(status.name))}   {status.state}")
-        for line in _facts(status, origins.get(VariantLock(name, status.digest))):
-            print_line(f"    {line}")
-        for line in change_lines(status.change) if status.change is not None else ():
-            print_line(line)
+        print_line(f"{status.name}   {status.state}")
+        print_lines(f"    {fact}" for fact in _facts(status, origins.get(VariantLock(name, status.digest))))
+        if status.change is not None:
+            print_lines(change_lines(status.change))
         print_line("value")
-        for line in _full_value(journal, found, status):
-            print_line(f"    {line}")
+        print_lines(f"    {line}" for line in _full_value(journal, found, status))
     history = journal.variant_history(name)
     if history:
         print_line("history")
         for entry in history:
             when = format_moment(entry.date, relative=is_terminal())
-            print_line(f"    {entry.commit[:7]}  {when}  {clean(entry.author)}  {clean(entry.summary)}")
+            print_line(f"    {entry.commit[:7]}  {when}  {entry.author}  {entry.summary}")
     _print_trials(journal, name)
     print_conflicts([conflict for conflict in journal.conflicts() if conflict.name == name])
     return 0
@@ -80,21 +86,20 @@ def _facts(status: VariantStatus, origin: LockOrigin | None) -> Iterator[str]:
         when = format_moment(origin.date.isoformat(), relative=is_terminal())
         at = f", commit {origin.commit[:7]}" if origin.commit else ""
         by = f", by trial {origin.trial}" if origin.trial else ""
-        yield clean(f"locked {when} by {origin.author}{at}{by}")
+        yield f"locked {when} by {origin.author}{at}{by}"
     for new in status.remarks.new_names:
-        yield clean(f"now called {new}")
+        yield f"now called {new}"
     for old in status.old_names:
-        yield clean(f"was called {old}")
+        yield f"was called {old}"
     for reason in status.remarks.reasons:
-        yield clean(f"retired: {reason}" if reason else "retired")
+        yield f"retired: {reason}" if reason else "retired"
     functions = dict.fromkeys(name for source in status.remarks.sources for name in source)
     if functions:
-        yield clean(f"names {', '.join(functions)}")
+        yield f"names {', '.join(functions)}"
 
 
 def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[str]:
     from mitosis.canonical.full_text import render_value
-    from mitosis.errors.base import MitosisError
 
     name = status.name
     if status.is_locked:
@@ -102,19 +107,16 @@ def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[
     else:
         values = [found.present[name].value] if name in found.present else []
     if not values:
-        return [clean(status.reason or "it cannot be read: see `mitosis verify`")]
+        return [status.reason or "it cannot be read: see `mitosis verify`"]
     try:
         lines = render_value(values[0]).splitlines()
     except MitosisError as error:
-        return [clean(f"it cannot be read: {error}")]
-    shown = [clean(line) for line in lines[:_FULL_VALUE_LINES]]
-    return [*shown, f"... and {len(lines) - len(shown)} more lines"] if len(lines) > len(shown) else shown
+        return [f"it cannot be read: {error}"]
+    more = len(lines) - _FULL_VALUE_LINES
+    return lines[:_FULL_VALUE_LINES] + ([f"... and {more} more lines"] if more > 0 else [])
 
 
 def _print_trials(journal: Journal, name: VariantName) -> None:
-    from mitosis.journal.locks import used_lock
-    from mitosis.journal.standing import same_names
-
     others = same_names(journal.remarks()).get(name, ())
     used = []
     elsewhere: Counter[str] = Counter()
@@ -132,17 +134,16 @@ def _print_trials(journal: Journal, name: VariantName) -> None:
         _print_uses(used)
     for other, count in sorted(elsewhere.items()):
         shown = shlex.quote(str(name.renamed(other)))
-        trials = "1 trial" if count == 1 else f"{count} trials"
-        print_line(clean(f"{trials} used it as {other}: mitosis variants show {shown}"))
+        print_line(f"{counted(count, 'trial')} used it as {other}: mitosis variants show {shown}")
 
 
 def _print_uses(used: Sequence[tuple[TrialRecord, str | None]]) -> None:
-    print_line(f"used by {len(used)} trial{'' if len(used) == 1 else 's'}")
+    print_line(f"used by {counted(len(used), 'trial')}")
     rows = [
         {
             "": " ",
             "key": trial.key[:6],
-            "experiment": clean(trial.experiment),
+            "experiment": trial.experiment,
             "status": trial.status,
             "main": format_value(trial.main),
             "when": format_moment(trial.started, relative=is_terminal()),
