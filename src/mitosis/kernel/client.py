@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellExecutionError
 from nbformat import NotebookNode
 
-from mitosis.kernel.endings import CellError
+from mitosis.kernel.kernel_process import CellError
 from mitosis.kernel.printed import Printed
 from mitosis.kernel.widgets import Widgets
 from mitosis.screen import OutputListener

@@ -8,9 +8,16 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from mitosis.kernel.endings import AnswerFailed, CellError, KernelDied, KernelNotStarted, describe_death
-from mitosis.kernel.kernel_process import KernelProcess, NoPrivateFolder, PrivateFolder
-from mitosis.protocol import Malformed, Question, Setup, pack, unpack_answers
+from mitosis.kernel.kernel_process import (
+    AnswerFailed,
+    CellError,
+    KernelDied,
+    KernelNotStarted,
+    KernelProcess,
+    PrivateFolder,
+    describe_death,
+)
+from mitosis.protocol import Question, Setup, pack, unpack
 from mitosis.screen import OutputListener, without_escapes
 
 if TYPE_CHECKING:
@@ -51,10 +58,7 @@ class Kernel:
 
     def __init__(self, listener: OutputListener, cwd: Path, setup: Setup | None = None) -> None:
         self._listener = listener
-        try:
-            self._folder = PrivateFolder()
-        except NoPrivateFolder as error:
-            raise KernelNotStarted(f"there is no usable folder for its sockets ({error})", "") from error
+        self._folder = PrivateFolder()
         try:
             self.process = KernelProcess(self._folder, cwd, setup)
         except OSError as error:
@@ -139,7 +143,7 @@ class Kernel:
 
         Raises:
             KernelDied: the kernel did.
-            AnswerFailed: one of them failed, and what follows it was not looked at; or an answer is malformed.
+            AnswerFailed: one of them failed, and what follows it was not looked at.
         """
         return await self._answers(questions)
 
@@ -155,13 +159,10 @@ class Kernel:
         if content["status"] != "ok" or not reply.exists():
             reason = f"{content.get('ename', 'no answer')}: {content.get('evalue', '')}"
             raise AnswerFailed(asked, reason, without_escapes("\n".join(content.get("traceback", []))))
-        data = reply.read_bytes()
+        answers: tuple[Any, ...] = unpack(reply.read_bytes())
         request.unlink()
         reply.unlink()
-        try:
-            return unpack_answers(data, questions)
-        except Malformed as error:
-            raise AnswerFailed(asked, f"the answer makes no sense: {error}", "") from error
+        return answers
 
     async def _unless_dead(self, work: Any) -> Any:
         death = self.process.death

@@ -12,8 +12,8 @@ from typing import Any
 
 from mitosis import notebook as notebooks
 from mitosis.errors.base import MitosisError
-from mitosis.kernel.endings import AnswerFailed, CellError, KernelDied
 from mitosis.kernel.kernel import Kernel
+from mitosis.kernel.kernel_process import AnswerFailed, CellError, KernelDied
 from mitosis.protocol import (
     ChangedParameter,
     DescribedFailure,
