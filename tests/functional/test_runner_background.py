@@ -9,11 +9,11 @@ import sys
 import pytest
 
 from mitosis.provenance.environment import Environment, read_environment
-from mitosis.runner.background import Background
+from mitosis.runner.trial import Background
 
 IMPORTED_AFTER = """\
 import asyncio, sys
-from mitosis.runner.background import Background
+from mitosis.runner.trial import Background
 async def run():
     background = Background(None)
     background.prepare_page(None)
