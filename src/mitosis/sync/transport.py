@@ -1,11 +1,11 @@
-"""The git program, fetching and pushing the refs of mitosis and nothing else."""
+"""Fetching and pushing the refs of mitosis with the git program, and what it says that people want to hear."""
 
 from __future__ import annotations
 
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mitosis.errors.repository import GitError
@@ -13,7 +13,6 @@ from mitosis.errors.sync import FetchFailed
 from mitosis.git.program import Streamed, stream_git
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.sync.git_messages import HELD_BACK, Listener, OutputListener, Tell
 from mitosis.sync.remotes import Remote
 
 _FETCH = (
@@ -37,8 +36,88 @@ _RACES = re.compile(
 _SHALLOW = "shallow update not allowed"
 _NO_ATOMIC = "does not support --atomic"
 _LOCAL_RACE = re.compile(r"cannot lock ref '[^']*': (is at \w+ but expected|reference already exists)")
+_PORCELAIN = ("To ", "Done", " \t", "+\t", "-\t", "*\t", "!\t", "=\t")
+"""What `git push --porcelain` itself writes to standard output, see git-push(1)."""
 _FETCH_ATTEMPTS = 20
 _FETCH_PAUSE_S = 0.1
+
+Tell = Callable[[bytes], None]
+"""Is given what git says to people, as it says it."""
+
+PATIENCE_S = 1.0
+"""How far git has come is of no interest so long."""
+HELD_BACK = (
+    b"error: failed to push some refs",
+    b"error: atomic push failed",
+    b"error: cannot lock ref",
+    b"remote: error: cannot lock ref",
+    b"remote: error: failed to",
+)
+"""What is said from one of these on is of no interest when it is tried again."""
+_STAGES = (
+    b"Enumerating objects",
+    b"Counting objects",
+    b"Compressing objects",
+    b"Writing objects",
+    b"Receiving objects",
+    b"Unpacking objects",
+    b"Resolving deltas",
+    b"Delta compression",
+    b"Total ",
+)
+_PROGRESS = (*_STAGES, *(b"remote: " + stage for stage in _STAGES))
+_NOT_AT_ONCE = (*HELD_BACK, *_PROGRESS)
+
+
+class Listener:
+    """Hands on at once what one run of git says, but for its progress at first and what may turn out to be a race.
+
+    Args:
+        tell: what to hand it on to.
+    """
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._moving_since: float | None = None
+        """When it first said how far it had come: to connect may have taken long enough."""
+        self._line = b""
+        self._told = 0
+        """How much of the line was handed on."""
+        self._is_holding = False
+        self._held = b""
+
+    def __call__(self, data: bytes) -> None:
+        for part in re.findall(rb"[^\r\n]*[\r\n]|[^\r\n]+", data):
+            self._line += part
+            is_whole = self._line.endswith((b"\n", b"\r"))
+            self._take(is_whole)
+            if is_whole:
+                self._line, self._told = b"", 0
+
+    def _take(self, is_whole: bool) -> None:
+        if self._is_holding or self._line.startswith(HELD_BACK):
+            self._is_holding = True
+            self._held += self._line[self._told :]
+        elif self._line.startswith(_PROGRESS) and self._is_young():
+            return
+        elif is_whole or not any(start.startswith(self._line) for start in _NOT_AT_ONCE):
+            self._tell(self._line[self._told :])
+        else:
+            return
+        self._told = len(self._line)
+
+    def _is_young(self) -> bool:
+        now = time.monotonic()
+        if self._moving_since is None:
+            self._moving_since = now
+        return now - self._moving_since < PATIENCE_S
+
+    def release(self) -> None:
+        """Hand on what was held back, and the beginning of a line that git did not end."""
+        rest = self._held or self._line[self._told :]
+        self._held, self._line, self._told = b"", b"", 0
+        if rest:
+            self._tell(rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,23 +271,23 @@ class Transport:
         settings = _PUSH_SETTINGS
         if place == remote.ref_name:
             settings = (*settings, "-c", f"remote.{place}.mirror=false")
-        hooks = OutputListener(self._tell)
-        words = (*settings, *_PUSH, *self._progress, *options, place, *specs)
-        done = self._run(listener, *words, tell_output=hooks)
-        hooks.end()
-        lines = [line.split("\t") for line in done.output.splitlines() if line.startswith("!\t")]
-        rejected = {specs.rpartition(":")[2]: reason for _, specs, reason in (line for line in lines if len(line) == 3)}
+        done = self._run(listener, *settings, *_PUSH, *self._progress, *options, place, *specs)
+        lines = done.output.splitlines()
+        for line in lines:
+            if not line.startswith(_PORCELAIN):  # a hook has printed it
+                self._tell(f"{line}\n".encode(errors="surrogateescape"))
+        refused = [line.split("\t") for line in lines if line.startswith("!\t")]
+        rejected = {line[1].rpartition(":")[2]: line[2] for line in refused if len(line) == 3}
         reason = "" if rejected else _reason(done.messages)
         return Attempt(done.status == 0, rejected, reason, _NO_ATOMIC in done.messages)
 
-    def _run(self, tell: Tell, *words: str, tell_output: Tell | None = None) -> Streamed:
+    def _run(self, tell: Tell, *words: str) -> Streamed:
         timeout_s = None if self._deadline is None else max(self._deadline - time.monotonic(), 0.1)
         try:
             return stream_git(
                 *words,
                 cwd=self._repository.root,
                 tell=tell,
-                tell_output=tell_output,
                 unattended=self._unattended,
                 timeout_s=timeout_s,
             )
