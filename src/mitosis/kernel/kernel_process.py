@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from mitosis.errors.base import ExitStatus, MitosisError
+from mitosis.files import TemporaryFolder
 from mitosis.protocol import Setup, pack
-from mitosis.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
     from jupyter_client.connect import KernelConnectionInfo
