@@ -19,7 +19,7 @@ from mitosis.git.repository import Repository
 from mitosis.kernel.kernel import Kernel
 from mitosis.process import command_line, this_process
 from mitosis.protocol import Setup
-from mitosis.provenance.environment import Environment, read_environment
+from mitosis.provenance.environment import read_environment
 from mitosis.records.trial import Failure, StepRecord, TrialRecord
 from mitosis.report.templates import Template
 from mitosis.runner.refusals import Settled
@@ -57,7 +57,7 @@ class Trial:
         self._started = datetime.now(UTC)
         self._warnings: list[str] = []
         self._signals = Signals(progress)
-        self._background: Background | None = None
+        self._background = ThreadPoolExecutor(1, "mitosis-background")
         self._journal: Journal | None = None
         """None in debug, and before the start is recorded."""
 
@@ -71,8 +71,7 @@ class Trial:
                 kernel = self._signals.kernel = self._new_kernel()
                 announcement = await self._begin(kernel)
             except BaseException as error:
-                if self._background is not None:
-                    self._background.stop()
+                self._background.shutdown(wait=False, cancel_futures=True)
                 if kernel is not None:
                     await kernel.close()
                 self._folder.remove()
@@ -112,21 +111,26 @@ class Trial:
     async def _begin(self, kernel: Kernel) -> Announcement:
         """Import the user's code, resolve the parameters, check all of it, and record the start.
 
-        The kernel starts in a process of its own: what speaks to it is imported meanwhile.
+        The kernel starts in a process of its own: what speaks to it is imported meanwhile. What is needed later is
+        done in a thread. What fails there fails again, and is told, where it is needed.
         """
         self._notebook = notebooks.new_notebook()
         import mitosis.kernel.client  # noqa: F401  # 0.1 s of work that `connect` would have to do
 
-        background = self._background = Background(self._settled.repository)
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        environment = self._background.submit(read_environment, self._settled.repository)
+        self._background.submit(_open_journal, self._settled.repository)
         await kernel.connect(self._notebook)
+        page: Future[None] | None = None
         if self._settled.request.output != "ipynb":
-            background.prepare_page(self._settled.template)
+            # It takes so long that the kernel should have started by then.
+            page = self._background.submit(_prepare_page, self._settled.template)
         self._progress.phase("checking")
         self._loader = Loader(self._settled, kernel, self._folder, self._warn)
         await self._loader.load()
-        self._environment = await background.environment()
-        if self._settled.template is not None:
-            await background.page()
+        self._environment = await asyncio.wrap_future(environment)
+        if page is not None and self._settled.template is not None:
+            await asyncio.wrap_future(page)  # a template that cannot be used is refused before the first step
         self._folder.write(REQUIREMENTS, self._environment.text)
         record = self._new_record()
         newly_locked = 0
@@ -283,48 +287,6 @@ class Trial:
 
 def _recordable(path: Path | str) -> str:
     return os.fspath(path).encode("utf-8", "backslashreplace").decode()
-
-
-class Background:
-    """Reads the environment, opens the journal's repository and imports what makes the page, in this order.
-
-    What fails here fails again, and is told, where it is needed.
-
-    Args:
-        repository: that of the trial; None outside one, in debug.
-    """
-
-    def __init__(self, repository: Repository | None) -> None:
-        sys.setswitchinterval(_SWITCH_INTERVAL_S)
-        self._executor = ThreadPoolExecutor(1, "mitosis-background")
-        self._environment = self._executor.submit(read_environment, repository)
-        self._executor.submit(_open_journal, repository)
-        self._page: Future[None] | None = None
-
-    def prepare_page(self, template: Template | None) -> None:
-        """Begin with what makes the page. It takes so long that the kernel should have started by then.
-
-        Args:
-            template: for the page, in place of that of mitosis.
-        """
-        self._page = self._executor.submit(_prepare_page, template)
-
-    async def environment(self) -> Environment:
-        """The environment of the trial, as soon as it is known."""
-        return await asyncio.wrap_future(self._environment)
-
-    async def page(self) -> None:
-        """Wait until a page can be made.
-
-        Raises:
-            ConfigError: the template cannot be used.
-        """
-        if self._page is not None:
-            await asyncio.wrap_future(self._page)
-
-    def stop(self) -> None:
-        """Begin nothing more: the trial ends without."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _open_journal(repository: Repository | None) -> None:
