@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from mitosis.errors.base import nearest
 from mitosis.errors.usage import ConfigError
+from mitosis.text import cut
 
 OWN_NAME = "mitosis"
 OWN_FOLDER = Path(__file__).parent / "template"
@@ -60,14 +60,6 @@ def find_template(name: str | None, config: Path) -> Template | None:
         folders, base, reader = [folder], _base(folder), folder / CONF
     elif name == OWN_NAME:
         return None
-    elif not _is_name(name):
-        what = f"the folder {folder} has no {INDEX}" if folder.is_dir() else f"there is no folder {folder}"
-        raise ConfigError(
-            config,
-            f"{what}\nName a folder with {INDEX}, relative to this file, or a template that is installed: "
-            f"{', '.join(_installed())}.",
-            key=KEY,
-        )
     else:
         folders, base, reader = [], name, config
     extends_own = False
@@ -111,7 +103,7 @@ def template_roots() -> list[Path]:
 def describe_template_error(error: Exception, template: Template) -> str:
     """What went wrong while a template was at work, and where in it."""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    text = text if len(text) <= _PROBLEM_CHARACTERS else f"{text[: _PROBLEM_CHARACTERS - 1]}…"
+    text = cut(text, _PROBLEM_CHARACTERS)
     # jinja2 gives a template's frames its file and line.
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
@@ -149,14 +141,8 @@ def _installed_folders(name: str) -> list[Path]:
 
 def _installed() -> list[str]:
     """The names of the templates that can make a page."""
-    return sorted({OWN_NAME, *_iter_installed()})
-
-
-def _iter_installed() -> Iterator[str]:
-    for root in template_roots():
-        for path in root.iterdir() if root.is_dir() else ():
-            if (path / INDEX).is_file():
-                yield path.name
+    found = (path.parent.name for root in template_roots() for path in root.glob(f"*/{INDEX}"))
+    return sorted({OWN_NAME, *found})
 
 
 def _unknown(name: str, reader: Path, config: Path) -> ConfigError:
