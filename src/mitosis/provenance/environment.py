@@ -188,15 +188,12 @@ def _read_origin(distribution: Distribution) -> dict[str, Any] | None:
     return origin if isinstance(origin, dict) else {"url": "unreadable direct_url.json"}
 
 
-def _archive_digest(archive: Mapping[str, Any]) -> str | None:
-    """Such as `sha256=...`; the strongest that is there."""
+def _archive_digest(archive: Mapping[str, Any]) -> str:
+    """Such as `sha256=...`, if there is one."""
     hashes = archive.get("hashes")
-    if isinstance(hashes, dict):
-        for algorithm in ("sha512", "sha384", "sha256"):
-            if algorithm in hashes:
-                return f"{algorithm}={hashes[algorithm]}"
-    digest = archive.get("hash")
-    return str(digest) if digest else None
+    if isinstance(hashes, dict) and "sha256" in hashes:
+        return f"sha256={hashes['sha256']}"
+    return str(archive.get("hash") or "")
 
 
 def strip_secrets(url: str) -> str:
