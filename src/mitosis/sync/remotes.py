@@ -11,16 +11,7 @@ from mitosis.git.program import without_password
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
 
-_SETTINGS = r"^(remote\.pushdefault|branch\..*\.(pushremote|remote)|remote\..*\.(push)?url|url\..*\.pushinsteadof)$"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """How git is told of a place to push to."""
-
-    fetch_from: str
-    """To fetch from before: a remote's name, a URL or a path."""
-    push_to: str
+_SETTINGS = r"^(remote\.pushdefault|branch\..*\.(pushremote|remote)|remote\..*\.url)$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +22,8 @@ class Remote:
     """What it is called in messages: a remote's name, or a URL without its password."""
     ref_name: str
     """What stands for it in the names of refs."""
-    fetch_from: str
-    """What git is told to fetch from when records are pulled."""
-    push_to: tuple[Place, ...]
-    """Where a push goes to; several if the remote has several push URLs."""
+    place: str
+    """What git is told to fetch from and push to: a remote's name, a URL or a path."""
 
 
 def find_remote(repository: Repository, word: str | None, configured: str | None = None) -> Remote:
@@ -57,12 +46,12 @@ def find_remote(repository: Repository, word: str | None, configured: str | None
     if name is None:
         name = _default(repository, remotes, settings)
     if name in remotes:
-        return Remote(name, name, name, _push_places(repository, name, settings))
+        return Remote(name, name, name)
     if name.startswith("-") or not is_place(name):
         raise UnknownRemote(name, remotes)
     # git runs at the top of the working tree.
     place = str(Path(name).resolve()) if Path(name).exists() else name
-    return Remote(without_password(name), layout.remote_name(place), place, (Place(place, place),))
+    return Remote(without_password(name), layout.remote_name(place), place)
 
 
 def list_remotes(repository: Repository) -> list[str]:
@@ -103,16 +92,12 @@ def _default(repository: Repository, remotes: list[str], settings: dict[str, lis
     return remotes[0] if len(remotes) == 1 else "origin"
 
 
-def _push_places(repository: Repository, name: str, settings: dict[str, list[str]]) -> tuple[Place, ...]:
-    """The remote by its name, or where it is pushed to other URLs than it is fetched from, those to be fetched from."""
-    is_plain = f"remote.{name}.pushurl" not in settings and len(settings.get(f"remote.{name}.url", [])) == 1
-    if is_plain and not any(key.endswith(".pushinsteadof") for key in settings):
-        return (Place(name, name),)
-    urls = repository.git("remote", "get-url", "--push", "--all", name).splitlines()
-    if len(urls) > 1:
-        return tuple(Place(url, url) for url in urls)
-    is_same = urls == repository.git("remote", "get-url", name).splitlines()
-    return (Place(name if is_same else urls[0], name),)
+def push_place(repository: Repository, remote: Remote) -> str:
+    """Where a push goes to, as git is told to fetch from there: by the first push URL if that is another place."""
+    if remote.place != remote.ref_name:
+        return remote.place
+    url = repository.git("remote", "get-url", "--push", remote.place)
+    return remote.place if url == repository.git("remote", "get-url", remote.place) else url.removesuffix("\n")
 
 
 def _ask(repository: Repository, *words: str) -> str:

@@ -222,12 +222,11 @@ class Transport:
         if pins:
             self._fetch(remote, place, *pins)
 
-    def push(self, remote: Remote, place: str, refs: dict[str, str], pins: Sequence[str] | None) -> Attempt:
+    def push(self, remote: Remote, refs: dict[str, str], pins: Sequence[str] | None) -> Attempt:
         """Push, all or nothing where the remote can do that.
 
         Args:
             remote: where to.
-            place: how git is told: its name, or a URL.
             refs: the commit that each ref is to point to.
             pins: the commits whose pins go with them; None for all.
 
@@ -239,13 +238,13 @@ class Transport:
         if pins is None and not self._has_pins():
             pin_specs = []
         if self._atomic:
-            attempt = self._push(remote, place, [*pin_specs, *ref_specs], "--atomic")
+            attempt = self._push(remote, [*pin_specs, *ref_specs], "--atomic")
             if not attempt.lacks_atomic:
                 return attempt
             self._atomic = False
         # The journal last: it must not name commits that are not there.
         for specs in (pin_specs, ref_specs):
-            attempt = self._push(remote, place, specs) if specs else Attempt(True, {}, "")
+            attempt = self._push(remote, specs) if specs else Attempt(True, {}, "")
             if not attempt.done:
                 break
         return attempt
@@ -266,12 +265,12 @@ class Transport:
             # Another process has fetched into the same refs meanwhile; random, so that they do not meet again.
             time.sleep(random.uniform(0, _FETCH_PAUSE_S) * attempt)
 
-    def _push(self, remote: Remote, place: str, specs: Sequence[str], *options: str) -> Attempt:
+    def _push(self, remote: Remote, specs: Sequence[str], *options: str) -> Attempt:
         listener = self._listener = Listener(self._tell)
         settings = _PUSH_SETTINGS
-        if place == remote.ref_name:
-            settings = (*settings, "-c", f"remote.{place}.mirror=false")
-        done = self._run(listener, *settings, *_PUSH, *self._progress, *options, place, *specs)
+        if remote.place == remote.ref_name:
+            settings = (*settings, "-c", f"remote.{remote.place}.mirror=false")
+        done = self._run(listener, *settings, *_PUSH, *self._progress, *options, remote.place, *specs)
         lines = done.output.splitlines()
         for line in lines:
             if not line.startswith(_PORCELAIN):  # a hook has printed it
