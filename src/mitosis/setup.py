@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mitosis.errors.files import FileTrouble
-from mitosis.errors.repository import GitError
 from mitosis.git.repository import Repository
 
 ATTRIBUTES_LINE = "*.msgpack diff=mitosis"
@@ -84,12 +83,7 @@ def _write_textconv(repository: Repository) -> Written:
 
 def _read_all(repository: Repository, key: str) -> list[str]:
     """All values of a setting in the clone's own configuration."""
-    try:
-        return repository.git("config", "--local", "--get-all", key).splitlines()
-    except GitError as error:
-        if error.status != 1:  # 1: it is not set
-            raise
-        return []
+    return repository.ask("config", "--local", "--get-all", key).splitlines()
 
 
 def _write_attributes(repository: Repository) -> Written:

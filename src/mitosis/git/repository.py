@@ -93,6 +93,15 @@ class Repository(Objects):
         """Run the git program at the top of the working tree; see `run_git`."""
         return run_git(*command, cwd=self.root, stdin=stdin).decode(errors="surrogateescape")
 
+    def ask(self, *command: str, stdin: bytes | None = None) -> str:
+        """As `git`, but empty where git says by status 1 that there is no such thing."""
+        try:
+            return self.git(*command, stdin=stdin)
+        except GitError as error:
+            if error.status != 1:
+                raise
+            return ""
+
     def identity(self) -> Identity:
         """Who git would name as the author of a commit made now.
 
@@ -126,12 +135,7 @@ class Repository(Objects):
         Raises:
             GitError: git cannot read its configuration.
         """
-        try:
-            return "true" in self.git("config", "--type=bool", "--get-regexp", r"^remote\..*\.promisor$").split()
-        except GitError as error:
-            if error.status != 1:  # 1: there is none
-                raise
-            return False
+        return "true" in self.ask("config", "--type=bool", "--get-regexp", r"^remote\..*\.promisor$").split()
 
     def may_be_partial(self) -> bool:
         """Whether git may fetch what is not here, as far as can be told without asking git."""

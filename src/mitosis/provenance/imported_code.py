@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from mitosis.errors.repository import GitError, RepositoryError, UncommittedImports
+from mitosis.errors.repository import RepositoryError, UncommittedImports
 from mitosis.files import blob_id
 from mitosis.git.objects import TreeEntry
 from mitosis.git.repository import Repository, find_repository
@@ -316,13 +316,7 @@ def _why_not_committed(repository: Repository, missing: Sequence[str], different
 def _ignored(repository: Repository, paths: Sequence[str]) -> set[str]:
     if not paths:
         return set()
-    try:
-        output = repository.git("check-ignore", "-z", "--stdin", stdin=os.fsencode("\0".join(paths)))
-    except GitError as error:
-        if error.status == 1:  # none of them
-            return set()
-        raise
-    return set(output.split("\0"))
+    return set(repository.ask("check-ignore", "-z", "--stdin", stdin=os.fsencode("\0".join(paths))).split("\0"))
 
 
 def _inner_repository(repository: Repository, path: str) -> str | None:

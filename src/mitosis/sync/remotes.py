@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitosis.errors.repository import GitError
 from mitosis.errors.sync import NoRemote, UnknownRemote
 from mitosis.git.program import without_password
 from mitosis.git.repository import Repository
@@ -69,7 +68,7 @@ def _read_settings(repository: Repository) -> dict[str, list[str]]:
 
     In the names of settings, the first and the last part are in small letters.
     """
-    text = _ask(repository, "config", "--null", "--get-regexp", _SETTINGS)
+    text = repository.ask("config", "--null", "--get-regexp", _SETTINGS)
     settings: dict[str, list[str]] = {}
     for item in text.split("\0"):
         key, _, value = item.partition("\n")
@@ -79,7 +78,7 @@ def _read_settings(repository: Repository) -> dict[str, list[str]]:
 
 def _default(repository: Repository, remotes: list[str], settings: dict[str, list[str]]) -> str:
     """Where `git push` pushes to, see remote.pushDefault in git-config(1); else the only remote, or origin."""
-    branch = _ask(repository, "symbolic-ref", "--quiet", "--short", "HEAD").strip()
+    branch = repository.ask("symbolic-ref", "--quiet", "--short", "HEAD").strip()
     keys = ["remote.pushdefault"]
     if branch:
         keys = [f"branch.{branch}.pushremote", *keys, f"branch.{branch}.remote"]
@@ -98,12 +97,3 @@ def push_place(repository: Repository, remote: Remote) -> str:
         return remote.place
     url = repository.git("remote", "get-url", "--push", remote.place)
     return remote.place if url == repository.git("remote", "get-url", remote.place) else url.removesuffix("\n")
-
-
-def _ask(repository: Repository, *words: str) -> str:
-    try:
-        return repository.git(*words)
-    except GitError as error:
-        if error.status != 1:  # 1: it is not set
-            raise
-        return ""
