@@ -10,6 +10,7 @@ from typing import Any
 
 from mitosis.files import is_installed, real_path
 from mitosis.protocol import DescribedFailure, DescribeFailure
+from mitosis.text import cut
 
 _CONTEXT_LINES = 2
 MESSAGE_LIMIT = 2000
@@ -56,7 +57,7 @@ def bounded_repr(value: object, limit: int) -> str:
         let_interrupts_pass(error)
         return f"<{type(value).__name__} whose repr raised {describe_exception(error)}>"[:limit]
     text = " ".join(text[: 4 * limit].split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return cut(text, limit)
 
 
 def describe_failure(question: DescribeFailure) -> DescribedFailure:

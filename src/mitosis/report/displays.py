@@ -126,8 +126,10 @@ class Displays:
             present = Markup("<script>var VEGA_DEBUG={};</script>").format(_script_json(versions))
             before = self._library("vega") + present
             hosts: list[str] = []
+        elif loads:
+            hosts = ["cdn.jsdelivr.net"]
         else:
-            hosts = ["cdn.jsdelivr.net"] if loads else _hosts(source)
+            hosts = list(dict.fromkeys(one or other for one, other in _LOADS.findall(source)))
         return before + Markup(source) + _absence(hosts, altair=bool(loads))
 
     def is_for_light(self, source: str) -> bool:
@@ -137,7 +139,7 @@ class Displays:
     def javascript(self, source: str) -> Markup:
         """A script that the experiment displays; `element` is the place where it stands."""
         place = self._place("script")
-        inside = Markup(re.sub(r"</(?=script)|<(?=!--)", _escaped_bracket, source, flags=re.IGNORECASE))
+        inside = Markup(re.sub("<(?=/script|!--)", r"\\x3c", source, flags=re.IGNORECASE))
         return Markup(
             '<div id="{place}"></div>\n<script>(function (element) {{\n{inside}\n}})'
             '(document.getElementById("{place}"));</script>'
@@ -271,10 +273,6 @@ def png_size(value: str) -> tuple[int, int] | None:
     return width, height
 
 
-def _hosts(source: str) -> list[str]:
-    return list(dict.fromkeys(one or other for one, other in _LOADS.findall(source)))
-
-
 def _absence(hosts: list[str], *, altair: bool) -> Markup:
     """A remark on what is missing, since the page loads nothing from a network."""
     if not hosts:
@@ -303,10 +301,6 @@ def _script_json(value: Any) -> Markup:
     """`value` as JSON inside a `script` element."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))
-
-
-def _escaped_bracket(match: re.Match[str]) -> str:
-    return "\\x3c" + match[0][1:]
 
 
 def _plotly_path() -> Path | None:

@@ -133,7 +133,7 @@ def highlight(code: str) -> Markup:
     parts: list[str] = []
     open_class = ""
     for kind, text in _LEXER.get_tokens(code):
-        wanted = _class_of(kind) if not text.isspace() else open_class
+        wanted = next((name for token, name in _CLASSES if kind in token), "") if not text.isspace() else open_class
         if wanted != open_class:
             if open_class:
                 parts.append("</span>")
@@ -144,7 +144,3 @@ def highlight(code: str) -> Markup:
     if open_class:
         parts.append("</span>")
     return Markup("".join(parts))
-
-
-def _class_of(kind: _TokenType) -> str:
-    return next((name for token, name in _CLASSES if kind in token), "")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mitosis import notebook as notebooks
 from mitosis.errors.base import MitosisError
-from mitosis.errors.journal import NotRecorded
+from mitosis.errors.journal import NoteNotWritten, NotRecorded
 from mitosis.git.repository import Repository
 from mitosis.kernel.kernel import Kernel
 from mitosis.process import command_line, this_process
@@ -258,7 +258,6 @@ class Trial:
         )
 
     def _record_end(self, journal: Journal, record: TrialRecord) -> None:
-        from mitosis.errors.journal import NoteNotWritten
         from mitosis.journal.unrecorded import discard_end, keep_end
 
         assert self._settled.identity is not None and self._settled.repository is not None
