@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -117,14 +118,9 @@ class Kernel:
         return error
 
     @property
-    def print_trouble(self) -> OSError | None:
-        """Why not all that the last cell printed is in its file; None if it is, or needed none."""
-        return self._client.print_trouble if self._client is not None else None
-
-    @property
-    def message_trouble(self) -> str:
-        """Why a message that the last cell sent was passed over, such as that of a widget; empty if none was."""
-        return self._client.message_trouble if self._client is not None else ""
+    def troubles(self) -> Sequence[str]:
+        """What of what the last cell printed or sent could not be kept, and why, in words."""
+        return self._client.troubles if self._client is not None else ()
 
     async def ask(self, question: Question[A]) -> A:
         """Have the kernel answer a question, unseen by the notebook; see `ask_all`."""

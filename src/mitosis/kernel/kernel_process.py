@@ -148,33 +148,25 @@ def _places() -> Iterator[Path]:
     """Where the folder may be, best first."""
     names = [tempfile.gettempdir()]
     if os.name == "posix":
-        names += ["/tmp", "/var/tmp"]
-        names += [os.environ[name] for name in ("XDG_RUNTIME_DIR",) if os.environ.get(name)]
-    yield from (Path(name).absolute() for name in dict.fromkeys(names))
+        names += ["/tmp", "/var/tmp", os.environ.get("XDG_RUNTIME_DIR", "")]
+    yield from (Path(name).absolute() for name in dict.fromkeys(names) if name)
 
 
 def _make_in(parent: Path) -> TemporaryFolder:
+    """A folder in `parent` in which there can be a socket: not every file system has them."""
     made = TemporaryFolder(parent)
     if os.name == "posix":
+        path = made.path / f"{_SOCKET}-0"
         try:
-            _try_socket(made.path / f"{_SOCKET}-0")
+            if len(os.fsencode(path)) > _PATH_LIMIT_BYTES:
+                raise OSError(f"the path of a socket in it would be longer than {_PATH_LIMIT_BYTES} bytes")
+            with socket.socket(socket.AF_UNIX) as trial:
+                trial.bind(str(path))
+            path.unlink()
         except OSError:
             made.remove()
             raise
     return made
-
-
-def _try_socket(path: Path) -> None:
-    """Make a socket and remove it.
-
-    Raises:
-        OSError: there can be none: its path is too long, or the file system has no sockets.
-    """
-    if len(os.fsencode(path)) > _PATH_LIMIT_BYTES:
-        raise OSError(f"the path of a socket in it would be longer than {_PATH_LIMIT_BYTES} bytes")
-    with socket.socket(socket.AF_UNIX) as trial:
-        trial.bind(str(path))
-    path.unlink()
 
 
 class KernelProcess:
