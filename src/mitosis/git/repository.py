@@ -291,13 +291,15 @@ class Repository(Objects):
         return None
 
     def _read_packed(self, oid: str, limit_bytes: int | None) -> GitObject:
+        import pygit2
+
         try:
             if limit_bytes is not None:
                 check_size(oid, self._database.read_header(oid)[1], limit_bytes)
             number, data = self._database.read(oid)
         except KeyError as error:
             raise ObjectMissing(oid, "it is missing") from error
-        except _libgit2_errors() as error:
+        except (pygit2.GitError, ValueError) as error:
             raise UnreadableObject(oid, f"it is damaged ({error})") from error
         return GitObject(KINDS.get(number, ""), data)
 
@@ -316,13 +318,6 @@ class Repository(Objects):
         except ObjectMissing:
             return None
         return line.removeprefix(b"tree ").decode("ascii")
-
-
-def _libgit2_errors() -> tuple[type[Exception], ...]:
-    """What libgit2 raises for a damaged object."""
-    import pygit2
-
-    return (pygit2.GitError, ValueError)
 
 
 def find_repository(folder: Path) -> Repository:

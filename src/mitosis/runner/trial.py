@@ -85,7 +85,11 @@ class Trial:
                 ran = await steps.run(self._settled.request.timeout_s)
                 kernel.begin_close()
                 record = self._complete(record, ran, steps.records)
-                saved = self._save(record)
+                # It imports what makes the page, which the background has done by now.
+                from mitosis.runner.documents import Saver
+
+                saver = Saver(self._settled, self._folder, self._notebook, record, self._progress, self._warn)
+                saved = saver.save(self._environment.text, self._journal)
             except Exception as error:
                 self._record_breakdown(record, steps.records, error)
                 raise
@@ -217,13 +221,6 @@ class Trial:
             peak_memory_bytes=ran.usage.peak_memory_bytes,
             warnings=tuple(self._warnings),
         )
-
-    def _save(self, record: TrialRecord) -> Saved:
-        # It imports what makes the page, which the background has done by now.
-        from mitosis.runner.documents import Saver
-
-        saver = Saver(self._settled, self._folder, self._notebook, record, self._progress, self._warn)
-        return saver.save(self._environment.text, self._journal)
 
     def _finish(self, record: TrialRecord, ran: Ran, saved: Saved) -> Outcome:
         """List the outputs, which are complete now that the kernel has ended, and record the end."""
