@@ -20,7 +20,7 @@ from typing import Any
 from markupsafe import Markup
 
 from mitosis.report.excerpts import excerpt
-from mitosis.report.library_html import PLOTLY_SCRIPT, adapt, is_for_light, is_picture
+from mitosis.report.markup import PLOTLY_SCRIPT, adapt, is_for_light, is_picture
 from mitosis.screen import last_state
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
