@@ -10,7 +10,7 @@ from mitosis.git.program import without_password
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
 
-_SETTINGS = r"^(remote\.pushdefault|branch\..*\.(pushremote|remote)|remote\..*\.url)$"
+_SETTINGS = r"^(remote\.pushdefault|branch\..*\.(pushremote|remote))$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,10 @@ def find_remote(repository: Repository, word: str | None, configured: str | None
         NoRemote: nothing is given, and there is no remote.
         UnknownRemote: there is no remote by that name.
     """
-    settings = _read_settings(repository)
     name = configured if word is None else word
-    # `git remote` also knows those of old kinds, which are in files of their own.
-    remotes = [name] if name and f"remote.{name}.url" in settings else list_remotes(repository)
+    remotes = list_remotes(repository)
     if name is None:
-        name = _default(repository, remotes, settings)
+        name = _default(repository, remotes)
     if name in remotes:
         return Remote(name, name, name)
     if name.startswith("-") or not is_place(name):
@@ -63,27 +61,17 @@ def is_place(word: str) -> bool:
     return "/" in word or ":" in word or "\\" in word or word in (".", "..") or Path(word).is_dir()
 
 
-def _read_settings(repository: Repository) -> dict[str, list[str]]:
-    """What git's configuration says that has to do with pushing; git asked once, since it takes a while to start.
-
-    In the names of settings, the first and the last part are in small letters.
-    """
-    text = repository.ask("config", "--null", "--get-regexp", _SETTINGS)
-    settings: dict[str, list[str]] = {}
-    for item in text.split("\0"):
-        key, _, value = item.partition("\n")
-        settings.setdefault(key, []).append(value)
-    return settings
-
-
-def _default(repository: Repository, remotes: list[str], settings: dict[str, list[str]]) -> str:
+def _default(repository: Repository, remotes: list[str]) -> str:
     """Where `git push` pushes to, see remote.pushDefault in git-config(1); else the only remote, or origin."""
     branch = repository.ask("symbolic-ref", "--quiet", "--short", "HEAD").strip()
     keys = ["remote.pushdefault"]
     if branch:
         keys = [f"branch.{branch}.pushremote", *keys, f"branch.{branch}.remote"]
+    # In the names of settings, git writes the first and the last part in small letters; the last value counts.
+    text = repository.ask("config", "--null", "--get-regexp", _SETTINGS)
+    settings = dict(item.split("\n", 1) for item in text.split("\0") if "\n" in item)
     for key in keys:
-        value = settings.get(key, [""])[-1]
+        value = settings.get(key, "")
         if value not in ("", "."):
             return value
     if not remotes:

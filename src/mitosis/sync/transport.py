@@ -207,11 +207,8 @@ class Transport:
         Raises:
             FetchFailed: git says why.
         """
-        journal = f"+{layout.JOURNAL_REF}*:{layout.remote_journal_ref(remote.ref_name)}*"
-        notes = f"+{layout.NOTES_REF}*:{layout.remote_notes_ref(remote.ref_name)}*"
-        pins = [f"+{layout.PIN_PREFIX}*:{layout.remote_pins_prefix(remote.ref_name)}*"]
-        if self._repository.is_shallow():
-            pins.clear()
+        with_pins = not self._repository.is_shallow()
+        journal, *pins, notes = layout.fetch_refspecs(remote.ref_name, with_pins=with_pins)
         if not self._repository.is_partial():
             self._fetch(remote, place, journal, notes, *pins)
             return
