@@ -151,10 +151,6 @@ class Client(NotebookClient):
             return None
         return output
 
-    def request_shutdown(self) -> None:
-        """Ask the kernel to end."""
-        self.kc.shutdown()
-
     def disconnect(self) -> None:
         """Close the sockets."""
         self.kc.stop_channels()

@@ -124,9 +124,10 @@ class Kernel:
 
     async def ask(self, question: Question[A]) -> A:
         """Have the kernel answer a question, unseen by the notebook; see `ask_all`."""
-        answers = await self._answers((question,))
-        answer: A = answers[0]
-        return answer
+        return (await self.ask_all(question))[0]
+
+    @overload
+    async def ask_all(self, first: Question[A], /) -> tuple[A]: ...
 
     @overload
     async def ask_all(self, first: Question[A], second: Question[B], /) -> tuple[A, B]: ...
@@ -141,9 +142,6 @@ class Kernel:
             KernelDied: the kernel did.
             AnswerFailed: one of them failed, and what follows it was not looked at.
         """
-        return await self._answers(questions)
-
-    async def _answers(self, questions: tuple[Question[Any], ...]) -> tuple[Any, ...]:
         assert self._client is not None
         number = next(self._numbers)
         request = self._folder.write(f"request-{number}", pack(questions))
@@ -182,7 +180,7 @@ class Kernel:
         """Ask the kernel to end, and do not wait for it."""
         if self._client is not None and self.process.is_alive and not self._is_closing:
             self._is_closing = True
-            self._client.request_shutdown()
+            self._client.kc.shutdown()
 
     async def close(self, timeout_s: float = _SHUTDOWN_TIMEOUT_S) -> bool:
         """End the kernel, politely at first, and remove its folder.

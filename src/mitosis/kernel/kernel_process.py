@@ -127,11 +127,6 @@ class PrivateFolder:
             raise KernelNotStarted(f"there is no usable folder for its sockets ({'; '.join(passed_over)})", "")
         self.path = self._folder.path
 
-    @property
-    def socket_path(self) -> str:
-        """The beginning of the paths of sockets; numbers come behind it."""
-        return str(self.path / _SOCKET)
-
     def write(self, name: str, data: bytes) -> Path:
         """Write a new file that only this user can read."""
         path = self.path / name
@@ -261,7 +256,7 @@ def _write_connection(folder: PrivateFolder) -> KernelConnectionInfo:
         return connection
     connection: KernelConnectionInfo = {
         "transport": "ipc",
-        "ip": folder.socket_path,
+        "ip": str(folder.path / _SOCKET),  # a number comes behind it
         "signature_scheme": "hmac-sha256",
         "key": key,
         "shell_port": 1,

@@ -94,7 +94,7 @@ def read_environment(repository: Repository | None = None) -> Environment:
         digest=hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH],
         interpreter=interpreter,
         platform=platform.platform(),
-        cpu_count=_cpu_count(),
+        cpu_count=len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1,
         variables=chosen_variables(os.environ),
     )
 
@@ -106,12 +106,6 @@ def chosen_variables(variables: Mapping[str, str]) -> dict[str, str]:
         for name, value in sorted(variables.items())
         if name in VARIABLES or (name.startswith(VARIABLE_PREFIXES) and not _SECRET.search(name))
     }
-
-
-def _cpu_count() -> int:
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _requirements(repository: Repository | None) -> Iterator[tuple[str, str]]:

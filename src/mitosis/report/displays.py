@@ -132,9 +132,7 @@ class Displays:
             hosts = list(dict.fromkeys(one or other for one, other in _LOADS.findall(source)))
         return before + Markup(source) + _absence(hosts, altair=bool(loads))
 
-    def is_for_light(self, source: str) -> bool:
-        """Whether that HTML is to be shown on a light ground, on a dark page as well."""
-        return is_for_light(source)
+    is_for_light = staticmethod(is_for_light)
 
     def javascript(self, source: str) -> Markup:
         """A script that the experiment displays; `element` is the place where it stands."""
@@ -237,7 +235,11 @@ class Displays:
         if name in self._loaded:
             return Markup("")
         self._loaded.add(name)
-        script = _plotly_script() + _PLOTLY_ON_PAPER if name == "plotly" else _vega_script()
+        if name == "plotly":
+            path = _plotly_path()
+            script = path.read_text(encoding="utf-8") + _PLOTLY_ON_PAPER if path else ""
+        else:
+            script = _vega_script()
         return Markup("<script>{}</script>\n").format(Markup(script))
 
 
@@ -310,11 +312,6 @@ def _plotly_path() -> Path | None:
         if path.is_file():
             return path
     return None
-
-
-def _plotly_script() -> str:
-    path = _plotly_path()
-    return path.read_text(encoding="utf-8") if path else ""
 
 
 def _vega_script() -> str:

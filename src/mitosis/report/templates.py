@@ -68,7 +68,8 @@ def find_template(name: str | None, config: Path) -> Template | None:
         if base in seen:
             raise ConfigError(reader, f"the template `{base}` is built on itself")
         seen.add(base)
-        found = [OWN_FOLDER / OWN_NAME] if base == OWN_NAME else _installed_folders(base)
+        places = [OWN_FOLDER] if base == OWN_NAME else template_roots()
+        found = [place / base for place in places if _is_name(base) and (place / base).is_dir()]
         if not found:
             raise _unknown(base, reader, config)
         extends_own = extends_own or base == OWN_NAME
@@ -131,12 +132,6 @@ def _base(folder: Path) -> str | None:
             path, 'this should be an object that names the base as a string: {"base_template": "mitosis"}'
         )
     return base
-
-
-def _installed_folders(name: str) -> list[Path]:
-    if not _is_name(name):
-        return []
-    return [folder / name for folder in template_roots() if (folder / name).is_dir()]
 
 
 def _installed() -> list[str]:

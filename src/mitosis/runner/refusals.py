@@ -79,7 +79,11 @@ def settle(request: Request) -> Settled:
             f"--timeout {request.timeout_s:g} is not a time that steps can take\nGive seconds, such as --timeout 3600."
         )
     repository = _find_repository(request)
-    root = repository.root if repository is not None else _config_folder(request.folder)
+    if repository is not None:
+        root = repository.root
+    else:
+        above = (request.folder, *request.folder.parents)
+        root = next((folder for folder in above if (folder / CONFIG_NAME).is_file()), request.folder)
     config = find_config(root, request.config, steps_needed=request.module is None)
     steps = select_steps(config, request.steps) if request.module is None else (module_step(request.module),)
     arguments = parse_parameters(
@@ -204,8 +208,3 @@ def _identity(repository: Repository | None, request: Request) -> Identity | Non
         if request.debug:
             return None
         raise
-
-
-def _config_folder(folder: Path) -> Path:
-    """The nearest folder upwards with a pyproject.toml; the folder itself where there is none."""
-    return next((f for f in (folder, *folder.parents) if (f / CONFIG_NAME).is_file()), folder)

@@ -232,7 +232,7 @@ class Transport:
         """
         pin_specs = [_PINS] if pins is None else [f"{layout.pin_ref(pin)}:{layout.pin_ref(pin)}" for pin in pins]
         ref_specs = [f"{commit}:{name}" for name, commit in refs.items()]
-        if pins is None and not self._has_pins():
+        if pins is None and not self._repository.git("for-each-ref", "--count=1", layout.PIN_PREFIX):
             pin_specs = []
         if self._atomic:
             attempt = self._push(remote, [*pin_specs, *ref_specs], "--atomic")
@@ -289,9 +289,6 @@ class Transport:
             )
         except GitError as error:
             return Streamed(error.status or 1, "", error.output)
-
-    def _has_pins(self) -> bool:
-        return bool(self._repository.git("for-each-ref", "--count=1", layout.PIN_PREFIX))
 
 
 def lacks_blobs(repository: Repository, ref: str) -> bool:
