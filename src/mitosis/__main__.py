@@ -92,9 +92,12 @@ def run_command(words: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    if words == ["--version"]:
-        return _say_version()
     try:
+        if words == ["--version"]:
+            from mitosis import __version__
+
+            sys.stdout.write(f"mitosis {__version__}\n")
+            return ExitStatus.DONE
         if words[:1] == ["textconv"]:
             from mitosis.cli.textconv import textconv
 
@@ -121,18 +124,6 @@ def run_command(words: list[str]) -> int:
         _complain("mitosis: this is an error in mitosis itself, not in your experiment. Please report it.\n")
         return ExitStatus.BUG
     return status
-
-
-def _say_version() -> int:
-    from mitosis import __version__
-
-    try:
-        sys.stdout.write(f"mitosis {__version__}\n")
-    except BrokenPipeError:
-        return 0
-    except OSError as error:
-        return _complain_of_output(error)
-    return 0
 
 
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")

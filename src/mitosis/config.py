@@ -20,14 +20,12 @@ FIGURE_DPI = (10, 2400)
 """The least and the most."""
 HOOK_SETTINGS = ("warn", "strict", "off")
 
-_EXAMPLE_LINES = (
-    "[tool.mitosis.steps]",
-    'my_step = ["my_package.my_module:run", "my_package.my_module:lookup_dict"]',
-)
+_HEADER = "[tool.mitosis.steps]"
+_EXAMPLE = 'my_step = ["my_package.my_module:run", "my_package.my_module:lookup_dict"]'
 _INIT_LINES = (
-    "[tool.mitosis.steps]",
+    _HEADER,
     "# One step a line: the callable to run, and the dictionary that its variants are looked up in.",
-    '# my_step = ["my_package.my_module:run", "my_package.my_module:lookup_dict"]',
+    f"# {_EXAMPLE}",
 )
 
 _PLACE = re.compile(r"(.*?)(?: \(at (?:line (\d+), column (\d+)|end of document)\))?", re.DOTALL)
@@ -107,7 +105,9 @@ def parse_config(text: str, path: Path, *, steps_needed: bool = True) -> Config:
             raise ConfigError(path, f"unknown key `{key}`: {hint}", key="tool.mitosis")
     if steps_needed and "steps" not in table:
         raise ConfigError(
-            path, "no steps are registered, because there is no table [tool.mitosis.steps]\n" + _lines_to_add(path)
+            path,
+            f"no steps are registered, because there is no table {_HEADER}\n"
+            f"Add these lines with your own names, or run `mitosis init`:\n    {_HEADER}\n    {_EXAMPLE}",
         )
     steps = _table(path, table, "steps", "tool.mitosis.steps")
     return Config(
@@ -203,14 +203,9 @@ def add_steps_table(text: str, path: Path = Path("pyproject.toml")) -> str | Non
         _table(path, table, "steps", "tool.mitosis.steps")
         return None
     newline = "\r\n" if "\r\n" in text else "\n"
-    body = newline.join(_INIT_LINES)
-    if not text.strip("\ufeff"):
-        return text + body + newline
-    ends_with_newline = text.endswith("\n")
-    joint = newline if ends_with_newline else newline * 2
-    if text.endswith("\n" + newline) or text == newline:
-        joint = ""
-    longer = text + joint + body + (newline if ends_with_newline else "")
+    ending = "" if not text.strip("\ufeff") or text.endswith("\n") else newline
+    gap = "" if not text.strip("\ufeff\r\n") or text.endswith("\n" + newline) else newline
+    longer = text + ending + gap + "".join(line + newline for line in _INIT_LINES)
     try:
         _parse(longer, path)
     except ConfigError as error:
@@ -261,30 +256,18 @@ def _table(path: Path, parent: Mapping[str, Any], name: str, key: str) -> Mappin
     """The table `name` of `parent`; an empty one where there is none."""
     table = parent.get(name, {})
     if not isinstance(table, dict):
-        raise ConfigError(path, f"this is {_kind(table)}, but should be a table", key=key)
+        raise ConfigError(path, "this should be a table", key=key)
     return table
 
 
 def _read_step(path: Path, name: str, entry: object) -> StepConfig:
     key = f"tool.mitosis.steps.{name}" if name.isidentifier() else f'tool.mitosis.steps."{name}"'
     _check_step_name(path, name, key)
-    if isinstance(entry, dict):
-        raise ConfigError(
-            path,
-            'this is a table, but should be a list of two strings: ["module:callable", "module:lookup_dict"]\n'
-            "A step's name cannot contain a dot.",
-            key=key,
-        )
     if not isinstance(entry, list) or len(entry) != 2 or not all(isinstance(item, str) for item in entry):
-        if isinstance(entry, list) and len(entry) != 2:
-            given = f"a list of {len(entry)}"
-        elif isinstance(entry, list):
-            given = "a list with " + next(_kind(item) for item in entry if not isinstance(item, str))
-        else:
-            given = _kind(entry)
-        raise ConfigError(
-            path, f'this is {given}, but should be two strings: ["module:callable", "module:lookup_dict"]', key=key
-        )
+        problem = 'this should be a list of two strings: ["module:callable", "module:lookup_dict"]'
+        if isinstance(entry, dict):
+            problem += "\nA step's name cannot contain a dot."
+        raise ConfigError(path, problem, key=key)
     for reference in entry:
         if not is_reference(reference):
             raise ConfigError(
@@ -298,23 +281,20 @@ def _read_step(path: Path, name: str, entry: object) -> StepConfig:
 
 
 def _check_step_name(path: Path, name: str, key: str) -> None:
-    broken: str | None = None
+    bad = next((c for c in name if c in ".=+" or c.isspace() or not c.isprintable()), None)
     if not name:
-        broken = "a step's name cannot be empty"
+        problem = "a step's name cannot be empty"
     elif name.startswith("-"):
-        broken = "a step's name cannot begin with `-`: the command line would take it for an option"
+        problem = "a step's name cannot begin with `-`: the command line would take it for an option"
+    elif bad is not None:
+        shown = "a space" if bad == " " else f"`{ascii(bad)[1:-1]}`"
+        problem = (
+            f"a step's name cannot contain {shown}: parameters are written `step.param=value`, and steps are "
+            "joined with `+`"
+        )
     else:
-        for character in name:
-            if character in ".=+" or character.isspace() or not character.isprintable():
-                shown = character if character in ".=+" else ascii(character)[1:-1]
-                shown = "a space" if character == " " else f"`{shown}`"
-                broken = (
-                    f"a step's name cannot contain {shown}: parameters are written `step.param=value`, and steps are "
-                    "joined with `+`"
-                )
-                break
-    if broken:
-        raise ConfigError(path, broken, key=key)
+        return
+    raise ConfigError(path, problem, key=key)
 
 
 def _read_value(path: Path, table: Mapping[str, Any], key: str, default: Any = None) -> Any:
@@ -378,17 +358,3 @@ def is_reference(text: str) -> bool:
 
 def _is_dotted_name(text: str) -> bool:
     return all(part.isidentifier() and not keyword.iskeyword(part) for part in text.split("."))
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, bool):
-        return "a boolean"
-    for cls, kind in ((str, "a string"), (int | float, "a number"), (list, "a list"), (dict, "a table")):
-        if isinstance(value, cls):
-            return kind
-    return "a date or time"
-
-
-def _lines_to_add(path: Path) -> str:
-    lines = "\n".join(f"    {line}" for line in _EXAMPLE_LINES)
-    return f"Add these lines with your own names, or run `mitosis init`:\n{lines}"

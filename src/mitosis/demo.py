@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from importlib import resources
-from importlib.resources.abc import Traversable
+import shutil
 from pathlib import Path
 
 from mitosis.errors.files import FileTrouble
@@ -44,7 +43,14 @@ def create_demo(folder: Path) -> Repository:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _copy(resources.files("mitosis") / "example", folder)
+        shutil.copytree(
+            Path(__file__).parent / "example",
+            folder,
+            ignore=shutil.ignore_patterns("__pycache__"),
+            copy_function=shutil.copyfile,
+            dirs_exist_ok=True,
+        )
+        (folder / "gitignore").rename(folder / ".gitignore")
     except OSError as error:
         raise FileTrouble(folder, "written", error) from error
     run_git("init", "--quiet", "--initial-branch=main", cwd=folder)
@@ -60,14 +66,3 @@ def create_demo(folder: Path) -> Repository:
         *("commit", "--quiet", "-m", "A first experiment"),
     )
     return find_repository(folder)
-
-
-def _copy(source: Traversable, target: Path) -> None:
-    for item in source.iterdir():
-        name = ".gitignore" if item.name == "gitignore" else item.name
-        if item.is_dir():
-            if item.name != "__pycache__":
-                (target / name).mkdir()
-                _copy(item, target / name)
-        else:
-            (target / name).write_bytes(item.read_bytes())

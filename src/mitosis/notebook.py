@@ -10,6 +10,7 @@ import ast
 import builtins
 import keyword
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -236,8 +237,6 @@ def _markdown_text(text: str) -> str:
 
 def new_notebook() -> NotebookNode:
     """An empty notebook for this interpreter."""
-    import sys
-
     from nbformat import v4
 
     notebook: NotebookNode = v4.new_notebook(

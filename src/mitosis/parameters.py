@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mitosis.errors.usage import BadExpression, MalformedParameter, MisdirectedParameter, RepeatedParameter, UsageError
+from mitosis.text import cut
 from mitosis.variants import MAX_NAME_BYTES, VariantName, is_too_long
 
 COMMANDS = frozenset(
@@ -200,7 +201,5 @@ def _shell_word(word: str) -> str:
     """The word as it can be typed; a long one shortened, and printable whatever it holds."""
     if not word.isprintable():
         word = ascii(word)[1:-1]
-    if len(word) > _SHOWN_LIMIT:
-        word = word[: _SHOWN_LIMIT - 1] + "…"
-    head, equals, text = word.partition("=")
-    return f"{head}={shlex.quote(text)}" if equals and text else word
+    head, equals, text = cut(word, _SHOWN_LIMIT).partition("=")
+    return f"{head}={shlex.quote(text)}" if equals and text else cut(word, _SHOWN_LIMIT)

@@ -19,12 +19,12 @@ def this_process() -> ProcessRecord:
     """A record of the process that calls."""
     marks = _marks_here()
     started = _start(os.getpid())
-    if started is not None:
+    if started:
         marks["start"] = started
     return ProcessRecord(
         host=platform.node(),
         pid=os.getpid(),
-        started=" ".join(f"{name}={value}" for name, value in marks.items()) if started is not None else None,
+        started=" ".join(f"{name}={value}" for name, value in marks.items()) if started else None,
     )
 
 
@@ -78,57 +78,46 @@ def _machine() -> str:
 
 
 def _start(pid: int) -> str | None:
-    """When the process was started, as a text to compare; None where that cannot be seen."""
-    state_and_start = _proc_stat(pid)
-    if state_and_start is not None:
-        return state_and_start[1]
-    if Path("/proc/self").exists():
-        return None
-    import psutil
+    """When the process was started, as a text to compare; empty if it has ended, None where that cannot be seen."""
+    if not Path("/proc/self").exists():
+        import psutil
 
+        try:
+            return f"{psutil.Process(pid).create_time():.2f}"
+        except (psutil.NoSuchProcess, OverflowError):
+            return ""
+        except psutil.Error:
+            return None
+    data = _proc_stat(pid)
+    if data is None:
+        return _hidden_or_gone(pid)
+    # The second field, the program's name in parentheses, may itself hold blanks and parentheses. The third is the
+    # state, of which Z and X say that only the parent has not taken note yet; the 22nd the start in clock ticks.
+    fields = data[data.rindex(b")") + 2 :].split()
+    return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
+
+
+def _proc_stat(pid: int) -> bytes | None:
+    """What /proc says of a process (proc_pid_stat(5))."""
     try:
-        return f"{psutil.Process(pid).create_time():.2f}"
-    except psutil.Error:
-        return None
-
-
-def _proc_stat(pid: int) -> tuple[str, str] | None:
-    """State letter and start in clock ticks since boot, fields 3 and 22 of /proc/PID/stat (proc_pid_stat(5))."""
-    try:
-        data = Path(f"/proc/{pid}/stat").read_bytes()
+        return Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
-    # The second field, the program's name in parentheses, may itself hold blanks and parentheses.
-    fields = data[data.rindex(b")") + 2 :].split()
-    return fields[0].decode(), fields[19].decode()
 
 
 def _is_running(pid: int, start: str | None) -> bool | None:
-    found = _proc_stat(pid)
-    if found is not None:
-        state, found_start = found
-        if state in "ZX":
-            return False  # it ended, and only its parent has not taken note yet
-        return found_start == start if start is not None else None
-    if Path("/proc/self").exists():
-        return _is_hidden_or_gone(pid)
-    import psutil
-
-    try:
-        if not psutil.pid_exists(pid):
-            return False
-    except OverflowError:
-        return False
-    found_text = _start(pid)
-    return found_text == start if start is not None and found_text is not None else None
+    found = _start(pid)
+    if found is None or (found and start is None):
+        return None
+    return bool(found) and found == start
 
 
-def _is_hidden_or_gone(pid: int) -> bool | None:
-    """What can be said of a process that /proc does not show: it may hide those of others (hidepid in proc(5))."""
+def _hidden_or_gone(pid: int) -> str | None:
+    """What `_start` says of a process that /proc does not show: it may hide those of others (hidepid in proc(5))."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
-        return False
+        return ""
     except PermissionError:
-        return None
+        pass
     return None

@@ -19,6 +19,7 @@ from mitosis.errors.files import FileTrouble
 from mitosis.errors.journal import AmbiguousKey, TrialNotFound
 from mitosis.errors.repository import RepositoryError
 from mitosis.errors.usage import ConfigError
+from mitosis.git.repository import find_repository
 from mitosis.records.output_names import belongs_to_trial
 
 if TYPE_CHECKING:
@@ -226,7 +227,6 @@ def _recorded_place(record: TrialRecord, name: str | None) -> Path | None:
 
 def _folder_on_record(key: str, looked_in: Path) -> Path:
     """The folder that a trial's record tells of, for trials that were run with another trials folder."""
-    from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
 
     try:
@@ -255,8 +255,6 @@ def default_trials_folder(folder: Path) -> Path:
 
 def _configuration(folder: Path) -> tuple[Path, Config]:
     """The root of the repository that `folder` is in, and its configuration; of the folder itself outside one."""
-    from mitosis.git.repository import find_repository
-
     try:
         root = find_repository(folder).root
     except RepositoryError:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mitosis.errors.files import FileTrouble
-from mitosis.errors.repository import GitError
 from mitosis.git.repository import Repository
+from mitosis.journal import layout
+from mitosis.journal.journal import Journal
 
 ATTRIBUTES_LINE = "*.msgpack diff=mitosis"
 _CONFIG = "diff.mitosis.textconv"
@@ -37,33 +38,12 @@ def set_up(repository: Repository, remotes: Sequence[str]) -> tuple[Written, ...
         repository: the clone.
         remotes: the names of the remotes whose journals are to be fetched.
     """
-    from mitosis.journal.journal import Journal
-
     Journal(repository).name_shortly()
     written = [_write_textconv(repository), _write_attributes(repository)]
     for remote in remotes:
-        refspecs = fetch_refspecs(remote, with_pins=not repository.is_shallow())
+        refspecs = layout.fetch_refspecs(remote, with_pins=not repository.is_shallow())
         written += [_write_refspec(repository, remote, refspec) for refspec in refspecs]
     return tuple(written)
-
-
-def fetch_refspecs(remote: str, *, with_pins: bool) -> tuple[str, ...]:
-    """What `git fetch` is told to fetch from a remote beside its branches.
-
-    The patterns do no harm where the remote has no records yet: git fails when a ref that it was told by its full name
-    is missing.
-
-    Args:
-        remote: its name.
-        with_pins: whether experiments' commits are to come with their history, of which a shallow clone has none.
-    """
-    from mitosis.journal import layout
-
-    return (
-        f"+{layout.JOURNAL_REF}*:{layout.remote_journal_ref(remote)}*",
-        *((f"+{layout.PIN_PREFIX}*:{layout.remote_pins_prefix(remote)}*",) if with_pins else ()),
-        f"+{layout.NOTES_REF}*:{layout.remote_notes_ref(remote)}*",
-    )
 
 
 def _write_refspec(repository: Repository, remote: str, refspec: str) -> Written:
@@ -84,12 +64,7 @@ def _write_textconv(repository: Repository) -> Written:
 
 def _read_all(repository: Repository, key: str) -> list[str]:
     """All values of a setting in the clone's own configuration."""
-    try:
-        return repository.git("config", "--local", "--get-all", key).splitlines()
-    except GitError as error:
-        if error.status != 1:  # 1: it is not set
-            raise
-        return []
+    return repository.ask("config", "--local", "--get-all", key).splitlines()
 
 
 def _write_attributes(repository: Repository) -> Written:

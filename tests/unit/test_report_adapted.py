@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from matplotlib import animation, pyplot
 
 from mitosis.report.displays import Displays
-from mitosis.report.library_html import PLOTLY_SCRIPT, adapt, is_for_light, is_picture
+from mitosis.report.markup import PLOTLY_SCRIPT, adapt, is_for_light, is_picture
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 _RICH = (

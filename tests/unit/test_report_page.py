@@ -291,10 +291,9 @@ def test_the_exact_number_is_written_out_for_the_main_result_and_there_for_the_o
     assert error["title"] == error["value"] == "0.6666666666666666"
 
 
-def test_notices_and_warnings_are_shown() -> None:
+def test_warnings_are_shown() -> None:
     record = trial(warnings=('step `my_exp` has no "main"',), untracked_files=2)
-    page = rendered(*ONE, record=record, notices=("The page is partial.",))
-    assert text_of(page, ".note") == ["The page is partial."]
+    page = rendered(*ONE, record=record)
     assert text_of(page, ".warnings li") == ['step `my_exp` has no "main"']
     assert (
         rows_of(page, ".facts div")[-1]
@@ -352,7 +351,6 @@ def test_whatever_the_user_wrote_is_escaped() -> None:
                 folder=f'"{HOSTILE}',
                 links={HOSTILE: f'"{HOSTILE}', "bad": "javascript:alert(1)"},
                 rerun=HOSTILE,
-                notices=(HOSTILE,),
             ),
         )
         soup = BeautifulSoup(page, "html.parser")

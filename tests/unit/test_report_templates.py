@@ -82,8 +82,8 @@ def test_templates_of_nbconvert_can_be_used(tmp_path: Path, name: str) -> None:
     ("name", "files", "said"),
     [
         ("sub/none", {}, "there is no folder"),
-        ("sub/house", {"base": ""}, "has no index.html.j2"),
-        ("./house", {"base": ""}, "has no index.html.j2"),
+        ("sub/house", {"base": ""}, "there is no folder"),
+        ("./house", {"base": ""}, "there is no folder"),
         ("labb", {}, "Did you mean `lab`?"),
         ("zzz", {}, "installed: basic, classic, lab, mitosis"),
         ("latex", {}, "makes no page"),

@@ -14,7 +14,7 @@ from typing import IO
 
 import pytest
 
-from mitosis.temporary import TemporaryFolder
+from mitosis.files import TemporaryFolder
 
 
 def mode(path: Path) -> int:
@@ -42,7 +42,7 @@ def test_only_this_user_can_open_the_folder(tmp_path: Path) -> None:
 def test_folders_of_killed_processes_are_removed(tmp_path: Path) -> None:
     code = (
         "import os, signal; from pathlib import Path\n"
-        "from mitosis.temporary import TemporaryFolder\n"
+        "from mitosis.files import TemporaryFolder\n"
         "made = TemporaryFolder(Path(os.environ['PLACE']))\n"
         "(made.path / 'tree').mkdir(); (made.path / 'tree/file').touch(); (made.path / 'tree').chmod(0o500)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"

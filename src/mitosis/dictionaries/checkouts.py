@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from mitosis.files import TemporaryFolder
 from mitosis.git.program import run_git
 from mitosis.git.repository import Repository
-from mitosis.temporary import TemporaryFolder
 
 _SUBMODULE_MODE = "160000"
 

@@ -18,7 +18,7 @@ import msgpack
 from mitosis.config import Config, StepConfig
 from mitosis.dictionaries.checkouts import Checkout
 from mitosis.dictionaries.modules import MODULE, Usage, source_folders
-from mitosis.temporary import TemporaryFolder
+from mitosis.files import TemporaryFolder
 from mitosis.variants import Variant, VariantName
 
 TIME_LIMIT_S = 30.0

@@ -2,6 +2,5 @@
 
 program       starts the git program, and nothing else does
 objects       trees and blobs
-repository    one repository, its identity, and its objects through libgit2
-maintenance   has git pack what many appends leave
+repository    one repository, its identity, its objects through libgit2, and having git pack what many appends leave
 """

@@ -171,31 +171,20 @@ def read_blobs(oids: Sequence[str], limit_bytes: int, *, cwd: Path) -> Iterator[
     """
     import tempfile
 
-    done = 0
-    for _ in range(_BATCH_ATTEMPTS):
-        with tempfile.TemporaryFile() as wanted:
-            wanted.write("".join(f"{oid}\n" for oid in oids[done:]).encode())
-            wanted.seek(0)
-            with reading_git("cat-file", "--batch", "--buffer", cwd=cwd, stdin=wanted) as answers:
-                for oid in oids[done:]:
-                    words = answers.readline(LONGEST_ANSWER_BYTES).split()
-                    if words == [oid.encode(), b"missing"]:
-                        yield None
-                        done += 1
-                        continue
-                    is_blob = len(words) == 3 and words[:2] == [oid.encode(), b"blob"]
-                    size_bytes = int(words[2]) if is_blob else limit_bytes + 1
-                    data = answers.read(size_bytes + 1) if size_bytes <= limit_bytes else b""
-                    if len(data) != size_bytes + 1:
-                        break
-                    yield data[:-1]
-                    done += 1
-        if done == len(oids):
-            return
-        # git has stopped at what it cannot read, or has begun to give something too large.
-        yield None
-        done += 1
-    yield from itertools.repeat(None, len(oids) - done)
-
-
-_BATCH_ATTEMPTS = 20
+    with tempfile.TemporaryFile() as wanted:
+        wanted.write("".join(f"{oid}\n" for oid in oids).encode())
+        wanted.seek(0)
+        with reading_git("cat-file", "--batch", "--buffer", cwd=cwd, stdin=wanted) as answers:
+            for done, oid in enumerate(oids):
+                words = answers.readline(LONGEST_ANSWER_BYTES).split()
+                if words == [oid.encode(), b"missing"]:
+                    yield None
+                    continue
+                is_blob = len(words) == 3 and words[:2] == [oid.encode(), b"blob"]
+                size_bytes = int(words[2]) if is_blob else limit_bytes + 1
+                data = answers.read(size_bytes + 1) if size_bytes <= limit_bytes else b""
+                if len(data) != size_bytes + 1:
+                    # git has stopped at what it cannot read, or has begun to give something too large.
+                    yield from itertools.repeat(None, len(oids) - done)
+                    return
+                yield data[:-1]

@@ -7,6 +7,7 @@ it.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import re
@@ -45,7 +46,7 @@ def run_git(
         GitError: it ended with another status than 0.
     """
     variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, **(environment or {})}
-    try:
+    with _starting(command, cwd):
         done = subprocess.run(
             ["git", *command],
             cwd=cwd,
@@ -55,12 +56,6 @@ def run_git(
             env=variables,
             check=False,
         )
-    except OSError as error:
-        if not os.access(cwd, os.X_OK) or not cwd.is_dir():
-            raise NotARepository(cwd) from error
-        if isinstance(error, FileNotFoundError):
-            raise GitMissing() from error
-        raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
     if done.returncode != 0:
         raise GitError(["git", *command], done.returncode, done.stderr.decode(errors="replace"))
     return done.stdout
@@ -80,7 +75,6 @@ def stream_git(
     *command: str,
     cwd: Path,
     tell: Callable[[bytes], None],
-    tell_output: Callable[[bytes], None] | None = None,
     unattended: bool = False,
     timeout_s: float | None = None,
 ) -> Streamed:
@@ -92,7 +86,6 @@ def stream_git(
         command: the words after `git`.
         cwd: the folder to run in.
         tell: is given what git writes to standard error, as it comes.
-        tell_output: is given what git and its hooks write to standard output, as it comes.
         unattended: whether nobody is there to answer: git then has no terminal and no input, so that it fails instead
             of asking.
         timeout_s: after so long git and what it started are ended.
@@ -101,45 +94,45 @@ def stream_git(
         GitMissing: there is no git program.
         GitError: it could not be started, or took longer than `timeout_s`.
     """
+    import tempfile
+
     variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES}
     if unattended:
         variables["GIT_TERMINAL_PROMPT"] = "0"
         # Windows that ask would wait for somebody. Whoever has set these has a program that answers by itself.
         for name, value in (("GIT_ASKPASS", ""), ("SSH_ASKPASS_REQUIRE", "never"), ("GCM_INTERACTIVE", "never")):
             variables.setdefault(name, value)
-    with _starting(command):
-        process = subprocess.Popen(
-            ["git", *command],
-            cwd=cwd,
-            stdin=subprocess.DEVNULL if unattended else None,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=variables,
-            start_new_session=unattended,
-        )
-    assert process.stdout is not None and process.stderr is not None
-    output, messages = bytearray(), bytearray()
-    said: queue.SimpleQueue[_Part] = queue.SimpleQueue()
-    began = time.monotonic()
-    try:
-        _read_in_background(process.stdout, said, is_message=False)
-        _read_in_background(process.stderr, said, is_message=True)
-        for part in _until_ended(process, said, None if timeout_s is None else began + timeout_s):
-            if part.is_message:
-                messages += part.data
-                tell(part.data)
-            else:
-                output += part.data
-                if tell_output is not None:
-                    tell_output(part.data)
-        is_late = process.poll() is None
-    except BaseException:
-        _end(process, unattended)
-        raise
-    if is_late:
-        _end(process, unattended)
-        raise GitError(["git", *command], process.returncode, f"it took longer than {timeout_s:.0f} s and was stopped")
-    return Streamed(process.returncode, output.decode(errors="surrogateescape"), messages.decode(errors="replace"))
+    messages = bytearray()
+    said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
+    with tempfile.TemporaryFile() as output:
+        with _starting(command, cwd):
+            process = subprocess.Popen(
+                ["git", *command],
+                cwd=cwd,
+                stdin=subprocess.DEVNULL if unattended else None,
+                stdout=output,
+                stderr=subprocess.PIPE,
+                env=variables,
+                start_new_session=unattended,
+            )
+        assert process.stderr is not None
+        try:
+            threading.Thread(target=_read, args=(process.stderr, said), daemon=True).start()
+            for data in _until_ended(process, said, deadline):
+                messages += data
+                tell(data)
+            is_late = process.poll() is None
+        except BaseException:
+            _end(process, unattended)
+            raise
+        if is_late:
+            _end(process, unattended)
+            problem = f"it took longer than {timeout_s:.0f} s and was stopped"
+            raise GitError(["git", *command], process.returncode, problem)
+        output.seek(0)
+        written = output.read().decode(errors="surrogateescape")
+    return Streamed(process.returncode, written, messages.decode(errors="replace"))
 
 
 _TICK_S = 0.2
@@ -151,50 +144,29 @@ _END_S = 2.0
 """How long a program may take to end in good order."""
 
 
-class _Part(NamedTuple):
-    """Something that a program wrote."""
-
-    is_message: bool
-    """Whether to standard error."""
-    data: bytes
-    """Empty at the end."""
-
-
-def _read_in_background(pipe: IO[bytes], said: queue.SimpleQueue[_Part], *, is_message: bool) -> None:
-    """Read a pipe to its end in a thread of its own."""
-
-    def read() -> None:
-        with pipe:
-            while data := os.read(pipe.fileno(), 65536):
-                said.put(_Part(is_message, data))
-        said.put(_Part(is_message, b""))
-
-    threading.Thread(target=read, daemon=True).start()
+def _read(pipe: IO[bytes], said: queue.SimpleQueue[bytes]) -> None:
+    """Read a pipe to its end, which is empty."""
+    with pipe:
+        while data := os.read(pipe.fileno(), 65536):
+            said.put(data)
+    said.put(b"")
 
 
-def _until_ended(
-    process: subprocess.Popen[bytes], said: queue.SimpleQueue[_Part], deadline: float | None
-) -> Iterator[_Part]:
-    """What a program says in its two pipes, until it has ended, or it is later than `deadline`."""
-    ended: float | None = None
-    open_pipes = 2
-    while True:
-        now = time.monotonic()
-        if ended is not None and (not open_pipes or now - ended > _LEFT_OPEN_S):
-            return
-        if ended is None and deadline is not None and now > deadline:
-            return
-        try:
-            if open_pipes:
-                part = said.get(timeout=_TICK_S)
-                open_pipes -= not part.data
-                yield part
+def _until_ended(process: subprocess.Popen[bytes], said: queue.SimpleQueue[bytes], deadline: float) -> Iterator[bytes]:
+    """What a program says to people, until it has ended, or it is later than `deadline`."""
+    is_open = True
+    has_ended = False
+    while (is_open or not has_ended) and time.monotonic() <= deadline:
+        with contextlib.suppress(queue.Empty, subprocess.TimeoutExpired):
+            if is_open:
+                data = said.get(timeout=_TICK_S)
+                is_open = bool(data)
+                yield data
             else:
                 process.wait(_TICK_S)
-        except (queue.Empty, subprocess.TimeoutExpired):
-            pass
-        if ended is None and process.poll() is not None:
-            ended = time.monotonic()
+        if not has_ended and process.poll() is not None:
+            has_ended = True
+            deadline = time.monotonic() + _LEFT_OPEN_S
 
 
 def _end(process: subprocess.Popen[bytes], has_session: bool) -> None:
@@ -210,13 +182,15 @@ def _end(process: subprocess.Popen[bytes], has_session: bool) -> None:
 
 
 @contextlib.contextmanager
-def _starting(command: Sequence[str]) -> Iterator[None]:
+def _starting(command: Sequence[str], cwd: Path) -> Iterator[None]:
     """Say of a git program that cannot be started why not."""
     try:
         yield
-    except FileNotFoundError as error:
-        raise GitMissing() from error
     except OSError as error:
+        if not os.access(cwd, os.X_OK) or not cwd.is_dir():
+            raise NotARepository(cwd) from error
+        if isinstance(error, FileNotFoundError):
+            raise GitMissing() from error
         raise GitError(["git", *command], -1, f"it could not be started: {error}") from error
 
 
@@ -232,7 +206,7 @@ def start_git(*command: str, cwd: Path) -> None:
         GitError: it could not be started.
     """
     variables = {**os.environ, **_absolute_locations(), "GIT_TERMINAL_PROMPT": "0"}
-    with _starting(command):
+    with _starting(command, cwd):
         started = subprocess.Popen(
             ["git", *command],
             cwd=cwd,
@@ -259,7 +233,7 @@ def reading_git(*command: str, cwd: Path, stdin: IO[bytes]) -> Iterator[IO[bytes
     """What a git program writes to standard output; it is ended when nobody wants more."""
     # Objects are read by their ids, as libgit2 does, whatever `git replace` has put in their places.
     variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, "GIT_NO_REPLACE_OBJECTS": "1"}
-    with _starting(command):
+    with _starting(command, cwd):
         process = subprocess.Popen(
             ["git", *command],
             cwd=cwd,

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from mitosis.errors.repository import (
     BareRepository,
     GitError,
+    GitMissing,
     NoIdentity,
     NotARepository,
     NotInWorkTree,
@@ -30,7 +32,7 @@ from mitosis.git.objects import (
     inflate,
     read_file,
 )
-from mitosis.git.program import run_git
+from mitosis.git.program import run_git, start_git
 
 if TYPE_CHECKING:
     import pygit2
@@ -40,6 +42,15 @@ _REF_FILE = re.compile(rb"([0-9a-f]{40})\n")
 _READ_ATTEMPTS = 2
 _MAY_BE_PARTIAL = re.compile(rb"promisor|partialclone|\binclude", re.IGNORECASE)
 """What is in the configuration of a partial clone, or names a file where that may be."""
+
+_PAUSE_S = 60.0
+"""No two attempts to tidy up are closer: git may find nothing to do, or be at it still."""
+_IN_ONE_PROCESS = ("-c", "gc.autoDetach=false", "-c", "maintenance.autoDetach=false")
+"""It is in the background already."""
+_SAMPLE = "17"
+_FOLDERS = 256
+_DEFAULT_OBJECTS = 6700
+_DEFAULT_PACKS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,15 @@ class Repository(Objects):
         """Run the git program at the top of the working tree; see `run_git`."""
         return run_git(*command, cwd=self.root, stdin=stdin).decode(errors="surrogateescape")
 
+    def ask(self, *command: str, stdin: bytes | None = None) -> str:
+        """As `git`, but empty where git says by status 1 that there is no such thing."""
+        try:
+            return self.git(*command, stdin=stdin)
+        except GitError as error:
+            if error.status != 1:
+                raise
+            return ""
+
     def identity(self) -> Identity:
         """Who git would name as the author of a commit made now.
 
@@ -115,12 +135,7 @@ class Repository(Objects):
         Raises:
             GitError: git cannot read its configuration.
         """
-        try:
-            return "true" in self.git("config", "--type=bool", "--get-regexp", r"^remote\..*\.promisor$").split()
-        except GitError as error:
-            if error.status != 1:  # 1: there is none
-                raise
-            return False
+        return "true" in self.ask("config", "--type=bool", "--get-regexp", r"^remote\..*\.promisor$").split()
 
     def may_be_partial(self) -> bool:
         """Whether git may fetch what is not here, as far as can be told without asking git."""
@@ -168,6 +183,34 @@ class Repository(Objects):
             yield
         finally:
             os.umask(before)
+
+    def tidy_up(self) -> None:
+        """Have git pack what many appends leave, in the background, when there is enough that git would do so itself.
+
+        How many loose objects or packs are enough, and whether at all, is what git's configuration says (`gc.auto`,
+        `gc.autoPackLimit`, `maintenance.auto`). git decides what to do; this looks only whether to ask it.
+        """
+        stamp = self.common_dir / "mitosis" / "upkeep"
+        # Tidying up is no reason to fail: whatever keeps it from working, git itself will say so when it is used.
+        with contextlib.suppress(OSError, ValueError, GitError, GitMissing):
+            if not self._has_much_to_pack():
+                return
+            if stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < _PAUSE_S:
+                return
+            stamp.parent.mkdir(exist_ok=True)
+            stamp.touch()
+            start_git(*_IN_ONE_PROCESS, "maintenance", "run", "--auto", "--quiet", cwd=self.root)
+
+    def _has_much_to_pack(self) -> bool:
+        """Whether git would pack; like git, this counts one of the 256 folders of loose objects (builtin/gc.c)."""
+        config = self.objects.config
+        limit = config.get_int("gc.auto") if "gc.auto" in config else _DEFAULT_OBJECTS
+        if limit <= 0 or ("maintenance.auto" in config and not config.get_bool("maintenance.auto")):
+            return False
+        packs = config.get_int("gc.autopacklimit") if "gc.autopacklimit" in config else _DEFAULT_PACKS
+        folder = self.common_dir / "objects"
+        loose = sum(1 for _ in (folder / _SAMPLE).glob("?" * 38))
+        return loose > -(-limit // _FOLDERS) or 0 < packs < sum(1 for _ in (folder / "pack").glob("*.pack"))
 
     @functools.cached_property
     def objects(self) -> pygit2.Repository:
@@ -248,13 +291,15 @@ class Repository(Objects):
         return None
 
     def _read_packed(self, oid: str, limit_bytes: int | None) -> GitObject:
+        import pygit2
+
         try:
             if limit_bytes is not None:
                 check_size(oid, self._database.read_header(oid)[1], limit_bytes)
             number, data = self._database.read(oid)
         except KeyError as error:
             raise ObjectMissing(oid, "it is missing") from error
-        except _libgit2_errors() as error:
+        except (pygit2.GitError, ValueError) as error:
             raise UnreadableObject(oid, f"it is damaged ({error})") from error
         return GitObject(KINDS.get(number, ""), data)
 
@@ -275,13 +320,6 @@ class Repository(Objects):
         return line.removeprefix(b"tree ").decode("ascii")
 
 
-def _libgit2_errors() -> tuple[type[Exception], ...]:
-    """What libgit2 raises for a damaged object."""
-    import pygit2
-
-    return (pygit2.GitError, ValueError)
-
-
 def find_repository(folder: Path) -> Repository:
     """The repository that `folder` is in.
 
@@ -293,14 +331,12 @@ def find_repository(folder: Path) -> Repository:
         GitError: git refuses, for instance since somebody else owns the folder.
     """
     facts = ("--is-bare-repository", "--is-inside-work-tree", "--show-object-format")
-    places = ("--absolute-git-dir", "--show-toplevel", "--git-common-dir", "HEAD^{commit}")
+    places = ("--absolute-git-dir", "--show-toplevel", "--git-common-dir")
     with contextlib.suppress(GitError):
         # One process where all is as it should be; each takes milliseconds.
-        lines = _rev_parse(folder, *facts, *places).split("\n")
-        if len(lines) == len(facts) + len(places) and lines[:3] == ["false", "true", "sha1"]:
-            git_dir, root, common_dir = Path(lines[3]), Path(lines[4]), (folder / lines[5]).resolve()
-            _refuse_reftable(root, common_dir)
-            return Repository(root, git_dir, common_dir, lines[6])
+        lines = _rev_parse(folder, *facts, *places, "HEAD^{commit}").split("\n")
+        if len(lines) == len(facts) + len(places) + 1 and lines[:3] == ["false", "true", "sha1"]:
+            return _repository(Path(lines[4]), Path(lines[3]), (folder / lines[5]).resolve(), lines[6])
     # A path may hold line breaks, so at most one is asked for at the end of each answer.
     try:
         answer = _rev_parse(folder, *facts, "--absolute-git-dir")
@@ -308,38 +344,33 @@ def find_repository(folder: Path) -> Repository:
         if "not a git repository" in error.output:
             raise NotARepository(folder) from error
         raise
-    bare, inside, object_format, git_dir_text = answer.split("\n", len(facts))
-    git_dir = Path(git_dir_text)
+    bare, inside, object_format, git_dir = answer.split("\n", len(facts))
     if inside != "true":
-        raise BareRepository(folder) if bare == "true" else NotInWorkTree(folder, git_dir)
+        raise BareRepository(folder) if bare == "true" else NotInWorkTree(folder, Path(git_dir))
     root = Path(_rev_parse(folder, "--show-toplevel"))
-    common_dir = (folder / _rev_parse(folder, "--git-common-dir")).resolve()
     if object_format != "sha1":
         raise UnsupportedRepository(
             root, f"the object format {object_format}", "Use a repository with git's default object format, sha1."
         )
-    _refuse_reftable(root, common_dir)
-    return Repository(root, git_dir, common_dir, _head(root))
+    common_dir = (folder / _rev_parse(folder, "--git-common-dir")).resolve()
+    head: str | None = None
+    with contextlib.suppress(GitError):
+        head = _rev_parse(root, "--verify", "--quiet", "HEAD^{commit}")
+    return _repository(root, Path(git_dir), common_dir, head)
 
 
-def _refuse_reftable(root: Path, common_dir: Path) -> None:
+def _repository(root: Path, git_dir: Path, common_dir: Path, head: str | None) -> Repository:
     if (common_dir / "reftable").exists():
         raise UnsupportedRepository(
             root,
             "the ref format reftable",
             "Convert it with `git refs migrate --ref-format=files` (git 2.46 or newer).",
         )
+    return Repository(root, git_dir, common_dir, head)
 
 
 def _rev_parse(folder: Path, *words: str) -> str:
     return os.fsdecode(run_git("rev-parse", *words, cwd=folder)).removesuffix("\n")
-
-
-def _head(root: Path) -> str | None:
-    try:
-        return _rev_parse(root, "--verify", "--quiet", "HEAD^{commit}")
-    except GitError:
-        return None
 
 
 def _shared_bits(config: Config) -> int:

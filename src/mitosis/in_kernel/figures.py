@@ -11,6 +11,8 @@ from typing import Any
 from IPython.core import pylabtools
 from IPython.core.getipython import get_ipython
 
+from mitosis.text import cut
+
 _SHARPNESS = 2
 """Pixels of a figure for each of the page, where nothing else is asked for: what screens of high resolution show."""
 _DESCRIPTION_CHARACTERS = 250
@@ -84,4 +86,4 @@ def describe_figure(figure: Any) -> str:
         names = " against ".join(name for name in (axes.get_ylabel(), axes.get_xlabel()) if name)
         parts.append(": ".join(part for part in (axes.get_title(), names) if part))
     text = " ".join("; ".join(dict.fromkeys(part for part in parts if part)).split())
-    return text if len(text) <= _DESCRIPTION_CHARACTERS else text[: _DESCRIPTION_CHARACTERS - 1] + "…"
+    return cut(text, _DESCRIPTION_CHARACTERS)

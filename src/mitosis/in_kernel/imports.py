@@ -77,14 +77,10 @@ def list_imports(question: ListImports) -> Imports:
 
 
 def _module_file(module: Any) -> str | None:
-    path = module_attribute(module, "__file__")
-    return path if isinstance(path, str) else None
-
-
-def module_attribute(module: Any, name: str) -> Any:
-    """What an entry of `sys.modules`, which may be any object with any behaviour, holds by a name; None if nothing."""
+    """The file of an entry of `sys.modules`, which may be any object with any behaviour."""
     try:
-        return module.__dict__.get(name)
+        path = module.__dict__.get("__file__")
     except BaseException as error:
         let_interrupts_pass(error)
         return None
+    return path if isinstance(path, str) else None

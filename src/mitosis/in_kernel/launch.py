@@ -32,7 +32,9 @@ def main(connection: str, setup: str | None) -> None:
     """
     die_with_runner()
     gc.disable()
-    _leave_out_working_folder()
+    # Nothing of Jupyter's is to come from the working folder, which `python -m` puts first. ipykernel puts it back.
+    if sys.path[0] == "" or Path(sys.path[0]) == Path.cwd():
+        del sys.path[0]
     # None makes the import fail as if it were not installed, which ipykernel is prepared for.
     sys.modules[_WITHOUT] = None  # type: ignore[assignment]
     from ipykernel.kernelapp import IPKernelApp
@@ -68,12 +70,6 @@ def die_with_runner() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() == 1 and os.environ.get("JPY_PARENT_PID") != "1":
         os._exit(1)
-
-
-def _leave_out_working_folder() -> None:
-    """Import nothing of Jupyter's from the working folder, which `python -m` puts first. ipykernel puts it back."""
-    if sys.path[0] == "" or Path(sys.path[0]) == Path.cwd():
-        del sys.path[0]
 
 
 def _lose_no_output() -> None:

@@ -33,6 +33,7 @@ from mitosis.protocol import (
     TakeResult,
     Usage,
 )
+from mitosis.text import cut
 from mitosis.typing import NotSaved
 
 SUMMARY_LIMIT = 200
@@ -155,7 +156,7 @@ def _recorded(value: Any, name: str, warnings: list[str]) -> Plain:
         return plain
     if isinstance(value, str):
         text = str.__str__(value)
-        return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+        return cut(text, TEXT_LIMIT)
     text = bounded_repr(value, TEXT_LIMIT)
     if text.startswith("<") and " whose repr raised " in text:
         warnings.append(f"{name}: {text.strip('<>')}")

@@ -10,6 +10,7 @@ from typing import Any
 
 from mitosis.files import is_installed, real_path
 from mitosis.protocol import DescribedFailure, DescribeFailure
+from mitosis.text import cut
 
 _CONTEXT_LINES = 2
 MESSAGE_LIMIT = 2000
@@ -38,14 +39,18 @@ def let_interrupts_pass(error: BaseException) -> None:
 
 def describe_exception(error: BaseException) -> str:
     """`Class: message` on one line, whatever the exception's own methods do."""
-    try:
-        message = str(error).strip()
-    except BaseException as message_error:
-        let_interrupts_pass(message_error)
-        message = "(its message cannot be shown)"
+    message = _message_of(error).strip()
     name = type(error).__name__
     first = message.splitlines()[0] if message else ""
     return f"{name}: {first}" if first else name
+
+
+def _message_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as message_error:
+        let_interrupts_pass(message_error)
+        return "(its message cannot be shown)"
 
 
 def bounded_repr(value: object, limit: int) -> str:
@@ -56,7 +61,7 @@ def bounded_repr(value: object, limit: int) -> str:
         let_interrupts_pass(error)
         return f"<{type(value).__name__} whose repr raised {describe_exception(error)}>"[:limit]
     text = " ".join(text[: 4 * limit].split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return cut(text, limit)
 
 
 def describe_failure(question: DescribeFailure) -> DescribedFailure:
@@ -65,11 +70,7 @@ def describe_failure(question: DescribeFailure) -> DescribedFailure:
     if not isinstance(error, BaseException):
         return DescribedFailure()
     kind = type(error).__name__
-    try:
-        message = str(error)[:MESSAGE_LIMIT]
-    except BaseException as message_error:
-        let_interrupts_pass(message_error)
-        message = f"(its message cannot be shown: {describe_exception(message_error)})"
+    message = _message_of(error)[:MESSAGE_LIMIT]
     place = _innermost(error.__traceback__, question.root)
     if place is None:
         return DescribedFailure(kind, message)

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.errors.repository import UnreadableObject
 from mitosis.errors.values import Conflict, Redefinition
-from mitosis.git.maintenance import tidy_up
 from mitosis.git.repository import Identity, Repository
 from mitosis.journal import changes, history, layout, sharing, trials, variants
 from mitosis.journal.changes import Locked, Resolution
@@ -48,7 +47,7 @@ class Journal:
 
     def _tidy_up(self) -> None:
         with self.repository.sharing():
-            tidy_up(self.repository)
+            self.repository.tidy_up()
 
     # --- trials -----------------------------------------------------------------------------------
 

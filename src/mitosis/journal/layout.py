@@ -218,6 +218,23 @@ def remote_pins_prefix(remote: str) -> str:
     return f"{REMOTES_PREFIX}{remote}/commits/"
 
 
+def fetch_refspecs(remote: str, *, with_pins: bool) -> tuple[str, ...]:
+    """What `git fetch` is told to fetch from a remote beside its branches: journal, pins and notes.
+
+    The patterns do no harm where the remote has no records yet: git fails when a ref that it was told by its full name
+    is missing.
+
+    Args:
+        remote: its name.
+        with_pins: whether experiments' commits are to come with their history, of which a shallow clone has none.
+    """
+    return (
+        f"+{JOURNAL_REF}*:{remote_journal_ref(remote)}*",
+        *((f"+{PIN_PREFIX}*:{remote_pins_prefix(remote)}*",) if with_pins else ()),
+        f"+{NOTES_REF}*:{remote_notes_ref(remote)}*",
+    )
+
+
 def remote_name(url: str) -> str:
     """The name in refs that stands for a repository that is not a configured remote: a URL may not be part of a ref."""
     return f"url-{hashlib.sha256(url.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"

@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellExecutionError
 from nbformat import NotebookNode
 
-from mitosis.kernel.endings import CellError
+from mitosis.kernel.kernel_process import CellError
 from mitosis.kernel.printed import Printed
 from mitosis.kernel.widgets import Widgets
 from mitosis.screen import OutputListener
@@ -48,8 +48,8 @@ class Client(NotebookClient):
         self._printed: Printed | None = None
         self._widgets = Widgets(self.widget_state)
         self._widgets_text = ""
-        self.message_trouble = ""
-        """Why a message that the last cell sent was passed over, in words; empty if none was."""
+        self.troubles: list[str] = []
+        """What of what the last cell printed or sent could not be kept, and why, in words."""
         self.allow_errors = False
         self.coalesce_streams = False
         self.record_timing = True
@@ -101,7 +101,7 @@ class Client(NotebookClient):
         cell = self.nb.cells[index]
         self._widgets = Widgets(self.widget_state)
         self._widgets_text = ""
-        self.message_trouble = ""
+        self.troubles.clear()
         self._printed = None if printed_file is None else Printed(cell, printed_file)
         try:
             await self.async_execute_cell(cell, index)
@@ -110,14 +110,11 @@ class Client(NotebookClient):
         finally:
             if self._printed is not None:
                 self._printed.close()
+                if self._printed.trouble is not None:
+                    self.troubles.append(f"it printed a lot, and not all of it could be kept: {self._printed.trouble}")
             # Of widgets, the notebook shows the state that it holds.
             self.set_widgets_metadata()
         return None
-
-    @property
-    def print_trouble(self) -> OSError | None:
-        """Why the file of the last cell does not have all that it printed."""
-        return self._printed.trouble if self._printed is not None else None
 
     async def execute_hidden(self, code: str) -> dict[str, Any]:
         """Execute a line that leaves no trace; returns the content of the kernel's answer."""
@@ -149,13 +146,10 @@ class Client(NotebookClient):
             raise
         except Exception as error:  # code of the experiment's can send what it likes
             kind = error.__class__.__name__
-            self.message_trouble = f"a message `{msg['msg_type']}` that makes no sense was ignored ({kind}: {error})"
+            trouble = f"a message `{msg['msg_type']}` that makes no sense was ignored ({kind}: {error})"
+            self.troubles[:] = [trouble]  # there may be thousands
             return None
         return output
-
-    def request_shutdown(self) -> None:
-        """Ask the kernel to end."""
-        self.kc.shutdown()
 
     def disconnect(self) -> None:
         """Close the sockets."""

@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from mitosis.kernel.endings import AnswerFailed, CellError, KernelDied, KernelNotStarted, describe_death
-from mitosis.kernel.kernel_process import KernelProcess, NoPrivateFolder, PrivateFolder
-from mitosis.protocol import Malformed, Question, Setup, pack, unpack_answers
+from mitosis.kernel.kernel_process import (
+    AnswerFailed,
+    CellError,
+    KernelDied,
+    KernelNotStarted,
+    KernelProcess,
+    PrivateFolder,
+    describe_death,
+)
+from mitosis.protocol import Question, Setup, pack, unpack
 from mitosis.screen import OutputListener, without_escapes
 
 if TYPE_CHECKING:
@@ -51,10 +59,7 @@ class Kernel:
 
     def __init__(self, listener: OutputListener, cwd: Path, setup: Setup | None = None) -> None:
         self._listener = listener
-        try:
-            self._folder = PrivateFolder()
-        except NoPrivateFolder as error:
-            raise KernelNotStarted(f"there is no usable folder for its sockets ({error})", "") from error
+        self._folder = PrivateFolder()
         try:
             self.process = KernelProcess(self._folder, cwd, setup)
         except OSError as error:
@@ -113,20 +118,16 @@ class Kernel:
         return error
 
     @property
-    def print_trouble(self) -> OSError | None:
-        """Why not all that the last cell printed is in its file; None if it is, or needed none."""
-        return self._client.print_trouble if self._client is not None else None
-
-    @property
-    def message_trouble(self) -> str:
-        """Why a message that the last cell sent was passed over, such as that of a widget; empty if none was."""
-        return self._client.message_trouble if self._client is not None else ""
+    def troubles(self) -> Sequence[str]:
+        """What of what the last cell printed or sent could not be kept, and why, in words."""
+        return self._client.troubles if self._client is not None else ()
 
     async def ask(self, question: Question[A]) -> A:
         """Have the kernel answer a question, unseen by the notebook; see `ask_all`."""
-        answers = await self._answers((question,))
-        answer: A = answers[0]
-        return answer
+        return (await self.ask_all(question))[0]
+
+    @overload
+    async def ask_all(self, first: Question[A], /) -> tuple[A]: ...
 
     @overload
     async def ask_all(self, first: Question[A], second: Question[B], /) -> tuple[A, B]: ...
@@ -139,11 +140,8 @@ class Kernel:
 
         Raises:
             KernelDied: the kernel did.
-            AnswerFailed: one of them failed, and what follows it was not looked at; or an answer is malformed.
+            AnswerFailed: one of them failed, and what follows it was not looked at.
         """
-        return await self._answers(questions)
-
-    async def _answers(self, questions: tuple[Question[Any], ...]) -> tuple[Any, ...]:
         assert self._client is not None
         number = next(self._numbers)
         request = self._folder.write(f"request-{number}", pack(questions))
@@ -155,13 +153,10 @@ class Kernel:
         if content["status"] != "ok" or not reply.exists():
             reason = f"{content.get('ename', 'no answer')}: {content.get('evalue', '')}"
             raise AnswerFailed(asked, reason, without_escapes("\n".join(content.get("traceback", []))))
-        data = reply.read_bytes()
+        answers: tuple[Any, ...] = unpack(reply.read_bytes())
         request.unlink()
         reply.unlink()
-        try:
-            return unpack_answers(data, questions)
-        except Malformed as error:
-            raise AnswerFailed(asked, f"the answer makes no sense: {error}", "") from error
+        return answers
 
     async def _unless_dead(self, work: Any) -> Any:
         death = self.process.death
@@ -185,7 +180,7 @@ class Kernel:
         """Ask the kernel to end, and do not wait for it."""
         if self._client is not None and self.process.is_alive and not self._is_closing:
             self._is_closing = True
-            self._client.request_shutdown()
+            self._client.kc.shutdown()
 
     async def close(self, timeout_s: float = _SHUTDOWN_TIMEOUT_S) -> bool:
         """End the kernel, politely at first, and remove its folder.

@@ -1,4 +1,4 @@
-"""The kernel's process, and the folder for its sockets and messages that only this user can open.
+"""The kernel's process, how it and what it does end other than well, and a private folder for its sockets.
 
 Nothing of Jupyter's is imported here, except on Windows.
 """
@@ -17,11 +17,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from mitosis.errors.base import ExitStatus, MitosisError
+from mitosis.files import TemporaryFolder
 from mitosis.protocol import Setup, pack
-from mitosis.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
     from jupyter_client.connect import KernelConnectionInfo
@@ -29,13 +31,74 @@ if TYPE_CHECKING:
 _CONNECTION = "kernel.json"
 _STDERR = "stderr"
 _KEY_BYTES = 32
+_SAID_LINES = 15
 _SOCKET = "ipc"
 _PATH_LIMIT_BYTES = 100
 """Of a socket's path: unix(7) allows 107 on Linux, macOS 103, and ipykernel appends a number."""
 
 
-class NoPrivateFolder(Exception):
-    """There is no folder for a kernel. Its text says of each place that was tried why not."""
+class KernelDied(MitosisError):
+    """The kernel ended in the middle of something. Attributes: returncode (None if unknown), said."""
+
+    exit_status = ExitStatus.FAILED
+
+    def __init__(self, returncode: int | None, said: str) -> None:
+        self.returncode = returncode
+        self.said = said.strip()
+        super().__init__(describe_death(returncode, self.said))
+
+
+class KernelNotStarted(MitosisError):
+    """No kernel could be started. Attributes: said (what it wrote to standard error)."""
+
+    def __init__(self, reason: str, said: str) -> None:
+        self.said = said.strip()
+        tail = "\n".join(f"    {line}" for line in self.said.splitlines()[-_SAID_LINES:])
+        super().__init__(
+            f"the Jupyter kernel did not start: {reason}\n{tail}\n"
+            f"Try it alone: {sys.executable} -m ipykernel_launcher --help"
+        )
+
+
+class AnswerFailed(Exception):
+    """A question of the runner's could not be answered: an error of mitosis, or the machine's.
+
+    Attributes: question (the name of its class), reason.
+    """
+
+    def __init__(self, question: str, reason: str, traceback: str) -> None:
+        self.question = question
+        self.reason = reason
+        super().__init__(f"{question} could not be answered by the kernel: {reason}\n{traceback}")
+
+
+@dataclass(frozen=True, slots=True)
+class CellError:
+    """What a cell raised, as the kernel tells it."""
+
+    type: str
+    message: str
+    traceback: tuple[str, ...]
+    """The lines that Jupyter shows, coloured for a terminal."""
+
+
+def describe_death(returncode: int | None, said: str = "") -> str:
+    """How a kernel ended, in words."""
+    if returncode is None:
+        text = "the kernel died"
+    elif returncode < 0:
+        try:
+            name = signal.Signals(-returncode).name
+        except ValueError:
+            name = f"signal {-returncode}"
+        text = f"the kernel was killed by {name}"
+        if name == "SIGKILL":
+            text += " (did the machine run out of memory?)"
+    else:
+        text = f"the kernel ended with exit status {returncode}"
+    last = [line.strip() for line in said.splitlines() if line.strip()]
+    fatal = next((line for line in last if line.startswith("Fatal Python error")), None)
+    return f"{text}: {fatal}" if fatal else text
 
 
 class PrivateFolder:
@@ -46,10 +109,9 @@ class PrivateFolder:
 
     Attributes:
         path: of the folder.
-        passed_over: why it is in none of the places that were tried before, in words.
 
     Raises:
-        NoPrivateFolder: there is no place for it.
+        KernelNotStarted: there is no place for it. It says of each that was tried why not.
     """
 
     def __init__(self) -> None:
@@ -62,14 +124,8 @@ class PrivateFolder:
                 continue
             break
         else:
-            raise NoPrivateFolder("; ".join(passed_over))
+            raise KernelNotStarted(f"there is no usable folder for its sockets ({'; '.join(passed_over)})", "")
         self.path = self._folder.path
-        self.passed_over = tuple(passed_over)
-
-    @property
-    def socket_path(self) -> str:
-        """The beginning of the paths of sockets; numbers come behind it."""
-        return str(self.path / _SOCKET)
 
     def write(self, name: str, data: bytes) -> Path:
         """Write a new file that only this user can read."""
@@ -87,33 +143,25 @@ def _places() -> Iterator[Path]:
     """Where the folder may be, best first."""
     names = [tempfile.gettempdir()]
     if os.name == "posix":
-        names += ["/tmp", "/var/tmp"]
-        names += [os.environ[name] for name in ("XDG_RUNTIME_DIR",) if os.environ.get(name)]
-    yield from (Path(name).absolute() for name in dict.fromkeys(names))
+        names += ["/tmp", "/var/tmp", os.environ.get("XDG_RUNTIME_DIR", "")]
+    yield from (Path(name).absolute() for name in dict.fromkeys(names) if name)
 
 
 def _make_in(parent: Path) -> TemporaryFolder:
+    """A folder in `parent` in which there can be a socket: not every file system has them."""
     made = TemporaryFolder(parent)
     if os.name == "posix":
+        path = made.path / f"{_SOCKET}-0"
         try:
-            _try_socket(made.path / f"{_SOCKET}-0")
+            if len(os.fsencode(path)) > _PATH_LIMIT_BYTES:
+                raise OSError(f"the path of a socket in it would be longer than {_PATH_LIMIT_BYTES} bytes")
+            with socket.socket(socket.AF_UNIX) as trial:
+                trial.bind(str(path))
+            path.unlink()
         except OSError:
             made.remove()
             raise
     return made
-
-
-def _try_socket(path: Path) -> None:
-    """Make a socket and remove it.
-
-    Raises:
-        OSError: there can be none: its path is too long, or the file system has no sockets.
-    """
-    if len(os.fsencode(path)) > _PATH_LIMIT_BYTES:
-        raise OSError(f"the path of a socket in it would be longer than {_PATH_LIMIT_BYTES} bytes")
-    with socket.socket(socket.AF_UNIX) as trial:
-        trial.bind(str(path))
-    path.unlink()
 
 
 class KernelProcess:
@@ -208,7 +256,7 @@ def _write_connection(folder: PrivateFolder) -> KernelConnectionInfo:
         return connection
     connection: KernelConnectionInfo = {
         "transport": "ipc",
-        "ip": folder.socket_path,
+        "ip": str(folder.path / _SOCKET),  # a number comes behind it
         "signature_scheme": "hmac-sha256",
         "key": key,
         "shell_port": 1,

@@ -1,5 +1,5 @@
-"""Where a trial comes from: the commit, the environment, the imported code, the process.
+"""Where a trial comes from: the environment and the imported code.
 
-`state` looks at the working tree, `environment` at the interpreter and what is installed in it, `imported_code` at the
-code that was imported; who runs is in `mitosis.process`.
+`environment` looks at the interpreter and what is installed in it, `imported_code` at the code that was imported. The
+commit is looked at in `mitosis.runner.refusals`; who runs is in `mitosis.process`.
 """

@@ -94,7 +94,7 @@ def read_environment(repository: Repository | None = None) -> Environment:
         digest=hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH],
         interpreter=interpreter,
         platform=platform.platform(),
-        cpu_count=_cpu_count(),
+        cpu_count=len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1,
         variables=chosen_variables(os.environ),
     )
 
@@ -106,12 +106,6 @@ def chosen_variables(variables: Mapping[str, str]) -> dict[str, str]:
         for name, value in sorted(variables.items())
         if name in VARIABLES or (name.startswith(VARIABLE_PREFIXES) and not _SECRET.search(name))
     }
-
-
-def _cpu_count() -> int:
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _requirements(repository: Repository | None) -> Iterator[tuple[str, str]]:
@@ -188,15 +182,12 @@ def _read_origin(distribution: Distribution) -> dict[str, Any] | None:
     return origin if isinstance(origin, dict) else {"url": "unreadable direct_url.json"}
 
 
-def _archive_digest(archive: Mapping[str, Any]) -> str | None:
-    """Such as `sha256=...`; the strongest that is there."""
+def _archive_digest(archive: Mapping[str, Any]) -> str:
+    """Such as `sha256=...`, if there is one."""
     hashes = archive.get("hashes")
-    if isinstance(hashes, dict):
-        for algorithm in ("sha512", "sha384", "sha256"):
-            if algorithm in hashes:
-                return f"{algorithm}={hashes[algorithm]}"
-    digest = archive.get("hash")
-    return str(digest) if digest else None
+    if isinstance(hashes, dict) and "sha256" in hashes:
+        return f"sha256={hashes['sha256']}"
+    return str(archive.get("hash") or "")
 
 
 def strip_secrets(url: str) -> str:

@@ -8,23 +8,20 @@ often for each submodule that code was imported from.
 
 from __future__ import annotations
 
+import functools
 import os
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from mitosis.errors.repository import GitError, RepositoryError, UncommittedImports
+from mitosis.errors.repository import RepositoryError, UncommittedImports
 from mitosis.files import blob_id
 from mitosis.git.objects import TreeEntry
 from mitosis.git.repository import Repository, find_repository
 from mitosis.protocol import ImportedFile
 from mitosis.text import as_git_shows, c_quoted
 
-_LINKS_LIMIT = 40
-"""Symbolic links that are followed for one path, as in Linux (path_resolution(7))."""
 _FOLDER_MODE = 0o040000
-_LINK_MODE = 0o120000
 _SUBMODULE_MODE = 0o160000
 
 
@@ -49,36 +46,30 @@ def check_imports(
     """
     root = os.path.realpath(repository.root)
     environment = _Environment(root, environment_folders)
-    resolver = _Resolver()
-    items: dict[str, _Item] = {}
+    resolve = _resolver()
+    items: dict[str, set[str | None]] = {}
     modules: dict[str, str] = {}
     reasons: dict[str, str] = {}
     for file in files:
         path, oid = file.path, file.oid
         if not os.path.lexists(path) and (archive := _archive_of(path)) is not None:
             path, oid = archive, None
-        place = resolver.resolve(path)
-        if place is None:
-            outside = os.path.relpath(path, root)
-            reasons[outside] = "can no longer be read (its symbolic links go in a circle)"
-            modules[outside] = file.module
-            continue
-        links = [link for link in place.links if _is_below(link.path, root) and not environment.holds(link.path)]
-        if not _is_below(place.path, root):
+        place, passed = resolve(path)
+        links = [link for link in passed if _is_below(link, root) and not environment.holds(link)]
+        if not _is_below(place, root):
             if links and not environment.spells(path):
                 outside = os.path.relpath(file.path, root)
-                link_path = as_git_shows(os.path.relpath(links[0].path, root))
+                link_path = as_git_shows(os.path.relpath(links[0], root))
                 reasons[outside] = f"reached through the symbolic link {link_path}, which leads out of the repository"
                 modules[outside] = file.module
             continue
-        if environment.holds(place.path):
+        if environment.holds(place):
             continue
-        inside = os.path.relpath(place.path, root)
-        items.setdefault(inside, _Item()).oids.add(oid)
-        modules.setdefault(inside, file.module)
-        for link in links:
-            inside = os.path.relpath(link.path, root)
-            items.setdefault(inside, _Item(link_target=link.target))
+        # What git stores of a link is the path that it leads to.
+        used = {place: oid, **{link: blob_id(os.fsencode(os.readlink(link))) for link in links}}
+        for used_path, used_oid in used.items():
+            inside = os.path.relpath(used_path, root)
+            items.setdefault(inside, set()).add(used_oid)
             modules.setdefault(inside, file.module)
     reasons.update(_check(repository, commit, items))
     if reasons:
@@ -126,49 +117,23 @@ def imported_elsewhere(
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
-    path: str
-    """Where it is; no symbolic link leads there."""
-    target: str
+def _resolver() -> Callable[[str], tuple[str, tuple[str, ...]]]:
+    """What does as `os.path.realpath` does, looks at each folder once, and tells the links on the way."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    path: str
-    """Absolute, without symbolic links."""
-    links: tuple[_Link, ...]
-    """Those on the way, in order."""
-
-
-class _Resolver:
-    """Does what `os.path.realpath` does, looks at each folder once, and keeps the links on the way."""
-
-    def __init__(self) -> None:
-        self._folders: dict[str, _Place | None] = {}
-
-    def resolve(self, path: str, followed: int = 0) -> _Place | None:
-        """The place of `path`; None when its links go in a circle."""
+    @functools.cache
+    def resolve(path: str) -> tuple[str, tuple[str, ...]]:
+        """Where a path leads, and the symbolic links that are passed on the way."""
         folder, name = os.path.split(path)
         if folder == path:
-            return _Place(path, ())
-        if folder not in self._folders:
-            self._folders[folder] = self.resolve(folder, followed)
-        parent = self._folders[folder]
-        if parent is None or name in ("", os.curdir):
-            return parent
-        if name == os.pardir:
-            return _Place(os.path.dirname(parent.path), parent.links)
-        candidate = os.path.join(parent.path, name)
-        if not os.path.islink(candidate):
-            return _Place(candidate, parent.links)
-        if followed >= _LINKS_LIMIT:
-            return None
-        target = os.readlink(candidate)
-        rest = self.resolve(os.path.join(parent.path, target), followed + 1)
-        if rest is None:
-            return None
-        return _Place(rest.path, (*parent.links, _Link(candidate, target), *rest.links))
+            return path, ()
+        parent, links = resolve(folder)
+        place = os.path.normpath(os.path.join(parent, name))
+        if not os.path.islink(place) or not os.path.exists(place):  # a link in a circle leads nowhere
+            return place, links
+        target, more_links = resolve(os.path.join(parent, os.readlink(place)))
+        return target, (*links, place, *more_links)
+
+    return resolve
 
 
 class _Environment:
@@ -254,17 +219,15 @@ def _folded(name: str) -> str:
 # --- the comparison -------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Item:
-    """What is to be as in the commit: a file, or a symbolic link."""
+def _check(repository: Repository, commit: str, items: Mapping[str, set[str | None]]) -> dict[str, str]:
+    """Why files and links are not as in the commit; those that are do not occur.
 
-    oids: set[str | None] = field(default_factory=set)
-    """Ids of the bytes that were imported from the file."""
-    link_target: str | None = None
-
-
-def _check(repository: Repository, commit: str, items: Mapping[str, _Item]) -> dict[str, str]:
-    """Why items are not as in the commit, by path relative to the top of `repository`; those that are do not occur."""
+    Args:
+        repository: whose commit it is.
+        commit: its full id.
+        items: the ids of the bytes that were imported, or of what a link leads to, by path relative to the top of
+            `repository`.
+    """
     if not items:
         return {}
     tree_oid = repository.tree_of(commit)
@@ -274,8 +237,8 @@ def _check(repository: Repository, commit: str, items: Mapping[str, _Item]) -> d
     reasons: dict[str, str] = {}
     missing: list[str] = []
     unequal: dict[str, str] = {}
-    submodules: dict[str, tuple[str, dict[str, _Item]]] = {}
-    for path, item in items.items():
+    submodules: dict[str, tuple[str, dict[str, set[str | None]]]] = {}
+    for path, oids in items.items():
         found = tree.find(path.replace(os.sep, "/"))
         if found is None:
             missing.append(path)
@@ -283,12 +246,9 @@ def _check(repository: Repository, commit: str, items: Mapping[str, _Item]) -> d
         entry, rest = found
         if rest:
             prefix = path[: -len(rest) - 1]
-            submodules.setdefault(prefix, (entry.oid, {}))[1][rest] = item
-        elif item.link_target is not None:
-            if entry.mode != _LINK_MODE or repository.read_blob(entry.oid) != os.fsencode(item.link_target):
-                reasons[path] = "a symbolic link that is different in the commit"
-        elif item.oids != {entry.oid}:
-            reason = _why_unequal(repository.root / path, item.oids, entry.oid)
+            submodules.setdefault(prefix, (entry.oid, {}))[1][rest] = oids
+        elif oids != {entry.oid}:
+            reason = _why_unequal(repository.root / path, oids, entry.oid)
             if reason is None:
                 unequal[path] = entry.oid
             elif reason:
@@ -304,6 +264,8 @@ def _check(repository: Repository, commit: str, items: Mapping[str, _Item]) -> d
 
 def _why_unequal(path: Path, imported: set[str | None], committed: str) -> str | None:
     """A reason that can be told without git; empty when there is none after all, None when git has to be asked."""
+    if path.is_symlink():
+        return "a symbolic link that is different in the commit"
     try:
         present = blob_id(path.read_bytes())
     except OSError as error:
@@ -333,12 +295,10 @@ def _why_not_committed(repository: Repository, missing: Sequence[str], different
     reasons: dict[str, str] = {}
     for path in different:
         tag = tags.get(path, "H")
-        if tag in "Ss":
-            reasons[path] = "differs from the commit, but `git status` does not say so: it is marked skip-worktree"
-        elif tag.islower():
-            reasons[path] = "differs from the commit, but `git status` does not say so: it is marked assume-unchanged"
-        else:
-            reasons[path] = "differs from the commit"
+        reasons[path] = "differs from the commit"
+        if tag == "S" or tag.islower():
+            mark = "skip-worktree" if tag in "Ss" else "assume-unchanged"
+            reasons[path] += f", but `git status` does not say so: it is marked {mark}"
     unknown: list[str] = []
     for path in missing:
         inner = _inner_repository(repository, path)
@@ -356,13 +316,7 @@ def _why_not_committed(repository: Repository, missing: Sequence[str], different
 def _ignored(repository: Repository, paths: Sequence[str]) -> set[str]:
     if not paths:
         return set()
-    try:
-        output = repository.git("check-ignore", "-z", "--stdin", stdin=os.fsencode("\0".join(paths)))
-    except GitError as error:
-        if error.status == 1:  # none of them
-            return set()
-        raise
-    return set(output.split("\0"))
+    return set(repository.ask("check-ignore", "-z", "--stdin", stdin=os.fsencode("\0".join(paths))).split("\0"))
 
 
 def _inner_repository(repository: Repository, path: str) -> str | None:
@@ -373,7 +327,9 @@ def _inner_repository(repository: Repository, path: str) -> str | None:
     return None
 
 
-def _check_submodule(repository: Repository, prefix: str, pinned: str, items: dict[str, _Item]) -> dict[str, str]:
+def _check_submodule(
+    repository: Repository, prefix: str, pinned: str, items: Mapping[str, set[str | None]]
+) -> dict[str, str]:
     folder = repository.root / prefix
     try:
         submodule = find_repository(folder)

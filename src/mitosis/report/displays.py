@@ -20,7 +20,7 @@ from typing import Any
 from markupsafe import Markup
 
 from mitosis.report.excerpts import excerpt
-from mitosis.report.library_html import PLOTLY_SCRIPT, adapt, is_for_light, is_picture
+from mitosis.report.markup import PLOTLY_SCRIPT, adapt, is_for_light, is_picture
 from mitosis.screen import last_state
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -126,18 +126,18 @@ class Displays:
             present = Markup("<script>var VEGA_DEBUG={};</script>").format(_script_json(versions))
             before = self._library("vega") + present
             hosts: list[str] = []
+        elif loads:
+            hosts = ["cdn.jsdelivr.net"]
         else:
-            hosts = ["cdn.jsdelivr.net"] if loads else _hosts(source)
+            hosts = list(dict.fromkeys(one or other for one, other in _LOADS.findall(source)))
         return before + Markup(source) + _absence(hosts, altair=bool(loads))
 
-    def is_for_light(self, source: str) -> bool:
-        """Whether that HTML is to be shown on a light ground, on a dark page as well."""
-        return is_for_light(source)
+    is_for_light = staticmethod(is_for_light)
 
     def javascript(self, source: str) -> Markup:
         """A script that the experiment displays; `element` is the place where it stands."""
         place = self._place("script")
-        inside = Markup(re.sub(r"</(?=script)|<(?=!--)", _escaped_bracket, source, flags=re.IGNORECASE))
+        inside = Markup(re.sub("<(?=/script|!--)", r"\\x3c", source, flags=re.IGNORECASE))
         return Markup(
             '<div id="{place}"></div>\n<script>(function (element) {{\n{inside}\n}})'
             '(document.getElementById("{place}"));</script>'
@@ -235,7 +235,11 @@ class Displays:
         if name in self._loaded:
             return Markup("")
         self._loaded.add(name)
-        script = _plotly_script() + _PLOTLY_ON_PAPER if name == "plotly" else _vega_script()
+        if name == "plotly":
+            path = _plotly_path()
+            script = path.read_text(encoding="utf-8") + _PLOTLY_ON_PAPER if path else ""
+        else:
+            script = _vega_script()
         return Markup("<script>{}</script>\n").format(Markup(script))
 
 
@@ -271,10 +275,6 @@ def png_size(value: str) -> tuple[int, int] | None:
     return width, height
 
 
-def _hosts(source: str) -> list[str]:
-    return list(dict.fromkeys(one or other for one, other in _LOADS.findall(source)))
-
-
 def _absence(hosts: list[str], *, altair: bool) -> Markup:
     """A remark on what is missing, since the page loads nothing from a network."""
     if not hosts:
@@ -305,10 +305,6 @@ def _script_json(value: Any) -> Markup:
     return Markup(text.replace("<", "\\u003c"))
 
 
-def _escaped_bracket(match: re.Match[str]) -> str:
-    return "\\x3c" + match[0][1:]
-
-
 def _plotly_path() -> Path | None:
     found = importlib.util.find_spec("plotly")
     for folder in (found.submodule_search_locations or ()) if found else ():
@@ -316,11 +312,6 @@ def _plotly_path() -> Path | None:
         if path.is_file():
             return path
     return None
-
-
-def _plotly_script() -> str:
-    path = _plotly_path()
-    return path.read_text(encoding="utf-8") if path else ""
 
 
 def _vega_script() -> str:

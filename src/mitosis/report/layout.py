@@ -79,8 +79,6 @@ class PageFacts:
     """The command that runs the trial again."""
     changes: tuple[str, ...] = ()
     """How tracked files differ from the commit, in debug: lines such as ` M sine_experiment/__init__.py`."""
-    notices: tuple[str, ...] = ()
-    """Sentences to show at the top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,6 @@ class Page:
     debug: bool
     changes: Excerpt | None
     """What of the commit was changed, in debug."""
-    notices: tuple[str, ...]
     warnings: tuple[str, ...]
     trouble: Trouble | None
     results: tuple[Value, ...]
@@ -188,7 +185,6 @@ def lay_out(notebook: NotebookNode, facts: PageFacts) -> tuple[NotebookNode, Pag
         verdict=verdict,
         debug=facts.debug,
         changes=excerpt("\n".join(facts.changes), CHANGES_ROOM, from_head=1) if facts.changes else None,
-        notices=facts.notices,
         warnings=record.warnings,
         trouble=trouble,
         results=_first(results_of(record.main, record.steps[-1].metrics), RESULT_ROWS) if finished else (),

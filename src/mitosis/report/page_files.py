@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from mitosis.errors.base import MitosisError
 from mitosis.files import write_whole
 from mitosis.records.output_names import belongs_to_trial
-from mitosis.records.trial import ParameterRecord, TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.text import in_file_name
 
 if TYPE_CHECKING:
@@ -47,10 +47,8 @@ def page_name(record: TrialRecord, *, debug: bool) -> str:
     over are replaced; a name that would be too long ends in a digest of the whole instead.
     """
     ending = f"_{record.iteration}_{in_file_name(record.key)}{'debug' if debug else ''}.html"
-    texts = [
-        (step.name, *(p.text for p in sorted(_tracked(record, step.name), key=lambda p: p.name)))
-        for step in record.steps
-    ]
+    tracked = sorted((p for p in record.parameters if p.tracked), key=lambda p: p.name)
+    texts = [(step.name, *(p.text for p in tracked if p.step == step.name)) for step in record.steps]
     variants = "+".join("-".join(in_file_name(text) for text in step) for step in texts)
     room = MAX_NAME_BYTES - len("trial_") - len(ending)
     if len(variants) > room:
@@ -59,20 +57,10 @@ def page_name(record: TrialRecord, *, debug: bool) -> str:
     return f"trial_{variants}{ending}"
 
 
-def _tracked(record: TrialRecord, step: str) -> list[ParameterRecord]:
-    return [parameter for parameter in record.parameters if parameter.step == step and parameter.tracked]
-
-
 def find_previous(record: TrialRecord, trials_folder: Path, read_trial: ReadTrial) -> str | None:
     """The name of the page of the last iteration before a trial's, of those that the trials folder has."""
     earlier = [found for found in _pages(record, trials_folder) if found[0] < record.iteration]
     return _first_of_same(record, reversed(earlier), read_trial)
-
-
-def find_next(record: TrialRecord, trials_folder: Path, read_trial: ReadTrial) -> str | None:
-    """The name of the page of the first iteration after a trial's, of those that the trials folder has."""
-    later = [found for found in _pages(record, trials_folder) if found[0] > record.iteration]
-    return _first_of_same(record, later, read_trial)
 
 
 def is_free(folder: Path) -> bool:
@@ -97,7 +85,8 @@ def lead_on(record: TrialRecord, trials_folder: Path, read_trial: ReadTrial) -> 
         OSError: a file cannot be read or written.
     """
     previous = find_previous(record, trials_folder, read_trial)
-    following = find_next(record, trials_folder, read_trial)
+    later = [found for found in _pages(record, trials_folder) if found[0] > record.iteration]
+    following = _first_of_same(record, later, read_trial)
     own = page_name(record, debug=False)
     if (trials_folder / own).is_file():
         _write(record.experiment, trials_folder, own, following)

@@ -100,23 +100,24 @@ def _value(name: str, value: MainResult) -> Value:
 
 def parameters_of(record: TrialRecord) -> tuple[ParameterGroup, ...]:
     """The parameters by step, as a page shows them."""
+    view = View.of(record)
     groups = []
     for step in record.steps:
         own = sorted((p for p in record.parameters if p.step == step.name), key=lambda p: p.name)
         if own:
-            groups.append(ParameterGroup(step.name, tuple(_parameter(p) for p in own)))
+            groups.append(ParameterGroup(step.name, tuple(_parameter(view, p) for p in own)))
     return tuple(groups)
 
 
-def _parameter(parameter: ParameterRecord) -> Parameter:
-    is_variant = parameter.kind == "lookup"
-    text = cut(parameter.text, VALUE_CHARACTERS)
-    value = cut(parameter.summary, VALUE_CHARACTERS)
+def _parameter(view: View, parameter: ParameterRecord) -> Parameter:
+    name = parameter.full_name
+    given = cut(view.raw(f"params.{name}"), VALUE_CHARACTERS)
+    is_variant = f"values.{name}" in view
     return Parameter(
         name=parameter.name,
-        variant=text if is_variant else "",
-        expression=text if not is_variant and value and text.strip() != value.strip() else "",
-        value=value if value or is_variant else text,
+        variant=given if is_variant else "",
+        expression=cut(view.raw(f"expressions.{name}"), VALUE_CHARACTERS),
+        value=cut(view.raw(f"values.{name}"), VALUE_CHARACTERS) if is_variant else given,
         tracked=parameter.tracked,
     )
 

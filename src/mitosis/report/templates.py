@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from mitosis.errors.base import nearest
 from mitosis.errors.usage import ConfigError
+from mitosis.text import cut
 
 OWN_NAME = "mitosis"
 OWN_FOLDER = Path(__file__).parent / "template"
@@ -60,14 +60,6 @@ def find_template(name: str | None, config: Path) -> Template | None:
         folders, base, reader = [folder], _base(folder), folder / CONF
     elif name == OWN_NAME:
         return None
-    elif not _is_name(name):
-        what = f"the folder {folder} has no {INDEX}" if folder.is_dir() else f"there is no folder {folder}"
-        raise ConfigError(
-            config,
-            f"{what}\nName a folder with {INDEX}, relative to this file, or a template that is installed: "
-            f"{', '.join(_installed())}.",
-            key=KEY,
-        )
     else:
         folders, base, reader = [], name, config
     extends_own = False
@@ -76,7 +68,8 @@ def find_template(name: str | None, config: Path) -> Template | None:
         if base in seen:
             raise ConfigError(reader, f"the template `{base}` is built on itself")
         seen.add(base)
-        found = [OWN_FOLDER / OWN_NAME] if base == OWN_NAME else _installed_folders(base)
+        places = [OWN_FOLDER] if base == OWN_NAME else template_roots()
+        found = [place / base for place in places if _is_name(base) and (place / base).is_dir()]
         if not found:
             raise _unknown(base, reader, config)
         extends_own = extends_own or base == OWN_NAME
@@ -111,7 +104,7 @@ def template_roots() -> list[Path]:
 def describe_template_error(error: Exception, template: Template) -> str:
     """What went wrong while a template was at work, and where in it."""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    text = text if len(text) <= _PROBLEM_CHARACTERS else f"{text[: _PROBLEM_CHARACTERS - 1]}…"
+    text = cut(text, _PROBLEM_CHARACTERS)
     # jinja2 gives a template's frames its file and line.
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
@@ -141,22 +134,10 @@ def _base(folder: Path) -> str | None:
     return base
 
 
-def _installed_folders(name: str) -> list[Path]:
-    if not _is_name(name):
-        return []
-    return [folder / name for folder in template_roots() if (folder / name).is_dir()]
-
-
 def _installed() -> list[str]:
     """The names of the templates that can make a page."""
-    return sorted({OWN_NAME, *_iter_installed()})
-
-
-def _iter_installed() -> Iterator[str]:
-    for root in template_roots():
-        for path in root.iterdir() if root.is_dir() else ():
-            if (path / INDEX).is_file():
-                yield path.name
+    found = (path.parent.name for root in template_roots() for path in root.glob(f"*/{INDEX}"))
+    return sorted({OWN_NAME, *found})
 
 
 def _unknown(name: str, reader: Path, config: Path) -> ConfigError:

@@ -68,10 +68,7 @@ class Saver:
         """
         output = self.settled.request.output
         notebook = self._save_notebook() if output != "html" else None
-        try:
-            self.folder.write(SOURCE, notebooks.script(self.notebook))
-        except FolderNotWritable as error:
-            self.warn(f"the source could not be written to {self.folder.path}: {error.reason}")
+        self._write(SOURCE, notebooks.script(self.notebook), "the source")
         if output == "ipynb":
             return Saved(notebook=notebook)
         if output == "html":
@@ -95,12 +92,16 @@ class Saver:
         return Saved(page, notebook, self.next_iteration)
 
     def _save_notebook(self) -> Path | None:
+        return self._write(NOTEBOOK, nbformat.writes(self.notebook) + "\n", "the notebook")
+
+    def _write(self, name: str, text: str, what: str) -> Path | None:
+        """Write a file of the trial's folder; returns it, or None if it cannot be written, which is told."""
         try:
-            self.folder.write(NOTEBOOK, nbformat.writes(self.notebook) + "\n")
+            self.folder.write(name, text)
         except FolderNotWritable as error:
-            self.warn(f"the notebook could not be written to {self.folder.path}: {error.reason}")
+            self.warn(f"{what} could not be written to {self.folder.path}: {error.reason}")
             return None
-        return self.folder.path / NOTEBOOK
+        return self.folder.path / name
 
     def _save_printed(self) -> None:
         """Write what each step printed to a file, of which the page has only the two ends where it is long."""
@@ -113,11 +114,8 @@ class Saver:
             path = self.folder.printed(names.index(about["step"]))
             if path.exists():  # it was too much for a notebook as well, or the experiment has a file of that name
                 continue
-            try:
-                self.folder.write(path.name, printed)
+            if self._write(path.name, printed, f"what step `{about['step']}` printed") is not None:
                 about[PRINTED] = path.name
-            except FolderNotWritable as error:
-                self.warn(f"what step `{about['step']}` printed could not be written: {error.reason}")
 
     def _render_page(self, facts: PageFacts) -> str:
         """The page: if the user's template fails, with the template of mitosis."""

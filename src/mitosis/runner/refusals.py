@@ -20,11 +20,23 @@ from mitosis.errors.repository import DirtyRepository, NoCommit, NoIdentity, Not
 from mitosis.errors.usage import ConfigError, UsageError
 from mitosis.git.repository import Identity, Repository, find_repository
 from mitosis.parameters import ParameterArgument, parse_parameters
-from mitosis.provenance.state import HeadDescription, check_clean, describe_head
 from mitosis.report.templates import Template, find_template
 from mitosis.runner.request import Request
+from mitosis.text import as_git_shows, recordable
 
 _KEY_BYTES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class HeadDescription:
+    """The commit that a trial runs on."""
+
+    commit: str
+    """Full hexadecimal id."""
+    subject: str
+    """First line of the commit's message."""
+    branch: str | None
+    """Short name; None when HEAD is detached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +79,11 @@ def settle(request: Request) -> Settled:
             f"--timeout {request.timeout_s:g} is not a time that steps can take\nGive seconds, such as --timeout 3600."
         )
     repository = _find_repository(request)
-    root = repository.root if repository is not None else _config_folder(request.folder)
+    if repository is not None:
+        root = repository.root
+    else:
+        above = (request.folder, *request.folder.parents)
+        root = next((folder for folder in above if (folder / CONFIG_NAME).is_file()), request.folder)
     config = find_config(root, request.config, steps_needed=request.module is None)
     steps = select_steps(config, request.steps) if request.module is None else (module_step(request.module),)
     arguments = parse_parameters(
@@ -89,7 +105,7 @@ def settle(request: Request) -> Settled:
         key=secrets.token_hex(_KEY_BYTES),
         root=root,
         repository=repository,
-        head=describe_head(repository) if repository is not None and repository.head is not None else None,
+        head=describe_head(repository) if repository is not None else None,
         identity=identity,
         config=config,
         steps=steps,
@@ -99,6 +115,51 @@ def settle(request: Request) -> Settled:
         template=template,
         changes=_changes(repository) if request.debug and repository is not None else (),
     )
+
+
+def check_clean(repository: Repository) -> int:
+    """Make sure that the tracked files are as in the commit.
+
+    git itself is asked, so filters, LFS, submodules and sparse checkouts count as the user set them up. Settings that
+    hide changes (`submodule.<name>.ignore`, `status.showUntrackedFiles`) do not. Nothing is written, not even to the
+    index.
+
+    Returns:
+        How many files git does not know. They are not errors; ignored ones are not counted.
+
+    Raises:
+        DirtyRepository: tracked files are modified or staged, or submodules have other commits or such files.
+    """
+    # --ignore-submodules=untracked overrides the setting of each submodule: all but untracked files is looked at.
+    output = repository.git(
+        "status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=untracked", "--renames"
+    )
+    fields = iter(output.split("\0")[:-1])
+    changes: list[str] = []
+    untracked = 0
+    for entry in fields:
+        codes, path = entry[:2], as_git_shows(entry[3:])
+        if codes == "??":
+            untracked += 1
+        elif "R" in codes or "C" in codes:
+            changes.append(f"{codes} {as_git_shows(next(fields))} -> {path}")
+        else:
+            changes.append(f"{codes} {path}")
+    if changes:
+        raise DirtyRepository(changes)
+    return untracked
+
+
+def describe_head(repository: Repository) -> HeadDescription | None:
+    """What `repository.head` is, in words; None before the first commit."""
+    if repository.head is None:
+        return None
+    subject = repository.git(
+        "log", "--max-count=1", "--no-show-signature", "--encoding=UTF-8", "--format=%s", repository.head, "--"
+    )
+    name = repository.git("rev-parse", "--symbolic-full-name", "HEAD").removesuffix("\n")
+    branch = recordable(name.removeprefix("refs/heads/")) if name.startswith("refs/heads/") else None
+    return HeadDescription(repository.head, recordable(subject.removesuffix("\n")), branch)
 
 
 def _changes(repository: Repository) -> tuple[str, ...]:
@@ -147,8 +208,3 @@ def _identity(repository: Repository | None, request: Request) -> Identity | Non
         if request.debug:
             return None
         raise
-
-
-def _config_folder(folder: Path) -> Path:
-    """The nearest folder upwards with a pyproject.toml; the folder itself where there is none."""
-    return next((f for f in (folder, *folder.parents) if (f / CONFIG_NAME).is_file()), folder)

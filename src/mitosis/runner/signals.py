@@ -35,7 +35,7 @@ class Signals:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task: asyncio.Task[Any] | None = None
-        self._timeout_s: float | None = None
+        self._timeout_s = 0.0
         self._has_timed_out = False
         self._is_killed = False
         self.kernel: Kernel | None = None
@@ -75,7 +75,7 @@ class Signals:
             yield
             return
         self._timeout_s = timeout_s
-        timer = asyncio.get_running_loop().call_later(timeout_s, self._on_timeout, timeout_s)
+        timer = asyncio.get_running_loop().call_later(timeout_s, self._on_timeout)
         try:
             yield
         finally:
@@ -123,7 +123,8 @@ class Signals:
             self.kernel.process.resume()
         self._progress.resume()
 
-    def _on_timeout(self, timeout_s: float) -> None:
+    def _on_timeout(self) -> None:
+        timeout_s = self._timeout_s
         if self.received is not None or self.kernel is None:
             return
         self._has_timed_out = True

@@ -12,8 +12,8 @@ from typing import Any
 
 from mitosis import notebook as notebooks
 from mitosis.errors.base import MitosisError
-from mitosis.kernel.endings import AnswerFailed, CellError, KernelDied
 from mitosis.kernel.kernel import Kernel
+from mitosis.kernel.kernel_process import AnswerFailed, CellError, KernelDied
 from mitosis.protocol import (
     ChangedParameter,
     DescribedFailure,
@@ -143,11 +143,8 @@ class Steps:
         try:
             return await self.kernel.run_cell(cell, self.folder.printed(index))
         finally:
-            if self.kernel.print_trouble is not None:
-                trouble = self.kernel.print_trouble
-                self.warn(f"step `{name}` printed a lot, and not all of it could be kept: {trouble}")
-            if self.kernel.message_trouble:
-                self.warn(f"step `{name}`: {self.kernel.message_trouble}")
+            for trouble in self.kernel.troubles:
+                self.warn(f"step `{name}`: {trouble}")
             duration_s = time.monotonic() - begun
             cell.metadata["mitosis"]["duration_s"] = duration_s
             self._change(index, duration_s=duration_s)
@@ -196,8 +193,8 @@ class Steps:
         except KernelDied as death:
             self.warn(f"step `{step}`: showing {source} ended the kernel: {death}")
             return
-        if self.kernel.message_trouble:
-            self.warn(f"step `{step}`: showing {source}: {self.kernel.message_trouble}")
+        for trouble in self.kernel.troubles:
+            self.warn(f"step `{step}`: showing {source}: {trouble}")
         if error is not None:
             self.warn(f"step `{step}`: {source} cannot be shown: {error.type}: {error.message}")
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitosis import notebook as notebooks
 from mitosis.errors.base import MitosisError
-from mitosis.errors.journal import NotRecorded
+from mitosis.errors.journal import NoteNotWritten, NotRecorded
+from mitosis.git.repository import Repository
 from mitosis.kernel.kernel import Kernel
 from mitosis.process import command_line, this_process
 from mitosis.protocol import Setup
+from mitosis.provenance.environment import read_environment
 from mitosis.records.trial import Failure, StepRecord, TrialRecord
-from mitosis.runner.background import Background
+from mitosis.report.templates import Template
 from mitosis.runner.refusals import Settled
 from mitosis.runner.request import Announcement, Interrupted, Outcome, Progress
 from mitosis.runner.signals import Signals
@@ -33,6 +37,8 @@ CLOSE_TIMEOUT_S = 10.0
 """How long exit functions and threads of the experiment may take after its last step."""
 BREAKDOWN_LIMIT = 2000
 """Characters of an error of mitosis itself that are recorded."""
+_SWITCH_INTERVAL_S = 0.0005
+"""How long the thread may go on when an answer of the kernel waits: with Python's own 5 ms, each answer would."""
 
 
 class Trial:
@@ -51,7 +57,7 @@ class Trial:
         self._started = datetime.now(UTC)
         self._warnings: list[str] = []
         self._signals = Signals(progress)
-        self._background: Background | None = None
+        self._background = ThreadPoolExecutor(1, "mitosis-background")
         self._journal: Journal | None = None
         """None in debug, and before the start is recorded."""
 
@@ -65,8 +71,7 @@ class Trial:
                 kernel = self._signals.kernel = self._new_kernel()
                 announcement = await self._begin(kernel)
             except BaseException as error:
-                if self._background is not None:
-                    self._background.stop()
+                self._background.shutdown(wait=False, cancel_futures=True)
                 if kernel is not None:
                     await kernel.close()
                 self._folder.remove()
@@ -80,7 +85,11 @@ class Trial:
                 ran = await steps.run(self._settled.request.timeout_s)
                 kernel.begin_close()
                 record = self._complete(record, ran, steps.records)
-                saved = self._save(record)
+                # It imports what makes the page, which the background has done by now.
+                from mitosis.runner.documents import Saver
+
+                saver = Saver(self._settled, self._folder, self._notebook, record, self._progress, self._warn)
+                saved = saver.save(self._environment.text, self._journal)
             except Exception as error:
                 self._record_breakdown(record, steps.records, error)
                 raise
@@ -106,21 +115,26 @@ class Trial:
     async def _begin(self, kernel: Kernel) -> Announcement:
         """Import the user's code, resolve the parameters, check all of it, and record the start.
 
-        The kernel starts in a process of its own: what speaks to it is imported meanwhile.
+        The kernel starts in a process of its own: what speaks to it is imported meanwhile. What is needed later is
+        done in a thread. What fails there fails again, and is told, where it is needed.
         """
         self._notebook = notebooks.new_notebook()
         import mitosis.kernel.client  # noqa: F401  # 0.1 s of work that `connect` would have to do
 
-        background = self._background = Background(self._settled.repository)
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        environment = self._background.submit(read_environment, self._settled.repository)
+        self._background.submit(_open_journal, self._settled.repository)
         await kernel.connect(self._notebook)
+        page: Future[None] | None = None
         if self._settled.request.output != "ipynb":
-            background.prepare_page(self._settled.template)
+            # It takes so long that the kernel should have started by then.
+            page = self._background.submit(_prepare_page, self._settled.template)
         self._progress.phase("checking")
         self._loader = Loader(self._settled, kernel, self._folder, self._warn)
         await self._loader.load()
-        self._environment = await background.environment()
-        if self._settled.template is not None:
-            await background.page()
+        self._environment = await asyncio.wrap_future(environment)
+        if page is not None and self._settled.template is not None:
+            await asyncio.wrap_future(page)  # a template that cannot be used is refused before the first step
         self._folder.write(REQUIREMENTS, self._environment.text)
         record = self._new_record()
         newly_locked = 0
@@ -208,13 +222,6 @@ class Trial:
             warnings=tuple(self._warnings),
         )
 
-    def _save(self, record: TrialRecord) -> Saved:
-        # It imports what makes the page, which the background has done by now.
-        from mitosis.runner.documents import Saver
-
-        saver = Saver(self._settled, self._folder, self._notebook, record, self._progress, self._warn)
-        return saver.save(self._environment.text, self._journal)
-
     def _finish(self, record: TrialRecord, ran: Ran, saved: Saved) -> Outcome:
         """List the outputs, which are complete now that the kernel has ended, and record the end."""
         try:
@@ -248,7 +255,6 @@ class Trial:
         )
 
     def _record_end(self, journal: Journal, record: TrialRecord) -> None:
-        from mitosis.errors.journal import NoteNotWritten
         from mitosis.journal.unrecorded import discard_end, keep_end
 
         assert self._settled.identity is not None and self._settled.repository is not None
@@ -277,3 +283,17 @@ class Trial:
 
 def _recordable(path: Path | str) -> str:
     return os.fspath(path).encode("utf-8", "backslashreplace").decode()
+
+
+def _open_journal(repository: Repository | None) -> None:
+    if repository is not None:
+        import mitosis.journal.journal  # noqa: F401
+
+        _ = repository.objects
+
+
+def _prepare_page(template: Template | None) -> None:
+    import mitosis.runner.documents  # noqa: F401
+    from mitosis.report.exporter import prepared_exporter
+
+    prepared_exporter(template)

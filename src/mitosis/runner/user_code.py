@@ -21,8 +21,8 @@ from mitosis.errors.experiment import (
 )
 from mitosis.errors.journal import JournalError
 from mitosis.errors.values import UntrackableParameter
-from mitosis.kernel.endings import AnswerFailed, KernelDied
 from mitosis.kernel.kernel import Kernel
+from mitosis.kernel.kernel_process import AnswerFailed, KernelDied
 from mitosis.parameters import ParameterArgument, quoting_hint
 from mitosis.protocol import (
     CheckSteps,

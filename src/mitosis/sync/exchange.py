@@ -12,7 +12,7 @@ from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 from mitosis.journal.sharing import Merged
-from mitosis.sync.remotes import Place, Remote
+from mitosis.sync.remotes import Remote, push_place
 from mitosis.sync.transport import Transport, lacks_blobs
 
 ATTEMPTS = 40
@@ -89,7 +89,7 @@ def pull(repository: Repository, remote: Remote, transport: Transport | None) ->
     # Where the journal is damaged, git says of a fetch what is of no help.
     journal.check_tip()
     if transport is not None:
-        transport.fetch(remote, remote.fetch_from)
+        transport.fetch(remote, remote.place)
     elif repository.is_partial() and lacks_blobs(repository, layout.remote_journal_ref(remote.ref_name)):
         raise NotFetchedWhole(remote.name)
     return _merge(journal, remote, Pulled(remote.name, False))
@@ -105,8 +105,7 @@ def push(
 ) -> Pushed:
     """Send records to a remote, after those of the remote were fetched and merged.
 
-    Somebody else may push at the same time. Then it is tried again, up to `ATTEMPTS` times within `TIME_LIMIT_S`. A
-    remote with several push URLs is several repositories, which are pushed to one after the other, as git does.
+    Somebody else may push at the same time. Then it is tried again, up to `ATTEMPTS` times within `TIME_LIMIT_S`.
 
     Args:
         repository: the one at hand.
@@ -123,21 +122,7 @@ def push(
     journal = Journal(repository)
     journal.check_tip()
     pushed = Pushed(Pulled(remote.name, False))
-    for place in remote.push_to:
-        pushed = _push_to(journal, remote, place, transport, keys, with_commits, pushed)
-    return pushed
-
-
-def _push_to(
-    journal: Journal,
-    remote: Remote,
-    place: Place,
-    transport: Transport,
-    keys: Sequence[str],
-    with_commits: bool,
-    pushed: Pushed,
-) -> Pushed:
-    """Fetch, merge and push until there is nothing to take in any more; returns `pushed` and what came to it."""
+    place = push_place(repository, remote)
     with_notes = not keys
     began = time.monotonic()
     seen: tuple[str | None, str | None] | None = None
@@ -145,7 +130,7 @@ def _push_to(
     cut_off: set[str] = set()
     offered: dict[str, str | None] = {}
     for number in range(ATTEMPTS):
-        transport.fetch(remote, place.fetch_from)
+        transport.fetch(remote, place)
         pushed = replace(pushed, pulled=_merge(journal, remote, pushed.pulled))
         theirs = journal.read_tip(layout.remote_journal_ref(remote.ref_name))
         tip = _selected(journal, keys, theirs) if keys else journal.tip()
@@ -156,7 +141,7 @@ def _push_to(
         if notes is not None:
             refs[layout.NOTES_REF] = notes
         pins = _pins(journal, keys, cut_off) if with_commits else ()
-        attempt = transport.push(remote, place.push_to, refs, pins)
+        attempt = transport.push(remote, refs, pins)
         if attempt.done:
             return _sent(journal, remote, pushed, tip, offered.get(theirs or "", theirs), keys)
         # A remote may take a part even of what is to go all or none: git passes by some refs that it refuses.

@@ -6,21 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mitosis.errors.journal import NoRemote, UnknownRemote
-from mitosis.errors.repository import GitError
 from mitosis.git.program import without_password
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
 
-_SETTINGS = r"^(remote\.pushdefault|branch\..*\.(pushremote|remote)|remote\..*\.(push)?url|url\..*\.pushinsteadof)$"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """How git is told of a place to push to."""
-
-    fetch_from: str
-    """To fetch from before: a remote's name, a URL or a path."""
-    push_to: str
+_SETTINGS = r"^(remote\.pushdefault|branch\..*\.(pushremote|remote))$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +21,8 @@ class Remote:
     """What it is called in messages: a remote's name, or a URL without its password."""
     ref_name: str
     """What stands for it in the names of refs."""
-    fetch_from: str
-    """What git is told to fetch from when records are pulled."""
-    push_to: tuple[Place, ...]
-    """Where a push goes to; several if the remote has several push URLs."""
+    place: str
+    """What git is told to fetch from and push to: a remote's name, a URL or a path."""
 
 
 def find_remote(repository: Repository, word: str | None, configured: str | None = None) -> Remote:
@@ -50,19 +38,17 @@ def find_remote(repository: Repository, word: str | None, configured: str | None
         NoRemote: nothing is given, and there is no remote.
         UnknownRemote: there is no remote by that name.
     """
-    settings = _read_settings(repository)
     name = configured if word is None else word
-    # `git remote` also knows those of old kinds, which are in files of their own.
-    remotes = [name] if name and f"remote.{name}.url" in settings else list_remotes(repository)
+    remotes = list_remotes(repository)
     if name is None:
-        name = _default(repository, remotes, settings)
+        name = _default(repository, remotes)
     if name in remotes:
-        return Remote(name, name, name, _push_places(repository, name, settings))
+        return Remote(name, name, name)
     if name.startswith("-") or not is_place(name):
         raise UnknownRemote(name, remotes)
     # git runs at the top of the working tree.
     place = str(Path(name).resolve()) if Path(name).exists() else name
-    return Remote(without_password(name), layout.remote_name(place), place, (Place(place, place),))
+    return Remote(without_password(name), layout.remote_name(place), place)
 
 
 def list_remotes(repository: Repository) -> list[str]:
@@ -75,27 +61,17 @@ def is_place(word: str) -> bool:
     return "/" in word or ":" in word or "\\" in word or word in (".", "..") or Path(word).is_dir()
 
 
-def _read_settings(repository: Repository) -> dict[str, list[str]]:
-    """What git's configuration says that has to do with pushing; git asked once, since it takes a while to start.
-
-    In the names of settings, the first and the last part are in small letters.
-    """
-    text = _ask(repository, "config", "--null", "--get-regexp", _SETTINGS)
-    settings: dict[str, list[str]] = {}
-    for item in text.split("\0"):
-        key, _, value = item.partition("\n")
-        settings.setdefault(key, []).append(value)
-    return settings
-
-
-def _default(repository: Repository, remotes: list[str], settings: dict[str, list[str]]) -> str:
+def _default(repository: Repository, remotes: list[str]) -> str:
     """Where `git push` pushes to, see remote.pushDefault in git-config(1); else the only remote, or origin."""
-    branch = _ask(repository, "symbolic-ref", "--quiet", "--short", "HEAD").strip()
+    branch = repository.ask("symbolic-ref", "--quiet", "--short", "HEAD").strip()
     keys = ["remote.pushdefault"]
     if branch:
         keys = [f"branch.{branch}.pushremote", *keys, f"branch.{branch}.remote"]
+    # In the names of settings, git writes the first and the last part in small letters; the last value counts.
+    text = repository.ask("config", "--null", "--get-regexp", _SETTINGS)
+    settings = dict(item.split("\n", 1) for item in text.split("\0") if "\n" in item)
     for key in keys:
-        value = settings.get(key, [""])[-1]
+        value = settings.get(key, "")
         if value not in ("", "."):
             return value
     if not remotes:
@@ -103,22 +79,9 @@ def _default(repository: Repository, remotes: list[str], settings: dict[str, lis
     return remotes[0] if len(remotes) == 1 else "origin"
 
 
-def _push_places(repository: Repository, name: str, settings: dict[str, list[str]]) -> tuple[Place, ...]:
-    """The remote by its name, or where it is pushed to other URLs than it is fetched from, those to be fetched from."""
-    is_plain = f"remote.{name}.pushurl" not in settings and len(settings.get(f"remote.{name}.url", [])) == 1
-    if is_plain and not any(key.endswith(".pushinsteadof") for key in settings):
-        return (Place(name, name),)
-    urls = repository.git("remote", "get-url", "--push", "--all", name).splitlines()
-    if len(urls) > 1:
-        return tuple(Place(url, url) for url in urls)
-    is_same = urls == repository.git("remote", "get-url", name).splitlines()
-    return (Place(name if is_same else urls[0], name),)
-
-
-def _ask(repository: Repository, *words: str) -> str:
-    try:
-        return repository.git(*words)
-    except GitError as error:
-        if error.status != 1:  # 1: it is not set
-            raise
-        return ""
+def push_place(repository: Repository, remote: Remote) -> str:
+    """Where a push goes to, as git is told to fetch from there: by the first push URL if that is another place."""
+    if remote.place != remote.ref_name:
+        return remote.place
+    url = repository.git("remote", "get-url", "--push", remote.place)
+    return remote.place if url == repository.git("remote", "get-url", remote.place) else url.removesuffix("\n")

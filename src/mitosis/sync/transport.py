@@ -1,11 +1,11 @@
-"""The git program, fetching and pushing the refs of mitosis and nothing else."""
+"""Fetching and pushing the refs of mitosis with the git program, and what it says that people want to hear."""
 
 from __future__ import annotations
 
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mitosis.errors.journal import FetchFailed
@@ -13,7 +13,6 @@ from mitosis.errors.repository import GitError
 from mitosis.git.program import Streamed, stream_git
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.sync.git_messages import HELD_BACK, Listener, OutputListener, Tell
 from mitosis.sync.remotes import Remote
 
 _FETCH = (
@@ -37,8 +36,88 @@ _RACES = re.compile(
 _SHALLOW = "shallow update not allowed"
 _NO_ATOMIC = "does not support --atomic"
 _LOCAL_RACE = re.compile(r"cannot lock ref '[^']*': (is at \w+ but expected|reference already exists)")
+_PORCELAIN = ("To ", "Done", " \t", "+\t", "-\t", "*\t", "!\t", "=\t")
+"""What `git push --porcelain` itself writes to standard output, see git-push(1)."""
 _FETCH_ATTEMPTS = 20
 _FETCH_PAUSE_S = 0.1
+
+Tell = Callable[[bytes], None]
+"""Is given what git says to people, as it says it."""
+
+PATIENCE_S = 1.0
+"""How far git has come is of no interest so long."""
+HELD_BACK = (
+    b"error: failed to push some refs",
+    b"error: atomic push failed",
+    b"error: cannot lock ref",
+    b"remote: error: cannot lock ref",
+    b"remote: error: failed to",
+)
+"""What is said from one of these on is of no interest when it is tried again."""
+_STAGES = (
+    b"Enumerating objects",
+    b"Counting objects",
+    b"Compressing objects",
+    b"Writing objects",
+    b"Receiving objects",
+    b"Unpacking objects",
+    b"Resolving deltas",
+    b"Delta compression",
+    b"Total ",
+)
+_PROGRESS = (*_STAGES, *(b"remote: " + stage for stage in _STAGES))
+_NOT_AT_ONCE = (*HELD_BACK, *_PROGRESS)
+
+
+class Listener:
+    """Hands on at once what one run of git says, but for its progress at first and what may turn out to be a race.
+
+    Args:
+        tell: what to hand it on to.
+    """
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._moving_since: float | None = None
+        """When it first said how far it had come: to connect may have taken long enough."""
+        self._line = b""
+        self._told = 0
+        """How much of the line was handed on."""
+        self._is_holding = False
+        self._held = b""
+
+    def __call__(self, data: bytes) -> None:
+        for part in re.findall(rb"[^\r\n]*[\r\n]|[^\r\n]+", data):
+            self._line += part
+            is_whole = self._line.endswith((b"\n", b"\r"))
+            self._take(is_whole)
+            if is_whole:
+                self._line, self._told = b"", 0
+
+    def _take(self, is_whole: bool) -> None:
+        if self._is_holding or self._line.startswith(HELD_BACK):
+            self._is_holding = True
+            self._held += self._line[self._told :]
+        elif self._line.startswith(_PROGRESS) and self._is_young():
+            return
+        elif is_whole or not any(start.startswith(self._line) for start in _NOT_AT_ONCE):
+            self._tell(self._line[self._told :])
+        else:
+            return
+        self._told = len(self._line)
+
+    def _is_young(self) -> bool:
+        now = time.monotonic()
+        if self._moving_since is None:
+            self._moving_since = now
+        return now - self._moving_since < PATIENCE_S
+
+    def release(self) -> None:
+        """Hand on what was held back, and the beginning of a line that git did not end."""
+        rest = self._held or self._line[self._told :]
+        self._held, self._line, self._told = b"", b"", 0
+        if rest:
+            self._tell(rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +207,8 @@ class Transport:
         Raises:
             FetchFailed: git says why.
         """
-        journal = f"+{layout.JOURNAL_REF}*:{layout.remote_journal_ref(remote.ref_name)}*"
-        notes = f"+{layout.NOTES_REF}*:{layout.remote_notes_ref(remote.ref_name)}*"
-        pins = [f"+{layout.PIN_PREFIX}*:{layout.remote_pins_prefix(remote.ref_name)}*"]
-        if self._repository.is_shallow():
-            pins.clear()
+        with_pins = not self._repository.is_shallow()
+        journal, *pins, notes = layout.fetch_refspecs(remote.ref_name, with_pins=with_pins)
         if not self._repository.is_partial():
             self._fetch(remote, place, journal, notes, *pins)
             return
@@ -143,12 +219,11 @@ class Transport:
         if pins:
             self._fetch(remote, place, *pins)
 
-    def push(self, remote: Remote, place: str, refs: dict[str, str], pins: Sequence[str] | None) -> Attempt:
+    def push(self, remote: Remote, refs: dict[str, str], pins: Sequence[str] | None) -> Attempt:
         """Push, all or nothing where the remote can do that.
 
         Args:
             remote: where to.
-            place: how git is told: its name, or a URL.
             refs: the commit that each ref is to point to.
             pins: the commits whose pins go with them; None for all.
 
@@ -157,16 +232,16 @@ class Transport:
         """
         pin_specs = [_PINS] if pins is None else [f"{layout.pin_ref(pin)}:{layout.pin_ref(pin)}" for pin in pins]
         ref_specs = [f"{commit}:{name}" for name, commit in refs.items()]
-        if pins is None and not self._has_pins():
+        if pins is None and not self._repository.git("for-each-ref", "--count=1", layout.PIN_PREFIX):
             pin_specs = []
         if self._atomic:
-            attempt = self._push(remote, place, [*pin_specs, *ref_specs], "--atomic")
+            attempt = self._push(remote, [*pin_specs, *ref_specs], "--atomic")
             if not attempt.lacks_atomic:
                 return attempt
             self._atomic = False
         # The journal last: it must not name commits that are not there.
         for specs in (pin_specs, ref_specs):
-            attempt = self._push(remote, place, specs) if specs else Attempt(True, {}, "")
+            attempt = self._push(remote, specs) if specs else Attempt(True, {}, "")
             if not attempt.done:
                 break
         return attempt
@@ -187,36 +262,33 @@ class Transport:
             # Another process has fetched into the same refs meanwhile; random, so that they do not meet again.
             time.sleep(random.uniform(0, _FETCH_PAUSE_S) * attempt)
 
-    def _push(self, remote: Remote, place: str, specs: Sequence[str], *options: str) -> Attempt:
+    def _push(self, remote: Remote, specs: Sequence[str], *options: str) -> Attempt:
         listener = self._listener = Listener(self._tell)
         settings = _PUSH_SETTINGS
-        if place == remote.ref_name:
-            settings = (*settings, "-c", f"remote.{place}.mirror=false")
-        hooks = OutputListener(self._tell)
-        words = (*settings, *_PUSH, *self._progress, *options, place, *specs)
-        done = self._run(listener, *words, tell_output=hooks)
-        hooks.end()
-        lines = [line.split("\t") for line in done.output.splitlines() if line.startswith("!\t")]
-        rejected = {specs.rpartition(":")[2]: reason for _, specs, reason in (line for line in lines if len(line) == 3)}
+        if remote.place == remote.ref_name:
+            settings = (*settings, "-c", f"remote.{remote.place}.mirror=false")
+        done = self._run(listener, *settings, *_PUSH, *self._progress, *options, remote.place, *specs)
+        lines = done.output.splitlines()
+        for line in lines:
+            if not line.startswith(_PORCELAIN):  # a hook has printed it
+                self._tell(f"{line}\n".encode(errors="surrogateescape"))
+        refused = [line.split("\t") for line in lines if line.startswith("!\t")]
+        rejected = {line[1].rpartition(":")[2]: line[2] for line in refused if len(line) == 3}
         reason = "" if rejected else _reason(done.messages)
         return Attempt(done.status == 0, rejected, reason, _NO_ATOMIC in done.messages)
 
-    def _run(self, tell: Tell, *words: str, tell_output: Tell | None = None) -> Streamed:
+    def _run(self, tell: Tell, *words: str) -> Streamed:
         timeout_s = None if self._deadline is None else max(self._deadline - time.monotonic(), 0.1)
         try:
             return stream_git(
                 *words,
                 cwd=self._repository.root,
                 tell=tell,
-                tell_output=tell_output,
                 unattended=self._unattended,
                 timeout_s=timeout_s,
             )
         except GitError as error:
             return Streamed(error.status or 1, "", error.output)
-
-    def _has_pins(self) -> bool:
-        return bool(self._repository.git("for-each-ref", "--count=1", layout.PIN_PREFIX))
 
 
 def lacks_blobs(repository: Repository, ref: str) -> bool:

@@ -332,12 +332,6 @@ def test_committed_link_that_leads_out_is_named(project: Path, tmp_path: Path) -
     assert found == {"lib/x.py": "reached through the symbolic link lib, which leads out of the repository"}
 
 
-def test_links_in_a_circle_end(project: Path) -> None:
-    (project / "a").symlink_to("b")
-    (project / "b").symlink_to("a")
-    assert "circle" in reasons(project, ImportedFile("m", str(project / "a" / "x.py"), None))["a/x.py"]
-
-
 # --- submodules and other repositories inside ---
 
 

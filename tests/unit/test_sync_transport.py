@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitosis.sync import git_messages
-from mitosis.sync.git_messages import Listener, OutputListener
+from mitosis.sync import transport
+from mitosis.sync.transport import Listener
 
 RACE = b"remote: error: cannot lock ref 'refs/mitosis/journal': is at 1 but expected 2\nremote: more of it\n"
 PIECES = [b"remote: hello\n", b"Writing objects: 100%\r", b"remote: Total 3\n", RACE, b"error: x", b"\n", b"rem"]
@@ -29,7 +29,7 @@ def test_question_without_an_end_of_line_is_handed_on_at_once() -> None:
 def test_progress_is_of_interest_only_when_it_takes_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     progress = b"Enumerating objects: 5, done.\nWriting objects:  50% (1/2)\rremote: Resolving deltas: 100%\n"
     assert listen(progress, b"remote: accepted\n") == b"remote: accepted\n"
-    monkeypatch.setattr(git_messages, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(transport, "PATIENCE_S", 0.0)
     assert listen(progress) == progress
 
 
@@ -58,15 +58,3 @@ def test_it_does_not_matter_in_which_parts_it_comes(pieces: list[bytes], cuts: l
     places = sorted(cut for cut in cuts if cut < len(data))
     parts = [data[start:end] for start, end in zip([0, *places], [*places, len(data)], strict=True)]
     assert listen(*parts) == listen(data)
-
-
-@given(st.lists(st.integers(0, 200), max_size=10))
-def test_what_hooks_print_is_told_and_what_git_prints_for_programs_is_not(cuts: list[int]) -> None:
-    data = b"checking\n\nTo ../hub.git\n=\tone:two\t[up to date]\n!\tx:y\t[rejected] (fetch first)\nDone\nall well"
-    places = sorted(cut for cut in cuts if cut < len(data))
-    told: list[bytes] = []
-    listener = OutputListener(told.append)
-    for start, end in zip([0, *places], [*places, len(data)], strict=True):
-        listener(data[start:end])
-    listener.end()
-    assert b"".join(told) == b"checking\n\nall well\n"
