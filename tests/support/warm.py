@@ -317,7 +317,7 @@ def _start_kernel(command: Sequence[str], cwd: Path, variables: Mapping[str, str
 def _open_streams() -> Iterator[Any]:
     """Standard streams as Python opens them: whether they are a terminal decides how it writes to them."""
     for number, mode, buffering, errors in ((0, "r", -1, None), (1, "w", -1, None), (2, "w", 1, "backslashreplace")):
-        yield open(number, mode, buffering, errors=errors, closefd=False)  # noqa: PTH123, SIM115
+        yield open(number, mode, buffering, errors=errors, closefd=False)  # noqa: SIM115
 
 
 def _take_terminal() -> None:
