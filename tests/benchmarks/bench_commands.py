@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from journal_builder import build_journal
+from measuring import MITOSIS, NOTHING, make_repository
 
 from mitosis.git.repository import find_repository
 
@@ -31,8 +32,7 @@ PYPROJECT = """\
 number = ["number:run", "number:lookup_dict"]
 figure = ["figure:run", "figure:lookup_dict"]
 """
-MITOSIS = (sys.executable, "-m", "mitosis")
-NOTHING = (sys.executable, "-c", "pass")
+FILES = {"number.py": EXPERIMENT, "figure.py": FIGURE, "pyproject.toml": PYPROJECT}
 JUPYTER_RUN = "from jupyter_client.runapp import RunApp; RunApp.launch_instance()"
 EMPTY_NOTEBOOK = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 PEAK_MEMORY = (
@@ -58,7 +58,7 @@ BARE = Command("python -c pass", NOTHING)
 def main(repetitions: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "experiments")
-        _make_repository(folder)
+        make_repository(folder, FILES)
         bench = Bench(folder, repetitions)
         bench.ratio(Command("mitosis --version", (*MITOSIS, "--version")), BARE, 6)
         bench.ratio(Command("mitosis --help", (*MITOSIS, "--help")), BARE, 12)
@@ -82,7 +82,7 @@ def main(repetitions: int) -> None:
         aims: dict[int, float | None] = {1_000: 20, TRIALS: None}
         for trials, most in aims.items():
             large = Path(name, str(trials))
-            _make_repository(large)
+            make_repository(large, FILES)
             head = find_repository(large).head
             assert head is not None
             build_journal(large, trials, commit=head)
@@ -168,21 +168,6 @@ class Bench:
         ours, theirs = (statistics.median(times) for times in zip(*pairs, strict=True))
         compared = f"{median:6.2f} {unit} (shortest {least:6.2f} {unit})"
         print(f"{command.name:<32} {ours:7.3f} s    {other.name:<20} {theirs:7.3f} s   {compared}   {aim}", flush=True)
-
-
-def _make_repository(folder: Path) -> None:
-    folder.mkdir()
-    _git(folder, "init", "--quiet")
-    for name, value in [("user.name", "Ada Lovelace"), ("user.email", "ada@example.org"), ("gc.auto", "0")]:
-        _git(folder, "config", name, value)
-    for name, text in [("number.py", EXPERIMENT), ("figure.py", FIGURE), ("pyproject.toml", PYPROJECT)]:
-        (folder / name).write_text(text)
-    _git(folder, "add", ".")
-    _git(folder, "commit", "--quiet", "-m", "first")
-
-
-def _git(folder: Path, *words: str) -> None:
-    subprocess.run(["git", *words], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
