@@ -174,24 +174,29 @@ def _is_outward(called: Any) -> bool:
     return module in ("posix", "_io", "_posixsubprocess") or module.startswith(("pygit2", "_pygit2"))
 
 
+def _variant(name: str, value: object) -> Any:
+    from mitosis.canonical.encode import digest_value, encode_value
+    from mitosis.variants import Variant, VariantName
+
+    data = encode_value(value)
+    return Variant(VariantName("my_exp", "frequency", name), digest_value(data), data)
+
+
 def _append(job: Job, tell: Tell) -> None:
     """Run `count` trials; each locks one of `variants`."""
     import secrets
 
-    from mitosis.canonical.encode import digest_value, encode_value
     from mitosis.git.repository import find_repository
     from mitosis.journal.journal import Journal
     from mitosis.process import this_process
     from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
-    from mitosis.variants import Variant, VariantName
 
     journal = Journal(find_repository(Path(job["folder"])))
     identity = journal.repository.identity()
     variants = job.get("variants", {"slow": 1})
     for number in range(job.get("count", 1)):
         name = sorted(variants)[number % len(variants)]
-        value = encode_value(variants[name])
-        variant = Variant(VariantName("my_exp", "frequency", name), digest_value(value), value)
+        variant = _variant(name, variants[name])
         record = TrialRecord(
             key=secrets.token_hex(6),
             experiment="my_exp",
@@ -212,6 +217,16 @@ def _append(job: Job, tell: Tell) -> None:
             ended = record.with_changes(status="finished", main=number, ended="2026-03-01T12:00:01+00:00")
             journal.end(ended, identity)
             tell(ended=record.key)
+
+
+def _lock(job: Job, tell: Tell) -> None:
+    """Lock variants without a trial."""
+    from mitosis.git.repository import find_repository
+    from mitosis.journal.journal import Journal
+
+    journal = Journal(find_repository(Path(job["folder"])))
+    variants = [_variant(name, value) for name, value in job["variants"].items()]
+    journal.lock(variants, journal.repository.head or "", journal.repository.identity())
 
 
 def _merge(job: Job, tell: Tell) -> None:
@@ -297,6 +312,7 @@ def _read(job: Job, tell: Tell) -> None:
 
 _JOBS: dict[str, Callable[[Job, Tell], None]] = {
     "append": _append,
+    "lock": _lock,
     "merge": _merge,
     "push": _push,
     "pull": _pull,

@@ -9,8 +9,7 @@ import pytest
 
 from mitosis.records.trial import TrialRecord
 from support.faults import Nursery
-
-Git = Callable[..., str]
+from support.journal import Desk, Git, make_variant
 
 VARIANTS = {"slow": 1, "middle": 2, "fast": 10, "faster": 100}
 
@@ -40,3 +39,18 @@ def test_processes_that_write_at_once_record_all_their_trials(
     lines = git("notes", "--ref=mitosis", "show", "HEAD").splitlines()
     assert lines[-1] == f"... and {writers * trials - 50} more"
     assert not list((repository_folder / ".git").rglob("*.lock"))
+
+
+@pytest.mark.parametrize("do", ["append", "lock"])
+def test_of_processes_that_give_one_name_two_meanings_at_once_one_meaning_wins(
+    repository_folder: Path, processes: Nursery, do: str
+) -> None:
+    jobs = [{"do": do, "folder": str(repository_folder), "variants": {"slow": number % 2}} for number in range(12)]
+    errors = [outcome.check_no_crash().error for outcome in processes.run(*jobs)]
+    [locked] = Desk(repository_folder).iter_variants()
+    won = [make_variant("slow", number).digest for number in (0, 1)].index(locked.digest)
+    for number, error in enumerate(errors):
+        if number % 2 == won:
+            assert error is None
+        else:
+            assert error is not None and error.startswith("VariantRedefined")
