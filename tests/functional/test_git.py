@@ -29,6 +29,11 @@ from mitosis.git.repository import Repository, find_repository
 Git = Callable[..., str]
 
 
+@pytest.fixture
+def repository(repository_folder: Path) -> Repository:
+    return find_repository(repository_folder)
+
+
 def commit_file(git: Git, folder: Path) -> str:
     (folder / "a.txt").write_text("a\n")
     git("add", ".", cwd=folder)
@@ -134,8 +139,7 @@ def test_reftable_repository_is_refused(repository_folder: Path) -> None:
         find_repository(repository_folder)
 
 
-def test_extension_unknown_to_libgit2_is_refused(repository_folder: Path, git: Git) -> None:
-    repository = find_repository(repository_folder)
+def test_extension_unknown_to_libgit2_is_refused(repository: Repository, git: Git) -> None:
     git("config", "core.repositoryFormatVersion", "1")
     git("config", "extensions.newfangled", "true")
     with pytest.raises(UnsupportedRepository, match="newfangled"):
@@ -208,8 +212,7 @@ def test_hook_finds_the_repository_that_is_committed_to(repository_folder: Path,
         assert (tmp_path / "found").read_text().splitlines() == [str(folder), str(git_dir)]
 
 
-def test_identity_is_what_git_says(repository_folder: Path, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
-    repository = find_repository(repository_folder)
+def test_identity_is_what_git_says(repository: Repository, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(repository.identity()) == "Ada Lovelace <ada@example.org>"
     git("config", "user.name", "Grace Hopper")
     assert repository.identity().name == "Grace Hopper"
@@ -259,8 +262,7 @@ def test_missing_git_program_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
         run_git("version", cwd=tmp_path)
 
 
-def test_command_reads_its_standard_input_and_nobody_elses(repository_folder: Path) -> None:
-    repository = find_repository(repository_folder)
+def test_command_reads_its_standard_input_and_nobody_elses(repository: Repository, repository_folder: Path) -> None:
     assert repository.git("hash-object", "--stdin", stdin=b"1\n").strip() == "d00491fd7e5bb6fa28c517a0bb32b8b506539d4d"
     program = (
         "from pathlib import Path; from mitosis.git.program import run_git\n"
@@ -328,8 +330,7 @@ def test_objects_of_a_borrowed_repository_are_read(repository_folder: Path, tmp_
         find_repository(tmp_path / "third").read_blob(blob)
 
 
-def test_objects_that_git_packs_meanwhile_are_still_found(repository_folder: Path, git: Git) -> None:
-    repository = find_repository(repository_folder)
+def test_objects_that_git_packs_meanwhile_are_found(repository: Repository, repository_folder: Path, git: Git) -> None:
     blob = git("rev-parse", "HEAD:experiment.py").strip()
     for command in (("gc", "--quiet"), ("repack", "-a", "-d", "-f", "--quiet"), ("gc", "--quiet", "--prune=now")):
         assert repository.read_blob(blob).startswith(b"def run")
@@ -340,8 +341,7 @@ def test_objects_that_git_packs_meanwhile_are_still_found(repository_folder: Pat
         assert repository.tree_of(git("rev-parse", "HEAD").strip()) == git("rev-parse", "HEAD^{tree}").strip()
 
 
-def test_object_cut_off_anywhere_is_refused(repository_folder: Path) -> None:
-    repository = find_repository(repository_folder)
+def test_object_cut_off_anywhere_is_refused(repository: Repository) -> None:
     oid = write_loose(repository, bytes(range(256)) * 4)
     file = loose_file(repository, oid)
     whole = file.read_bytes()
@@ -355,8 +355,7 @@ def test_object_cut_off_anywhere_is_refused(repository_folder: Path) -> None:
     assert repository.read_blob(oid) == bytes(range(256)) * 4
 
 
-def test_changed_object_is_refused(repository_folder: Path) -> None:
-    repository = find_repository(repository_folder)
+def test_changed_object_is_refused(repository: Repository) -> None:
     oid = write_loose(repository, b"something\n" * 100)
     file = loose_file(repository, oid)
     whole = file.read_bytes()
@@ -374,16 +373,14 @@ def test_changed_object_is_refused(repository_folder: Path) -> None:
             repository.read_blob(oid)
 
 
-def test_missing_object_is_refused(repository_folder: Path) -> None:
-    repository = find_repository(repository_folder)
+def test_missing_object_is_refused(repository: Repository) -> None:
     assert not repository.has_object("a" * 40)
     assert repository.tree_of("a" * 40) is None
     with pytest.raises(UnreadableObject, match="missing"):
         repository.read_blob("a" * 40)
 
 
-def test_object_of_another_kind_is_refused(repository_folder: Path, git: Git) -> None:
-    repository = find_repository(repository_folder)
+def test_object_of_another_kind_is_refused(repository: Repository, git: Git) -> None:
     assert repository.head is not None
     with pytest.raises(UnreadableObject, match="a commit, but should be a blob"):
         repository.read_blob(repository.head)
@@ -392,8 +389,7 @@ def test_object_of_another_kind_is_refused(repository_folder: Path, git: Git) ->
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_object_that_is_too_large_costs_no_memory(repository_folder: Path, git: Git, packed: bool) -> None:
-    repository = find_repository(repository_folder)
+def test_object_that_is_too_large_costs_no_memory(repository: Repository, git: Git, packed: bool) -> None:
     oid = write_loose(repository, b"\0" * (64 * 2**20))
     if packed:
         git("gc", "--quiet")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.errors.journal import BadRecord
 from mitosis.git.objects import read_blobs
 from mitosis.journal import index_writer, layout
 from mitosis.verify import verify
@@ -76,11 +75,9 @@ def test_damaged_record_among_many_is_named_and_the_others_are_read(
     monkeypatch.setattr(index_writer, "_MANY", 1)
     journal.index.close()
     journal.index.path.unlink()
-    problems: list[BadRecord] = []
-    found = list(journal.again().iter_trials(problems=problems))
+    found, [problem] = journal.again().listed()
     assert {record.key for record in found} == {record.key for record in records} - {bad.key}
-    [problem] = problems
-    assert bad.key in problem.where
+    assert bad.key in problem
 
 
 def test_blobs_are_read_in_order_and_what_is_odd_is_left_to_be_asked_for(

@@ -22,6 +22,8 @@ from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
 from support.journal import JOURNAL, Desk, Git, make_record, make_variant
 
+Lock = Callable[..., TrialRecord]
+
 ADA = Identity("Ada Lovelace", "ada@example.org", 1_772_366_400, 60)
 """At noon of 2026-03-01 in UTC."""
 BOB = Identity("Bob Bell", "bob@example.org", 1_772_452_800, 0)
@@ -33,7 +35,7 @@ def lookup(variant: Variant) -> tuple[ParameterRecord, ...]:
 
 
 @pytest.fixture
-def lock(journal: Desk) -> Callable[..., TrialRecord]:
+def lock(journal: Desk) -> Lock:
     """Start a trial that uses one variant."""
 
     def start(variant: Variant, identity: Identity = ADA, into: Journal = journal) -> TrialRecord:
@@ -65,7 +67,7 @@ def test_first_use_locks_and_later_uses_agree(journal: Desk) -> None:
     ]
 
 
-def test_changed_scalar_is_refused_as_told(journal: Desk, lock: Callable[..., TrialRecord]) -> None:
+def test_changed_scalar_is_refused_as_told(journal: Desk, lock: Lock) -> None:
     for _ in range(3):
         record = lock(make_variant(value=1))
     tip = journal.tip()
@@ -89,7 +91,7 @@ def test_changed_scalar_is_refused_as_told(journal: Desk, lock: Callable[..., Tr
         journal.check([make_variant(value=2)])
 
 
-def test_changed_structure_is_refused_with_its_leaves(journal: Desk, lock: Callable[..., TrialRecord]) -> None:
+def test_changed_structure_is_refused_with_its_leaves(journal: Desk, lock: Lock) -> None:
     kernel = np.zeros((512, 512))
     before = {"scale": 0.01, "kernel": [1, 2, 3, kernel], "solver": {"tol": 1e-6, "name": "lu"}}
     record = lock(make_variant("low", before, parameter="noise", step="fit"))
@@ -113,7 +115,7 @@ def test_changed_structure_is_refused_with_its_leaves(journal: Desk, lock: Calla
     assert caught.value.redefinitions[0].same_count == 4
 
 
-def test_many_differences_are_counted(lock: Callable[..., TrialRecord]) -> None:
+def test_many_differences_are_counted(lock: Lock) -> None:
     lock(make_variant(value={f"key_{i:02}": i for i in range(30)}))
     with pytest.raises(VariantRedefined) as caught:
         lock(make_variant(value={f"key_{i:02}": -i for i in range(30)}))
@@ -144,15 +146,13 @@ def test_all_violated_variants_are_named(journal: Desk) -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 1.0), (1, True), ("1", 1), (0.0, -0.0), ([1], (1,))])
-def test_values_that_only_look_alike_are_refused(
-    lock: Callable[..., TrialRecord], before: object, after: object
-) -> None:
+def test_values_that_only_look_alike_are_refused(lock: Lock, before: object, after: object) -> None:
     lock(make_variant(value=before))
     with pytest.raises(VariantRedefined):
         lock(make_variant(value=after))
 
 
-def test_names_are_told_apart(journal: Desk, lock: Callable[..., TrialRecord]) -> None:
+def test_names_are_told_apart(journal: Desk, lock: Lock) -> None:
     names = ["slow", "Slow", "slow ", "", "a/b", "a%2Fb", "..", ".git", "ü", "u\u0308", "x" * 200, "\0" * 200]
     for value, name in enumerate(names):
         lock(make_variant(name, value))
@@ -168,9 +168,7 @@ def test_names_are_told_apart(journal: Desk, lock: Callable[..., TrialRecord]) -
 
 
 @pytest.mark.parametrize("names", [{"variant": "ä" * 101}, {"parameter": "x" * 201}, {"step": "x" * 201}])
-def test_name_that_is_too_long_is_refused(
-    journal: Desk, lock: Callable[..., TrialRecord], names: dict[str, str]
-) -> None:
+def test_name_that_is_too_long_is_refused(journal: Desk, lock: Lock, names: dict[str, str]) -> None:
     with pytest.raises(NamingError, match="at most 200 bytes"):
         lock(make_variant(**names))
     assert journal.tip() is None
@@ -182,21 +180,21 @@ def test_two_values_for_one_variant_at_once_are_refused(journal: Desk) -> None:
     assert journal.check([make_variant(value=1), make_variant(value=1)]) == (make_variant(value=1),)
 
 
-def test_digest_of_another_value_is_a_mistake_of_the_caller(journal: Desk, lock: Callable[..., TrialRecord]) -> None:
+def test_digest_of_another_value_is_a_mistake_of_the_caller(journal: Desk, lock: Lock) -> None:
     forged = Variant(make_variant().name, make_variant(value=1).digest, make_variant(value=2).value)
     with pytest.raises(ValueError, match="is not the digest"):
         lock(forged)
     assert journal.tip() is None
 
 
-def test_value_that_is_too_large_is_refused(lock: Callable[..., TrialRecord], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_value_that_is_too_large_is_refused(lock: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks_module, "MAX_VALUE_BYTES", 1000)
     with pytest.raises(JournalError, match="more than the 1000 that can be locked"):
         lock(make_variant(value="x" * 1001))
 
 
 @pytest.fixture
-def conflict(journal: Desk, lock: Callable[..., TrialRecord]) -> tuple[Variant, Variant]:
+def conflict(journal: Desk, lock: Lock) -> tuple[Variant, Variant]:
     """Two meanings of one name, as a merge of two people's journals makes them."""
     ours, theirs = make_variant(value=1), make_variant(value=3)
     lock(ours)
@@ -209,9 +207,7 @@ def conflict(journal: Desk, lock: Callable[..., TrialRecord]) -> tuple[Variant, 
     return ours, theirs
 
 
-def test_variant_with_two_meanings_is_refused(
-    journal: Desk, lock: Callable[..., TrialRecord], conflict: tuple[Variant, Variant]
-) -> None:
+def test_variant_with_two_meanings_is_refused(journal: Desk, lock: Lock, conflict: tuple[Variant, Variant]) -> None:
     for variant in conflict:
         with pytest.raises(VariantConflict) as caught:
             lock(variant)
@@ -225,7 +221,7 @@ def test_variant_with_two_meanings_is_refused(
     assert len(locks_of(journal)) == 2
 
 
-def test_foreign_files_in_a_variant_folder_do_not_count(journal: Desk, lock: Callable[..., TrialRecord]) -> None:
+def test_foreign_files_in_a_variant_folder_do_not_count(journal: Desk, lock: Lock) -> None:
     slow = make_variant()
     lock(slow)
     journal.rewrite(
@@ -243,7 +239,7 @@ def test_foreign_files_in_a_variant_folder_do_not_count(journal: Desk, lock: Cal
     ]
 
 
-def test_lock_whose_content_was_changed_is_never_believed(journal: Desk, lock: Callable[..., TrialRecord]) -> None:
+def test_lock_whose_content_was_changed_is_never_believed(journal: Desk, lock: Lock) -> None:
     slow = make_variant()
     lock(slow)
     journal.rewrite({f"variants/my_exp/frequency/slow/{slow.digest}.msgpack": "forged"})
@@ -254,7 +250,7 @@ def test_lock_whose_content_was_changed_is_never_believed(journal: Desk, lock: C
     assert [problem.where for problem in problems] == [f"variants/my_exp/frequency/slow/{slow.digest}.msgpack"]
 
 
-def test_origin_is_the_first_appearance(journal: Desk, lock: Callable[..., TrialRecord]) -> None:
+def test_origin_is_the_first_appearance(journal: Desk, lock: Lock) -> None:
     slow = make_variant()
     first = lock(slow, ADA)
     (journal.folder / "experiment.py").write_text("changed\n")
@@ -276,9 +272,7 @@ def test_origin_is_the_first_appearance(journal: Desk, lock: Callable[..., Trial
     )
 
 
-def test_origin_does_not_depend_on_the_users_configuration(
-    journal: Desk, lock: Callable[..., TrialRecord], home: Path
-) -> None:
+def test_origin_does_not_depend_on_the_users_configuration(journal: Desk, lock: Lock, home: Path) -> None:
     slow = make_variant()
     lock(slow, Identity("Jörg", "j@example.org", 1_772_366_400, 0))
     expected = journal.variant_origins()
@@ -304,7 +298,7 @@ def test_origin_does_not_depend_on_the_users_configuration(
     assert [origin.name for origin in expected.values()] == ["Jörg"]
 
 
-def test_same_lock_taken_by_two_people_has_the_earlier_origin(journal: Desk, lock: Callable[..., TrialRecord]) -> None:
+def test_same_lock_taken_by_two_people_has_the_earlier_origin(journal: Desk, lock: Lock) -> None:
     lock(make_variant("other", 5), ADA)
     base = journal.tip()
     lock(make_variant("slow", 1), BOB)

@@ -187,18 +187,6 @@ def test_meaning_that_is_not_kept_can_be_dropped(ada: Desk, bob: Desk) -> None:
     assert [locked.digest for locked in bob.iter_variants()] == [bobs.digest]
 
 
-def test_two_resolutions_that_differ_are_a_conflict_again(ada: Desk, bob: Desk) -> None:
-    adas, bobs = disagree(ada, bob)
-    bob.merge_from(ada)
-    ada.resolve(SLOW, adas.digest, ada.identity)
-    bob.resolve(SLOW, bobs.digest, bob.identity)
-    ada.merge_from(bob)
-    bob.merge_from(ada)
-    for journal in (ada, bob):
-        assert {m.digest for m in journal.conflicts()[0].meanings} == {adas.digest, bobs.digest}
-    assert ada.tree() == bob.tree()
-
-
 def test_third_meaning_is_not_what_two_different_resolutions_leave(ada: Desk, bob: Desk, clone: Clone) -> None:
     cy = clone("cy")
     adas, bobs, cys = (make_variant("slow", value) for value in (1, 3, 5))

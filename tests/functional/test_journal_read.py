@@ -37,9 +37,7 @@ def fresh(journal: Desk) -> Desk:
 
 
 def test_trials_come_newest_first(journal: Desk, calendar: list[TrialRecord]) -> None:
-    problems: list[BadRecord] = []
-    assert list(journal.iter_trials(problems=problems)) == calendar
-    assert problems == []
+    assert journal.listed() == (calendar, [])
 
 
 @pytest.mark.parametrize("limit", range(9))
@@ -50,9 +48,7 @@ def test_limit_keeps_the_newest(journal: Desk, calendar: list[TrialRecord], limi
 
 
 def test_experiment_that_nobody_ran_has_no_trials(journal: Desk, calendar: list[TrialRecord]) -> None:
-    problems: list[BadRecord] = []
-    assert list(journal.iter_trials(experiment="my", problems=problems)) == []
-    assert problems == []
+    assert journal.listed(experiment="my") == ([], [])
 
 
 def test_iteration_reads_the_journal_as_it_was(journal: Desk, calendar: list[TrialRecord]) -> None:
@@ -167,16 +163,13 @@ def test_truncated_object_is_named_and_skipped(journal: Desk) -> None:
     file = journal.loose_file(oid)
     data = file.read_bytes()
     file.write_bytes(data[: len(data) // 2])
-    problems: list[BadRecord] = []
-    assert list(fresh(journal).iter_trials(problems=problems)) == [good]
-    assert [problem.where for problem in problems] == [path]
+    assert fresh(journal).listed() == ([good], [path])
 
 
 def test_trials_that_are_a_file_are_named(journal: Desk) -> None:
     record = journal.start_trial()
     journal.rewrite({f"trials/my_exp/2026-03-01/{record.key}.msgpack": None, "trials": "hello\n"})
-    problems: list[BadRecord] = []
-    assert list(journal.iter_trials(problems=problems)) == []
+    assert journal.listed() == ([], ["trials"])
     with pytest.raises(JournalError, match="trials in the journal is a file"):
         journal.start_trial()
 
@@ -192,9 +185,7 @@ def test_symbolic_links_and_submodules_are_foreign(journal: Desk, tmp_path: Path
         journal.git("update-index", "--add", "--cacheinfo", f"160000,{record.commit},trials/my_exp/2026-03-02")
         tree = journal.git("write-tree").strip()
     journal.git("update-ref", JOURNAL, journal.git("commit-tree", tree, "-m", "by hand").strip())
-    problems: list[BadRecord] = []
-    assert list(journal.iter_trials(problems=problems)) == [record]
-    assert sorted(problem.where for problem in problems) == ["trials/my_exp/2026-03-01/aa", "trials/my_exp/2026-03-02"]
+    assert journal.listed() == ([record], ["trials/my_exp/2026-03-01/aa", "trials/my_exp/2026-03-02"])
 
 
 def test_environment_is_read(journal: Desk) -> None:

@@ -117,12 +117,6 @@ def test_remote_can_be_a_normal_clone(ada: Desk, bob: Desk) -> None:
     assert ada.pull(str(bob.folder)).received == 1
 
 
-def test_path_url_is_the_same_as_a_path(ada: Desk, hub: Path) -> None:
-    ada.run_trial()
-    assert ada.push(word=f"file://{hub}").sent == 1
-    assert ada.push().sent == 0
-
-
 def test_forced_pushes_are_never_needed(ada: Desk, bob: Desk, hub: Path, git: Git) -> None:
     git("config", "receive.denyNonFastForwards", "true", cwd=hub)
     git("config", "receive.denyDeletes", "true", cwd=hub)
@@ -194,15 +188,6 @@ def test_remote_that_declines_is_told_in_its_own_words(ada: Desk, hub: Path, hoo
     assert not [name for name in refs_of(hub) if "mitosis" in name]
 
 
-def test_own_pre_push_hook_can_refuse(ada: Desk) -> None:
-    write_hook(ada.folder / ".git", "pre-push", "echo 'not on Sundays' >&2\nexit 1\n")
-    ada.run_trial()
-    said: list[bytes] = []
-    with pytest.raises(PushFailed):
-        ada.push(said=said)
-    assert b"not on Sundays" in b"".join(said)
-
-
 @pytest.mark.parametrize("url", ["https://127.0.0.1:1/x.git", "ssh://127.0.0.1:1/x.git", "/nowhere/x.git"])
 def test_remote_that_cannot_be_reached_is_told_and_nothing_is_lost(ada: Desk, url: str) -> None:
     trial = ada.run_trial()
@@ -213,14 +198,6 @@ def test_remote_that_cannot_be_reached_is_told_and_nothing_is_lost(ada: Desk, ur
             operation(said=said)
     assert said
     assert ada.trial_keys() == {trial.key}
-
-
-def test_notes_that_the_remote_does_not_take_do_not_keep_the_journal_back(ada: Desk, hub: Path, git: Git) -> None:
-    ada.run_trial()
-    git("update-ref", "refs/notes/mitosis/in-the-way", "HEAD", cwd=hub)
-    pushed = ada.push()
-    assert "the notes were not pushed" in pushed.warnings[0]
-    assert refs_of(hub)[JOURNAL] == ada.tip()
 
 
 def test_remote_that_cannot_push_atomically_gets_the_pins_first(ada: Desk, hub: Path, git: Git) -> None:
@@ -415,7 +392,7 @@ def test_setup_makes_the_short_name_work_in_a_clone_that_fetched_by_hand(
 
 
 def test_commands_say_what_went_where(
-    journal: Desk, ada: Desk, bob: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ada: Desk, bob: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def said(journal: Desk, *words: str) -> str:
         monkeypatch.chdir(journal.folder)

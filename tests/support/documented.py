@@ -37,6 +37,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.terminal import read_all
 from support.waiting import TIMEOUT_S
 
 COLUMNS = 80
@@ -285,15 +286,7 @@ class Session:
         os.close(other_end)
         deadline = threading.Timer(TIMEOUT_S, os.killpg, (process.pid, signal.SIGKILL))
         deadline.start()
-        printed = b""
-        while True:
-            try:
-                piece = os.read(terminal, 2**16)
-            except OSError:  # how Linux says that nobody has the other end any more
-                break
-            if not piece:
-                break
-            printed += piece
+        printed = b"".join(read_all(terminal))
         os.close(terminal)
         status = process.wait()
         deadline.cancel()

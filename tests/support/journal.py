@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.errors.journal import BadRecord
 from mitosis.git.repository import Identity, find_repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
@@ -58,6 +59,12 @@ class Desk(Journal):
 
     def run_trial(self, **given: Any) -> TrialRecord:
         return run_trial(self, **given)
+
+    def listed(self, **chosen: Any) -> tuple[list[TrialRecord], list[str]]:
+        """The trials, and the places of what cannot be read, in order."""
+        problems: list[BadRecord] = []
+        records = list(self.iter_trials(problems=problems, **chosen))
+        return records, sorted(problem.where for problem in problems)
 
     def trial_keys(self) -> set[str]:
         return {record.key for record in self.iter_trials()}

@@ -108,6 +108,18 @@ def _pieces(terminal: int) -> Iterator[str]:
             return
 
 
+def read_all(terminal: int) -> Iterator[bytes]:
+    """What comes from a terminal, piece by piece, until nobody has it any more."""
+    while True:
+        try:
+            piece = os.read(terminal, 2**16)
+        except OSError:  # how Linux says that nobody has the other end any more
+            return
+        if not piece:
+            return
+        yield piece
+
+
 def _shown(screen: Any) -> list[str]:
     lines = [line.rstrip() for line in screen.display]
     while lines and not lines[-1]:
