@@ -71,10 +71,10 @@ class Alone:
         return read
 
 
-@pytest.fixture
-def alone(tmp_path: Path, project: Project) -> Alone:
-    """A virtual environment that borrows what is installed here, all but mitosis, and has the project installed."""
-    folder = tmp_path / "alone"
+@pytest.fixture(scope="module")
+def alone_made(tmp_path_factory: pytest.TempPathFactory) -> Alone:
+    """A virtual environment that borrows what is installed here, all but mitosis."""
+    folder = tmp_path_factory.mktemp("alone")
     venv = folder / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(venv)}))
@@ -82,9 +82,14 @@ def alone(tmp_path: Path, project: Project) -> Alone:
     # Python puts the folders on its path, but reads no files of paths in them, which editable installations have.
     (site / "borrowed.pth").write_text("".join(f"{path}\n" for path in borrowed))
     (site / "without.pth").write_text("import sys; sys.modules['mitosis'] = None\n")
-    made = Alone(venv / "bin" / "python", folder)
-    made.install(project)
-    return made
+    return Alone(venv / "bin" / "python", folder)
+
+
+@pytest.fixture
+def alone(alone_made: Alone, project: Project) -> Alone:
+    """The same, with the project installed."""
+    alone_made.install(project)
+    return alone_made
 
 
 def notebook_of(project: Project, record: TrialRecord) -> Path:

@@ -103,7 +103,7 @@ def test_time_is_that_of_all_steps(project: Project) -> None:
             "def more(data):\n    time.sleep(data * 0.95)\n    return {'main': 2}\n",
         }
     )
-    for limit_s in LIMITS_S[1:]:
+    for limit_s in (2.0, *LIMITS_S[1:]):
         project.mitosis("one", "two", "-e", f"+one.limit={limit_s}", "--timeout", f"{limit_s:g}", status=TIMED_OUT)
         failure = project.records()[0].failure
         if failure is not None and failure.step == "two":

@@ -18,8 +18,21 @@ from mitosis.journal.notes import note_of
 from mitosis.sync.exchange import Pulled, Pushed, push
 from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport
-from support.journal import JOURNAL, PINS, Clone, Desk, Git, make_variant, refs_of, write_hook
+from support.journal import JOURNAL, PINS, Clone, Desk, Git, make_variant, refs_of, run_git, write_hook, write_script
 from support.waiting import TIMEOUT_S, wait_until
+
+
+def allow_partial_clones(hub: Path) -> None:
+    for name in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
+        run_git("config", name, "true", cwd=hub)
+
+
+def forget_identity(desk: Desk, home: Path) -> None:
+    """Have git not know who works there."""
+    desk.git("config", "--unset", "user.name")
+    with (home / ".gitconfig").open("a") as file:
+        file.write("[user]\n    useConfigOnly = true\n    name =\n    email =\n")
+
 
 # --- what travels ---------------------------------------------------------------------------------
 
@@ -288,8 +301,7 @@ def test_shallow_clone_exchanges_records_and_stays_shallow(ada: Desk, hub: Path,
 
 @pytest.mark.parametrize("is_fetched_plainly", [False, True])
 def test_partial_clone_gets_all_records(ada: Desk, hub: Path, clone: Clone, git: Git, is_fetched_plainly: bool) -> None:
-    git("config", "uploadpack.allowFilter", "true", cwd=hub)
-    git("config", "uploadpack.allowAnySHA1InWant", "true", cwd=hub)
+    allow_partial_clones(hub)
     trials = {ada.run_trial().key for _ in range(3)}
     ada.push()
     partial = clone("partial", "--filter=blob:none", source=f"file://{hub}")
@@ -324,8 +336,7 @@ def test_worktrees_share_one_journal_and_submodules_have_their_own(
 def test_records_of_which_a_plain_fetch_brought_commits_alone_are_told_of(
     ada: Desk, hub: Path, clone: Clone, git: Git
 ) -> None:
-    git("config", "uploadpack.allowFilter", "true", cwd=hub)
-    git("config", "uploadpack.allowAnySHA1InWant", "true", cwd=hub)
+    allow_partial_clones(hub)
     trial = ada.run_trial()
     ada.push()
     partial = clone("partial", "--filter=tree:0", source=f"file://{hub}")
@@ -439,9 +450,7 @@ def test_word_that_is_neither_remote_nor_key_is_told(
 
 def test_push_that_nobody_watches_ends_in_time_and_asks_nothing(ada: Desk, tmp_path: Path) -> None:
     ada.run_trial()
-    script = tmp_path / "ssh"
-    script.write_text("#!/bin/sh\nexec sleep 600\n")
-    script.chmod(0o755)
+    script = write_script(tmp_path / "ssh", "exec sleep 600\n")
     ada.git("config", "core.sshCommand", str(script))
     ada.git("remote", "set-url", "origin", "ssh://example.org/x.git")
     unattended = Transport(ada.repository, lambda _: None, unattended=True, deadline=time.monotonic() + 1)
@@ -453,9 +462,7 @@ def test_push_that_nobody_watches_ends_in_time_and_asks_nothing(ada: Desk, tmp_p
 
 def test_interrupt_of_a_push_ends_git_too(ada: Desk, tmp_path: Path) -> None:
     ada.run_trial()
-    script = tmp_path / "ssh"
-    script.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
-    script.chmod(0o755)
+    script = write_script(tmp_path / "ssh", f"echo $$ > {tmp_path}/pid\nexec sleep 600\n")
     ada.git("config", "core.sshCommand", str(script))
     ada.git("remote", "set-url", "origin", "ssh://example.org/x.git")
     command = [sys.executable, "-m", "mitosis", "push"]
@@ -477,9 +484,7 @@ def is_running(pid: int) -> bool:
 def test_records_reach_a_clone_that_knows_no_identity(ada: Desk, bob: Desk, home: Path) -> None:
     ada.run_trial()
     ada.push()
-    bob.git("config", "--unset", "user.name")
-    with (home / ".gitconfig").open("a") as file:
-        file.write("[user]\n    useConfigOnly = true\n    name =\n    email =\n")
+    forget_identity(bob, home)
     assert bob.pull().received == 1
     assert bob.pull().received == 0
     assert bob.trial_keys() == ada.trial_keys()
@@ -490,9 +495,7 @@ def test_merge_needs_an_identity(ada: Desk, bob: Desk, home: Path) -> None:
     ada.push()
     bob.run_trial()
     tip = bob.tip()
-    bob.git("config", "--unset", "user.name")
-    with (home / ".gitconfig").open("a") as file:
-        file.write("[user]\n    useConfigOnly = true\n    name =\n    email =\n")
+    forget_identity(bob, home)
     with pytest.raises(NoIdentity):
         bob.pull()
     assert bob.tip() == tip

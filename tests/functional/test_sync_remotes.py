@@ -14,7 +14,7 @@ from mitosis.sync.exchange import Pulled, Pushed, pull
 from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport
 from support.http import serve
-from support.journal import JOURNAL, NOTES, PINS, Clone, Desk, Git, refs_of, write_hook
+from support.journal import JOURNAL, NOTES, PINS, Clone, Desk, Git, refs_of, write_hook, write_script
 
 
 @pytest.fixture
@@ -201,10 +201,8 @@ def test_every_url_of_a_remote_is_merged_and_pushed_to(
 
 
 def test_records_travel_over_ssh(ada: Desk, hub: Path, tmp_path: Path) -> None:
-    script = tmp_path / "ssh"
     # What the real one does with its last word, on another machine.
-    script.write_text('#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n')
-    script.chmod(0o755)
+    script = write_script(tmp_path / "ssh", 'for last; do :; done\nexec sh -c "$last"\n')
     ada.git("config", "core.sshCommand", str(script))
     ada.git("config", "ssh.variant", "simple")
     ada.git("remote", "set-url", "origin", f"lab.example.org:{hub}")

@@ -103,11 +103,11 @@ class Project(PosixPath):
     def git(self, *words: str, stdin: str | None = None) -> str:
         return run_git(*words, cwd=self, stdin=stdin)
 
-    def commit(self, files: Mapping[str, str]) -> str:
-        """Write files and commit them; returns the commit's id."""
+    def commit(self, files: Mapping[str, str], message: str = "change") -> str:
+        """Write files and commit all that has changed; returns the commit's id."""
         write(self, files)
         self.git("add", "--all")
-        self.git("commit", "--quiet", "-m", "change")
+        self.git("commit", "--quiet", "-m", message)
         return self.git("rev-parse", "HEAD").strip()
 
     def commit_lab(self, text: str) -> None:
@@ -156,9 +156,7 @@ def make_project(folder: Path) -> Project:
     project = Project(folder)
     project.git("init", "--quiet")
     files = {"pyproject.toml": PYPROJECT, "lab/__init__.py": LAB, "lab/chain.py": CHAIN, ".gitignore": "ignored*\n"}
-    write(folder, files)
-    project.git("add", ".")
-    project.git("commit", "--quiet", "-m", "first")
+    project.commit(files, "first")
     return project
 
 

@@ -194,12 +194,18 @@ def run_trial(journal: Journal, *, ended: str | None = None, **given: Any) -> Tr
     return record
 
 
+def write_script(path: Path, script: str) -> Path:
+    """Write a program, which the shell runs."""
+    path.write_text(f"#!/bin/sh\n{script}")
+    path.chmod(0o755)
+    return path
+
+
 def write_hook(git_dir: Path, name: str, script: str) -> None:
     """Install a hook, which the shell runs."""
     hook = git_dir / "hooks" / name
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\n{script}")
-    hook.chmod(0o755)
+    write_script(hook, script)
 
 
 def record_path(record: TrialRecord) -> str:
