@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.e2e import PYPROJECT, SLOW, Git, Project
+from support.journal import JOURNAL, refs_of
 
 
 @pytest.fixture
@@ -19,20 +20,16 @@ def hub(project: Project) -> Path:
     return project.parent / "hub.git"
 
 
-def journal_of(hub: Path, git: Git) -> str:
-    return git("for-each-ref", "--format=%(refname)", "refs/mitosis/journal", cwd=hub).strip()
-
-
 def test_records_are_pushed_after_a_trial(project: Project, hub: Path, git: Git) -> None:
     done = project.mitosis(*SLOW)
     assert done.stdout.endswith("pushed to lab\n")
-    assert git("rev-parse", "refs/mitosis/journal", cwd=hub) == project.git("rev-parse", "refs/mitosis/journal")
+    assert refs_of(hub)[JOURNAL] == refs_of(project)[JOURNAL]
     assert "finished" in git("log", "-1", "--format=%s", "refs/mitosis/journal", cwd=hub)
 
 
 def test_failed_trial_is_pushed_and_debug_is_not(project: Project, hub: Path, git: Git) -> None:
     project.mitosis(*SLOW, "--debug")
-    assert journal_of(hub, git) == ""
+    assert JOURNAL not in refs_of(hub)
     project.mitosis("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=None", status=1)
     assert "failed" in git("log", "-1", "--format=%s", "refs/mitosis/journal", cwd=hub)
 

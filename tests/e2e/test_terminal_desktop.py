@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.e2e import SLOW, Project
+from support.journal import write_script
 from support.terminal import on_terminal
 
 
@@ -15,9 +16,7 @@ def program(folder: Path, name: str, *, status: int = 0) -> tuple[Path, Path]:
     """A program that writes its words to a file, one a line, and the file."""
     folder.mkdir(exist_ok=True)
     path, called = folder / name, folder / f"{name}.called"
-    path.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {called}\nexit {status}\n')
-    path.chmod(0o755)
-    return path, called
+    return write_script(path, f'printf "%s\\n" "$@" > {called}\nexit {status}\n'), called
 
 
 @pytest.fixture

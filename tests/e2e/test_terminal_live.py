@@ -15,7 +15,7 @@ import pyte
 import pytest
 
 from support.e2e import SLOW, Project, command
-from support.terminal import Keyboard, on_terminal
+from support.terminal import on_terminal
 from support.waiting import TIMEOUT_S, held_back, let_go
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -120,14 +120,7 @@ def test_quitting_kills_the_experiment_and_leaves_a_terminal_with_a_cursor(proje
         "import time\nlookup_dict = {}\ndef run():\n    print('begun')\n    while True:\n"
         "        try:\n            time.sleep(60)\n        except KeyboardInterrupt:\n            pass\n"
     )
-    typed: list[str] = []
-
-    def quit_it(keyboard: Keyboard, raw: str) -> None:
-        if "begun" in raw and not typed:
-            typed.append("\x1c")
-            keyboard.press("\x1c")
-
-    seen = on_terminal(project, "my_exp", meanwhile=quit_it)
+    seen = on_terminal(project, "my_exp", press=("begun", "\x1c"))
     assert seen.status == 128 + signal.SIGQUIT
     assert "killing the experiment" in seen.text
     assert seen.raw.count("\x1b[?25l") == seen.raw.count("\x1b[?25h"), "the cursor is left hidden"
@@ -340,14 +333,7 @@ def test_interrupt_from_the_keyboard(project: Project) -> None:
     project.commit_lab(
         "import time\nlookup_dict = {}\ndef run():\n    print('begun', flush=True)\n    time.sleep(60)\n"
     )
-    pressed: list[bool] = []
-
-    def press(keyboard: Keyboard, raw: str) -> None:
-        if "begun" in raw and not pressed:
-            pressed.append(True)
-            keyboard.press("\x03")
-
-    seen = on_terminal(project, "my_exp", meanwhile=press)
+    seen = on_terminal(project, "my_exp", press=("begun", "\x03"))
     assert seen.status == 130
     assert "✗ my_exp      interrupted by SIGINT" in seen.text
     assert project.record().status == "interrupted"

@@ -234,7 +234,7 @@ def test_names_of_outputs_lead_nowhere_else(
 
 
 def test_trials_folder_of_a_record_is_believed_for_names_of_mitosis_alone(
-    journal: Desk, repository_folder: Path, full_record: TrialRecord, tmp_path: Path
+    journal: Desk, full_record: TrialRecord, tmp_path: Path
 ) -> None:
     journal.run_trial()
     elsewhere = tmp_path / "elsewhere"

@@ -15,7 +15,7 @@ import pytest
 from mitosis.errors.journal import JournalBusy, JournalError
 from mitosis.journal import locking
 from mitosis.journal.queue import read_holder
-from support.journal import JOURNAL, PINS, Desk
+from support.journal import JOURNAL, NOTES, PINS, Desk
 
 HOLD = """
 import sys, time
@@ -29,58 +29,45 @@ time.sleep(100)
 
 
 @contextlib.contextmanager
-def locked_by_another(folder: Path, ref: str) -> Iterator[int]:
+def locked_by_another(journal: Desk, ref: str) -> Iterator[int]:
     """Have another process, whose pid is given, hold the lock of a ref; it is killed at the end."""
-    with subprocess.Popen([sys.executable, "-c", HOLD, ref], cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, ref], cwd=journal.folder, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         yield process.pid
         process.kill()
 
 
-def leave_lock(folder: Path, ref: str) -> None:
+def leave_lock(journal: Desk, ref: str) -> None:
     """Leave the lock of a ref as a process does that is killed."""
-    with locked_by_another(folder, ref):
+    with locked_by_another(journal, ref):
         pass
 
 
-@pytest.mark.parametrize("ref", [JOURNAL, "refs/notes/mitosis", "refs/refs/mitosis"])
-def test_lock_of_a_killed_process_is_removed(repository_folder: Path, journal: Desk, ref: str) -> None:
-    leave_lock(repository_folder, ref)
-    assert locking.lock_path(journal.repository, ref).exists()
+@pytest.mark.parametrize("trials_before", [0, 1])
+@pytest.mark.parametrize("ref", [JOURNAL, NOTES, "refs/refs/mitosis", f"{PINS}/{{head}}"])
+def test_lock_of_a_killed_process_is_removed(journal: Desk, ref: str, trials_before: int) -> None:
+    ref = ref.format(head=journal.repository.head)
+    for _ in range(trials_before):
+        journal.run_trial()
+    leave_lock(journal, ref)
+    lock = locking.lock_path(journal.repository, ref)
+    assert lock.exists()
     record = journal.run_trial()
-    assert not locking.lock_path(journal.repository, ref).exists()
+    assert not lock.exists()
     assert journal.read_trial(record.key).status == "finished"
     assert record.key[:6] in journal.note()
-    assert journal.git("rev-parse", "refs/mitosis") == journal.git("rev-parse", JOURNAL)
+    assert journal.oid_of("refs/mitosis") == journal.tip()
+    assert journal.oid_of(f"{PINS}/{record.commit}") == record.commit
 
 
-def test_lock_of_a_killed_process_on_a_pin_is_removed(repository_folder: Path, journal: Desk) -> None:
-    pin = f"{PINS}/{journal.repository.head}"
-    leave_lock(repository_folder, pin)
-    journal.run_trial()
-    assert journal.git("rev-parse", pin) == journal.git("rev-parse", "HEAD")
-
-
-@pytest.mark.parametrize("ref", ["refs/mitosis/commits/{head}", "refs/refs/mitosis"])
-def test_lock_that_a_killed_process_left_on_a_ref_that_it_had_made_is_removed(
-    repository_folder: Path, journal: Desk, ref: str
-) -> None:
-    journal.run_trial()
-    ref = ref.format(head=journal.repository.head)
-    leave_lock(repository_folder, ref)
-    assert locking.lock_path(journal.repository, ref).exists()
-    journal.run_trial()
-    assert not locking.lock_path(journal.repository, ref).exists()
-
-
-def test_lock_of_a_living_process_is_waited_for_and_its_holder_named(
-    journal: Desk, repository_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lock_of_a_living_process_is_waited_for_and_named(journal: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locking, "LOCK_TIMEOUT_S", 0.1)
     monkeypatch.setattr(locking, "LIVE_HOLDER_TIMEOUT_S", 0.2)
     with (
-        locked_by_another(repository_folder, JOURNAL) as pid,
+        locked_by_another(journal, JOURNAL) as pid,
         pytest.raises(JournalBusy, match=f"process {pid} on .*, which is still running"),
     ):
         journal.start_trial()
@@ -97,13 +84,13 @@ def test_lock_from_another_machine_is_named_and_kept(journal: Desk, monkeypatch:
 
 
 def test_waiting_goes_on_while_the_lock_changes_hands(journal: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locking, "LOCK_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(locking, "LOCK_TIMEOUT_S", 1.0)
     lock = locking.lock_path(journal.repository, JOURNAL)
     lock.parent.mkdir(parents=True, exist_ok=True)
     script = (
         "import os, sys, time\n"
         "path = sys.argv[1]\n"
-        "for number in range(10):\n"
+        "for number in range(6):\n"
         "    open(f'{path}.{number}', 'x').close()\n"
         "    os.replace(f'{path}.{number}', path)\n"
         "    if number == 0: print('held', flush=True)\n"
@@ -117,14 +104,14 @@ def test_waiting_goes_on_while_the_lock_changes_hands(journal: Desk, monkeypatch
     assert holders.returncode == 0
 
 
-def test_leftovers_beside_a_stale_lock_are_removed(repository_folder: Path, journal: Desk) -> None:
+def test_leftovers_beside_a_stale_lock_are_removed(journal: Desk) -> None:
     folder = journal.repository.common_dir / "mitosis"
     folder.mkdir(exist_ok=True)
     old, new = folder / "lock-00ff", folder / "ref-00ff"
     old.touch()
     new.touch()
     os.utime(old, (0, 0))
-    leave_lock(repository_folder, JOURNAL)
+    leave_lock(journal, JOURNAL)
     journal.run_trial()
     assert not old.exists()
     assert new.exists()

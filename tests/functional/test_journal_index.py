@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import shutil
 import sqlite3
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import settings
@@ -26,7 +27,7 @@ from mitosis.journal.store import Store
 from mitosis.journal.variants import Lookup
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import ParameterRecord, TrialRecord
-from support.journal import JOURNAL, Desk, Git, make_variant, record_path
+from support.journal import JOURNAL, Desk, Git, make_variant, record_path, run_git
 
 
 @pytest.fixture
@@ -70,22 +71,13 @@ def test_listing_from_the_index_reads_no_object(journal: Desk, monkeypatch: pyte
     assert reader.unmerged() == ()
 
 
-def test_first_start_in_a_new_clone_counts_all(journal: Desk, tmp_path: Path, git: Git) -> None:
-    for _ in range(3):
-        journal.run_trial()
-    git("clone", "--quiet", str(journal.folder), "clone", cwd=tmp_path)
-    git("fetch", "--quiet", "origin", "refs/mitosis/*:refs/mitosis/*", cwd=tmp_path / "clone")
-    assert Desk(tmp_path / "clone").run_trial().iteration == 3
-
-
-def test_trials_that_come_from_elsewhere_count(journal: Desk, tmp_path: Path, git: Git) -> None:
+def test_trials_that_come_from_elsewhere_count(journal: Desk, tmp_path: Path) -> None:
     journal.run_trial()
-    git("clone", "--quiet", str(journal.folder), "clone", cwd=tmp_path)
-    git("fetch", "--quiet", "origin", "refs/mitosis/*:refs/mitosis/*", cwd=tmp_path / "clone")
+    journal.git("clone", "--quiet", ".", str(tmp_path / "clone"))
     other = Desk(tmp_path / "clone")
-    for _ in range(3):
-        other.run_trial()
-    journal.git("fetch", "--quiet", str(tmp_path / "clone"), f"{JOURNAL}:refs/mitosis/journal")
+    other.git("fetch", "--quiet", "origin", "refs/mitosis/*:refs/mitosis/*")
+    assert [other.run_trial().iteration for _ in range(3)] == [1, 2, 3]
+    journal.git("fetch", "--quiet", str(other.folder), f"{JOURNAL}:{JOURNAL}")
     assert journal.run_trial().iteration == 4
 
 
@@ -280,10 +272,14 @@ def test_patience_ends_before_everything_is_read(journal: Desk) -> None:
 class IndexMachine(RuleBasedStateMachine):
     """Starts, removals, kills and lost files in any order: the count is that of the records."""
 
-    def __init__(self, folder: Path, git: Git) -> None:
+    parent: ClassVar[Path]
+    """An existing folder to work in."""
+
+    def __init__(self) -> None:
         super().__init__()
-        git("init", "--quiet", str(folder), cwd=folder.parent)
-        git("commit", "--quiet", "--allow-empty", "-m", "first", cwd=folder)
+        folder = Path(tempfile.mkdtemp(dir=self.parent))
+        run_git("init", "--quiet", cwd=folder)
+        run_git("commit", "--quiet", "--allow-empty", "-m", "first", cwd=folder)
         self.journal = Desk(folder)
         self.present: dict[str, tuple[str, TrialRecord]] = {}
 
@@ -315,13 +311,8 @@ class IndexMachine(RuleBasedStateMachine):
         assert self.journal.trial_keys() == set(self.present)
 
 
-def test_index_equals_the_journal_after_anything(tmp_path: Path, git: Git) -> None:
-    numbers = itertools.count()
-
-    class Machine(IndexMachine):
-        def __init__(self) -> None:
-            super().__init__(tmp_path / f"lab-{next(numbers)}", git)
-
+def test_index_equals_the_journal_after_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(IndexMachine, "parent", tmp_path, raising=False)
     examples = max(8, settings().max_examples // 3)  # each is a repository
     chosen = settings(max_examples=examples, stateful_step_count=12, deadline=None)
-    run_state_machine_as_test(Machine, settings=chosen)
+    run_state_machine_as_test(IndexMachine, settings=chosen)

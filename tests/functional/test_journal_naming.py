@@ -28,10 +28,6 @@ def lock(journal: Journal, *variants: Variant) -> tuple[Variant, ...]:
     return journal.lock(variants, journal.repository.head, ADA).newly_locked
 
 
-def names_of(journal: Desk) -> list[str]:
-    return [variant.name.variant for variant in journal.iter_variants()]
-
-
 def problems_of(journal: Desk) -> list[str]:
     return [finding.what for finding in verify(journal.repository).findings]
 
@@ -54,7 +50,7 @@ def test_lock_of_another_value_is_refused_and_locks_none(journal: Desk) -> None:
     lock(journal, make_variant("slow", 1))
     with pytest.raises(VariantRedefined, match="is locked to another value"):
         lock(journal, make_variant("fast", 10), make_variant("slow", 2))
-    assert names_of(journal) == ["slow"]
+    assert [variant.name.variant for variant in journal.iter_variants()] == ["slow"]
 
 
 # --- renaming -------------------------------------------------------------------------------------

@@ -6,8 +6,16 @@ import re
 
 import pytest
 
-from mitosis.journal.notes import LINES_LIMIT
+from mitosis.journal import notes
 from support.journal import Desk
+
+FEW = 6
+
+
+@pytest.fixture(autouse=True)
+def few_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a note be full soon."""
+    monkeypatch.setattr(notes, "LINES_LIMIT", FEW)
 
 
 def note(journal: Desk, commit: str = "HEAD") -> list[str]:
@@ -42,9 +50,9 @@ def test_trials_are_shown_under_their_own_commit(journal: Desk) -> None:
 
 
 def test_note_is_bounded(journal: Desk) -> None:
-    records = [journal.run_trial() for _ in range(LINES_LIMIT + 2)]
+    records = [journal.run_trial() for _ in range(FEW + 2)]
     lines = note(journal)
-    assert len(lines) == LINES_LIMIT + 1
+    assert len(lines) == FEW + 1
     assert lines[-1] == "... and 2 more"
     assert lines[0].startswith(records[-1].key[:6])
 
@@ -55,7 +63,7 @@ def times(number: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("damage", ["remove", "edit", "append", "empty", "binary"])
 def test_lost_or_damaged_note_is_rebuilt_from_the_journal(journal: Desk, damage: str) -> None:
-    for number in range(LINES_LIMIT + 5):
+    for number in range(FEW + 5):
         last = journal.run_trial(**times(number))
     journal.start_trial()
     before = note(journal)
@@ -64,11 +72,11 @@ def test_lost_or_damaged_note_is_rebuilt_from_the_journal(journal: Desk, damage:
     else:
         text = {"edit": "by hand", "append": "\n".join([*before, "by hand"]), "empty": "", "binary": "\udcff\n"}[damage]
         journal.git("notes", "--ref=mitosis", "add", "--allow-empty", "-f", "-F", "-", "HEAD", stdin=text)
-    newest = journal.run_trial(**times(LINES_LIMIT + 5))
+    newest = journal.run_trial(**times(FEW + 5))
     after = note(journal)
     assert after[0].startswith(newest.key[:6])
     assert after[1].startswith(last.key[:6])
-    assert after[1:-1] == before[: LINES_LIMIT - 1]
+    assert after[1:-1] == before[: FEW - 1]
     assert after[-1] == "... and 6 more"
 
 

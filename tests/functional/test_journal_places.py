@@ -19,7 +19,7 @@ def use(journal: Desk) -> None:
     second = journal.run_trial(variants=[slow])
     assert (first.iteration, second.iteration) == (0, 1)
     assert journal.read_trial(first.key) == first
-    assert {record.key for record in journal.iter_trials()} == {first.key, second.key}
+    assert journal.trial_keys() == {first.key, second.key}
     assert [lock.digest for lock in journal.iter_variants()] == [slow.digest]
     assert len(journal.variant_origins()) == 1
     assert len(journal.git("log", "--format=%H", "refs/mitosis").split()) == 4
@@ -27,7 +27,7 @@ def use(journal: Desk) -> None:
     assert journal.git("fsck", "--strict", "--no-dangling") == ""
 
 
-def test_linked_worktrees_share_the_journal(journal: Desk, repository_folder: Path, tmp_path: Path, git: Git) -> None:
+def test_linked_worktrees_share_the_journal(journal: Desk, repository_folder: Path, tmp_path: Path) -> None:
     journal.git("worktree", "add", "--quiet", "-b", "other", str(tmp_path / "linked"))
     linked = Desk(tmp_path / "linked")
     use(linked)
@@ -86,7 +86,7 @@ def test_refs_that_log_everything(journal: Desk) -> None:
     assert len(logged) == 4
 
 
-def test_detached_head_and_dirty_tree_do_not_matter(journal: Desk, repository_folder: Path, git: Git) -> None:
+def test_detached_head_and_dirty_tree_do_not_matter(journal: Desk, repository_folder: Path) -> None:
     journal.git("checkout", "--quiet", "--detach")
     (repository_folder / "experiment.py").write_text("dirty\n")
     use(Desk(repository_folder))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from mitosis.git import program as git_module
 from support.journal import Desk
-from support.waiting import TIMEOUT_S
+from support.waiting import TIMEOUT_S, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -24,14 +22,15 @@ def test_many_loose_objects_are_packed_in_the_background(journal: Desk) -> None:
     journal.git("config", "gc.auto", "50")
     journal.git("config", "maintenance.auto", "true")
     keys = {journal.run_trial().key for _ in range(12)}
-    deadline = time.monotonic() + TIMEOUT_S
-    while not list((journal.repository.common_dir / "objects" / "pack").glob("*.pack")):
-        assert time.monotonic() < deadline, "nothing was packed"
+
+    def is_packed_after_one_more() -> bool:
         keys.add(journal.run_trial().key)
-        time.sleep(0.05)
+        return any((journal.repository.common_dir / "objects" / "pack").glob("*.pack"))
+
+    wait_until(is_packed_after_one_more)
     for process in git_module._left_alone:
         process.wait(TIMEOUT_S)
-    assert {record.key for record in journal.iter_trials()} == keys
+    assert journal.trial_keys() == keys
     journal.git("fsck", "--strict")
 
 

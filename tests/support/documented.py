@@ -171,7 +171,7 @@ def is_as_shown(shown: str, printed: str, ids: Ids) -> bool:
         for match in _TOKEN.finditer(line):
             kind = str(match.lastgroup)
             pattern.append(re.escape(line[end : match.start()]))
-            pattern.append(f"({_actual_pattern(kind, match[0])})")
+            pattern.append(f"([0-9a-f]{{{len(match[0])}}})" if kind == "id" else f"({_KINDS[kind]})")
             tokens.append((kind, match[0]))
             end = match.end()
         pattern.append(re.escape(line[end:]) + r"\n")
@@ -179,10 +179,6 @@ def is_as_shown(shown: str, printed: str, ids: Ids) -> bool:
     if found is None:
         return False
     return all(_is_same(kind, token, actual, ids) for (kind, token), actual in zip(tokens, found.groups(), strict=True))
-
-
-def _actual_pattern(kind: str, token: str) -> str:
-    return f"[0-9a-f]{{{len(token)}}}" if kind == "id" else _KINDS[kind]
 
 
 def _is_same(kind: str, shown: str, actual: str, ids: Ids) -> bool:

@@ -58,7 +58,7 @@ def with_attrs(**attrs: Any) -> pd.DataFrame:
     return made
 
 
-PANDAS_EQUAL: dict[str, Callable[[], tuple[Any, Any]]] = {
+EQUAL: dict[str, Callable[[], tuple[Any, Any]]] = {
     "frames": lambda: (frame(), frame()),
     "a frame of slices": lambda: (frame(), pd.concat([frame()[:1], frame()[1:]])),
     "blocks in another order": lambda: (frame(), frame()[sorted(frame())][list(frame())]),
@@ -71,9 +71,12 @@ PANDAS_EQUAL: dict[str, Callable[[], tuple[Any, Any]]] = {
         pd.array(["a", None], dtype=pd.StringDtype("python")),
         pd.array(["a", pd.NA], dtype=pd.StringDtype("python")),
     ),
+    "polars frames": lambda: (polars_frame(), polars_frame()),
+    "polars chunks": lambda: (polars_frame(), pl.concat([polars_frame()[:1], polars_frame()[1:]], rechunk=False)),
+    "polars nans": lambda: (pl.Series([float("nan")]), pl.Series([-float("nan")])),
 }
 
-PANDAS_DIFFERENT: dict[str, Callable[[], tuple[Any, ...]]] = {
+DIFFERENT: dict[str, Callable[[], tuple[Any, ...]]] = {
     "frames": lambda: (
         frame(),
         frame(number=[1.5, 0.0, -0.0]),
@@ -181,37 +184,7 @@ PANDAS_DIFFERENT: dict[str, Callable[[], tuple[Any, ...]]] = {
         pd.SparseDtype("float64"),
         np.dtype("int64"),
     ),
-}
-
-DAY = datetime.date(2026, 3, 1)
-
-POLARS_EQUAL: dict[str, Callable[[], tuple[Any, Any]]] = {
-    "frames": lambda: (polars_frame(), polars_frame()),
-    "chunks": lambda: (polars_frame(), pl.concat([polars_frame()[:1], polars_frame()[1:]], rechunk=False)),
-    "nans": lambda: (pl.Series([float("nan")]), pl.Series([-float("nan")])),
-}
-
-
-def polars_frame(**changes: Any) -> pl.DataFrame:
-    columns: dict[str, Any] = {
-        "number": [1.5, float("nan"), None],
-        "count": [1, 2, 3],
-        "name": ["a", None, "c"],
-        "when": [DAY, None, DAY],
-        "moment": [datetime.datetime(2026, 3, 1), None, None],
-        "list": [[1], [2, 3], None],
-        "record": [{"x": 1, "y": "a"}, None, {"x": 2, "y": None}],
-        "truth": [True, None, False],
-        "price": [decimal.Decimal("1.50"), None, decimal.Decimal("0.25")],
-        "kind": pl.Series(["u", "v", "u"], dtype=pl.Categorical),
-        "level": pl.Series(["low", "high", None], dtype=pl.Enum(["low", "high"])),
-        "bytes": [b"a", None, b"b"],
-    }
-    return pl.DataFrame({**columns, **changes})
-
-
-POLARS_DIFFERENT: dict[str, Callable[[], tuple[Any, ...]]] = {
-    "frames": lambda: (
+    "polars frames": lambda: (
         polars_frame(),
         polars_frame(number=[1.5, None, float("nan")]),
         polars_frame(number=[1.5, 0.0, None]),
@@ -229,7 +202,7 @@ POLARS_DIFFERENT: dict[str, Callable[[], tuple[Any, ...]]] = {
         polars_frame()[:0],
         pl.DataFrame(),
     ),
-    "series": lambda: (
+    "polars series": lambda: (
         pl.Series("a", [1]),
         pl.Series("b", [1]),
         pl.Series("a", [1.0]),
@@ -248,8 +221,25 @@ POLARS_DIFFERENT: dict[str, Callable[[], tuple[Any, ...]]] = {
     ),
 }
 
-EQUAL = {**PANDAS_EQUAL, **{f"polars {name}": make for name, make in POLARS_EQUAL.items()}}
-DIFFERENT = {**PANDAS_DIFFERENT, **{f"polars {name}": make for name, make in POLARS_DIFFERENT.items()}}
+DAY = datetime.date(2026, 3, 1)
+
+
+def polars_frame(**changes: Any) -> pl.DataFrame:
+    columns: dict[str, Any] = {
+        "number": [1.5, float("nan"), None],
+        "count": [1, 2, 3],
+        "name": ["a", None, "c"],
+        "when": [DAY, None, DAY],
+        "moment": [datetime.datetime(2026, 3, 1), None, None],
+        "list": [[1], [2, 3], None],
+        "record": [{"x": 1, "y": "a"}, None, {"x": 2, "y": None}],
+        "truth": [True, None, False],
+        "price": [decimal.Decimal("1.50"), None, decimal.Decimal("0.25")],
+        "kind": pl.Series(["u", "v", "u"], dtype=pl.Categorical),
+        "level": pl.Series(["low", "high", None], dtype=pl.Enum(["low", "high"])),
+        "bytes": [b"a", None, b"b"],
+    }
+    return pl.DataFrame({**columns, **changes})
 
 
 @pytest.mark.parametrize("make", EQUAL.values(), ids=EQUAL.keys())

@@ -154,9 +154,7 @@ def test_install_by_setup_py_develop_is_editable(project: Project, monkeypatch: 
     assert line.startswith(f"-e {project}  # alpha==3.0, commit ")
 
 
-def test_experiments_own_package_has_the_same_text_at_every_commit_and_place(
-    site: Path, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_experiments_own_package_has_the_same_text_at_every_commit_and_place(site: Path, project: Project) -> None:
     (project / "sub").mkdir()
     for name, folder in (("alpha", project), ("beta", project / "sub")):
         install(site, name, origin={"url": folder.as_uri(), "dir_info": {"editable": True}})
@@ -168,7 +166,7 @@ def test_experiments_own_package_has_the_same_text_at_every_commit_and_place(
     assert "commit" in read_environment().text
 
 
-def test_credentials_never_reach_the_text(site: Path, tmp_path: Path) -> None:
+def test_credentials_never_reach_the_text(site: Path) -> None:
     secret = "hunter2"
     vcs = {"vcs": "git", "commit_id": "c" * 40}
     for number, url in enumerate(
