@@ -14,18 +14,16 @@ Fixtures to use:
 from __future__ import annotations
 
 import os
-import secrets
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pygit2
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
-from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.trial import TrialRecord
+from support.journal import make_record, run_git
 
 GITCONFIG = """\
 [user]
@@ -106,42 +104,12 @@ def git(request: pytest.FixtureRequest) -> Callable[..., str]:
 
     def run(*words: str, cwd: Path | None = None, stdin: str | None = None) -> str:
         folder = request.getfixturevalue("repository_folder") if cwd is None else cwd
-        done = subprocess.run(
-            ["git", *words],
-            cwd=folder,
-            input=stdin,
-            capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",
-            check=False,
-        )
-        assert done.returncode == 0, f"git {' '.join(words)}: {done.stderr}"
-        return done.stdout
+        return run_git(*words, cwd=folder, stdin=stdin)
 
     return run
 
 
-@pytest.fixture
-def make_record() -> Callable[..., TrialRecord]:
+@pytest.fixture(name="make_record")
+def make_record_fixture() -> Callable[..., TrialRecord]:
     """Make the record of a trial that has just started; any field can be given."""
-
-    def make(**fields: Any) -> TrialRecord:
-        defaults: dict[str, Any] = {
-            "key": secrets.token_hex(6),
-            "experiment": "my_exp",
-            "steps": (StepRecord("my_exp", "sine_experiment:run", "sine_experiment:lookup_dict"),),
-            "parameters": (
-                ParameterRecord("my_exp", "frequency", "lookup", "slow", digest="a" * 40, summary="1"),
-                ParameterRecord("my_exp", "amplitude", "eval", "4", digest="b" * 40, summary="4"),
-            ),
-            "commit": "c" * 40,
-            "status": "running",
-            "iteration": 0,
-            "started": "2026-03-01T12:00:00.123456+00:00",
-            "author": "Ada Lovelace <ada@example.org>",
-            "process": ProcessRecord("engine", 1843),
-            "environment": "d" * 40,
-        }
-        return TrialRecord(**{**defaults, **fields})
-
-    return make
+    return make_record

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from measuring import time_call
 
 from mitosis.canonical import sources
 from mitosis.canonical.decode import decode_value
@@ -30,21 +30,15 @@ _ELEMENTS = 10_000_000
 def main() -> None:
     _arrays()
     _plain()
-    _small()
+    _small_and_deep()
     _sources()
     _shown()
-    _deep()
     _imports()
 
 
 def _best(work: Callable[[], object], repetitions: int = 3) -> float:
     """The shortest time in seconds."""
-    best = float("inf")
-    for _ in range(repetitions):
-        began = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - began)
-    return best
+    return min(time_call(work) for _ in range(repetitions))
 
 
 def _print(what: str, figure: str) -> None:
@@ -93,9 +87,17 @@ def _plain() -> None:
         _print(f"{name}: encode", f"{figure}, {len(data) / 1e6:.2f} MB")
 
 
-def _small() -> None:
-    value = {"scale": 0.01, "kernel": [1, 2, 3, np.zeros((32, 32))], "solver": {"tol": 1e-6, "steps": (1, 2)}}
-    other = {**value, "scale": 0.05}
+def _small_and_deep() -> None:
+    small = {"scale": 0.01, "kernel": [1, 2, 3, np.zeros((32, 32))], "solver": {"tol": 1e-6, "steps": (1, 2)}}
+    _each_way("small dictionary with an array", small, {**small, "scale": 0.05}, 200)
+    deep: list[Any] = [1]
+    other: list[Any] = [2]
+    for _ in range(199):
+        deep, other = [deep], [other]
+    _each_way("list of 200 levels", deep, other, 3)
+
+
+def _each_way(what: str, value: Any, other: Any, repetitions: int) -> None:
     before, after = encode_value(value), encode_value(other)
     works: dict[str, Callable[[], object]] = {
         "encode": lambda: encode_value(value),
@@ -106,16 +108,14 @@ def _small() -> None:
         "compare": lambda: compare_values(before, after),
     }
     for name, work in works.items():
-        _print(f"small dictionary with an array: {name}", f"{_best(work, 200) * 1e6:.0f} µs")
+        _print(f"{what}: {name}", f"{_best(work, repetitions) * 1e6:.0f} µs")
 
 
 def _sources() -> None:
     """Digests of sources, for a value that names a function of mitosis and for one that names none."""
     named, plain = encode_value([digest_value, {"scale": 0.01}]), encode_value(np.zeros(2**17))
     sources._known.clear()
-    began = time.perf_counter()
-    source_digests(named)
-    _print("source of a function, file not read before", f"{(time.perf_counter() - began) * 1e3:.1f} ms")
+    _print("source of a function, file not read before", f"{time_call(lambda: source_digests(named)) * 1e3:.1f} ms")
     _print("source of a function, file read before", f"{_best(lambda: source_digests(named), 200) * 1e6:.0f} µs")
     _print("sources of an array of 1 MiB", f"{_best(lambda: source_digests(plain), 200) * 1e6:.0f} µs")
 
@@ -127,25 +127,6 @@ def _shown() -> None:
         data = encode_value(value)
         for limit in (60, 200):
             _print(f"{name}: summary of {limit}", f"{_best(lambda: summarize_value(data, limit=limit)) * 1e3:.0f} ms")  # noqa: B023
-
-
-def _deep() -> None:
-    def nest(leaf: int) -> list[Any]:
-        value: list[Any] = [leaf]
-        for _ in range(199):
-            value = [value]
-        return value
-
-    before, after = encode_value(nest(1)), encode_value(nest(2))
-    value = nest(1)
-    works: dict[str, Callable[[], object]] = {
-        "encode": lambda: encode_value(value),
-        "render": lambda: render_value(before),
-        "decode": lambda: decode_value(before),
-        "compare": lambda: compare_values(before, after),
-    }
-    for name, work in works.items():
-        _print(f"list of 200 levels: {name}", f"{_best(work) * 1e3:.0f} ms")
 
 
 def _imports() -> None:

@@ -7,6 +7,7 @@ the machine disturbs least, and what is aimed at. Where there is valgrind, it co
 
 from __future__ import annotations
 
+import operator
 import re
 import shutil
 import statistics
@@ -14,10 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from journal_builder import build_journal
+from measuring import MITOSIS, NOTHING, make_repository
 
 from mitosis.git.repository import find_repository
 
@@ -31,8 +34,7 @@ PYPROJECT = """\
 number = ["number:run", "number:lookup_dict"]
 figure = ["figure:run", "figure:lookup_dict"]
 """
-MITOSIS = (sys.executable, "-m", "mitosis")
-NOTHING = (sys.executable, "-c", "pass")
+FILES = {"number.py": EXPERIMENT, "figure.py": FIGURE, "pyproject.toml": PYPROJECT}
 JUPYTER_RUN = "from jupyter_client.runapp import RunApp; RunApp.launch_instance()"
 EMPTY_NOTEBOOK = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 PEAK_MEMORY = (
@@ -58,7 +60,7 @@ BARE = Command("python -c pass", NOTHING)
 def main(repetitions: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "experiments")
-        _make_repository(folder)
+        make_repository(folder, FILES)
         bench = Bench(folder, repetitions)
         bench.ratio(Command("mitosis --version", (*MITOSIS, "--version")), BARE, 6)
         bench.ratio(Command("mitosis --help", (*MITOSIS, "--help")), BARE, 12)
@@ -82,7 +84,7 @@ def main(repetitions: int) -> None:
         aims: dict[int, float | None] = {1_000: 20, TRIALS: None}
         for trials, most in aims.items():
             large = Path(name, str(trials))
-            _make_repository(large)
+            make_repository(large, FILES)
             head = find_repository(large).head
             assert head is not None
             build_journal(large, trials, commit=head)
@@ -103,19 +105,23 @@ class Bench:
 
     def ratio(self, command: Command, other: Command, aim: float | None = None) -> None:
         """Print how many times as long as another one a command takes."""
-        pairs = self._pairs(command, other)
-        least = min(ours for ours, _ in pairs) / min(theirs for _, theirs in pairs)
-        aimed = "" if aim is None else f"aim {aim:g} x"
-        self._print(
-            command, other, pairs, statistics.median(ours / theirs for ours, theirs in pairs), least, "x", aimed
-        )
+        self._compare(command, other, operator.truediv, "x", aim)
 
     def difference(self, command: Command, other: Command, aim_s: float) -> None:
         """Print how much longer than another one a command takes."""
-        pairs = self._pairs(command, other)
-        least_s = min(ours for ours, _ in pairs) - min(theirs for _, theirs in pairs)
-        median_s = statistics.median(ours - theirs for ours, theirs in pairs)
-        self._print(command, other, pairs, median_s, least_s, "s", f"aim {aim_s:g} s")
+        self._compare(command, other, operator.sub, "s", aim_s)
+
+    def _compare(
+        self, command: Command, other: Command, of: Callable[[float, float], float], unit: str, aim: float | None
+    ) -> None:
+        # Both run in turn, and once before that.
+        pairs = [(self.run(command)[0], self.run(other)[0]) for _ in range(self._repetitions + 1)][1:]
+        ours, theirs = zip(*pairs, strict=True)
+        median = statistics.median(of(*pair) for pair in pairs)
+        compared = f"{median:6.2f} {unit} (shortest {of(min(ours), min(theirs)):6.2f} {unit})"
+        aimed = "" if aim is None else f"aim {aim:g} {unit}"
+        both = f"{statistics.median(ours):7.3f} s    {other.name:<20} {statistics.median(theirs):7.3f} s"
+        print(f"{command.name:<32} {both}   {compared}   {aimed}", flush=True)
 
     def peak_memory(self, trial: Command, aim_mb: int) -> None:
         """Print how much memory the runner of a trial takes at most, without its kernel."""
@@ -149,40 +155,6 @@ class Bench:
         if done.returncode != command.status:
             raise SystemExit(f"{' '.join(command.words)} ended with {done.returncode}\n{done.stdout}{done.stderr}")
         return duration_s, done.stderr
-
-    def _pairs(self, command: Command, other: Command) -> list[tuple[float, float]]:
-        """Durations of two commands in turn, after both ran once."""
-        pairs = [(self.run(command)[0], self.run(other)[0]) for _ in range(self._repetitions + 1)]
-        return pairs[1:]
-
-    def _print(
-        self,
-        command: Command,
-        other: Command,
-        pairs: list[tuple[float, float]],
-        median: float,
-        least: float,
-        unit: str,
-        aim: str,
-    ) -> None:
-        ours, theirs = (statistics.median(times) for times in zip(*pairs, strict=True))
-        compared = f"{median:6.2f} {unit} (shortest {least:6.2f} {unit})"
-        print(f"{command.name:<32} {ours:7.3f} s    {other.name:<20} {theirs:7.3f} s   {compared}   {aim}", flush=True)
-
-
-def _make_repository(folder: Path) -> None:
-    folder.mkdir()
-    _git(folder, "init", "--quiet")
-    for name, value in [("user.name", "Ada Lovelace"), ("user.email", "ada@example.org"), ("gc.auto", "0")]:
-        _git(folder, "config", name, value)
-    for name, text in [("number.py", EXPERIMENT), ("figure.py", FIGURE), ("pyproject.toml", PYPROJECT)]:
-        (folder / name).write_text(text)
-    _git(folder, "add", ".")
-    _git(folder, "commit", "--quiet", "-m", "first")
-
-
-def _git(folder: Path, *words: str) -> None:
-    subprocess.run(["git", *words], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ from __future__ import annotations
 import itertools
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
+
+from measuring import NOTHING, git, make_repository, time_call, time_command, write
 
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
@@ -45,20 +45,17 @@ def main() -> None:
 
 
 def _set_up(folder: Path) -> None:
-    _git(folder, "init", "--quiet")
-    for key, value in (("user.name", "Ada Lovelace"), ("user.email", "ada@example.org"), ("gc.auto", "0")):
-        _git(folder, "config", key, value)
     lines = [f'step_{n} = ["lab.step_{n}:run", "lab.step_{n}:lookup_dict"]\n' for n in range(STEPS)]
-    _write(folder / "pyproject.toml", "[tool.mitosis.steps]\n" + "".join(lines))
-    _write(folder / "lab/__init__.py", "")
-    _write(folder / "lab/common.py", "import numpy as np\n\n\ndef ramp(n):\n    return np.arange(1000) * n\n")
-    for step in range(STEPS):
-        _write(folder / f"lab/step_{step}.py", _module(step, 0))
-    for number in range(FILES - STEPS - 3):
-        _write(folder / f"other/part_{number % 50}/file_{number}.py", f"import os\nx = {number}\n" * 20)
-    _git(folder, "add", ".")
-    _git(folder, "commit", "--quiet", "-m", "first")
-    _git(folder, "gc", "--quiet")
+    files = {
+        "pyproject.toml": "[tool.mitosis.steps]\n" + "".join(lines),
+        "lab/__init__.py": "",
+        "lab/common.py": "import numpy as np\n\n\ndef ramp(n):\n    return np.arange(1000) * n\n",
+    }
+    files |= {f"lab/step_{step}.py": _module(step, 0) for step in range(STEPS)}
+    for number in range(FILES - len(files)):
+        files[f"other/part_{number % 50}/file_{number}.py"] = f"import os\nx = {number}\n" * 20
+    make_repository(folder, files)
+    git(folder, "gc", "--quiet")
     repository = find_repository(folder)
     assert repository.head is not None
     Journal(repository).lock(
@@ -83,48 +80,38 @@ def _variant(step: str, name: str, value: int) -> Variant:
 
 def _measure(folder: Path) -> None:
     kept = folder / ".git" / "mitosis" / "lookup-files"
-    python = [sys.executable, "-c", "pass"]
     numpy = [sys.executable, "-c", "import numpy"]
 
-    def bare() -> float:
-        _stage(folder, "other/part_0/file_0.py")
-        return _timed_commit(folder, "--no-verify")
-
-    def irrelevant() -> float:
-        _stage(folder, "other/part_0/file_0.py")
-        return _timed_commit(folder)
+    def noted(name: str, *words: str) -> float:
+        """A commit of a file that only has one more comment."""
+        write(folder / name, f"{(folder / name).read_text()}# {next(_numbers)}\n")
+        git(folder, "add", name)
+        return _timed_commit(folder, *words)
 
     def unknown() -> float:
         kept.unlink(missing_ok=True)
-        return irrelevant()
+        return noted("other/part_0/file_0.py")
 
-    def same() -> float:
-        _stage(folder, "lab/common.py")
-        return _timed_commit(folder)
-
-    def changed() -> float:
-        _write(folder / "lab/step_3.py", _module(3, next(_numbers) + 1))
-        _git(folder, "add", "lab")
+    def changed(name: str, text: str) -> float:
+        """A commit of another text, which is taken back."""
+        write(folder / name, text)
+        git(folder, "add", name)
         took_s = _timed_commit(folder)
-        _git(folder, "reset", "--quiet", "--hard", "HEAD~")
+        git(folder, "reset", "--quiet", "--hard", "HEAD~")
         return took_s
 
     def all_changed() -> float:
-        common = folder / "lab/common.py"
-        common.write_text(common.read_text().replace(" * n", f" * (n + {next(_numbers) + 1})"))
-        _git(folder, "add", "lab")
-        took_s = _timed_commit(folder)
-        _git(folder, "reset", "--quiet", "--hard", "HEAD~")
-        return took_s
+        common = (folder / "lab/common.py").read_text()
+        return changed("lab/common.py", common.replace(" * n", f" * (n + {next(_numbers) + 1})"))
 
     cases: dict[str, Callable[[], float]] = {
-        "python -c pass": lambda: _timed(python, folder),
-        "python -c 'import numpy', what the modules import": lambda: _timed(numpy, folder),
-        "git commit --no-verify": bare,
+        "python -c pass": lambda: time_command(NOTHING, folder),
+        "python -c 'import numpy', what the modules import": lambda: time_command(numpy, folder),
+        "git commit --no-verify": lambda: noted("other/part_0/file_0.py", "--no-verify"),
         "git commit, nothing that matters, first": unknown,
-        "git commit, nothing that matters, later": irrelevant,
-        "git commit, evaluated, nothing changes": same,
-        "git commit, evaluated, a variant changes": changed,
+        "git commit, nothing that matters, later": lambda: noted("other/part_0/file_0.py"),
+        "git commit, evaluated, nothing changes": lambda: noted("lab/common.py"),
+        "git commit, evaluated, a variant changes": lambda: changed("lab/step_3.py", _module(3, next(_numbers) + 1)),
         "git commit, evaluated, all variants change": all_changed,
     }
     times: dict[str, list[float]] = {name: [] for name in cases}
@@ -140,50 +127,22 @@ def _measure(folder: Path) -> None:
         print(f"  {name:50} {min(some):6.3f} s {medians[name]:6.3f} s {ratios[0]:8.1f} {ratios[1]:12.1f}")
 
 
-def _stage(folder: Path, name: str) -> None:
-    with (folder / name).open("a") as file:
-        file.write(f"# {next(_numbers)}\n")
-    _git(folder, "add", name)
-
-
 def _measure_check(folder: Path) -> None:
-    _git(folder, "init", "--quiet")
-    for key, value in (("user.name", "Ada Lovelace"), ("user.email", "ada@example.org"), ("gc.auto", "0")):
-        _git(folder, "config", key, value)
-    _write(folder / "a", "")
-    _git(folder, "add", ".")
-    _git(folder, "commit", "--quiet", "-m", "first")
+    make_repository(folder, {"a": ""})
     repository = find_repository(folder)
     assert repository.head is not None
     variants = [_variant(f"step_{n // 100}", f"v{n % 100}", n) for n in range(LOCKS)]
     Journal(repository).lock(variants, repository.head, repository.identity())
-    _git(folder, "gc", "--quiet")
+    git(folder, "gc", "--quiet")
     times = []
     for _ in range(REPEATS):
         journal = Journal(find_repository(folder))
-        began = time.perf_counter()
-        assert not journal.check(variants)
-        times.append(time.perf_counter() - began)
+        times.append(time_call(lambda journal=journal: journal.check(variants)))  # type: ignore[misc]
     print(f"  {f'{LOCKS:,} locked variants checked':50} {min(times):6.3f} s {statistics.median(times):6.3f} s")
 
 
 def _timed_commit(folder: Path, *words: str) -> float:
-    return _timed(["git", "commit", "--quiet", "-m", "change", *words], folder)
-
-
-def _timed(command: list[str], folder: Path) -> float:
-    began = time.perf_counter()
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return time.perf_counter() - began
-
-
-def _git(folder: Path, *words: str) -> None:
-    subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    return time_command(["git", "commit", "--quiet", "-m", "change", *words], folder)
 
 
 if __name__ == "__main__":

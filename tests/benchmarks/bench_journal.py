@@ -14,11 +14,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from journal_builder import VARIANTS, build_journal
+from measuring import MITOSIS, NOTHING, git, make_repository, time_call, time_command
 
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
@@ -26,7 +26,6 @@ from mitosis.journal.journal import Journal
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantName
 
-MITOSIS = (sys.executable, "-m", "mitosis")
 SIZES = (1_000, 10_000, 100_000)
 _MEASURE = "--measure"
 
@@ -38,18 +37,12 @@ def main(sizes: list[int]) -> None:
 
 
 def _measure(folder: Path, trials: int) -> None:
-    _git(folder, "init", "--quiet")
-    for name, value in [("user.name", "Ada Lovelace"), ("user.email", "ada@example.org"), ("gc.auto", "0")]:
-        _git(folder, "config", name, value)
-    (folder / "experiment.py").write_text("")
-    (folder / "pyproject.toml").write_text("[tool.mitosis.steps]\n")
-    _git(folder, "add", ".")
-    _git(folder, "commit", "--quiet", "-m", "first")
+    make_repository(folder, {"experiment.py": "", "pyproject.toml": "[tool.mitosis.steps]\n"})
     repository = find_repository(folder)
     assert repository.head is not None
-    began = time.perf_counter()
-    build_journal(folder, trials, commit=repository.head)
-    print(f"{trials:,} trials, built and packed in {time.perf_counter() - began:.1f} s", flush=True)
+    commit = repository.head
+    took_s = time_call(lambda: build_journal(folder, trials, commit=commit))
+    print(f"{trials:,} trials, built and packed in {took_s:.1f} s", flush=True)
     # What was built is still being written out, and its records would fill the memory of this process.
     os.sync()
     subprocess.run([sys.executable, __file__, _MEASURE, str(folder)], check=True)
@@ -66,8 +59,8 @@ def _measure_journal(folder: Path) -> None:
 
 
 def _measure_reading(folder: Path, some_key: str) -> None:
-    _report("mitosis list -n 20, whole process", 9, lambda: _run(folder, *MITOSIS, "list", "-n", "20"))
-    _report("python -c pass, whole process", 9, lambda: _run(folder, sys.executable, "-c", "pass"))
+    _report("mitosis list -n 20, whole process", 9, lambda: time_command((*MITOSIS, "list", "-n", "20"), folder))
+    _report("python -c pass, whole process", 9, lambda: time_command(NOTHING, folder))
     journal = Journal(find_repository(folder))
     _report("all trials", 5, lambda: list(journal.iter_trials()))
     _report("newest 20 trials", 10, lambda: list(journal.iter_trials(limit=20)))
@@ -103,16 +96,15 @@ def _measure_writing(folder: Path, newest: TrialRecord) -> None:
 
     append(journal, 20, "")
     append(journal, 200, ", many in a row")
-    _git(folder, "config", "mitosis.fsync", "false")
+    git(folder, "config", "mitosis.fsync", "false")
     append(Journal(find_repository(folder)), 200, ", mitosis.fsync false")
-    _git(folder, "config", "--unset", "mitosis.fsync")
+    git(folder, "config", "--unset", "mitosis.fsync")
     _report("nine small files written durably", 20, lambda: _write_durably(folder, 9))
     values = [encode_value(number) for number in range(1000)]
     many = [Variant(VariantName("fit", f"p{i % 10}", f"v{i}"), digest_value(v), v) for i, v in enumerate(values)]
     _report("start that locks 1,000 variants", 1, lambda: journal.start(fresh(), many, "", identity))
     _report("check of 1,000 variants", 10, lambda: journal.check(many))
-    loose = subprocess.run(["git", "count-objects"], cwd=folder, capture_output=True, text=True, check=True).stdout
-    print(f"  loose objects now: {loose.strip()}")
+    print(f"  loose objects now: {git(folder, 'count-objects').strip()}")
 
 
 def _write_durably(folder: Path, count: int) -> None:
@@ -127,22 +119,12 @@ def _report(what: str, repetitions: int, run: Callable[[], object]) -> None:
     times_s = []
     for _ in range(repetitions):
         gc.collect()
-        began = time.perf_counter()
-        run()
-        times_s.append(time.perf_counter() - began)
+        times_s.append(time_call(run))
     spread = f", slowest {max(times_s) * 1000:.2f}" if repetitions > 1 else ""
     print(
         f"  {what:44}  {statistics.median(times_s) * 1000:9.2f} ms    (median of {repetitions}{spread})",
         flush=True,
     )
-
-
-def _run(folder: Path, *command: str) -> None:
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-
-
-def _git(folder: Path, *words: str) -> None:
-    subprocess.run(["git", *words], cwd=folder, check=True)
 
 
 def _size_bytes(folder: Path) -> int:

@@ -9,21 +9,19 @@ from __future__ import annotations
 import secrets
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from journal_builder import build_journal
+from measuring import MITOSIS, configure, git, make_repository, time_command
 
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 
 NEW = 1_000
 REPETITIONS = 5
-MITOSIS = [sys.executable, "-m", "mitosis"]
 
 
 def main(sizes: list[int]) -> None:
@@ -34,13 +32,9 @@ def main(sizes: list[int]) -> None:
 
 def _measure(folder: Path, trials: int) -> None:
     clone, remote = folder / "clone", folder / "remote"
-    _git(folder, "init", "--quiet", str(remote))
-    _configure(remote)
-    (remote / "experiment.py").write_text("")
-    _git(remote, "add", ".")
-    _git(remote, "commit", "--quiet", "-m", "first")
-    _git(folder, "clone", "--quiet", str(remote), str(clone))
-    _configure(clone)
+    make_repository(remote, {"experiment.py": ""})
+    git(folder, "clone", "--quiet", str(remote), str(clone))
+    configure(clone)
     head = find_repository(clone).head
     assert head is not None
     # Equal seeds: the remote has what the clone has, and more.
@@ -56,9 +50,9 @@ def _measure(folder: Path, trials: int) -> None:
     for number in range(REPETITIONS):
         copy = folder / f"copy-{number}"
         shutil.copytree(clone, copy)
-        listing.append(_time(["git", "ls-remote", "origin"], copy))
-        first.append(_time([*MITOSIS, "pull", "origin"], copy))
-        again.append(_time([*MITOSIS, "pull", "origin"], copy))
+        listing.append(time_command(["git", "ls-remote", "origin"], copy))
+        first.append(time_command([*MITOSIS, "pull", "origin"], copy))
+        again.append(time_command([*MITOSIS, "pull", "origin"], copy))
         beyond = len(list(Journal(find_repository(copy)).iter_trials())) - trials
         assert beyond == NEW + 1, beyond
         shutil.rmtree(copy)
@@ -68,23 +62,8 @@ def _measure(folder: Path, trials: int) -> None:
     _report("pull with nothing new, beyond ls-remote", [one - other for one, other in zip(again, listing, strict=True)])
 
 
-def _time(command: Sequence[str], folder: Path) -> float:
-    began = time.perf_counter()
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return time.perf_counter() - began
-
-
 def _report(what: str, times_s: Sequence[float]) -> None:
     print(f"  {what:40}  {statistics.median(times_s):9.3f} s    (median of {len(times_s)}, slowest {max(times_s):.3f})")
-
-
-def _configure(folder: Path) -> None:
-    for name, value in [("user.name", "Ada Lovelace"), ("user.email", "ada@example.org"), ("gc.auto", "0")]:
-        _git(folder, "config", name, value)
-
-
-def _git(folder: Path, *words: str) -> None:
-    subprocess.run(["git", *words], cwd=folder, check=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """A repository with experiments, and the installed command run in it as a user runs it.
 
 Fixtures to use:
-    project: a repository with the package `lab` and steps registered in pyproject.toml; see `support.e2e`.
+    project: a repository with the package `lab` and steps registered in pyproject.toml, and what is done in it; see
+        `support.e2e.Project`.
     slow_trial: has `project` be one in which a trial has finished: `support.e2e.SLOW`.
     mitosis: runs the command: `mitosis("my_exp", "-p", "my_exp.frequency=slow")`, in `project` unless told where.
     commit: writes files and commits them: `commit({"lab/__init__.py": "..."})`.
@@ -14,26 +15,25 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mitosis.git.repository import find_repository
-from mitosis.journal.journal import Journal
 from mitosis.records.trial import TrialRecord
-from support.e2e import SLOW, Mitosis, SlowTrial, make_project, write
+from support.e2e import SLOW, Commit, Mitosis, Project, Records, SlowTrial, make_project
 from support.variants import Lab, make_lab
 from support.warm import run_warm
 
 
 @pytest.fixture
-def project(request: pytest.FixtureRequest, tmp_path: Path, git: Callable[..., str]) -> Path:
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     """A committed repository with the experiments of `support.e2e`."""
     if "slow_trial" in request.fixturenames:
-        folder: Path = request.getfixturevalue("slow_trial").folder
-        return folder
-    return make_project(tmp_path / "project", git)
+        made: SlowTrial = request.getfixturevalue("slow_trial")
+        return made.folder
+    return make_project(tmp_path / "project")
 
 
 @pytest.fixture(scope="session")
@@ -43,13 +43,10 @@ def slow_trial_made() -> list[SlowTrial]:
 
 
 @pytest.fixture
-def slow_trial(
-    slow_trial_made: list[SlowTrial], tmp_path_factory: pytest.TempPathFactory, git: Callable[..., str]
-) -> SlowTrial:
+def slow_trial(slow_trial_made: list[SlowTrial], tmp_path_factory: pytest.TempPathFactory) -> SlowTrial:
     """Have `project` be one in which `SLOW` has run: once for all tests, each of which finds it as it was then."""
     if not slow_trial_made:
-        folder = tmp_path_factory.mktemp("slow") / "project"
-        make_project(folder, git)
+        folder = make_project(tmp_path_factory.mktemp("slow") / "project")
         slow_trial_made.append(SlowTrial(folder, run_warm(SLOW, folder, os.environ)))
         shutil.copytree(folder, folder.with_name("pristine"), symlinks=True)
     made = slow_trial_made[0]
@@ -72,49 +69,26 @@ def lab(
 
 
 @pytest.fixture
-def commit(project: Path, git: Callable[..., str]) -> Callable[[Mapping[str, str]], str]:
-    """Write files in the project and commit them; returns the commit's id."""
-
-    def write_and_commit(files: Mapping[str, str]) -> str:
-        write(project, files)
-        git("add", "--all", cwd=project)
-        git("commit", "--quiet", "-m", "change", cwd=project)
-        return git("rev-parse", "HEAD", cwd=project).strip()
-
-    return write_and_commit
-
-
-@pytest.fixture
 def mitosis(request: pytest.FixtureRequest) -> Mitosis:
-    """Run the command as its own process."""
+    """Run the command as its own process; see `Project.mitosis`."""
 
-    def run(
-        *words: str,
-        cwd: Path | None = None,
-        status: int | None = 0,
-        environment: Mapping[str, str] | None = None,
-    ) -> subprocess.CompletedProcess[str]:
-        folder = request.getfixturevalue("project") if cwd is None else cwd
-        done = run_warm(words, folder, {**os.environ, **(environment or {})})
-        if status is not None:
-            assert done.returncode == status, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
+    def run(*words: str, cwd: Path | None = None, **how: Any) -> subprocess.CompletedProcess[str]:
+        project: Project = request.getfixturevalue("project") if cwd is None else Project(cwd)
+        return project.mitosis(*words, **how)
 
     return run
 
 
 @pytest.fixture
-def records(project: Path) -> Callable[[], list[TrialRecord]]:
-    """All records in the project's journal, newest first."""
-    return lambda: list(Journal(find_repository(project)).iter_trials())
+def commit(project: Project) -> Commit:
+    return project.commit
 
 
 @pytest.fixture
-def only_record(records: Callable[[], list[TrialRecord]]) -> Callable[[], TrialRecord]:
-    """The one record in the project's journal."""
+def records(project: Project) -> Records:
+    return project.records
 
-    def read() -> TrialRecord:
-        (record,) = records()
-        return record
 
-    return read
+@pytest.fixture
+def only_record(project: Project) -> Callable[[], TrialRecord]:
+    return project.record

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from cyclopts import App
 
 from mitosis.cli.app import app
 from support.documented import Command, File, Ids, Session, Transcript, is_as_shown, read_examples
+from support.journal import run_git
 from support.warm import make_program
 
 ROOT = Path(__file__).parents[2]
@@ -168,14 +168,8 @@ def all_commands(parent: App, name: str = "") -> Iterator[tuple[str, App]]:
 
 
 def documents() -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", "*.md"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [ROOT / name for name in listed.stdout.splitlines()]
+    listed = run_git("ls-files", "--cached", "--others", "--exclude-standard", "--", "*.md", cwd=ROOT)
+    return [ROOT / name for name in listed.splitlines()]
 
 
 def test_relative_links_lead_to_files() -> None:

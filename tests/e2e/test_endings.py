@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 
 import mitosis as package
-from mitosis.records.trial import TrialRecord
-from support.e2e import Commit, Mitosis, command
+from support.e2e import Mitosis, Project, command
 from support.waiting import TIMEOUT_S, wait_until
 
 FAILED = 1
@@ -44,10 +43,8 @@ def steps(first: str, second: str = "def run(data=None):\n    return {'main': 2}
 SHARED = "sizes = {'sizes': {'few': [1, 2]}}\n"
 
 
-def test_step_that_changes_a_parameter_of_the_next_fails(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(
+def test_step_that_changes_a_parameter_of_the_next_fails(project: Project) -> None:
+    project.commit(
         {
             "pyproject.toml": '[tool.mitosis.steps]\none = ["one:run", "one:sizes"]\ntwo = ["two:run", "one:sizes"]\n',
             "one.py": f"{SHARED}def run(sizes):\n    sizes.append(3)\n    return {{'main': 1, 'data': 0}}\n",
@@ -55,24 +52,22 @@ def test_step_that_changes_a_parameter_of_the_next_fails(
         }
     )
     words = ("one", "two", "-p", "one.sizes=few", "-p", "two.sizes=few")
-    done = mitosis(*words, status=FAILED)
-    failure = only_record().failure
+    done = project.mitosis(*words, status=FAILED)
+    failure = project.record().failure
     assert failure is not None
     assert (failure.kind, failure.step) == ("parameter", "one")
     assert "it changed the value of `two.sizes`, from [1, 2] to [1, 2, 3]" in failure.message
     assert "✗ one" in done.stdout
 
-    assert "! step `one`: it changed the value of `two.sizes`" in mitosis(*words, "--debug").stderr
-    mitosis("one", "two", "-p", "one.sizes=few", "-p", "+two.sizes=few")
+    assert "! step `one`: it changed the value of `two.sizes`" in project.mitosis(*words, "--debug").stderr
+    project.mitosis("one", "two", "-p", "one.sizes=few", "-p", "+two.sizes=few")
 
 
-def test_exception_fails_the_trial_and_is_shown_everywhere(
-    mitosis: Mitosis, commit: Commit, project: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(steps("def run():\n    print('so far')\n    raise ValueError('bad <shape>')\n"))
-    done = mitosis("one", "two", status=FAILED)
+def test_exception_fails_the_trial_and_is_shown_everywhere(project: Project) -> None:
+    project.commit(steps("def run():\n    print('so far')\n    raise ValueError('bad <shape>')\n"))
+    done = project.mitosis("one", "two", status=FAILED)
 
-    record = only_record()
+    record = project.record()
     assert record.status == "failed"
     assert record.failure is not None
     assert (record.failure.kind, record.failure.type, record.failure.message) == (
@@ -87,23 +82,19 @@ def test_exception_fails_the_trial_and_is_shown_everywhere(
     assert "❱ 4 │     raise ValueError('bad <shape>')" in done.stdout
     assert f"✓ recorded    {record.key[:6]} as failed · trials/{record.page}" in done.stdout
     assert "Traceback" not in done.stderr
-    page = (project / "trials" / str(record.page)).read_text()
+    page = project.page_of(record).read_text()
     assert "bad &lt;shape&gt;" in page
     assert "so far" in page
-    notebook = json.loads((project / "trials" / str(record.folder) / "notebook.ipynb").read_text())
+    notebook = json.loads((project.folder_of(record) / "notebook.ipynb").read_text())
     assert notebook["cells"][-1]["outputs"][-1]["ename"] == "ValueError"
-    assert (
-        git("log", "-1", "--format=%(trailers:key=Status,valueonly)", "refs/mitosis", cwd=project).strip() == "failed"
-    )
-    assert "failed" in git("notes", "--ref=mitosis", "show", cwd=project)
+    assert project.git("log", "-1", "--format=%(trailers:key=Status,valueonly)", "refs/mitosis").strip() == "failed"
+    assert "failed" in project.git("notes", "--ref=mitosis", "show")
 
 
-def test_failing_second_step_keeps_the_first_result(
-    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(steps("def run():\n    return {'main': 1, 'data': 5}\n", "def run(data):\n    return data / 0\n"))
-    mitosis("one", "two", status=FAILED)
-    record = only_record()
+def test_failing_second_step_keeps_the_first_result(project: Project) -> None:
+    project.commit(steps("def run():\n    return {'main': 1, 'data': 5}\n", "def run(data):\n    return data / 0\n"))
+    project.mitosis("one", "two", status=FAILED)
+    record = project.record()
     assert record.failure is not None and record.failure.step == "two"
     assert record.steps[0].main == 1
     assert package.load_trial_data(record.key, trials_folder=project / "trials") == [{"main": 1, "data": 5}]
@@ -116,41 +107,63 @@ def test_failing_second_step_keeps_the_first_result(
         ("def run():\n    return {'metrics': {}}\n", 'without "main" (it has: metrics)'),
     ],
 )
-def test_result_that_is_no_result_fails_the_trial(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord], first: str, told: str
-) -> None:
-    commit(steps(first))
-    done = mitosis("one", status=FAILED)
+def test_result_that_is_no_result_fails_the_trial(project: Project, first: str, told: str) -> None:
+    project.commit(steps(first))
+    done = project.mitosis("one", status=FAILED)
     assert told in done.stdout
-    record = only_record()
+    record = project.record()
     assert record.failure is not None and record.failure.kind == "result"
     assert told in record.failure.message
 
 
-def test_inner_step_without_data_whose_successor_needs_it(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
+@pytest.mark.parametrize(
+    ("first", "second", "main", "told"),
+    [
+        ("{'main': 1, 'data': None}", "def run(data=5):\n    return {'main': data}\n", None, []),
+        (
+            "{'main': 1, 'data': 2}",
+            "def run(*, k=3):\n    return {'main': k}\n",
+            3,
+            ["its data is not used: `two` takes no positional argument"],
+        ),
+        (
+            "{'other': 1}",
+            "def run(data=None):\n    return {'main': 2}\n",
+            2,
+            [
+                'step `one`: its result has no "data": `two` is called without it',
+                'step `one`: its result has no "main"',
+            ],
+        ),
+    ],
+    ids=["None", "no room", "no data"],
+)
+def test_data_is_handed_on_where_it_can_be(
+    project: Project, first: str, second: str, main: int | None, told: list[str]
 ) -> None:
-    commit(steps("def run():\n    return {'main': 1}\n", "def run(data):\n    return {'main': data}\n"))
-    done = mitosis("one", "two", status=FAILED)
-    assert 'its result has no "data", and the next step, `two`, needs it' in done.stdout
+    project.commit(steps(f"def run():\n    return {first}\n", second))
+    done = project.mitosis("one", "two")
+    assert [part for part in told if part not in done.stderr] == []
+    assert (project.record().main, len(project.record().warnings)) == (main, len(told))
 
 
-def test_inner_step_without_data_whose_successor_does_without(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(steps("def run():\n    return {'other': 1}\n"))
-    done = mitosis("one", "two")
-    assert 'step `one`: its result has no "data": `two` is called without it' in done.stderr
-    assert 'step `one`: its result has no "main"' in done.stderr
-    assert len(only_record().warnings) == 2
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        ("return {'main': 1}", 'its result has no "data", and the next step, `two`, needs it'),
+        ("raise SystemExit(0)", "SystemExit: 0"),
+    ],
+)
+def test_step_that_gives_the_next_one_nothing_fails_the_trial(project: Project, first: str, told: str) -> None:
+    project.commit(steps(f"def run():\n    {first}\n", "def run(data):\n    return {'main': data}\n"))
+    assert told in project.mitosis("one", "two", status=FAILED).stdout
+    assert project.record().status == "failed"
 
 
-def test_metrics_that_are_no_mapping_are_recorded_as_text(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(steps("def run():\n    return {'main': 1, 'metrics': [0.5, 'x']}\n"))
-    mitosis("one")
-    assert only_record().steps[0].metrics == {"metrics": "[0.5, 'x']"}
+def test_metrics_that_are_no_mapping_are_recorded_as_text(project: Project) -> None:
+    project.commit(steps("def run():\n    return {'main': 1, 'metrics': [0.5, 'x']}\n"))
+    project.mitosis("one")
+    assert project.record().steps[0].metrics == {"metrics": "[0.5, 'x']"}
 
 
 @pytest.mark.parametrize(
@@ -160,125 +173,96 @@ def test_metrics_that_are_no_mapping_are_recorded_as_text(
         ("import os; os.kill(os.getpid(), 9)", "the kernel was killed by SIGKILL"),
     ],
 )
-def test_kernel_that_dies_fails_the_trial(
-    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord], ending: str, told: str
-) -> None:
+def test_kernel_that_dies_fails_the_trial(project: Project, ending: str, told: str) -> None:
     # What is printed the moment before may be lost with the process: sockets send in the background.
     first = "def run():\n    print('last words')\n    return {'main': 1, 'data': 2}\n"
-    commit(steps(first, f"def run(data):\n    {ending}\n"))
-    done = mitosis("one", "two", status=FAILED)
+    project.commit(steps(first, f"def run(data):\n    {ending}\n"))
+    done = project.mitosis("one", "two", status=FAILED)
     assert told in done.stdout
-    record = only_record()
+    record = project.record()
     assert record.failure is not None and record.failure.kind == "kernel"
     assert record.peak_memory_bytes is not None
-    assert "last words" in (project / "trials" / str(record.page)).read_text()
-
-
-def test_exit_of_the_experiment_is_a_failure(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(steps("import sys\ndef run():\n    sys.exit(0)\n"))
-    mitosis("one", status=FAILED)
-    assert only_record().status == "failed"
+    assert "last words" in project.page_of(record).read_text()
 
 
 @pytest.fixture
-def waiting(commit: Commit, project: Path) -> Iterator[subprocess.Popen[str]]:
+def waiting(project: Project) -> Iterator[subprocess.Popen[str]]:
     """A trial whose step has begun and waits."""
-    commit({"lab/__init__.py": WAITING})
-    process = subprocess.Popen(
-        command("my_exp"),
-        cwd=project,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    wait_until(lambda: list(project.glob("trials/*/begun")) or process.poll() is not None)
-    assert process.poll() is None
+    project.commit_lab(WAITING)
+    process = project.start("my_exp", start_new_session=True)
+    project.wait_until_begun()
     yield process
     if process.poll() is None:
         process.kill()
     process.communicate()
 
 
-def test_signal_interrupts_the_trial_in_good_order(
-    waiting: subprocess.Popen[str], project: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
-) -> None:
+def test_signal_interrupts_the_trial_in_good_order(waiting: subprocess.Popen[str], project: Project) -> None:
     waiting.send_signal(signal.SIGTERM)
     out, err = waiting.communicate(timeout=TIMEOUT_S)
 
     assert waiting.returncode == 128 + signal.SIGTERM
-    record = only_record()
+    record = project.record()
     assert record.status == "interrupted"
     assert "interrupted by SIGTERM" in out
     assert "Traceback" not in err
-    page = (project / "trials" / str(record.page)).read_text()
+    page = project.page_of(record).read_text()
     assert "begun" in page
-    assert "interrupted" in git("log", "-1", "--format=%s", "refs/mitosis", cwd=project)
+    assert "interrupted" in project.git("log", "-1", "--format=%s", "refs/mitosis")
     assert not kernels_of(project)
 
 
-def test_interrupt_that_the_experiment_swallows_still_counts(
-    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(
-        {
-            "lab/__init__.py": WAITING.replace(
-                "    time.sleep(60)\n",
-                "    try:\n        time.sleep(60)\n    except KeyboardInterrupt:\n        pass\n",
-            )
-        }
+def test_interrupt_that_the_experiment_swallows_still_counts(project: Project) -> None:
+    project.commit_lab(
+        WAITING.replace(
+            "    time.sleep(60)\n",
+            "    try:\n        time.sleep(60)\n    except KeyboardInterrupt:\n        pass\n",
+        )
     )
-    process = subprocess.Popen(command("my_exp"), cwd=project, stdout=subprocess.PIPE, text=True)
-    wait_until(lambda: list(project.glob("trials/*/begun")))
+    process = project.start("my_exp")
+    project.wait_until_begun()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130
-    assert only_record().status == "interrupted"
-    assert only_record().steps[0].main == 1
+    assert project.record().status == "interrupted"
+    assert project.record().steps[0].main == 1
 
 
-def test_interrupt_before_the_steps_leaves_nothing(
-    mitosis: Mitosis, commit: Commit, project: Path, git: Callable[..., str]
-) -> None:
+def test_interrupt_before_the_steps_leaves_nothing(project: Project) -> None:
     sign = project / "ignored"
-    commit({"lab/__init__.py": f"import pathlib, time\npathlib.Path({str(sign)!r}).touch()\ntime.sleep(60)\n"})
-    process = subprocess.Popen(command("my_exp"), cwd=project, stderr=subprocess.PIPE, text=True)
+    project.commit_lab(f"import pathlib, time\npathlib.Path({str(sign)!r}).touch()\ntime.sleep(60)\n")
+    process = project.start("my_exp")
     wait_until(sign.exists)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130
     assert "nothing is recorded" in err
-    assert git("for-each-ref", "refs/mitosis", cwd=project) == ""
+    assert project.git("for-each-ref", "refs/mitosis") == ""
     assert not list(project.glob("trials/20*"))
     assert not kernels_of(project)
 
 
 def test_killed_runner_takes_its_kernel_along_and_is_shown_as_lost(
-    waiting: subprocess.Popen[str], project: Path, mitosis: Mitosis, only_record: Callable[[], TrialRecord]
+    waiting: subprocess.Popen[str], project: Project
 ) -> None:
     assert kernels_of(project)
-    assert "running" in mitosis("list").stdout
+    assert "running" in project.mitosis("list").stdout
     waiting.kill()
     waiting.communicate()
     wait_until(lambda: not kernels_of(project))
-    assert only_record().status == "running"
-    listing = mitosis("list").stdout
+    assert project.record().status == "running"
+    listing = project.mitosis("list").stdout
     assert "lost" in listing
     assert "is gone" in listing
-    assert "lost" in mitosis("show", only_record().key[:6]).stdout
+    assert "lost" in project.mitosis("show", project.record().key[:6]).stdout
 
 
-def test_late_import_of_what_is_not_committed_is_a_warning(
-    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(steps("def run():\n    import ignored_late\n    return {'main': 1}\n"))
+def test_late_import_of_what_is_not_committed_is_a_warning(project: Project) -> None:
+    project.commit(steps("def run():\n    import ignored_late\n    return {'main': 1}\n"))
     (project / "ignored_late.py").write_text("x = 1\n")
-    done = mitosis("one")
+    done = project.mitosis("one")
     assert "ignored_late.py" in done.stderr
-    assert any("ignored_late.py" in warning for warning in only_record().warnings)
+    assert any("ignored_late.py" in warning for warning in project.record().warnings)
 
 
 BREAKS_THE_JOURNAL = """
@@ -293,57 +277,51 @@ def run(git, breaks):
 """
 
 
-def test_end_that_cannot_be_recorded_is_kept_and_recorded_by_the_next_trial(
-    mitosis: Mitosis, commit: Commit, project: Path, records: Callable[[], list[TrialRecord]]
-) -> None:
+def test_end_that_cannot_be_recorded_is_kept_and_recorded_by_the_next_trial(project: Project) -> None:
     git = project / ".git"
     words = ("one", "-e", f"one.git={str(git)!r}", "-e")
-    commit(steps(BREAKS_THE_JOURNAL))
-    done = mitosis(*words, "one.breaks=True", status=3)
+    project.commit(steps(BREAKS_THE_JOURNAL))
+    done = project.mitosis(*words, "one.breaks=True", status=3)
     assert "could not be recorded" in done.stderr
     (folder,) = project.glob("trials/20*")
     assert str(folder) in done.stderr
     assert (folder / "results_0.dill").is_file()
 
     (git / "saved").replace(git / "refs/mitosis/journal")
-    [record] = records()
+    [record] = project.records()
     assert record.status == "running"
-    assert f"trial {record.key} finished, but that is not recorded yet" in mitosis("list").stderr
-    done = mitosis(*words, "one.breaks=False")
+    assert f"trial {record.key} finished, but that is not recorded yet" in project.mitosis("list").stderr
+    done = project.mitosis(*words, "one.breaks=False")
     assert f"the end of trial {record.key} is now recorded: finished" in done.stderr
-    assert [(found.status, found.main) for found in records()] == [("finished", 7), ("finished", 7)]
-    assert [output.path for output in records()[-1].outputs] != []
-    assert "not recorded yet" not in mitosis("list").stderr
+    assert [(found.status, found.main) for found in project.records()] == [("finished", 7), ("finished", 7)]
+    assert [output.path for output in project.records()[-1].outputs] != []
+    assert "not recorded yet" not in project.mitosis("list").stderr
     assert not (folder / "unrecorded.msgpack").exists()
 
 
-def test_experiment_that_removes_its_own_folder_keeps_its_outputs(
-    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(steps("import os, shutil\ndef run():\n    shutil.rmtree(os.getcwd())\n    return {'main': 1}\n"))
-    mitosis("one")
-    folder = project / "trials" / str(only_record().folder)
+def test_experiment_that_removes_its_own_folder_keeps_its_outputs(project: Project) -> None:
+    project.commit(steps("import os, shutil\ndef run():\n    shutil.rmtree(os.getcwd())\n    return {'main': 1}\n"))
+    project.mitosis("one")
+    folder = project.folder_of(project.record())
     assert (folder / "notebook.ipynb").is_file()
-    assert package.load_trial_data(only_record().key, trials_folder=project / "trials") == [{"main": 1}]
+    assert package.load_trial_data(project.record().key, trials_folder=project / "trials") == [{"main": 1}]
 
 
-def test_experiment_that_breaks_mitosis_in_its_kernel_is_recorded(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
-) -> None:
+def test_experiment_that_breaks_mitosis_in_its_kernel_is_recorded(project: Project) -> None:
     code = (
         "def run():\n    from mitosis.in_kernel import answering\n    answering.pack = lambda answers: 1 / 0\n"
         "    return {'main': 1}\n"
     )
-    commit(steps(code))
-    mitosis("one", status=FAILED)
-    failure = only_record().failure
+    project.commit(steps(code))
+    project.mitosis("one", status=FAILED)
+    failure = project.record().failure
     assert failure is not None and failure.kind == "mitosis"
     assert "ZeroDivisionError" in failure.message
 
 
-def test_full_disk_is_a_refusal(commit: Commit, project: Path, git: Callable[..., str]) -> None:
+def test_full_disk_is_a_refusal(project: Project) -> None:
     """Files that may not grow stand in for a disk that is full."""
-    commit({"lab/__init__.py": "lookup_dict = {}\ndef run():\n    return {'main': 1}\n"})
+    project.commit_lab("lookup_dict = {}\ndef run():\n    return {'main': 1}\n")
     limit = (
         "import os, resource, sys\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (900, 900))\n"
@@ -353,17 +331,15 @@ def test_full_disk_is_a_refusal(commit: Commit, project: Path, git: Callable[...
     done = subprocess.run(words, cwd=project, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
     assert done.returncode == 2
     assert f"the trials folder {project / 'trials'} cannot be written: File too large" in done.stderr
-    assert git("for-each-ref", "refs/mitosis", cwd=project) == ""
+    assert project.git("for-each-ref", "refs/mitosis") == ""
 
 
-def test_debug_checks_nothing_records_nothing_and_makes_the_page(
-    mitosis: Mitosis, project: Path, git: Callable[..., str]
-) -> None:
+def test_debug_checks_nothing_records_nothing_and_makes_the_page(project: Project) -> None:
     (project / "lab/__init__.py").write_text((project / "lab/__init__.py").read_text() + "# changed\n")
-    done = mitosis("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4", "--debug")
+    done = project.mitosis("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4", "--debug")
     assert "debug" in done.stdout
     assert "not recorded" in done.stdout
-    assert git("for-each-ref", "refs/mitosis", "refs/notes", cwd=project) == ""
+    assert project.git("for-each-ref", "refs/mitosis", "refs/notes") == ""
     (page,) = project.glob("trials/*debug*.html")
     (folder,) = (path for path in project.glob("trials/*debug*") if path.is_dir())
     assert "debug" in page.read_text()
@@ -388,20 +364,18 @@ def test_debug_works_without_a_commit_and_an_identity(
     mitosis("-m", "alone", "-d", cwd=folder)
 
 
-def test_closed_output_does_not_end_the_trial(
-    commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(steps("def run():\n    for n in range(200):\n        print(n, flush=True)\n    return {'main': 1}\n"))
+def test_closed_output_does_not_end_the_trial(project: Project) -> None:
+    project.commit(
+        steps("def run():\n    for n in range(200):\n        print(n, flush=True)\n    return {'main': 1}\n")
+    )
     words = f"{shlex.join(command('one'))} | head -2"
     subprocess.run(words, shell=True, cwd=project, capture_output=True, check=False, timeout=TIMEOUT_S)
-    wait_until(lambda: only_record().status != "running")
-    assert only_record().status == "finished"
+    wait_until(lambda: project.record().status != "running")
+    assert project.record().status == "finished"
 
 
-def test_objects_that_raise_anything_are_named(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(
+def test_objects_that_raise_anything_are_named(project: Project) -> None:
+    project.commit(
         steps(
             "class Wild(BaseException): pass\n"
             "class Odd:\n"
@@ -411,32 +385,17 @@ def test_objects_that_raise_anything_are_named(
             "def run(v=None):\n    return {'main': Odd(), 'metrics': {'m': Odd()}}\n"
         )
     )
-    done = mitosis("one", "-e", "+one.v=one.Odd()")
+    done = project.mitosis("one", "-e", "+one.v=one.Odd()")
     assert "Wild: reduce" in done.stderr
-    assert only_record().status == "finished"
-    assert "whose repr raised Wild" in str(only_record().main)
+    assert project.record().status == "finished"
+    assert "whose repr raised Wild" in str(project.record().main)
 
 
-def test_explicit_none_is_handed_on(mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]) -> None:
-    commit(steps("def run():\n    return {'main': 1, 'data': None}\n", "def run(data=5):\n    return {'main': data}\n"))
-    mitosis("one", "two")
-    assert only_record().main is None
-
-
-def test_step_without_room_for_data_is_called_without(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(steps("def run():\n    return {'main': 1, 'data': 2}\n", "def run(*, k=3):\n    return {'main': k}\n"))
-    done = mitosis("one", "two")
-    assert "its data is not used: `two` takes no positional argument" in done.stderr
-    assert only_record().main == 3
-
-
-def test_second_signal_before_the_steps_leaves_nothing_either(commit: Commit, project: Path) -> None:
+def test_second_signal_before_the_steps_leaves_nothing_either(project: Project) -> None:
     sign = project / "ignored"
     stubborn = "import signal, time, pathlib\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-    commit({"lab/__init__.py": f"{stubborn}pathlib.Path({str(sign)!r}).touch()\ntime.sleep(60)\n"})
-    process = subprocess.Popen(command("my_exp"), cwd=project, stderr=subprocess.PIPE, text=True)
+    project.commit_lab(f"{stubborn}pathlib.Path({str(sign)!r}).touch()\ntime.sleep(60)\n")
+    process = project.start("my_exp")
     wait_until(sign.exists)
     process.terminate()
     time.sleep(0.3)
@@ -448,16 +407,14 @@ def test_second_signal_before_the_steps_leaves_nothing_either(commit: Commit, pr
     assert not kernels_of(project)
 
 
-def test_command_to_run_again_names_run_where_a_step_is_called_like_a_command(
-    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit({"pyproject.toml": '[tool.mitosis.steps]\nlist = ["lab:run", "lab:lookup_dict"]\n'})
-    mitosis("run", "list", "-p", "list.frequency=slow", "-e", "list.amplitude=3")
-    page = (project / "trials" / str(only_record().page)).read_text()
+def test_command_to_run_again_names_run_where_a_step_is_called_like_a_command(project: Project) -> None:
+    project.commit({"pyproject.toml": '[tool.mitosis.steps]\nlist = ["lab:run", "lab:lookup_dict"]\n'})
+    project.mitosis("run", "list", "-p", "list.frequency=slow", "-e", "list.amplitude=3")
+    page = project.page_of(project.record()).read_text()
     assert "mitosis run list -p list.frequency=slow" in page
 
 
-def kernels_of(project: Path) -> list[int]:
+def kernels_of(project: Project) -> list[int]:
     """Processes whose working directory is a trial's folder of the project."""
     found = []
     for process in Path("/proc").iterdir():

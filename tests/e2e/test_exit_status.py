@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mitosis.errors.base import ExitStatus
-from support.e2e import Commit, command
+from support.e2e import Project, command
 from support.waiting import TIMEOUT_S
 
 ROOT = Path(__file__).parents[2]
@@ -81,22 +81,8 @@ def test_code_has_no_statuses_but_those_with_a_name() -> None:
     [exercise for exercises in EXERCISES.values() for exercise in exercises],
 )
 def test_commands_end_with_the_status_that_the_table_gives(
-    project: Path, commit: Commit, words: tuple[str, ...], status: int
+    project: Project, words: tuple[str, ...], status: int
 ) -> None:
-    commit({"lab/__init__.py": CODE})
-    done = subprocess.run(
-        command(*words),
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-        preexec_fn=let_signals_through,
-    )
+    project.commit_lab(CODE)
+    done = subprocess.run(command(*words), cwd=project, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert done.returncode == status, done.stderr
-
-
-def let_signals_through() -> None:
-    """Whoever runs the tests in the background may have them ignored."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_DFL)

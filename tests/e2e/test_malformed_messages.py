@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
-from mitosis.records.trial import TrialRecord
-from support.e2e import Commit, Mitosis
+from support.e2e import Project
 
 SENT = """\
 import comm
@@ -28,14 +24,12 @@ def run():
 """
 
 
-def test_widgets_that_make_no_sense_cost_warnings_at_most(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord], project: Path
-) -> None:
-    commit({"lab/__init__.py": SENT})
-    done = mitosis("my_exp")
-    record = only_record()
+def test_widgets_that_make_no_sense_cost_warnings_at_most(project: Project) -> None:
+    project.commit_lab(SENT)
+    done = project.mitosis("my_exp")
+    record = project.record()
     assert (record.status, record.main) == ("finished", 1)
-    page = (project / "trials" / str(record.page)).read_text()
+    page = project.page_of(record).read_text()
     for number in range(5):
         assert f"after message {number}" in done.stdout
         assert f"after message {number}" in page

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import nbformat
 import pytest
 
 from mitosis.records.trial import TrialRecord
-from support.e2e import Commit, Mitosis, Records
+from support.e2e import Project
 from support.waiting import TIMEOUT_S
 
 EXECUTE = """\
@@ -72,10 +71,10 @@ class Alone:
         return read
 
 
-@pytest.fixture
-def alone(tmp_path: Path, project: Path) -> Alone:
-    """A virtual environment that borrows what is installed here, all but mitosis, and has the project installed."""
-    folder = tmp_path / "alone"
+@pytest.fixture(scope="module")
+def alone_made(tmp_path_factory: pytest.TempPathFactory) -> Alone:
+    """A virtual environment that borrows what is installed here, all but mitosis."""
+    folder = tmp_path_factory.mktemp("alone")
     venv = folder / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(venv)}))
@@ -83,14 +82,18 @@ def alone(tmp_path: Path, project: Path) -> Alone:
     # Python puts the folders on its path, but reads no files of paths in them, which editable installations have.
     (site / "borrowed.pth").write_text("".join(f"{path}\n" for path in borrowed))
     (site / "without.pth").write_text("import sys; sys.modules['mitosis'] = None\n")
-    made = Alone(venv / "bin" / "python", folder)
-    made.install(project)
-    return made
+    return Alone(venv / "bin" / "python", folder)
 
 
-def notebook_of(project: Path, record: TrialRecord) -> Path:
-    assert record.folder is not None
-    return project / "trials" / record.folder / "notebook.ipynb"
+@pytest.fixture
+def alone(alone_made: Alone, project: Project) -> Alone:
+    """The same, with the project installed."""
+    alone_made.install(project)
+    return alone_made
+
+
+def notebook_of(project: Project, record: TrialRecord) -> Path:
+    return project.folder_of(record) / "notebook.ipynb"
 
 
 def shown(notebook: nbformat.NotebookNode) -> list[Any]:
@@ -104,7 +107,7 @@ def shown(notebook: nbformat.NotebookNode) -> list[Any]:
     ]
 
 
-def check_runs_alone(alone: Alone, project: Path, record: TrialRecord, cwd: Path | None = None) -> None:
+def check_runs_alone(alone: Alone, project: Project, record: TrialRecord, cwd: Path | None = None) -> None:
     path = notebook_of(project, record)
     again = alone.execute(path, cwd)
     last = again.cells[-1]
@@ -113,9 +116,9 @@ def check_runs_alone(alone: Alone, project: Path, record: TrialRecord, cwd: Path
     assert shown(again) == shown(nbformat.read(path, as_version=4))
 
 
-def test_notebook_is_one_that_jupyter_opens(mitosis: Mitosis, project: Path, only_record: Callable[[], Any]) -> None:
-    mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum")
-    text = notebook_of(project, only_record()).read_text()
+def test_notebook_is_one_that_jupyter_opens(project: Project) -> None:
+    project.mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum")
+    text = notebook_of(project, project.record()).read_text()
     notebook = nbformat.reads(text, as_version=nbformat.NO_CONVERT)
     nbformat.validate(notebook, relax_add_props=False)
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
@@ -131,17 +134,13 @@ def test_notebook_is_one_that_jupyter_opens(mitosis: Mitosis, project: Path, onl
     assert counts == sorted(counts)
 
 
-def test_two_steps_with_data_passed_on_give_the_same(
-    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], alone: Alone
-) -> None:
-    mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum", "-e", "data.length=7")
-    check_runs_alone(alone, project, only_record())
+def test_two_steps_with_data_passed_on_give_the_same(project: Project, alone: Alone) -> None:
+    project.mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum", "-e", "data.length=7")
+    check_runs_alone(alone, project, project.record())
 
 
-def test_package_of_a_configured_folder_is_found_from_anywhere(
-    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], commit: Commit, alone: Alone
-) -> None:
-    commit(
+def test_package_of_a_configured_folder_is_found_from_anywhere(project: Project, alone: Alone) -> None:
+    project.commit(
         {
             "pyproject.toml": '[tool.mitosis]\npythonpath = ["code", "more code", "unused"]\n'
             '[tool.mitosis.steps]\nsum = ["adder:run", "adder:lookups"]\n',
@@ -150,18 +149,16 @@ def test_package_of_a_configured_folder_is_found_from_anywhere(
             "unused/other.py": "",
         }
     )
-    mitosis("sum", "-e", "sum.a=2")
-    record = only_record()
+    project.mitosis("sum", "-e", "sum.a=2")
+    record = project.record()
     assert str(project) not in notebook_of(project, record).read_text()
     alone.install(project / "code", project / "more code")
     check_runs_alone(alone, project, record)
     check_runs_alone(alone, project, record, cwd=alone.folder)
 
 
-def test_module_and_class_without_registration(
-    mitosis: Mitosis, project: Path, records: Records, commit: Commit, alone: Alone
-) -> None:
-    commit(
+def test_module_and_class_without_registration(project: Project, alone: Alone) -> None:
+    project.commit(
         {
             "models/__init__.py": "",
             "models/deep.py": "class Net:\n"
@@ -172,16 +169,14 @@ def test_module_and_class_without_registration(
             "lookup_dict = {}\ndef run(n):\n    return {'main': n}\n",
         }
     )
-    mitosis("-m", "models.deep:Net", "-p", "size=small", "-e", "scale=0.1")
-    mitosis("-m", "models.deep", "-e", "n=1e-300")
-    for record in records():
+    project.mitosis("-m", "models.deep:Net", "-p", "size=small", "-e", "scale=0.1")
+    project.mitosis("-m", "models.deep", "-e", "n=1e-300")
+    for record in project.records():
         check_runs_alone(alone, project, record)
 
 
-def test_nested_values_and_expressions_with_imports(
-    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], commit: Commit, alone: Alone
-) -> None:
-    commit(
+def test_nested_values_and_expressions_with_imports(project: Project, alone: Alone) -> None:
+    project.commit(
         {
             "lab/nested.py": "import dataclasses\n\n\n"
             "@dataclasses.dataclass\nclass Solver:\n    tol: float\n    inner: object\n\n\n"
@@ -199,27 +194,23 @@ def test_nested_values_and_expressions_with_imports(
         "f": "lab.nested.dataclasses.astuple and math.sqrt",
     }
     words = [word for name, text in expressions.items() for word in ("-e", f"nest.{name}={text}")]
-    mitosis("nest", "-p", "nest.solver=fine", *words)
-    check_runs_alone(alone, project, only_record())
+    project.mitosis("nest", "-p", "nest.solver=fine", *words)
+    check_runs_alone(alone, project, project.record())
 
 
-def test_failed_trial_fails_again_in_the_same_cell(
-    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], commit: Commit, alone: Alone
-) -> None:
-    commit({"lab/__init__.py": "lookup_dict = {}\n\ndef run(a):\n    print('on it')\n    return {'main': 1 / a}\n"})
-    mitosis("my_exp", "-e", "my_exp.a=0", status=1)
-    path = notebook_of(project, only_record())
+def test_failed_trial_fails_again_in_the_same_cell(project: Project, alone: Alone) -> None:
+    project.commit_lab("lookup_dict = {}\n\ndef run(a):\n    print('on it')\n    return {'main': 1 / a}\n")
+    project.mitosis("my_exp", "-e", "my_exp.a=0", status=1)
+    path = notebook_of(project, project.record())
     nbformat.validate(nbformat.read(path, as_version=4))
     again = alone.execute(path)
     assert shown(again) == shown(nbformat.read(path, as_version=4))
     assert again.cells[-1].outputs[-1].ename == "ZeroDivisionError"
 
 
-def test_jupyter_executes_the_notebook_and_python_the_script(
-    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord], alone: Alone
-) -> None:
-    mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=max")
-    record = only_record()
+def test_jupyter_executes_the_notebook_and_python_the_script(project: Project, alone: Alone) -> None:
+    project.mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=max")
+    record = project.record()
     path = notebook_of(project, record)
     alone.run("-m", "nbconvert", "--to", "notebook", "--execute", "--output-dir", alone.folder, path)
     executed = json.loads((alone.folder / "notebook.ipynb").read_text())

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-
 from bs4 import BeautifulSoup
 
-from mitosis.records.trial import TrialRecord
-from support.e2e import PYPROJECT, Mitosis
+from support.e2e import PYPROJECT, Project
 
 LOUD = '''\
 """A loud step."""
@@ -23,16 +19,11 @@ def run():
 '''
 
 
-def test_of_a_loud_step_the_page_is_small_and_leads_to_all_that_it_printed(
-    project: Path,
-    mitosis: Mitosis,
-    commit: Callable[[Mapping[str, str]], str],
-    only_record: Callable[[], TrialRecord],
-) -> None:
-    commit({"lab/loud.py": LOUD, "pyproject.toml": PYPROJECT + 'loud = ["lab.loud:run", "lab.loud:lookups"]\n'})
+def test_of_a_loud_step_the_page_is_small_and_leads_to_all_that_it_printed(project: Project) -> None:
+    project.commit({"lab/loud.py": LOUD, "pyproject.toml": PYPROJECT + 'loud = ["lab.loud:run", "lab.loud:lookups"]\n'})
     expected = "".join(f"line {number}\n" for number in range(120_000))
-    assert expected in mitosis("loud").stdout
-    record = only_record()
+    assert expected in project.mitosis("loud").stdout
+    record = project.record()
     assert record.page is not None and record.folder is not None
     folder = project / "trials" / record.folder
     assert (folder / "output_0.txt").read_text() == expected
@@ -62,11 +53,9 @@ def run():
 '''
 
 
-def test_a_step_cannot_have_the_page_claim_what_it_did_not_print(
-    project: Path, mitosis: Mitosis, commit: Callable[[Mapping[str, str]], str]
-) -> None:
-    commit({"lab/liar.py": LIAR, "pyproject.toml": PYPROJECT + 'liar = ["lab.liar:run", "lab.liar:lookups"]\n'})
-    mitosis("liar")
+def test_a_step_cannot_have_the_page_claim_what_it_did_not_print(project: Project) -> None:
+    project.commit({"lab/liar.py": LIAR, "pyproject.toml": PYPROJECT + 'liar = ["lab.liar:run", "lab.liar:lookups"]\n'})
+    project.mitosis("liar")
     (page,) = project.glob("trials/*.html")
     document = BeautifulSoup(page.read_text(), "html.parser")
     assert [summary.get_text().startswith("Output: 2,001 lines") for summary in document.select(".long summary")] == [

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 
 from mitosis.records.trial import TrialRecord
-from support.e2e import PYPROJECT, SLOW, Commit, Mitosis, Records, write
+from support.e2e import PYPROJECT, SLOW, Project, write
 
 HOUSE = """\
 {% extends "mitosis/index.html.j2" %}
@@ -27,12 +26,12 @@ def configured(template: str) -> str:
 
 
 @pytest.fixture
-def with_template(commit: Commit) -> Callable[..., None]:
+def with_template(project: Project) -> Callable[..., None]:
     """Configure a template, with files in its folder."""
 
     def choose(template: str, **files: str) -> None:
         names = {"index": "index.html.j2", "conf": "conf.json", "base": "base.html.j2"}
-        commit(
+        project.commit(
             {"pyproject.toml": configured(template)}
             | {f"{template}/{names[name]}": text for name, text in files.items()}
         )
@@ -40,21 +39,18 @@ def with_template(commit: Commit) -> Callable[..., None]:
     return choose
 
 
-def page_of(project: Path, record: TrialRecord) -> BeautifulSoup:
-    assert record.page is not None
-    return BeautifulSoup((project / "trials" / record.page).read_text(), "html.parser")
+def page_of(project: Project, record: TrialRecord) -> BeautifulSoup:
+    return BeautifulSoup(project.page_of(record).read_text(), "html.parser")
 
 
 def texts(page: BeautifulSoup, selector: str) -> list[str]:
     return [element.get_text(" ", strip=True) for element in page.select(selector)]
 
 
-def test_own_template_adds_to_the_page_and_escapes(
-    mitosis: Mitosis, project: Path, with_template: Callable[..., None], only_record: Callable[[], TrialRecord]
-) -> None:
+def test_own_template_adds_to_the_page_and_escapes(project: Project, with_template: Callable[..., None]) -> None:
     with_template("templates/house", index=HOUSE, conf='{"base_template": "mitosis"}')
-    mitosis(*SLOW, cwd=project / "lab")
-    record = only_record()
+    project.mitosis(*SLOW, cwd=project / "lab")
+    record = project.record()
     page = page_of(project, record)
     assert texts(page, ".house") == [f"{record.key} finished 4 <i>"]
     assert texts(page, "h1") == ["my_exp"]
@@ -63,18 +59,16 @@ def test_own_template_adds_to_the_page_and_escapes(
     assert record.warnings == ()
 
 
-def test_installed_template_shows_the_notebook(
-    mitosis: Mitosis, project: Path, with_template: Callable[..., None], only_record: Callable[[], TrialRecord]
-) -> None:
+def test_installed_template_shows_the_notebook(project: Project, with_template: Callable[..., None]) -> None:
     with_template("basic")
-    mitosis(*SLOW)
-    page = page_of(project, only_record())
+    project.mitosis(*SLOW)
+    page = page_of(project, project.record())
     assert "my_exp = lab.run(**my_exp_parameters)" in page.get_text()
     assert texts(page, "h2#record") == []
 
 
 def test_template_on_one_of_nbconverts_knows_page_and_record(
-    mitosis: Mitosis, project: Path, with_template: Callable[..., None], only_record: Callable[[], TrialRecord]
+    project: Project, with_template: Callable[..., None]
 ) -> None:
     index = (
         '{% extends "basic/index.html.j2" %}\n'
@@ -82,8 +76,8 @@ def test_template_on_one_of_nbconverts_knows_page_and_record(
         "{% endblock %}\n"
     )
     with_template("plain", index=index, conf='{"base_template": "basic"}')
-    mitosis(*SLOW)
-    record = only_record()
+    project.mitosis(*SLOW)
+    record = project.record()
     page = page_of(project, record)
     assert texts(page, "footer") == [f"{record.key} main"]
     assert "my_exp = lab.run(**my_exp_parameters)" in page.get_text()
@@ -97,33 +91,27 @@ def test_template_on_one_of_nbconverts_knows_page_and_record(
     ],
 )
 def test_unusable_template_is_refused_before_the_trial_runs(
-    mitosis: Mitosis,
-    project: Path,
-    with_template: Callable[..., None],
-    records: Records,
-    template: str,
-    files: dict[str, str],
-    said: str,
+    project: Project, with_template: Callable[..., None], template: str, files: dict[str, str], said: str
 ) -> None:
     with_template(template, **files)
     for words in (SLOW, (*SLOW, "--debug")):
-        done = mitosis(*words, status=2)
+        done = project.mitosis(*words, status=2)
         assert said in done.stderr
         assert "[tool.mitosis.template]" in done.stderr
         assert "multiplying" not in done.stdout + done.stderr
-    assert records() == []
+    assert project.records() == []
     assert [path for path in project.glob("trials/*") if path.is_dir()] == []
-    mitosis("list")
+    project.mitosis("list")
 
 
 def test_template_that_fails_costs_its_look_and_not_the_trial(
-    mitosis: Mitosis, project: Path, with_template: Callable[..., None], only_record: Callable[[], TrialRecord]
+    project: Project, with_template: Callable[..., None]
 ) -> None:
     with_template(
         "house", index='{% extends "mitosis/index.html.j2" %}\n{% block page_head %}{{ 1 / 0 }}{% endblock %}'
     )
-    done = mitosis(*SLOW)
-    record = only_record()
+    done = project.mitosis(*SLOW)
+    record = project.record()
     (warning,) = record.warnings
     assert warning.startswith("the template house failed, so the page looks like mitosis's own")
     assert warning.endswith("index.html.j2, line 2: ZeroDivisionError: division by zero")
@@ -133,17 +121,15 @@ def test_template_that_fails_costs_its_look_and_not_the_trial(
     assert texts(page, ".warnings li") == [warning]
 
 
-def test_template_may_be_missing_where_no_page_is_made(
-    mitosis: Mitosis, with_template: Callable[..., None], records: Records
-) -> None:
+def test_template_may_be_missing_where_no_page_is_made(project: Project, with_template: Callable[..., None]) -> None:
     with_template("nowhere")
-    mitosis(*SLOW, "--output", "ipynb")
-    assert len(records()) == 1
+    project.mitosis(*SLOW, "--output", "ipynb")
+    assert len(project.records()) == 1
 
 
-def test_template_being_written_is_tried_without_committing(mitosis: Mitosis, project: Path, commit: Commit) -> None:
-    commit({"pyproject.toml": configured("house")})
+def test_template_being_written_is_tried_without_committing(project: Project) -> None:
+    project.commit({"pyproject.toml": configured("house")})
     write(project, {"house/index.html.j2": HOUSE})
-    mitosis(*SLOW, "--debug")
+    project.mitosis(*SLOW, "--debug")
     (page,) = (project / "trials").glob("*.html")
     assert 'class="house"' in page.read_text()

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
-from support.e2e import SLOW, Commit, Mitosis, Records, write
+from support.e2e import SLOW, Project, write
 
 FAST = ("my_exp", "-p", "my_exp.frequency=fast", "-e", "my_exp.amplitude=4")
 
 
-def pages(project: Path) -> dict[str, BeautifulSoup]:
+def pages(project: Project) -> dict[str, BeautifulSoup]:
     """The pages by name."""
     return {path.name: BeautifulSoup(path.read_text(), "html.parser") for path in project.glob("trials/trial_*.html")}
 
@@ -21,9 +21,9 @@ def links(page: BeautifulSoup) -> dict[str, str]:
     return {link.get_text(): str(link["href"]) for link in page.select("header nav a")}
 
 
-def test_a_page_leads_to_the_previous_iteration_that_is_there(project: Path, mitosis: Mitosis) -> None:
+def test_a_page_leads_to_the_previous_iteration_that_is_there(project: Project) -> None:
     for words in (SLOW, FAST, SLOW, SLOW):
-        mitosis(*words)
+        project.mitosis(*words)
     found = {name.rsplit("_", 1)[0]: (name, links(page)) for name, page in pages(project).items()}
     first, second, third = (found[f"trial_my_exp-4-slow_{iteration}"] for iteration in range(3))
     assert "previous iteration" not in first[1]
@@ -32,12 +32,12 @@ def test_a_page_leads_to_the_previous_iteration_that_is_there(project: Path, mit
     assert third[1]["previous iteration"] == second[0]
 
     (project / "trials" / third[0]).unlink()
-    mitosis(*SLOW)
+    project.mitosis(*SLOW)
     (fourth,) = (page for name, page in pages(project).items() if "slow_3_" in name)
     assert links(fourth)["previous iteration"] == second[0], "the latest of which there is a page"
 
 
-def following(project: Path, page: BeautifulSoup) -> str | None:
+def following(project: Project, page: BeautifulSoup) -> str | None:
     """Where the link to the next iteration leads in the end: the name of a page, None where there is none."""
     place = project / "trials" / links(page)["next iteration"]
     document = BeautifulSoup(place.read_text(), "html.parser")
@@ -53,48 +53,41 @@ def following(project: Path, page: BeautifulSoup) -> str | None:
 
 
 @pytest.mark.usefixtures("slow_trial")
-def test_a_page_leads_to_the_next_iteration_once_there_is_one(
-    project: Path, mitosis: Mitosis, records: Records
-) -> None:
+def test_a_page_leads_to_the_next_iteration_once_there_is_one(project: Project) -> None:
     (first,) = pages(project)
     assert following(project, pages(project)[first]) is None
-    mitosis(*FAST)
+    project.mitosis(*FAST)
     assert following(project, pages(project)[first]) is None
-    mitosis(*SLOW)
-    mitosis(*SLOW, "--debug")
-    mitosis(*SLOW)
+    project.mitosis(*SLOW)
+    project.mitosis(*SLOW, "--debug")
+    project.mitosis(*SLOW)
     first, second, third = sorted(name for name in pages(project) if "-slow_" in name and "debug" not in name)
     found = pages(project)
     assert [following(project, found[name]) for name in (first, second, third)] == [second, third, None]
 
-    assert "no problems found" in mitosis("verify", "--outputs").stdout
-    key = next(record.key for record in records() if record.page == second)
-    mitosis("forget", key, "--outputs")
+    assert "no problems found" in project.mitosis("verify", "--outputs").stdout
+    key = next(record.key for record in project.records() if record.page == second)
+    project.mitosis("forget", key, "--outputs")
     assert following(project, found[first]) == third
 
 
-def test_a_file_of_that_name_of_the_experiment_is_left_alone(
-    project: Path,
-    mitosis: Mitosis,
-    commit: Commit,
-    records: Records,
-) -> None:
+def test_a_file_of_that_name_of_the_experiment_is_left_alone(project: Project) -> None:
     source = (
         "import pathlib\nlookup_dict = {}\ndef run():\n    pathlib.Path('next_iteration.html').write_text('mine')\n"
     )
-    commit({"lab/__init__.py": source + "    return {'main': 1}\n"})
-    mitosis("my_exp")
-    mitosis("my_exp")
-    for record in records():
-        path = project / "trials" / str(record.folder) / "next_iteration.html"
+    project.commit_lab(source + "    return {'main': 1}\n")
+    project.mitosis("my_exp")
+    project.mitosis("my_exp")
+    for record in project.records():
+        path = project.folder_of(record) / "next_iteration.html"
         assert path.read_text() == "mine"
         assert f"{record.folder}/next_iteration.html" in [output.path for output in record.outputs]
         assert "next iteration" not in links(pages(project)[str(record.page)])
 
 
 @pytest.mark.usefixtures("slow_trial")
-def test_every_link_of_a_page_leads_to_a_file(project: Path, mitosis: Mitosis) -> None:
-    mitosis(*SLOW)
+def test_every_link_of_a_page_leads_to_a_file(project: Project) -> None:
+    project.mitosis(*SLOW)
     for page in pages(project).values():
         for link in page.select("a[href]"):
             target = str(link["href"])
@@ -104,18 +97,18 @@ def test_every_link_of_a_page_leads_to_a_file(project: Path, mitosis: Mitosis) -
                 assert (project / "trials" / target).exists(), target
 
 
-def test_a_page_of_that_name_but_other_parameters_is_no_iteration(project: Path, mitosis: Mitosis) -> None:
+def test_a_page_of_that_name_but_other_parameters_is_no_iteration(project: Project) -> None:
     for expression in ("4", "(4)", "4"):
-        mitosis("my_exp", "-p", "my_exp.frequency=slow", "-e", f"my_exp.amplitude={expression}")
+        project.mitosis("my_exp", "-p", "my_exp.frequency=slow", "-e", f"my_exp.amplitude={expression}")
     (last,) = (page for name, page in pages(project).items() if "slow_1_" in name)
     previous = links(last)["previous iteration"]
     command = pages(project)[previous].select_one(".command")
     assert command is not None and "amplitude=4" in command.get_text()
 
 
-def test_a_debug_page_names_the_files_that_differ_from_the_commit(project: Path, mitosis: Mitosis) -> None:
+def test_a_debug_page_names_the_files_that_differ_from_the_commit(project: Project) -> None:
     write(project, {"lab/chain.py": "lookups = {}\n"})
-    mitosis(*SLOW, "--debug")
+    project.mitosis(*SLOW, "--debug")
     (page,) = pages(project).values()
     assert [pre.get_text() for pre in page.select(".note pre")] == [" M lab/chain.py"]
     commit = page.select_one(".facts dd")

@@ -13,7 +13,7 @@ import pytest
 from mitosis import __version__
 from mitosis.cli.app import app
 from mitosis.parameters import COMMANDS
-from support.e2e import Mitosis
+from support.e2e import Mitosis, Project
 
 
 def test_demo_runs_a_real_trial_in_a_new_repository(mitosis: Mitosis, tmp_path: Path, git: Callable[..., str]) -> None:
@@ -41,15 +41,15 @@ def test_demo_leaves_a_folder_with_files_alone(mitosis: Mitosis, tmp_path: Path)
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["mine"]
 
 
-def test_init_adds_the_table_and_keeps_the_rest(mitosis: Mitosis, project: Path) -> None:
+def test_init_adds_the_table_and_keeps_the_rest(project: Project) -> None:
     path = project / "pyproject.toml"
     text = '# mine\n[project]\nname   =  "x"  # spaced\n'
     path.write_text(text)
-    assert "added [tool.mitosis.steps]" in mitosis("init", cwd=project / "lab").stdout
+    assert "added [tool.mitosis.steps]" in project.mitosis("init", cwd=project / "lab").stdout
     changed = path.read_text()
     assert changed.startswith(text)
     assert tomllib.loads(changed)["tool"]["mitosis"]["steps"] == {}
-    assert "already" in mitosis("init").stdout
+    assert "already" in project.mitosis("init").stdout
     assert path.read_text() == changed
 
 
@@ -85,7 +85,7 @@ LIBGIT2 = ("pygit2", "_cffi_backend")
         (["__complete", "show", ""], (*HEAVY, *LIBGIT2, "rich.console", "mitosis.journal.journal")),
     ],
 )
-def test_light_commands_import_nothing_heavy(project: Path, words: list[str], heavy: tuple[str, ...]) -> None:
+def test_light_commands_import_nothing_heavy(project: Project, words: list[str], heavy: tuple[str, ...]) -> None:
     # What Python has loaded by itself does not count.
     program = (
         "import sys\nbefore = set(sys.modules)\nfrom mitosis.__main__ import run_command\n"
@@ -100,7 +100,7 @@ def test_commands_that_the_runner_knows_are_those_of_the_command_line() -> None:
     assert {name for name in app if not name.startswith("-")} | {"textconv"} == COMMANDS
 
 
-def test_files_that_cannot_be_written_are_named(mitosis: Mitosis, project: Path) -> None:
-    assert "cannot be written" in mitosis("demo", "/proc/nowhere", status=2).stderr
-    assert "cannot be written" in mitosis("init", "--config", "nowhere/x.toml", status=2).stderr
-    assert "cannot be read" in mitosis("textconv", "nowhere", status=2).stderr
+def test_files_that_cannot_be_written_are_named(project: Project) -> None:
+    assert "cannot be written" in project.mitosis("demo", "/proc/nowhere", status=2).stderr
+    assert "cannot be written" in project.mitosis("init", "--config", "nowhere/x.toml", status=2).stderr
+    assert "cannot be read" in project.mitosis("textconv", "nowhere", status=2).stderr

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from support.e2e import PYPROJECT, SLOW, Commit, Git, Mitosis, command
+from support.e2e import PYPROJECT, SLOW, Git, Mitosis, Project, command
 from support.http import serve
+from support.journal import write_hook
+from support.terminal import read_all
 from support.waiting import TIMEOUT_S, wait_until
 
 # Makes its standard input the controlling terminal, as a login does, and becomes the command.
@@ -24,9 +26,9 @@ AT_TERMINAL = (
 
 
 @pytest.fixture
-def hub(project: Path, git: Git) -> Path:
-    git("clone", "--quiet", "--bare", str(project), "../hub.git", cwd=project)
-    git("remote", "add", "origin", "../hub.git", cwd=project)
+def hub(project: Project) -> Path:
+    project.git("clone", "--quiet", "--bare", str(project), "../hub.git")
+    project.git("remote", "add", "origin", "../hub.git")
     return project.parent / "hub.git"
 
 
@@ -46,13 +48,7 @@ def type_answers(words: list[str], folder: Path, answers: Mapping[str, str]) -> 
     left = dict(answers)
     shown = ""
     try:
-        while True:
-            try:
-                piece = os.read(terminal, 2**16)
-            except OSError:  # how Linux says that nobody has the other end any more
-                break
-            if not piece:
-                break
+        for piece in read_all(terminal):
             shown += piece.decode()
             for question in [question for question in left if question in shown]:
                 os.write(terminal, f"{left.pop(question)}\n".encode())
@@ -63,48 +59,41 @@ def type_answers(words: list[str], folder: Path, answers: Mapping[str, str]) -> 
         os.close(terminal)
 
 
-def test_password_is_asked_for_at_the_terminal(project: Path, hub: Path, mitosis: Mitosis, git: Git) -> None:
-    mitosis(*SLOW)
+def test_password_is_asked_for_at_the_terminal(project: Project, hub: Path, git: Git) -> None:
+    project.mitosis(*SLOW)
     with serve(hub.parent) as port:
-        git("remote", "set-url", "origin", f"http://127.0.0.1:{port}/hub.git", cwd=project)
+        project.git("remote", "set-url", "origin", f"http://127.0.0.1:{port}/hub.git")
         # What a credential helper would do: otherwise git asks again for each connection.
-        git("config", "credential.helper", f"store --file={project.parent}/store", cwd=project)
+        project.git("config", "credential.helper", f"store --file={project.parent}/store")
         status, shown = type_answers(command("push"), project, {"Username for": "ada", "Password for": "secret"})
     assert status == 0
     assert "secret" not in shown
     assert shown.splitlines()[-1] == "origin: 1 trial sent"
-    assert git("rev-parse", "refs/mitosis/journal", cwd=hub) == git("rev-parse", "refs/mitosis/journal", cwd=project)
+    assert git("rev-parse", "refs/mitosis/journal", cwd=hub) == project.git("rev-parse", "refs/mitosis/journal")
 
 
 def test_trial_says_that_fetched_records_are_not_merged(
-    project: Path, hub: Path, mitosis: Mitosis, git: Git, tmp_path: Path
+    project: Project, hub: Path, mitosis: Mitosis, git: Git, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
     git("clone", "--quiet", str(hub), str(other), cwd=tmp_path)
     mitosis(*SLOW, cwd=other)
     mitosis("push", cwd=other)
-    mitosis("setup")
-    git("fetch", "--quiet", "origin", cwd=project)
+    project.mitosis("setup")
+    project.git("fetch", "--quiet", "origin")
     notice = "! origin has 1 trial that is not merged yet: mitosis pull origin --no-fetch\n"
-    assert mitosis(*SLOW, "-q").stderr == notice
-    assert notice not in mitosis(*SLOW, "--debug").stderr
-    key = git("log", "-1", "--format=%(trailers:key=Trial,valueonly)", "refs/mitosis", cwd=project).strip()
-    assert mitosis("show", key).stderr == notice
-    assert mitosis("pull", "--no-fetch").stdout == "origin: 1 trial received\n"
-    assert mitosis(*SLOW, "-q").stderr == ""
+    assert project.mitosis(*SLOW, "-q").stderr == notice
+    assert notice not in project.mitosis(*SLOW, "--debug").stderr
+    key = project.git("log", "-1", "--format=%(trailers:key=Trial,valueonly)", "refs/mitosis").strip()
+    assert project.mitosis("show", key).stderr == notice
+    assert project.mitosis("pull", "--no-fetch").stdout == "origin: 1 trial received\n"
+    assert project.mitosis(*SLOW, "-q").stderr == ""
 
 
-def test_interrupt_of_what_comes_after_a_trial_does_not_change_how_it_ended(
-    project: Path, hub: Path, commit: Commit
-) -> None:
-    commit({"pyproject.toml": f"{PYPROJECT}\n[tool.mitosis]\nauto-push = true\n"})
-    hook = project / ".git" / "hooks" / "pre-push"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\ntouch .git/began\nexec sleep 60\n")
-    hook.chmod(0o755)
-    with subprocess.Popen(
-        command(*SLOW), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+def test_interrupt_of_what_comes_after_a_trial_does_not_change_how_it_ended(project: Project, hub: Path) -> None:
+    project.commit({"pyproject.toml": f"{PYPROJECT}\n[tool.mitosis]\nauto-push = true\n"})
+    write_hook(project / ".git", "pre-push", "touch .git/began\nexec sleep 60\n")
+    with project.start(*SLOW) as process:
         wait_until((project / ".git" / "began").exists)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=TIMEOUT_S)
@@ -113,15 +102,9 @@ def test_interrupt_of_what_comes_after_a_trial_does_not_change_how_it_ended(
     assert err.endswith("! not pushed to origin: interrupted; `mitosis push` sends it later\n")
 
 
-def test_trials_that_run_side_by_side_are_all_pushed(
-    project: Path, hub: Path, commit: Commit, mitosis: Mitosis, git: Git
-) -> None:
-    commit({"pyproject.toml": f"{PYPROJECT}\n[tool.mitosis]\nauto-push = true\n"})
-    running = [
-        subprocess.Popen(command(*SLOW), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for _ in range(3)
-    ]
-    for process in running:
+def test_trials_that_run_side_by_side_are_all_pushed(project: Project, hub: Path, git: Git) -> None:
+    project.commit({"pyproject.toml": f"{PYPROJECT}\n[tool.mitosis]\nauto-push = true\n"})
+    for process in [project.start(*SLOW, stderr=subprocess.STDOUT) for _ in range(3)]:
         out, _ = process.communicate(timeout=TIMEOUT_S)
         assert process.returncode == 0
         assert re.search(r"^pushed to origin$", out, re.MULTILINE)

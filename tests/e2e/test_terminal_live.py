@@ -8,16 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pexpect
 import pyte
 import pytest
 
-from mitosis.records.trial import TrialRecord
-from support.e2e import SLOW, Commit, Mitosis, Records, command
-from support.terminal import Keyboard, on_terminal
+from support.e2e import SLOW, Project, command
+from support.terminal import on_terminal
 from support.waiting import TIMEOUT_S, held_back, let_go
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -69,13 +67,11 @@ def between(lines: list[str]) -> list[str]:
     return [line for line in lines[first:last] if not re.match(r"[▸>] my_exp", line)]
 
 
-def test_narrow_terminal_shows_all_in_order(
-    project: Path, commit: Commit, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit({"lab/__init__.py": MIXED})
+def test_narrow_terminal_shows_all_in_order(project: Project) -> None:
+    project.commit_lab(MIXED)
     seen = on_terminal(project, "my_exp", columns=40)
 
-    record = only_record()
+    record = project.record()
     assert seen.status == 0
     assert between(seen.lines) == IN_ORDER
     result = next(line for line in seen.lines if line.startswith("✓ my_exp"))
@@ -87,9 +83,9 @@ def test_narrow_terminal_shows_all_in_order(
     assert not any("saving" in line for line in seen.lines)
 
 
-def test_phases_move_at_the_bottom_with_their_time(project: Path, commit: Commit) -> None:
+def test_phases_move_at_the_bottom_with_their_time(project: Project) -> None:
     source = "lookup_dict = {}\ndef run():\n    wait_for('moving')\n    return {'main': 1}\n"
-    commit({"lab/__init__.py": held_back(project, source)})
+    project.commit_lab(held_back(project, source))
     times = set()
 
     def watch(frame: list[str]) -> None:
@@ -105,9 +101,9 @@ def test_phases_move_at_the_bottom_with_their_time(project: Path, commit: Commit
     assert seen.raw.count("\x1b[?25l") == seen.raw.count("\x1b[?25h"), "the cursor is left hidden"
 
 
-def test_bars_are_live_on_a_terminal(project: Path, commit: Commit) -> None:
+def test_bars_are_live_on_a_terminal(project: Project) -> None:
     source = BARS.replace("time.sleep(0.05)", "j == 1 and wait_for(f'outer {i} inner 1')")
-    commit({"lab/__init__.py": held_back(project, source)})
+    project.commit_lab(held_back(project, source))
 
     def watch(frame: list[str]) -> None:
         if re.fullmatch(r"outer \d inner \d", bars := " ".join(frame[-3:-1])):
@@ -118,31 +114,20 @@ def test_bars_are_live_on_a_terminal(project: Path, commit: Commit) -> None:
     assert "title" not in seen.raw
 
 
-def test_quitting_kills_the_experiment_and_leaves_a_terminal_with_a_cursor(
-    project: Path, commit: Commit, only_record: Callable[[], TrialRecord]
-) -> None:
+def test_quitting_kills_the_experiment_and_leaves_a_terminal_with_a_cursor(project: Project) -> None:
     """Ctrl-\\ also ends what takes no notice of Ctrl-C."""
-    commit(
-        {
-            "lab/__init__.py": "import time\nlookup_dict = {}\ndef run():\n    print('begun')\n    while True:\n"
-            "        try:\n            time.sleep(60)\n        except KeyboardInterrupt:\n            pass\n"
-        }
+    project.commit_lab(
+        "import time\nlookup_dict = {}\ndef run():\n    print('begun')\n    while True:\n"
+        "        try:\n            time.sleep(60)\n        except KeyboardInterrupt:\n            pass\n"
     )
-    typed: list[str] = []
-
-    def quit_it(keyboard: Keyboard, raw: str) -> None:
-        if "begun" in raw and not typed:
-            typed.append("\x1c")
-            keyboard.press("\x1c")
-
-    seen = on_terminal(project, "my_exp", meanwhile=quit_it)
+    seen = on_terminal(project, "my_exp", press=("begun", "\x1c"))
     assert seen.status == 128 + signal.SIGQUIT
     assert "killing the experiment" in seen.text
     assert seen.raw.count("\x1b[?25l") == seen.raw.count("\x1b[?25h"), "the cursor is left hidden"
-    record = only_record()
+    record = project.record()
     assert record.status == "interrupted"
     assert record.failure is not None and record.failure.message == "interrupted by SIGQUIT, and killed"
-    assert (project / "trials" / str(record.page)).is_file()
+    assert project.page_of(record).is_file()
 
 
 @pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
@@ -164,9 +149,9 @@ def test_signals_before_the_trial_leave_a_terminal_with_a_cursor(tmp_path: Path,
     assert raw.rindex(b"\x1b[?25h") > raw.rindex(b"\x1b[?25l"), "the cursor is left hidden"
 
 
-def test_bars_are_lines_on_a_pipe(mitosis: Mitosis, commit: Commit) -> None:
-    commit({"lab/__init__.py": BARS})
-    done = mitosis("my_exp")
+def test_bars_are_lines_on_a_pipe(project: Project) -> None:
+    project.commit_lab(BARS)
+    done = project.mitosis("my_exp")
     assert done.stderr.splitlines() == ["outer 3", "inner 2"]
     assert between(done.stdout.splitlines()) == ["between", "red after", "no end"]
     assert not CONTROL.search(done.stdout + done.stderr)
@@ -189,9 +174,9 @@ def run():
 """
 
 
-def test_bars_that_are_widgets_are_live_on_a_terminal(project: Path, commit: Commit, mitosis: Mitosis) -> None:
+def test_bars_that_are_widgets_are_live_on_a_terminal(project: Project) -> None:
     """As tqdm.auto and rich have them in a notebook where ipywidgets is installed."""
-    commit({"lab/__init__.py": held_back(project, WIDGET)})
+    project.commit_lab(held_back(project, WIDGET))
     bars = [f"epochs |{'#' * (5 * epoch):20}|" for epoch in range(5)]
     epochs = [f"epoch {epoch}" for epoch in range(1, 5)]
 
@@ -202,14 +187,14 @@ def test_bars_that_are_widgets_are_live_on_a_terminal(project: Path, commit: Com
 
     seen = on_terminal(project, "my_exp", watch=watch)
     assert between(seen.lines) == [*epochs, bars[4]]
-    done = mitosis("my_exp")
+    done = project.mitosis("my_exp")
     assert between(done.stdout.splitlines()) == epochs
     assert done.stderr == f"{bars[4]}\n"
-    assert mitosis("my_exp", "-q").stderr == ""
+    assert project.mitosis("my_exp", "-q").stderr == ""
 
 
-def test_pipe_for_both_streams_keeps_their_order(commit: Commit, project: Path) -> None:
-    commit({"lab/__init__.py": MIXED})
+def test_pipe_for_both_streams_keeps_their_order(project: Project) -> None:
+    project.commit_lab(MIXED)
     done = subprocess.run(
         command("my_exp"), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
     )
@@ -217,12 +202,10 @@ def test_pipe_for_both_streams_keeps_their_order(commit: Commit, project: Path) 
     assert not CONTROL.search(done.stdout)
 
 
-def test_pipe_has_a_line_as_soon_as_it_is_printed(commit: Commit, project: Path) -> None:
-    commit(
-        {
-            "lab/__init__.py": "import time\nlookup_dict = {}\ndef run():\n    print('first')\n    time.sleep(0.3)\n"
-            "    print('half a', end='')\n    time.sleep(60)\n"
-        }
+def test_pipe_has_a_line_as_soon_as_it_is_printed(project: Project) -> None:
+    project.commit_lab(
+        "import time\nlookup_dict = {}\ndef run():\n    print('first')\n    time.sleep(0.3)\n"
+        "    print('half a', end='')\n    time.sleep(60)\n"
     )
     process = subprocess.Popen(command("my_exp"), cwd=project, stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -237,59 +220,55 @@ def test_pipe_has_a_line_as_soon_as_it_is_printed(commit: Commit, project: Path)
     assert "\n✗ my_exp      interrupted by SIGINT" in out.decode()
 
 
-def test_log_lines_are_in_the_notebook_only_once(
-    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit({"lab/__init__.py": MIXED})
-    done = mitosis("my_exp")
+def test_log_lines_are_in_the_notebook_only_once(project: Project) -> None:
+    project.commit_lab(MIXED)
+    done = project.mitosis("my_exp")
     assert done.stderr.splitlines() == ["err 1", "INFO lab: log 1", "WARNING lab: log 2", "err 2"]
-    folder = project / "trials" / str(only_record().folder)
+    folder = project.folder_of(project.record())
     assert "log 1" not in (folder / "notebook.ipynb").read_text()
     assert "log 1" in (folder / "experiment.log").read_text()
 
 
-def test_log_that_the_experiment_shows_itself_is_shown_once(mitosis: Mitosis, commit: Commit) -> None:
-    commit(
-        {
-            "lab/__init__.py": "import logging, sys\nlookup_dict = {}\nlog = logging.getLogger('lab')\n"
-            "def run():\n    handler = logging.StreamHandler(sys.stdout)\n    log.addHandler(handler)\n"
-            "    log.info('hello')\n    log.removeHandler(handler)\n    return {'main': 1}\n"
-        }
+def test_log_that_the_experiment_shows_itself_is_shown_once(project: Project) -> None:
+    project.commit_lab(
+        "import logging, sys\nlookup_dict = {}\nlog = logging.getLogger('lab')\n"
+        "def run():\n    handler = logging.StreamHandler(sys.stdout)\n    log.addHandler(handler)\n"
+        "    log.info('hello')\n    log.removeHandler(handler)\n    return {'main': 1}\n"
     )
-    done = mitosis("my_exp")
+    done = project.mitosis("my_exp")
     assert (done.stdout + done.stderr).count("hello") == 1
 
 
-def test_forced_colour_and_no_colour(mitosis: Mitosis, commit: Commit, project: Path) -> None:
-    commit({"lab/__init__.py": BARS})
-    forced = mitosis("my_exp", environment={"FORCE_COLOR": "1"})
+def test_forced_colour_and_no_colour(project: Project) -> None:
+    project.commit_lab(BARS)
+    forced = project.mitosis("my_exp", environment={"FORCE_COLOR": "1"})
     assert "\x1b[32m✓\x1b[0m my_exp" in forced.stdout
     assert "\x1b[31mred\x1b[0m after" in forced.stdout
     assert not CONTROL.search(re.sub(r"\x1b\[[0-9;]*m", "", forced.stdout + forced.stderr))
-    neither = mitosis("my_exp", environment={"FORCE_COLOR": "1", "NO_COLOR": "1"})
+    neither = project.mitosis("my_exp", environment={"FORCE_COLOR": "1", "NO_COLOR": "1"})
     assert "\x1b" not in neither.stdout
     grey = on_terminal(project, "my_exp", environment={"NO_COLOR": "1"})
     assert not re.search(r"\x1b\[(?:\d+;)*(?:3\d|9\d)(?:;\d+)*m", grey.raw)
     assert "\x1b]8;" in grey.raw
 
 
-def test_path_is_a_hyperlink_where_the_terminal_can(project: Path, records: Records) -> None:
+def test_path_is_a_hyperlink_where_the_terminal_can(project: Project) -> None:
     seen = on_terminal(project, *SLOW, columns=40)
-    page = str(records()[0].page)
+    page = str(project.records()[0].page)
     link = re.search(r"\x1b\]8;[^;]*;file://[^/]*(?P<path>/[^\x1b]*)\x1b\\(?P<text>[^\x1b]*)\x1b\]8;;\x1b\\", seen.raw)
     assert link is not None
     assert (link["path"], link["text"]) == (str(project / "trials" / page), f"trials/{page}")
     assert "\x1b]8;" not in on_terminal(project, *SLOW, environment={"TERM": "linux"}).raw
 
 
-def test_dumb_terminal_gets_plain_lines(project: Path) -> None:
+def test_dumb_terminal_gets_plain_lines(project: Project) -> None:
     seen = on_terminal(project, *SLOW, environment={"TERM": "dumb"})
     assert not CONTROL.search(seen.raw.replace("\r\n", "\n"))
     assert between(seen.lines) == ["multiplying", "INFO lab: told to multiply"]
     assert "▸ my_exp" in seen.lines
 
 
-def test_terminal_without_unicode_gets_ascii(project: Path) -> None:
+def test_terminal_without_unicode_gets_ascii(project: Project) -> None:
     environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
     seen = on_terminal(project, *SLOW, environment=environment)
     assert seen.raw.isascii()
@@ -297,13 +276,11 @@ def test_terminal_without_unicode_gets_ascii(project: Path) -> None:
     assert re.search(r"^\+ recorded    \w{6} - trials/", seen.text, flags=re.MULTILINE)
 
 
-def test_lines_that_come_fast_are_printed_together(project: Path, commit: Commit) -> None:
-    commit(
-        {
-            "lab/__init__.py": "import logging, sys\nlookup_dict = {}\nlog = logging.getLogger('lab')\ndef run():\n"
-            "    for n in range(300):\n        print('out', n)\n        print('err', n, file=sys.stderr)\n"
-            "        log.info('%d', n)\n    return {'main': 1}\n"
-        }
+def test_lines_that_come_fast_are_printed_together(project: Project) -> None:
+    project.commit_lab(
+        "import logging, sys\nlookup_dict = {}\nlog = logging.getLogger('lab')\ndef run():\n"
+        "    for n in range(300):\n        print('out', n)\n        print('err', n, file=sys.stderr)\n"
+        "        log.info('%d', n)\n    return {'main': 1}\n"
     )
     seen = on_terminal(project, "my_exp")
     shown = re.findall(r"(?:out|err|INFO lab:) \d+", seen.raw)
@@ -311,15 +288,13 @@ def test_lines_that_come_fast_are_printed_together(project: Path, commit: Commit
     assert seen.raw.count("\x1b[2K") < 300, "the line at the bottom is drawn for each line"
 
 
-def test_line_that_goes_on_shows_its_end_on_the_terminal(project: Path, commit: Commit) -> None:
-    commit(
-        {
-            "lab/__init__.py": held_back(
-                project,
-                "lookup_dict = {}\ndef run():\n    for n in range(100):\n        print(f' {n}', end='', flush=True)\n"
-                "        if n % 10 == 9:\n            wait_for(n)\n    return {'main': 1}\n",
-            )
-        }
+def test_line_that_goes_on_shows_its_end_on_the_terminal(project: Project) -> None:
+    project.commit_lab(
+        held_back(
+            project,
+            "lookup_dict = {}\ndef run():\n    for n in range(100):\n        print(f' {n}', end='', flush=True)\n"
+            "        if n % 10 == 9:\n            wait_for(n)\n    return {'main': 1}\n",
+        )
     )
 
     def watch(frame: list[str]) -> None:
@@ -330,25 +305,23 @@ def test_line_that_goes_on_shows_its_end_on_the_terminal(project: Path, commit: 
     assert re.sub(r"\s+", " ", "".join(between(seen.lines))).startswith(" 0 1 2 3")
 
 
-def test_colours_of_the_experiment_stay_out_of_the_lines_of_mitosis(project: Path, commit: Commit) -> None:
-    commit(
-        {
-            "lab/__init__.py": "import time\nlookup_dict = {}\ndef run():\n    print('\\x1b[31mred', flush=True)\n"
-            "    time.sleep(0.3)\n    print('still red', flush=True)\n    return {'main': 1}\n"
-        }
+def test_colours_of_the_experiment_stay_out_of_the_lines_of_mitosis(project: Project) -> None:
+    project.commit_lab(
+        "import time\nlookup_dict = {}\ndef run():\n    print('\\x1b[31mred', flush=True)\n"
+        "    time.sleep(0.3)\n    print('still red', flush=True)\n    return {'main': 1}\n"
     )
     raw = on_terminal(project, "my_exp").raw
     assert "\x1b[31mred\x1b[0m" in raw
     assert "\x1b[31mstill red\x1b[0m" in raw
 
 
-def test_size_of_the_terminal_counts_and_not_the_variable(project: Path) -> None:
+def test_size_of_the_terminal_counts_and_not_the_variable(project: Project) -> None:
     seen = on_terminal(project, *SLOW, columns=40, environment={"COLUMNS": "200", "LINES": "3"})
     assert len(next(line for line in seen.lines if line.startswith("✓ my_exp"))) == 40
 
 
-def test_failure_on_a_terminal_shows_its_place(project: Path, commit: Commit) -> None:
-    commit({"lab/__init__.py": "lookup_dict = {}\ndef run():\n    raise ValueError('bad shape')\n"})
+def test_failure_on_a_terminal_shows_its_place(project: Project) -> None:
+    project.commit_lab("lookup_dict = {}\ndef run():\n    raise ValueError('bad shape')\n")
     seen = on_terminal(project, "my_exp", columns=40)
     assert seen.status == 1
     assert re.search(r"^✗ my_exp      ValueError: bad shape", seen.text, flags=re.MULTILINE)
@@ -356,33 +329,23 @@ def test_failure_on_a_terminal_shows_its_place(project: Path, commit: Commit) ->
     assert "    ❱ 3 │     raise ValueError(" in seen.text
 
 
-def test_interrupt_from_the_keyboard(project: Path, commit: Commit, only_record: Callable[[], TrialRecord]) -> None:
-    commit(
-        {
-            "lab/__init__.py": "import time\nlookup_dict = {}\ndef run():\n"
-            "    print('begun', flush=True)\n    time.sleep(60)\n"
-        }
+def test_interrupt_from_the_keyboard(project: Project) -> None:
+    project.commit_lab(
+        "import time\nlookup_dict = {}\ndef run():\n    print('begun', flush=True)\n    time.sleep(60)\n"
     )
-    pressed: list[bool] = []
-
-    def press(keyboard: Keyboard, raw: str) -> None:
-        if "begun" in raw and not pressed:
-            pressed.append(True)
-            keyboard.press("\x03")
-
-    seen = on_terminal(project, "my_exp", meanwhile=press)
+    seen = on_terminal(project, "my_exp", press=("begun", "\x03"))
     assert seen.status == 130
     assert "✗ my_exp      interrupted by SIGINT" in seen.text
-    assert only_record().status == "interrupted"
+    assert project.record().status == "interrupted"
     assert seen.raw.rstrip().endswith("\x1b[2K") or "\x1b[?25h" in seen.raw
 
 
 @pytest.mark.parametrize(
     "wait_s", [pytest.param(0.2, marks=pytest.mark.slow), 0.5, pytest.param(0.8, marks=pytest.mark.slow)]
 )
-def test_interrupt_at_any_time_is_told_in_a_line(project: Path, commit: Commit, wait_s: float) -> None:
+def test_interrupt_at_any_time_is_told_in_a_line(project: Project, wait_s: float) -> None:
     """Also while modules are imported, or the kernel starts."""
-    commit({"lab/__init__.py": "import time\nlookup_dict = {}\ndef run():\n    time.sleep(60)\n"})
+    project.commit_lab("import time\nlookup_dict = {}\ndef run():\n    time.sleep(60)\n")
     begun = "import runpy; print('begun', flush=True); runpy.run_module('mitosis', run_name='__main__', alter_sys=True)"
     process = subprocess.Popen(
         [sys.executable, "-c", begun, "my_exp"],
@@ -402,7 +365,7 @@ def test_interrupt_at_any_time_is_told_in_a_line(project: Path, commit: Commit, 
     assert "Traceback" not in err
 
 
-def test_chain_says_how_long_all_of_it_took(project: Path) -> None:
+def test_chain_says_how_long_all_of_it_took(project: Project) -> None:
     seen = on_terminal(project, "data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum", columns=120)
     at = next(i for i, line in enumerate(seen.lines) if line.startswith("✓ finished"))
     assert re.fullmatch(r"✓ finished    2 steps +\d\.\d s", seen.lines[at])
@@ -412,19 +375,19 @@ def test_chain_says_how_long_all_of_it_took(project: Path) -> None:
     assert seen.lines[at + 1].startswith("✓ recorded")
 
 
-def test_chain_that_fails_says_in_which_step(mitosis: Mitosis, commit: Commit) -> None:
-    commit(
+def test_chain_that_fails_says_in_which_step(project: Project) -> None:
+    project.commit(
         {
             "lab/chain.py": "lookups = {}\ndef make():\n    return {'main': 1, 'data': 1}\n"
             "class Fit:\n    lookups = {}\n    @staticmethod\n    def run(data):\n        raise ValueError('no')\n"
         }
     )
-    done = mitosis("data", "fit", status=1)
+    done = project.mitosis("data", "fit", status=1)
     assert re.search(r"^✗ fit         ValueError: no", done.stdout, flags=re.MULTILINE)
     assert re.search(r"^✗ failed      in step 2 of 2 +\d\.\d s$", done.stdout, flags=re.MULTILINE)
 
 
-def test_json_on_a_terminal_leaves_the_live_lines_to_standard_error(project: Path) -> None:
+def test_json_on_a_terminal_leaves_the_live_lines_to_standard_error(project: Project) -> None:
     words = " ".join(f"'{word}'" for word in command(*SLOW, "--json"))
     import pexpect
 
@@ -443,13 +406,11 @@ def test_json_on_a_terminal_leaves_the_live_lines_to_standard_error(project: Pat
     assert (project / "out.json").read_text().startswith('{"format": 1, "status": "finished"')
 
 
-def test_text_that_no_message_can_carry_is_shown_with_escapes(mitosis: Mitosis, commit: Commit) -> None:
-    commit(
-        {
-            "lab/__init__.py": "lookup_dict = {}\ndef run():\n    print('before')\n    print('a \\ud800 b \\xe9')\n"
-            "    print('after')\n    return {'main': 1}\n"
-        }
+def test_text_that_no_message_can_carry_is_shown_with_escapes(project: Project) -> None:
+    project.commit_lab(
+        "lookup_dict = {}\ndef run():\n    print('before')\n    print('a \\ud800 b \\xe9')\n"
+        "    print('after')\n    return {'main': 1}\n"
     )
-    done = mitosis("my_exp")
+    done = project.mitosis("my_exp")
     assert between(done.stdout.splitlines()) == ["before", "a \\ud800 b \xe9", "after"]
     assert done.stderr == ""

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mitosis.records.trial import TrialRecord
-from support.e2e import SLOW, Mitosis, command
+from support.e2e import SLOW, Project, command
 from support.waiting import TIMEOUT_S
 
 FULL = Path("/dev/full")
@@ -29,20 +27,20 @@ def onto_full_disk(folder: Path, *words: str, buffered: bool = True) -> subproce
 
 @pytest.mark.parametrize("buffered", [True, False])
 @pytest.mark.parametrize("words", [("list",), ("--help",), ("--version",)])
-def test_output_that_is_lost_is_no_success(project: Path, words: tuple[str, ...], buffered: bool) -> None:
+def test_output_that_is_lost_is_no_success(project: Project, words: tuple[str, ...], buffered: bool) -> None:
     done = onto_full_disk(project, *words, buffered=buffered)
     assert (done.returncode, done.stderr) == (2, "mitosis: the output cannot be written: No space left on device\n")
 
 
-def test_trial_whose_lines_are_lost_keeps_its_status(project: Path, only_record: Callable[[], TrialRecord]) -> None:
+def test_trial_whose_lines_are_lost_keeps_its_status(project: Project) -> None:
     done = onto_full_disk(project, *SLOW)
     assert done.returncode == 0
     assert "mitosis:" not in done.stderr
-    assert only_record().status == "finished"
+    assert project.record().status == "finished"
 
 
 @pytest.mark.parametrize("words", [("list",), ("--version",), SLOW])
-def test_reader_that_has_enough_is_no_trouble(project: Path, words: tuple[str, ...]) -> None:
+def test_reader_that_has_enough_is_no_trouble(project: Project, words: tuple[str, ...]) -> None:
     script = f"{{ {shlex.join(command(*words))}; echo $? > ignored; }} | true"
     done = subprocess.run(
         ["sh", "-c", script], cwd=project, capture_output=True, text=True, check=True, timeout=TIMEOUT_S
@@ -51,6 +49,6 @@ def test_reader_that_has_enough_is_no_trouble(project: Path, words: tuple[str, .
     assert "Error" not in done.stderr
 
 
-def test_refusal_keeps_its_status_where_nothing_can_be_written(project: Path, mitosis: Mitosis) -> None:
+def test_refusal_keeps_its_status_where_nothing_can_be_written(project: Project) -> None:
     script = f"{shlex.join(command('nothing'))} > {FULL} 2>&1"
     assert subprocess.run(["sh", "-c", script], cwd=project, check=False, timeout=TIMEOUT_S).returncode == 2

@@ -6,15 +6,13 @@ import json
 import re
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mitosis.records.trial import TrialRecord
-from support.e2e import SLOW, Commit, Mitosis, command
-from support.waiting import TIMEOUT_S, wait_until
+from support.e2e import SLOW, Project
+from support.waiting import TIMEOUT_S
 
 FAILING = "import sys\nlookup_dict = {}\ndef run():\n    print('noise')\n    raise ValueError('bad shape')\n"
 
@@ -27,9 +25,9 @@ def read_object(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return fields
 
 
-def test_quiet_trial_prints_one_line(mitosis: Mitosis, only_record: Callable[[], TrialRecord]) -> None:
-    done = mitosis(*SLOW, "-q")
-    record = only_record()
+def test_quiet_trial_prints_one_line(project: Project) -> None:
+    done = project.mitosis(*SLOW, "-q")
+    record = project.record()
     assert re.fullmatch(
         rf"✓ my_exp {record.key[:6]} finished: main = 4 \(\d\.\d s\) · trials/{re.escape(str(record.page))}\n",
         done.stdout,
@@ -37,33 +35,31 @@ def test_quiet_trial_prints_one_line(mitosis: Mitosis, only_record: Callable[[],
     assert done.stderr == ""
 
 
-def test_quiet_failure_says_why_in_its_one_line(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit({"lab/__init__.py": FAILING})
-    done = mitosis("my_exp", "--quiet", status=1)
-    assert done.stdout.startswith(f"✗ my_exp {only_record().key[:6]} failed: ValueError: bad shape (")
+def test_quiet_failure_says_why_in_its_one_line(project: Project) -> None:
+    project.commit_lab(FAILING)
+    done = project.mitosis("my_exp", "--quiet", status=1)
+    assert done.stdout.startswith(f"✗ my_exp {project.record().key[:6]} failed: ValueError: bad shape (")
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
 
 
-def test_quiet_keeps_warnings_and_refusals(mitosis: Mitosis, commit: Commit) -> None:
-    commit({"lab/__init__.py": "lookup_dict = {}\ndef run():\n    return {'main': 1, 'data': iter([1])}\n"})
-    assert mitosis("my_exp", "-q").stderr == ""
-    commit({"lab/__init__.py": "lookup_dict = {}\ndef run():\n    return {'main': 1, 'f': (x for x in [1])}\n"})
-    assert "could not be saved" in mitosis("my_exp", "-q").stderr
-    refused = mitosis("my_exp", "-q", "-e", "my_exp.nothing=1", status=2)
+def test_quiet_keeps_warnings_and_refusals(project: Project) -> None:
+    project.commit_lab("lookup_dict = {}\ndef run():\n    return {'main': 1, 'data': iter([1])}\n")
+    assert project.mitosis("my_exp", "-q").stderr == ""
+    project.commit_lab("lookup_dict = {}\ndef run():\n    return {'main': 1, 'f': (x for x in [1])}\n")
+    assert "could not be saved" in project.mitosis("my_exp", "-q").stderr
+    refused = project.mitosis("my_exp", "-q", "-e", "my_exp.nothing=1", status=2)
     assert refused.stdout == ""
     assert "takes no `nothing`" in refused.stderr
 
 
-def test_json_of_a_finished_trial_agrees_with_its_record(
-    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
-    done = mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum", "-e", "+data.length=2", "--json")
+def test_json_of_a_finished_trial_agrees_with_its_record(project: Project) -> None:
+    done = project.mitosis(
+        "data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum", "-e", "+data.length=2", "--json"
+    )
     found = read_object(done)
 
-    record = only_record()
+    record = project.record()
     assert found["format"] == 1
     assert (found["status"], found["recorded"], found["debug"], found["failure"]) == ("finished", True, False, None)
     assert (found["key"], found["experiment"], found["commit"]) == (record.key, "data+fit", record.commit)
@@ -74,8 +70,8 @@ def test_json_of_a_finished_trial_agrees_with_its_record(
     assert {"step": "data", "name": "length", "kind": "eval", "text": "2", "value": "2", "tracked": False} in found[
         "parameters"
     ]
-    assert found["page"] == str(project / "trials" / str(record.page))
-    assert found["folder"] == str(project / "trials" / str(record.folder))
+    assert found["page"] == str(project.page_of(record))
+    assert found["folder"] == str(project.folder_of(record))
     assert (found["started"], found["ended"], found["duration_s"]) == (
         record.started,
         record.ended,
@@ -83,15 +79,15 @@ def test_json_of_a_finished_trial_agrees_with_its_record(
     )
 
 
-def test_quiet_json_is_the_object_alone(mitosis: Mitosis) -> None:
-    done = mitosis(*SLOW, "--json", "-q")
+def test_quiet_json_is_the_object_alone(project: Project) -> None:
+    done = project.mitosis(*SLOW, "--json", "-q")
     assert read_object(done)["main"] == 4
     assert done.stderr == ""
 
 
-def test_json_of_a_failure_has_its_place(mitosis: Mitosis, commit: Commit) -> None:
-    commit({"lab/__init__.py": FAILING})
-    found = read_object(mitosis("my_exp", "--json", status=1))
+def test_json_of_a_failure_has_its_place(project: Project) -> None:
+    project.commit_lab(FAILING)
+    found = read_object(project.mitosis("my_exp", "--json", status=1))
     assert (found["status"], found["main"], found["metrics"]) == ("failed", None, {})
     assert found["failure"] == {
         "kind": "exception",
@@ -114,9 +110,9 @@ def test_json_of_a_failure_has_its_place(mitosis: Mitosis, commit: Commit) -> No
     ],
 )
 def test_json_of_a_refusal_says_what_standard_error_says(
-    mitosis: Mitosis, words: tuple[str, ...], kind: str, told: str
+    project: Project, words: tuple[str, ...], kind: str, told: str
 ) -> None:
-    done = mitosis(*words, "--json", status=2)
+    done = project.mitosis(*words, "--json", status=2)
     found = read_object(done)
     assert (found["status"], found["recorded"], found["key"]) == ("refused", False, None)
     assert (found["failure"]["kind"], found["failure"]["type"]) == ("refusal", kind)
@@ -124,58 +120,51 @@ def test_json_of_a_refusal_says_what_standard_error_says(
     assert told in done.stderr
 
 
-def test_json_has_the_same_fields_however_it_ends(mitosis: Mitosis) -> None:
-    finished = read_object(mitosis(*SLOW, "--json"))
-    refused = read_object(mitosis("nothing", "--json", status=2))
+def test_json_has_the_same_fields_however_it_ends(project: Project) -> None:
+    finished = read_object(project.mitosis(*SLOW, "--json"))
+    refused = read_object(project.mitosis("nothing", "--json", status=2))
     assert list(finished) == list(refused)
 
 
-def test_json_of_what_json_has_no_word_for(mitosis: Mitosis, commit: Commit) -> None:
-    commit(
-        {
-            "lab/__init__.py": "lookup_dict = {}\ndef run():\n"
-            "    return {'main': float('nan'), 'metrics': {'up': float('inf'), 'text': 'é\\x1b[1m\\ud800'}}\n"
-        }
+def test_json_of_what_json_has_no_word_for(project: Project) -> None:
+    project.commit_lab(
+        "lookup_dict = {}\ndef run():\n"
+        "    return {'main': float('nan'), 'metrics': {'up': float('inf'), 'text': 'é\\x1b[1m\\ud800'}}\n"
     )
-    done = mitosis("my_exp", "--json", environment={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    done = project.mitosis(
+        "my_exp", "--json", environment={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    )
     found = read_object(done)
     assert found["main"] == "nan"
     assert found["metrics"] == {"up": "inf", "text": "é\x1b[1m\\ud800"}
     assert done.stdout.isascii() and "\x1b" not in done.stdout
 
 
-def test_json_of_a_debug_trial_is_not_recorded(mitosis: Mitosis) -> None:
-    found = read_object(mitosis(*SLOW, "--debug", "--json"))
+def test_json_of_a_debug_trial_is_not_recorded(project: Project) -> None:
+    found = read_object(project.mitosis(*SLOW, "--debug", "--json"))
     assert (found["debug"], found["recorded"], found["main"]) == (True, False, 4)
 
 
-def test_json_of_an_interrupted_trial(commit: Commit, project: Path) -> None:
-    commit(
-        {
-            "lab/__init__.py": "import pathlib, time\nlookup_dict = {}\n"
-            "def run():\n    pathlib.Path('begun').touch()\n    time.sleep(60)\n"
-        }
+def test_json_of_an_interrupted_trial(project: Project) -> None:
+    project.commit_lab(
+        "import pathlib, time\nlookup_dict = {}\ndef run():\n    pathlib.Path('begun').touch()\n    time.sleep(60)\n"
     )
-    process = subprocess.Popen(
-        command("my_exp", "--json"), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    wait_until(lambda: list(project.glob("trials/*/begun")))
+    process = project.start("my_exp", "--json")
+    project.wait_until_begun()
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=TIMEOUT_S)
     found = read_object(subprocess.CompletedProcess([], process.returncode, out))
     assert (found["status"], found["exit_status"], found["recorded"]) == ("interrupted", 143, True)
 
 
-def test_json_of_a_trial_that_could_not_be_recorded(mitosis: Mitosis, commit: Commit, project: Path) -> None:
+def test_json_of_a_trial_that_could_not_be_recorded(project: Project) -> None:
     derived = str(project / ".git" / "mitosis")
-    commit(
-        {
-            "lab/__init__.py": "import pathlib, shutil\nlookup_dict = {}\n"
-            f"def run():\n    shutil.rmtree({derived!r})\n    pathlib.Path({derived!r}).touch()\n"
-            "    return {'main': 1}\n"
-        }
+    project.commit_lab(
+        "import pathlib, shutil\nlookup_dict = {}\n"
+        f"def run():\n    shutil.rmtree({derived!r})\n    pathlib.Path({derived!r}).touch()\n"
+        "    return {'main': 1}\n"
     )
-    found = read_object(mitosis("my_exp", "--json", status=3))
+    found = read_object(project.mitosis("my_exp", "--json", status=3))
     assert (found["status"], found["recorded"]) == ("error", False)
     assert Path(found["folder"], "results_0.dill").is_file()
     assert found["key"] in found["folder"]

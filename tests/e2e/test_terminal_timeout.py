@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from mitosis.records.trial import TrialRecord
-from support.e2e import Commit, Mitosis, Records
+from support.e2e import Project
 from support.waiting import LIMITS_S
 
 TimeOut = Callable[..., tuple[subprocess.CompletedProcess[str], TrialRecord, float]]
@@ -52,24 +51,22 @@ def step(body: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def time_out(mitosis: Mitosis, project: Path, records: Callable[[], list[TrialRecord]]) -> TimeOut:
+def time_out(project: Project) -> TimeOut:
     """Run `my_exp` with a timeout within which it gets to where it hangs; returns also its record and the timeout."""
 
     def run(*words: str) -> tuple[subprocess.CompletedProcess[str], TrialRecord, float]:
         for limit_s in LIMITS_S:
-            done = mitosis("my_exp", "--timeout", f"{limit_s:g}", *words, status=TIMED_OUT)
-            record = records()[0]
-            if (project / "trials" / str(record.folder) / "hangs").exists():
+            done = project.mitosis("my_exp", "--timeout", f"{limit_s:g}", *words, status=TIMED_OUT)
+            record = project.records()[0]
+            if (project.folder_of(record) / "hangs").exists():
                 break
         return done, record, limit_s
 
     return run
 
 
-def test_step_that_takes_too_long_is_interrupted(
-    mitosis: Mitosis, commit: Commit, project: Path, git: Callable[..., str], time_out: TimeOut
-) -> None:
-    commit(step(SLEEPING))
+def test_step_that_takes_too_long_is_interrupted(project: Project, time_out: TimeOut) -> None:
+    project.commit(step(SLEEPING))
     done, record, limit_s = time_out()
 
     assert record.status == "interrupted"
@@ -80,37 +77,37 @@ def test_step_that_takes_too_long_is_interrupted(
     assert f"✗ my_exp      timed out after {limit_s:g} s" in done.stdout
     assert f"recorded    {record.key[:6]} as interrupted" in done.stdout
     assert f"the timeout of {limit_s:g} s is over" in done.stderr
-    page = (project / "trials" / str(record.page)).read_text()
+    page = project.page_of(record).read_text()
     assert "begun" in page and f"Timed out after {limit_s:g} s" in page and f"--timeout {limit_s:g}" in page
-    assert f"timed out after {limit_s:g} s" in mitosis("list").stdout
-    assert "interrupted" in git("log", "-1", "--format=%s", "refs/mitosis", cwd=project)
+    assert f"timed out after {limit_s:g} s" in project.mitosis("list").stdout
+    assert "interrupted" in project.git("log", "-1", "--format=%s", "refs/mitosis")
 
 
 @pytest.mark.parametrize("body", [SWALLOWING, MASKED, IN_NATIVE_CODE], ids=["swallowing", "masked", "native"])
-def test_step_that_ignores_interrupts_is_killed(commit: Commit, project: Path, time_out: TimeOut, body: str) -> None:
-    commit(step(body))
+def test_step_that_ignores_interrupts_is_killed(project: Project, time_out: TimeOut, body: str) -> None:
+    project.commit(step(body))
     _, record, limit_s = time_out()
     assert record.status == "interrupted"
     assert record.failure is not None
     assert (record.failure.kind, record.failure.message) == ("timeout", f"timed out after {limit_s:g} s, and killed")
-    assert "begun" in (project / "trials" / str(record.page)).read_text()
+    assert "begun" in project.page_of(record).read_text()
 
 
-def test_flushed_output_has_left_the_kernel(mitosis: Mitosis, commit: Commit, records: Records) -> None:
+def test_flushed_output_has_left_the_kernel(project: Project) -> None:
     """Code that lets no other thread run could keep it for ever from being sent."""
-    commit(
+    project.commit(
         {
             "lab/__init__.py": "import sys\nlookup_dict = {}\n\n\ndef waiting():\n    print('begun', flush=True)\n"
             "    return len(sys.stdout.pub_thread._events)\n\n\n"
             "def run():\n    return {'main': sum(waiting() for _ in range(50))}\n"
         }
     )
-    mitosis("my_exp")
-    assert records()[0].main == 0
+    project.mitosis("my_exp")
+    assert project.records()[0].main == 0
 
 
-def test_time_is_that_of_all_steps(mitosis: Mitosis, commit: Commit, records: Records) -> None:
-    commit(
+def test_time_is_that_of_all_steps(project: Project) -> None:
+    project.commit(
         {
             "pyproject.toml": "[tool.mitosis.steps]\n"
             'one = ["one:run", "one:lookups"]\ntwo = ["one:more", "one:lookups"]\n',
@@ -119,22 +116,22 @@ def test_time_is_that_of_all_steps(mitosis: Mitosis, commit: Commit, records: Re
             "def more(data):\n    time.sleep(data * 0.95)\n    return {'main': 2}\n",
         }
     )
-    for limit_s in LIMITS_S[1:]:
-        mitosis("one", "two", "-e", f"+one.limit={limit_s}", "--timeout", f"{limit_s:g}", status=TIMED_OUT)
-        failure = records()[0].failure
+    for limit_s in (2.0, *LIMITS_S[1:]):
+        project.mitosis("one", "two", "-e", f"+one.limit={limit_s}", "--timeout", f"{limit_s:g}", status=TIMED_OUT)
+        failure = project.records()[0].failure
         if failure is not None and failure.step == "two":
             break
     assert failure is not None and failure.step == "two"
-    assert records()[0].steps[0].main == 1
+    assert project.records()[0].steps[0].main == 1
 
 
-def test_json_says_that_the_time_was_over(commit: Commit, time_out: TimeOut) -> None:
-    commit(step(SLEEPING))
+def test_json_says_that_the_time_was_over(project: Project, time_out: TimeOut) -> None:
+    project.commit(step(SLEEPING))
     found = json.loads(time_out("--json")[0].stdout)
     assert (found["status"], found["exit_status"], found["failure"]["kind"]) == ("interrupted", TIMED_OUT, "timeout")
 
 
 @pytest.mark.parametrize("given", ["0", "nan"])
-def test_time_that_is_none_is_refused(mitosis: Mitosis, given: str) -> None:
-    done = mitosis("my_exp", f"--timeout={given}", status=2)
+def test_time_that_is_none_is_refused(project: Project, given: str) -> None:
+    done = project.mitosis("my_exp", f"--timeout={given}", status=2)
     assert "is not a time that steps can take" in done.stderr

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import mitosis as package
-from mitosis.records.trial import TrialRecord
-from support.e2e import SLOW, Commit, Mitosis, SlowTrial
+from support.e2e import SLOW, Project, SlowTrial
 
 
-def test_trial_says_what_it_did_and_where(slow_trial: SlowTrial, only_record: Callable[[], TrialRecord]) -> None:
+def test_trial_says_what_it_did_and_where(project: Project, slow_trial: SlowTrial) -> None:
     lines = slow_trial.done.stdout.splitlines()
 
-    record = only_record()
+    record = project.record()
     assert lines[0] == f'my_exp · frequency=slow (1) · amplitude=4 · commit {record.commit[:7]} "first"'
     assert re.match(r"✓ checked     clean tree, 1 variant newly locked +\d+\.\d s", lines[1])
     assert lines[2] == "multiplying"
@@ -24,15 +22,13 @@ def test_trial_says_what_it_did_and_where(slow_trial: SlowTrial, only_record: Ca
     assert lines[4] == f"✓ recorded    {record.key[:6]} · trials/trial_my_exp-4-slow_0_{record.key}.html"
 
 
-def test_record_holds_what_was_run_and_how_it_went(
-    mitosis: Mitosis, project: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
-) -> None:
-    mitosis(*SLOW, environment={"OMP_NUM_THREADS": "3"})
+def test_record_holds_what_was_run_and_how_it_went(project: Project) -> None:
+    project.mitosis(*SLOW, environment={"OMP_NUM_THREADS": "3"})
 
-    record = only_record()
+    record = project.record()
     assert re.fullmatch(r"[0-9a-f]{12}", record.key)
     assert (record.status, record.main, record.iteration) == ("finished", 4, 0)
-    assert record.commit == git("rev-parse", "HEAD", cwd=project).strip()
+    assert record.commit == project.git("rev-parse", "HEAD").strip()
     assert (record.subject, record.branch) == ("first", "main")
     assert record.author == "Ada Lovelace <ada@example.org>"
     assert record.variables["OMP_NUM_THREADS"] == "3"
@@ -45,15 +41,13 @@ def test_record_holds_what_was_run_and_how_it_went(
     assert record.duration_s is not None and record.duration_s > 0
     assert record.cpu_s is not None and record.cpu_s > 0
     assert record.peak_memory_bytes is not None and record.peak_memory_bytes > 10 * 2**20
-    packages = git("cat-file", "-p", f"refs/mitosis/journal:environments/{record.environment}.txt", cwd=project)
+    packages = project.git("cat-file", "-p", f"refs/mitosis/journal:environments/{record.environment}.txt")
     assert "\nmsgpack==" in packages
 
 
 @pytest.mark.usefixtures("slow_trial")
-def test_outputs_are_listed_with_the_ids_that_git_gives(
-    project: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
-) -> None:
-    record = only_record()
+def test_outputs_are_listed_with_the_ids_that_git_gives(project: Project) -> None:
+    record = project.record()
     listed = {output.path: output for output in record.outputs}
     folder = record.folder
     names = {"notebook.ipynb", "source.py", "experiment.log", "requirements.txt", "results_0.dill", "parameters_0.dill"}
@@ -61,42 +55,38 @@ def test_outputs_are_listed_with_the_ids_that_git_gives(
     for path, output in listed.items():
         file = project / "trials" / path
         assert file.stat().st_size == output.size_bytes
-        assert git("hash-object", "--no-filters", str(file), cwd=project).strip() == output.oid
+        assert project.git("hash-object", "--no-filters", str(file)).strip() == output.oid
     link = project / "trials" / str(folder) / "experiment"
-    assert link.resolve() == project / "trials" / str(record.page)
+    assert link.resolve() == project.page_of(record)
 
 
-def test_working_tree_index_and_branches_stay_as_they_are(
-    mitosis: Mitosis, project: Path, git: Callable[..., str]
-) -> None:
+def test_working_tree_index_and_branches_stay_as_they_are(project: Project) -> None:
     def state() -> tuple[str, ...]:
         files = sorted(
             str(path) for path in project.rglob("*") if ".git" not in path.parts and "trials" not in path.parts
         )
         return (
-            git("for-each-ref", "refs/heads", "refs/tags", cwd=project),
-            git("rev-parse", "HEAD", cwd=project),
-            git("status", "--porcelain", cwd=project),
+            project.git("for-each-ref", "refs/heads", "refs/tags"),
+            project.git("rev-parse", "HEAD"),
+            project.git("status", "--porcelain"),
             (project / ".git" / "index").read_bytes().hex(),
             *files,
         )
 
-    git("status", cwd=project)
+    project.git("status")
     before = state()
-    mitosis(*SLOW)
+    project.mitosis(*SLOW)
     assert state() == before
     assert (project / "trials" / ".gitignore").read_text() == "*\n"
-    assert git("fsck", "--strict", cwd=project) == ""
-    refs = git("for-each-ref", "--format=%(refname)", cwd=project).split()
+    assert project.git("fsck", "--strict") == ""
+    refs = project.git("for-each-ref", "--format=%(refname)").split()
     own = ("refs/mitosis/", "refs/refs/mitosis", "refs/notes/mitosis", "refs/heads/")
     assert all(ref.startswith(own) for ref in refs)
 
 
 @pytest.mark.usefixtures("slow_trial")
-def test_results_load_by_any_unique_prefix(
-    project: Path, only_record: Callable[[], TrialRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    key = only_record().key
+def test_results_load_by_any_unique_prefix(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = project.record().key
     monkeypatch.chdir(project / "lab")
 
     for results in (
@@ -108,12 +98,10 @@ def test_results_load_by_any_unique_prefix(
     assert package.load_trial_params(key) == {"amplitude": 4, "frequency": 1}
 
 
-def test_chain_hands_data_on_and_keeps_each_result(
-    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
-    done = mitosis("data", "fit", "-p", "data.noise=high", "-p", "fit.kind=sum")
+def test_chain_hands_data_on_and_keeps_each_result(project: Project) -> None:
+    done = project.mitosis("data", "fit", "-p", "data.noise=high", "-p", "fit.kind=sum")
 
-    record = only_record()
+    record = project.record()
     assert record.experiment == "data+fit"
     assert record.main == 4.0
     assert [step.main for step in record.steps] == [4, 4.0]
@@ -125,86 +113,69 @@ def test_chain_hands_data_on_and_keeps_each_result(
     assert data[1]["main"] == 4.0
 
 
-def test_steps_run_in_the_order_of_the_command_line(mitosis: Mitosis, only_record: Callable[[], TrialRecord]) -> None:
-    mitosis("data", "my_exp", "-p", "data.noise=low", "-e", "my_exp.frequency=2", status=0)
-    assert [step.name for step in only_record().steps] == ["data", "my_exp"]
-    assert only_record().main == str([0.01] * 8)
+def test_steps_run_in_the_order_of_the_command_line(project: Project) -> None:
+    project.mitosis("data", "my_exp", "-p", "data.noise=low", "-e", "my_exp.frequency=2", status=0)
+    assert [step.name for step in project.record().steps] == ["data", "my_exp"]
+    assert project.record().main == str([0.01] * 8)
 
 
 @pytest.mark.usefixtures("slow_trial")
-def test_iteration_counts_trials_of_the_same_variants(
-    mitosis: Mitosis, records: Callable[[], list[TrialRecord]]
-) -> None:
-    mitosis(*SLOW)
-    mitosis("my_exp", "-p", "my_exp.frequency=fast", "-e", "my_exp.amplitude=4")
-    mitosis(*SLOW)
-    assert [record.iteration for record in records()] == [2, 0, 1, 0]
+def test_iteration_counts_trials_of_the_same_variants(project: Project) -> None:
+    project.mitosis(*SLOW)
+    project.mitosis("my_exp", "-p", "my_exp.frequency=fast", "-e", "my_exp.amplitude=4")
+    project.mitosis(*SLOW)
+    assert [record.iteration for record in project.records()] == [2, 0, 1, 0]
 
 
-def test_options_stand_anywhere(mitosis: Mitosis, records: Callable[[], list[TrialRecord]]) -> None:
-    mitosis("-p", "my_exp.frequency=slow", "my_exp", "-e", "my_exp.amplitude=dict(a=1)['a']")
-    mitosis("run", "--eval-param", "my_exp.amplitude=1", "my_exp", "--param=my_exp.frequency=slow")
-    assert [record.main for record in records()] == [1, 1]
+def test_options_stand_anywhere(project: Project) -> None:
+    project.mitosis("-p", "my_exp.frequency=slow", "my_exp", "-e", "my_exp.amplitude=dict(a=1)['a']")
+    project.mitosis("run", "--eval-param", "my_exp.amplitude=1", "my_exp", "--param=my_exp.frequency=slow")
+    assert [record.main for record in project.records()] == [1, 1]
 
 
-def test_working_directory_is_the_trials_folder(
-    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(
-        {
-            "lab/__init__.py": "lookup_dict = {}\n"
-            "def run():\n"
-            "    open('left.txt', 'w').write('here')\n"
-            "    return {'main': 1}\n"
-        }
+def test_working_directory_is_the_trials_folder(project: Project) -> None:
+    project.commit_lab(
+        "lookup_dict = {}\ndef run():\n    open('left.txt', 'w').write('here')\n    return {'main': 1}\n"
     )
-    mitosis("my_exp")
-    record = only_record()
-    assert (project / "trials" / str(record.folder) / "left.txt").read_text() == "here"
+    project.mitosis("my_exp")
+    record = project.record()
+    assert (project.folder_of(record) / "left.txt").read_text() == "here"
     assert f"{record.folder}/left.txt" in {output.path for output in record.outputs}
 
 
 @pytest.mark.usefixtures("slow_trial")
-def test_log_has_info_and_in_debug_also_debug(mitosis: Mitosis, project: Path) -> None:
-    mitosis(*SLOW, "--debug")
+def test_log_has_info_and_in_debug_also_debug(project: Project) -> None:
+    project.mitosis(*SLOW, "--debug")
     normal, debug = sorted(project.glob("trials/*/experiment.log"), key=lambda path: "debug" in path.parent.name)
     assert "INFO:" in normal.read_text() and "told to multiply" in normal.read_text()
     assert "in great detail" not in normal.read_text()
     assert "in great detail" in debug.read_text()
 
 
-def test_untracked_parameter_is_recorded_and_not_locked(
-    mitosis: Mitosis, project: Path, git: Callable[..., str], only_record: Callable[[], TrialRecord]
-) -> None:
-    done = mitosis("my_exp", "-p", "+my_exp.frequency=slow", "-e", "+my_exp.amplitude=4")
-    assert {(p.name, p.tracked) for p in only_record().parameters} == {("frequency", False), ("amplitude", False)}
+def test_untracked_parameter_is_recorded_and_not_locked(project: Project) -> None:
+    done = project.mitosis("my_exp", "-p", "+my_exp.frequency=slow", "-e", "+my_exp.amplitude=4")
+    assert {(p.name, p.tracked) for p in project.record().parameters} == {("frequency", False), ("amplitude", False)}
     assert "newly locked" not in done.stdout
-    assert "variants" not in git("ls-tree", "--name-only", "refs/mitosis/journal", cwd=project).split()
+    assert "variants" not in project.git("ls-tree", "--name-only", "refs/mitosis/journal").split()
 
 
-def test_untracked_parameter_may_be_anything(mitosis: Mitosis, only_record: Callable[[], TrialRecord]) -> None:
-    mitosis("data", "fit", "-p", "data.noise=low", "-e", "+fit.kind=lambda xs: len(xs)")
-    assert only_record().main == 4
+def test_untracked_parameter_may_be_anything(project: Project) -> None:
+    project.mitosis("data", "fit", "-p", "data.noise=low", "-e", "+fit.kind=lambda xs: len(xs)")
+    assert project.record().main == 4
 
 
 def test_results_that_cannot_be_pickled_are_named_and_the_rest_is_kept(
-    mitosis: Mitosis,
-    commit: Commit,
-    project: Path,
-    only_record: Callable[[], TrialRecord],
-    monkeypatch: pytest.MonkeyPatch,
+    project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit(
-        {
-            "lab/__init__.py": "import threading\nlookup_dict = {}\n"
-            "class Odd:\n    def __reduce__(self): raise ValueError('not me')\n"
-            "    def __repr__(self): raise KeyError('nor me')\n"
-            "def run():\n    return {'main': Odd(), 'data': {'odd': [1, Odd()], 'even': 2, 'f': lambda x: x + 1}}\n"
-        }
+    project.commit_lab(
+        "import threading\nlookup_dict = {}\n"
+        "class Odd:\n    def __reduce__(self): raise ValueError('not me')\n"
+        "    def __repr__(self): raise KeyError('nor me')\n"
+        "def run():\n    return {'main': Odd(), 'data': {'odd': [1, Odd()], 'even': 2, 'f': lambda x: x + 1}}\n"
     )
-    done = mitosis("my_exp")
+    done = project.mitosis("my_exp")
 
-    record = only_record()
+    record = project.record()
     assert record.status == "finished"
     assert "result could not be saved: ['data']['odd'][1]: ValueError: not me" in done.stderr
     assert "main: Odd whose repr raised KeyError" in done.stderr
@@ -217,10 +188,8 @@ def test_results_that_cannot_be_pickled_are_named_and_the_rest_is_kept(
     assert any("not me" in warning for warning in record.warnings)
 
 
-def test_figures_metrics_and_arrays_pass_through_two_steps(
-    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(
+def test_figures_metrics_and_arrays_pass_through_two_steps(project: Project) -> None:
+    project.commit(
         {
             "lab/chain.py": "import numpy as np\nimport matplotlib.pyplot as plt\n"
             "lookups = {'noise': {'low': np.array([0.1, 0.2])}}\n"
@@ -229,21 +198,19 @@ def test_figures_metrics_and_arrays_pass_through_two_steps(
             "        return {'main': np.float64(data[-1]), 'metrics': {'max': np.int32(3), 'array': np.array(2.5)}}\n"
         }
     )
-    mitosis("data", "fit", "-p", "data.noise=low")
+    project.mitosis("data", "fit", "-p", "data.noise=low")
 
-    record = only_record()
+    record = project.record()
     assert record.main == pytest.approx(0.3)
     assert record.steps[1].metrics == {"max": 3, "array": 2.5}
-    page = (project / "trials" / str(record.page)).read_text()
+    page = project.page_of(record).read_text()
     assert page.count("data:image/png;base64,") == 2
     data = package.load_trial_data(record.key, trials_folder=project / "trials")
     assert data[0]["data"].tolist() == pytest.approx([0.1, 0.3])
 
 
-def test_module_runs_without_registration(
-    mitosis: Mitosis, commit: Commit, records: Callable[[], list[TrialRecord]]
-) -> None:
-    commit(
+def test_module_runs_without_registration(project: Project) -> None:
+    project.commit(
         {
             "pyproject.toml": "[project]\nname = 'x'\n",
             "lab/alone.py": "lookup_dict = {'f': {'slow': 1}}\ndef run(f, g):\n    return {'main': f + g}\n"
@@ -251,94 +218,83 @@ def test_module_runs_without_registration(
             "    @staticmethod\n    def run(h):\n        return {'main': h}\n",
         }
     )
-    mitosis("-m", "lab.alone", "-p", "f=slow", "-e", "g=4")
-    mitosis("--module", "lab.alone:Inner", "-p", "h=two")
-    assert [(record.experiment, record.main) for record in records()] == [("lab.alone:Inner", 2), ("lab.alone", 5)]
+    project.mitosis("-m", "lab.alone", "-p", "f=slow", "-e", "g=4")
+    project.mitosis("--module", "lab.alone:Inner", "-p", "h=two")
+    assert [(record.experiment, record.main) for record in project.records()] == [
+        ("lab.alone:Inner", 2),
+        ("lab.alone", 5),
+    ]
 
 
-def test_untracked_files_that_nothing_imports_are_counted(
-    mitosis: Mitosis, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
+def test_untracked_files_that_nothing_imports_are_counted(project: Project) -> None:
     (project / "notes.txt").write_text("x")
     (project / "more.txt").write_text("x")
-    assert "2 untracked files that nothing imports" in mitosis(*SLOW).stdout
-    assert only_record().untracked_files == 2
+    assert "2 untracked files that nothing imports" in project.mitosis(*SLOW).stdout
+    assert project.record().untracked_files == 2
 
 
-def test_modules_are_imported_once_and_only_in_the_kernel(mitosis: Mitosis, commit: Commit, project: Path) -> None:
-    commit(
-        {
-            "lab/__init__.py": "import os, pathlib\nlookup_dict = {}\n"
-            f"with open({str(project / 'ignored.txt')!r}, 'a') as f: f.write(f'{{os.getppid()}}\\n')\n"
-            "def run():\n    return {'main': 1}\n"
-        }
+def test_modules_are_imported_once_and_only_in_the_kernel(project: Project) -> None:
+    project.commit_lab(
+        "import os, pathlib\nlookup_dict = {}\n"
+        f"with open({str(project / 'ignored.txt')!r}, 'a') as f: f.write(f'{{os.getppid()}}\\n')\n"
+        "def run():\n    return {'main': 1}\n"
     )
-    mitosis("my_exp")
+    project.mitosis("my_exp")
     assert len((project / "ignored.txt").read_text().splitlines()) == 1
 
 
-def test_shared_trials_folder_may_be_a_symbolic_link(
-    mitosis: Mitosis, project: Path, tmp_path: Path, only_record: Callable[[], TrialRecord]
-) -> None:
+def test_shared_trials_folder_may_be_a_symbolic_link(project: Project, tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     (project / "trials").symlink_to(tmp_path / "shared")
     (project / ".git" / "info" / "exclude").write_text("trials\n")
-    mitosis(*SLOW)
-    assert (tmp_path / "shared" / str(only_record().page)).is_file()
+    project.mitosis(*SLOW)
+    assert (tmp_path / "shared" / str(project.record().page)).is_file()
     assert not (tmp_path / "shared" / ".gitignore").exists()
 
 
 def test_trials_folder_option_is_relative_to_the_working_directory(
-    mitosis: Mitosis, project: Path, monkeypatch: pytest.MonkeyPatch, only_record: Callable[[], TrialRecord]
+    project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mitosis(*SLOW, "-F", "out", cwd=project / "lab")
-    record = only_record()
+    project.mitosis(*SLOW, "-F", "out", cwd=project / "lab")
+    record = project.record()
     assert (project / "lab" / "out" / str(record.page)).is_file()
     monkeypatch.chdir(project)
     assert package.load_trial_data(record.key[:5])[0]["main"] == 4
 
 
-def test_configured_folder_and_config_are_relative_to_the_root(
-    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
+def test_configured_folder_and_config_are_relative_to_the_root(project: Project) -> None:
     text = '[tool.mitosis]\ntrials-folder = "results"\n[tool.mitosis.steps]\nother = ["lab:run", "lab:lookup_dict"]\n'
-    commit({"conf/mitosis.toml": text.replace("[tool.mitosis]\n", '[tool.mitosis]\npythonpath = [".."]\n')})
-    mitosis(
+    project.commit({"conf/mitosis.toml": text.replace("[tool.mitosis]\n", '[tool.mitosis]\npythonpath = [".."]\n')})
+    project.mitosis(
         *("--config", "conf/mitosis.toml", "other", "-p", "other.frequency=slow", "-e", "other.amplitude=4"),
         cwd=project / "lab",
     )
-    assert (project / "results" / str(only_record().page)).is_file()
+    assert (project / "results" / str(project.record().page)).is_file()
 
 
-def test_values_with_slashes_and_great_length_give_usable_file_names(
-    mitosis: Mitosis, commit: Commit, project: Path, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit({"lab/__init__.py": "lookup_dict = {}\ndef run(name):\n    return {'main': len(name)}\n"})
-    mitosis("my_exp", "-e", "my_exp.name='a/../b' + '" + "x" * 10_000 + "'")
-    record = only_record()
+def test_values_with_slashes_and_great_length_give_usable_file_names(project: Project) -> None:
+    project.commit_lab("lookup_dict = {}\ndef run(name):\n    return {'main': len(name)}\n")
+    project.mitosis("my_exp", "-e", "my_exp.name='a/../b' + '" + "x" * 10_000 + "'")
+    record = project.record()
     assert record.main == 10_006
     assert "/" not in str(record.page)
     assert len(str(record.page)) < 200
-    assert (project / "trials" / str(record.page)).is_file()
+    assert project.page_of(record).is_file()
 
 
-def test_module_hidden_by_its_package_is_reached(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit(
+def test_module_hidden_by_its_package_is_reached(project: Project) -> None:
+    project.commit(
         {
             "pyproject.toml": '[tool.mitosis.steps]\nrun = ["pack.run:run", "pack.run:lookups"]\n',
             "pack/__init__.py": "from pack.run import run\n",
             "pack/run.py": "lookups = {'a': {'x': 7}}\ndef run(a):\n    return {'main': a}\n",
         }
     )
-    mitosis("run", "run", "-p", "run.a=x")
-    assert only_record().main == 7
+    project.mitosis("run", "run", "-p", "run.a=x")
+    assert project.record().main == 7
 
 
-def test_step_named_like_its_module_runs(
-    mitosis: Mitosis, commit: Commit, only_record: Callable[[], TrialRecord]
-) -> None:
-    commit({"pyproject.toml": '[tool.mitosis.steps]\nlab = ["lab:run", "lab:lookup_dict"]\n'})
-    mitosis("lab", "-p", "lab.frequency=slow", "-e", "lab.amplitude=2")
-    assert only_record().main == 2
+def test_step_named_like_its_module_runs(project: Project) -> None:
+    project.commit({"pyproject.toml": '[tool.mitosis.steps]\nlab = ["lab:run", "lab:lookup_dict"]\n'})
+    project.mitosis("lab", "-p", "lab.frequency=slow", "-e", "lab.amplitude=2")
+    assert project.record().main == 2

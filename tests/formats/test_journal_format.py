@@ -6,8 +6,6 @@ format; likewise for later ones. They are never made anew; a new format gets new
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,78 +17,17 @@ from mitosis.journal.journal import Journal
 from mitosis.journal.messages import render_blob
 from mitosis.journal.standing import decode_remark, remark_file
 from mitosis.records.codec import FORMAT, decode_trial, encode_trial
-from mitosis.records.trial import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
-
-Git = Callable[..., str]
+from support.journal import ENVIRONMENT, Git
+from support.records import ENVIRONMENT_DIGEST, FAILED, FINISHED, SLOW_DIGEST, SLOW_VALUE
 
 FOLDER = Path(__file__).parent / "journal"
 TIPS = {1: "3cf64eb87dca87f9835b0e7c9163b245765f3a3e"}
 """The journal's newest commit in each format."""
 FORMATS = sorted(TIPS)
 RECORD_FORMATS = [1]
-ENVIRONMENT = "numpy==2.0.0\npandas==2.2.0\n"
-ENVIRONMENT_DIGEST = hashlib.sha256(ENVIRONMENT.encode()).hexdigest()[:40]
 ADA = Identity("Ada Lovelace", "ada@example.org", 1_772_366_400, 60)
-SLOW = b"\x92\x01\x01"
-SLOW_DIGEST = hashlib.sha256(SLOW).hexdigest()[:40]
-
-FINISHED = TrialRecord(
-    key="5f2c91d07a3b",
-    experiment="data+fit",
-    steps=(
-        StepRecord("data", "lab.data:run", None, "lab/data.py", 0.25, None, {"rows": 100}),
-        StepRecord(
-            "fit",
-            "lab.fit:Fit.run",
-            "lab.fit:Fit.lookup_dict",
-            "lab/fit.py",
-            0.5,
-            3.25e-05,
-            {"loss": 0.5, "name": "lu"},
-        ),
-    ),
-    parameters=(
-        ParameterRecord("fit", "frequency", "lookup", "slow", True, SLOW_DIGEST, "1"),
-        ParameterRecord("data", "rows", "eval", "10 ** 2", True, "b" * 40, "100"),
-        ParameterRecord("fit", "gpu", "eval", "object()", False, None, "<object>"),
-    ),
-    commit="",
-    status="finished",
-    iteration=0,
-    started="2026-03-01T12:00:00.123456+00:00",
-    author="Ada Lovelace <ada@example.org>",
-    process=ProcessRecord("engine", 1843, "b00t/17"),
-    environment=ENVIRONMENT_DIGEST,
-    ended="2026-03-01T12:00:01.123456+00:00",
-    duration_s=0.75,
-    cpu_s=0.5,
-    peak_memory_bytes=123_456_789,
-    step=1,
-    main=3.25e-05,
-    warnings=("step `data` returned no main",),
-    subject="first",
-    branch="main",
-    interpreter="CPython 3.11.7",
-    platform="Linux-6.1-x86_64",
-    cpu_count=8,
-    command=("mitosis", "data", "fit", "-p", "fit.frequency=slow"),
-    variables={"OMP_NUM_THREADS": "1"},
-    untracked_files=2,
-    trials_folder="/home/ada/lab/trials",
-    folder="2026-03-01_5f2c91d07a3b",
-    page="trial_data+fit-100-slow_0_5f2c91d07a3b.html",
-    outputs=(Output("2026-03-01_5f2c91d07a3b/notebook.ipynb", 1234, "e" * 40),),
-)
-FAILED = FINISHED.with_changes(
-    key="81aa03000000",
-    status="failed",
-    iteration=1,
-    started="2026-03-02T12:00:00+00:00",
-    ended="2026-03-02T12:00:01+00:00",
-    main=None,
-    failure=Failure("exception", "bad shape", "ValueError", "fit", "lab/fit.py:12 in run"),
-)
+SLOW = Variant(VariantName("fit", "frequency", "slow"), SLOW_DIGEST, SLOW_VALUE)
 
 
 @pytest.fixture
@@ -106,13 +43,12 @@ def lab(tmp_path: Path, git: Git, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write_journal(folder: Path) -> None:
     """Write the journal of the test data with this version of mitosis."""
     journal = Journal(find_repository(folder))
-    slow = Variant(VariantName("fit", "frequency", "slow"), SLOW_DIGEST, SLOW)
     for record in (FINISHED, FAILED):
         commit = journal.repository.head
         running = record.with_changes(
             commit=commit, status="running", ended=None, duration_s=None, main=None, failure=None, outputs=()
         )
-        journal.start(running, [slow], ENVIRONMENT, ADA)
+        journal.start(running, [SLOW], ENVIRONMENT, ADA)
         journal.end(record.with_changes(commit=commit), ADA)
 
 
@@ -129,7 +65,7 @@ def test_journal_of_every_format_is_read(lab: Path, git: Git, version: int) -> N
     commit = git("rev-parse", "HEAD", cwd=lab).strip()
     assert list(journal.iter_trials()) == [record.with_changes(commit=commit) for record in (FAILED, FINISHED)]
     assert list(journal.iter_trials(limit=1)) == [FAILED.with_changes(commit=commit)]
-    assert list(journal.iter_variants()) == [Variant(VariantName("fit", "frequency", "slow"), SLOW_DIGEST, SLOW)]
+    assert list(journal.iter_variants()) == [SLOW]
     assert journal.read_environment(ENVIRONMENT_DIGEST) == ENVIRONMENT
     [origin] = journal.variant_origins().values()
     assert (origin.author, origin.date) == ("Ada Lovelace <ada@example.org>", datetime(2026, 3, 1, 12, tzinfo=UTC))
@@ -141,9 +77,7 @@ def test_journal_of_every_format_can_be_added_to(lab: Path, git: Git, version: i
     import_journal(git, lab, version)
     journal = Journal(find_repository(lab))
     third = FINISHED.with_changes(key="77b0de000000", commit=journal.repository.head, status="running", ended=None)
-    started = journal.start(
-        third, [Variant(VariantName("fit", "frequency", "slow"), SLOW_DIGEST, SLOW)], ENVIRONMENT, ADA
-    )
+    started = journal.start(third, [SLOW], ENVIRONMENT, ADA)
     assert started.record.iteration == 2
     assert started.newly_locked == ()
     assert git("cat-file", "-p", "refs/mitosis/journal:format", cwd=lab) == f"{layout.FORMAT}\n"

@@ -1,104 +1,65 @@
 """A journal in a new repository, and trials in it.
 
 Fixtures to use:
-    journal: the journal of `repository_folder`.
+    journal: the journal of `repository_folder`, a `Desk`.
     make_variant: makes a `Variant` of `my_exp.frequency` from a Python value.
     start_trial: starts a trial in `journal`; takes fields of the record, `variants` and `journal`; returns the record.
     run_trial: the same, and ends it.
     hub: a bare clone of `repository_folder`.
-    clone: makes a clone of the hub, with a journal of its own that is empty.
+    clone: makes a clone of the hub, with a journal of its own that is empty: a `Desk`.
     ada, bob: two of those.
-    rewrite: commits files (None: their removal) into the journal, as somebody without mitosis would.
+    rewrite: `Desk.rewrite` of `journal`.
+
+What a `Desk` can do by itself is told in `support.journal`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mitosis.canonical.encode import digest_value, encode_value
-from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.records.trial import TrialRecord
-from mitosis.variants import Variant, VariantName
-
-ENVIRONMENT = "numpy==2.0.0\npandas==2.2.0\n"
-
-
-@pytest.fixture
-def journal(repository_folder: Path) -> Journal:
-    return Journal(find_repository(repository_folder))
+from mitosis.variants import Variant
+from support.journal import Desk, Git, make_variant, run_trial, start_trial
 
 
 @pytest.fixture
-def make_variant() -> Callable[..., Variant]:
-    def make(
-        variant: str = "slow", value: object = 1, *, step: str = "my_exp", parameter: str = "frequency"
-    ) -> Variant:
-        data = encode_value(value)
-        return Variant(VariantName(step, parameter, variant), digest_value(data), data, "sine_experiment:lookup_dict")
-
-    return make
+def journal(repository_folder: Path) -> Desk:
+    return Desk(repository_folder)
 
 
-@pytest.fixture
-def start_trial(request: pytest.FixtureRequest, make_record: Callable[..., TrialRecord]) -> Callable[..., TrialRecord]:
-    def start(*, variants: Sequence[Variant] = (), journal: Journal | None = None, **fields: Any) -> TrialRecord:
-        into: Journal = request.getfixturevalue("journal") if journal is None else journal
-        record = make_record(**{"commit": into.repository.head, **fields})
-        return into.start(record, variants, ENVIRONMENT, into.repository.identity()).record
+@pytest.fixture(name="make_variant")
+def make_variant_fixture() -> Callable[..., Variant]:
+    return make_variant
+
+
+@pytest.fixture(name="start_trial")
+def start_trial_fixture(request: pytest.FixtureRequest) -> Callable[..., TrialRecord]:
+    def start(*, journal: Journal | None = None, **given: Any) -> TrialRecord:
+        return start_trial(journal or request.getfixturevalue("journal"), **given)
 
     return start
 
 
-@pytest.fixture
-def run_trial(request: pytest.FixtureRequest, start_trial: Callable[..., TrialRecord]) -> Callable[..., TrialRecord]:
-    def run(
-        *,
-        variants: Sequence[Variant] = (),
-        journal: Journal | None = None,
-        ended: str | None = None,
-        **fields: Any,
-    ) -> TrialRecord:
-        into: Journal = request.getfixturevalue("journal") if journal is None else journal
-        started = start_trial(variants=variants, journal=into, **fields)
-        record = started.with_changes(
-            status="finished", main=3.1706776324915e-05, duration_s=0.61, ended=ended or started.started
-        )
-        into.end(record, into.repository.identity())
-        return record
+@pytest.fixture(name="run_trial")
+def run_trial_fixture(request: pytest.FixtureRequest) -> Callable[..., TrialRecord]:
+    def run(*, journal: Journal | None = None, **given: Any) -> TrialRecord:
+        return run_trial(journal or request.getfixturevalue("journal"), **given)
 
     return run
 
 
 @pytest.fixture
-def rewrite(
-    repository_folder: Path, git: Callable[..., str], tmp_path: Path
-) -> Callable[[dict[str, bytes | str | None]], None]:
-    def commit(files: dict[str, bytes | str | None]) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("GIT_INDEX_FILE", str(tmp_path / "journal-index"))
-            git("read-tree", "refs/mitosis/journal")
-            for path, content in files.items():
-                if content is None:
-                    git("update-index", "--force-remove", path)
-                else:
-                    file = tmp_path / "blob"
-                    file.write_bytes(content if isinstance(content, bytes) else content.encode())
-                    oid = git("hash-object", "-w", "--no-filters", str(file)).strip()
-                    git("update-index", "--add", "--cacheinfo", f"100644,{oid},{path}")
-            tree = git("write-tree").strip()
-        commit = git("commit-tree", tree, "-p", "refs/mitosis/journal", "-m", "by hand").strip()
-        git("update-ref", "refs/mitosis/journal", commit)
-
-    return commit
+def rewrite(journal: Desk) -> Callable[[dict[str, bytes | str | None]], None]:
+    return journal.rewrite
 
 
 @pytest.fixture
-def hub(repository_folder: Path, tmp_path: Path, git: Callable[..., str]) -> Path:
+def hub(repository_folder: Path, tmp_path: Path, git: Git) -> Path:
     """A bare repository with the commit of `repository_folder`."""
     folder = tmp_path / "hub.git"
     git("clone", "--quiet", "--bare", str(repository_folder), str(folder), cwd=tmp_path)
@@ -106,23 +67,23 @@ def hub(repository_folder: Path, tmp_path: Path, git: Callable[..., str]) -> Pat
 
 
 @pytest.fixture
-def clone(hub: Path, tmp_path: Path, git: Callable[..., str]) -> Callable[..., Journal]:
+def clone(hub: Path, tmp_path: Path, git: Git) -> Callable[..., Desk]:
     """Clone the hub or another source, with further words for `git clone`."""
 
-    def make(name: str, *words: str, source: str | None = None) -> Journal:
+    def make(name: str, *words: str, source: str | None = None) -> Desk:
         folder = tmp_path / name
         git("clone", "--quiet", *words, source or f"file://{hub}", str(folder), cwd=tmp_path)
         git("config", "user.name", name, cwd=folder)
-        return Journal(find_repository(folder))
+        return Desk(folder)
 
     return make
 
 
 @pytest.fixture
-def ada(clone: Callable[..., Journal]) -> Journal:
+def ada(clone: Callable[..., Desk]) -> Desk:
     return clone("ada")
 
 
 @pytest.fixture
-def bob(clone: Callable[..., Journal]) -> Journal:
+def bob(clone: Callable[..., Desk]) -> Desk:
     return clone("bob")

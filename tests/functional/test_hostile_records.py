@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import pickle
-import pty
 import re
 import resource
 import subprocess
@@ -23,20 +21,17 @@ import pytest
 
 from mitosis.__main__ import run_command
 from mitosis.canonical.encode import digest_value, encode_value
-from mitosis.errors.journal import BadRecord, TrialNotFound
+from mitosis.errors.journal import TrialNotFound
 from mitosis.journal import layout
-from mitosis.journal.journal import Journal
 from mitosis.records.codec import encode_trial
-from mitosis.records.trial import Output, TrialRecord
+from mitosis.records.trial import TrialRecord
 from mitosis.results import find_page, find_trial_folder, load_trial_data
 from mitosis.verify import verify
-from support.journal import record_path
+from support.journal import JOURNAL, Desk, record_path
+from support.records import FAILED
+from support.terminal import on_terminal
 from support.waiting import TIMEOUT_S
 
-Git = Callable[..., str]
-MakeRecord = Callable[..., TrialRecord]
-RunTrial = Callable[..., TrialRecord]
-Rewrite = Callable[[dict[str, bytes | str | None]], None]
 Commands = Callable[..., str]
 
 KEY = "5f2c91d07a3b"
@@ -70,30 +65,30 @@ def commands(capsys: pytest.CaptureFixture[str]) -> Commands:
     return run
 
 
-def plant(folder: Path, kind: bytes, data: bytes) -> str:
+def plant(journal: Desk, kind: bytes, data: bytes) -> str:
     """Write an object that git itself would not write."""
     whole = b"%s %d\0" % (kind, len(data)) + data
     oid = hashlib.sha1(whole, usedforsecurity=False).hexdigest()
-    path = folder / ".git" / "objects" / oid[:2] / oid[2:]
+    path = journal.folder / ".git" / "objects" / oid[:2] / oid[2:]
     path.parent.mkdir(exist_ok=True)
     if not path.exists():
         path.write_bytes(zlib.compress(whole, 1))
     return oid
 
 
-def plant_tree(folder: Path, *entries: tuple[bytes, bytes, str]) -> str:
-    return plant(folder, b"tree", b"".join(b"%s %s\0%s" % (m, name, bytes.fromhex(oid)) for m, name, oid in entries))
+def plant_tree(journal: Desk, *entries: tuple[bytes, bytes, str]) -> str:
+    return plant(journal, b"tree", b"".join(b"%s %s\0%s" % (m, name, bytes.fromhex(oid)) for m, name, oid in entries))
 
 
 TREE, FILE = b"40000", b"100644"
 
 
-def plant_journal(folder: Path, git: Git, **folders: str) -> None:
+def plant_journal(journal: Desk, **folders: str) -> None:
     """Let the journal have these trees as `trials` and `variants`."""
-    entries = [(FILE, b"format", plant(folder, b"blob", b"1\n"))]
+    entries = [(FILE, b"format", plant(journal, b"blob", b"1\n"))]
     entries += [(TREE, name.encode(), oid) for name, oid in sorted(folders.items())]
-    tree = plant_tree(folder, *entries)
-    git("update-ref", "refs/mitosis/journal", git("commit-tree", tree, "-m", "by hand").strip())
+    tree = plant_tree(journal, *entries)
+    journal.git("update-ref", JOURNAL, journal.git("commit-tree", tree, "-m", "by hand").strip())
 
 
 # --- what a record says ---------------------------------------------------------------------------
@@ -135,42 +130,36 @@ def with_text(record: TrialRecord, path: tuple[str, ...], text: str) -> TrialRec
 
 
 @pytest.fixture
-def full_record(make_record: MakeRecord, repository_folder: Path, git: Git) -> TrialRecord:
+def full_record(journal: Desk) -> TrialRecord:
     """A failed trial of which every field says something."""
-    from mitosis.records.trial import Failure
-
-    record = make_record(key=KEY, commit=git("rev-parse", "HEAD").strip())
-    return record.with_changes(
-        status="failed",
-        ended=record.started,
-        failure=Failure("exception", "bad", "ValueError", "my_exp", "lab.py:3"),
-        warnings=("careful",),
-        outputs=(Output(f"2026-03-01_{KEY}/notebook.ipynb", 3, "e" * 40),),
-        trials_folder="/data/trials",
+    return FAILED.with_changes(
+        key=KEY,
+        experiment="my_exp",
+        commit=journal.oid_of("HEAD"),
+        started="2026-03-01T12:00:00+00:00",
         folder=f"2026-03-01_{KEY}",
         page=f"trial_my_exp_0_{KEY}.html",
-        branch="main",
         extra={"new": "x"},
     )
 
 
 @pytest.mark.parametrize("path", FIELDS, ids=".".join)
 def test_text_of_a_record_cannot_steer_the_terminal(
-    run_trial: RunTrial, full_record: TrialRecord, rewrite: Rewrite, commands: Commands, path: tuple[str, ...]
+    journal: Desk, full_record: TrialRecord, commands: Commands, path: tuple[str, ...]
 ) -> None:
-    run_trial()
-    rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(with_text(full_record, path, TEXT))})
+    journal.run_trial()
+    journal.rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(with_text(full_record, path, TEXT))})
     text = commands(["list"], ["show", KEY], ["open", KEY])
     assert UNSAFE.search(text) is None
     assert KEY[:6] in text
 
 
-def test_names_in_paths_cannot_steer_the_terminal(run_trial: RunTrial, rewrite: Rewrite, commands: Commands) -> None:
-    record = run_trial()
+def test_names_in_paths_cannot_steer_the_terminal(journal: Desk, commands: Commands) -> None:
+    record = journal.run_trial()
     value = encode_value({TEXT: TEXT})
     name = layout.encode_name(TEXT)
     hostile = "\x1b[2Jx\u202e"
-    rewrite(
+    journal.rewrite(
         {
             f"variants/{name}/{name}/{name}/{digest_value(value)}.msgpack": value,
             f"variants/{hostile}/{hostile}/{hostile}/{digest_value(value)}.msgpack": value,
@@ -186,49 +175,35 @@ def test_names_in_paths_cannot_steer_the_terminal(run_trial: RunTrial, rewrite: 
     assert "\\x1b[2J" in text
 
 
-def test_texts_are_harmless_on_a_terminal(full_record: TrialRecord, run_trial: RunTrial, rewrite: Rewrite) -> None:
-    run_trial()
+def test_texts_are_harmless_on_a_terminal(journal: Desk, full_record: TrialRecord) -> None:
+    journal.run_trial()
     hostile = full_record
     for path in FIELDS:
         if path[-1] not in ("key", "started"):
             hostile = with_text(hostile, path, TEXT)
-    rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(hostile)})
+    journal.rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(hostile)})
     for words in (["list"], ["show", KEY], ["open", KEY], ["variants"], ["verify"]):
-        leader, follower = pty.openpty()
-        done = subprocess.Popen(
-            [sys.executable, "-m", "mitosis", *words], stdout=follower, stderr=follower, stdin=subprocess.DEVNULL
-        )
-        os.close(follower)
-        data = b""
-        while True:
-            try:
-                block = os.read(leader, 65536)
-            except OSError:
-                break
-            if not block:
-                break
-            data += block
-        os.close(leader)
-        assert done.wait(30) in (0, 1, 2)
-        text = re.sub(r"\x1b\[[0-9;]*[mK]", "", data.decode()).replace("\r", "")
+        seen = on_terminal(journal.folder, *words, environment={"TERM": "linux"})
+        assert seen.status in (0, 1, 2)
+        text = re.sub(r"\x1b\[[0-9;]*[mK]", "", seen.raw).replace("\r", "")
         assert UNSAFE.search(text) is None, words
-        assert "\x1b[2J" not in data.decode()
+        assert "\x1b[2J" not in seen.raw
 
 
 def test_git_shows_texts_harmlessly(
-    full_record: TrialRecord, run_trial: RunTrial, rewrite: Rewrite, git: Git, capsys: pytest.CaptureFixture[str]
+    journal: Desk, full_record: TrialRecord, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_trial()
+    journal.run_trial()
     hostile = full_record
     for path in FIELDS:
         if path[-1] not in ("key", "started", "commit", "experiment"):
             hostile = with_text(hostile, path, TEXT)
-    rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(hostile)})
+    journal.rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(hostile)})
     assert run_command(["verify", "--repair"]) in (0, 1)
     assert run_command(["setup"]) == 0
-    assert KEY[:6] in git("notes", "--ref=mitosis", "show")
-    assert UNSAFE.search(git("notes", "--ref=mitosis", "show")) is None
-    assert UNSAFE.search(git("log", "-p", "--no-color", "refs/mitosis")) is None
+    assert KEY[:6] in journal.note()
+    assert UNSAFE.search(journal.note()) is None
+    assert UNSAFE.search(journal.git("log", "-p", "--no-color", "refs/mitosis")) is None
 
 
 # --- where a record leads -------------------------------------------------------------------------
@@ -238,14 +213,9 @@ HOSTILE_NAMES = ["../evil", "..", ".", "/", "", "evil", "a/../../evil", f"../evi
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_names_of_outputs_lead_nowhere_else(
-    repository_folder: Path,
-    full_record: TrialRecord,
-    run_trial: RunTrial,
-    rewrite: Rewrite,
-    commands: Commands,
-    name: str,
+    journal: Desk, repository_folder: Path, full_record: TrialRecord, commands: Commands, name: str
 ) -> None:
-    run_trial()
+    journal.run_trial()
     evil = repository_folder / "evil"
     for folder in (evil, evil / f"2026-03-01_{KEY}", repository_folder / "trials"):
         folder.mkdir()
@@ -254,7 +224,7 @@ def test_names_of_outputs_lead_nowhere_else(
     hostile = full_record.with_changes(
         trials_folder=str(repository_folder / "trials"), folder=full_name, page=f"{full_name}/results_0.dill"
     )
-    rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(hostile)})
+    journal.rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(hostile)})
     with pytest.raises(TrialNotFound):
         find_trial_folder(KEY)
     with pytest.raises(TrialNotFound):
@@ -264,26 +234,26 @@ def test_names_of_outputs_lead_nowhere_else(
 
 
 def test_trials_folder_of_a_record_is_believed_for_names_of_mitosis_alone(
-    repository_folder: Path, full_record: TrialRecord, run_trial: RunTrial, rewrite: Rewrite, tmp_path: Path
+    journal: Desk, full_record: TrialRecord, tmp_path: Path
 ) -> None:
-    run_trial()
+    journal.run_trial()
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / f"2026-03-01_{KEY}").mkdir(parents=True)
     (elsewhere / "evil.html").touch()
     (elsewhere / f"trial_my_exp_0_{KEY}.html").touch()
     record = full_record.with_changes(trials_folder=str(elsewhere))
-    rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(record)})
+    journal.rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(record)})
     assert find_trial_folder(KEY) == elsewhere / f"2026-03-01_{KEY}"
     assert find_page(record) == elsewhere / f"trial_my_exp_0_{KEY}.html"
     assert find_page(record.with_changes(page="evil.html")) is None
     assert find_page(record.with_changes(trials_folder="elsewhere\0")) is None
 
 
-def test_reading_unpickles_nothing(run_trial: RunTrial, full_record: TrialRecord, rewrite: Rewrite, git: Git) -> None:
-    run_trial()
+def test_reading_unpickles_nothing(journal: Desk, full_record: TrialRecord) -> None:
+    journal.run_trial()
     evil = pickle.dumps(Path("x"))
     value = encode_value({"evil": evil})
-    rewrite(
+    journal.rewrite(
         {
             f"{DAY}/5f/{KEY}.msgpack": encode_trial(full_record.with_changes(extra={"evil": evil})),
             f"{DAY}/aa/aaaaaaaaaaaa.msgpack": evil,
@@ -332,19 +302,15 @@ BYTES = {
 }
 
 
-def test_bytes_that_are_nothing_are_named_and_skipped(
-    journal: Journal, run_trial: RunTrial, rewrite: Rewrite, commands: Commands
-) -> None:
-    record = run_trial()
+def test_bytes_that_are_nothing_are_named_and_skipped(journal: Desk, commands: Commands) -> None:
+    record = journal.run_trial()
     records = {f"{DAY}/5f/5f{number:010x}.msgpack": data for number, data in enumerate(BYTES.values())}
     values = {
         f"variants/my_exp/n/v{number}/{digest_value(data)}.msgpack": data for number, data in enumerate(BYTES.values())
     }
     environments = {f"environments/{digest_value(data)}.txt": data for data in BYTES.values()}
-    rewrite({**records, **values, **environments})
-    problems: list[BadRecord] = []
-    assert list(journal.iter_trials(problems=problems)) == [record]
-    assert {problem.where for problem in problems} == set(records)
+    journal.rewrite({**records, **values, **environments})
+    assert journal.listed() == ([record], sorted(records))
     text = commands(*COMMANDS, *(["show", path[-20:-8]] for path in records))
     assert record.key[:6] in text
     found = {finding.where for finding in verify(journal.repository).problems}
@@ -353,21 +319,24 @@ def test_bytes_that_are_nothing_are_named_and_skipped(
     assert len(set(values) - found) == 1
 
 
-@pytest.mark.parametrize("place", ["record", "value", "environment", "format", "foreign"])
-def test_gigabyte_is_refused_by_its_header(
-    repository_folder: Path, run_trial: RunTrial, git: Git, place: str, tmp_path: Path
-) -> None:
-    record = run_trial()
+@pytest.mark.parametrize(
+    "paths",
+    [
+        (
+            f"{DAY}/5f/{KEY}.msgpack",
+            f"variants/my_exp/frequency/slow/{'1' * 40}.msgpack",
+            f"environments/{'1' * 40}.txt",
+            f"{DAY}/README",
+        ),
+        ("format",),
+    ],
+    ids=["all but the format", "format"],
+)
+def test_gigabyte_is_refused_by_its_header(journal: Desk, paths: tuple[str, ...], tmp_path: Path) -> None:
+    record = journal.run_trial()
     size_bytes = 2**30
     oid = "ab" * 20
-    path = {
-        "record": f"{DAY}/5f/{KEY}.msgpack",
-        "value": f"variants/my_exp/frequency/slow/{'1' * 40}.msgpack",
-        "environment": f"environments/{'1' * 40}.txt",
-        "format": "format",
-        "foreign": f"{DAY}/README",
-    }[place]
-    loose = repository_folder / ".git" / "objects" / oid[:2] / oid[2:]
+    loose = journal.folder / ".git" / "objects" / oid[:2] / oid[2:]
     loose.parent.mkdir(exist_ok=True)
     packer = zlib.compressobj(1)
     block = packer.compress(b"blob %d\0" % size_bytes) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -380,15 +349,17 @@ def test_gigabyte_is_refused_by_its_header(
             file.write(mebibyte)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
-        git("read-tree", "refs/mitosis/journal")
-        git("update-index", "--add", "--cacheinfo", f"100644,{oid},{path}")
-        tree = git("write-tree", "--missing-ok").strip()
-    git("update-ref", "refs/mitosis/journal", git("commit-tree", tree, "-p", "refs/mitosis/journal", "-m", "x").strip())
+        journal.git("read-tree", JOURNAL)
+        for path in paths:
+            journal.git("update-index", "--add", "--cacheinfo", f"100644,{oid},{path}")
+        tree = journal.git("write-tree", "--missing-ok").strip()
+    journal.commit_tree(tree)
     for words in (["list"], ["show", record.key], ["variants"], ["verify"]):
         text = limited(words)
-        assert place == "format" or words[0] not in ("list", "show") or record.key[:6] in text
+        assert paths == ("format",) or words[0] not in ("list", "show") or record.key[:6] in text
         if words[0] == "verify":
             assert "1073741824 bytes" in text
+            assert all(path in text for path in paths)
 
 
 def limited(words: list[str], seconds: int = 60) -> str:
@@ -416,76 +387,70 @@ def limited(words: list[str], seconds: int = 60) -> str:
 # --- trees that have no end -----------------------------------------------------------------------
 
 
-def test_folder_with_a_million_files_is_not_read(repository_folder: Path, git: Git) -> None:
-    blob = plant(repository_folder, b"blob", b"x")
-    tree = plant_tree(repository_folder, *((FILE, b"aa%010x.msgpack" % number, blob) for number in range(1_000_000)))
+def test_folder_with_a_million_files_is_not_read(journal: Desk) -> None:
+    blob = plant(journal, b"blob", b"x")
+    tree = plant_tree(journal, *((FILE, b"aa%010x.msgpack" % number, blob) for number in range(1_000_000)))
     for name in (b"aa", b"2026-03-01", b"my_exp"):
-        tree = plant_tree(repository_folder, (TREE, name, tree))
-    plant_journal(repository_folder, git, trials=tree, variants=tree)
+        tree = plant_tree(journal, (TREE, name, tree))
+    plant_journal(journal, trials=tree, variants=tree)
     for words in (["list"], ["show", "aa0000000001"], ["variants"], ["verify"]):
         text = limited(words)
         assert words[0] == "variants" or "48000000 bytes, more than" in text
 
 
-def test_folders_that_hold_each_other_are_walked_once(repository_folder: Path, git: Git) -> None:
-    blob = plant(repository_folder, b"blob", b"x")
-    tree = plant_tree(repository_folder, *((FILE, b"aa%010x.msgpack" % number, blob) for number in range(1000)))
-    tree = plant_tree(repository_folder, *((TREE, b"%02x" % number, tree) for number in range(256)))
-    tree = plant_tree(repository_folder, *((TREE, b"%04d-01-01" % year, tree) for year in range(1000, 2000)))
-    tree = plant_tree(repository_folder, *((TREE, b"e%04d" % number, tree) for number in range(1000)))
-    plant_journal(repository_folder, git, trials=tree)
+def test_folders_that_hold_each_other_are_walked_once(journal: Desk) -> None:
+    blob = plant(journal, b"blob", b"x")
+    tree = plant_tree(journal, *((FILE, b"aa%010x.msgpack" % number, blob) for number in range(1000)))
+    tree = plant_tree(journal, *((TREE, b"%02x" % number, tree) for number in range(256)))
+    tree = plant_tree(journal, *((TREE, b"%04d-01-01" % year, tree) for year in range(1000, 2000)))
+    tree = plant_tree(journal, *((TREE, b"e%04d" % number, tree) for number in range(1000)))
+    plant_journal(journal, trials=tree)
     for words in (["list"], ["list", "-n", "0"], ["show", "aa0000000001"], ["verify"]):
         text = limited(words, seconds=30)
         assert words[0] == "show" or ("more findings" if words == ["verify"] else "more that cannot be read") in text
 
 
-@pytest.mark.parametrize("words", [["list"], ["variants"], ["verify"]])
-def test_many_files_in_many_folders_take_bounded_memory(repository_folder: Path, git: Git, words: list[str]) -> None:
-    blob = plant(repository_folder, b"blob", b"x")
+def test_many_files_in_many_folders_take_bounded_memory(journal: Desk) -> None:
+    blob = plant(journal, b"blob", b"x")
     shards = [
-        plant_tree(repository_folder, *((FILE, b"%02x%010x.msgpack" % (shard, number), blob) for number in range(200)))
+        plant_tree(journal, *((FILE, b"%02x%010x.msgpack" % (shard, number), blob) for number in range(200)))
         for shard in range(256)
     ]
-    tree = plant_tree(repository_folder, *((TREE, b"%02x" % number, oid) for number, oid in enumerate(shards)))
+    tree = plant_tree(journal, *((TREE, b"%02x" % number, oid) for number, oid in enumerate(shards)))
     for name in (b"2026-03-01", b"my_exp"):
-        tree = plant_tree(repository_folder, (TREE, name, tree))
-    plant_journal(repository_folder, git, trials=tree)
-    text = limited(words)
-    assert len(text) < 20_000
+        tree = plant_tree(journal, (TREE, name, tree))
+    plant_journal(journal, trials=tree)
+    for command in ("list", "variants", "verify"):
+        assert len(limited([command])) < 20_000
 
 
 # --- refs and objects -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("target", ["blob", "tree", "tag", "loop", "missing", "garbage", "other commit"])
-@pytest.mark.parametrize("ref", ["refs/mitosis/journal", "refs/notes/mitosis", "refs/mitosis/remotes/origin/journal"])
-def test_ref_that_leads_elsewhere_is_told(
-    repository_folder: Path, run_trial: RunTrial, git: Git, commands: Commands, ref: str, target: str
-) -> None:
-    run_trial()
-    git("tag", "-a", "-m", "x", "a-tag")
-    file = repository_folder / ".git" / ref
+@pytest.mark.parametrize("ref", [JOURNAL, "refs/notes/mitosis", "refs/mitosis/remotes/origin/journal"])
+def test_ref_that_leads_elsewhere_is_told(journal: Desk, commands: Commands, ref: str, target: str) -> None:
+    journal.run_trial()
+    journal.git("tag", "-a", "-m", "x", "a-tag")
+    file = journal.folder / ".git" / ref
     file.parent.mkdir(parents=True, exist_ok=True)
     oids = {"blob": "HEAD:experiment.py", "tree": "HEAD^{tree}", "tag": "a-tag", "other commit": "HEAD"}
     if target in oids:
-        file.write_text(git("rev-parse", oids[target]))
+        file.write_text(journal.git("rev-parse", oids[target]))
     else:
         file.write_text({"loop": f"ref: {ref}\n", "missing": "1" * 40 + "\n", "garbage": "garbage\n"}[target])
     text = commands(["list"], ["variants"], ["verify"])
-    if ref == "refs/mitosis/journal":
+    if ref == JOURNAL:
         assert ref in text
 
 
 @pytest.mark.parametrize("how", ["missing", "truncated", "changed"])
 @pytest.mark.parametrize("place", ["{path}", "variants", "trials", DAY, "environments", "format", ""])
-def test_damaged_object_is_never_fatal_to_listings(
-    repository_folder: Path, run_trial: RunTrial, git: Git, commands: Commands, place: str, how: str
-) -> None:
-    record = run_trial(key=KEY)
+def test_damaged_object_is_never_fatal_to_listings(journal: Desk, commands: Commands, place: str, how: str) -> None:
+    record = journal.run_trial(key=KEY)
     path = place.format(path=record_path(record))
-    oid = git("rev-parse", f"refs/mitosis/journal:{path}" if path != "variants" else "refs/mitosis/journal").strip()
-    file = repository_folder / ".git" / "objects" / oid[:2] / oid[2:]
-    file.chmod(0o644)
+    oid = journal.oid_of(f"{JOURNAL}:{path}" if path != "variants" else JOURNAL)
+    file = journal.loose_file(oid)
     data = file.read_bytes()
     if how == "missing":
         file.unlink()

@@ -15,17 +15,14 @@ from hypothesis import strategies as st
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.errors.journal import BadRecord, JournalError, NamingError
 from mitosis.errors.values import VariantConflict, VariantRedefined
-from mitosis.git.repository import Identity, find_repository
+from mitosis.git.repository import Identity
 from mitosis.journal import locks as locks_module
 from mitosis.journal.journal import Journal
 from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
+from support.journal import JOURNAL, Desk, Git, make_record, make_variant
 
-Git = Callable[..., str]
-MakeRecord = Callable[..., TrialRecord]
-MakeVariant = Callable[..., Variant]
-RunTrial = Callable[..., TrialRecord]
-Rewrite = Callable[[dict[str, bytes | str | None]], None]
+Lock = Callable[..., TrialRecord]
 
 ADA = Identity("Ada Lovelace", "ada@example.org", 1_772_366_400, 60)
 """At noon of 2026-03-01 in UTC."""
@@ -38,7 +35,7 @@ def lookup(variant: Variant) -> tuple[ParameterRecord, ...]:
 
 
 @pytest.fixture
-def lock(journal: Journal, make_record: MakeRecord) -> Callable[..., TrialRecord]:
+def lock(journal: Desk) -> Lock:
     """Start a trial that uses one variant."""
 
     def start(variant: Variant, identity: Identity = ADA, into: Journal = journal) -> TrialRecord:
@@ -48,15 +45,9 @@ def lock(journal: Journal, make_record: MakeRecord) -> Callable[..., TrialRecord
     return start
 
 
-def locks_of(journal: Journal) -> list[tuple[str, str, str, str]]:
-    return [(lock.name.step, lock.name.parameter, lock.name.variant, lock.digest) for lock in journal.iter_variants()]
-
-
-def test_first_use_locks_and_later_uses_agree(
-    journal: Journal, make_record: MakeRecord, make_variant: MakeVariant
-) -> None:
+def test_first_use_locks_and_later_uses_agree(journal: Desk) -> None:
     slow, fast = make_variant("slow", 1), make_variant("fast", 10)
-    identity = journal.repository.identity()
+    identity = journal.identity
 
     def start(*variants: Variant) -> tuple[Variant, ...]:
         return journal.start(make_record(commit=journal.repository.head), variants, "", identity).newly_locked
@@ -72,9 +63,7 @@ def test_first_use_locks_and_later_uses_agree(
     ]
 
 
-def test_changed_scalar_is_refused_as_told(
-    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant
-) -> None:
+def test_changed_scalar_is_refused_as_told(journal: Desk, lock: Lock) -> None:
     for _ in range(3):
         record = lock(make_variant(value=1))
     tip = journal.tip()
@@ -98,9 +87,7 @@ def test_changed_scalar_is_refused_as_told(
         journal.check([make_variant(value=2)])
 
 
-def test_changed_structure_is_refused_with_its_leaves(
-    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant
-) -> None:
+def test_changed_structure_is_refused_with_its_leaves(journal: Desk, lock: Lock) -> None:
     kernel = np.zeros((512, 512))
     before = {"scale": 0.01, "kernel": [1, 2, 3, kernel], "solver": {"tol": 1e-6, "name": "lu"}}
     record = lock(make_variant("low", before, parameter="noise", step="fit"))
@@ -124,7 +111,7 @@ def test_changed_structure_is_refused_with_its_leaves(
     assert caught.value.redefinitions[0].same_count == 4
 
 
-def test_many_differences_are_counted(lock: Callable[..., TrialRecord], make_variant: MakeVariant) -> None:
+def test_many_differences_are_counted(lock: Lock) -> None:
     lock(make_variant(value={f"key_{i:02}": i for i in range(30)}))
     with pytest.raises(VariantRedefined) as caught:
         lock(make_variant(value={f"key_{i:02}": -i for i in range(30)}))
@@ -134,7 +121,7 @@ def test_many_differences_are_counted(lock: Callable[..., TrialRecord], make_var
     assert len(said) == 14
 
 
-def test_all_violated_variants_are_named(journal: Journal, make_record: MakeRecord, make_variant: MakeVariant) -> None:
+def test_all_violated_variants_are_named(journal: Desk) -> None:
     def variants(value: int) -> list[Variant]:
         return [
             make_variant("slow", value),
@@ -142,7 +129,7 @@ def test_all_violated_variants_are_named(journal: Journal, make_record: MakeReco
             make_variant("low", {"scale": value}, parameter="noise"),
         ]
 
-    identity = journal.repository.identity()
+    identity = journal.identity
     journal.start(make_record(commit=journal.repository.head), variants(1), "", identity)
     with pytest.raises(VariantRedefined) as caught:
         journal.check(variants(2))
@@ -155,15 +142,13 @@ def test_all_violated_variants_are_named(journal: Journal, make_record: MakeReco
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 1.0), (1, True), ("1", 1), (0.0, -0.0), ([1], (1,))])
-def test_values_that_only_look_alike_are_refused(
-    lock: Callable[..., TrialRecord], make_variant: MakeVariant, before: object, after: object
-) -> None:
+def test_values_that_only_look_alike_are_refused(lock: Lock, before: object, after: object) -> None:
     lock(make_variant(value=before))
     with pytest.raises(VariantRedefined):
         lock(make_variant(value=after))
 
 
-def test_names_are_told_apart(journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant) -> None:
+def test_names_are_told_apart(journal: Desk, lock: Lock) -> None:
     names = ["slow", "Slow", "slow ", "", "a/b", "a%2Fb", "..", ".git", "ü", "u\u0308", "x" * 200, "\0" * 200]
     for value, name in enumerate(names):
         lock(make_variant(name, value))
@@ -179,52 +164,46 @@ def test_names_are_told_apart(journal: Journal, lock: Callable[..., TrialRecord]
 
 
 @pytest.mark.parametrize("names", [{"variant": "ä" * 101}, {"parameter": "x" * 201}, {"step": "x" * 201}])
-def test_name_that_is_too_long_is_refused(
-    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant, names: dict[str, str]
-) -> None:
+def test_name_that_is_too_long_is_refused(journal: Desk, lock: Lock, names: dict[str, str]) -> None:
     with pytest.raises(NamingError, match="at most 200 bytes"):
         lock(make_variant(**names))
     assert journal.tip() is None
 
 
-def test_two_values_for_one_variant_at_once_are_refused(journal: Journal, make_variant: MakeVariant) -> None:
+def test_two_values_for_one_variant_at_once_are_refused(journal: Desk) -> None:
     with pytest.raises(JournalError, match="two values are given for variant `slow`"):
         journal.check([make_variant(value=1), make_variant(value=2)])
     assert journal.check([make_variant(value=1), make_variant(value=1)]) == (make_variant(value=1),)
 
 
-def test_digest_of_another_value_is_a_mistake_of_the_caller(
-    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant
-) -> None:
+def test_digest_of_another_value_is_a_mistake_of_the_caller(journal: Desk, lock: Lock) -> None:
     forged = Variant(make_variant().name, make_variant(value=1).digest, make_variant(value=2).value)
     with pytest.raises(ValueError, match="is not the digest"):
         lock(forged)
     assert journal.tip() is None
 
 
-def test_value_that_is_too_large_is_refused(
-    lock: Callable[..., TrialRecord], make_variant: MakeVariant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_value_that_is_too_large_is_refused(lock: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks_module, "MAX_VALUE_BYTES", 1000)
     with pytest.raises(JournalError, match="more than the 1000 that can be locked"):
         lock(make_variant(value="x" * 1001))
 
 
 @pytest.fixture
-def conflict(lock: Callable[..., TrialRecord], make_variant: MakeVariant, rewrite: Rewrite) -> tuple[Variant, Variant]:
+def conflict(journal: Desk, lock: Lock) -> tuple[Variant, Variant]:
     """Two meanings of one name, as a merge of two people's journals makes them."""
     ours, theirs = make_variant(value=1), make_variant(value=3)
     lock(ours)
     lock(ours)
     lock(make_variant("other", 3), BOB)
     folder = "variants/my_exp/frequency"
-    rewrite({f"{folder}/slow/{theirs.digest}.msgpack": theirs.value, f"{folder}/other/{theirs.digest}.msgpack": None})
+    journal.rewrite(
+        {f"{folder}/slow/{theirs.digest}.msgpack": theirs.value, f"{folder}/other/{theirs.digest}.msgpack": None}
+    )
     return ours, theirs
 
 
-def test_variant_with_two_meanings_is_refused(
-    journal: Journal, lock: Callable[..., TrialRecord], conflict: tuple[Variant, Variant]
-) -> None:
+def test_variant_with_two_meanings_is_refused(journal: Desk, lock: Lock, conflict: tuple[Variant, Variant]) -> None:
     for variant in conflict:
         with pytest.raises(VariantConflict) as caught:
             lock(variant)
@@ -235,15 +214,15 @@ def test_variant_with_two_meanings_is_refused(
     assert text.startswith("variant `slow` of `my_exp.frequency` has two recorded meanings\n")
     assert f"    {first.digest[:4]}…  1    Ada Lovelace, 2026-03-01, 2 trials\n" in text
     assert "mitosis variants resolve my_exp.frequency=slow --keep 1f5b --rename-other slow-4be3" in text
-    assert len(locks_of(journal)) == 2
+    assert len(list(journal.iter_variants())) == 2
 
 
-def test_foreign_files_in_a_variant_folder_do_not_count(
-    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant, rewrite: Rewrite
-) -> None:
+def test_foreign_files_in_a_variant_folder_do_not_count(journal: Desk, lock: Lock) -> None:
     slow = make_variant()
     lock(slow)
-    rewrite({"variants/my_exp/frequency/slow/README": "hello\n", "variants/my_exp/frequency/new/x.msgpack": "x"})
+    journal.rewrite(
+        {"variants/my_exp/frequency/slow/README": "hello\n", "variants/my_exp/frequency/new/x.msgpack": "x"}
+    )
     assert journal.check([slow]) == ()
     with pytest.raises(VariantRedefined):
         journal.check([make_variant(value=2)])
@@ -256,12 +235,10 @@ def test_foreign_files_in_a_variant_folder_do_not_count(
     ]
 
 
-def test_lock_whose_content_was_changed_is_never_believed(
-    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant, rewrite: Rewrite
-) -> None:
+def test_lock_whose_content_was_changed_is_never_believed(journal: Desk, lock: Lock) -> None:
     slow = make_variant()
     lock(slow)
-    rewrite({f"variants/my_exp/frequency/slow/{slow.digest}.msgpack": "forged"})
+    journal.rewrite({f"variants/my_exp/frequency/slow/{slow.digest}.msgpack": "forged"})
     with pytest.raises(BadRecord, match="digest"):
         lock(slow)
     problems: list[BadRecord] = []
@@ -269,14 +246,12 @@ def test_lock_whose_content_was_changed_is_never_believed(
     assert [problem.where for problem in problems] == [f"variants/my_exp/frequency/slow/{slow.digest}.msgpack"]
 
 
-def test_origin_is_the_first_appearance(
-    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant, git: Git
-) -> None:
+def test_origin_is_the_first_appearance(journal: Desk, lock: Lock) -> None:
     slow = make_variant()
     first = lock(slow, ADA)
-    (journal.repository.root / "experiment.py").write_text("changed\n")
-    git("commit", "--quiet", "-am", "second")
-    later = Journal(find_repository(journal.repository.root))
+    (journal.folder / "experiment.py").write_text("changed\n")
+    journal.git("commit", "--quiet", "-am", "second")
+    later = journal.again()
     second = lock(make_variant("fast", 2), BOB, later)
     lock(slow, BOB, later)
     origins = later.variant_origins()
@@ -288,12 +263,12 @@ def test_origin_is_the_first_appearance(
     assert (origin.commit, origin.trial) == (first.commit, first.key)
     (fast,) = (found for name, found in origins.items() if name.name.variant == "fast")
     assert (fast.commit, fast.trial) == (second.commit, second.key)
-    assert git("log", "--format=%an", "refs/mitosis", "--", "variants/my_exp/frequency/slow") == "Ada Lovelace\n"
+    assert (
+        journal.git("log", "--format=%an", "refs/mitosis", "--", "variants/my_exp/frequency/slow") == "Ada Lovelace\n"
+    )
 
 
-def test_origin_does_not_depend_on_the_users_configuration(
-    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant, git: Git, home: Path
-) -> None:
+def test_origin_does_not_depend_on_the_users_configuration(journal: Desk, lock: Lock, home: Path) -> None:
     slow = make_variant()
     lock(slow, Identity("Jörg", "j@example.org", 1_772_366_400, 0))
     expected = journal.variant_origins()
@@ -314,35 +289,33 @@ def test_origin_does_not_depend_on_the_users_configuration(
         "notes.displayRef": "refs/notes/*",
         "core.quotePath": "true",
     }.items():
-        git("config", "--global", name, value)
+        journal.git("config", "--global", name, value)
     assert journal.variant_origins() == expected
     assert [origin.name for origin in expected.values()] == ["Jörg"]
 
 
-def test_same_lock_taken_by_two_people_has_the_earlier_origin(
-    journal: Journal, lock: Callable[..., TrialRecord], make_variant: MakeVariant, git: Git
-) -> None:
+def test_same_lock_taken_by_two_people_has_the_earlier_origin(journal: Desk, lock: Lock) -> None:
     lock(make_variant("other", 5), ADA)
     base = journal.tip()
     lock(make_variant("slow", 1), BOB)
-    theirs = git("rev-parse", "refs/mitosis/journal").strip()
-    git("update-ref", "refs/mitosis/journal", str(base))
+    theirs = journal.oid_of(JOURNAL)
+    journal.git("update-ref", JOURNAL, str(base))
     first = lock(make_variant("slow", 1), ADA)
-    tree = git("rev-parse", "refs/mitosis/journal^{tree}").strip()
-    for parents in (("-p", "refs/mitosis/journal", "-p", theirs), ("-p", theirs, "-p", "refs/mitosis/journal")):
-        merge = git("commit-tree", tree, *parents, "-m", "merge").strip()
-        git("update-ref", "refs/mitosis/journal", merge)
+    tree = journal.oid_of("refs/mitosis/journal^{tree}")
+    for parents in (("-p", JOURNAL, "-p", theirs), ("-p", theirs, "-p", JOURNAL)):
+        merge = journal.git("commit-tree", tree, *parents, "-m", "merge").strip()
+        journal.git("update-ref", JOURNAL, merge)
         origin = journal.variant_origins()[make_variant("slow", 1).lock]
         assert (origin.name, origin.trial) == ("Ada Lovelace", first.key)
-        git("update-ref", "refs/mitosis/journal", f"{merge}^{1 if parents[3] == theirs else 2}")
+        journal.git("update-ref", JOURNAL, f"{merge}^{1 if parents[3] == theirs else 2}")
 
 
-def test_a_thousand_variants_are_checked_in_a_moment(journal: Journal, make_record: MakeRecord) -> None:
+def test_a_thousand_variants_are_checked_in_a_moment(journal: Desk) -> None:
     variants = []
     for number in range(1000):
         data = encode_value(number)
         variants.append(Variant(VariantName("fit", f"p{number % 10}", f"v{number}"), digest_value(data), data))
-    identity = journal.repository.identity()
+    identity = journal.identity
     started = journal.start(make_record(commit=journal.repository.head), variants, "", identity)
     assert started.newly_locked == tuple(variants)
     times_s = []
@@ -356,16 +329,12 @@ def test_a_thousand_variants_are_checked_in_a_moment(journal: Journal, make_reco
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 3)), max_size=12))
 def test_locked_variant_never_changes(
-    tmp_path_factory: pytest.TempPathFactory,
-    git: Git,
-    make_record: MakeRecord,
-    make_variant: MakeVariant,
-    uses: list[tuple[str, int]],
+    tmp_path_factory: pytest.TempPathFactory, git: Git, uses: list[tuple[str, int]]
 ) -> None:
     folder = tmp_path_factory.mktemp("lab")
     git("init", "--quiet", ".", cwd=folder)
     git("commit", "--quiet", "--allow-empty", "-m", "first", cwd=folder)
-    journal = Journal(find_repository(folder))
+    journal = Desk(folder)
     meanings: dict[str, int] = {}
     for name, value in uses:
         variant = make_variant(name, value)

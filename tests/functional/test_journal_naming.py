@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import msgpack
 import pytest
 
-from mitosis.canonical.show import summarize_value
 from mitosis.errors.journal import BadRecord, NamingError
 from mitosis.errors.values import VariantConflict, VariantRedefined, VariantRetired
 from mitosis.git.repository import Identity
@@ -20,14 +15,9 @@ from mitosis.journal import index_writer, layout, standing
 from mitosis.journal.journal import Journal
 from mitosis.journal.messages import render_blob
 from mitosis.journal.standing import Remarks, remark_file
-from mitosis.records.trial import TrialRecord
 from mitosis.variants import Variant, VariantName
 from mitosis.verify import verify
-
-Git = Callable[..., str]
-MakeVariant = Callable[..., Variant]
-RunTrial = Callable[..., TrialRecord]
-Rewrite = Callable[[dict[str, bytes | str | None]], None]
+from support.journal import JOURNAL, PINS, Desk, make_record, make_variant
 
 ADA = Identity("Ada Lovelace", "ada@example.org", 1_772_366_400, 60)
 NAME = VariantName("my_exp", "frequency", "slow")
@@ -38,88 +28,35 @@ def lock(journal: Journal, *variants: Variant) -> tuple[Variant, ...]:
     return journal.lock(variants, journal.repository.head, ADA).newly_locked
 
 
-def names_of(journal: Journal) -> list[str]:
-    return [variant.name.variant for variant in journal.iter_variants()]
-
-
-def problems_of(journal: Journal) -> list[str]:
+def problems_of(journal: Desk) -> list[str]:
     return [finding.what for finding in verify(journal.repository).findings]
 
 
 # --- locking --------------------------------------------------------------------------------------
 
 
-def test_lock_records_all_variants_in_one_commit(journal: Journal, make_variant: MakeVariant, git: Git) -> None:
+def test_lock_records_all_variants_in_one_commit(journal: Desk) -> None:
     slow, fast = make_variant("slow", 1), make_variant("fast", 10)
     assert lock(journal, slow, fast) == (slow, fast)
-    assert (
-        git("log", "--format=%s", "refs/mitosis/journal")
-        == f"lock 2 variants of my_exp at {journal.repository.head:.7}\n"
-    )
-    assert git("rev-parse", f"refs/mitosis/commits/{journal.repository.head}").strip() == journal.repository.head
+    assert journal.git("log", "--format=%s", JOURNAL) == f"lock 2 variants of my_exp at {journal.repository.head:.7}\n"
+    assert journal.oid_of(f"{PINS}/{journal.repository.head}") == journal.repository.head
     assert {origin.commit for origin in journal.variant_origins().values()} == {journal.repository.head}
     assert lock(journal, slow, fast) == ()
-    assert git("rev-list", "--count", "refs/mitosis/journal").strip() == "1"
+    assert journal.git("rev-list", "--count", JOURNAL).strip() == "1"
     assert problems_of(journal) == []
 
 
-def test_lock_of_another_value_is_refused_and_locks_none(journal: Journal, make_variant: MakeVariant) -> None:
+def test_lock_of_another_value_is_refused_and_locks_none(journal: Desk) -> None:
     lock(journal, make_variant("slow", 1))
     with pytest.raises(VariantRedefined, match="is locked to another value"):
         lock(journal, make_variant("fast", 10), make_variant("slow", 2))
-    assert names_of(journal) == ["slow"]
-
-
-_LOCKER = """
-import sys
-from pathlib import Path
-from mitosis.canonical.encode import digest_value, encode_value
-from mitosis.errors.values import VariantRedefined
-from mitosis.git.repository import find_repository
-from mitosis.journal.journal import Journal
-from mitosis.variants import Variant, VariantName
-value = encode_value(int(sys.argv[1]))
-journal = Journal(find_repository(Path.cwd()))
-variant = Variant(VariantName("my_exp", "frequency", "slow"), digest_value(value), value, "sine:lookup_dict")
-sys.stdin.readline()
-try:
-    journal.lock([variant], journal.repository.head, journal.repository.identity())
-except VariantRedefined as error:
-    print("refused", error.redefinitions[0].locked.summary)
-else:
-    print("locked", sys.argv[1])
-"""
-
-
-def test_of_many_processes_that_lock_one_name_to_two_values_one_value_wins(
-    journal: Journal, repository_folder: Path, tmp_path: Path
-) -> None:
-    script = tmp_path / "locker.py"
-    script.write_text(_LOCKER)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(script), str(number % 2)],
-            cwd=repository_folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(50)
-    ]
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    said = [process.communicate()[0].split() for process in processes]
-    [locked] = journal.iter_variants()
-    winner = summarize_value(locked.value)
-    assert sorted(map(tuple, said)) == [("locked", winner)] * 25 + [("refused", winner)] * 25
+    assert [variant.name.variant for variant in journal.iter_variants()] == ["slow"]
 
 
 # --- renaming -------------------------------------------------------------------------------------
 
 
-def test_renamed_variant_has_both_names(journal: Journal, make_variant: MakeVariant, git: Git) -> None:
+def test_renamed_variant_has_both_names(journal: Desk) -> None:
     slow = make_variant("slow", 1)
     lock(journal, slow)
     assert journal.rename(NAME, "gentle", ADA).digest == slow.digest
@@ -128,7 +65,7 @@ def test_renamed_variant_has_both_names(journal: Journal, make_variant: MakeVari
         "gentle": slow.digest,
     }
     assert journal.remarks()[NAME].new_names == ["gentle"]
-    assert git("log", "-1", "--format=%s", "refs/mitosis/journal") == "rename my_exp.frequency=slow to gentle\n"
+    assert journal.git("log", "-1", "--format=%s", JOURNAL) == "rename my_exp.frequency=slow to gentle\n"
     assert journal.check([slow, make_variant("gentle", 1)]) == ()
     with pytest.raises(VariantRedefined):
         journal.check([make_variant("gentle", 2)])
@@ -145,9 +82,7 @@ def test_renamed_variant_has_both_names(journal: Journal, make_variant: MakeVari
         ("slow", "twin", None),
     ],
 )
-def test_rename_is_refused_where_it_would_mislead(
-    journal: Journal, make_variant: MakeVariant, old: str, new: str, said: str | None
-) -> None:
+def test_rename_is_refused_where_it_would_mislead(journal: Desk, old: str, new: str, said: str | None) -> None:
     lock(journal, make_variant("slow", 1), make_variant("fast", 10), make_variant("twin", 1))
     if said is None:
         journal.rename(VariantName("my_exp", "frequency", old), new, ADA)
@@ -158,12 +93,10 @@ def test_rename_is_refused_where_it_would_mislead(
     assert journal.tip() == before
 
 
-def test_variant_in_conflict_is_neither_renamed_nor_locked(
-    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite
-) -> None:
+def test_variant_in_conflict_is_neither_renamed_nor_locked(journal: Desk) -> None:
     lock(journal, make_variant("slow", 1))
     other = make_variant("slow", 2)
-    rewrite({layout.variant_path(NAME, other.digest): other.value})
+    journal.rewrite({layout.variant_path(NAME, other.digest): other.value})
     with pytest.raises(NamingError, match="2 recorded meanings"):
         journal.rename(NAME, "gentle", ADA)
     with pytest.raises(VariantConflict):
@@ -173,15 +106,13 @@ def test_variant_in_conflict_is_neither_renamed_nor_locked(
 # --- retiring -------------------------------------------------------------------------------------
 
 
-def test_retired_variant_is_refused_with_its_reason(
-    journal: Journal, make_variant: MakeVariant, run_trial: RunTrial
-) -> None:
+def test_retired_variant_is_refused_with_its_reason(journal: Desk) -> None:
     slow = make_variant("slow", 1)
     lock(journal, slow)
     journal.rename(NAME, "gentle", ADA)
     journal.retire(NAME, "the sensor was\nbroken", ADA)
     with pytest.raises(VariantRetired) as caught:
-        run_trial(variants=[slow])
+        journal.run_trial(variants=[slow])
     assert str(caught.value).splitlines() == [
         "variant `slow` of `my_exp.frequency` is retired: the sensor was broken",
         "    it is now called `gentle`",
@@ -191,30 +122,28 @@ def test_retired_variant_is_refused_with_its_reason(
     assert caught.value.retirements[0].reasons == ("the sensor was\nbroken",)
     assert list(journal.iter_trials()) == []
     assert problems_of(journal) == []
-    run_trial(variants=[make_variant("gentle", 1)])
+    journal.run_trial(variants=[make_variant("gentle", 1)])
 
 
-def test_retired_variant_can_be_used_again(journal: Journal, make_variant: MakeVariant, run_trial: RunTrial) -> None:
+def test_retired_variant_can_be_used_again(journal: Desk) -> None:
     slow = make_variant("slow", 1)
     lock(journal, slow)
     journal.retire(NAME, "", ADA)
     with pytest.raises(NamingError, match="already retired"):
         journal.retire(NAME, "", ADA)
     journal.unretire(NAME, ADA)
-    run_trial(variants=[slow])
+    journal.run_trial(variants=[slow])
     with pytest.raises(NamingError, match="is not retired"):
         journal.unretire(NAME, ADA)
     with pytest.raises(NamingError, match="is not locked"):
         journal.retire(VariantName("my_exp", "frequency", "unknown"), "", ADA)
 
 
-def test_variants_retired_apart_keep_both_reasons(
-    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite
-) -> None:
+def test_variants_retired_apart_keep_both_reasons(journal: Desk) -> None:
     lock(journal, make_variant("slow", 1))
     journal.retire(NAME, "too noisy", ADA)
     path, data = remark_file(layout.RETIRED, NAME, "not used")
-    rewrite({path: data})
+    journal.rewrite({path: data})
     assert sorted(journal.remarks()[NAME].reasons) == ["not used", "too noisy"]
     journal.unretire(NAME, ADA)
     assert journal.remarks() == {}
@@ -227,8 +156,8 @@ def with_functions(variant: Variant, **functions: str) -> Variant:
     return dataclasses.replace(variant, functions={f"lab:{name}": digit * 40 for name, digit in functions.items()})
 
 
-def test_changed_body_of_a_function_is_told_and_stops_nothing(journal: Journal, make_variant: MakeVariant) -> None:
-    identity, head = journal.repository.identity(), journal.repository.head
+def test_changed_body_of_a_function_is_told_and_stops_nothing(journal: Desk) -> None:
+    identity, head = journal.identity, journal.repository.head
     assert head is not None
     slow = make_variant("slow", 1)
     journal.lock([with_functions(slow, kernel="a", window="b")], head, identity)
@@ -238,10 +167,8 @@ def test_changed_body_of_a_function_is_told_and_stops_nothing(journal: Journal, 
     assert str(changed) == "`lab:kernel` has a different body than when variant `slow` of `my_exp.frequency` was locked"
 
 
-def test_trial_tells_of_changed_bodies(
-    journal: Journal, make_variant: MakeVariant, make_record: Callable[..., TrialRecord]
-) -> None:
-    identity = journal.repository.identity()
+def test_trial_tells_of_changed_bodies(journal: Desk) -> None:
+    identity = journal.identity
     slow = make_variant("slow", 1)
     for digit, names in (("a", ()), ("b", ("lab:kernel",)), ("a", ())):
         record = make_record(commit=journal.repository.head)
@@ -249,8 +176,8 @@ def test_trial_tells_of_changed_bodies(
         assert tuple(name for changed in started.changed for name in changed.functions) == names
 
 
-def test_changed_bodies_can_be_accepted(journal: Journal, make_variant: MakeVariant) -> None:
-    identity, head = journal.repository.identity(), journal.repository.head
+def test_changed_bodies_can_be_accepted(journal: Desk) -> None:
+    identity, head = journal.identity, journal.repository.head
     assert head is not None
     before, now = (with_functions(make_variant("slow", 1), kernel=digit) for digit in "ab")
     journal.lock([before], head, identity)
@@ -262,7 +189,7 @@ def test_changed_bodies_can_be_accepted(journal: Journal, make_variant: MakeVari
     assert changed.functions == ("lab:kernel",)
 
 
-def test_lock_from_before_gets_the_sources_at_its_next_use(journal: Journal, make_variant: MakeVariant) -> None:
+def test_lock_from_before_gets_the_sources_at_its_next_use(journal: Desk) -> None:
     slow = make_variant("slow", 1)
     lock(journal, slow)
     lock(journal, with_functions(slow, kernel="a"))
@@ -277,19 +204,17 @@ def test_lock_from_before_gets_the_sources_at_its_next_use(journal: Journal, mak
 @pytest.mark.parametrize(
     "content", [b"\xc1", b"", msgpack.packb({"reason": 1}), msgpack.packb(["reason"]), msgpack.packb({"name": "x"})]
 )
-def test_unreadable_remark_is_named_and_lets_nobody_run(
-    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite, content: bytes, run_trial: RunTrial
-) -> None:
+def test_unreadable_remark_is_named_and_lets_nobody_run(journal: Desk, content: bytes) -> None:
     slow = make_variant("slow", 1)
     lock(journal, slow)
     folder = layout.remark_folder(layout.RETIRED, NAME)
-    rewrite({f"{folder}/{'a' * 40}.msgpack": content})
+    journal.rewrite({f"{folder}/{'a' * 40}.msgpack": content})
     problems: list[BadRecord] = []
     assert journal.remarks(problems=problems) == {}
     assert [problem.where for problem in problems] == [f"{folder}/{'a' * 40}.msgpack"]
     assert any(finding.where == problems[0].where for finding in verify(journal.repository).findings)
     with pytest.raises(BadRecord):
-        run_trial(variants=[slow])
+        journal.run_trial(variants=[slow])
 
 
 def test_remarks_are_shown_as_text_in_a_log() -> None:
@@ -302,20 +227,16 @@ def test_remarks_are_shown_as_text_in_a_log() -> None:
         assert render_blob(path.rpartition("/")[2], data) == shown
 
 
-def test_foreign_file_beside_remarks_is_left_alone(
-    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite, run_trial: RunTrial
-) -> None:
+def test_foreign_file_beside_remarks_is_left_alone(journal: Desk) -> None:
     slow = make_variant("slow", 1)
     lock(journal, slow)
     folder = layout.remark_folder(layout.RETIRED, NAME)
-    rewrite({f"{folder}/README": "hello\n"})
-    run_trial(variants=[slow])
+    journal.rewrite({f"{folder}/README": "hello\n"})
+    journal.run_trial(variants=[slow])
     assert journal.remarks() == {}
 
 
-def test_names_of_retired_variants_are_neither_given_nor_left(
-    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite
-) -> None:
+def test_names_of_retired_variants_are_neither_given_nor_left(journal: Desk) -> None:
     lock(journal, make_variant("slow", 1), make_variant("fast", 1))
     journal.retire(VariantName("my_exp", "frequency", "fast"), "", ADA)
     with pytest.raises(NamingError, match="fast is retired"):
@@ -323,41 +244,35 @@ def test_names_of_retired_variants_are_neither_given_nor_left(
     with pytest.raises(NamingError, match="fast is retired"):
         journal.rename(VariantName("my_exp", "frequency", "fast"), "swift", ADA)
     other = make_variant("slow", 2)
-    rewrite({layout.variant_path(NAME, other.digest): other.value})
+    journal.rewrite({layout.variant_path(NAME, other.digest): other.value})
     with pytest.raises(NamingError, match="fast is retired"):
         journal.resolve(NAME, make_variant("slow", 1).digest, ADA, rename_others=["fast"])
 
 
 @pytest.mark.parametrize("kind", [layout.RENAMED, layout.SOURCES])
-def test_advice_that_cannot_be_read_stops_no_trial(
-    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite, run_trial: RunTrial, kind: str
-) -> None:
+def test_advice_that_cannot_be_read_stops_no_trial(journal: Desk, kind: str) -> None:
     slow = with_functions(make_variant("slow", 1), kernel="a")
     lock(journal, slow)
-    rewrite({f"{layout.remark_folder(kind, NAME)}/{'a' * 40}.msgpack": b"\xc1"})
-    run_trial(variants=[slow])
+    journal.rewrite({f"{layout.remark_folder(kind, NAME)}/{'a' * 40}.msgpack": b"\xc1"})
+    journal.run_trial(variants=[slow])
     lock(journal, slow)
 
 
-def test_remark_with_fields_of_a_later_version_is_read(
-    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite, run_trial: RunTrial
-) -> None:
+def test_remark_with_fields_of_a_later_version_is_read(journal: Desk) -> None:
     slow = make_variant("slow", 1)
     lock(journal, slow)
     data = msgpack.packb({"reason": "broken", "since": [2026, 1]})
     digest = hashlib.sha256(data).hexdigest()[:40]
-    rewrite({f"{layout.remark_folder(layout.RETIRED, NAME)}/{digest}.msgpack": data})
+    journal.rewrite({f"{layout.remark_folder(layout.RETIRED, NAME)}/{digest}.msgpack": data})
     with pytest.raises(VariantRetired, match="broken"):
-        run_trial(variants=[slow])
+        journal.run_trial(variants=[slow])
 
 
-def test_too_many_and_too_large_remarks_are_not_read(
-    journal: Journal, make_variant: MakeVariant, rewrite: Rewrite, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_and_too_large_remarks_are_not_read(journal: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     lock(journal, make_variant("slow", 1))
     large = msgpack.packb({"reason": "x" * standing.MAX_REMARK_BYTES})
     names = [(large, "slow")] + [(msgpack.packb({"reason": str(number)}), f"v{number}") for number in range(4)]
-    rewrite(
+    journal.rewrite(
         {
             f"{layout.remark_folder(layout.RETIRED, VariantName('my_exp', 'frequency', name))}/"
             f"{hashlib.sha256(data).hexdigest()[:40]}.msgpack": data

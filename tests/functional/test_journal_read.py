@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mitosis.errors.journal import AmbiguousKey, BadRecord, JournalError, TrialNotFound
-from mitosis.git.repository import find_repository
-from mitosis.journal.journal import Journal
 from mitosis.records.codec import MAX_RECORD_BYTES, encode_trial
 from mitosis.records.trial import TrialRecord
-
-Git = Callable[..., str]
-MakeRecord = Callable[..., TrialRecord]
-RunTrial = Callable[..., TrialRecord]
-Rewrite = Callable[[dict[str, bytes | str | None]], None]
+from support.journal import ENVIRONMENT, JOURNAL, Desk, make_record
 
 
 @pytest.fixture
-def calendar(start_trial: RunTrial) -> list[TrialRecord]:
+def calendar(journal: Desk) -> list[TrialRecord]:
     """Trials of two experiments on three days, newest first."""
     starts = [
         ("my_exp", "2026-03-01T09:00:00+00:00"),
@@ -32,50 +25,40 @@ def calendar(start_trial: RunTrial) -> list[TrialRecord]:
         ("other", "2026-12-31T09:00:00+00:00"),
     ]
     order = [3, 0, 6, 1, 5, 2, 4]
-    records = {i: start_trial(experiment=starts[i][0], started=starts[i][1]) for i in order}
+    records = {i: journal.start_trial(experiment=starts[i][0], started=starts[i][1]) for i in order}
     return [records[i] for i in sorted(records, reverse=True)]
 
 
-def remove_object(journal: Journal, oid: str) -> None:
-    (journal.repository.common_dir / "objects" / oid[:2] / oid[2:]).unlink()
-
-
-def fresh(journal: Journal) -> Journal:
+def fresh(journal: Desk) -> Desk:
+    """The same journal, as a new process sees it that finds no index."""
     journal.index.close()
-    (journal.repository.common_dir / "mitosis" / "index.sqlite").unlink()
-    """The same journal, as a new process sees it."""
-    return Journal(find_repository(journal.repository.root))
+    journal.index.path.unlink()
+    return journal.again()
 
 
-def test_trials_come_newest_first(journal: Journal, calendar: list[TrialRecord]) -> None:
-    problems: list[BadRecord] = []
-    assert list(journal.iter_trials(problems=problems)) == calendar
-    assert problems == []
+def test_trials_come_newest_first(journal: Desk, calendar: list[TrialRecord]) -> None:
+    assert journal.listed() == (calendar, [])
 
 
 @pytest.mark.parametrize("limit", range(9))
-def test_limit_keeps_the_newest(journal: Journal, calendar: list[TrialRecord], limit: int) -> None:
+def test_limit_keeps_the_newest(journal: Desk, calendar: list[TrialRecord], limit: int) -> None:
     assert list(journal.iter_trials(limit=limit)) == calendar[:limit]
     mine = [record for record in calendar if record.experiment == "my_exp"]
     assert list(journal.iter_trials(limit=limit, experiment="my_exp")) == mine[:limit]
 
 
-def test_experiment_that_nobody_ran_has_no_trials(journal: Journal, calendar: list[TrialRecord]) -> None:
-    problems: list[BadRecord] = []
-    assert list(journal.iter_trials(experiment="my", problems=problems)) == []
-    assert problems == []
+def test_experiment_that_nobody_ran_has_no_trials(journal: Desk, calendar: list[TrialRecord]) -> None:
+    assert journal.listed(experiment="my") == ([], [])
 
 
-def test_iteration_reads_the_journal_as_it_was(
-    journal: Journal, calendar: list[TrialRecord], start_trial: RunTrial
-) -> None:
+def test_iteration_reads_the_journal_as_it_was(journal: Desk, calendar: list[TrialRecord]) -> None:
     reading = journal.iter_trials()
     first = next(reading)
-    start_trial(started="2026-03-01T09:30:00+00:00")
+    journal.start_trial(started="2026-03-01T09:30:00+00:00")
     assert [first, *reading] == calendar
 
 
-def test_no_journal_is_an_empty_one(journal: Journal) -> None:
+def test_no_journal_is_an_empty_one(journal: Desk) -> None:
     assert journal.tip() is None
     assert list(journal.iter_trials()) == []
     assert list(journal.iter_variants()) == []
@@ -85,24 +68,24 @@ def test_no_journal_is_an_empty_one(journal: Journal) -> None:
         journal.read_trial("5f")
 
 
-def test_tip_is_the_newest_commit(journal: Journal, calendar: list[TrialRecord], git: Git) -> None:
-    assert journal.tip() == git("rev-parse", "refs/mitosis/journal").strip()
+def test_tip_is_the_newest_commit(journal: Desk, calendar: list[TrialRecord]) -> None:
+    assert journal.tip() == journal.oid_of(JOURNAL)
 
 
-def test_any_unique_prefix_finds_a_trial(journal: Journal, start_trial: RunTrial) -> None:
-    one = start_trial(key="5f2c91d07a3b")
-    two = start_trial(key="5f2c00000000", experiment="other")
-    three = start_trial(key="a00000000000", started="2026-04-01T00:00:00+00:00")
+def test_any_unique_prefix_finds_a_trial(journal: Desk) -> None:
+    one = journal.start_trial(key="5f2c91d07a3b")
+    two = journal.start_trial(key="5f2c00000000", experiment="other")
+    three = journal.start_trial(key="a00000000000", started="2026-04-01T00:00:00+00:00")
     assert journal.read_trial("5f2c91d07a3b") == one
     assert journal.read_trial("5f2c9") == one
     assert journal.read_trial(" 5F2C0") == two
     assert journal.read_trial("a") == three
 
 
-def test_ambiguous_prefix_lists_its_matches(journal: Journal, start_trial: RunTrial) -> None:
-    start_trial(key="5f2c91d07a3b")
-    start_trial(key="5f2c00000000", experiment="other")
-    start_trial(key="500000000000", started="2026-04-01T00:00:00+00:00")
+def test_ambiguous_prefix_lists_its_matches(journal: Desk) -> None:
+    journal.start_trial(key="5f2c91d07a3b")
+    journal.start_trial(key="5f2c00000000", experiment="other")
+    journal.start_trial(key="500000000000", started="2026-04-01T00:00:00+00:00")
     with pytest.raises(AmbiguousKey, match="5f2c91d07a3b") as caught:
         journal.read_trial("5f2c")
     assert sorted(caught.value.matches) == ["5f2c00000000", "5f2c91d07a3b"]
@@ -113,34 +96,30 @@ def test_ambiguous_prefix_lists_its_matches(journal: Journal, start_trial: RunTr
 
 
 @pytest.mark.parametrize("key", ["", " ", "xyz", "../..", "5f2c91d07a3b0", "5f2c*", "5f\n2c", "5f2c91d07a3b\x00"])
-def test_what_is_no_key_is_told(journal: Journal, start_trial: RunTrial, key: str) -> None:
-    start_trial(key="5f2c91d07a3b")
+def test_what_is_no_key_is_told(journal: Desk, key: str) -> None:
+    journal.start_trial(key="5f2c91d07a3b")
     with pytest.raises(TrialNotFound, match="is not a trial key"):
         journal.read_trial(key)
 
 
-def test_unknown_key_is_also_a_missing_file(journal: Journal, start_trial: RunTrial) -> None:
-    start_trial(key="5f2c91d07a3b")
+def test_unknown_key_is_also_a_missing_file(journal: Desk) -> None:
+    journal.start_trial(key="5f2c91d07a3b")
     with pytest.raises(FileNotFoundError, match="begins with `5f2d`"):
         journal.read_trial("5f2d")
 
 
-def test_trial_that_may_be_in_a_damaged_part_is_told_so(
-    journal: Journal, calendar: list[TrialRecord], git: Git
-) -> None:
-    remove_object(journal, git("rev-parse", "refs/mitosis/journal:trials/other/2026-03-01").strip())
+def test_trial_that_may_be_in_a_damaged_part_is_told_so(journal: Desk, calendar: list[TrialRecord]) -> None:
+    journal.loose_file(journal.oid_of(f"{JOURNAL}:trials/other/2026-03-01")).unlink()
     with pytest.raises(TrialNotFound, match=r"cannot be read: trials/other/2026-03-01"):
         fresh(journal).read_trial(calendar[-2].key)
 
 
-def test_damaged_records_are_named_and_skipped(
-    journal: Journal, start_trial: RunTrial, make_record: MakeRecord, rewrite: Rewrite, git: Git
-) -> None:
-    good = [start_trial(started=f"2026-03-01T0{i}:00:00+00:00") for i in range(3)][::-1]
+def test_damaged_records_are_named_and_skipped(journal: Desk) -> None:
+    good = [journal.start_trial(started=f"2026-03-01T0{i}:00:00+00:00") for i in range(3)][::-1]
     folder = "trials/my_exp/2026-03-01"
     fields = {"garbage": "aaaaaaaaaaaa", "newer": "bbbbbbbbbbbb", "huge": "cccccccccccc", "lost": "dddddddddddd"}
     paths = {what: f"{folder}/{key[:2]}/{key}.msgpack" for what, key in fields.items()}
-    rewrite(
+    journal.rewrite(
         {
             paths["garbage"]: b"\xc1garbage",
             paths["newer"]: b"\x81\xa6format\x7f",
@@ -153,7 +132,7 @@ def test_damaged_records_are_named_and_skipped(
             "trials/README": "hello\n",
         }
     )
-    remove_object(journal, git("rev-parse", f"refs/mitosis/journal:{paths['lost']}").strip())
+    journal.loose_file(journal.oid_of(f"{JOURNAL}:{paths['lost']}")).unlink()
     for limit in (None, 2):
         problems: list[BadRecord] = []
         reader = fresh(journal)
@@ -176,54 +155,46 @@ def test_damaged_records_are_named_and_skipped(
         journal.read_trial("aaaaaaaaaaaa")
 
 
-def test_truncated_object_is_named_and_skipped(journal: Journal, start_trial: RunTrial, git: Git) -> None:
-    good = start_trial()
-    bad = start_trial(subject="long " * 1000)
+def test_truncated_object_is_named_and_skipped(journal: Desk) -> None:
+    good = journal.start_trial()
+    bad = journal.start_trial(subject="long " * 1000)
     path = f"trials/my_exp/2026-03-01/{bad.key}.msgpack"
-    oid = git("rev-parse", f"refs/mitosis/journal:{path}").strip()
-    file = journal.repository.common_dir / "objects" / oid[:2] / oid[2:]
+    oid = journal.oid_of(f"{JOURNAL}:{path}")
+    file = journal.loose_file(oid)
     data = file.read_bytes()
-    file.chmod(0o644)
     file.write_bytes(data[: len(data) // 2])
-    problems: list[BadRecord] = []
-    assert list(fresh(journal).iter_trials(problems=problems)) == [good]
-    assert [problem.where for problem in problems] == [path]
+    assert fresh(journal).listed() == ([good], [path])
 
 
-def test_trials_that_are_a_file_are_named(journal: Journal, start_trial: RunTrial, rewrite: Rewrite) -> None:
-    record = start_trial()
-    rewrite({f"trials/my_exp/2026-03-01/{record.key}.msgpack": None, "trials": "hello\n"})
-    problems: list[BadRecord] = []
-    assert list(journal.iter_trials(problems=problems)) == []
+def test_trials_that_are_a_file_are_named(journal: Desk) -> None:
+    record = journal.start_trial()
+    journal.rewrite({f"trials/my_exp/2026-03-01/{record.key}.msgpack": None, "trials": "hello\n"})
+    assert journal.listed() == ([], [])
     with pytest.raises(JournalError, match="trials in the journal is a file"):
-        start_trial()
+        journal.start_trial()
 
 
-def test_symbolic_links_and_submodules_are_foreign(
-    journal: Journal, start_trial: RunTrial, git: Git, tmp_path: Path
-) -> None:
-    record = start_trial()
+def test_symbolic_links_and_submodules_are_foreign(journal: Desk, tmp_path: Path) -> None:
+    record = journal.start_trial()
     day = "trials/my_exp/2026-03-01"
-    link = git("hash-object", "-w", "--stdin", stdin="/etc/passwd").strip()
+    link = journal.git("hash-object", "-w", "--stdin", stdin="/etc/passwd").strip()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
-        git("read-tree", "refs/mitosis/journal")
-        git("update-index", "--add", "--cacheinfo", f"120000,{link},{day}/aa")
-        git("update-index", "--add", "--cacheinfo", f"160000,{record.commit},trials/my_exp/2026-03-02")
-        tree = git("write-tree").strip()
-    git("update-ref", "refs/mitosis/journal", git("commit-tree", tree, "-m", "by hand").strip())
-    problems: list[BadRecord] = []
-    assert list(journal.iter_trials(problems=problems)) == [record]
-    assert sorted(problem.where for problem in problems) == ["trials/my_exp/2026-03-01/aa", "trials/my_exp/2026-03-02"]
+        journal.git("read-tree", JOURNAL)
+        journal.git("update-index", "--add", "--cacheinfo", f"120000,{link},{day}/aa")
+        journal.git("update-index", "--add", "--cacheinfo", f"160000,{record.commit},trials/my_exp/2026-03-02")
+        tree = journal.git("write-tree").strip()
+    journal.git("update-ref", JOURNAL, journal.git("commit-tree", tree, "-m", "by hand").strip())
+    assert journal.listed() == ([record], ["trials/my_exp/2026-03-01/aa", "trials/my_exp/2026-03-02"])
 
 
-def test_environment_is_read(journal: Journal, start_trial: RunTrial) -> None:
-    record = start_trial()
-    assert journal.read_environment(record.environment) == "numpy==2.0.0\npandas==2.2.0\n"
+def test_environment_is_read(journal: Desk) -> None:
+    record = journal.start_trial()
+    assert journal.read_environment(record.environment) == ENVIRONMENT
 
 
 @pytest.mark.parametrize("digest", ["abc123", "../trials", ""])
-def test_unknown_environment_is_told(journal: Journal, start_trial: RunTrial, digest: str) -> None:
-    start_trial()
+def test_unknown_environment_is_told(journal: Desk, digest: str) -> None:
+    journal.start_trial()
     with pytest.raises(JournalError, match="environment"):
         journal.read_environment(digest)

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mitosis.__main__ import run_command
-from mitosis.git.repository import find_repository
-from mitosis.journal.journal import Journal
-from mitosis.records.trial import TrialRecord
-
-RunTrial = Callable[..., TrialRecord]
-Git = Callable[..., str]
-
-JOURNAL = "refs/mitosis/journal"
-PINS = "refs/mitosis/commits"
-
-
-@pytest.fixture
-def hub(repository_folder: Path, tmp_path: Path, git: Git) -> Path:
-    """A bare repository with the commit of `repository_folder`."""
-    git("clone", "--quiet", "--bare", str(repository_folder), "hub.git", cwd=tmp_path)
-    return tmp_path / "hub.git"
+from support.journal import JOURNAL, PINS, Clone, Desk, Git
 
 
 def set_up(folder: Path, *words: str) -> None:
@@ -60,39 +44,31 @@ def test_what_was_there_stays_and_nothing_is_written_twice(hub: Path, tmp_path: 
     ]
 
 
-def test_plain_fetch_that_prunes_takes_nothing_of_this_clone_away(
-    hub: Path, tmp_path: Path, run_trial: RunTrial, git: Git
-) -> None:
-    git("clone", "--quiet", str(hub), "ada", cwd=tmp_path)
-    folder = tmp_path / "ada"
-    trial = run_trial(journal=Journal(find_repository(folder)))
-    git("push", "--quiet", "origin", JOURNAL, f"{PINS}/{trial.commit}", cwd=folder)
-    set_up(folder)
-    git("fetch", "--quiet", "--prune", cwd=folder)
-    assert git("rev-parse", "refs/mitosis/remotes/origin/journal", cwd=folder) == git("rev-parse", JOURNAL, cwd=folder)
+def test_plain_fetch_that_prunes_takes_nothing_of_this_clone_away(ada: Desk, hub: Path, git: Git) -> None:
+    trial = ada.run_trial()
+    ada.git("push", "--quiet", "origin", JOURNAL, f"{PINS}/{trial.commit}")
+    set_up(ada.folder)
+    ada.git("fetch", "--quiet", "--prune")
+    assert ada.oid_of("refs/mitosis/remotes/origin/journal") == ada.tip()
     git("update-ref", "-d", JOURNAL, cwd=hub)
     git("update-ref", "-d", f"{PINS}/{trial.commit}", cwd=hub)
-    git("fetch", "--quiet", "--prune", cwd=folder)
-    assert git("for-each-ref", "refs/mitosis/remotes", cwd=folder) == ""
-    left = git("for-each-ref", "--format=%(refname)", "refs/mitosis", cwd=folder).split()
+    ada.git("fetch", "--quiet", "--prune")
+    assert ada.git("for-each-ref", "refs/mitosis/remotes") == ""
+    left = ada.git("for-each-ref", "--format=%(refname)", "refs/mitosis").split()
     assert left == [f"{PINS}/{trial.commit}", JOURNAL]
 
 
-def test_plain_fetch_of_a_shallow_clone_brings_no_history(
-    hub: Path, tmp_path: Path, run_trial: RunTrial, git: Git
-) -> None:
-    git("clone", "--quiet", str(hub), "ada", cwd=tmp_path)
-    ada = tmp_path / "ada"
+def test_plain_fetch_of_a_shallow_clone_brings_no_history(ada: Desk, clone: Clone) -> None:
     for _ in range(3):
-        git("commit", "--quiet", "--allow-empty", "-m", "next", cwd=ada)
-    trial = run_trial(journal=Journal(find_repository(ada)), commit=git("rev-parse", "HEAD~1", cwd=ada).strip())
-    git("push", "--quiet", "origin", "main", JOURNAL, f"{PINS}/{trial.commit}", cwd=ada)
-    git("clone", "--quiet", "--depth=1", f"file://{hub}", "shallow", cwd=tmp_path)
-    set_up(tmp_path / "shallow")
-    git("fetch", "--quiet", cwd=tmp_path / "shallow")
-    [found] = Journal(find_repository(tmp_path / "shallow")).unmerged()
+        ada.git("commit", "--quiet", "--allow-empty", "-m", "next")
+    trial = ada.run_trial(commit=ada.oid_of("HEAD~1"))
+    ada.git("push", "--quiet", "origin", "main", JOURNAL, f"{PINS}/{trial.commit}")
+    shallow = clone("shallow", "--depth=1")
+    set_up(shallow.folder)
+    shallow.git("fetch", "--quiet")
+    [found] = shallow.unmerged()
     assert found.trials == 1
-    assert git("rev-list", "--count", "HEAD", cwd=tmp_path / "shallow") == "1\n"
-    assert git("cat-file", "-t", trial.commit, cwd=ada) == "commit\n"
+    assert shallow.git("rev-list", "--count", "HEAD") == "1\n"
+    assert ada.git("cat-file", "-t", trial.commit) == "commit\n"
     with pytest.raises(AssertionError):
-        git("cat-file", "-e", trial.commit, cwd=tmp_path / "shallow")
+        shallow.git("cat-file", "-e", trial.commit)

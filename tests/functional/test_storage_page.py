@@ -6,22 +6,17 @@ import dataclasses
 import hashlib
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgpack
 import pytest
 
-from mitosis.git.repository import find_repository
-from mitosis.journal.journal import Journal
 from mitosis.journal.messages import locked_message, renamed_message, retired_message
 from mitosis.journal.standing import remark_file
 from mitosis.records.trial import Output, ParameterRecord, StepRecord, TrialRecord
-from mitosis.variants import Variant, VariantLock, VariantName
-
-Git = Callable[..., str]
-RunTrial = Callable[..., TrialRecord]
+from mitosis.variants import VariantLock, VariantName
+from support.journal import Desk, make_variant
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "storage.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -37,14 +32,12 @@ READING, TAKING = COMMANDS[:-2], COMMANDS[-2:]
 
 
 @pytest.fixture
-def clone(
-    repository_folder: Path, tmp_path: Path, git: Git, run_trial: RunTrial, make_variant: Callable[..., Variant]
-) -> Path:
+def clone(journal: Desk, tmp_path: Path) -> Path:
     """A clone that has fetched the journal of two trials, by the commands of the page."""
-    run_trial(key="5f2c91d07a3b", variants=[make_variant()])
-    run_trial(key="81aa03000000", variants=[make_variant()])
-    git("clone", "--quiet", str(repository_folder), "clone", cwd=tmp_path)
+    for key in ("5f2c91d07a3b", "81aa03000000"):
+        journal.run_trial(key=key, variants=[make_variant()])
     folder = tmp_path / "clone"
+    journal.git("clone", "--quiet", ".", str(folder))
     for command in TAKING:
         run(command, folder)
     return folder
@@ -55,7 +48,7 @@ def run(command: str, folder: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_commands_of_the_page_tell_what_it_says(clone: Path, repository_folder: Path) -> None:
+def test_commands_of_the_page_tell_what_it_says(clone: Path, journal: Desk) -> None:
     said = [run(command, clone) for command in READING]
     history, one, results, uses, lock, naming, locks, retired, environments, notes, pins = said
     assert [line.split()[2] for line in history] == ["81aa03000000"] * 2 + ["5f2c91d07a3b"] * 2
@@ -69,14 +62,13 @@ def test_commands_of_the_page_tell_what_it_says(clone: Path, repository_folder: 
     assert len(locks) == 1 and locks[0].startswith("variants/my_exp/frequency/slow/")
     assert environments[-1].endswith(".txt")
     assert [line.split()[0] for line in notes if "finished" in line] == ["81aa03", "5f2c91"]
-    assert len(pins) == 1 and pins[0].endswith(str(find_repository(repository_folder).head))
+    assert len(pins) == 1 and pins[0].endswith(str(journal.repository.head))
 
 
 def test_git_tells_how_the_page_says_that_a_variant_was_renamed_and_retired(clone: Path) -> None:
-    repository = find_repository(clone)
-    journal, identity = Journal(repository), repository.identity()
-    journal.rename(VariantName("my_exp", "frequency", "slow"), "one", identity)
-    journal.retire(VariantName("my_exp", "frequency", "slow"), "too slow", identity)
+    journal = Desk(clone)
+    journal.rename(SLOW, "one", journal.identity)
+    journal.retire(SLOW, "too slow", journal.identity)
     naming, _, retired = (run(command, clone) for command in READING[5:8])
     assert [line.partition(" ")[2] for line in naming[:2]] == [
         "retire my_exp.frequency=slow: too slow",
@@ -90,7 +82,7 @@ def test_git_tells_how_the_page_says_that_a_variant_was_renamed_and_retired(clon
 def test_remarks_are_written_as_the_page_says(kind: str, content: object) -> None:
     section = TEXT.partition("### Remarks on variants")[2].partition("###")[0]
     [entry] = re.findall(rf"^\| `{kind}` \| `(\w+)` \|", section, re.MULTILINE)
-    path, data = remark_file(kind, VariantName("my_exp", "frequency", "slow"), content)
+    path, data = remark_file(kind, SLOW, content)
     assert msgpack.unpackb(data) == {entry: content}
     assert path == f"{kind}/my_exp/frequency/slow/{hashlib.sha256(data).hexdigest()[:40]}.msgpack"
     if kind == "retired":
@@ -100,20 +92,14 @@ def test_remarks_are_written_as_the_page_says(kind: str, content: object) -> Non
 @pytest.mark.parametrize(
     ("summary", "message"),
     [
-        (
-            "lock my_exp.frequency=slow at 8c1d2e0",
-            locked_message([VariantLock(SLOW, "1f")], "8c1d2e0f3b"),
-        ),
+        ("lock my_exp.frequency=slow at 8c1d2e0", locked_message([VariantLock(SLOW, "1f")], "8c1d2e0f3b")),
         ("record the sources of functions", locked_message([], "8c1d2e0f3b")),
         (
             "accept the functions of smooth.window=late",
             locked_message([], "8c1d2e0f3b", [VariantName("smooth", "window", "late")]),
         ),
         ("rename my_exp.frequency=slow to one", renamed_message(SLOW, SLOW.renamed("one"), "1f")),
-        (
-            "retire my_exp.frequency=slow: too slow",
-            retired_message(SLOW, "too slow", is_undone=False),
-        ),
+        ("retire my_exp.frequency=slow: too slow", retired_message(SLOW, "too slow", is_undone=False)),
         ("let my_exp.frequency=slow be used again", retired_message(SLOW, "", is_undone=True)),
     ],
 )
@@ -129,7 +115,7 @@ def test_reader_of_the_page_reads_all_trials(clone: Path, monkeypatch: pytest.Mo
     space: dict[str, Any] = {}
     [program] = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
     exec(compile(program, PAGE, "exec"), space)  # noqa: S102
-    known = {record.key: record for record in Journal(find_repository(clone)).iter_trials()}
+    known = {record.key: record for record in Desk(clone).iter_trials()}
     assert {trial["key"]: trial["main"] for trial in space["trials"]} == {key: r.main for key, r in known.items()}
 
 

@@ -45,9 +45,12 @@ from mitosis.journal.notes import note_of, parse_note
 from mitosis.journal.objects import iter_changes
 from mitosis.journal.store import Store
 from mitosis.records.codec import decode_trial, encode_trial
-from mitosis.records.trial import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.text import clean
 from mitosis.variants import VariantLock, VariantName
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.records import FAILED
 
 FORMATS = Path(__file__).parents[1] / "formats"
 MEMORY_LIMIT_BYTES = 2 * 2**30
@@ -71,18 +74,8 @@ HOSTILE_TEXTS = (
 )
 HOSTILE_VALUES: tuple[Any, ...] = (
     *HOSTILE_TEXTS,
-    None,
-    True,
-    0,
-    -1,
-    2**63,
-    2**64 - 1,
-    -(2**63),
-    1e308,
-    float("nan"),
-    float("inf"),
-    float("-inf"),
-    -0.0,
+    *(None, True, 0, -1, 2**63, 2**64 - 1, -(2**63)),
+    *(1e308, float("nan"), float("inf"), float("-inf"), -0.0),
     b"bytes",
     [],
     {},
@@ -91,33 +84,7 @@ HOSTILE_VALUES: tuple[Any, ...] = (
     {"x\x1b[1m": "y"},
 )
 
-RECORD = TrialRecord(
-    key="5f2c91d07a3b",
-    experiment="data+fit",
-    steps=(StepRecord("data", "lab:run", "lab:lookups", "lab.py", 0.25, None, {"rows": 100, "loss": 0.5}),),
-    parameters=(
-        ParameterRecord("fit", "frequency", "lookup", "slow", True, "a" * 40, "1"),
-        ParameterRecord("data", "rows", "eval", "10 ** 2", False, None, "100"),
-    ),
-    commit="c" * 40,
-    status="failed",
-    iteration=3,
-    started="2026-03-01T12:00:00.123456+00:00",
-    author="Ada Lovelace <ada@example.org>",
-    process=ProcessRecord("engine", 1843, "boot=1 start=2"),
-    environment="d" * 40,
-    ended="2026-03-01T12:00:01.123456+00:00",
-    duration_s=0.75,
-    failure=Failure("exception", "bad shape", "ValueError", "fit", "lab.py:3 in run"),
-    warnings=("one", "two"),
-    command=("mitosis", "data", "fit"),
-    variables={"OMP_NUM_THREADS": "1"},
-    trials_folder="/home/ada/lab/trials",
-    folder="2026-03-01_5f2c91d07a3b",
-    page="trial_0_5f2c91d07a3b.html",
-    outputs=(Output("2026-03-01_5f2c91d07a3b/notebook.ipynb", 1234, "e" * 40),),
-    extra={"new field": [1, {"deep": None}]},
-)
+RECORD = FAILED.with_changes(extra={"new field": [1, {"deep": None}]})
 
 
 class Found(AssertionError):

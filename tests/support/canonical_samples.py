@@ -7,8 +7,14 @@ import copyreg
 import dataclasses
 import enum
 import functools
-from collections.abc import Callable, Iterator
+import importlib.resources
+import itertools
+import struct
+import zoneinfo
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
+
+from mitosis.canonical.encode import encode_value
 
 
 class Color(enum.Enum):
@@ -207,3 +213,25 @@ def seeded(distribution: Any, seed: Any) -> Any:
     """A frozen distribution with a generator of its own."""
     distribution.random_state = seed
     return distribution
+
+
+def nan_with_payload() -> float:
+    value: float = struct.unpack(">d", bytes.fromhex("fff8000000000123"))[0]
+    return value
+
+
+def by_address() -> dict[int, Plain]:
+    value = Plain()
+    return {id(value): value}
+
+
+def zone_without_key() -> zoneinfo.ZoneInfo:
+    with (importlib.resources.files("tzdata.zoneinfo") / "UTC").open("rb") as file:
+        return zoneinfo.ZoneInfo.from_file(file)
+
+
+def assert_all_differ(values: Sequence[Any]) -> None:
+    """Fail if two of the values have the same canonical bytes."""
+    encoded = list(map(encode_value, values))
+    for (one, left), (other, right) in itertools.combinations(zip(values, encoded, strict=True), 2):
+        assert left != right, (one, other)

@@ -19,17 +19,15 @@ from typing import ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.values import VariantConflict, VariantRedefined
-from mitosis.git.repository import find_repository
-from mitosis.journal.journal import Journal
 from mitosis.journal.notes import note_of
 from mitosis.journal.sharing import Merged
-from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
-from mitosis.variants import Variant, VariantName
-from support.faults import ENVIRONMENT, Nursery
-from support.kills import JOURNAL, NOTES, git, make_repository
+from mitosis.records.trial import ParameterRecord, TrialRecord
+from mitosis.variants import VariantName
+from support.faults import Nursery
+from support.journal import JOURNAL, NOTES, Desk, make_variant
+from support.kills import git, make_repository
 
 REFS = (f"{JOURNAL}:{JOURNAL}", f"{NOTES}:{NOTES}")
 CENTRAL = "central.git"
@@ -96,12 +94,13 @@ class Clones(RuleBasedStateMachine):
     @rule(where=picks, variant=st.sampled_from(["slow", "fast"]), value=st.sampled_from([1, 2]))
     def start(self, where: int, variant: str, value: int) -> None:
         folder, journal = self.choose(where)
-        data = encode_value(value)
-        meaning = Variant(VariantName("my_exp", "frequency", variant), digest_value(data), data)
+        meaning = make_variant(variant, value)
         present = {digest for name, digest in self.locks[folder] if name == variant}
-        record = make_trial(journal, f"{next(self.names):012x}", variant, meaning.digest)
+        key = f"{next(self.names):012x}"
+        parameters = (ParameterRecord("my_exp", "frequency", "lookup", variant, digest=meaning.digest),)
         try:
-            record = journal.start(record, [meaning], ENVIRONMENT, journal.repository.identity()).record
+            # On a machine that nothing is known of, so that it may be forgotten while it runs.
+            record = journal.start_trial(variants=[meaning], key=key, parameters=parameters)
         except VariantConflict:
             assert len(present) > 1
         except VariantRedefined:
@@ -121,7 +120,7 @@ class Clones(RuleBasedStateMachine):
         keys = self.running(folder)
         record = self.started[keys[which % len(keys)]]
         ended = record.with_changes(status="finished", main=which, ended=f"2026-03-01T12:00:{second:02}+00:00")
-        journal.end(ended, journal.repository.identity())
+        journal.end(ended, journal.identity)
         self.ends[record.key].append(ended.ended or "")
         self.trials[folder][record.key] = True
         self.look(folder)
@@ -135,8 +134,8 @@ class Clones(RuleBasedStateMachine):
         self.forgotten.add(key)
         if self.trials[folder][key]:
             self.forgotten_ended.add(key)
-        journal.forget(key, journal.repository.identity())
-        assert key not in {record.key for record in journal.iter_trials()}
+        journal.forget(key, journal.identity)
+        assert key not in journal.trial_keys()
         self.look(folder)
 
     @precondition(lambda self: self.in_conflict())
@@ -151,7 +150,7 @@ class Clones(RuleBasedStateMachine):
         self.resolved.add(variant)
         # The names are of the digests, so that two people who rename a meaning name it alike.
         names = [f"{variant}-{digest[:6]}" for digest in digests] if is_renamed else []
-        identity = journal.repository.identity()
+        identity = journal.identity
         journal.resolve(VariantName("my_exp", "frequency", variant), kept, identity, rename_others=names)
         assert {lock.digest for lock in journal.iter_variants() if lock.name.variant == variant} == {kept}
         self.look(folder)
@@ -171,7 +170,7 @@ class Clones(RuleBasedStateMachine):
         variant = conflict.name.variant
         self.resolved.add(variant)
         for folder, into, kept in ((ours, journal, digests[0]), (theirs, their_journal, digests[-1])):
-            into.resolve(VariantName("my_exp", "frequency", variant), kept, into.repository.identity())
+            into.resolve(VariantName("my_exp", "frequency", variant), kept, into.identity)
             self.look(folder)
         self.merge_into_each_other(ours, theirs)
         assert sorted(digest for name, digest in self.locks[ours] if name == variant) == digests
@@ -227,12 +226,12 @@ class Clones(RuleBasedStateMachine):
     @rule(where=picks, moment=st.integers(1, LAST_EVENT))
     def kill_in_an_append(self, where: int, moment: int) -> None:
         folder, journal = self.choose(where)
-        before = {record.key for record in journal.iter_trials()}
+        before = journal.trial_keys()
         job = {"do": "append", "folder": str(folder), "variants": {"killed": 1}, "is_swept": True, "kill_at": moment}
         killed = self.processes.run_one(**job).check_no_crash()
         assert killed.error is None
         self.was_killed = self.was_killed or killed.was_killed
-        after = {record.key for record in journal.iter_trials()}
+        after = journal.trial_keys()
         assert before | set(killed.values("started")) <= after <= before | set(killed.values("trying"))
         for key in killed.values("ended"):
             self.trials[folder][key] = True
@@ -240,11 +239,11 @@ class Clones(RuleBasedStateMachine):
 
     # --- what has to hold -------------------------------------------------------------------------
 
-    def choose(self, where: int, folders: list[Path] | None = None) -> tuple[Path, Journal]:
+    def choose(self, where: int, folders: list[Path] | None = None) -> tuple[Path, Desk]:
         """One of these clones, or of all."""
         folders = folders or self.clones
         folder = folders[where % len(folders)]
-        return folder, Journal(find_repository(folder))
+        return folder, Desk(folder)
 
     def running(self, folder: Path) -> list[str]:
         """The trials that run as far as a clone knows, but for those of processes that were killed."""
@@ -259,7 +258,7 @@ class Clones(RuleBasedStateMachine):
 
     def look(self, folder: Path) -> None:
         """Compare a clone with what it had before, and remember what it has now."""
-        journal = Journal(find_repository(folder))
+        journal = Desk(folder)
         problems: list[BadRecord] = []
         records = list(journal.iter_trials(problems=problems))
         found = {record.key: record.ended is not None for record in records}
@@ -284,8 +283,8 @@ class Clones(RuleBasedStateMachine):
         tips: dict[str, str] = {ref: oid for ref, _, oid in (line.partition(" ") for line in lines)}
         return tips.get(f"{name}/journal"), tips.get(f"{name}/notes")
 
-    def merge(self, folder: Path, journal: Journal, tip: str, notes: str | None) -> Merged:
-        merged = journal.merge(tip, journal.repository.identity(), "other", notes)
+    def merge(self, folder: Path, journal: Desk, tip: str, notes: str | None) -> Merged:
+        merged = journal.merge(tip, journal.identity, "other", notes)
         assert merged.notes_problem is None
         self.look(folder)
         return merged
@@ -294,16 +293,16 @@ class Clones(RuleBasedStateMachine):
         tips = [self.fetch(ours, theirs), self.fetch(theirs, ours)]
         for folder, (tip, notes) in zip((ours, theirs), tips, strict=True):
             if tip is not None:
-                self.merge(folder, Journal(find_repository(folder)), tip, notes)
+                self.merge(folder, Desk(folder), tip, notes)
         if all(tip is not None for tip, _ in tips):
             assert tree(ours) == tree(theirs)
 
-    def pull_from(self, folder: Path, journal: Journal, source: Path) -> None:
+    def pull_from(self, folder: Path, journal: Desk, source: Path) -> None:
         tip, notes = self.fetch(folder, source)
         if tip is not None:
             self.merge(folder, journal, tip, notes)
 
-    def push_to_central(self, folder: Path, journal: Journal) -> None:
+    def push_to_central(self, folder: Path, journal: Desk) -> None:
         self.pull_from(folder, journal, self.folder / CENTRAL)
         refs = [spec for spec in REFS if git(folder, "for-each-ref", spec.partition(":")[0])]
         if refs:
@@ -313,7 +312,7 @@ class Clones(RuleBasedStateMachine):
         known = {key for trials in self.trials.values() for key in trials} - self.forgotten
         ended = {key for trials in self.trials.values() for key, has_ended in trials.items() if has_ended}
         names = {variant for locks in self.locks.values() for variant, _ in locks}
-        journals = [(folder, Journal(find_repository(folder))) for folder in self.clones]
+        journals = [(folder, Desk(folder)) for folder in self.clones]
         for folder, journal in journals:
             self.push_to_central(folder, journal)
         for folder, journal in journals:
@@ -345,20 +344,3 @@ class Clones(RuleBasedStateMachine):
 
 def tree(folder: Path) -> str:
     return git(folder, "rev-parse", f"{JOURNAL}^{{tree}}").strip()
-
-
-def make_trial(journal: Journal, key: str, variant: str, digest: str) -> TrialRecord:
-    return TrialRecord(
-        key=key,
-        experiment="my_exp",
-        steps=(StepRecord("my_exp", "sine_experiment:run", "sine_experiment:lookup_dict"),),
-        parameters=(ParameterRecord("my_exp", "frequency", "lookup", variant, digest=digest),),
-        commit=journal.repository.head or "",
-        status="running",
-        iteration=0,
-        started="2026-03-01T12:00:00+00:00",
-        author=str(journal.repository.identity()),
-        # On a machine that nothing is known of, so that it may be forgotten while it runs.
-        process=ProcessRecord("engine", 1843),
-        environment="e" * 40,
-    )

@@ -37,6 +37,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.terminal import read_all
 from support.waiting import TIMEOUT_S
 
 COLUMNS = 80
@@ -170,7 +171,7 @@ def is_as_shown(shown: str, printed: str, ids: Ids) -> bool:
         for match in _TOKEN.finditer(line):
             kind = str(match.lastgroup)
             pattern.append(re.escape(line[end : match.start()]))
-            pattern.append(f"({_actual_pattern(kind, match[0])})")
+            pattern.append(f"([0-9a-f]{{{len(match[0])}}})" if kind == "id" else f"({_KINDS[kind]})")
             tokens.append((kind, match[0]))
             end = match.end()
         pattern.append(re.escape(line[end:]) + r"\n")
@@ -178,10 +179,6 @@ def is_as_shown(shown: str, printed: str, ids: Ids) -> bool:
     if found is None:
         return False
     return all(_is_same(kind, token, actual, ids) for (kind, token), actual in zip(tokens, found.groups(), strict=True))
-
-
-def _actual_pattern(kind: str, token: str) -> str:
-    return f"[0-9a-f]{{{len(token)}}}" if kind == "id" else _KINDS[kind]
 
 
 def _is_same(kind: str, shown: str, actual: str, ids: Ids) -> bool:
@@ -285,15 +282,7 @@ class Session:
         os.close(other_end)
         deadline = threading.Timer(TIMEOUT_S, os.killpg, (process.pid, signal.SIGKILL))
         deadline.start()
-        printed = b""
-        while True:
-            try:
-                piece = os.read(terminal, 2**16)
-            except OSError:  # how Linux says that nobody has the other end any more
-                break
-            if not piece:
-                break
-            printed += piece
+        printed = b"".join(read_all(terminal))
         os.close(terminal)
         status = process.wait()
         deadline.cancel()

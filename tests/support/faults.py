@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -22,7 +23,6 @@ from types import FrameType
 from typing import Any
 
 TIMEOUT_S = 300
-ENVIRONMENT = "numpy==2.0.0\npandas==2.2.0\n"
 
 Job = dict[str, Any]
 Tell = Callable[..., None]
@@ -176,82 +176,66 @@ def _is_outward(called: Any) -> bool:
 
 def _append(job: Job, tell: Tell) -> None:
     """Run `count` trials; each locks one of `variants`."""
-    import secrets
-
-    from mitosis.canonical.encode import digest_value, encode_value
-    from mitosis.git.repository import find_repository
-    from mitosis.journal.journal import Journal
     from mitosis.process import this_process
-    from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
-    from mitosis.variants import Variant, VariantName
+    from mitosis.records.trial import ParameterRecord
+    from support.journal import Desk, make_variant
 
-    journal = Journal(find_repository(Path(job["folder"])))
-    identity = journal.repository.identity()
+    journal = Desk(Path(job["folder"]))
     variants = job.get("variants", {"slow": 1})
     for number in range(job.get("count", 1)):
         name = sorted(variants)[number % len(variants)]
-        value = encode_value(variants[name])
-        variant = Variant(VariantName("my_exp", "frequency", name), digest_value(value), value)
-        record = TrialRecord(
-            key=secrets.token_hex(6),
-            experiment="my_exp",
-            steps=(StepRecord("my_exp", "sine_experiment:run", "sine_experiment:lookup_dict"),),
+        variant = make_variant(name, variants[name])
+        key = secrets.token_hex(6)
+        tell(trying=key)
+        record = journal.start_trial(
+            variants=[variant],
+            key=key,
             parameters=(ParameterRecord("my_exp", "frequency", "lookup", name, digest=variant.digest),),
-            commit=journal.repository.head or "",
-            status="running",
-            iteration=0,
-            started=job.get("started", "2026-03-01T12:00:00+00:00"),
-            author=str(identity),
+            author=str(journal.identity),
             process=this_process(),
-            environment="e" * 40,
         )
-        tell(trying=record.key)
-        record = journal.start(record, [variant], ENVIRONMENT, identity).record
         tell(started=record.key, iteration=record.iteration, variant=name)
         if job.get("ends", True):
             ended = record.with_changes(status="finished", main=number, ended="2026-03-01T12:00:01+00:00")
-            journal.end(ended, identity)
+            journal.end(ended, journal.identity)
             tell(ended=record.key)
+
+
+def _lock(job: Job, tell: Tell) -> None:
+    """Lock `variants` without a trial."""
+    from support.journal import Desk, make_variant
+
+    journal = Desk(Path(job["folder"]))
+    variants = [make_variant(name, value) for name, value in job["variants"].items()]
+    journal.lock(variants, journal.repository.head or "", journal.identity)
 
 
 def _merge(job: Job, tell: Tell) -> None:
     """Merge a commit that has been fetched."""
-    from mitosis.git.repository import find_repository
-    from mitosis.journal.journal import Journal
+    from support.journal import Desk
 
-    journal = Journal(find_repository(Path(job["folder"])))
-    merged = journal.merge(job["commit"], journal.repository.identity(), job.get("source", "origin"), job.get("notes"))
+    journal = Desk(Path(job["folder"]))
+    merged = journal.merge(job["commit"], journal.identity, job.get("source", "origin"), job.get("notes"))
     tell(received=merged.received, problem=merged.notes_problem)
 
 
 def _push(job: Job, tell: Tell) -> None:
-    """Push to `remote`, as `mitosis push` does."""
-    from mitosis.git.repository import find_repository
-    from mitosis.sync.exchange import push
-    from mitosis.sync.remotes import find_remote
-    from mitosis.sync.transport import Transport
+    """Push, as `mitosis push` does."""
+    from support.journal import Desk
 
-    repository = find_repository(Path(job["folder"]))
     said: list[bytes] = []
     try:
-        pushed = push(
-            repository, find_remote(repository, job.get("remote", "origin")), Transport(repository, said.append)
-        )
+        pushed = Desk(Path(job["folder"])).push(said=said)
     finally:
         tell(git=b"".join(said).decode(errors="replace"))
     tell(sent=pushed.sent, received=pushed.pulled.received, warnings=[*pushed.warnings, *pushed.pulled.warnings])
 
 
 def _pull(job: Job, tell: Tell) -> None:
-    """Pull from `remote`, as `mitosis pull` does."""
-    from mitosis.git.repository import find_repository
-    from mitosis.sync.exchange import pull
-    from mitosis.sync.remotes import find_remote
-    from mitosis.sync.transport import Transport
+    """Pull, as `mitosis pull` does."""
+    from support.journal import Desk
 
-    repository = find_repository(Path(job["folder"]))
-    remote = find_remote(repository, job.get("remote", "origin"))
-    pulled = pull(repository, remote, Transport(repository, lambda _: None))
+    pulled = Desk(Path(job["folder"])).pull()
     tell(received=pulled.received, warnings=list(pulled.warnings))
 
 
@@ -262,18 +246,16 @@ def _read(job: Job, tell: Tell) -> None:
     not any more.
     """
     from mitosis.errors.journal import BadRecord
-    from mitosis.git.repository import find_repository
-    from mitosis.journal.journal import Journal
+    from support.journal import Desk
 
-    repository = find_repository(Path(job["folder"]))
-    lasting = Journal(repository)
+    lasting = Desk(Path(job["folder"]))
     seen: set[str] = set()
     rounds = 0
     is_last = False
     parent = os.getppid()
     while not is_last and os.getppid() == parent:
         is_last = Path(job["stop"]).exists()
-        for journal in (lasting, Journal(find_repository(Path(job["folder"])))):
+        for journal in (lasting, lasting.again()):
             problems: list[BadRecord] = []
             records = list(journal.iter_trials(problems=problems))
             newest = list(journal.iter_trials(limit=5, problems=problems))
@@ -297,6 +279,7 @@ def _read(job: Job, tell: Tell) -> None:
 
 _JOBS: dict[str, Callable[[Job, Tell], None]] = {
     "append": _append,
+    "lock": _lock,
     "merge": _merge,
     "push": _push,
     "pull": _pull,
@@ -339,15 +322,12 @@ def _adopt_orphans() -> None:
 def _serve() -> None:
     # Everything that a job needs is imported once, and no repository is opened before the fork.
     import resource  # noqa: F401
-    import secrets  # noqa: F401
 
     import pygit2  # noqa: F401
 
-    import mitosis.journal
-    import mitosis.sync.transport  # noqa: F401
-    from mitosis.canonical.encode import encode_value
+    from support.journal import make_variant
 
-    encode_value(1)
+    make_variant()
     _adopt_orphans()
     for line in sys.stdin:
         children = []
@@ -379,4 +359,5 @@ def _serve() -> None:
 
 
 if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parents[1])
     _serve()

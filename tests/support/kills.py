@@ -13,17 +13,13 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from mitosis.errors.journal import BadRecord
-from mitosis.git.repository import find_repository
-from mitosis.journal.journal import Journal
 from mitosis.journal.notes import LINES_LIMIT, Note, note_of, parse_note
+from mitosis.records.trial import TrialRecord
 from support.faults import Job, Nursery, Outcome
+from support.journal import JOURNAL, NOTES, Desk
 
 Statuses = dict[str, str]
 """Status of each trial by its key."""
-
-JOURNAL = "refs/mitosis/journal"
-NOTES = "refs/notes/mitosis"
 
 
 def git(folder: Path, *words: str, status: int | None = 0) -> str:
@@ -40,18 +36,21 @@ def make_repository(folder: Path) -> Path:
     return folder
 
 
-def statuses(folder: Path) -> Statuses:
-    """What the journal says; fails if part of it cannot be read, or git finds anything wrong."""
+def records_of(folder: Path) -> dict[str, TrialRecord]:
+    """The trials by key; fails if part of the journal cannot be read, or git finds anything wrong."""
     assert git(folder, "fsck", "--strict", "--no-dangling") == ""
-    journal = Journal(find_repository(folder))
-    problems: list[BadRecord] = []
-    records = list(journal.iter_trials(problems=problems))
+    journal = Desk(folder)
+    records, problems = journal.listed()
     assert problems == []
-    found = {record.key: record.status for record in records}
+    found = {record.key: record for record in records}
     assert len(found) == len(records)
     locked = {(lock.name.variant, lock.digest) for lock in journal.iter_variants()}
     assert all((p.text, p.digest) in locked for record in records for p in record.parameters)
-    return dict(found)
+    return found
+
+
+def statuses(folder: Path) -> Statuses:
+    return {key: record.status for key, record in records_of(folder).items()}
 
 
 def tree(folder: Path) -> str:
@@ -65,7 +64,7 @@ def locks(folder: Path) -> list[str]:
 
 def check_notes(folder: Path, *, complete: bool = False) -> None:
     """Check that the notes tell nothing that the journal does not; `complete`: and all that it does."""
-    trials = list(Journal(find_repository(folder)).iter_trials())
+    trials = list(Desk(folder).iter_trials())
     for commit in {trial.commit for trial in trials}:
         whole = note_of([trial for trial in trials if trial.commit == commit])
         text = git(folder, "notes", "--ref=mitosis", "show", commit, status=0 if complete else None)
@@ -122,7 +121,7 @@ class Append:
         check_notes(repository)
         again = processes.run_one(**self.job(folder)).check()
         assert statuses(repository) == {**after, again.values("ended")[0]: "finished"}
-        iterations = [record.iteration for record in Journal(find_repository(repository)).iter_trials()]
+        iterations = [record.iteration for record in Desk(repository).iter_trials()]
         assert sorted(iterations) == list(range(len(iterations)))
         assert locks(repository) == []
         check_notes(repository)

@@ -42,22 +42,12 @@ class Seen:
         return "\n".join(self.lines)
 
 
-class Keyboard:
-    """What somebody types on a terminal."""
-
-    def __init__(self, terminal: int) -> None:
-        self._terminal = terminal
-
-    def press(self, keys: str) -> None:
-        os.write(self._terminal, keys.encode())
-
-
 def on_terminal(
     folder: Path,
     *words: str,
     columns: int = 80,
     environment: Mapping[str, str] | None = None,
-    meanwhile: Callable[[Keyboard, str], object] | None = None,
+    press: tuple[str, str] | None = None,
     watch: Callable[[list[str]], object] | None = None,
 ) -> Seen:
     """Run the command on a terminal, and watch it.
@@ -67,7 +57,7 @@ def on_terminal(
         words: what stands after `mitosis`.
         columns: width of the terminal.
         environment: variables besides those of the test.
-        meanwhile: is called with the keyboard and all that was written, after each piece.
+        press: a text, and the keys that are pressed once that has been written.
         watch: is called with each of the frames.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
@@ -88,8 +78,9 @@ def on_terminal(
             frames.append(_shown(screen))
             if watch is not None:
                 watch(frames[-1])
-        if meanwhile is not None:
-            meanwhile(Keyboard(terminal), raw)
+        if press is not None and press[0] in raw:
+            os.write(terminal, press[1].encode())
+            press = None
     status = started.wait(TIMEOUT_S)
     os.close(terminal)
     return Seen(status, raw, _shown(screen), frames)
@@ -106,6 +97,18 @@ def _pieces(terminal: int) -> Iterator[str]:
             yield decoder.decode(os.read(terminal, 65536))
         except OSError:  # how Linux says that nobody has the other end any more
             return
+
+
+def read_all(terminal: int) -> Iterator[bytes]:
+    """What comes from a terminal, piece by piece, until nobody has it any more."""
+    while True:
+        try:
+            piece = os.read(terminal, 2**16)
+        except OSError:  # how Linux says that nobody has the other end any more
+            return
+        if not piece:
+            return
+        yield piece
 
 
 def _shown(screen: Any) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 
 from mitosis.__main__ import run_command
-from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.canonical.show import summarize_value
-from mitosis.git.repository import Identity, find_repository
-from mitosis.journal.journal import Journal
+from mitosis.git.repository import Identity
 from mitosis.records.trial import ParameterRecord, TrialRecord
-from mitosis.variants import Variant, VariantName
+from mitosis.variants import Variant
 from support.e2e import write
+from support.journal import Desk, make_record, make_variant, run_git
 
 STEPS = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n'
 LAB = """\
@@ -73,9 +72,7 @@ class Lab:
         return said
 
     def git(self, *words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=self.folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"git {' '.join(words)}: {done.stderr}"
-        return done.stdout
+        return run_git(*words, cwd=self.folder)
 
     def write(self, files: Mapping[str, str]) -> None:
         write(self.folder, files)
@@ -97,8 +94,8 @@ class Lab:
         path.write_text(text)
 
     @property
-    def journal(self) -> Journal:
-        return Journal(find_repository(self.folder))
+    def journal(self) -> Desk:
+        return Desk(self.folder)
 
     def lock(self, values: Mapping[str, object], parameter: str = "frequency", identity: Identity = ADA) -> None:
         """Lock variants of a parameter of `my_exp`, without asking the dictionary."""
@@ -114,7 +111,7 @@ class Lab:
         """Record a trial that used a variant, without running anything; returns its key."""
         journal = self.journal
         used = variant(name, value, parameter)
-        record = self.make_record(
+        record = make_record(
             commit=journal.repository.head,
             environment=hashlib.sha256(ENVIRONMENT.encode()).hexdigest()[:40],
             started=started,
@@ -130,24 +127,7 @@ class Lab:
 
     def in_journal(self, files: Mapping[str, bytes | None]) -> None:
         """Commit files (None: their removal) into the journal, as a merge or somebody without mitosis would."""
-        variables = {**os.environ, "GIT_INDEX_FILE": str(self.folder / ".git" / "journal-index")}
-
-        def git(*words: str, stdin: bytes | None = None) -> str:
-            done = subprocess.run(
-                ["git", *words], cwd=self.folder, env=variables, input=stdin, capture_output=True, check=True
-            )
-            return done.stdout.decode().strip()
-
-        git("read-tree", "refs/mitosis/journal")
-        for path, content in files.items():
-            if content is None:
-                git("update-index", "--force-remove", path)
-            else:
-                oid = git("hash-object", "-w", "--stdin", stdin=content)
-                git("update-index", "--add", "--cacheinfo", f"100644,{oid},{path}")
-        tree = git("write-tree")
-        commit = git("commit-tree", tree, "-p", "refs/mitosis/journal", "-m", "by hand")
-        git("update-ref", "refs/mitosis/journal", commit)
+        self.journal.rewrite(files)
 
     def give_meaning(self, name: str, value: object, parameter: str = "frequency") -> Variant:
         """Record one more meaning of a variant, as a merge does."""
@@ -157,8 +137,8 @@ class Lab:
 
 
 def variant(name: str, value: object, parameter: str = "frequency", step: str = "my_exp") -> Variant:
-    data = encode_value(value)
-    return Variant(VariantName(step, parameter, name), digest_value(data), data, "lab:lookup_dict")
+    made = make_variant(name, value, step=step, parameter=parameter)
+    return dataclasses.replace(made, source="lab:lookup_dict")
 
 
 def make_lab(

@@ -201,13 +201,6 @@ class Wide:
         return Wide, (Wide(), Wide())
 
 
-class Streaming:
-    """Yields new objects for ever."""
-
-    def __reduce__(self) -> Any:
-        return Streaming, (), None, ([] for _ in iter(int, 1))
-
-
 def test_endless_graph_ends_in_a_refusal() -> None:
     with pytest.raises(UnstableValue, match="nested more than 200 levels deep") as caught:
         encode_value([Endless()])

@@ -194,15 +194,7 @@ def step(key: Any) -> str:
 
 
 @given(
-    st.recursive(
-        scalars,
-        lambda p: (
-            st.lists(p, min_size=1, max_size=4)
-            | st.dictionaries(keys, p, min_size=1, max_size=4)
-            | st.builds(samples.Noise, p, p)
-        ),
-        max_leaves=15,
-    ),
+    changeable,
     scalars,
     st.data(),
 )

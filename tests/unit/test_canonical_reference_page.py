@@ -10,13 +10,11 @@ import datetime
 import enum
 import fractions
 import functools
-import importlib.resources
 import inspect
 import math
 import pathlib
 import re
 import socket
-import struct
 import sys
 import threading
 import types
@@ -87,21 +85,6 @@ class Tagged(np.ndarray[Any, Any]):
     """An array with an attribute."""
 
 
-def other_nan() -> float:
-    value: float = struct.unpack(">d", bytes.fromhex("fff8000000000123"))[0]
-    return value
-
-
-def addressed() -> dict[int, samples.Plain]:
-    value = samples.Plain()
-    return {id(value): value}
-
-
-def keyless() -> zoneinfo.ZoneInfo:
-    with (importlib.resources.files("tzdata.zoneinfo") / "UTC").open("rb") as file:
-        return zoneinfo.ZoneInfo.from_file(file)
-
-
 def pending() -> Any:
     async def wait() -> None:
         await asyncio.sleep(0)
@@ -113,10 +96,6 @@ def pending() -> Any:
 
 def frame(**columns: Any) -> pd.DataFrame:
     return pd.DataFrame({"a": [1, 2], "b": [0.5, np.nan], **columns})
-
-
-def with_state(distribution: Any, seed: Any) -> Any:
-    return samples.seeded(distribution, seed)
 
 
 def used(value: Any, *calls: Callable[[Any], Any]) -> Any:
@@ -135,14 +114,16 @@ ROWS: dict[str, Row] = {
     "`None`, `bool`, `int`, `str`, `bytes`, `bytearray`": Row(
         lambda: [(2**70, 2**70), ("\ud800", "\ud800"), (b"a" * 2000, bytes(bytearray(b"a" * 2000)))]
     ),
-    "`float`, `complex`": Row(lambda: [(math.nan, other_nan()), (complex(1, math.nan), complex(1, other_nan()))]),
+    "`float`, `complex`": Row(
+        lambda: [(math.nan, samples.nan_with_payload()), (complex(1, math.nan), complex(1, samples.nan_with_payload()))]
+    ),
     "`list`, `tuple`, `deque`": Row(
         lambda: [([[1], [1]], [ONE_LIST] * 2), (collections.deque([1]), collections.deque([1]))]
     ),
     "`set`, `frozenset`": Row(lambda: [({1, "a", None}, {None, "a", 1})]),
     "`dict`, `Counter`, `mappingproxy`": Row(
         lambda: [({"a": 1, "b": 2}, {"b": 2, "a": 1}), (collections.Counter("aab"), collections.Counter("baa"))],
-        refused=lambda: [addressed()],
+        refused=lambda: [samples.by_address()],
     ),
     "`OrderedDict`": Row(lambda: [(collections.OrderedDict(a=1), collections.OrderedDict(a=1))]),
     "`defaultdict`, `ChainMap`": Row(
@@ -172,7 +153,7 @@ ROWS: dict[str, Row] = {
             (datetime.timedelta(hours=24), datetime.timedelta(days=1)),
             (BERLIN, zoneinfo.ZoneInfo.no_cache(BERLIN.key)),
         ],
-        refused=lambda: [keyless()],
+        refused=lambda: [samples.zone_without_key()],
     ),
     "`Decimal`, `Fraction`": Row(lambda: [(fractions.Fraction(2, 4), fractions.Fraction(1, 2))]),
     "paths": Row(
@@ -203,7 +184,7 @@ ROWS: dict[str, Row] = {
             (GRID, GRID.astype(">f8")),
             (GRID[:, ::2], GRID[:, ::2].copy()),
             (np.array([1], np.longlong), np.array([1], np.int64)),
-            (np.array([math.nan]), np.array([other_nan()])),
+            (np.array([math.nan]), np.array([samples.nan_with_payload()])),
         ]
     ),
     "structured arrays": Row(lambda: [(np.zeros(2, RECORD), np.zeros(2, np.dtype(RECORD, align=True)))]),
@@ -268,7 +249,7 @@ ROWS: dict[str, Row] = {
     "frozen distributions of scipy": Row(
         lambda: [
             (scipy.stats.norm(0, 2), used(scipy.stats.norm(0, 2), lambda d: d.cdf(1), lambda d: d.rvs(2))),
-            (with_state(scipy.stats.norm(), 5), with_state(scipy.stats.norm(), 5)),
+            (samples.seeded(scipy.stats.norm(), 5), samples.seeded(scipy.stats.norm(), 5)),
         ]
     ),
     "other distributions of scipy": Row(

@@ -6,7 +6,6 @@ import collections
 import contextlib
 import ctypes
 import functools
-import importlib.resources
 import inspect
 import io
 import itertools
@@ -14,7 +13,6 @@ import socket
 import threading
 import types
 import weakref
-import zoneinfo
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -53,16 +51,6 @@ def with_own_address_in_state() -> samples.Plain:
     value = samples.Plain()
     value.__dict__["key"] = id(value)
     return value
-
-
-def by_address() -> dict[int, samples.Plain]:
-    value = samples.Plain()
-    return {id(value): value}
-
-
-def zone_without_key() -> zoneinfo.ZoneInfo:
-    with (importlib.resources.files("tzdata.zoneinfo") / "UTC").open("rb") as file:
-        return zoneinfo.ZoneInfo.from_file(file)
 
 
 UNSTABLE: dict[str, tuple[Callable[[], Any], str]] = {
@@ -111,7 +99,7 @@ UNSTABLE: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: samples.Reduced((samples.make, (), None, None, iter([1]))),
         "not pairs of key and value",
     ),
-    "objects by address": (by_address, "is the memory address of its value"),
+    "objects by address": (samples.by_address, "is the memory address of its value"),
     "endless items": (
         lambda: samples.Reduced((samples.make, (), None, itertools.repeat(1))),
         "more than 10,000,000 items",
@@ -209,7 +197,7 @@ def test_things_defined_in_main_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
 def test_time_zone_that_was_read_from_a_file_is_refused() -> None:
     pytest.importorskip("tzdata")
     with refused("", "has no name to find it by"):
-        encode_value(zone_without_key())
+        encode_value(samples.zone_without_key())
 
 
 def test_refusal_is_an_error_of_mitosis_that_keeps_its_cause() -> None:

@@ -105,14 +105,12 @@ def test_value_on_a_line(value: Any, line: str) -> None:
 
 
 KERNEL = np.arange(256.0).reshape(16, 16)
+SHOWN_KERNEL = "array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37)"
+LINE = r"a line of a longer text\n"
+"""As it is shown."""
 
 AT_LIMITS: dict[str, tuple[Any, str, str, list[str]]] = {
-    "array": (
-        KERNEL,
-        "array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37)",
-        "array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37)",
-        ["array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37)"],
-    ),
+    "array": (KERNEL, SHOWN_KERNEL, SHOWN_KERNEL, [SHOWN_KERNEL]),
     "array that is small": (
         np.array([1.5, np.nan], "f4"),
         "array(2 float32: 1.5, nan)",
@@ -140,16 +138,13 @@ AT_LIMITS: dict[str, tuple[Any, str, str, list[str]]] = {
     "array inside": (
         {"scale": 0.01, "kernel": [1, 2, KERNEL], "solver": {"tol": 1e-6}},
         "{'kernel': [3 items], 'scale': 0.01, 'solver': {1 item}}",
-        (
-            "{'kernel': [1, 2, array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37)], 'scale': 0.01, "
-            "'solver': {'tol': 1e-06}}"
-        ),
+        f"{{'kernel': [1, 2, {SHOWN_KERNEL}], 'scale': 0.01, 'solver': {{'tol': 1e-06}}}}",
         [
             "{",
             "  'kernel': [",
             "    1,",
             "    2,",
-            "    array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37),",
+            f"    {SHOWN_KERNEL},",
             "  ],",
             "  'scale': 0.01,",
             "  'solver': {'tol': 1e-06},",
@@ -158,37 +153,15 @@ AT_LIMITS: dict[str, tuple[Any, str, str, list[str]]] = {
     ),
     "text": (
         "a line of a longer text\n" * 100,
-        "'a line of a longer text\\na line of a l…' (2,400 characters)",
-        (
-            "'a line of a longer text\\na line of a longer text\\na line of a longer text\\na line of a "
-            "longer text\\na line of a longer text\\na line of a longer text\\na line of a longer text\\na "
-            "l…' (2,400 characters)"
-        ),
-        [
-            (
-                "'a line of a longer text\\na line of a longer text\\na line of a longer text\\na line of a "
-                "longer text\\na line of a longer text\\na line of a longer text\\na line of a longer text\\na "
-                "line of a longer text\\na line of a longer text\\na line of a longer text\\na line of a longer "
-                "text\\na l…' (2,400 characters, sha256 ff03f20194b8)"
-            ),
-        ],
+        f"'{LINE}a line of a l…' (2,400 characters)",
+        f"'{LINE * 7}a l…' (2,400 characters)",
+        [f"'{LINE * 11}a l…' (2,400 characters, sha256 ff03f20194b8)"],
     ),
     "text inside": (
         {"note": "a line of a longer text\n" * 4, "scale": 1},
         "{'note': 'a line of a…' (96 characters), 'scale': 1}",
-        (
-            "{'note': 'a line of a longer text\\na line of a longer text\\na line of a longer text\\na "
-            "line…' (96 characters), 'scale': 1}"
-        ),
-        [
-            "{",
-            (
-                "  'note': 'a line of a longer text\\na line of a longer text\\na line of a longer text\\na "
-                "line of a longer text\\n',"
-            ),
-            "  'scale': 1,",
-            "}",
-        ],
+        f"{{'note': '{LINE * 3}a line…' (96 characters), 'scale': 1}}",
+        ["{", f"  'note': '{LINE * 4}',", "  'scale': 1,", "}"],
     ),
     "huge text": (
         "é" * 3_000_000,
@@ -203,18 +176,10 @@ AT_LIMITS: dict[str, tuple[Any, str, str, list[str]]] = {
         [
             "DataFrame(5×12:",
             "  {",
-            "    'column 0': array(5 int64: 0, 0, 0, 0, 0),",
-            "    'column 1': array(5 int64: 0, 1, 2, 3, 4),",
-            "    'column 2': array(5 int64: 0, 2, 4, 6, 8),",
-            "    'column 3': array(5 int64: 0, 3, 6, 9, 12),",
-            "    'column 4': array(5 int64: 0, 4, 8, 12, 16),",
-            "    'column 5': array(5 int64: 0, 5, 10, 15, 20),",
-            "    'column 6': array(5 int64: 0, 6, 12, 18, 24),",
-            "    'column 7': array(5 int64: 0, 7, 14, 21, 28),",
-            "    'column 8': array(5 int64: 0, 8, 16, 24, 32),",
-            "    'column 9': array(5 int64: 0, 9, 18, 27, 36),",
-            "    'column 10': array(5 int64: 0, 10, 20, 30, 40),",
-            "    'column 11': array(5 int64: 0, 11, 22, 33, 44),",
+            *(
+                f"    'column {at}': array(5 int64: {', '.join(str(row * at) for row in range(5))}),"
+                for at in range(12)
+            ),
             "  },",
             "  index=Index(",
             "    name=None,",
@@ -315,7 +280,7 @@ def test_refusal_names_the_place_in_a_value_whose_summaries_differ_too(before: A
 
 def test_what_was_added_is_shown_with_its_range() -> None:
     (difference,) = compare_values(encode_value({}), encode_value({"kernel": KERNEL})).differences
-    assert str(difference) == "kernel: added: array(16×16 float64, 0.0 to 255.0, sha256 540166e52d37)"
+    assert str(difference) == f"kernel: added: {SHOWN_KERNEL}"
 
 
 def test_line_is_cut_at_the_limit() -> None:

@@ -333,9 +333,7 @@ def test_all_definitions_of_a_class_count_where_nothing_tells_which_is_in_effect
     assert len({digest_of(load, text.format(*numbers)) for numbers in ((1, 2), (2, 2), (1, 1))}) == 3
 
 
-def test_class_that_says_it_is_from_another_module_is_found_by_its_methods(
-    load: Load, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_class_that_says_it_is_from_another_module_is_found_by_its_methods(load: Load) -> None:
     text = "class A:\n    def m(self): return {}\n"
     found = []
     for number in (1, 2):

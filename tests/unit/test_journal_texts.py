@@ -24,14 +24,8 @@ BIDI = "\u202e"
 
 @pytest.fixture
 def ended(make_record: MakeRecord) -> TrialRecord:
-    return make_record(
-        key=KEY,
-        commit=COMMIT,
-        status="finished",
-        main=3.1706776324915e-05,
-        duration_s=0.61,
-        ended="2026-03-01T12:00:01Z",
-    )
+    record = make_record(key=KEY, commit=COMMIT, status="finished", ended="2026-03-01T12:00:01Z")
+    return record.with_changes(main=3.1706776324915e-05, duration_s=0.61)
 
 
 @pytest.fixture

@@ -12,26 +12,24 @@ from mitosis.errors.usage import BadExpression, MalformedParameter, MisdirectedP
 from mitosis.parameters import ParameterArgument, parse_parameters, quoting_hint
 
 
-def test_only_the_first_equals_sign_separates() -> None:
-    lookup, evaluated = parse_parameters(["my_exp.mode=a=b"], ["my_exp.opts=dict(a=1)"], ["my_exp"])
-    assert lookup == ParameterArgument("my_exp", "mode", "lookup", "a=b", True)
-    assert evaluated == ParameterArgument("my_exp", "opts", "eval", "dict(a=1)", True)
-
-
-def test_plus_means_untracked() -> None:
-    lookup, evaluated = parse_parameters(["+my_exp.gpu=first"], ["+my_exp.jobs=+4"], ["my_exp"])
-    assert not lookup.tracked
-    assert (evaluated.tracked, evaluated.text, evaluated.full_name) == (False, "+4", "my_exp.jobs")
-
-
-def test_variants_may_hold_any_character() -> None:
-    (parameter,) = parse_parameters(["fit.noise=a.b/c d+e "], [], ["data", "fit"])
-    assert parameter.text == "a.b/c d+e "
-
-
-def test_blanks_around_an_expression_do_not_count() -> None:
-    (parameter,) = parse_parameters([], ["my_exp.a=  1 + 1 "], ["my_exp"])
-    assert parameter.text == "1 + 1"
+@pytest.mark.parametrize(
+    ("word", "read"),
+    [
+        ("-p my_exp.mode=a=b", ParameterArgument("my_exp", "mode", "lookup", "a=b", True)),
+        ("-e my_exp.opts=dict(a=1)", ParameterArgument("my_exp", "opts", "eval", "dict(a=1)", True)),
+        ("-p +my_exp.gpu=first", ParameterArgument("my_exp", "gpu", "lookup", "first", False)),
+        ("-e +my_exp.jobs=+4", ParameterArgument("my_exp", "jobs", "eval", "+4", False)),
+        ("-p my_exp.noise=a.b/c d+e ", ParameterArgument("my_exp", "noise", "lookup", "a.b/c d+e ", True)),
+        ("-e my_exp.a=  1 + 1 ", ParameterArgument("my_exp", "a", "eval", "1 + 1", True)),
+        # It is not run, and it gives no warning, which would be an error here.
+        ("-e my_exp.a=1/0 is 1", ParameterArgument("my_exp", "a", "eval", "1/0 is 1", True)),
+    ],
+)
+def test_parameter_is_read(word: str, read: ParameterArgument) -> None:
+    option, _, text = word.partition(" ")
+    lookups, evaluated = ([text], []) if option == "-p" else ([], [text])
+    assert parse_parameters(lookups, evaluated, ["my_exp"]) == (read,)
+    assert read.full_name == f"my_exp.{read.name}"
 
 
 def test_order_is_that_of_the_command_line() -> None:
@@ -153,17 +151,6 @@ def test_expression_beyond_the_compiler_is_refused_in_a_short_message(text: str)
 def test_statement_is_no_expression() -> None:
     with pytest.raises(BadExpression):
         parse_parameters([], ["my_exp.a=import os"], ["my_exp"])
-
-
-def test_expression_is_not_run() -> None:
-    (parameter,) = parse_parameters([], ["my_exp.a=1/0"], ["my_exp"])
-    assert parameter.text == "1/0"
-
-
-def test_doubtful_expression_gives_no_warning() -> None:
-    # Warnings are errors in this test run.
-    (parameter,) = parse_parameters([], ["my_exp.a=1 is 1"], ["my_exp"])
-    assert parameter.text == "1 is 1"
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60))

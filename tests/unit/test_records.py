@@ -6,6 +6,7 @@ import dataclasses
 import math
 import struct
 import tracemalloc
+import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -32,67 +33,42 @@ plain = st.recursive(
 unknown_names = st.text(alphabet="xyz", min_size=1).map(lambda name: f"new_{name}")
 extras = st.dictionaries(unknown_names, plain, max_size=2)
 no_extra_or_some = st.none() | st.dictionaries(unknown_names, plain, min_size=1, max_size=2)
-steps = st.builds(
-    StepRecord,
-    name=st.text(),
-    action=st.text(),
-    lookup=st.none() | st.text(),
-    source=st.none() | st.text(),
-    duration_s=st.none() | st.floats(allow_nan=False),
-    main=main_results,
-    metrics=st.dictionaries(st.text(), main_results, max_size=3),
-    extra=no_extra_or_some,
-)
-parameters = st.builds(
-    ParameterRecord,
-    step=st.text(),
-    name=st.text(),
-    kind=st.sampled_from(["lookup", "eval"]),
-    text=st.text(),
-    tracked=st.booleans(),
-    digest=st.none() | st.text(),
-    summary=st.text(),
-    extra=no_extra_or_some,
-)
-failures = st.builds(
-    Failure,
-    kind=st.text(),
-    message=st.text(),
-    type=st.none() | st.text(),
-    step=st.none() | st.text(),
-    location=st.none() | st.text(),
-    extra=no_extra_or_some,
-)
-outputs = st.builds(Output, path=st.text(), size_bytes=counts, oid=st.text(), extra=no_extra_or_some)
-processes = st.builds(ProcessRecord, host=st.text(), pid=counts, started=st.none() | st.text(), extra=no_extra_or_some)
-records = st.builds(
+BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
+    str: st.text(),
+    str | None: st.none() | st.text(),
+    bool: st.booleans(),
+    int: counts,
+    int | None: st.none() | counts,
+    float | None: st.none() | st.floats(allow_nan=False),
+}
+
+
+def made(cls: type, **special: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Records with any value in all their fields, some of them special."""
+    hints = typing.get_type_hints(cls)
+    names = [field.name for field in dataclasses.fields(cls)]
+    return st.builds(cls, **{name: special[name] if name in special else BY_TYPE[hints[name]] for name in names})
+
+
+def several(items: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(items, max_size=2).map(tuple)
+
+
+metrics = st.dictionaries(st.text(), main_results, max_size=3)
+steps = made(StepRecord, main=main_results, metrics=metrics, extra=no_extra_or_some)
+parameters = made(ParameterRecord, kind=st.sampled_from(["lookup", "eval"]), extra=no_extra_or_some)
+records = made(
     TrialRecord,
-    key=st.text(),
-    experiment=st.text(),
-    steps=st.lists(steps, max_size=2).map(tuple),
-    parameters=st.lists(parameters, max_size=2).map(tuple),
-    commit=st.text(),
+    steps=several(steps),
+    parameters=several(parameters),
     status=st.sampled_from(["running", "finished", "failed", "interrupted"]),
-    iteration=counts,
-    started=st.text(),
-    author=st.text(),
-    process=processes,
-    environment=st.text(),
-    ended=st.none() | st.text(),
-    duration_s=st.none() | st.floats(allow_nan=False),
-    cpu_s=st.none() | st.floats(allow_nan=False),
-    peak_memory_bytes=st.none() | counts,
-    step=st.none() | counts,
+    process=made(ProcessRecord, extra=no_extra_or_some),
     main=main_results,
-    failure=st.none() | failures,
-    warnings=st.lists(st.text(), max_size=2).map(tuple),
-    cpu_count=st.none() | counts,
-    command=st.lists(st.text(), max_size=2).map(tuple),
+    failure=st.none() | made(Failure, extra=no_extra_or_some),
+    warnings=several(st.text()),
+    command=several(st.text()),
     variables=st.dictionaries(st.text(), st.text(), max_size=2),
-    untracked_files=counts,
-    folder=st.none() | st.text(),
-    page=st.none() | st.text(),
-    outputs=st.lists(outputs, max_size=2).map(tuple),
+    outputs=several(made(Output, extra=no_extra_or_some)),
     extra=extras,
 )
 

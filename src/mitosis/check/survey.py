@@ -27,7 +27,6 @@ PROBLEMS: frozenset[VariantState] = frozenset({"conflict", "changed", "unlockabl
 """But `unlockable` only where the variant is locked."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class VariantStatus:
     """A variant, or one of several recorded meanings of one."""

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mitosis.records.trial import TrialRecord
 from support.faults import Nursery
-from support.kills import JOURNAL, git, locks
+from support.journal import JOURNAL
+from support.kills import git, locks, records_of
 
 WAIT_S = 0.3
 """Long enough for an append that does not wait to be over."""
 
 
 @pytest.mark.parametrize("outcome", ["abort", "commit"])
-def test_lock_that_git_holds_is_waited_for(
-    repository_folder: Path,
-    processes: Nursery,
-    check_whole: Callable[[Path], dict[str, TrialRecord]],
-    outcome: str,
-) -> None:
+def test_lock_that_git_holds_is_waited_for(repository_folder: Path, processes: Nursery, outcome: str) -> None:
     job = {"do": "append", "folder": str(repository_folder)}
     [before] = processes.run_one(**job).check().values("ended")
     tip = git(repository_folder, "rev-parse", JOURNAL).strip()
@@ -47,7 +41,7 @@ def test_lock_that_git_holds_is_waited_for(
         updating.stdin.close()
         [appended] = processes.finish()
     [after] = appended.check().values("ended")
-    assert check_whole(repository_folder).keys() == {before, after}
+    assert records_of(repository_folder).keys() == {before, after}
     # Its parent is what the ref pointed to when the lock was free, not when the append began.
     parent = git(repository_folder, "rev-parse", f"{JOURNAL}~2").strip()
     assert parent == (other if outcome == "commit" else tip)

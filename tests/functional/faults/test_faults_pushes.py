@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mitosis.records.trial import TrialRecord
 from support.faults import Nursery
-from support.kills import NOTES, git, tree
+from support.journal import NOTES
+from support.kills import git, records_of, tree
 
 
 @pytest.mark.parametrize(("count", "trials"), [(3, 4), pytest.param(8, 25, marks=pytest.mark.slow)])
 def test_clones_that_push_at_once_send_all_their_trials(
-    repository_folder: Path,
-    tmp_path: Path,
-    processes: Nursery,
-    check_whole: Callable[[Path], dict[str, TrialRecord]],
-    count: int,
-    trials: int,
+    repository_folder: Path, tmp_path: Path, processes: Nursery, count: int, trials: int
 ) -> None:
     central = tmp_path / "central.git"
     git(tmp_path, "clone", "--quiet", "--bare", str(repository_folder), central.name)
@@ -43,7 +37,7 @@ def test_clones_that_push_at_once_send_all_their_trials(
     for outcome in processes.run(*[{"do": "pull", "folder": str(clone)} for clone in clones]):
         outcome.check()
     assert {tree(clone) for clone in clones} == {tree(central)}
-    assert check_whole(clones[0]).keys() == keys
+    assert records_of(clones[0]).keys() == keys
     assert {git(clone, "rev-parse", NOTES) for clone in clones} == {git(central, "rev-parse", NOTES)}
 
 

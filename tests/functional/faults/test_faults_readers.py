@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-from mitosis.records.trial import TrialRecord
 from support.faults import Nursery, nursery
-from support.kills import JOURNAL, git
-
-CheckWhole = Callable[[Path], dict[str, TrialRecord]]
+from support.journal import JOURNAL
+from support.kills import git, records_of
 
 ROUNDS = 3
 WRITERS = 3
@@ -23,7 +20,7 @@ def merge_job(ada: Path) -> dict[str, str]:
 
 
 def test_readers_see_a_growing_journal_and_no_error(
-    repository_folder: Path, tmp_path: Path, processes: Nursery, check_whole: CheckWhole
+    repository_folder: Path, tmp_path: Path, processes: Nursery
 ) -> None:
     ada, bob, stop = repository_folder, tmp_path / "bob", tmp_path / "stop"
     git(tmp_path, "clone", "--quiet", str(ada), "bob")
@@ -50,4 +47,4 @@ def test_readers_see_a_growing_journal_and_no_error(
         assert reader.check().values("bad") == []
         assert reader.values("seen") == [len(keys)]
         assert reader.values("rounds")[0] > ROUNDS
-    assert check_whole(ada).keys() == keys
+    assert records_of(ada).keys() == keys

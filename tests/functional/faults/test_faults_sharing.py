@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from support.faults import Nursery
-from support.kills import JOURNAL, git, make_repository, statuses
+from support.journal import JOURNAL
+from support.kills import git, make_repository, statuses
 
 UMASKS = (0o077, 0o027, 0o022, 0o002)
 

@@ -6,32 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.git.program import run_git
+from support.e2e import Project
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path) -> Project:
     """The root of a repository with one commit: `pkg/__init__.py`, `pkg/model.py`, `.gitignore` (build/)."""
-    root = tmp_path / "project"
-    (root / "pkg").mkdir(parents=True)
-    (root / "pkg" / "__init__.py").write_text("")
-    (root / "pkg" / "model.py").write_text("A = 1\nB = 2\n")
-    (root / ".gitignore").write_text("build/\n")
-    run_git("init", "--quiet", cwd=root)
-    run_git("add", "--all", cwd=root)
-    run_git("commit", "--quiet", "--message", "first", cwd=root)
+    root = Project(tmp_path / "project")
+    root.mkdir()
+    root.git("init", "--quiet")
+    root.commit({"pkg/__init__.py": "", "pkg/model.py": "A = 1\nB = 2\n", ".gitignore": "build/\n"}, "first")
     return root
 
 
 @pytest.fixture
-def with_submodule(project: Path, tmp_path: Path) -> Path:
+def with_submodule(project: Project, tmp_path: Path) -> Project:
     """The same repository with a submodule `lib`, which holds `lib/tool.py`, committed."""
-    origin = tmp_path / "origin"
+    origin = Project(tmp_path / "origin")
     origin.mkdir()
-    run_git("init", "--quiet", cwd=origin)
-    (origin / "tool.py").write_text("T = 1\n")
-    run_git("add", "--all", cwd=origin)
-    run_git("commit", "--quiet", "--message", "tool", cwd=origin)
-    run_git("submodule", "--quiet", "add", str(origin), "lib", cwd=project)
-    run_git("commit", "--quiet", "--all", "--message", "add lib", cwd=project)
+    origin.git("init", "--quiet")
+    origin.commit({"tool.py": "T = 1\n"})
+    project.git("submodule", "--quiet", "add", str(origin), "lib")
+    project.commit({})
     return project

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from mitosis.git.program import run_git
 from mitosis.git.repository import find_repository
 from mitosis.provenance.environment import (
     VARIABLE_PREFIXES,
@@ -20,6 +19,7 @@ from mitosis.provenance.environment import (
     read_environment,
     strip_secrets,
 )
+from support.e2e import Project
 
 
 @pytest.fixture
@@ -122,9 +122,9 @@ def test_package_that_conda_built_has_no_folder(site: Path) -> None:
     assert requirements() == ["alpha==1.0"]
 
 
-def test_editable_install_names_the_commit_of_its_checkout(site: Path, project: Path) -> None:
+def test_editable_install_names_the_commit_of_its_checkout(site: Path, project: Project) -> None:
     install(site, "alpha", origin={"url": project.as_uri(), "dir_info": {"editable": True}})
-    commit = run_git("rev-parse", "HEAD", cwd=project).decode().strip()
+    commit = project.git("rev-parse", "HEAD").strip()
     assert requirements() == [f"-e {project}  # alpha==1.0, commit {commit}"]
     (project / "notes.txt").write_text("untracked")
     assert requirements() == [f"-e {project}  # alpha==1.0, commit {commit}"]
@@ -145,7 +145,7 @@ def test_editable_install_without_checkout_is_no_error(site: Path, where: str) -
     assert requirements()[0].endswith("# alpha==1.0, in no git repository with a commit")
 
 
-def test_install_by_setup_py_develop_is_editable(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_install_by_setup_py_develop_is_editable(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     info = project / "alpha.egg-info"
     info.mkdir()
     (info / "PKG-INFO").write_text("Name: alpha\nVersion: 3.0\n")
@@ -154,21 +154,19 @@ def test_install_by_setup_py_develop_is_editable(project: Path, monkeypatch: pyt
     assert line.startswith(f"-e {project}  # alpha==3.0, commit ")
 
 
-def test_experiments_own_package_has_the_same_text_at_every_commit_and_place(
-    site: Path, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_experiments_own_package_has_the_same_text_at_every_commit_and_place(site: Path, project: Project) -> None:
     (project / "sub").mkdir()
     for name, folder in (("alpha", project), ("beta", project / "sub")):
         install(site, name, origin={"url": folder.as_uri(), "dir_info": {"editable": True}})
     before = read_environment(find_repository(project))
     own = "of the experiment's repository"
     assert before.text.splitlines()[2:] == [f"-e .  # alpha==1.0, {own}", f"-e ./sub  # beta==1.0, {own}"]
-    run_git("commit", "--quiet", "--allow-empty", "--message", "second", cwd=project)
+    project.git("commit", "--quiet", "--allow-empty", "--message", "second")
     assert read_environment(find_repository(project)) == before
     assert "commit" in read_environment().text
 
 
-def test_credentials_never_reach_the_text(site: Path, tmp_path: Path) -> None:
+def test_credentials_never_reach_the_text(site: Path) -> None:
     secret = "hunter2"
     vcs = {"vcs": "git", "commit_id": "c" * 40}
     for number, url in enumerate(

@@ -15,16 +15,12 @@ from mitosis.git.program import run_git
 from mitosis.git.repository import find_repository
 from mitosis.protocol import ImportedFile
 from mitosis.provenance.imported_code import check_imports, imported_elsewhere
+from support.e2e import Project
 
 
 def imported(path: Path, module: str = "m") -> ImportedFile:
     """The record that is made when the file is imported as it is now."""
     return ImportedFile(module, str(path), blob_id(path.read_bytes()))
-
-
-def commit_all(root: Path, message: str = "more") -> None:
-    run_git("add", "--all", cwd=root)
-    run_git("commit", "--quiet", "--message", message, cwd=root)
 
 
 def check(root: Path, *files: ImportedFile, environment: Sequence[Path] = ()) -> None:
@@ -56,7 +52,7 @@ def git_processes(trace: Path) -> list[str]:
 
 
 def test_committed_files_pass_without_any_git_process(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository = find_repository(project)
     assert repository.head is not None
@@ -67,26 +63,26 @@ def test_committed_files_pass_without_any_git_process(
     assert git_processes(trace) == []
 
 
-def test_file_outside_the_repository_passes(project: Path, tmp_path: Path) -> None:
+def test_file_outside_the_repository_passes(project: Project, tmp_path: Path) -> None:
     (tmp_path / "other.py").write_text("x")
     check(project, imported(tmp_path / "other.py"))
 
 
-def test_folder_whose_name_continues_that_of_the_repository_is_outside(project: Path) -> None:
+def test_folder_whose_name_continues_that_of_the_repository_is_outside(project: Project) -> None:
     other = project.parent / "project-2"
     other.mkdir()
     (other / "a.py").write_text("x")
     check(project, imported(other / "a.py"))
 
 
-def test_committed_file_without_known_bytes_is_read_from_disk(project: Path) -> None:
+def test_committed_file_without_known_bytes_is_read_from_disk(project: Project) -> None:
     model = project / "pkg" / "model.py"
     check(project, ImportedFile("pkg.model", str(model), None))
     model.write_text("A = 5\n")
     assert reasons(project, ImportedFile("pkg.model", str(model), None)) == {"pkg/model.py": "differs from the commit"}
 
 
-def test_untracked_file_is_named_with_its_module(project: Path) -> None:
+def test_untracked_file_is_named_with_its_module(project: Project) -> None:
     (project / "pkg" / "noise.py").write_text("x = 1\n")
     with pytest.raises(UncommittedImports) as caught:
         check(project, imported(project / "pkg" / "noise.py", "pkg.noise"), imported(project / "pkg" / "__init__.py"))
@@ -95,7 +91,7 @@ def test_untracked_file_is_named_with_its_module(project: Path) -> None:
     assert "--debug" in str(caught.value)
 
 
-def test_ignored_file_is_told_from_an_untracked_one(project: Path) -> None:
+def test_ignored_file_is_told_from_an_untracked_one(project: Project) -> None:
     (project / "build").mkdir()
     for name in ("build/gen.py", "free.py"):
         (project / name).write_text("x = 1\n")
@@ -103,39 +99,39 @@ def test_ignored_file_is_told_from_an_untracked_one(project: Path) -> None:
     assert found == {"build/gen.py": "ignored by git", "free.py": "untracked"}
 
 
-def test_file_that_is_staged_only_is_named(project: Path) -> None:
+def test_file_that_is_staged_only_is_named(project: Project) -> None:
     (project / "new.py").write_text("x = 1\n")
-    run_git("add", "new.py", cwd=project)
+    project.git("add", "new.py")
     assert reasons(project, imported(project / "new.py")) == {"new.py": "added but not committed"}
 
 
-def test_edited_file_is_named(project: Path) -> None:
+def test_edited_file_is_named(project: Project) -> None:
     model = project / "pkg" / "model.py"
     model.write_text("A = 3\n")
     assert reasons(project, imported(model)) == {"pkg/model.py": "differs from the commit"}
 
 
 @pytest.mark.parametrize("mark", ["assume-unchanged", "skip-worktree"])
-def test_edited_file_that_status_hides_is_named_with_its_mark(project: Path, mark: str) -> None:
+def test_edited_file_that_status_hides_is_named_with_its_mark(project: Project, mark: str) -> None:
     model = project / "pkg" / "model.py"
-    run_git("update-index", f"--{mark}", "pkg/model.py", cwd=project)
+    project.git("update-index", f"--{mark}", "pkg/model.py")
     model.write_text("A = 3\n")
-    assert run_git("status", "--porcelain", cwd=project) == b""
+    assert project.git("status", "--porcelain") == ""
     found = reasons(project, imported(model))
     assert mark in found["pkg/model.py"]
 
 
-def test_file_edited_after_its_import_counts_as_it_was_imported(project: Path) -> None:
+def test_file_edited_after_its_import_counts_as_it_was_imported(project: Project) -> None:
     model = project / "pkg" / "model.py"
     committed = imported(model)
     model.write_text("A = 3\n")
     edited = imported(model)
     check(project, committed)
-    run_git("checkout", "--", "pkg/model.py", cwd=project)
+    project.git("checkout", "--", "pkg/model.py")
     assert reasons(project, edited) == {"pkg/model.py": "changed on disk after it was imported"}
 
 
-def test_file_that_is_gone_counts_as_it_was_imported(project: Path) -> None:
+def test_file_that_is_gone_counts_as_it_was_imported(project: Project) -> None:
     model = project / "pkg" / "model.py"
     committed = imported(model)
     model.unlink()
@@ -143,18 +139,18 @@ def test_file_that_is_gone_counts_as_it_was_imported(project: Path) -> None:
     assert "can no longer be read" in reasons(project, ImportedFile("m", str(model), None))["pkg/model.py"]
 
 
-def test_commit_and_not_index_or_head_is_compared(project: Path) -> None:
+def test_commit_and_not_index_or_head_is_compared(project: Project) -> None:
     repository = find_repository(project)
     assert repository.head is not None
     model = project / "pkg" / "model.py"
     model.write_text("A = 3\n")
-    commit_all(project)
+    project.commit({})
     check(project, imported(model))
     with pytest.raises(UncommittedImports):
         check_imports(repository, repository.head, [imported(model)], [])
 
 
-def test_message_shows_ten_files_and_lists_all(project: Path) -> None:
+def test_message_shows_ten_files_and_lists_all(project: Project) -> None:
     files = []
     for number in range(14):
         path = project / f"f{number:02}.py"
@@ -169,14 +165,14 @@ def test_message_shows_ten_files_and_lists_all(project: Path) -> None:
 
 
 def test_git_is_started_few_times_however_many_files_differ(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = []
     for number in range(300):
         path = project / f"f{number}.py"
         path.write_text("committed\n")
         files.append(path)
-    commit_all(project)
+    project.commit({})
     for number, path in enumerate(files):
         path.write_text("edited\n")
         (project / f"new{number}.py").write_text("x\n")
@@ -193,11 +189,11 @@ def test_git_is_started_few_times_however_many_files_differ(
 @pytest.mark.parametrize(
     "name", ["with blank.py", "größe.py", "new\nline.py", '"quoted".py', "tab\t.py", os.fsdecode(b"lat\xe9.py"), "r\r"]
 )
-def test_odd_names_are_compared_and_shown_on_one_line(project: Path, name: str) -> None:
+def test_odd_names_are_compared_and_shown_on_one_line(project: Project, name: str) -> None:
     path = project / name
     (project / ".gitattributes").write_text("* text=auto\n")
     path.write_bytes(b"x = 1\n")
-    commit_all(project)
+    project.commit({})
     path.write_bytes(b"x = 1\r\n")
     check(project, imported(path))
     path.write_bytes(b"x = 2\r\n")
@@ -210,9 +206,8 @@ def test_odd_names_are_compared_and_shown_on_one_line(project: Path, name: str) 
 # --- what git changes between commit and working tree ---
 
 
-def test_line_endings_of_the_working_tree_are_no_difference(project: Path) -> None:
-    (project / ".gitattributes").write_text("*.py text eol=crlf\n")
-    commit_all(project)
+def test_line_endings_of_the_working_tree_are_no_difference(project: Project) -> None:
+    project.commit({".gitattributes": "*.py text eol=crlf\n"})
     model = project / "pkg" / "model.py"
     model.write_bytes(b"A = 1\r\nB = 2\r\n")
     check(project, imported(model))
@@ -220,27 +215,25 @@ def test_line_endings_of_the_working_tree_are_no_difference(project: Path) -> No
     assert reasons(project, imported(model)) == {"pkg/model.py": "differs from the commit"}
 
 
-def test_cleaned_content_is_no_difference(project: Path) -> None:
-    run_git("config", "filter.strip.clean", "sed s/secret/public/", cwd=project)
-    (project / ".gitattributes").write_text("*.py filter=strip\n")
-    commit_all(project)
-    (project / "key.py").write_text("k = 'secret'\n")
-    commit_all(project)
-    assert run_git("show", "HEAD:key.py", cwd=project) == b"k = 'public'\n"
+def test_cleaned_content_is_no_difference(project: Project) -> None:
+    project.git("config", "filter.strip.clean", "sed s/secret/public/")
+    project.commit({".gitattributes": "*.py filter=strip\n"})
+    project.commit({"key.py": "k = 'secret'\n"})
+    assert project.git("show", "HEAD:key.py") == "k = 'public'\n"
     check(project, imported(project / "key.py"))
 
 
-def test_file_in_another_encoding_is_no_difference(project: Path) -> None:
+def test_file_in_another_encoding_is_no_difference(project: Project) -> None:
     (project / ".gitattributes").write_text("*.py text working-tree-encoding=UTF-16LE\n")
     (project / "wide.py").write_bytes("x = 1\n".encode("utf-16-le"))
-    commit_all(project)
+    project.commit({})
     check(project, imported(project / "wide.py"))
 
 
 # --- installed code ---
 
 
-def test_code_of_an_environment_inside_the_repository_does_not_count(project: Path) -> None:
+def test_code_of_an_environment_inside_the_repository_does_not_count(project: Project) -> None:
     site = project / ".venv" / "lib" / "site-packages"
     site.mkdir(parents=True)
     (site / "numpy.py").write_text("x")
@@ -248,13 +241,13 @@ def test_code_of_an_environment_inside_the_repository_does_not_count(project: Pa
     assert reasons(project, imported(site / "numpy.py")) == {".venv/lib/site-packages/numpy.py": "untracked"}
 
 
-def test_environment_that_holds_the_repository_takes_nothing_away(project: Path) -> None:
+def test_environment_that_holds_the_repository_takes_nothing_away(project: Project) -> None:
     (project / "free.py").write_text("x")
     for folder in (project, project.parent, Path("/")):
         assert reasons(project, imported(project / "free.py"), environment=[folder]) == {"free.py": "untracked"}
 
 
-def test_environment_behind_a_symbolic_link_does_not_count(project: Path, tmp_path: Path) -> None:
+def test_environment_behind_a_symbolic_link_does_not_count(project: Project, tmp_path: Path) -> None:
     site = tmp_path / "venvs" / "x" / "site-packages"
     site.mkdir(parents=True)
     (site / "numpy.py").write_text("x")
@@ -264,7 +257,7 @@ def test_environment_behind_a_symbolic_link_does_not_count(project: Path, tmp_pa
     assert "leads out" in reasons(project, used)[".venv/site-packages/numpy.py"]
 
 
-def test_code_of_the_repository_linked_into_an_environment_counts(project: Path, tmp_path: Path) -> None:
+def test_code_of_the_repository_linked_into_an_environment_counts(project: Project, tmp_path: Path) -> None:
     for site in (tmp_path / "venv", project / ".venv"):
         site.mkdir()
         (site / "pkg").symlink_to(project / "pkg")
@@ -278,7 +271,7 @@ def test_code_of_the_repository_linked_into_an_environment_counts(project: Path,
 # --- symbolic links ---
 
 
-def test_repository_reached_through_a_symbolic_link_is_the_same(project: Path, tmp_path: Path) -> None:
+def test_repository_reached_through_a_symbolic_link_is_the_same(project: Project, tmp_path: Path) -> None:
     (tmp_path / "short").symlink_to(project)
     (project / "free.py").write_text("x")
     check(project, imported(tmp_path / "short" / "pkg" / "model.py"))
@@ -286,48 +279,48 @@ def test_repository_reached_through_a_symbolic_link_is_the_same(project: Path, t
 
 
 @pytest.mark.parametrize("target", ["pkg", "sub/../pkg", "./pkg"])
-def test_committed_link_to_committed_code_passes(project: Path, target: str) -> None:
+def test_committed_link_to_committed_code_passes(project: Project, target: str) -> None:
     (project / "sub").mkdir()
     (project / "sub" / "keep").touch()
     (project / "alias").symlink_to(target)
-    commit_all(project)
+    project.commit({})
     check(project, imported(project / "alias" / "model.py"))
 
 
-def test_link_that_is_not_committed_is_named(project: Path) -> None:
+def test_link_that_is_not_committed_is_named(project: Project) -> None:
     (project / "alias").symlink_to("pkg")
     assert reasons(project, imported(project / "alias" / "model.py")) == {"alias": "untracked"}
 
 
-def test_link_that_leads_elsewhere_than_the_committed_one_is_named(project: Path) -> None:
+def test_link_that_leads_elsewhere_than_the_committed_one_is_named(project: Project) -> None:
     (project / "alias.py").symlink_to("pkg/__init__.py")
-    commit_all(project)
+    project.commit({})
     (project / "alias.py").unlink()
     (project / "alias.py").symlink_to("pkg/model.py")
     assert "symbolic link" in reasons(project, imported(project / "alias.py"))["alias.py"]
 
 
-def test_file_in_place_of_a_committed_link_is_named(project: Path) -> None:
+def test_file_in_place_of_a_committed_link_is_named(project: Project) -> None:
     (project / "alias.py").symlink_to("pkg/model.py")
-    commit_all(project)
+    project.commit({})
     (project / "alias.py").unlink()
     (project / "alias.py").write_text("A = 1\nB = 2\n")
     assert reasons(project, imported(project / "alias.py")) == {"alias.py": "differs from the commit"}
 
 
-def test_untracked_target_of_a_committed_link_is_named(project: Path) -> None:
+def test_untracked_target_of_a_committed_link_is_named(project: Project) -> None:
     (project / "free.py").write_text("x")
     (project / "alias.py").symlink_to("free.py")
-    run_git("add", "alias.py", cwd=project)
-    run_git("commit", "--quiet", "-m", "alias", cwd=project)
+    project.git("add", "alias.py")
+    project.git("commit", "--quiet", "-m", "alias")
     assert reasons(project, imported(project / "alias.py")) == {"free.py": "untracked"}
 
 
-def test_committed_link_that_leads_out_is_named(project: Path, tmp_path: Path) -> None:
+def test_committed_link_that_leads_out_is_named(project: Project, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "x.py").write_text("x")
     (project / "lib").symlink_to(tmp_path / "elsewhere")
-    commit_all(project)
+    project.commit({})
     found = reasons(project, imported(project / "lib" / "x.py"))
     assert found == {"lib/x.py": "reached through the symbolic link lib, which leads out of the repository"}
 
@@ -335,56 +328,56 @@ def test_committed_link_that_leads_out_is_named(project: Path, tmp_path: Path) -
 # --- submodules and other repositories inside ---
 
 
-def test_code_of_a_submodule_is_compared_with_the_pinned_commit(with_submodule: Path) -> None:
+def test_code_of_a_submodule_is_compared_with_the_pinned_commit(with_submodule: Project) -> None:
     tool = with_submodule / "lib" / "tool.py"
     check(with_submodule, imported(tool))
     tool.write_text("T = 2\n")
     assert reasons(with_submodule, imported(tool)) == {"lib/tool.py": "differs from the commit"}
-    commit_all(with_submodule / "lib")
+    Project(with_submodule / "lib").commit({})
     assert reasons(with_submodule, imported(tool)) == {"lib/tool.py": "differs from the commit"}
-    commit_all(with_submodule)
+    with_submodule.commit({})
     check(with_submodule, imported(tool))
 
 
-def test_untracked_code_of_a_submodule_is_named(with_submodule: Path) -> None:
+def test_untracked_code_of_a_submodule_is_named(with_submodule: Project) -> None:
     (with_submodule / "lib" / "free.py").write_text("x")
     assert reasons(with_submodule, imported(with_submodule / "lib" / "free.py")) == {"lib/free.py": "untracked"}
 
 
-def test_submodule_of_a_submodule_is_compared(with_submodule: Path, tmp_path: Path) -> None:
+def test_submodule_of_a_submodule_is_compared(with_submodule: Project, tmp_path: Path) -> None:
     outer = tmp_path / "outer"
     outer.mkdir()
     run_git("init", "--quiet", cwd=outer)
     run_git("submodule", "--quiet", "add", str(with_submodule), "mid", cwd=outer)
     run_git("submodule", "--quiet", "update", "--init", "--recursive", cwd=outer)
-    commit_all(outer)
+    Project(outer).commit({})
     tool = outer / "mid" / "lib" / "tool.py"
     check(outer, imported(tool), imported(outer / "mid" / "pkg" / "model.py"))
     tool.write_text("T = 2\n")
     assert reasons(outer, imported(tool)) == {"mid/lib/tool.py": "differs from the commit"}
 
 
-def test_pinned_commit_that_the_submodule_lacks_is_named(with_submodule: Path) -> None:
+def test_pinned_commit_that_the_submodule_lacks_is_named(with_submodule: Project) -> None:
     missing = "1" * 40
-    run_git("update-index", "--cacheinfo", f"160000,{missing},lib", cwd=with_submodule)
-    run_git("commit", "--quiet", "-m", "pin what is not there", cwd=with_submodule)
+    with_submodule.git("update-index", "--cacheinfo", f"160000,{missing},lib")
+    with_submodule.git("commit", "--quiet", "-m", "pin what is not there")
     found = reasons(with_submodule, imported(with_submodule / "lib" / "tool.py"))
     assert "1111111" in found["lib/tool.py"]
 
 
-def test_code_in_the_place_of_a_submodule_that_is_not_there_is_named(with_submodule: Path, tmp_path: Path) -> None:
+def test_code_in_the_place_of_a_submodule_that_is_not_there_is_named(with_submodule: Project, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     run_git("clone", "--quiet", str(with_submodule), str(clone), cwd=tmp_path)
     (clone / "lib" / "tool.py").write_text("T = 1\n")
     assert "not initialized" in reasons(clone, imported(clone / "lib" / "tool.py"))["lib/tool.py"]
 
 
-def test_code_of_another_repository_inside_is_named_with_it(project: Path) -> None:
+def test_code_of_another_repository_inside_is_named_with_it(project: Project) -> None:
     inner = project / "vendor" / "inner"
     inner.mkdir(parents=True)
     run_git("init", "--quiet", cwd=inner)
     (inner / "x.py").write_text("x")
-    commit_all(inner)
+    Project(inner).commit({})
     found = reasons(project, imported(inner / "x.py"))
     assert found == {"vendor/inner/x.py": "untracked: it is in another repository, vendor/inner"}
 
@@ -392,40 +385,40 @@ def test_code_of_another_repository_inside_is_named_with_it(project: Path) -> No
 # --- other set-ups ---
 
 
-def test_linked_worktree_is_compared_with_its_own_files(project: Path, tmp_path: Path) -> None:
+def test_linked_worktree_is_compared_with_its_own_files(project: Project, tmp_path: Path) -> None:
     linked = tmp_path / "linked"
-    run_git("worktree", "add", "--quiet", str(linked), cwd=project)
+    project.git("worktree", "add", "--quiet", str(linked))
     check(linked, imported(linked / "pkg" / "model.py"), imported(project / "pkg" / "model.py"))
     (linked / "pkg" / "model.py").write_text("A = 3\n")
     assert list(reasons(linked, imported(linked / "pkg" / "model.py"))) == ["pkg/model.py"]
 
 
-def test_case_of_a_name_counts_unless_the_file_system_ignores_it(project: Path) -> None:
+def test_case_of_a_name_counts_unless_the_file_system_ignores_it(project: Project) -> None:
     (project / "pkg" / "MODEL.py").write_text("A = 1\nB = 2\n")
     used = imported(project / "pkg" / "MODEL.py")
     assert reasons(project, used) == {"pkg/MODEL.py": "untracked"}
-    run_git("config", "core.ignoreCase", "true", cwd=project)
+    project.git("config", "core.ignoreCase", "true")
     check(project, used)
 
 
-def test_module_in_an_archive_counts_as_the_archive(project: Path) -> None:
+def test_module_in_an_archive_counts_as_the_archive(project: Project) -> None:
     archive = project / "lib.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("inner.py", "x = 1\n")
     used = ImportedFile("inner", str(archive / "inner.py"), blob_id(b"x = 1\n"))
     assert reasons(project, used) == {"lib.zip": "untracked"}
-    commit_all(project)
+    project.commit({})
     check(project, used)
 
 
-def test_module_imported_from_an_installed_copy_is_told(project: Path, tmp_path: Path) -> None:
+def test_module_imported_from_an_installed_copy_is_told(project: Project, tmp_path: Path) -> None:
     site = tmp_path / "site-packages"
     (site / "pkg").mkdir(parents=True)
     for name in ("__init__.py", "model.py"):
         (site / "pkg" / name).write_text("old = 1\n")
     (project / "src" / "deep").mkdir(parents=True)
     (project / "src" / "deep" / "__init__.py").touch()
-    commit_all(project)
+    project.commit({})
     repository = find_repository(project)
     assert repository.head is not None
 

@@ -11,6 +11,7 @@ from mitosis.errors.repository import DirtyRepository
 from mitosis.git.program import run_git
 from mitosis.git.repository import find_repository
 from mitosis.runner.refusals import HeadDescription, check_clean, describe_head
+from support.e2e import Project
 
 
 def changes(root: Path) -> list[str]:
@@ -20,44 +21,39 @@ def changes(root: Path) -> list[str]:
     return caught.value.changes
 
 
-def commit_all(root: Path, message: str = "more") -> None:
-    run_git("add", "--all", cwd=root)
-    run_git("commit", "--quiet", "--message", message, cwd=root)
-
-
-def test_clean_tree_has_no_untracked_files(project: Path) -> None:
+def test_clean_tree_has_no_untracked_files(project: Project) -> None:
     assert check_clean(find_repository(project)) == 0
 
 
-def test_each_untracked_file_is_counted_and_no_ignored_one(project: Path) -> None:
+def test_each_untracked_file_is_counted_and_no_ignored_one(project: Project) -> None:
     for name in ("notes.txt", "data/a.csv", "data/b.csv", "build/out.o"):
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text("x")
     assert check_clean(find_repository(project)) == 3
 
 
-def test_untracked_files_are_counted_although_status_hides_them(project: Path) -> None:
-    run_git("config", "status.showUntrackedFiles", "no", cwd=project)
+def test_untracked_files_are_counted_although_status_hides_them(project: Project) -> None:
+    project.git("config", "status.showUntrackedFiles", "no")
     (project / "notes.txt").write_text("x")
     assert check_clean(find_repository(project)) == 1
 
 
-def test_every_kind_of_change_is_listed(project: Path) -> None:
+def test_every_kind_of_change_is_listed(project: Project) -> None:
     for name in ("staged", "edited", "deleted", "removed"):
         (project / name).write_text("x\n" * 20)
-    commit_all(project)
+    project.commit({})
     (project / "staged").write_text("y")
-    run_git("add", "staged", cwd=project)
+    project.git("add", "staged")
     (project / "edited").write_text("y")
     (project / "deleted").unlink()
-    run_git("rm", "--quiet", "removed", cwd=project)
+    project.git("rm", "--quiet", "removed")
     (project / "added").write_text("new")
-    run_git("add", "added", cwd=project)
+    project.git("add", "added")
     assert sorted(changes(project)) == [" D deleted", " M edited", "A  added", "D  removed", "M  staged"]
 
 
-def test_rename_is_one_line_with_both_names(project: Path) -> None:
-    run_git("mv", "pkg/model.py", "pkg/a model.py", cwd=project)
+def test_rename_is_one_line_with_both_names(project: Project) -> None:
+    project.git("mv", "pkg/model.py", "pkg/a model.py")
     assert changes(project) == ["R  pkg/model.py -> pkg/a model.py"]
 
 
@@ -73,18 +69,18 @@ def test_rename_is_one_line_with_both_names(project: Path) -> None:
         (b"a -> b", " M a -> b"),
     ],
 )
-def test_odd_names_are_one_printable_line(project: Path, name: bytes, shown: str) -> None:
+def test_odd_names_are_one_printable_line(project: Project, name: bytes, shown: str) -> None:
     path = project / os.fsdecode(name)
     path.write_text("x")
-    commit_all(project)
+    project.commit({})
     path.write_text("yy")
     assert changes(project) == [shown]
 
 
-def test_message_shows_ten_changes_and_lists_all(project: Path) -> None:
+def test_message_shows_ten_changes_and_lists_all(project: Project) -> None:
     for number in range(14):
         (project / f"f{number:02}").write_text("x")
-    run_git("add", "--all", cwd=project)
+    project.git("add", "--all")
     with pytest.raises(DirtyRepository) as caught:
         check_clean(find_repository(project))
     assert len(caught.value.changes) == 14
@@ -93,19 +89,17 @@ def test_message_shows_ten_changes_and_lists_all(project: Path) -> None:
     assert "and 4 more" in str(caught.value)
 
 
-def test_conflict_is_listed_as_unmerged(project: Path) -> None:
-    run_git("checkout", "--quiet", "-b", "other", cwd=project)
-    (project / "pkg" / "model.py").write_text("A = 2\n")
-    commit_all(project)
-    run_git("checkout", "--quiet", "main", cwd=project)
-    (project / "pkg" / "model.py").write_text("A = 3\n")
-    commit_all(project)
+def test_conflict_is_listed_as_unmerged(project: Project) -> None:
+    project.git("checkout", "--quiet", "-b", "other")
+    project.commit({"pkg/model.py": "A = 2\n"})
+    project.git("checkout", "--quiet", "main")
+    project.commit({"pkg/model.py": "A = 3\n"})
     with pytest.raises(Exception, match="merge"):
-        run_git("merge", "other", cwd=project)
+        project.git("merge", "other")
     assert changes(project) == ["UU pkg/model.py"]
 
 
-def test_touched_file_is_no_change_and_the_index_stays(project: Path) -> None:
+def test_touched_file_is_no_change_and_the_index_stays(project: Project) -> None:
     index = project / ".git" / "index"
     before = index.read_bytes()
     os.utime(project / "pkg" / "model.py", (1, 1))
@@ -113,90 +107,87 @@ def test_touched_file_is_no_change_and_the_index_stays(project: Path) -> None:
     assert index.read_bytes() == before
 
 
-def test_line_endings_that_git_converts_are_no_change(project: Path) -> None:
-    (project / ".gitattributes").write_text("*.py text eol=crlf\n")
-    commit_all(project)
+def test_line_endings_that_git_converts_are_no_change(project: Project) -> None:
+    project.commit({".gitattributes": "*.py text eol=crlf\n"})
     (project / "pkg" / "model.py").unlink()
-    run_git("checkout", "--", "pkg/model.py", cwd=project)
+    project.git("checkout", "--", "pkg/model.py")
     assert (project / "pkg" / "model.py").read_bytes() == b"A = 1\r\nB = 2\r\n"
     os.utime(project / "pkg" / "model.py", (1, 1))
     assert check_clean(find_repository(project)) == 0
 
 
-def test_content_that_a_filter_cleans_is_no_change(project: Path) -> None:
-    run_git("config", "filter.upper.clean", "tr a-z A-Z", cwd=project)
-    run_git("config", "filter.upper.smudge", "tr A-Z a-z", cwd=project)
+def test_content_that_a_filter_cleans_is_no_change(project: Project) -> None:
+    project.git("config", "filter.upper.clean", "tr a-z A-Z")
+    project.git("config", "filter.upper.smudge", "tr A-Z a-z")
     (project / ".gitattributes").write_text("*.dat filter=upper\n")
-    (project / "x.dat").write_text("abc\n")
-    commit_all(project)
+    project.commit({"x.dat": "abc\n"})
     (project / "x.dat").write_text("aBc\n")
     assert check_clean(find_repository(project)) == 0
 
 
-def test_files_left_out_by_a_sparse_checkout_are_no_change(project: Path) -> None:
+def test_files_left_out_by_a_sparse_checkout_are_no_change(project: Project) -> None:
     (project / "other").mkdir()
-    (project / "other" / "x").write_text("x")
-    commit_all(project)
-    run_git("sparse-checkout", "set", "pkg", cwd=project)
+    project.commit({"other/x": "x"})
+    project.git("sparse-checkout", "set", "pkg")
     assert not (project / "other").exists()
     assert check_clean(find_repository(project)) == 0
 
 
-def test_linked_worktree_has_its_own_state(project: Path, tmp_path: Path) -> None:
+def test_linked_worktree_has_its_own_state(project: Project, tmp_path: Path) -> None:
     linked = tmp_path / "linked"
-    run_git("worktree", "add", "--quiet", str(linked), cwd=project)
+    project.git("worktree", "add", "--quiet", str(linked))
     (project / "pkg" / "model.py").write_text("A = 2\n")
     assert check_clean(find_repository(linked)) == 0
     assert changes(project) == [" M pkg/model.py"]
 
 
-def test_clean_submodule_is_no_change(with_submodule: Path) -> None:
+def test_clean_submodule_is_no_change(with_submodule: Project) -> None:
     assert check_clean(find_repository(with_submodule)) == 0
 
 
 @pytest.mark.parametrize("ignore", ["none", "all"])
-def test_submodule_with_modified_files_is_listed_even_when_told_to_ignore_it(with_submodule: Path, ignore: str) -> None:
-    run_git("config", "submodule.lib.ignore", ignore, cwd=with_submodule)
+def test_submodule_with_modified_files_is_listed_even_where_it_is_ignored(with_submodule: Project, ignore: str) -> None:
+    with_submodule.git("config", "submodule.lib.ignore", ignore)
     (with_submodule / "lib" / "tool.py").write_text("T = 2\n")
     assert changes(with_submodule) == [" M lib"]
 
 
-def test_submodule_at_another_commit_is_listed(with_submodule: Path) -> None:
+def test_submodule_at_another_commit_is_listed(with_submodule: Project) -> None:
     (with_submodule / "lib" / "tool.py").write_text("T = 2\n")
-    commit_all(with_submodule / "lib")
+    Project(with_submodule / "lib").commit({})
     assert changes(with_submodule) == [" M lib"]
 
 
-def test_submodule_with_untracked_files_is_no_change(with_submodule: Path) -> None:
+def test_submodule_with_untracked_files_is_no_change(with_submodule: Project) -> None:
     (with_submodule / "lib" / "notes.txt").write_text("x")
     assert check_clean(find_repository(with_submodule)) == 0
 
 
-def test_head_is_described_with_subject_and_branch(project: Path) -> None:
-    run_git("checkout", "--quiet", "-b", "topic/größe", cwd=project)
-    run_git("commit", "--quiet", "--allow-empty", "--message", "Try é\n\nBody.", cwd=project)
+def test_head_is_described_with_subject_and_branch(project: Project) -> None:
+    project.git("checkout", "--quiet", "-b", "topic/größe")
+    project.git("commit", "--quiet", "--allow-empty", "--message", "Try é\n\nBody.")
     repository = find_repository(project)
     assert repository.head is not None
     assert describe_head(repository) == HeadDescription(repository.head, "Try é", "topic/größe")
 
 
-def test_detached_head_has_no_branch(project: Path) -> None:
-    run_git("checkout", "--quiet", "--detach", cwd=project)
+def test_detached_head_has_no_branch(project: Project) -> None:
+    project.git("checkout", "--quiet", "--detach")
     head = describe_head(find_repository(project))
     assert head is not None
     assert (head.branch, head.subject) == (None, "first")
 
 
-def test_subject_in_another_encoding_can_be_recorded(project: Path) -> None:
+def test_subject_in_another_encoding_can_be_recorded(project: Project) -> None:
     message = project / ".git" / "message"
     message.write_bytes(b"caf\xe9\n")
-    run_git("-c", "i18n.commitEncoding=latin-1", "commit", "--quiet", "--allow-empty", "-F", str(message), cwd=project)
+    project.git("-c", "i18n.commitEncoding=latin-1", "commit", "--quiet", "--allow-empty", "-F", str(message))
     head = describe_head(find_repository(project))
     assert head is not None and head.subject == "café"
 
 
-def test_empty_subject_is_described(project: Path) -> None:
-    run_git("commit", "--quiet", "--allow-empty", "--allow-empty-message", "--message", "", cwd=project)
+def test_empty_subject_is_described(project: Project) -> None:
+    project.git("commit", "--quiet", "--allow-empty", "--allow-empty-message", "--message", "")
     head = describe_head(find_repository(project))
     assert head is not None and head.subject == ""
 
