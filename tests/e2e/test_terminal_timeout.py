@@ -96,6 +96,19 @@ def test_step_that_ignores_interrupts_is_killed(commit: Commit, project: Path, t
     assert "begun" in (project / "trials" / str(record.page)).read_text()
 
 
+def test_flushed_output_has_left_the_kernel(mitosis: Mitosis, commit: Commit, records: Records) -> None:
+    """Code that lets no other thread run could keep it for ever from being sent."""
+    commit(
+        {
+            "lab/__init__.py": "import sys\nlookup_dict = {}\n\n\ndef waiting():\n    print('begun', flush=True)\n"
+            "    return len(sys.stdout.pub_thread._events)\n\n\n"
+            "def run():\n    return {'main': sum(waiting() for _ in range(50))}\n"
+        }
+    )
+    mitosis("my_exp")
+    assert records()[0].main == 0
+
+
 def test_time_is_that_of_all_steps(mitosis: Mitosis, commit: Commit, records: Records) -> None:
     commit(
         {

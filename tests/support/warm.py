@@ -2,12 +2,13 @@
 
 Run as a program, this is a process that has imported what a trial needs, and forks for each command that it is asked
 for. The fork is what `python -m mitosis` is once its imports are done: a process with its own working directory,
-environment, standard streams, signals and exit status. That the command starts without help is shown by the tests that
-run `support.e2e.command`.
+environment, standard streams, signals and exit status. The kernel of a trial is a fork as well, of the command. That
+both start without help is shown by the tests that run `support.e2e.command`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
 import fcntl
@@ -25,12 +26,22 @@ import subprocess
 import sys
 import tempfile
 import termios
-from collections.abc import Mapping, Sequence
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
-_IMPORTED_LATE = ("bs4", "nbclient", "nbconvert.exporters.html", "nbformat", "rich.live", "rich.table")
-"""What mitosis imports when it needs it, and what takes long."""
+_IMPORTED_LATE = (
+    "bs4",
+    "ipykernel.kernelapp",
+    "nbclient",
+    "nbconvert.exporters.html",
+    "nbformat",
+    "rich.live",
+    "rich.table",
+)
+"""What mitosis and its kernel import when they need it, and what takes long."""
 _FOR_OTHERS = ("mitosis.__main__", "mitosis.example", "mitosis.in_kernel")
 """Modules that the command does not import."""
 _AT_START = ("PYTHON", "LANG", "LC_")
@@ -241,15 +252,72 @@ def _become(request: dict[str, Any], streams: Sequence[int]) -> None:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    # Whether they are a terminal decides how Python writes to them.
-    sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, buffering, errors=errors)  # noqa: PTH123, SIM115
-        for number, mode, buffering, errors in ((0, "r", -1, None), (1, "w", -1, None), (2, "w", 1, "backslashreplace"))
-    )
+    sys.stdin, sys.stdout, sys.stderr = _open_streams()
     if request["on_terminal"]:
         _take_terminal()
     sys.path[0] = request["cwd"]
     sys.argv[1:] = request["words"]
+    from mitosis.kernel import kernel_process
+
+    kernel_process._start = _start_kernel  # type: ignore[assignment]
+
+
+class _Kernel:
+    """A forked kernel, as far as `KernelProcess` asks for `subprocess.Popen`."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def wait(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def _start_kernel(command: Sequence[str], cwd: Path, variables: Mapping[str, str], output: IO[bytes]) -> _Kernel:
+    """What `mitosis.kernel.kernel_process` does, but for what a fork has imported already."""
+    parent = os.getpid()
+    with warnings.catch_warnings():
+        # Later Pythons warn that threads of the command do not go on in the fork. None holds anything that it needs.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid:
+        return _Kernel(pid)
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for number in signal.valid_signals():
+            if callable(signal.getsignal(number)):
+                signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.environ.clear()
+        os.environ.update({**variables, "JPY_PARENT_PID": str(parent)})
+        os.chdir(cwd)
+        with Path(os.devnull).open("rb") as empty:
+            os.dup2(empty.fileno(), 0)
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+        os.closerange(3, 1000)
+        sys.stdin, sys.stdout, sys.stderr = _open_streams()
+        sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
+        atexit._clear()
+        asyncio._set_running_loop(None)
+        asyncio.set_event_loop_policy(None)
+        sys.path[0] = str(cwd)
+        _, _, module, *words = command
+        sys.argv[1:] = words
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as ending:
+        _end(int(ending.code or 0))
+    except BaseException:
+        traceback.print_exc()
+    _end(1)
+    raise AssertionError("not reached")
+
+
+def _open_streams() -> Iterator[Any]:
+    """Standard streams as Python opens them: whether they are a terminal decides how it writes to them."""
+    for number, mode, buffering, errors in ((0, "r", -1, None), (1, "w", -1, None), (2, "w", 1, "backslashreplace")):
+        yield open(number, mode, buffering, errors=errors, closefd=False)  # noqa: PTH123, SIM115
 
 
 def _take_terminal() -> None:

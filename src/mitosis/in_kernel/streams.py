@@ -73,6 +73,20 @@ def _encodable(text: Any) -> Any:
     return text
 
 
+def _sent_by(flush: Callable[[], None]) -> Callable[[], None]:
+    """A `flush` that returns when the text is on its way.
+
+    ipykernel's has only put the message into a queue by then, which its own thread works off. What is called next may
+    be code that lets no other thread run until the kernel is killed: the second call waits for the queue.
+    """
+
+    def flush_and_send() -> None:
+        flush()
+        flush()
+
+    return flush_and_send
+
+
 class _LogStream(OutStream):
     """A third stream beside standard output and standard error, whose text belongs to the cell that they are in."""
 
@@ -112,10 +126,12 @@ def _is_shown_already(record: logging.LogRecord) -> bool:
 
 def send_in_order() -> None:
     """Send what is printed in its order, and what is logged along with it."""
-    streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, OutStream)]
+    streams: list[Any] = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, OutStream)]
     if not streams:
         return
     log = _LogStream(streams[0])
+    for stream in streams:
+        stream.flush = _sent_by(stream.flush)
     order = _Order((*streams, log))
     shell: Any = get_ipython()
     shell.events.register("pre_execute", order.keep)
