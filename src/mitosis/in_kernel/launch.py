@@ -9,6 +9,7 @@ from what it looks at later. The debugger of the Jupyter protocol is left out: n
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 from pathlib import Path
@@ -40,8 +41,13 @@ def main(connection: str, setup: str | None) -> None:
     if os.name == "posix":
         _keep_output_of_forks_private(Path(connection).with_name(_FORKS))
     _lose_no_output()
+    from mitosis.in_kernel.streams import set_up_streams
+
+    streams = set_up_streams(json.loads(Path(connection).read_text())["key"])
     app: Any = IPKernelApp.instance()
-    app.initialize(["-f", connection, "--HistoryManager.enabled=False", "--IPKernelApp.quiet=True"])
+    app.outstream_class = None
+    app.initialize(["-f", connection, "--HistoryManager.enabled=False"])
+    streams.attach(app)
     del sys.modules[_WITHOUT]
     if setup is not None:
         from mitosis.in_kernel.prepare import prepare

@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 
 from IPython.core.getipython import get_ipython
 
+from mitosis.in_kernel import streams
 from mitosis.in_kernel.figures import set_up_figures
 from mitosis.in_kernel.imports import watch_imports
-from mitosis.in_kernel.streams import send_in_order
 from mitosis.protocol import Setup
 
 LOG_FORMAT = "{levelname}:{asctime}:{module}:{lineno}:{message}"
@@ -37,7 +37,8 @@ def prepare(setup: Setup) -> None:
     handler = logging.FileHandler(setup.log, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter(LOG_FORMAT, style="{"))
     root_logger.addHandler(handler)
-    send_in_order()
+    assert streams.streams is not None
+    streams.streams.show_log()
     set_up_figures(setup.figure_dpi, setup.figure_format)
 
 

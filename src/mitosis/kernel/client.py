@@ -10,12 +10,15 @@ from typing import Any
 
 import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.connect import KernelConnectionInfo
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellExecutionError
 from nbformat import NotebookNode
+from traitlets import Type
 
 from mitosis.kernel.kernel_process import CellError
+from mitosis.kernel.output import KernelOutput
 from mitosis.kernel.printed import Printed
 from mitosis.kernel.widgets import Widgets
 from mitosis.screen import OutputListener
@@ -31,18 +34,61 @@ _BROADCAST_S = 0.1
 _OUTPUTS = ("display_data", "execute_result", "error")
 
 
+class _Broadcasts(AsyncZMQSocketChannel):
+    """The kernel's broadcasts, with what it prints among them."""
+
+    output: KernelOutput
+    _reading: asyncio.Task[None] | None = None
+
+    async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]
+        """The next message.
+
+        Args:
+            timeout: seconds.
+
+        Raises:
+            queue.Empty: none came in time.
+        """
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        return await self.output.next_message(timeout)
+
+    async def _read(self) -> None:
+        while True:
+            self.output.take_message(await super().get_msg(timeout=None))
+
+    def stop(self) -> None:
+        """Close the socket."""
+        if self._reading is not None:
+            self._reading.cancel()
+        super().stop()
+
+
+class _KernelClient(AsyncKernelClient):
+    iopub_channel_class = Type(_Broadcasts)
+
+    def execute(self, code: str, silent: bool = False, *args: Any, **named: Any) -> str:
+        parent: str = super().execute(code, silent, *args, **named)
+        if not silent:
+            self.iopub_channel.output.parent = parent
+        return parent
+
+
 class Client(NotebookClient):
     """Executes cells in the kernel, and tells the listener what they print.
 
     Args:
         notebook: which the cells are in.
         connection: see `KernelProcess`.
+        output: what the kernel prints.
         listener: called with each piece of text that a cell prints, as it comes.
     """
 
     kc: AsyncKernelClient
 
-    def __init__(self, notebook: NotebookNode, connection: KernelConnectionInfo, listener: OutputListener) -> None:
+    def __init__(
+        self, notebook: NotebookNode, connection: KernelConnectionInfo, output: KernelOutput, listener: OutputListener
+    ) -> None:
         super().__init__(notebook)
         self._listener = listener
         self._printed: Printed | None = None
@@ -57,8 +103,9 @@ class Client(NotebookClient):
         self.iopub_timeout = _LATE_OUTPUT_S
         context = zmq.asyncio.Context()
         context.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
-        self.kc = AsyncKernelClient(context=context)
+        self.kc = _KernelClient(context=context)
         self.kc.load_connection_info(connection)
+        self.kc.iopub_channel.output = output
         # No heartbeat: that the kernel's process ended is seen at once, and a thread less has to be ended.
         self.kc.start_channels(hb=False, stdin=False)
 

@@ -18,6 +18,8 @@ from mitosis.kernel.kernel_process import (
     PrivateFolder,
     describe_death,
 )
+from mitosis.kernel.output import KernelOutput
+from mitosis.marks import Marks
 from mitosis.protocol import Question, Setup, pack, unpack
 from mitosis.screen import OutputListener, without_escapes
 
@@ -65,6 +67,7 @@ class Kernel:
         except OSError as error:
             self._folder.remove()
             raise KernelNotStarted(f"its process could not be started ({error})", "") from error
+        self._output = KernelOutput(self.process.pipes, Marks(self.process.connection["key"]))
         self._numbers = itertools.count()
         self._client: Client | None = None
         self._is_closing = False
@@ -81,7 +84,7 @@ class Kernel:
         from mitosis.kernel.client import Client
 
         self.notebook = notebook
-        self._client = Client(notebook, self.process.connection, self._listener)
+        self._client = Client(notebook, self.process.connection, self._output, self._listener)
         ready = asyncio.create_task(self._client.wait_until_ready(_STARTUP_TIMEOUT_S))
         pending: set[asyncio.Future[Any]] = {ready, self.process.death}
         try:
@@ -90,11 +93,15 @@ class Kernel:
             if not ready.done():
                 ready.cancel()  # also when this is interrupted: it must not ask on sockets that are closed by then
         if not ready.done():
-            raise KernelNotStarted(describe_death(self.process.death.result()), self.process.said)
+            raise KernelNotStarted(describe_death(self.process.death.result()), await self._said())
         try:
             ready.result()
         except TimeoutError as error:
-            raise KernelNotStarted(str(error), self.process.said) from error
+            raise KernelNotStarted(str(error), self._output.said) from error
+
+    async def _said(self) -> str:
+        await self._output.read_to_end()
+        return self._output.said
 
     async def run_cell(self, cell: NotebookNode, printed_file: Path | None = None) -> CellError | None:
         """Append a cell to the notebook and execute it; returns what it raised.
@@ -166,11 +173,12 @@ class Kernel:
         try:
             await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
+                await self._output.read_to_end()
                 await asyncio.wait({task}, timeout=_LAST_OUTPUT_S)
             if task.done() and not task.cancelled() and task.exception() is None:
                 return task.result()
             if death.done():
-                raise KernelDied(death.result(), self.process.said)
+                raise KernelDied(death.result(), self._output.said)
             return await task
         finally:
             # What nbclient makes of a kernel that is gone is of no interest then, but has to be fetched.
@@ -201,6 +209,7 @@ class Kernel:
                 ended = not self.process.is_alive
             self.process.kill()
             await asyncio.wait({self.process.death}, timeout=_SHUTDOWN_TIMEOUT_S)
+            self._output.close()
             if self._client is not None:
                 self._client.disconnect()
         finally:
