@@ -14,7 +14,7 @@ from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.connect import KernelConnectionInfo
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellExecutionError
-from nbformat import NotebookNode
+from nbformat import NotebookNode, v4
 from traitlets import Type
 
 from mitosis.kernel.kernel_process import CellError
@@ -22,12 +22,15 @@ from mitosis.kernel.output import KernelOutput
 from mitosis.kernel.printed import Printed
 from mitosis.kernel.widgets import Widgets
 from mitosis.screen import OutputListener
+from mitosis.text import cut
 
 _RECONNECT_MS = 5
 """How often to look whether the kernel has its sockets by now. ZeroMQ would wait 100 ms each time."""
 _LATE_OUTPUT_S = 3600
 """How long what a cell printed may come after the answer that it is through. nbclient would pass over it after 4 s."""
 _ASK_AGAIN_S = 1.0
+_LATE_CHARACTERS = 20_000
+"""So much of one piece of text is kept that comes after the last cell."""
 _BROADCAST_S = 0.1
 """How long after an answer the broadcast that goes with it is waited for."""
 
@@ -90,6 +93,7 @@ class Client(NotebookClient):
         self, notebook: NotebookNode, connection: KernelConnectionInfo, output: KernelOutput, listener: OutputListener
     ) -> None:
         super().__init__(notebook)
+        self._output = output
         self._listener = listener
         self._printed: Printed | None = None
         self._widgets = Widgets(self.widget_state)
@@ -162,6 +166,16 @@ class Client(NotebookClient):
             # Of widgets, the notebook shows the state that it holds.
             self.set_widgets_metadata()
         return None
+
+    def take_late_output(self) -> bool:
+        """Give the last cell what was printed after it was through; returns whether there was something."""
+        late = self._output.take_text()
+        cells = [cell for cell in self.nb.cells if cell.cell_type == "code"]
+        for name, text in late if cells else ():
+            self._listener(name, text)
+            if name != "log":
+                cells[-1].outputs.append(v4.new_output("stream", name=name, text=cut(text, _LATE_CHARACTERS)))
+        return bool(late)
 
     async def execute_hidden(self, code: str) -> dict[str, Any]:
         """Execute a line that leaves no trace; returns the content of the kernel's answer."""

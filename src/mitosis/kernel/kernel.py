@@ -35,6 +35,8 @@ C = TypeVar("C")
 
 _STARTUP_TIMEOUT_S = 60
 _SHUTDOWN_TIMEOUT_S = 2.0
+_LEFT_TIMEOUT_S = 1.0
+"""How long processes that the kernel has started may outlive it: those that clean up after it."""
 _LAST_OUTPUT_S = 0.2
 """How long after the kernel's death its last messages are waited for."""
 
@@ -52,6 +54,7 @@ class Kernel:
 
     Attributes:
         process: of the kernel; to interrupt or kill it, and to stop it for a while.
+        has_late_output: whether the last cell has got outputs after it was through: of threads and exit functions.
 
     Raises:
         KernelNotStarted: there is no place for its sockets, or it cannot be started.
@@ -71,6 +74,7 @@ class Kernel:
         self._numbers = itertools.count()
         self._client: Client | None = None
         self._is_closing = False
+        self.has_late_output = False
 
     async def connect(self, notebook: NotebookNode) -> None:
         """Wait until the kernel answers.
@@ -192,26 +196,32 @@ class Kernel:
             self._is_closing = True
             self._client.request_shutdown()
 
-    async def close(self, timeout_s: float = _SHUTDOWN_TIMEOUT_S) -> bool:
-        """End the kernel, politely at first, and remove its folder.
+    async def close(self, timeout_s: float = _SHUTDOWN_TIMEOUT_S) -> list[str]:
+        """End the kernel, politely at first, and what it has started, and remove its folder.
 
         Args:
             timeout_s: how long its exit functions and threads may take.
 
         Returns:
-            False if it had to be killed.
+            What had to be killed, in words.
         """
-        ended = True
+        killed: list[str] = []
         try:
             self.begin_close()
             if self._is_closing:
                 await asyncio.wait({self.process.death}, timeout=timeout_s)
-                ended = not self.process.is_alive
-            self.process.kill()
-            await asyncio.wait({self.process.death}, timeout=_SHUTDOWN_TIMEOUT_S)
+            if self.process.is_alive:
+                killed.append(f"the kernel did not end within {timeout_s:.0f} s and was killed")
+                self.process.kill()
+                await asyncio.wait({self.process.death}, timeout=_SHUTDOWN_TIMEOUT_S)
+            left = await self.process.end_others(_LEFT_TIMEOUT_S)
+            if left:
+                killed.append(f"still running after the end of the kernel, and killed: {', '.join(left)}")
+            await self._output.read_to_end()
             self._output.close()
             if self._client is not None:
+                self.has_late_output = self._client.take_late_output()
                 self._client.disconnect()
         finally:
             self._folder.remove()
-        return ended
+        return killed

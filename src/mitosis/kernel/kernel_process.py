@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING
 from mitosis.errors.base import ExitStatus, MitosisError
 from mitosis.files import TemporaryFolder
 from mitosis.marks import Stream
+from mitosis.process import living_in_group
 from mitosis.protocol import Setup, pack
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 _CONNECTION = "kernel.json"
 _KEY_BYTES = 32
+_LOOK_AGAIN_S = 0.01
 _SAID_LINES = 15
 _SOCKET = "ipc"
 _PATH_LIMIT_BYTES = 100
@@ -210,7 +213,7 @@ class KernelProcess:
             os.close(stderr_end)
         self.group = self._popen.pid if os.name == "posix" else None
         self.death = _when_ended(self._popen)
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._guard = _start_guard(self.group) if self.group is not None else None
 
     @property
     def is_alive(self) -> bool:
@@ -228,17 +231,12 @@ class KernelProcess:
     def suspend(self) -> None:
         """Stop the kernel and the processes that it started, until `resume`, or this process ends. On POSIX."""
         if sys.platform != "win32":
-            assert self.group is not None
-            self._guard = _start_guard(self.group)
             self._signal_group(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let the kernel and the processes that it started go on."""
         if sys.platform != "win32":
             self._signal_group(signal.SIGCONT)
-            if self._guard is not None:
-                self._guard.communicate(b"\n")
-                self._guard = None
 
     def kill(self) -> None:
         """End the kernel and the processes that it started, at once."""
@@ -246,6 +244,26 @@ class KernelProcess:
             self._popen.terminate()
         else:
             self._signal_group(signal.SIGKILL)
+
+    async def end_others(self, timeout_s: float) -> list[str]:
+        """End what the dead kernel has started and left.
+
+        Args:
+            timeout_s: how long they may take to end by themselves, as those do that see the end of their parent.
+
+        Returns:
+            Those that had to be ended: each one's id and command line.
+        """
+        left: list[str] = []
+        if self.group is not None:
+            deadline = time.monotonic() + timeout_s
+            while (left := living_in_group(self.group)) and time.monotonic() < deadline:
+                await asyncio.sleep(_LOOK_AGAIN_S)
+            self.kill()
+        if self._guard is not None:
+            self._guard.communicate(b"\n")
+            self._guard = None
+        return left
 
     def _signal_group(self, number: int) -> None:
         assert self.group is not None
@@ -300,8 +318,7 @@ def _start(
 def _start_guard(group: int) -> subprocess.Popen[bytes] | None:
     """Start a process that kills a process group if this process ends before it has told it not to.
 
-    For a group that is stopped: what is in it cannot see for itself that this process is gone, and would stay so for
-    ever.
+    What the kernel has started does not see for itself that this process is gone, and what is stopped sees nothing.
 
     Returns:
         What ends as soon as it gets a line on standard input; None where it could not be started.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mitosis.marks import BEGIN, END, FENCE, FENCED, LOG, ORDER, Marks, Stream
+from mitosis.screen import OutputStream
 
 _READ_BYTES = 2**18
 _SAID_CHARACTERS = 20_000
@@ -78,6 +79,12 @@ class KernelOutput:
         if message["msg_type"] == "stream":
             message["parent_header"] = {"msg_id": self.parent}
         return message
+
+    def take_text(self) -> list[tuple[OutputStream, str]]:
+        """The rest of the text that nobody has asked for, each with the name of its stream."""
+        texts = [message["content"] for message in self._ready if message["msg_type"] == "stream"]
+        self._ready.clear()
+        return [(content["name"], content["text"]) for content in texts]
 
     async def read_to_end(self) -> None:
         """Read what a kernel that is dead has written. Programs that it has started may go on and write more."""
