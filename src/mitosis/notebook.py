@@ -55,6 +55,8 @@ class PlannedStep:
     parameters_variable: str | None
     """Name of the dictionary of parameters; None where there are none."""
     parameters: tuple[PlannedParameter, ...]
+    is_awaited: bool
+    """Whether the callable is an `async def`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ def plan_notebook(
     *,
     shadowed: frozenset[str] = frozenset(),
     wrapped: frozenset[ParameterArgument] = frozenset(),
+    awaited: frozenset[str] = frozenset(),
 ) -> Plan:
     """Choose names and expressions for the steps and their parameters.
 
@@ -80,6 +83,7 @@ def plan_notebook(
         shadowed: modules that their package hides behind another object of the same name, so that
             `package.module` does not reach them.
         wrapped: lookup parameters whose dictionary holds a `mitosis.typing.Parameter`.
+        awaited: names of the steps that are `async def`.
     """
     references = [reference for step in steps for reference in (step.action, step.lookup)]
     modules = list(dict.fromkeys(reference.partition(":")[0] for reference in references))
@@ -107,6 +111,7 @@ def plan_notebook(
                 variable=variable,
                 parameters_variable=_free_name(f"{variable}_parameters", taken) if own else None,
                 parameters=tuple(PlannedParameter(a, _entry(a, lookup, wrapped=a in wrapped)) for a in own),
+                is_awaited=step.name in awaited,
             )
         )
     return Plan("\n".join(lines), tuple(planned))
@@ -213,7 +218,8 @@ def call_source(planned: PlannedStep, previous: PlannedStep | None) -> str:
         arguments.append(f'{previous.variable}["data"]')
     if planned.parameters_variable is not None:
         arguments.append(f"**{planned.parameters_variable}")
-    return f"{planned.variable} = {planned.action}({', '.join(arguments)})"
+    keyword = "await " if planned.is_awaited else ""
+    return f"{planned.variable} = {keyword}{planned.action}({', '.join(arguments)})"
 
 
 def heading_source(experiment: str, rows: Sequence[tuple[str, str, str]]) -> str:
@@ -280,5 +286,12 @@ def printed(cell: NotebookNode) -> str:
 
 
 def script(notebook: NotebookNode) -> str:
-    """The notebook's code as a Python file, a `# %%` before each cell."""
-    return "\n\n".join(f"# %%\n{cell.source}" for cell in notebook.cells if cell.cell_type == "code") + "\n"
+    """The notebook's code as a Python file, a `# %%` before each cell.
+
+    Python allows `await` in a notebook alone.
+    """
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    run = [re.sub(r"\A(\w+ = )await (.*)\Z", r"\1asyncio.run(\2)", source) for source in sources]
+    if run != sources:
+        run.insert(0, "import asyncio")
+    return "\n\n".join(f"# %%\n{source}" for source in run) + "\n"

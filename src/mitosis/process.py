@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -9,10 +10,11 @@ import sys
 from pathlib import Path
 
 from mitosis.records.trial import ProcessRecord
-from mitosis.text import recordable
+from mitosis.text import cut, recordable
 
 _INITIAL_PID_NAMESPACE = "4026531836"
 """Inode of the namespace that Linux starts with (PROC_PID_INIT_INO in include/linux/proc_ns.h): not a container's."""
+_COMMAND_LIMIT = 80
 
 
 def this_process() -> ProcessRecord:
@@ -56,6 +58,25 @@ def is_alive(process: ProcessRecord) -> bool | None:
     if process.started is not None and marks.get("pids") != here.get("pids"):
         return None
     return _is_running(process.pid, marks.get("start"))
+
+
+def living_in_group(group: int) -> list[str]:
+    """The processes that run in a process group, each one's id and command line. On POSIX."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return []
+    except PermissionError:  # what macOS says where all of them have ended, and nobody has taken note
+        pass
+    import psutil
+
+    living = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                command = " ".join(process.cmdline()) or process.name()
+                living.append(f"{process.pid} ({recordable(cut(command, _COMMAND_LIMIT))})")
+    return living
 
 
 def _marks_here() -> dict[str, str]:

@@ -89,6 +89,8 @@ class Setup(Message):
     """File for the root logger's records."""
     debug: bool
     """Whether to log from DEBUG instead of INFO."""
+    module: str = ""
+    """That of the first step, which is imported as if it were the script that runs."""
     figure_dpi: float | None = None
     """Pixels per inch of figures; None for what is sharp on any screen."""
     figure_format: Literal["png", "svg"] = "png"
@@ -178,6 +180,8 @@ class CheckedSteps(Message):
     """Modules that the notebook cannot reach by their dotted name: their package binds it to something else."""
     wrapped: tuple[tuple[str, str], ...]
     """Step and name of lookup parameters whose dictionary holds a `mitosis.typing.Parameter`: `vals` is the value."""
+    awaited: tuple[str, ...]
+    """Names of the steps that are `async def`."""
 
 
 class CheckSteps(Question[CheckedSteps]):

@@ -93,19 +93,6 @@ def test_step_that_ignores_interrupts_is_killed(project: Project, time_out: Time
     assert "begun" in project.page_of(record).read_text()
 
 
-def test_flushed_output_has_left_the_kernel(project: Project) -> None:
-    """Code that lets no other thread run could keep it for ever from being sent."""
-    project.commit(
-        {
-            "lab/__init__.py": "import sys\nlookup_dict = {}\n\n\ndef waiting():\n    print('begun', flush=True)\n"
-            "    return len(sys.stdout.pub_thread._events)\n\n\n"
-            "def run():\n    return {'main': sum(waiting() for _ in range(50))}\n"
-        }
-    )
-    project.mitosis("my_exp")
-    assert project.records()[0].main == 0
-
-
 def test_time_is_that_of_all_steps(project: Project) -> None:
     project.commit(
         {

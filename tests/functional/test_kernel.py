@@ -52,8 +52,8 @@ def test_cells_run_in_the_folder_and_tell_what_they_print(tmp_path: Path) -> Non
 
     (error, cell), told, _ = with_kernel(tmp_path, use)
     assert error is None
-    assert ("stdout", f"{tmp_path}\n") in told
-    assert ("stderr", "oh\n") in told
+    assert "".join(text for stream, text in told if stream == "stdout") == f"{tmp_path}\n"
+    assert "".join(text for stream, text in told if stream == "stderr") == "oh\n"
     assert cell.outputs[-1].data["text/plain"] == repr(sys.executable)
 
 

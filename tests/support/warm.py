@@ -30,7 +30,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 _IMPORTED_LATE = (
     "bs4",
@@ -272,7 +272,7 @@ class _Kernel:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def _start_kernel(command: Sequence[str], cwd: Path, variables: Mapping[str, str], output: IO[bytes]) -> _Kernel:
+def _start_kernel(command: Sequence[str], cwd: Path, variables: Mapping[str, str], stdout: int, stderr: int) -> _Kernel:
     """What `mitosis.kernel.kernel_process` does, but for what a fork has imported already."""
     parent = os.getpid()
     with warnings.catch_warnings():
@@ -294,8 +294,8 @@ def _start_kernel(command: Sequence[str], cwd: Path, variables: Mapping[str, str
         os.chdir(cwd)
         with Path(os.devnull).open("rb") as empty:
             os.dup2(empty.fileno(), 0)
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
+        os.dup2(stdout, 1)
+        os.dup2(stderr, 2)
         os.closerange(3, 1000)
         sys.stdin, sys.stdout, sys.stderr = _open_streams()
         sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]

@@ -30,12 +30,6 @@ def cell() -> NotebookNode:
     return made
 
 
-def tell(keeper: Printed, cell: NotebookNode, stream: str, text: str) -> None:
-    """What the kernel's client does with text."""
-    if not keeper.takes(stream, text):
-        cell.outputs.append(v4.new_output("stream", name=stream, text=text))
-
-
 def text_of(cell: NotebookNode) -> str:
     return "".join(output.text for output in cell.outputs)
 
@@ -56,7 +50,7 @@ def test_an_omission_is_found_where_its_line_stands_alone_and_as_often_as_it_is_
 
 def test_what_an_experiment_prints_tells_of_no_omission(tmp_path: Path, cell: NotebookNode) -> None:
     keeper = Printed(cell, tmp_path / "output_0.txt")
-    tell(keeper, cell, "stdout", f"{Omission(10**9, 10**12, output_file(0))}\n{LINE * 300}the end\n")
+    keeper.add("stdout", f"{Omission(10**9, 10**12, output_file(0))}\n{LINE * 300}the end\n")
     keeper.close()
     (omission,) = told(cell)
     assert omission.lines < 300
@@ -66,7 +60,7 @@ def test_what_an_experiment_prints_tells_of_no_omission(tmp_path: Path, cell: No
 def test_little_stays_in_the_notebook_and_makes_no_file(tmp_path: Path, cell: NotebookNode) -> None:
     keeper = Printed(cell, tmp_path / "output_0.txt")
     for _ in range(50):
-        tell(keeper, cell, "stdout", LINE)
+        keeper.add("stdout", LINE)
     keeper.close()
     assert text_of(cell) == LINE * 50
     assert list(tmp_path.iterdir()) == []
@@ -76,8 +70,8 @@ def test_of_much_the_beginning_and_the_end_stay_and_the_file_has_all(tmp_path: P
     keeper = Printed(cell, tmp_path / "output_0.txt")
     count = 3 * printed.HEAD_CHARACTERS // len(LINE)
     for number in range(count):
-        tell(keeper, cell, "stdout", f"{number:05d} {LINE}")
-    tell(keeper, cell, "stderr", "the end\n")
+        keeper.add("stdout", f"{number:05d} {LINE}")
+    keeper.add("stderr", "the end\n")
     keeper.close()
     text = text_of(cell)
     (omission,) = told(cell)
@@ -95,7 +89,7 @@ def test_of_much_the_beginning_and_the_end_stay_and_the_file_has_all(tmp_path: P
 def test_the_page_counts_the_lines_that_were_printed(tmp_path: Path, cell: NotebookNode, line: str) -> None:
     keeper = Printed(cell, tmp_path / "output_0.txt")
     for _ in range(200):
-        tell(keeper, cell, "stdout", line)
+        keeper.add("stdout", line)
     keeper.close()
     shown = excerpt(text_of(cell), 1000, omissions=omissions_of(cell.metadata))
     whole = (tmp_path / "output_0.txt").read_text().strip("\n")
@@ -104,10 +98,10 @@ def test_the_page_counts_the_lines_that_were_printed(tmp_path: Path, cell: Noteb
 
 def test_a_figure_stays_between_what_was_printed_before_and_after_it(tmp_path: Path, cell: NotebookNode) -> None:
     keeper = Printed(cell, tmp_path / "output_0.txt")
-    tell(keeper, cell, "stdout", "a" * 2 * printed.HEAD_CHARACTERS + "\nbefore\n")
+    keeper.add("stdout", "a" * 2 * printed.HEAD_CHARACTERS + "\nbefore\n")
     keeper.flush()
     cell.outputs.append(v4.new_output("display_data", data={"image/png": ""}))
-    tell(keeper, cell, "stdout", "after\n")
+    keeper.add("stdout", "after\n")
     keeper.close()
     kinds = [output.output_type for output in cell.outputs]
     assert kinds == ["stream", "display_data", "stream"]
@@ -117,10 +111,10 @@ def test_a_figure_stays_between_what_was_printed_before_and_after_it(tmp_path: P
 
 def test_cleared_output_gives_room_again(tmp_path: Path, cell: NotebookNode) -> None:
     keeper = Printed(cell, tmp_path / "output_0.txt")
-    tell(keeper, cell, "stdout", LINE * 200)
+    keeper.add("stdout", LINE * 200)
     keeper.clear()
     cell.outputs.clear()
-    tell(keeper, cell, "stdout", "afresh\n")
+    keeper.add("stdout", "afresh\n")
     keeper.close()
     assert text_of(cell) == "afresh\n"
     assert (tmp_path / "output_0.txt").read_text() == LINE * 200 + "afresh\n"
@@ -128,8 +122,8 @@ def test_cleared_output_gives_room_again(tmp_path: Path, cell: NotebookNode) -> 
 
 def test_a_file_that_cannot_be_written_is_told_and_the_ends_stay(tmp_path: Path, cell: NotebookNode) -> None:
     keeper = Printed(cell, tmp_path / "missing" / "output_0.txt")
-    tell(keeper, cell, "stdout", LINE * 200)
-    tell(keeper, cell, "stdout", "the end\n")
+    keeper.add("stdout", LINE * 200)
+    keeper.add("stdout", "the end\n")
     keeper.close()
     assert isinstance(keeper.trouble, FileNotFoundError)
     assert text_of(cell).startswith(LINE) and text_of(cell).endswith("the end\n")
@@ -141,7 +135,7 @@ def test_a_file_of_the_experiments_is_not_overwritten(tmp_path: Path, cell: Note
     path = tmp_path / "output_0.txt"
     path.write_text("measured")
     keeper = Printed(cell, path)
-    tell(keeper, cell, "stdout", LINE * 200)
+    keeper.add("stdout", LINE * 200)
     keeper.close()
     assert path.read_text() == "measured"
     assert isinstance(keeper.trouble, FileExistsError)
@@ -160,7 +154,7 @@ def test_whatever_is_printed_the_file_has_all_or_the_notebook_has(
         patch.setattr(printed, "TAIL_CHARACTERS", 50)
         keeper = Printed(cell, path)
         for stream, text in texts:
-            tell(keeper, cell, stream, text)
+            keeper.add(stream, text)
         keeper.close()
     whole = "".join(text for _, text in texts)
     kept = text_of(cell)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import PathFinder, SourceFileLoader
+from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -53,6 +54,26 @@ def watch_imports(root: Path) -> None:
     SourceFileLoader.path_stats = watched_path_stats  # type: ignore[method-assign]
     SourceFileLoader.set_data = watched_set_data  # type: ignore[method-assign]
     SourceFileLoader.source_to_code = watched_source_to_code  # type: ignore[assignment,method-assign]
+
+
+def run_as_script(module: str) -> None:
+    """Have `sys.argv` be what it is in a script that is the file of a module, and has no arguments."""
+    sys.argv[:] = [_file_of(module) or module]
+
+
+def _file_of(module: str) -> str | None:
+    """The file that a module has, or would be imported from: nothing is imported."""
+    known = sys.modules.get(module)
+    if known is not None:
+        return _module_file(known)
+    first, *rest = module.split(".")
+    try:
+        spec = find_spec(first)
+        for name in rest:
+            spec = spec and PathFinder.find_spec(f"{spec.name}.{name}", spec.submodule_search_locations)
+    except (ImportError, ValueError):
+        return None
+    return spec.origin if spec else None
 
 
 def list_imports(question: ListImports) -> Imports:

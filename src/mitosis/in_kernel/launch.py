@@ -8,7 +8,11 @@ from what it looks at later. The debugger of the Jupyter protocol is left out: n
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import gc
+import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -31,6 +35,7 @@ def main(connection: str, setup: str | None) -> None:
         setup: path of a file with the packed `Setup`; None to leave that out.
     """
     die_with_runner()
+    atexit.register(_end)
     gc.disable()
     # Nothing of Jupyter's is to come from the working folder, which `python -m` puts first. ipykernel puts it back.
     if sys.path[0] == "" or Path(sys.path[0]) == Path.cwd():
@@ -42,8 +47,16 @@ def main(connection: str, setup: str | None) -> None:
     if os.name == "posix":
         _keep_output_of_forks_private(Path(connection).with_name(_FORKS))
     _lose_no_output()
+    from mitosis.in_kernel.streams import set_up_streams
+
+    streams = set_up_streams(json.loads(Path(connection).read_text())["key"])
     app: Any = IPKernelApp.instance()
-    app.initialize(["-f", connection, "--HistoryManager.enabled=False", "--IPKernelApp.quiet=True"])
+    app.outstream_class = None
+    app.exec_PYTHONSTARTUP = False
+    app.initialize(["-f", connection, "--HistoryManager.enabled=False"])
+    streams.attach(app)
+    _end_as_a_script(app)
+    _hide_event_loop(app.shell)
     del sys.modules[_WITHOUT]
     if setup is not None:
         from mitosis.in_kernel.prepare import prepare
@@ -70,6 +83,50 @@ def die_with_runner() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() == 1 and os.environ.get("JPY_PARENT_PID") != "1":
         os._exit(1)
+
+
+def _end() -> None:
+    """End the process once all other exit functions have run: this is the first to be registered, so the last to run.
+
+    What Python does after them may wait for threads of ZeroMQ's, and there is nothing left that they could save.
+    """
+    logging.shutdown()
+    os._exit(0)
+
+
+def _end_as_a_script(app: Any) -> None:
+    """Have the exit functions of the experiment run and those of ipykernel not, and leave its processes alone.
+
+    Those of ipykernel sometimes wait for ever for a thread that sends to a socket which is closed already. It would
+    also end all child processes before exit functions could, and wait 14 s for those that ignore SIGTERM, such as the
+    resource tracker of multiprocessing, which ends by itself after this process. The runner ends what is left then.
+    """
+    atexit.unregister(app.iopub_thread.stop)
+    atexit.unregister(app.close)
+
+    async def leave_children() -> None:
+        pass
+
+    app.kernel._progressively_terminate_all_children = leave_children
+
+
+def _hide_event_loop(shell: Any) -> None:
+    """Have plain cells run as a script does, where no event loop runs: `asyncio.run` refuses to work inside of one.
+
+    Cells with `await` need the kernel's, and run in it.
+    """
+    run_cell = shell.run_cell
+
+    def run_cell_outside(*args: Any, **named: Any) -> Any:
+        loop = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        try:
+            return run_cell(*args, **named)
+        finally:
+            asyncio._set_running_loop(loop)
+            asyncio.set_event_loop(loop)
+
+    shell.run_cell = run_cell_outside
 
 
 def _lose_no_output() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import bdb
 import logging
 import os
@@ -14,9 +13,9 @@ from typing import Any, NoReturn
 
 from IPython.core.getipython import get_ipython
 
+from mitosis.in_kernel import streams
 from mitosis.in_kernel.figures import set_up_figures
-from mitosis.in_kernel.imports import watch_imports
-from mitosis.in_kernel.streams import send_in_order
+from mitosis.in_kernel.imports import run_as_script, watch_imports
 from mitosis.protocol import Setup
 
 LOG_FORMAT = "{levelname}:{asctime}:{module}:{lineno}:{message}"
@@ -27,28 +26,19 @@ _ENDING = "a trial gets no input."
 
 def prepare(setup: Setup) -> None:
     """Set up the kernel before any of the user's code runs."""
-    atexit.register(_end)
     _leave_signals_to_runner()
     _close_input()
     watch_imports(Path(setup.root))
     sys.path.extend(folder for folder in setup.pythonpath if folder not in sys.path)
+    run_as_script(setup.module)
     root_logger = logging.getLogger()
     root_logger.setLevel(logging.DEBUG if setup.debug else logging.INFO)
     handler = logging.FileHandler(setup.log, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter(LOG_FORMAT, style="{"))
     root_logger.addHandler(handler)
-    send_in_order()
+    assert streams.streams is not None
+    streams.streams.show_log()
     set_up_figures(setup.figure_dpi, setup.figure_format)
-
-
-def _end() -> None:
-    """End the process when the exit functions that user code registered have run, and before ipykernel's.
-
-    Exit functions run last in, first out, so those of ipykernel would follow. They sometimes wait for ever for a
-    thread that sends to a socket which is closed already, and there is nothing left that they could save.
-    """
-    logging.shutdown()
-    os._exit(0)
 
 
 def _leave_signals_to_runner() -> None:

@@ -33,6 +33,7 @@ def check_steps(question: CheckSteps) -> CheckedSteps:
     described: list[DescribedStep] = []
     shadowed: set[str] = set()
     wrapped: list[tuple[str, str]] = []
+    awaited: list[str] = []
     problem: UnresolvedReference | WrongParameters | MissingVariant | None = None
     for index, step in enumerate(question.steps):
         try:
@@ -46,12 +47,14 @@ def check_steps(question: CheckSteps) -> CheckedSteps:
         problem = _check_lookups(step, action, lookup) or _check_call(step, action, takes_data=index > 0)
         if problem is not None:
             break
+        if inspect.iscoroutinefunction(action) or inspect.iscoroutinefunction(type(action).__call__):
+            awaited.append(step.name)
         wrapped += [
             (step.name, parameter.name)
             for parameter in step.parameters
             if parameter.kind == "lookup" and isinstance(lookup[parameter.name][parameter.text], Parameter)
         ]
-    return CheckedSteps(problem, tuple(described), tuple(sorted(shadowed)), tuple(wrapped))
+    return CheckedSteps(problem, tuple(described), tuple(sorted(shadowed)), tuple(wrapped), tuple(awaited))
 
 
 class _Unresolved(Exception):

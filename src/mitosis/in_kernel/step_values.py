@@ -16,6 +16,8 @@ from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.canonical.show import summarize_value
 from mitosis.canonical.sources import source_digests
 from mitosis.errors.values import UnstableValue
+from mitosis.in_kernel import streams
+from mitosis.in_kernel.imports import run_as_script
 from mitosis.in_kernel.step_checks import can_be_called, resolve
 from mitosis.in_kernel.user_code import bounded_repr, describe_exception, let_interrupts_pass, user_namespace
 from mitosis.protocol import (
@@ -88,6 +90,8 @@ def take_result(question: TakeResult) -> StepResult:
         return StepResult(problem, None, {}, False, False, (), (), measure_usage())
     unsaved = save(result, Path(question.file))
     warnings: list[str] = []
+    if streams.streams is not None:
+        warnings += [f"it left sys.{name} unusable, which was put back" for name in streams.streams.take_revived()]
     main = None
     if "main" in result:
         main = _recorded(result["main"], "main", warnings)
@@ -98,6 +102,7 @@ def take_result(question: TakeResult) -> StepResult:
     metrics = _flatten(result["metrics"], warnings) if "metrics" in result else {}
     pass_data = False
     if question.successor is not None:
+        run_as_script(question.successor.action.partition(":")[0])
         pass_data = _takes_data(question.successor, "data" in result)
         problem = None if pass_data else _check_data(result, question.successor, warnings)
     return StepResult(

@@ -1,105 +1,129 @@
-"""What an experiment prints and logs, sent to the runner in the order in which it comes.
+"""What an experiment prints and logs, on its way to the runner.
 
-ipykernel gathers standard output and standard error apart, and sends each some five times a second. What was written to
-one is therefore sent before anything is taken for another.
+Standard output and standard error are those of a script: files on the descriptors 1 and 2, which are pipes that the
+runner reads. So what C code and other programs write there comes along, whatever Python does meanwhile, and nothing
+that was written is lost when the process dies. Marks keep the order, see `mitosis.marks`.
 """
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+import threading
 from typing import Any
 
-from ipykernel.iostream import OutStream
 from IPython.core.getipython import get_ipython
 
 from mitosis.files import is_installed
+from mitosis.marks import BEGIN, END, FENCE, FENCED, LOG, MOST_LOGGED, ORDER, MarkKind, Marks, Stream
 
-LOG_STREAM = "log"
-"""The name of the stream of log lines, which the runner shows and does not put into the notebook: it has the log."""
-
-_MESSAGE_CHARACTERS = 2_000_000
-"""So much is sent at once at most, as far as it was not written at once: the runner has to hold a message thrice."""
-
+_DESCRIPTORS: dict[Stream, int] = {"stdout": 1, "stderr": 2}
+_ORDERED = frozenset(
+    {"clear_output", "comm_close", "comm_msg", "comm_open", "display_data", "error", "execute_result"}
+    | {"update_display_data"}
+)
+"""The messages that take part in the order."""
 _FORMAT = "{levelname} {name}: {message}"
 
 
 class _Order:
-    """Has each stream sent before another one takes over, and before it has gathered very much.
+    """Whose turn it is, of what writes: a stream, a message, or nobody."""
 
-    Args:
-        streams: those that take part.
-    """
+    def __init__(self, marks: Marks) -> None:
+        self._marks = marks
+        # Copies of the pipes: an experiment may lead its own descriptors elsewhere, where marks are not wanted.
+        self._pipes = {name: os.dup(descriptor) for name, descriptor in _DESCRIPTORS.items()}
+        self._turn: _Stream | str | None = None
+        self._ended = 0
+        self._fences = 0
+        self._is_parent = True
+        self.lock = threading.RLock()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._leave_to_parent)
 
-    def __init__(self, streams: Sequence[Any]) -> None:
-        self._streams = streams
-        self._last: Any = None
-        self._gathered = 0
-        self._pid = os.getpid()
-        self._written: set[Any] = set()
+    def _leave_to_parent(self) -> None:
+        """A forked process writes to the same pipes, and knows nothing of the order any more."""
+        self._is_parent = False
+        self.lock = threading.RLock()
 
-    def keep(self) -> None:
-        """Have writing keep the order: IPython replaces `write` of its streams for each cell that it runs."""
-        for stream in self._streams:
-            write = stream.write
-            if write not in self._written:
-                stream.write = self._in_order(stream, write)
-        self._written = {stream.write for stream in self._streams}
+    def enter(self, stream: _Stream) -> None:
+        """It is a stream's turn."""
+        if self._turn is not stream and self._is_parent:
+            self._end_turn()
+            self._mark(stream.place, BEGIN, self._ended)
+            self._turn = stream
 
-    def _in_order(self, stream: Any, write: Callable[..., Any]) -> Callable[..., Any]:
-        def write_in_order(text: str) -> Any:
-            # A forked process has no thread that sends: there, what its parent has not sent must not be sent again.
-            if (self._last is not stream or self._gathered > _MESSAGE_CHARACTERS) and os.getpid() == self._pid:
-                last, self._last = self._last, stream
-                self._gathered = 0
-                if last is not None:
-                    last.flush()
-            self._gathered += len(text)
-            return write(_encodable(text))
+    def enter_message(self, *, is_last: bool) -> dict[str, int]:
+        """It is a message's turn, which is to be sent next; returns what its metadata has to say.
 
-        return write_in_order
+        Args:
+            is_last: whether the cell is through, so that all that was written comes before it.
+        """
+        if not self._is_parent:
+            return {}
+        self._end_turn()
+        self._turn = "message"
+        if not is_last:
+            return {ORDER: self._ended}
+        self._fences += 1
+        for place in self._pipes:
+            self._mark(place, FENCE, self._fences)
+        return {ORDER: self._ended, FENCED: self._fences}
 
+    def forget_message(self) -> None:
+        """The message was not sent after all."""
+        self._turn = None
 
-def _encodable(text: Any) -> Any:
-    """The text with escapes in place of lone surrogates: no message could carry it, and all with it would be lost."""
-    if not isinstance(text, str) or text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode()
-    return text
+    def log(self, text: bytes) -> None:
+        """Have a text stand in the log of the terminal, after what standard output has so far."""
+        for start in range(0, len(text), MOST_LOGGED):
+            self._mark("stdout", LOG, 0, text[start : start + MOST_LOGGED])
 
+    def _end_turn(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is None:
+            return
+        self._ended += 1
+        if isinstance(turn, _Stream):
+            self._mark(turn.place, END, self._ended)
 
-def _sent_by(flush: Callable[[], None]) -> Callable[[], None]:
-    """A `flush` that returns when the text is on its way.
-
-    ipykernel's has only put the message into a queue by then, which its own thread works off. What is called next may
-    be code that lets no other thread run until the kernel is killed: the second call waits for the queue.
-    """
-
-    def flush_and_send() -> None:
-        flush()
-        flush()
-
-    return flush_and_send
+    def _mark(self, place: Stream, kind: MarkKind, number: int, text: bytes = b"") -> None:
+        os.write(self._pipes[place], self._marks.pack(kind, number, text))
 
 
-class _LogStream(OutStream):
-    """A third stream beside standard output and standard error, whose text belongs to the cell that they are in."""
+class _Stream(io.TextIOWrapper):
+    """Standard output or standard error. What is written is in the pipe at once, as with `python -u`."""
 
-    def __init__(self, like: Any) -> None:
-        self._like = like
-        super().__init__(like.session, like.pub_thread, LOG_STREAM, watchfd=False)  # type: ignore[no-untyped-call]
+    def __init__(self, place: Stream, order: _Order) -> None:
+        raw = io.FileIO(_DESCRIPTORS[place], "w", closefd=False)
+        raw.name = f"<{place}>"
+        super().__init__(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace")
+        self.place: Stream = place
+        self._order = order
 
-    @property
-    def parent_header(self) -> Any:
-        return self._like.parent_header
+    def write(self, text: str) -> int:
+        with self._order.lock:
+            self._order.enter(self)
+            count = super().write(text)
+            super().flush()
+            return count
 
-    @parent_header.setter
-    def parent_header(self, value: Any) -> None:
+
+class _LogStream:
+    """Where the log goes that the runner shows on the terminal, and does not put into the notebook."""
+
+    def __init__(self, order: _Order, stdout: _Stream) -> None:
+        self._order = order
+        self._stdout = stdout
+
+    def write(self, text: str) -> None:
+        with self._order.lock:
+            self._order.enter(self._stdout)
+            self._order.log(text.encode("utf-8", "backslashreplace"))
+
+    def flush(self) -> None:
         pass
 
 
@@ -124,17 +148,90 @@ def _is_shown_already(record: logging.LogRecord) -> bool:
     return False
 
 
-def send_in_order() -> None:
-    """Send what is printed in its order, and what is logged along with it."""
-    streams: list[Any] = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, OutStream)]
-    if not streams:
-        return
-    log = _LogStream(streams[0])
-    for stream in streams:
-        stream.flush = _sent_by(stream.flush)
-    order = _Order((*streams, log))
-    shell: Any = get_ipython()
-    shell.events.register("pre_execute", order.keep)
-    handler = _ShownHandler(log)
-    handler.setFormatter(logging.Formatter(_FORMAT, style="{"))
-    logging.getLogger().addHandler(handler)
+class Streams:
+    """The standard streams of this process.
+
+    Args:
+        secret: see `Marks`.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._order = _Order(Marks(secret))
+        self._revived: list[str] = []
+        for name in _DESCRIPTORS:
+            self._open(name)
+
+    def _open(self, name: Stream) -> None:
+        stream = _Stream(name, self._order)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+    def attach(self, app: Any) -> None:
+        """Have the messages of ipykernel's application keep the order, and have streams survive each cell."""
+        send = app.session.send
+
+        def send_in_order(stream: Any, message: Any, content: Any = None, *args: Any, **named: Any) -> Any:
+            kind = message if isinstance(message, str) else message["header"]["msg_type"]
+            is_last = kind == "status" and (content or message["content"])["execution_state"] == "idle"
+            if kind not in _ORDERED and not is_last:
+                return send(stream, message, content, *args, **named)
+            with self._order.lock:
+                about = self._order.enter_message(is_last=is_last)
+                if isinstance(message, str):
+                    named["metadata"] = {**(named.get("metadata") or {}), **about}
+                else:
+                    message["metadata"] = {**message.get("metadata", {}), **about}
+                try:
+                    return send(stream, message, content, *args, **named)
+                except BaseException:
+                    self._order.forget_message()
+                    raise
+
+        app.session.send = send_in_order
+        shell: Any = get_ipython()
+        # They flush what may be closed by then, or None. Nothing is left to be flushed.
+        shell.display_pub._flush_streams = lambda: None
+        show_traceback = shell._showtraceback
+
+        def show_traceback_after_revival(*args: Any, **named: Any) -> None:
+            self._revive()
+            show_traceback(*args, **named)
+
+        shell._showtraceback = show_traceback_after_revival
+        shell.events.register("post_execute", self._revive)
+
+    def _revive(self) -> None:
+        """Put the standard streams back that cannot be written to any more: all that follows would fail."""
+        for name in _DESCRIPTORS:
+            stream = getattr(sys, name)
+            if isinstance(stream, _Stream) and not stream.closed:
+                continue
+            try:
+                stream.flush()
+            except Exception:
+                self._open(name)
+                self._revived.append(name)
+
+    def take_revived(self) -> list[str]:
+        """The names of the streams that had to be put back, since this was asked last."""
+        revived, self._revived = self._revived, []
+        return revived
+
+    def show_log(self) -> None:
+        """Show on the terminal what is logged."""
+        stdout = sys.stdout
+        assert isinstance(stdout, _Stream)
+        handler = _ShownHandler(_LogStream(self._order, stdout))
+        handler.setFormatter(logging.Formatter(_FORMAT, style="{"))
+        logging.getLogger().addHandler(handler)
+
+
+streams: Streams | None = None
+"""Those of this process, once they are set up."""
+
+
+def set_up_streams(secret: str) -> Streams:
+    """Make the standard streams of this process what the runner reads."""
+    global streams
+    streams = Streams(secret)
+    return streams

@@ -10,25 +10,71 @@ from typing import Any
 
 import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.connect import KernelConnectionInfo
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellExecutionError
-from nbformat import NotebookNode
+from nbformat import NotebookNode, v4
+from traitlets import Type
 
 from mitosis.kernel.kernel_process import CellError
+from mitosis.kernel.output import KernelOutput
 from mitosis.kernel.printed import Printed
 from mitosis.kernel.widgets import Widgets
 from mitosis.screen import OutputListener
+from mitosis.text import cut
 
 _RECONNECT_MS = 5
 """How often to look whether the kernel has its sockets by now. ZeroMQ would wait 100 ms each time."""
 _LATE_OUTPUT_S = 3600
 """How long what a cell printed may come after the answer that it is through. nbclient would pass over it after 4 s."""
 _ASK_AGAIN_S = 1.0
+_LATE_CHARACTERS = 20_000
+"""So much of one piece of text is kept that comes after the last cell."""
 _BROADCAST_S = 0.1
 """How long after an answer the broadcast that goes with it is waited for."""
 
-_OUTPUTS = ("display_data", "execute_result", "error")
+_OUTPUTS = ("display_data", "execute_result", "error", "stream")
+
+
+class _Broadcasts(AsyncZMQSocketChannel):
+    """The kernel's broadcasts, with what it prints among them."""
+
+    output: KernelOutput
+    _reading: asyncio.Task[None] | None = None
+
+    async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]
+        """The next message.
+
+        Args:
+            timeout: seconds.
+
+        Raises:
+            queue.Empty: none came in time.
+        """
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        return await self.output.next_message(timeout)
+
+    async def _read(self) -> None:
+        while True:
+            self.output.take_message(await super().get_msg(timeout=None))
+
+    def stop(self) -> None:
+        """Close the socket."""
+        if self._reading is not None:
+            self._reading.cancel()
+        super().stop()
+
+
+class _KernelClient(AsyncKernelClient):
+    iopub_channel_class = Type(_Broadcasts)
+
+    def execute(self, code: str, silent: bool = False, *args: Any, **named: Any) -> str:
+        parent: str = super().execute(code, silent, *args, **named)
+        if not silent:
+            self.iopub_channel.output.parent = parent
+        return parent
 
 
 class Client(NotebookClient):
@@ -37,13 +83,17 @@ class Client(NotebookClient):
     Args:
         notebook: which the cells are in.
         connection: see `KernelProcess`.
+        output: what the kernel prints.
         listener: called with each piece of text that a cell prints, as it comes.
     """
 
     kc: AsyncKernelClient
 
-    def __init__(self, notebook: NotebookNode, connection: KernelConnectionInfo, listener: OutputListener) -> None:
+    def __init__(
+        self, notebook: NotebookNode, connection: KernelConnectionInfo, output: KernelOutput, listener: OutputListener
+    ) -> None:
         super().__init__(notebook)
+        self._output = output
         self._listener = listener
         self._printed: Printed | None = None
         self._widgets = Widgets(self.widget_state)
@@ -57,8 +107,9 @@ class Client(NotebookClient):
         self.iopub_timeout = _LATE_OUTPUT_S
         context = zmq.asyncio.Context()
         context.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
-        self.kc = AsyncKernelClient(context=context)
+        self.kc = _KernelClient(context=context)
         self.kc.load_connection_info(connection)
+        self.kc.iopub_channel.output = output
         # No heartbeat: that the kernel's process ended is seen at once, and a thread less has to be ended.
         self.kc.start_channels(hb=False, stdin=False)
 
@@ -116,6 +167,16 @@ class Client(NotebookClient):
             self.set_widgets_metadata()
         return None
 
+    def take_late_output(self) -> bool:
+        """Give the last cell what was printed after it was through; returns whether there was something."""
+        late = self._output.take_text()
+        cells = [cell for cell in self.nb.cells if cell.cell_type == "code"]
+        for name, text in late if cells else ():
+            self._listener(name, text)
+            if name != "log":
+                cells[-1].outputs.append(v4.new_output("stream", name=name, text=cut(text, _LATE_CHARACTERS)))
+        return bool(late)
+
     async def execute_hidden(self, code: str) -> dict[str, Any]:
         """Execute a line that leaves no trace; returns the content of the kernel's answer."""
         asked = {self.kc.execute(code, silent=True, store_history=False)}
@@ -130,9 +191,11 @@ class Client(NotebookClient):
             self._listener(msg["content"]["name"], msg["content"]["text"])
             if msg["content"]["name"] == "log":
                 return None  # it is not an output of the cell: the log is a file of its own
-            if self._printed is not None and self._printed.takes(msg["content"]["name"], msg["content"]["text"]):
+            is_elsewhere = self.clear_before_next_output or self.output_hook_stack[msg["parent_header"]["msg_id"]]
+            if self._printed is not None and not is_elsewhere:
+                self._printed.add(msg["content"]["name"], msg["content"]["text"])
                 return None
-        elif self._printed is not None:
+        if self._printed is not None:
             if msg["msg_type"] == "clear_output":
                 self._printed.clear()
             elif msg["msg_type"] in _OUTPUTS:

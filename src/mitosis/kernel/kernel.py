@@ -18,6 +18,8 @@ from mitosis.kernel.kernel_process import (
     PrivateFolder,
     describe_death,
 )
+from mitosis.kernel.output import KernelOutput
+from mitosis.marks import Marks
 from mitosis.protocol import Question, Setup, pack, unpack
 from mitosis.screen import OutputListener, without_escapes
 
@@ -33,6 +35,8 @@ C = TypeVar("C")
 
 _STARTUP_TIMEOUT_S = 60
 _SHUTDOWN_TIMEOUT_S = 2.0
+_LEFT_TIMEOUT_S = 1.0
+"""How long processes that the kernel has started may outlive it: those that clean up after it."""
 _LAST_OUTPUT_S = 0.2
 """How long after the kernel's death its last messages are waited for."""
 
@@ -50,6 +54,7 @@ class Kernel:
 
     Attributes:
         process: of the kernel; to interrupt or kill it, and to stop it for a while.
+        has_late_output: whether the last cell has got outputs after it was through: of threads and exit functions.
 
     Raises:
         KernelNotStarted: there is no place for its sockets, or it cannot be started.
@@ -65,9 +70,11 @@ class Kernel:
         except OSError as error:
             self._folder.remove()
             raise KernelNotStarted(f"its process could not be started ({error})", "") from error
+        self._output = KernelOutput(self.process.pipes, Marks(self.process.connection["key"]))
         self._numbers = itertools.count()
         self._client: Client | None = None
         self._is_closing = False
+        self.has_late_output = False
 
     async def connect(self, notebook: NotebookNode) -> None:
         """Wait until the kernel answers.
@@ -81,7 +88,7 @@ class Kernel:
         from mitosis.kernel.client import Client
 
         self.notebook = notebook
-        self._client = Client(notebook, self.process.connection, self._listener)
+        self._client = Client(notebook, self.process.connection, self._output, self._listener)
         ready = asyncio.create_task(self._client.wait_until_ready(_STARTUP_TIMEOUT_S))
         pending: set[asyncio.Future[Any]] = {ready, self.process.death}
         try:
@@ -90,11 +97,15 @@ class Kernel:
             if not ready.done():
                 ready.cancel()  # also when this is interrupted: it must not ask on sockets that are closed by then
         if not ready.done():
-            raise KernelNotStarted(describe_death(self.process.death.result()), self.process.said)
+            raise KernelNotStarted(describe_death(self.process.death.result()), await self._said())
         try:
             ready.result()
         except TimeoutError as error:
-            raise KernelNotStarted(str(error), self.process.said) from error
+            raise KernelNotStarted(str(error), self._output.said) from error
+
+    async def _said(self) -> str:
+        await self._output.read_to_end()
+        return self._output.said
 
     async def run_cell(self, cell: NotebookNode, printed_file: Path | None = None) -> CellError | None:
         """Append a cell to the notebook and execute it; returns what it raised.
@@ -164,11 +175,12 @@ class Kernel:
         try:
             await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
+                await self._output.read_to_end()
                 await asyncio.wait({task}, timeout=_LAST_OUTPUT_S)
             if task.done() and not task.cancelled() and task.exception() is None:
                 return task.result()
             if death.done():
-                raise KernelDied(death.result(), self.process.said)
+                raise KernelDied(death.result(), self._output.said)
             return await task
         finally:
             # What nbclient makes of a kernel that is gone is of no interest then, but has to be fetched.
@@ -182,25 +194,32 @@ class Kernel:
             self._is_closing = True
             self._client.kc.shutdown()
 
-    async def close(self, timeout_s: float = _SHUTDOWN_TIMEOUT_S) -> bool:
-        """End the kernel, politely at first, and remove its folder.
+    async def close(self, timeout_s: float = _SHUTDOWN_TIMEOUT_S) -> list[str]:
+        """End the kernel, politely at first, and what it has started, and remove its folder.
 
         Args:
             timeout_s: how long its exit functions and threads may take.
 
         Returns:
-            False if it had to be killed.
+            What had to be killed, in words.
         """
-        ended = True
+        killed: list[str] = []
         try:
             self.begin_close()
             if self._is_closing:
                 await asyncio.wait({self.process.death}, timeout=timeout_s)
-                ended = not self.process.is_alive
-            self.process.kill()
-            await asyncio.wait({self.process.death}, timeout=_SHUTDOWN_TIMEOUT_S)
+            if self.process.is_alive:
+                killed.append(f"the kernel did not end within {timeout_s:.0f} s and was killed")
+                self.process.kill()
+                await asyncio.wait({self.process.death}, timeout=_SHUTDOWN_TIMEOUT_S)
+            left = await self.process.end_others(_LEFT_TIMEOUT_S)
+            if left:
+                killed.append(f"still running after the end of the kernel, and killed: {', '.join(left)}")
+            await self._output.read_to_end()
+            self._output.close()
             if self._client is not None:
+                self.has_late_output = self._client.take_late_output()
                 self._client.disconnect()
         finally:
             self._folder.remove()
-        return ended
+        return killed

@@ -16,21 +16,24 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from mitosis.errors.base import ExitStatus, MitosisError
 from mitosis.files import TemporaryFolder
+from mitosis.marks import Stream
+from mitosis.process import living_in_group
 from mitosis.protocol import Setup, pack
 
 if TYPE_CHECKING:
     from jupyter_client.connect import KernelConnectionInfo
 
 _CONNECTION = "kernel.json"
-_STDERR = "stderr"
 _KEY_BYTES = 32
+_LOOK_AGAIN_S = 0.01
 _SAID_LINES = 15
 _SOCKET = "ipc"
 _PATH_LIMIT_BYTES = 100
@@ -168,7 +171,7 @@ class KernelProcess:
     """A kernel that runs, or ran.
 
     Args:
-        folder: where its sockets are to be; what it writes to standard error is kept there.
+        folder: where its sockets are to be.
         cwd: its working directory.
         setup: how it sets itself up before all else; None to leave that out.
 
@@ -176,6 +179,7 @@ class KernelProcess:
         connection: what a client has to know to speak to it, in the manner of Jupyter's connection files
             (https://jupyter-client.readthedocs.io/en/stable/kernels.html#connection-files).
         group: its process group, on POSIX.
+        pipes: where what it writes to its standard streams can be read.
         death: has its return code as soon as it ended.
 
     Raises:
@@ -183,7 +187,6 @@ class KernelProcess:
     """
 
     def __init__(self, folder: PrivateFolder, cwd: Path, setup: Setup | None) -> None:
-        self._stderr = folder.path / _STDERR
         self.connection = _write_connection(folder)
         command = [sys.executable, "-m", "mitosis.in_kernel.launch", str(folder.path / _CONNECTION)]
         if setup is not None:
@@ -191,23 +194,25 @@ class KernelProcess:
         # What chooses a backend of matplotlib's for the terminal is not meant for a notebook.
         variables = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
         variables["IPYTHONDIR"] = str(folder.path / "ipython")
-        with self._stderr.open("wb") as said:
-            self._popen = _start(command, cwd, variables, said)
+        stdout, stdout_end = os.pipe()
+        stderr, stderr_end = os.pipe()
+        self.pipes: dict[Stream, int] = {"stdout": stdout, "stderr": stderr}
+        try:
+            self._popen = _start(command, cwd, variables, stdout_end, stderr_end)
+        except OSError:
+            os.close(stdout)
+            os.close(stderr)
+            raise
+        finally:
+            os.close(stdout_end)
+            os.close(stderr_end)
         self.group = self._popen.pid if os.name == "posix" else None
         self.death = _when_ended(self._popen)
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._guard = _start_guard(self.group) if self.group is not None else None
 
     @property
     def is_alive(self) -> bool:
         return not self.death.done()
-
-    @property
-    def said(self) -> str:
-        """What it wrote to standard error before its streams were redirected, or went around that."""
-        try:
-            return self._stderr.read_text(errors="replace")
-        except OSError:
-            return ""
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in the kernel, as Ctrl-C does; also in the processes that it started."""
@@ -221,17 +226,12 @@ class KernelProcess:
     def suspend(self) -> None:
         """Stop the kernel and the processes that it started, until `resume`, or this process ends. On POSIX."""
         if sys.platform != "win32":
-            assert self.group is not None
-            self._guard = _start_guard(self.group)
             self._signal_group(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let the kernel and the processes that it started go on."""
         if sys.platform != "win32":
             self._signal_group(signal.SIGCONT)
-            if self._guard is not None:
-                self._guard.communicate(b"\n")
-                self._guard = None
 
     def kill(self) -> None:
         """End the kernel and the processes that it started, at once."""
@@ -239,6 +239,26 @@ class KernelProcess:
             self._popen.terminate()
         else:
             self._signal_group(signal.SIGKILL)
+
+    async def end_others(self, timeout_s: float) -> list[str]:
+        """End what the dead kernel has started and left.
+
+        Args:
+            timeout_s: how long they may take to end by themselves, as those do that see the end of their parent.
+
+        Returns:
+            Those that had to be ended: each one's id and command line.
+        """
+        left: list[str] = []
+        if self.group is not None:
+            deadline = time.monotonic() + timeout_s
+            while (left := living_in_group(self.group)) and time.monotonic() < deadline:
+                await asyncio.sleep(_LOOK_AGAIN_S)
+            self.kill()
+        if self._guard is not None:
+            self._guard.communicate(b"\n")
+            self._guard = None
+        return left
 
     def _signal_group(self, number: int) -> None:
         assert self.group is not None
@@ -269,19 +289,21 @@ def _write_connection(folder: PrivateFolder) -> KernelConnectionInfo:
     return connection
 
 
-def _start(command: list[str], cwd: Path, variables: dict[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(
+    command: list[str], cwd: Path, variables: dict[str, str], stdout: int, stderr: int
+) -> subprocess.Popen[bytes]:
     if sys.platform == "win32":
         # It passes on the handles by which the kernel is interrupted and sees the end of this process.
         from jupyter_client.launcher import launch_kernel
 
-        return launch_kernel(command, stdout=output, stderr=output, cwd=str(cwd), env=variables)
+        return launch_kernel(command, stdout=stdout, stderr=stderr, cwd=str(cwd), env=variables)
     # By this ipykernel looks whether this process is there, once a second.
     variables["JPY_PARENT_PID"] = str(os.getpid())
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
+        stdout=stdout,
+        stderr=stderr,
         cwd=cwd,
         env=variables,
         start_new_session=True,
@@ -291,8 +313,7 @@ def _start(command: list[str], cwd: Path, variables: dict[str, str], output: IO[
 def _start_guard(group: int) -> subprocess.Popen[bytes] | None:
     """Start a process that kills a process group if this process ends before it has told it not to.
 
-    For a group that is stopped: what is in it cannot see for itself that this process is gone, and would stay so for
-    ever.
+    What the kernel has started does not see for itself that this process is gone, and what is stopped sees nothing.
 
     Returns:
         What ends as soon as it gets a line on standard input; None where it could not be started.

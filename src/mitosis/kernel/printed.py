@@ -35,17 +35,21 @@ class Printed:
         self._left_out_lines = 0
         self._left_out_bytes = 0
         self._file: IO[str] | None = None
+        self._output: NotebookNode | None = None
+        """The last output, if it is text and may go on."""
+        self._pieces: list[str] = []
         self.trouble: OSError | None = None
         """Why the file does not have all."""
 
-    def takes(self, stream: str, text: str) -> bool:
-        """Take text off the notebook's hands; False if the notebook is to keep it as it comes."""
+    def add(self, stream: str, text: str) -> None:
+        """Take what was printed next."""
         room = HEAD_CHARACTERS - self._kept
         if not self._is_full and len(text) <= room:
             self._kept += len(text)
             if self._file is not None:
                 self._write(text)
-            return False
+            self._append(stream, text)
+            return
         self._write(text)
         if not self._is_full:
             self._is_full = True
@@ -54,7 +58,6 @@ class Printed:
         self._waiting.append((stream, text))
         self._waiting_characters += len(text)
         self._leave_out()
-        return True
 
     def flush(self) -> None:
         """Put the end of what waits into the cell's outputs, and before it how much is left out."""
@@ -74,12 +77,14 @@ class Printed:
         for stream, text in self._waiting:
             self._append(stream, text)
         self._forget_waiting()
+        self._join()
 
     def clear(self) -> None:
         """The cell's outputs are cleared; the file keeps what it has."""
         self._is_full = False
         self._kept = 0
         self._forget_waiting()
+        self._join()
 
     def close(self) -> None:
         """The cell is through."""
@@ -111,11 +116,18 @@ class Printed:
     def _append(self, stream: str, text: str) -> None:
         if not text:
             return
-        outputs = self._cell.outputs
-        if outputs and outputs[-1].output_type == "stream" and outputs[-1].name == stream:
-            outputs[-1].text += text
-        else:
-            outputs.append(v4.new_output("stream", name=stream, text=text))
+        if self._output is None or self._output.name != stream:
+            self._join()
+            self._output = v4.new_output("stream", name=stream)
+            self._cell.outputs.append(self._output)
+        self._pieces.append(text)
+
+    def _join(self) -> None:
+        """Give the last output its text: to lengthen it by each piece would copy it each time."""
+        if self._output is not None:
+            self._output.text = "".join(self._pieces)
+        self._output = None
+        self._pieces.clear()
 
     def _write(self, text: str) -> None:
         if self.trouble is not None:
@@ -124,6 +136,7 @@ class Printed:
             if self._file is None:
                 # The experiment works in this folder, and may have a file of that name: it is not to be overwritten.
                 self._file = self._path.open("x", encoding="utf-8", errors="backslashreplace", newline="")
+                self._join()
                 for output in self._cell.outputs:
                     if output.output_type == "stream":
                         self._file.write(output.text)

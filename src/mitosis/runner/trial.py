@@ -85,17 +85,16 @@ class Trial:
                 ran = await steps.run(self._settled.request.timeout_s)
                 kernel.begin_close()
                 record = self._complete(record, ran, steps.records)
-                # It imports what makes the page, which the background has done by now.
-                from mitosis.runner.documents import Saver
-
-                saver = Saver(self._settled, self._folder, self._notebook, record, self._progress, self._warn)
-                saved = saver.save(self._environment.text, self._journal)
+                saved = self._save(record)
             except Exception as error:
                 self._record_breakdown(record, steps.records, error)
                 raise
             finally:
-                if not await kernel.close(CLOSE_TIMEOUT_S):
-                    self._warn(f"the kernel did not end within {CLOSE_TIMEOUT_S:.0f} s of the last step and was killed")
+                killed = await kernel.close(CLOSE_TIMEOUT_S)
+                for text in killed:
+                    self._warn(text)
+            if kernel.has_late_output or killed:
+                saved = self._save(record.with_changes(warnings=tuple(self._warnings)))
             return self._finish(record, ran, saved)
 
     # --- before the steps -------------------------------------------------------------------------
@@ -107,6 +106,7 @@ class Trial:
             pythonpath=tuple(str(folder) for folder in settled.config.pythonpath),
             log=str(self._folder.path / LOG),
             debug=self._debug,
+            module=settled.steps[0].action.partition(":")[0],
             figure_dpi=settled.config.figure_dpi,
             figure_format="svg" if settled.config.figure_format == "svg" else "png",
         )
@@ -221,6 +221,14 @@ class Trial:
             peak_memory_bytes=ran.usage.peak_memory_bytes,
             warnings=tuple(self._warnings),
         )
+
+    def _save(self, record: TrialRecord) -> Saved:
+        """Write the notebook and the page, while the kernel ends; again if that tells of something."""
+        # It imports what makes the page, which the background has done by now.
+        from mitosis.runner.documents import Saver
+
+        saver = Saver(self._settled, self._folder, self._notebook, record, self._progress, self._warn)
+        return saver.save(self._environment.text, self._journal)
 
     def _finish(self, record: TrialRecord, ran: Ran, saved: Saved) -> Outcome:
         """List the outputs, which are complete now that the kernel has ended, and record the end."""

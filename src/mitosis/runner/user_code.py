@@ -108,15 +108,17 @@ class Loader:
         checked, imports = await self._kernel.ask_all(question, self.list_imports())
         if checked.problem is not None:
             raise self._refusal(checked.problem)
-        if checked.shadowed or checked.wrapped:
+        if checked.shadowed or checked.wrapped or checked.awaited:
             self.plan = notebooks.plan_notebook(
                 self._settled.steps,
                 self._settled.arguments,
                 shadowed=frozenset(checked.shadowed),
                 wrapped=frozenset(a for a in self._settled.arguments if (a.step, a.name) in checked.wrapped),
+                awaited=frozenset(checked.awaited),
             )
-            cell.source = self.plan.imports
-            await self._run_import_cell(cell, again=True)
+            if cell.source != self.plan.imports:
+                cell.source = self.plan.imports
+                await self._run_import_cell(cell, again=True)
         for index, described in enumerate(checked.steps):
             self.docs[described.name] = described.doc
             source = self._source_of(described, self._settled.steps[index].action, imports.folders)
