@@ -80,17 +80,15 @@ def test_damaged_record_among_many_is_named_and_the_others_are_read(
     assert bad.key in problem
 
 
-def test_blobs_are_read_in_order_and_what_is_odd_is_left_to_be_asked_for(
-    journal: Desk, repository_folder: Path
-) -> None:
+def test_blobs_are_read_in_order_up_to_what_is_odd(journal: Desk, repository_folder: Path) -> None:
     def written(text: str) -> str:
         return journal.git("hash-object", "-w", "--stdin", stdin=text).strip()
 
     small, large, other = written("small"), written("x" * 1000), written("other")
     tree = journal.oid_of("HEAD^{tree}")
-    wanted = [small, "0" * 40, other, large, small, tree, other]
-    found = list(read_blobs(wanted, 100, cwd=repository_folder))
-    assert found == [b"small", None, b"other", None, b"small", None, b"other"]
+    for odd in (large, tree):
+        wanted = [small, "0" * 40, other, odd, small]
+        assert list(read_blobs(wanted, 100, cwd=repository_folder)) == [b"small", None, b"other", None, None]
 
 
 def test_more_odd_blobs_than_git_is_started_for_are_all_left(journal: Desk, repository_folder: Path) -> None:

@@ -7,6 +7,7 @@ that was written is lost when the process dies. Marks keep the order, see `mitos
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
@@ -39,6 +40,8 @@ class _Order:
         self._ended = 0
         self._fences = 0
         self._is_parent = True
+        self.is_heard = False
+        """Whether messages arrive: none does before the runner has subscribed to them, and one would be waited for."""
         self.lock = threading.RLock()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._leave_to_parent)
@@ -61,7 +64,7 @@ class _Order:
         Args:
             is_last: whether the cell is through, so that all that was written comes before it.
         """
-        if not self._is_parent:
+        if not self._is_parent or not self.is_heard:
             return {}
         self._end_turn()
         self._turn = "message"
@@ -90,7 +93,9 @@ class _Order:
             self._mark(turn.place, END, self._ended)
 
     def _mark(self, place: Stream, kind: MarkKind, number: int, text: bytes = b"") -> None:
-        os.write(self._pipes[place], self._marks.pack(kind, number, text))
+        # An experiment may have closed them: the runner then does not wait for marks for long.
+        with contextlib.suppress(OSError):
+            os.write(self._pipes[place], self._marks.pack(kind, number, text))
 
 
 class _Stream(io.TextIOWrapper):
@@ -199,6 +204,10 @@ class Streams:
 
         shell._showtraceback = show_traceback_after_revival
         shell.events.register("post_execute", self._revive)
+        shell.events.register("pre_run_cell", self._expect_messages)
+
+    def _expect_messages(self, *_: Any) -> None:
+        self._order.is_heard = True
 
     def _revive(self) -> None:
         """Put the standard streams back that cannot be written to any more: all that follows would fail."""

@@ -19,6 +19,8 @@ from mitosis.screen import OutputStream
 _READ_BYTES = 2**18
 _SAID_CHARACTERS = 20_000
 """So much of the end of standard error is kept to tell how the kernel died."""
+_STALLED_S = 5.0
+"""How long to wait for a mark that should have been there long since."""
 _QUIET_S = 0.05
 _LONGEST_END_S = 2.0
 """How long what a dead kernel has written is read, while more of it comes."""
@@ -71,10 +73,13 @@ class KernelOutput:
         """
         while not self._ready:
             self._news.clear()
+            is_held = self._messages or any(pipe.begins > self._ended for pipe in self._pipes.values())
             try:
-                await asyncio.wait_for(self._news.wait(), timeout_s)
+                await asyncio.wait_for(self._news.wait(), _STALLED_S if is_held else timeout_s)
             except TimeoutError:
-                raise queue.Empty from None
+                if not is_held:
+                    raise queue.Empty from None
+                self._let_pass()
         message = self._ready.popleft()
         if message["msg_type"] == "stream":
             message["parent_header"] = {"msg_id": self.parent}
@@ -141,6 +146,17 @@ class KernelOutput:
                 is_going = True
         self._news.set()
 
+    def _let_pass(self) -> None:
+        """Pass on what waits although what it waits for does not come: the experiment has closed the kernel's pipes."""
+        numbers = [pipe.begins for pipe in self._pipes.values()]
+        numbers += [message["metadata"].get(ORDER, 0) for message in self._messages]
+        waiting = [number for number in numbers if number > self._ended]
+        if waiting:
+            self._ended = min(waiting)
+        else:
+            self._ready.append(self._messages.popleft())
+        self._go_on()
+
     def _has_turn(self, message: dict[str, Any]) -> bool:
         number, fence = message["metadata"].get(ORDER, 0), message["metadata"].get(FENCED, 0)
         return self._is_dead or (number <= self._ended and all(pipe.has_passed(fence) for pipe in self._pipes.values()))
@@ -160,7 +176,7 @@ class _Pipe:
         self._marks = marks
         self._listener = listener
         self._data = b""
-        self._begins: float = 0
+        self.begins: float = 0
         """Number of the end that what was read waits for."""
         self._fence = 0
         self.is_closed = False
@@ -182,7 +198,7 @@ class _Pipe:
         Returns:
             `ended` if a mark of another kind was passed; None if no mark was.
         """
-        if self._begins > ended:
+        if self.begins > ended:
             return None
         text, mark, self._data = self._marks.split(self._data)
         if self.is_closed and mark is None:
@@ -191,7 +207,7 @@ class _Pipe:
         if mark is None:
             return None
         if mark.kind == BEGIN:
-            self._begins = mark.number
+            self.begins = mark.number
         elif mark.kind == FENCE:
             self._fence = mark.number
         elif mark.kind == LOG:
