@@ -47,6 +47,11 @@ def _runs_slow(config: pytest.Config) -> bool:
     return bool(config.option.markexpr == "slow")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: many tests wait for a process that waits for something itself."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("slow" if _runs_slow(config) else "ordinary")
 

@@ -206,16 +206,17 @@ def test_suspended_trial_that_is_killed_leaves_nothing_stopped(project: Project)
     process = project.start("my_exp", **UNSEEN, process_group=0)
     project.wait_until_begun()
     started = psutil.Process(process.pid).children(recursive=True)
-    assert len([process for process in started if process.name() != "sh"]) == 2
+    experiment = [child for child in started if child.name() != "sh"]
+    assert len(experiment) == 2
     process.send_signal(signal.SIGTSTP)
     os.waitpid(process.pid, os.WUNTRACED)
-    wait_until(lambda: all(child.status() == psutil.STATUS_STOPPED for child in started))
+    wait_until(lambda: all(child.status() == psutil.STATUS_STOPPED for child in experiment))
     process.kill()
     process.wait()
     gone, left = psutil.wait_procs(started, timeout=TIMEOUT_S)
     for child in left:
         child.kill()
-    assert len(gone) == 2
+    assert len(gone) == 3, "what looks after them ends as well"
 
 
 def test_suspended_trial_can_be_told_to_end(waiting: subprocess.Popen[str], project: Project) -> None:
