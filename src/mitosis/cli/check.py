@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from mitosis.check.reports import check_revisions, check_staged, check_working_tree
 from mitosis.check.texts import headed, not_compared, remedies
 from mitosis.cli import completers
 from mitosis.cli.output.table import print_line, print_lines, print_warning
@@ -44,8 +45,6 @@ def check(
         staged: What git would commit now.
         format: How to print the result: `github` prints annotations for a workflow.
     """
-    from mitosis.check.reports import check_revisions, check_staged, check_working_tree
-
     if staged and revision is not None:
         raise UsageError("--staged checks what has not been committed yet, so no revision can be given with it")
     repository = find_repository(Path.cwd())

@@ -14,7 +14,10 @@ import functools
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from mitosis.errors.base import MitosisError
 
 if TYPE_CHECKING:
     from cyclopts.completion._engine import CompletionContext
@@ -56,7 +59,6 @@ class _Names:
     @functools.cached_property
     def _config(self) -> Config:
         from mitosis.config import CONFIG_NAME, Config, find_config
-        from mitosis.errors.base import MitosisError
 
         root = self.repository.root
         # Without it, the journal may know all the same.
@@ -68,7 +70,6 @@ class _Names:
     def registered(self) -> Mapping[str, StepConfig]:
         """The registered steps by name; the module that `-m` runs is one of that name."""
         from mitosis.config import module_step
-        from mitosis.errors.base import MitosisError
 
         found = dict(self._config.steps)
         for module in _typed(self._context, "module"):
@@ -154,8 +155,6 @@ def _completer(
     """
 
     def complete(context: CompletionContext) -> list[tuple[str, str]]:
-        from pathlib import Path
-
         from mitosis.git.repository import find_repository
         from mitosis.journal.variants import Lookup
         from mitosis.text import cut

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+from mitosis.cli.app import app
 from mitosis.cli.output.table import print_line, print_lines
 from mitosis.errors.files import FileTrouble
 
@@ -125,8 +126,6 @@ def completion(shell: Shell, /, *, install: bool = False) -> int:
 
 def make_script(shell: Shell) -> str:
     """The script for a shell."""
-    from mitosis.cli.app import app
-
     script = app.generate_completion(prog_name="mitosis", shell=shell)
     if shell == "bash":
         return script + _BASH
@@ -141,8 +140,6 @@ def _install(shell: Shell, script: str) -> None:
     Raises:
         FileTrouble: a file cannot be written.
     """
-    from mitosis.cli.app import app
-
     try:
         path = app.install_completion(shell=shell)
         path.write_text(script, encoding="utf-8")

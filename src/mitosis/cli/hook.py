@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from mitosis.cli.output.table import print_line, print_lines
 from mitosis.errors.base import ExitStatus
 from mitosis.git.repository import find_repository
+from mitosis.hook import installing, place
 
 if TYPE_CHECKING:
     from mitosis.hook.place import HookFile, Status
@@ -30,8 +31,6 @@ def install(*, strict: Annotated[bool | None, Parameter(negative="--no-strict")]
     Args:
         strict: Stop commits that change a locked variant; --no-strict goes back to warnings.
     """
-    from mitosis.hook import installing, place
-
     repository = find_repository(Path.cwd())
     changed = installing.install(repository, strict=strict)
     _print_status(place.status(repository), "installed" if changed else "already installed")
@@ -41,8 +40,6 @@ def install(*, strict: Annotated[bool | None, Parameter(negative="--no-strict")]
 @app.command
 def uninstall() -> int:
     """Remove the hook, and restore what was there before."""
-    from mitosis.hook import installing, place
-
     repository = find_repository(Path.cwd())
     done = installing.uninstall(repository)
     print_lines(done or ["there was nothing to undo"])
@@ -56,8 +53,6 @@ def uninstall() -> int:
 @app.command
 def status() -> int:
     """Show whether the hook is installed, what it does, and what is wrong; exit with 1 if it is not installed."""
-    from mitosis.hook import place
-
     found = place.status(find_repository(Path.cwd()))
     _print_status(found, "installed" if found.is_installed else "not installed")
     return ExitStatus.DONE if found.is_installed else ExitStatus.FAILED

@@ -7,10 +7,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from mitosis.check.comparing import flaky_names
 from mitosis.check.texts import FLAKY, value_summary
 from mitosis.cli import completers
 from mitosis.cli.output.table import print_line, print_warning
 from mitosis.config import select_steps
+from mitosis.dictionaries.states import commit_state
 from mitosis.errors.base import ExitStatus
 from mitosis.errors.experiment import LookupTrouble
 from mitosis.errors.repository import NoCommit
@@ -30,9 +32,6 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
         steps: The steps whose variants to lock; by default all registered steps.
         accept_functions: Accept functions whose bodies have changed since they were locked: nobody is warned any more.
     """
-    from mitosis.check.comparing import flaky_names
-    from mitosis.dictionaries.states import commit_state
-
     repository = find_repository(Path.cwd())
     if repository.head is None:
         raise NoCommit(repository.root)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from mitosis import demo as demos
 from mitosis.cli import completers
 from mitosis.cli.output.table import print_line
+from mitosis.cli.run import run
+from mitosis.cli.trials import list_trials
 from mitosis.config import CONFIG_NAME, add_steps_table
 from mitosis.errors.files import FileTrouble
 from mitosis.errors.journal import UnknownRemote
 from mitosis.errors.repository import NotARepository
 from mitosis.errors.usage import ConfigError
 from mitosis.git.repository import find_repository
+from mitosis.setup import set_up
+from mitosis.sync.remotes import list_remotes
 
 
 def init(*, config: str | None = None) -> int:
@@ -51,9 +60,6 @@ def setup(remote: Annotated[str | None, Parameter(completer=completers.remotes)]
     Args:
         remote: The remote whose records git fetch should bring; by default every remote.
     """
-    from mitosis.setup import set_up
-    from mitosis.sync.remotes import list_remotes
-
     repository = find_repository(Path.cwd())
     remotes = list_remotes(repository)
     if remote is not None and remote not in remotes:
@@ -73,15 +79,6 @@ def demo(folder: Path = Path("mitosis-demo"), /) -> int:
     Args:
         folder: Where to write it.
     """
-    import os
-    import shlex
-    import shutil
-    import sys
-
-    from mitosis import demo as demos
-    from mitosis.cli.run import run
-    from mitosis.cli.trials import list_trials
-
     repository = demos.create_demo(folder.absolute())
     command = ["mitosis", *demos.STEPS]
     command += [word for text in demos.LOOKUPS for word in ("-p", text)]

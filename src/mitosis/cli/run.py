@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from mitosis.cli import completers
+from mitosis.errors.usage import UsageError
 
 if TYPE_CHECKING:
     from mitosis.git.repository import Repository
@@ -62,7 +63,6 @@ def run(
     from mitosis.cli.output import desktop
     from mitosis.cli.output.progress import notification
     from mitosis.cli.output.progress_live import make_progress
-    from mitosis.errors.usage import UsageError
     from mitosis.runner.request import Request
     from mitosis.runner.run import run as run_trial
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -160,8 +161,6 @@ class Conflict:
     @property
     def resolve_command(self) -> str:
         """A command that resolves it and lets the first meaning keep the name, for people to change."""
-        import shlex
-
         readable = [meaning for meaning in self.meanings if meaning.is_readable]
         kept = (readable or self.meanings)[0]
         words = ["mitosis", "variants", "resolve", str(self.name), "--keep", kept.digest[: self.digits]]
@@ -237,8 +236,6 @@ class VariantRetired(MitosisError):
     """
 
     def __init__(self, retirements: Sequence[Retirement]) -> None:
-        import shlex
-
         self.retirements = tuple(retirements)
         lines = [line for retirement in self.retirements for line in retirement.lines()]
         lines.append("Use another variant. To let it be used again:")

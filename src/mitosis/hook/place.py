@@ -11,6 +11,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Literal
 
@@ -120,8 +121,6 @@ def read_hook(path: Path) -> HookFile | None:
 @functools.cache
 def stamped_script() -> bytes:
     """The script as it is installed: with its digest, by which one that was edited later is told."""
-    from importlib import resources
-
     packaged = resources.files("mitosis.hook") / _NAME
     if not packaged.is_file():
         # An editable installation leaves it where the pre-commit framework looks for it.

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import jinja2
+
 from mitosis.errors.base import MitosisError
 from mitosis.files import write_whole
 from mitosis.records.output_names import belongs_to_trial
@@ -131,7 +133,5 @@ def _write(experiment: str, trials_folder: Path, page: str, following: str | Non
 
 @functools.cache
 def _template() -> jinja2.Template:
-    import jinja2
-
     source = (Path(__file__).parent / "template" / f"{NEXT_ITERATION}.j2").read_text(encoding="utf-8")
     return jinja2.Environment(autoescape=True, trim_blocks=True).from_string(source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -336,8 +337,6 @@ class Loader:
 
 def _distribution_of(module: str) -> str | None:
     """Name and version of the distribution that a module was installed with."""
-    from importlib import metadata
-
     for name in metadata.packages_distributions().get(module.partition(".")[0], []):
         return f"{name} {metadata.version(name)}"
     return None

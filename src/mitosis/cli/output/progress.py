@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from typing import IO
@@ -129,8 +130,6 @@ def shown_path(outcome: Outcome) -> str:
 
 def _page_url(outcome: Outcome) -> str:
     """The address of the page for a hyperlink: with the host, for a terminal on another one."""
-    import platform
-
     path = outcome.page or outcome.notebook or outcome.folder
     return path.absolute().as_uri().replace("file://", f"file://{platform.node()}", 1)
 

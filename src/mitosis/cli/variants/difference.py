@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -12,6 +12,8 @@ from mitosis.check.texts import value_summary
 from mitosis.cli import completers
 from mitosis.cli.output.table import print_conflicts, print_line, print_warning
 from mitosis.cli.variants.showing import locked_names
+from mitosis.dictionaries.evaluation import Evaluation
+from mitosis.dictionaries.states import commit_state, resolve_range, working_state
 from mitosis.errors.base import ExitStatus
 from mitosis.errors.experiment import LookupTrouble
 from mitosis.errors.journal import BadRecord
@@ -22,9 +24,6 @@ from mitosis.journal.journal import Journal
 from mitosis.journal.standing import Remarks, same_names
 from mitosis.parameters import parse_parameter
 from mitosis.variants import Variant, VariantName, changed_functions
-
-if TYPE_CHECKING:
-    from mitosis.dictionaries.evaluation import Evaluation
 
 _DIFFERENCES_SHOWN = 100
 
@@ -139,8 +138,6 @@ def _present_meaning(
         LookupTrouble: the dictionary cannot be evaluated, or not the value.
         UnknownName: it is not there.
     """
-    from mitosis.dictionaries.states import working_state
-
     state = working_state(journal.repository)
     if name.step not in state.steps:
         reason = "is locked, but its step is not registered" if is_locked else ""
@@ -182,8 +179,6 @@ def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), i
 
 
 def _diff_revisions(repository: Repository, rev: str, step: str, parameter: str) -> int:
-    from mitosis.dictionaries.states import resolve_range
-
     one, other = (_dictionaries_at(repository, commit, step, parameter) for commit in resolve_range(repository, rev))
     unknown = {name for found in (one, other) for trouble in found.troubles for name in trouble.steps}
     refused = {refused.name for found in (one, other) for refused in found.refused}
@@ -215,9 +210,6 @@ def _diff_revisions(repository: Repository, rev: str, step: str, parameter: str)
 
 def _dictionaries_at(repository: Repository, commit: str, step: str, parameter: str) -> Evaluation:
     """What the lookup dictionaries of a commit say; what cannot be told is said on standard error."""
-    from mitosis.dictionaries.evaluation import Evaluation
-    from mitosis.dictionaries.states import commit_state
-
     with commit_state(repository, commit) as state:
         if step and step not in state.steps:
             return Evaluation()

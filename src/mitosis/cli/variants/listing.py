@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from mitosis.check.survey import survey
 from mitosis.check.texts import change_lines, not_compared, remedies
 from mitosis.cli import completers
 from mitosis.cli.output.streams import is_terminal
@@ -21,6 +22,7 @@ from mitosis.cli.output.table import (
     print_unmerged,
     print_warning,
 )
+from mitosis.dictionaries.states import working_state
 from mitosis.errors.base import ExitStatus
 from mitosis.errors.usage import UnknownName, UsageError
 from mitosis.git.repository import find_repository
@@ -53,9 +55,6 @@ def list_variants(
         changed: Only those with a problem, and what is different; the exit status is 1 if there are any.
         locked: Look only at the locks, and import nothing.
     """
-    from mitosis.check.survey import survey
-    from mitosis.dictionaries.states import working_state
-
     if changed and locked:
         raise UsageError("--changed compares the dictionaries with the locks, and --locked leaves the dictionaries out")
     if what is not None and "=" in what:

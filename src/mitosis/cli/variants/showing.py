@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from mitosis.check.survey import survey
 from mitosis.check.texts import change_lines, not_compared
 from mitosis.cli import completers
 from mitosis.cli.output.streams import is_terminal
@@ -21,6 +22,7 @@ from mitosis.cli.output.table import (
     print_problems,
     print_warning,
 )
+from mitosis.dictionaries.states import working_state
 from mitosis.errors.base import MitosisError
 from mitosis.errors.usage import UnknownName
 from mitosis.git.repository import find_repository
@@ -46,9 +48,6 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     Args:
         variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
     """
-    from mitosis.check.survey import survey
-    from mitosis.dictionaries.states import working_state
-
     name = parse_variant(variant)
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
