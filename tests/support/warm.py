@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -336,6 +337,7 @@ def _set_home_of_git(home: str) -> None:
 
 def _end(status: int) -> None:
     """End as Python does, without taking apart what was imported: that would touch all memory."""
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

@@ -1,0 +1,142 @@
+"""A step runs as a script would: its output, its end, and what it finds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+
+import nbformat
+import psutil
+import pytest
+
+from support.e2e import Project
+
+PRINTING = """\
+import ctypes, subprocess, sys
+def run():
+    print("a")
+    subprocess.run(["echo", "b"], stdout=sys.stdout)
+    sys.stdout.buffer.write(b"c\\n")
+    sys.stdout.flush()
+    sys.stdout.reconfigure(encoding="ascii", errors="replace")
+    print(sys.stdout.encoding, sys.stdout.fileno(), "\\xe4")
+    ctypes.PyDLL(None).write(1, (b"1" * 99 + b"\\n") * 1000, 100_000)  # nothing else of Python runs meanwhile
+    return {"main": 1}
+"""
+ALTERNATING = """\
+import sys
+from IPython.display import HTML, display
+def run():
+    for number in range(100):
+        print("out", number)
+        print("err", number, file=sys.stderr)
+        display(HTML(f"<b>{number}</b>"))
+    return {"main": 1}
+"""
+ENDING = """\
+import atexit, multiprocessing, subprocess, sys, tempfile, threading, time
+from concurrent.futures import ProcessPoolExecutor
+kept = None
+def late():
+    time.sleep(0.2)
+    print("late")
+def run():
+    global kept
+    kept = tempfile.TemporaryDirectory()
+    atexit.register(print, "exit function")
+    threading.Thread(target=late).start()
+    subprocess.Popen(["true"])
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        print(pool.submit(abs, -3).result())
+    print(kept.name)
+    return {"main": 1}
+"""
+LOOKUPS = "lookup_dict = {}\n"
+
+
+def printed(project: Project, source: str, *words: str, status: int = 0) -> str:
+    """What a step prints, all of it, as the terminal shows it."""
+    project.commit_lab(LOOKUPS + source)
+    done = project.mitosis("my_exp", *words, status=status)
+    assert done.stderr == ""
+    return re.sub(r"(?s)\A.*?✓ checked [^\n]*\n|[✓✗] my_exp .*", "", done.stdout)
+
+
+def test_streams_are_files(project: Project) -> None:
+    assert printed(project, PRINTING) == "a\nb\nc\nascii 1 ?\n" + ("1" * 99 + "\n") * 1000
+
+
+def test_streams_and_displays_keep_their_order(project: Project) -> None:
+    project.commit_lab(LOOKUPS + ALTERNATING)
+    project.mitosis("my_exp")
+    notebook = nbformat.read(project.folder_of(project.record()) / "notebook.ipynb", 4)
+    outputs = next(cell for cell in notebook.cells if cell.metadata["mitosis"]["kind"] == "step").outputs
+    texts = [output.get("text") or output.data["text/html"] for output in outputs]
+    assert texts == [text for n in range(100) for text in (f"out {n}\n", f"err {n}\n", f"<b>{n}</b>")]
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("left", ["None", "open('x', 'w')\n    sys.{0}.close()"])
+def test_a_stream_that_is_left_dead_is_put_back(project: Project, stream: str, left: str) -> None:
+    project.commit_lab(
+        f"import sys\n{LOOKUPS}def run():\n    sys.{stream} = {left.format(stream)}\n    return {{'main': 7}}\n"
+    )
+    done = project.mitosis("my_exp")
+    assert project.record().main == 7
+    assert done.stderr == f"! step `my_exp`: it left sys.{stream} unusable, which was put back\n"
+
+
+def test_an_exception_where_a_stream_is_closed_is_told(project: Project) -> None:
+    source = "import sys\ndef run():\n    with open('x', 'w') as sys.stderr:\n        raise ValueError('inside')\n"
+    project.commit_lab(LOOKUPS + source)
+    assert "ValueError: inside" in project.mitosis("my_exp", status=1).stdout
+
+
+def test_last_words_before_a_crash_are_kept(project: Project) -> None:
+    source = "import os\ndef run():\n    print('last words')\n    os._exit(3)\n"
+    assert printed(project, source, status=1) == "last words\n"
+
+
+def test_the_kernel_ends_as_a_script_ends(project: Project) -> None:
+    (project / "script.py").write_text(f"{ENDING}if __name__ == '__main__':\n    run()\n")
+    script = subprocess.run([sys.executable, "script.py"], cwd=project, capture_output=True, text=True, check=True)
+    (project / "script.py").unlink()
+    lines = {"3", "late", "exit function"}
+    assert lines < set(script.stdout.splitlines())
+    project.commit_lab(LOOKUPS + ENDING)
+    done = project.mitosis("my_exp")
+    assert lines < set(done.stdout.splitlines()) and done.stderr == "" and "!" not in done.stdout
+    (folder,) = (line for line in done.stdout.splitlines() if line.startswith("/"))
+    assert not (project / folder).exists()
+    page = project.page_of(project.record()).read_text()
+    assert "late" in page and "exit function" in page
+
+
+def test_what_is_left_running_is_ended_and_named(project: Project) -> None:
+    project.commit_lab(
+        f"import subprocess\n{LOOKUPS}def run():\n    return {{'main': subprocess.Popen(['sleep', '600']).pid}}\n"
+    )
+    done = project.mitosis("my_exp")
+    pid = project.record().main
+    assert isinstance(pid, int)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        assert psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert done.stderr == f"! still running after the end of the kernel, and killed: {pid} (sleep 600)\n"
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_asyncio_works(project: Project, kind: str) -> None:
+    body = "    await wait()\n" if kind == "async def" else "    asyncio.run(wait())\n"
+    source = f"import asyncio\nasync def wait():\n    await asyncio.sleep(0.01)\n    print('waited')\n{kind} run():\n"
+    assert printed(project, f"{source}{body}    return {{'main': 1}}\n") == "waited\n"
+    script = project.folder_of(project.record()) / "source.py"
+    subprocess.run([sys.executable, script], env={**os.environ, "PYTHONPATH": str(project)}, check=True)
+
+
+def test_arguments_are_those_of_a_script(project: Project) -> None:
+    source = "import argparse, sys\nARGUMENTS = argparse.ArgumentParser().parse_args()\n"
+    source += "def run():\n    print(sys.argv)\n    return {'main': 1}\n"
+    assert printed(project, source) == f"['{project / 'lab' / '__init__.py'}']\n"
