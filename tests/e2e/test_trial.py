@@ -188,6 +188,13 @@ def test_results_that_cannot_be_pickled_are_named_and_the_rest_is_kept(
     assert any("not me" in warning for warning in record.warnings)
 
 
+@pytest.mark.parametrize(("value", "shown"), [("(np.float64(1.5), 2)", "(1.5, 2)"), ("16**5000", "0x1000")])
+def test_result_that_is_no_number_is_recorded_as_a_short_text(project: Project, value: str, shown: str) -> None:
+    project.commit_lab(f"import numpy as np\nlookup_dict = {{}}\ndef run():\n    return {{'main': {value}}}\n")
+    assert "NoneType" not in project.mitosis("my_exp").stderr
+    assert str(project.record().main).startswith(shown)
+
+
 def test_figures_metrics_and_arrays_pass_through_two_steps(project: Project) -> None:
     project.commit(
         {

@@ -232,8 +232,9 @@ def test_missing_identity_is_refused(repository_folder: Path, home: Path) -> Non
         find_repository(repository_folder).identity()
 
 
-def test_empty_name_is_refused(repository_folder: Path, git: Git) -> None:
-    git("config", "user.name", "")
+@pytest.mark.parametrize("part", ["name", "email"])
+def test_identity_without_a_part_is_refused(repository_folder: Path, git: Git, part: str) -> None:
+    git("config", f"user.{part}", "")
     with pytest.raises(NoIdentity):
         find_repository(repository_folder).identity()
 

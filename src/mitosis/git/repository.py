@@ -119,8 +119,9 @@ class Repository(Objects):
         seconds, _, zone = when.partition(" ")
         sign = -1 if zone.startswith("-") else 1
         offset = sign * (int(zone[1:3]) * 60 + int(zone[3:5]))
-        if not name.strip():
-            raise NoIdentity("the name is empty")
+        for part, what in ((name, "name"), (email, "email address")):
+            if not part.strip():
+                raise NoIdentity(f"the {what} is empty")
         return Identity(name.strip(), email, int(seconds), offset)
 
     def is_shallow(self) -> bool:

@@ -162,6 +162,9 @@ def _recorded(value: Any, name: str, warnings: list[str]) -> Plain:
     if isinstance(value, str):
         text = str.__str__(value)
         return cut(text, TEXT_LIMIT)
+    if type(value) in (list, tuple):  # numpy's numbers say their type with each of them
+        numbers = [(item, _plain_number(item)) for item in value[:TEXT_LIMIT]]
+        value = type(value)(item if number is None else number for item, number in numbers)
     text = bounded_repr(value, TEXT_LIMIT)
     if text.startswith("<") and " whose repr raised " in text:
         warnings.append(f"{name}: {text.strip('<>')}")

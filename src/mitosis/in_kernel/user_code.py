@@ -59,6 +59,8 @@ def bounded_repr(value: object, limit: int) -> str:
         text = repr(value)
     except BaseException as error:
         let_interrupts_pass(error)
+        if type(value) is int:  # of more digits than Python writes
+            return cut(hex(value), limit)
         return f"<{type(value).__name__} whose repr raised {describe_exception(error)}>"[:limit]
     text = " ".join(text[: 4 * limit].split())
     return cut(text, limit)

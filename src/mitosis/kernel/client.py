@@ -157,7 +157,11 @@ class Client(NotebookClient):
         try:
             await self.async_execute_cell(cell, index)
         except CellExecutionError as error:
-            return CellError(error.ename, error.evalue, tuple(_error_lines(cell)))
+            # Of what fails while it is shown, the reply does not say what it was.
+            shown = next((o for o in reversed(cell.outputs) if o.output_type == "error"), None)
+            if shown is None:
+                return CellError(error.ename, error.evalue, ())
+            return CellError(shown.ename, shown.evalue, tuple(shown.traceback))
         finally:
             if self._printed is not None:
                 self._printed.close()
@@ -222,10 +226,3 @@ class Client(NotebookClient):
 
 def _answers(message: dict[str, Any], asked: set[str]) -> bool:
     return message["parent_header"].get("msg_id") in asked
-
-
-def _error_lines(cell: NotebookNode) -> list[str]:
-    for output in reversed(cell.outputs):
-        if output.output_type == "error":
-            return list(output.traceback)
-    return []
