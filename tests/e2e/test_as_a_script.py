@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import os
 import re
@@ -125,6 +126,46 @@ def test_what_is_left_running_is_ended_and_named(project: Project) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         assert psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     assert done.stderr == f"! still running after the end of the kernel, and killed: {pid} (sleep 600)\n"
+
+
+WORKING = """\
+import multiprocessing, os, subprocess, sys
+def look(_):
+    import constant, ignored
+    return constant.VALUE
+def run(how):
+    if how == "program":
+        code = "import constant, ignored; print(constant.VALUE)"
+        return {"main": int(subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).stdout)}
+    with multiprocessing.get_context(how).Pool(1) as pool:
+        return {"main": pool.map(look, [0])[0]}
+"""
+
+
+@pytest.mark.parametrize("how", ["spawn", "forkserver", "fork", "program"])
+def test_workers_run_the_committed_source_and_are_watched(project: Project, how: str) -> None:
+    (project / ".git" / "info" / "exclude").write_text("ignored.py\n__pycache__\n")
+    (project / "ignored.py").write_text("")
+    project.commit({"constant.py": "VALUE = 1\n", "lab/__init__.py": f"{LOOKUPS}ROOT = {str(project)!r}\n{WORKING}"})
+    os.utime(project / "constant.py", (1, 1))
+    compileall.compile_file(project / "constant.py", quiet=1)
+    project.commit({"constant.py": "VALUE = 2\n"})
+    os.utime(project / "constant.py", (1, 1))  # as if it were written within the same second
+    before = sorted(project.rglob("__pycache__/*"))
+    done = project.mitosis("my_exp", "-e", f"my_exp.how={how!r}")
+    assert project.record().main == 2
+    assert "ignored.py  ignored by git" in done.stderr and "constant" not in done.stderr
+    assert sorted(project.rglob("__pycache__/*")) == before
+
+
+@pytest.mark.parametrize("code", ["exec(open(FILE).read())", "runpy.run_path(FILE)"])
+def test_files_that_are_executed_are_checked(project: Project, code: str) -> None:
+    (project / "new.py").write_text("x = 1\n")
+    file = repr(str(project / "new.py"))
+    project.commit_lab(f"import runpy\n{LOOKUPS}FILE = {file}\ndef run():\n    {code}\n    return {{'main': 1}}\n")
+    project.git("rm", "--cached", "--quiet", "new.py")
+    project.git("commit", "--quiet", "--message", "without")
+    assert "new.py  untracked" in project.mitosis("my_exp").stderr
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])

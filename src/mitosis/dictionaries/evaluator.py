@@ -87,7 +87,7 @@ def main(request_path: str, replies_path: str, lifeline: str = "") -> None:
     replies = Replies(replies_path)
     places = Places(request["root"], request["top"])
     for folder in dict.fromkeys((places.root, places.top)):
-        watch_imports(Path(folder))
+        watch_imports(folder)
     modules: dict[str, list[tuple[str, str]]] = {}
     for name, lookup in request["steps"]:
         modules.setdefault(lookup.partition(":")[0], []).append((name, lookup))

@@ -87,14 +87,17 @@ class UncommittedImports(RepositoryError):
 
     Attributes:
         commit: full id of the commit.
-        imports: module, path relative to the working tree, and the reason, for each file.
+        imports: module (`?` if not known), path relative to the working tree, and the reason, for each file.
     """
 
     def __init__(self, commit: str, imports: Sequence[tuple[str, str, str]]) -> None:
         self.commit = commit
         self.imports = list(imports)
         width = min(40, max(len(path) for _, path, _ in self.imports))
-        lines = [f"{path:<{width}}  {reason} (module {module})" for module, path, reason in self.imports]
+        lines = [
+            f"{path:<{width}}  {reason}" + (f" (module {module})" if module != "?" else "")
+            for module, path, reason in self.imports
+        ]
         number = "an imported file does" if len(lines) == 1 else f"{len(lines)} imported files do"
         super().__init__(
             f"{number} not match commit {commit[:7]}, so this trial could not be reproduced\n{bulleted(lines)}\n"

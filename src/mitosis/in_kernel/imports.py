@@ -1,11 +1,14 @@
 """Which files of the repository were imported, and the very bytes that were compiled.
 
 Modules below the working tree are always compiled from their source, so that no stale bytecode stands for the
-committed code, and leave no `__pycache__` behind, so that running a trial changes nothing in the working tree.
+committed code, and leave no `__pycache__` behind, so that running a trial changes nothing in the working tree. The same
+holds in the processes that the experiment starts: forks, and those of the same Python that read `PYTHONPATH`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import sys
 from importlib.machinery import PathFinder, SourceFileLoader
@@ -18,17 +21,82 @@ from mitosis.files import blob_id, environment_folders, is_installed, real_path
 from mitosis.in_kernel.user_code import let_interrupts_pass
 from mitosis.protocol import ImportedFile, Imports, ListImports
 
-_imported: dict[str, str] = {}
-"""Path of each source file compiled below the working tree -> git blob id of its bytes."""
+_imported: dict[str, str | None] = {}
+"""Path of each source file compiled below the working tree -> git blob id of its bytes, or None if only read."""
+_log: str | None = None
+"""The file for what other processes import. Each writes its lines at once."""
+
+_IN_WORKERS = """\
+import sys
+sys.path[:] = [folder for folder in sys.path if folder != {folder!r}]
+own = sys.modules.pop("sitecustomize")
+try:
+    import sitecustomize
+except ImportError:
+    sys.modules["sitecustomize"] = own
+if (sys.prefix, sys.version) == {python!r}:
+    from mitosis.in_kernel.imports import watch_imports
+    watch_imports({root!r}, {log!r}, is_worker=True)
+"""
+"""The module `sitecustomize` of processes that the experiment starts, which Python imports first (see `site`)."""
 
 
-def watch_imports(root: Path) -> None:
+def watch_workers(root: str, folder: Path) -> None:
+    """Have processes that the experiment starts with this Python watch their imports as well.
+
+    Args:
+        root: top of the working tree.
+        folder: a private one, for what they need.
+    """
+    folder.mkdir()
+    values = {"folder": str(folder), "root": root, "log": _log, "python": (sys.prefix, sys.version)}
+    (folder / "sitecustomize.py").write_text(_IN_WORKERS.format(**values), encoding="utf-8")
+    path = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(folder) if not path else f"{folder}{os.pathsep}{path}"
+
+
+def watch_imports(root: str, log: str | None = None, *, is_worker: bool = False) -> None:
     """From now on, note what is imported from below `root` and write no bytecode there.
 
     The hooks are the documented methods of `importlib.machinery.SourceFileLoader`, replaced on the class, because
-    editable installs bring finders of their own that no entry in `sys.path_hooks` would see.
+    editable installs bring finders of their own that no entry in `sys.path_hooks` would see. What `runpy` and `exec`
+    run is seen where it is read.
+
+    Args:
+        root: top of the working tree, without symbolic links.
+        log: file for what other processes import; None if that is of no interest.
+        is_worker: whether this is one of them.
     """
-    prefix = str(root) + os.sep
+    global _log
+    _log = log
+    prefix = root + os.sep
+    own_folder = str(Path.cwd()) + os.sep
+    kernel = None if is_worker else os.getpid()
+
+    def note(path: str, oid: str | None) -> None:
+        if path in _imported and oid in (None, _imported[path]):
+            return
+        _imported[path] = oid
+        if log is not None and os.getpid() != kernel:
+            line = json.dumps([path, oid]) + "\n"
+            with contextlib.suppress(OSError):  # the trial is over, and so is its folder
+                descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
+                os.write(descriptor, line.encode())
+                os.close(descriptor)
+
+    def note_read(event: str, arguments: tuple[Any, ...]) -> None:
+        if event != "open":
+            return
+        path, _, flags = arguments
+        if not isinstance(path, str) or not path.endswith(".py") or flags & (os.O_WRONLY | os.O_RDWR):
+            return
+        path = str(Path(path).absolute())
+        # What the trial has written into its own folder is no code of the repository.
+        if is_watched(path) and not path.startswith(own_folder) and Path(path).exists():
+            note(real_path(path), None)
+
+    if log is not None:
+        sys.addaudithook(note_read)
     path_stats = SourceFileLoader.path_stats
     set_data = SourceFileLoader.set_data
     source_to_code = SourceFileLoader.source_to_code
@@ -47,7 +115,7 @@ def watch_imports(root: Path) -> None:
 
     def watched_source_to_code(self: SourceFileLoader, data: Any, path: Any, **options: Any) -> CodeType:
         if is_watched(path) and isinstance(data, bytes):
-            _imported[real_path(path)] = blob_id(data)
+            note(real_path(path), blob_id(data))
         code: CodeType = source_to_code(self, data, path, **options)
         return code
 
@@ -91,10 +159,16 @@ def list_imports(question: ListImports) -> Imports:
         if real.startswith(prefix) or path.startswith(prefix):
             found[path] = ImportedFile(name, path, _imported.get(real))
     spelled = {real_path(path) for path in found}
-    for path, oid in _imported.items():
+    for path, oid in [*_imported.items(), *_imported_by_workers()]:
         if path not in spelled:
             found[path] = ImportedFile("?", path, oid)
     return Imports(tuple(found[path] for path in sorted(found)), tuple(environment_folders()))
+
+
+def _imported_by_workers() -> list[tuple[str, str | None]]:
+    if _log is None or not Path(_log).exists():
+        return []
+    return [(path, oid) for path, oid in map(json.loads, Path(_log).read_text(encoding="utf-8").splitlines())]
 
 
 def _module_file(module: Any) -> str | None:

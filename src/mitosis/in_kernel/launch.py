@@ -61,7 +61,7 @@ def main(connection: str, setup: str | None) -> None:
     if setup is not None:
         from mitosis.in_kernel.prepare import prepare
 
-        prepare(unpack(Path(setup).read_bytes()))
+        prepare(unpack(Path(setup).read_bytes()), Path(connection).parent)
     import mitosis.in_kernel.answering  # noqa: F401  # or the first question would have to
 
     gc.freeze()

@@ -15,7 +15,7 @@ from IPython.core.getipython import get_ipython
 
 from mitosis.in_kernel import streams
 from mitosis.in_kernel.figures import set_up_figures
-from mitosis.in_kernel.imports import run_as_script, watch_imports
+from mitosis.in_kernel.imports import run_as_script, watch_imports, watch_workers
 from mitosis.protocol import Setup
 
 LOG_FORMAT = "{levelname}:{asctime}:{module}:{lineno}:{message}"
@@ -24,11 +24,19 @@ _PROMPT_LIMIT = 60
 _ENDING = "a trial gets no input."
 
 
-def prepare(setup: Setup) -> None:
-    """Set up the kernel before any of the user's code runs."""
+def prepare(setup: Setup, folder: Path) -> None:
+    """Set up the kernel before any of the user's code runs.
+
+    Args:
+        setup: how.
+        folder: that of the connection file.
+    """
     _leave_signals_to_runner()
     _close_input()
-    watch_imports(Path(setup.root))
+    log = folder / "imported"
+    log.touch()
+    watch_imports(setup.root, str(log))
+    watch_workers(setup.root, folder / "workers")
     sys.path.extend(folder for folder in setup.pythonpath if folder not in sys.path)
     run_as_script(setup.module)
     root_logger = logging.getLogger()
