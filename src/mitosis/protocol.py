@@ -279,9 +279,14 @@ class ParametersOfStep(Message):
 
 
 class DescribeParameters(Question[tuple[DescribedParameters, ...]]):
-    """What are the values of the parameters? They are saved as well."""
+    """What are the values of the parameters? They are saved as well.
+
+    After this, the working directory is no longer `root` but `folder`.
+    """
 
     steps: tuple[ParametersOfStep, ...]
+    root: str
+    folder: str
 
 
 class ChangedParameter(Message):

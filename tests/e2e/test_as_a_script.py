@@ -128,6 +128,31 @@ def test_what_is_left_running_is_ended_and_named(project: Project) -> None:
     assert done.stderr == f"! still running after the end of the kernel, and killed: {pid} (sleep 600)\n"
 
 
+PLACED = """\
+import os, sys
+from pathlib import Path
+lookup_dict = {"where": {"data": Path("data").resolve(), "own": [entry for entry in sys.path if "trials" in entry]}}
+def run(where):
+    Path("written").touch()
+    return {"main": f"{where} {os.getcwd()}"}
+"""
+
+
+def test_dictionaries_are_imported_at_the_root_and_steps_run_in_the_folder_of_the_trial(project: Project) -> None:
+    project.commit_lab(PLACED)
+    for _ in range(2):  # the second has to find the same value
+        project.mitosis("my_exp", "-p", "my_exp.where=data")
+    record = project.records()[0]
+    assert record.main == f"{project / 'data'} {project.folder_of(record)}"
+    assert (project.folder_of(record) / "written").exists()
+    assert "still means the same" in project.mitosis("check").stdout
+
+
+def test_a_value_with_the_folder_of_its_trial_is_refused(project: Project) -> None:
+    project.commit_lab(PLACED)
+    assert "the path of this trial's folder" in project.mitosis("my_exp", "-p", "my_exp.where=own", status=2).stderr
+
+
 WORKING = """\
 import multiprocessing, os, subprocess, sys
 def look(_):

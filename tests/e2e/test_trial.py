@@ -159,6 +159,24 @@ def test_untracked_parameter_is_recorded_and_not_locked(project: Project) -> Non
     assert "variants" not in project.git("ls-tree", "--name-only", "refs/mitosis/journal").split()
 
 
+def test_trials_folder_that_a_deeper_one_has_made_is_ignored_by_git_as_well(project: Project) -> None:
+    for folder in ("outputs/debug", "outputs"):
+        project.mitosis(*SLOW, "-F", folder)
+    assert project.git("status", "--porcelain", "--ignored") == "!! outputs/\n"
+
+
+def test_what_only_pickle_can_pickle_is_saved(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.commit_lab(
+        "import traceback\nlookup_dict = {}\nclass Plain:\n    def __reduce_ex__(self, protocol):\n"
+        "        assert not any('dill' in frame.filename for frame in traceback.extract_stack())\n"
+        "        return (Plain, ())\ndef run():\n    return {'main': 1, 'data': Plain()}\n"
+    )
+    assert project.mitosis("my_exp").stderr == ""
+    monkeypatch.chdir(project)
+    (result,) = package.load_trial_data(project.record().key)
+    assert type(result["data"]).__name__ == "Plain"
+
+
 def test_untracked_parameter_may_be_anything(project: Project) -> None:
     project.mitosis("data", "fit", "-p", "data.noise=low", "-e", "+fit.kind=lambda xs: len(xs)")
     assert project.record().main == 4

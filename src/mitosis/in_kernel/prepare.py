@@ -37,6 +37,9 @@ def prepare(setup: Setup, folder: Path) -> None:
     log.touch()
     watch_imports(setup.root, str(log))
     watch_workers(setup.root, folder / "workers")
+    # Dictionaries are evaluated at the root everywhere: a relative path has to lead to the same file in each trial.
+    sys.path[:] = [entry or str(Path.cwd()) for entry in sys.path]
+    os.chdir(setup.root)
     sys.path.extend(folder for folder in setup.pythonpath if folder not in sys.path)
     run_as_script(setup.module)
     root_logger = logging.getLogger()

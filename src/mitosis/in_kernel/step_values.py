@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import math
+import os
+import pickle
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import dill
 
@@ -50,7 +53,7 @@ _UNSAVED_SHOWN = 10
 
 
 def describe_parameters(question: DescribeParameters) -> tuple[DescribedParameters, ...]:
-    """The canonical values of the parameters of each step, which are saved as well."""
+    """The canonical values of the parameters of each step, which are saved as well. Then the steps may begin."""
     namespace = user_namespace()
     described = []
     for step in question.steps:
@@ -58,6 +61,8 @@ def describe_parameters(question: DescribeParameters) -> tuple[DescribedParamete
         unsaved = save(values, Path(step.file))
         shown = tuple(_describe(name, values[name]) for name in step.names)
         described.append(DescribedParameters(shown, tuple(unsaved)))
+    if Path.cwd() == Path(question.root):  # or a module has gone elsewhere
+        os.chdir(question.folder)
     return tuple(described)
 
 
@@ -240,7 +245,7 @@ def save(value: Any, path: Path) -> list[str]:
     def write(what: Any) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)  # an experiment may tidy up too much
         with partial.open("wb") as file:
-            dill.dump(what, file)
+            _dump(what, file)
         partial.replace(path)
 
     try:
@@ -260,6 +265,23 @@ def save(value: Any, path: Path) -> list[str]:
     return unsaved
 
 
+def _dump(value: Any, file: IO[bytes]) -> None:
+    """Pickle a value with dill; with pickle if dill cannot, as with optimizers of torch."""
+    try:
+        dill.dump(value, file)
+    except OSError:
+        raise
+    except BaseException as error:
+        let_interrupts_pass(error)
+        file.seek(0)
+        file.truncate()
+        try:
+            pickle.dump(value, file)
+        except BaseException as second_error:
+            let_interrupts_pass(second_error)
+            raise error from None
+
+
 def _picklable(value: Any, path: str, error: BaseException, unsaved: list[str], depth: int) -> Any:
     """A copy of `value` in which what cannot be pickled is a `NotSaved`."""
     if depth < _DEPTH_LIMIT and isinstance(value, Mapping):
@@ -273,7 +295,7 @@ def _picklable(value: Any, path: str, error: BaseException, unsaved: list[str], 
     kept: list[tuple[Any, Any]] = []
     for key, item, item_path in items:
         try:
-            dill.dumps(item)
+            _dump(item, io.BytesIO())
         except BaseException as item_error:
             let_interrupts_pass(item_error)
             item = _picklable(item, item_path, item_error, unsaved, depth + 1)

@@ -19,6 +19,7 @@ SOURCE = "source.py"
 LOG = "experiment.log"
 REQUIREMENTS = "requirements.txt"
 PAGE_LINK = "experiment"
+_IGNORED = ".gitignore"
 OUTPUTS_LIMIT = 10_000
 """This many files at most are listed in a record."""
 
@@ -38,9 +39,12 @@ class TrialFolder:
         day = datetime.now().astimezone().strftime("%Y-%m-%d")
         self.path = trials_folder / f"{day}_{key}{'debug' if debug else ''}"
         try:
-            if not trials_folder.exists():
-                trials_folder.mkdir(parents=True, exist_ok=True)
-                (trials_folder / ".gitignore").write_text("*\n", encoding="utf-8")
+            is_new = not trials_folder.exists()
+            trials_folder.mkdir(parents=True, exist_ok=True)
+            entries = list(trials_folder.iterdir())
+            # Or it was made for a trials folder inside of it, such as `trials/debug`.
+            if is_new or (entries and all((entry / _IGNORED).exists() for entry in entries)):
+                (trials_folder / _IGNORED).write_text("*\n", encoding="utf-8")
             self.path.mkdir()
         except OSError as error:
             raise FolderNotWritable(trials_folder, error.strerror or str(error)) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -250,7 +251,8 @@ class Loader:
             )
             for index, planned in enumerate(self.plan.steps)
         )
-        described, imports = await self._kernel.ask_all(DescribeParameters(steps), self.list_imports())
+        question = DescribeParameters(steps, self.root, str(self._folder.path))
+        described, imports = await self._kernel.ask_all(question, self.list_imports())
         values: dict[ParameterArgument, DescribedValue] = {}
         for planned, answer in zip(self.plan.steps, described, strict=True):
             for parameter, value in zip(planned.parameters, answer.values, strict=True):
@@ -285,6 +287,8 @@ class Loader:
 
     def _parameter_record(self, argument: ParameterArgument, value: DescribedValue) -> ParameterRecord:
         meaning = value.meaning
+        if isinstance(meaning, Meaning) and os.fsencode(self._folder.path) in meaning.data:
+            meaning = NoMeaning("", "it holds the path of this trial's folder, which is another for each trial")
         if isinstance(meaning, NoMeaning) and argument.tracked:
             shown = f"{self._prefix(argument.step)}{argument.name}"
             if not self.is_debug:
