@@ -139,7 +139,14 @@ def find_config(root: Path, name: str | None, *, steps_needed: bool) -> Config:
 
 
 def find_trials_folder(folder: Path, root: Path, option: str | None, config: Config) -> Path:
-    """Where outputs go: an option relative to the working directory, else what is configured, relative to the root."""
+    """Where outputs go: an option relative to the working directory, else what is configured.
+
+    Args:
+        folder: the working directory.
+        root: what a configured folder is relative to: top of the main working tree.
+        option: that of the command line.
+        config: has what is configured.
+    """
     if option is not None:
         chosen = (folder / Path(option).expanduser()).absolute()
         return chosen.resolve() if ".." in chosen.parts else chosen

@@ -254,9 +254,9 @@ def default_trials_folder(folder: Path) -> Path:
 
 
 def _configuration(folder: Path) -> tuple[Path, Config]:
-    """The root of the repository that `folder` is in, and its configuration; of the folder itself outside one."""
+    """The main root of the repository that `folder` is in, and its configuration; of the folder itself outside one."""
     try:
-        root = find_repository(folder).root
+        repository = find_repository(folder)
     except RepositoryError:
-        root = folder
-    return root, find_config(root, None, steps_needed=False)
+        return folder, find_config(folder, None, steps_needed=False)
+    return repository.main_root, find_config(repository.root, None, steps_needed=False)

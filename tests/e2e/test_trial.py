@@ -159,6 +159,17 @@ def test_untracked_parameter_is_recorded_and_not_locked(project: Project) -> Non
     assert "variants" not in project.git("ls-tree", "--name-only", "refs/mitosis/journal").split()
 
 
+def test_outputs_of_a_linked_worktree_outlive_it(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.git("worktree", "add", "--quiet", "-b", "side", str(project.parent / "linked"))
+    project.mitosis(*SLOW, cwd=project.parent / "linked")
+    project.git("worktree", "remove", str(project.parent / "linked"))
+    monkeypatch.chdir(project)
+    (result,) = package.load_trial_data(project.record().key)
+    assert result["main"] == 4
+    assert project.page_of(project.record()).exists()
+    assert "no problems" in project.mitosis("verify", "--outputs").stdout
+
+
 def test_trials_folder_that_a_deeper_one_has_made_is_ignored_by_git_as_well(project: Project) -> None:
     for folder in ("outputs/debug", "outputs"):
         project.mitosis(*SLOW, "-F", folder)

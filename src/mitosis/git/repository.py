@@ -89,6 +89,12 @@ class Repository(Objects):
     head: str | None
     """Full id of the commit at HEAD; None before the first."""
 
+    @property
+    def main_root(self) -> Path:
+        """Top of the main working tree, which stays when a linked one is removed; of this one if there is no other."""
+        is_linked = self.git_dir != self.common_dir and self.common_dir.name == ".git"
+        return self.common_dir.parent if is_linked else self.root
+
     def git(self, *command: str, stdin: bytes | None = None) -> str:
         """Run the git program at the top of the working tree; see `run_git`."""
         return run_git(*command, cwd=self.root, stdin=stdin).decode(errors="surrogateescape")

@@ -110,7 +110,9 @@ def settle(request: Request) -> Settled:
         config=config,
         steps=steps,
         arguments=arguments,
-        trials_folder=find_trials_folder(request.folder, root, request.trials_folder, config),
+        trials_folder=find_trials_folder(
+            request.folder, root if repository is None else repository.main_root, request.trials_folder, config
+        ),
         untracked_files=untracked_files,
         template=template,
         changes=_changes(repository) if request.debug and repository is not None else (),
