@@ -58,6 +58,8 @@ class Config:
     """As it was written; None when the file says nothing."""
     pythonpath: tuple[Path, ...]
     """Folders to import from, after what is installed; absolute."""
+    allow_changes: tuple[str, ...] = ()
+    """Pathspecs of git's for tracked files that a trial does not need to find as they were committed."""
     remote: str | None = None
     """The remote to exchange records with; None for that which `git push` pushes to."""
     auto_push: bool = False
@@ -118,6 +120,7 @@ def parse_config(text: str, path: Path, *, steps_needed: bool = True) -> Config:
         remote=_read_value(path, table, "remote"),
         auto_push=_read_value(path, table, "auto-push", False),
         hook=_read_value(path, table, "hook", "warn"),
+        allow_changes=tuple(_read_value(path, table, "allow-changes", [])),
         figure_dpi=_read_value(path, table, "figure-dpi"),
         figure_format=_read_value(path, table, "figure-format", "png"),
         template=_read_value(path, table, "template"),
@@ -322,7 +325,7 @@ def _is_remote(value: object) -> bool:
     return isinstance(value, str) and _is_text(value) and not value.startswith("-")
 
 
-def _are_folders(value: object) -> bool:
+def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
 
 
@@ -334,7 +337,7 @@ def _is_dpi(value: object) -> bool:
 _VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "trials-folder": (_is_text, 'this should be the path of a folder, such as "trials"'),
     "pythonpath": (
-        _are_folders,
+        _are_texts,
         'this should be a list of folders, relative to this file, such as ["."] or ["src"]',
     ),
     "remote": (_is_remote, 'this should be the name of a git remote, such as "origin"'),
@@ -343,6 +346,10 @@ _VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
         lambda value: value in HOOK_SETTINGS,
         'this should be "warn", "strict" or "off": whether a commit that changes a locked variant passes with a '
         "warning, is stopped, or is not checked",
+    ),
+    "allow-changes": (
+        _are_texts,
+        'this should be a list of patterns of git\'s for files, such as ["*.md", "paper/**"]',
     ),
     "figure-dpi": (_is_dpi, f"this should be a number of pixels per inch, from {FIGURE_DPI[0]} to {FIGURE_DPI[1]}"),
     "figure-format": (lambda value: value in FIGURE_FORMATS, 'this should be "png" or "svg"'),

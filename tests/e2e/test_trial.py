@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import mitosis as package
-from support.e2e import SLOW, Project, SlowTrial
+from support.e2e import LAB, PYPROJECT, SLOW, Project, SlowTrial
 
 
 def test_trial_says_what_it_did_and_where(project: Project, slow_trial: SlowTrial) -> None:
@@ -157,6 +157,17 @@ def test_untracked_parameter_is_recorded_and_not_locked(project: Project) -> Non
     assert {(p.name, p.tracked) for p in project.record().parameters} == {("frequency", False), ("amplitude", False)}
     assert "newly locked" not in done.stdout
     assert "variants" not in project.git("ls-tree", "--name-only", "refs/mitosis/journal").split()
+
+
+def test_allowed_changes_are_named_and_recorded(project: Project) -> None:
+    config = 'allow-changes = ["*.md", "lab/**"]\n'
+    project.commit({"pyproject.toml": f"[tool.mitosis]\n{config}{PYPROJECT}", "notes.md": "a\n"})
+    (project / "notes.md").write_text("b\n")
+    told = "changed since the commit, as `allow-changes` permits: notes.md"
+    assert told in project.mitosis(*SLOW).stderr
+    assert project.record().warnings == (told,)
+    (project / "lab" / "__init__.py").write_text(f"{LAB}# changed\n")
+    assert "lab/__init__.py  differs from the commit" in project.mitosis(*SLOW, status=2).stderr
 
 
 def test_outputs_of_a_linked_worktree_outlive_it(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,8 +97,9 @@ def settle(request: Request) -> Settled:
     template = find_template(config.template, config.path) if request.output != "ipynb" else None
     identity = _identity(repository, request)
     untracked_files = 0
+    allowed: tuple[str, ...] = ()
     if repository is not None and not request.debug:
-        untracked_files = check_clean(repository)
+        untracked_files, allowed = check_clean(repository, config)
         _check_config_committed(repository, config)
     return Settled(
         request=request,
@@ -115,26 +116,49 @@ def settle(request: Request) -> Settled:
         ),
         untracked_files=untracked_files,
         template=template,
-        changes=_changes(repository) if request.debug and repository is not None else (),
+        changes=tuple(_status(repository)[1]) if request.debug and repository is not None else allowed,
     )
 
 
-def check_clean(repository: Repository) -> int:
-    """Make sure that the tracked files are as in the commit.
+def check_clean(repository: Repository, config: Config | None = None) -> tuple[int, tuple[str, ...]]:
+    """Make sure that the tracked files are as in the commit, but for those that may be changed.
 
     git itself is asked, so filters, LFS, submodules and sparse checkouts count as the user set them up. Settings that
     hide changes (`submodule.<name>.ignore`, `status.showUntrackedFiles`) do not. Nothing is written, not even to the
     index.
 
+    Args:
+        repository: whose working tree and index are looked at.
+        config: says what may be changed. Its own file may not, and nor may what the trial imports, which is checked
+            when it was imported.
+
     Returns:
-        How many files git does not know. They are not errors; ignored ones are not counted.
+        How many files git does not know, which are no errors (ignored ones are not counted), and what is changed.
 
     Raises:
         DirtyRepository: tracked files are modified or staged, or submodules have other commits or such files.
     """
+    untracked, changes = _status(repository)
+    if changes and config is not None and config.allow_changes:
+        own = config.path.resolve()
+        allowed = [f":(top,exclude){pattern}" for pattern in config.allow_changes]
+        refused = _status(repository, ":(top)", *allowed)[1]
+        if own.is_relative_to(repository.root.resolve()):
+            refused += _status(repository, f":(top,literal){own.relative_to(repository.root.resolve()).as_posix()}")[1]
+        if not refused:
+            return untracked, tuple(changes)
+        changes = refused
+    if changes:
+        raise DirtyRepository(changes)
+    return untracked, ()
+
+
+def _status(repository: Repository, *pathspecs: str) -> tuple[int, list[str]]:
+    """How many files git does not know, and git's codes and path of each tracked file that is changed."""
     # --ignore-submodules=untracked overrides the setting of each submodule: all but untracked files is looked at.
     output = repository.git(
-        "status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=untracked", "--renames"
+        *("status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=untracked", "--renames"),
+        *("--", *pathspecs),
     )
     fields = iter(output.split("\0")[:-1])
     changes: list[str] = []
@@ -147,9 +171,7 @@ def check_clean(repository: Repository) -> int:
             changes.append(f"{codes} {as_git_shows(next(fields))} -> {path}")
         else:
             changes.append(f"{codes} {path}")
-    if changes:
-        raise DirtyRepository(changes)
-    return untracked
+    return untracked, changes
 
 
 def describe_head(repository: Repository) -> HeadDescription | None:
@@ -162,14 +184,6 @@ def describe_head(repository: Repository) -> HeadDescription | None:
     name = repository.git("rev-parse", "--symbolic-full-name", "HEAD").removesuffix("\n")
     branch = recordable(name.removeprefix("refs/heads/")) if name.startswith("refs/heads/") else None
     return HeadDescription(repository.head, recordable(subject.removesuffix("\n")), branch)
-
-
-def _changes(repository: Repository) -> tuple[str, ...]:
-    try:
-        check_clean(repository)
-    except DirtyRepository as error:
-        return tuple(error.changes)
-    return ()
 
 
 def _find_repository(request: Request) -> Repository | None:

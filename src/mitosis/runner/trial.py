@@ -136,6 +136,9 @@ class Trial:
         if page is not None and self._settled.template is not None:
             await asyncio.wrap_future(page)  # a template that cannot be used is refused before the first step
         self._folder.write(REQUIREMENTS, self._environment.text)
+        if not self._debug and self._settled.changes:
+            names = ", ".join(change[3:] for change in self._settled.changes)
+            self._warn(f"changed since the commit, as `allow-changes` permits: {names}")
         record = self._new_record()
         newly_locked = 0
         if not self._debug:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mitosis.config import Config
 from mitosis.errors.repository import DirtyRepository
 from mitosis.git.program import run_git
 from mitosis.git.repository import find_repository
@@ -22,20 +23,20 @@ def changes(root: Path) -> list[str]:
 
 
 def test_clean_tree_has_no_untracked_files(project: Project) -> None:
-    assert check_clean(find_repository(project)) == 0
+    assert check_clean(find_repository(project)) == (0, ())
 
 
 def test_each_untracked_file_is_counted_and_no_ignored_one(project: Project) -> None:
     for name in ("notes.txt", "data/a.csv", "data/b.csv", "build/out.o"):
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text("x")
-    assert check_clean(find_repository(project)) == 3
+    assert check_clean(find_repository(project)) == (3, ())
 
 
 def test_untracked_files_are_counted_although_status_hides_them(project: Project) -> None:
     project.git("config", "status.showUntrackedFiles", "no")
     (project / "notes.txt").write_text("x")
-    assert check_clean(find_repository(project)) == 1
+    assert check_clean(find_repository(project)) == (1, ())
 
 
 def test_every_kind_of_change_is_listed(project: Project) -> None:
@@ -77,6 +78,27 @@ def test_odd_names_are_one_printable_line(project: Project, name: bytes, shown: 
     assert changes(project) == [shown]
 
 
+@pytest.mark.parametrize(
+    ("path", "refused"),
+    [
+        ("notes.md", []),
+        ("pkg/notes.md", []),
+        ("pkg/model.py", [" M pkg/model.py"]),
+        ("mitosis.toml", [" M mitosis.toml"]),
+    ],
+)
+def test_changes_that_are_allowed_are_returned(project: Project, path: str, refused: list[str]) -> None:
+    project.commit({"notes.md": "a\n", "pkg/notes.md": "a\n", "mitosis.toml": ""})
+    config = Config(project / "mitosis.toml", {}, None, (), allow_changes=("*.md", "*.toml"))
+    (project / path).write_text("b\n")
+    if not refused:
+        assert check_clean(find_repository(project), config) == (0, (f" M {path}",))
+        return
+    with pytest.raises(DirtyRepository) as caught:
+        check_clean(find_repository(project), config)
+    assert caught.value.changes == refused
+
+
 def test_message_shows_ten_changes_and_lists_all(project: Project) -> None:
     for number in range(14):
         (project / f"f{number:02}").write_text("x")
@@ -103,7 +125,7 @@ def test_touched_file_is_no_change_and_the_index_stays(project: Project) -> None
     index = project / ".git" / "index"
     before = index.read_bytes()
     os.utime(project / "pkg" / "model.py", (1, 1))
-    assert check_clean(find_repository(project)) == 0
+    assert check_clean(find_repository(project)) == (0, ())
     assert index.read_bytes() == before
 
 
@@ -113,7 +135,7 @@ def test_line_endings_that_git_converts_are_no_change(project: Project) -> None:
     project.git("checkout", "--", "pkg/model.py")
     assert (project / "pkg" / "model.py").read_bytes() == b"A = 1\r\nB = 2\r\n"
     os.utime(project / "pkg" / "model.py", (1, 1))
-    assert check_clean(find_repository(project)) == 0
+    assert check_clean(find_repository(project)) == (0, ())
 
 
 def test_content_that_a_filter_cleans_is_no_change(project: Project) -> None:
@@ -122,7 +144,7 @@ def test_content_that_a_filter_cleans_is_no_change(project: Project) -> None:
     (project / ".gitattributes").write_text("*.dat filter=upper\n")
     project.commit({"x.dat": "abc\n"})
     (project / "x.dat").write_text("aBc\n")
-    assert check_clean(find_repository(project)) == 0
+    assert check_clean(find_repository(project)) == (0, ())
 
 
 def test_files_left_out_by_a_sparse_checkout_are_no_change(project: Project) -> None:
@@ -130,19 +152,19 @@ def test_files_left_out_by_a_sparse_checkout_are_no_change(project: Project) -> 
     project.commit({"other/x": "x"})
     project.git("sparse-checkout", "set", "pkg")
     assert not (project / "other").exists()
-    assert check_clean(find_repository(project)) == 0
+    assert check_clean(find_repository(project)) == (0, ())
 
 
 def test_linked_worktree_has_its_own_state(project: Project, tmp_path: Path) -> None:
     linked = tmp_path / "linked"
     project.git("worktree", "add", "--quiet", str(linked))
     (project / "pkg" / "model.py").write_text("A = 2\n")
-    assert check_clean(find_repository(linked)) == 0
+    assert check_clean(find_repository(linked)) == (0, ())
     assert changes(project) == [" M pkg/model.py"]
 
 
 def test_clean_submodule_is_no_change(with_submodule: Project) -> None:
-    assert check_clean(find_repository(with_submodule)) == 0
+    assert check_clean(find_repository(with_submodule)) == (0, ())
 
 
 @pytest.mark.parametrize("ignore", ["none", "all"])
@@ -160,7 +182,7 @@ def test_submodule_at_another_commit_is_listed(with_submodule: Project) -> None:
 
 def test_submodule_with_untracked_files_is_no_change(with_submodule: Project) -> None:
     (with_submodule / "lib" / "notes.txt").write_text("x")
-    assert check_clean(find_repository(with_submodule)) == 0
+    assert check_clean(find_repository(with_submodule)) == (0, ())
 
 
 def test_head_is_described_with_subject_and_branch(project: Project) -> None:
