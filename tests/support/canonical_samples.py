@@ -68,6 +68,11 @@ class Plain:
     def method(self) -> None:
         """A method to bind."""
 
+    @functools.cached_property
+    def size(self) -> int:
+        """Computed at its first use, and kept."""
+        return len(self.__dict__)
+
     @classmethod
     def make(cls) -> Plain:
         return cls()

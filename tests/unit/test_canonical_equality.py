@@ -233,6 +233,12 @@ def test_state_of_an_object_does_not_depend_on_slots_or_dictionary_order() -> No
     assert encode_value(one) == encode_value(other)
 
 
+def test_what_a_property_has_computed_does_not_count() -> None:
+    one, other = samples.Plain(a=1), samples.Plain(a=1)
+    assert other.size == 1 and "size" in vars(other)
+    assert encode_value(one) == encode_value(other)
+
+
 def test_object_may_be_made_by_a_method_or_a_partial_function() -> None:
     one = operator.methodcaller("f", 1, b=2)
     assert encode_value(one) == encode_value(operator.methodcaller("f", 1, b=2))

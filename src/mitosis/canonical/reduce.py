@@ -55,6 +55,9 @@ _LEFT_OUT: Final = {
 """By base class, attributes that a state holds and that say nothing of the object: they depend on the version of the
 library, are computed from others in a way that differs from machine to machine, or change when the object is used."""
 
+_CACHED_PROPERTIES: Final = {"cached_property", "lazyproperty", "reify"}
+"""Names of the classes of such properties: Python's own, and those of libraries, which work alike."""
+
 _DRAWS_WITH: Final = {
     "scipy.stats._distn_infrastructure:rv_generic": "_random_state",
     "scipy.stats._multivariate:multi_rv_generic": "_random_state",
@@ -186,6 +189,8 @@ def _cleaned(value: object, state: dict[str, object]) -> dict[str, object]:
     for base in type(value).__mro__:
         label = ":".join(raw_name(base))
         left_out.update(_LEFT_OUT.get(label, ()))
+        # What a property computes at its first use, and keeps where its name is, was not said of the object.
+        left_out.update(name for name, held in vars(base).items() if type(held).__name__ in _CACHED_PROPERTIES)
         if label == _ESTIMATOR:
             left_out.update(_unset_parameters(type(value), state))
         generator = _DRAWS_WITH.get(label)
