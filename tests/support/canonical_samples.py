@@ -59,6 +59,24 @@ class Point(NamedTuple):
 Pair = collections.namedtuple("Pair", ["left", "right"])
 
 
+class Decorated:
+    """What a decorator that is a class makes of a function."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.calls = 0
+
+    def __call__(self, value: Any) -> Any:
+        self.calls += 1
+        return value
+
+
+@Decorated
+def decorated(value: Any) -> Any:
+    """Count how often it is called."""
+    return value
+
+
 class Plain:
     """An ordinary object."""
 

@@ -233,6 +233,14 @@ def test_state_of_an_object_does_not_depend_on_slots_or_dictionary_order() -> No
     assert encode_value(one) == encode_value(other)
 
 
+def test_what_a_decorator_has_made_of_a_function_is_found_by_its_name() -> None:
+    before = encode_value(samples.decorated)
+    samples.decorated(1)
+    assert encode_value(samples.decorated) == before
+    assert b"support.canonical_samples:decorated" in before
+    assert encode_value(samples.Decorated(samples.decorated)) != before
+
+
 def test_what_a_property_has_computed_does_not_count() -> None:
     one, other = samples.Plain(a=1), samples.Plain(a=1)
     assert other.size == 1 and "size" in vars(other)

@@ -25,7 +25,16 @@ from mitosis.canonical.expansion import (
     record,
     unordered,
 )
-from mitosis.canonical.names import Refusal, checked_label, class_label, encodable, function_label, raw_name, type_name
+from mitosis.canonical.names import (
+    Refusal,
+    checked_label,
+    class_label,
+    encodable,
+    find,
+    function_label,
+    raw_name,
+    type_name,
+)
 from mitosis.canonical.nodes import MAX_ITEMS
 from mitosis.canonical.plain import READ_ONCE, article, refuse_addresses
 
@@ -72,6 +81,8 @@ def expand_object(value: object, limit: int) -> Part:
         raise Refusal(f"{article(type_name(cls))} {READ_ONCE}")
     if issubclass(cls, set | frozenset) and cls.__reduce__ in (set.__reduce__, frozenset.__reduce__):
         return _expand_set(value)
+    if callable(value) and _is_found_by_name(value):
+        return atom("function", function_label(value))
     reduced = _reduce(value, cls)
     if isinstance(reduced, str):
         module = getattr(value, "__module__", None)
@@ -79,6 +90,16 @@ def expand_object(value: object, limit: int) -> Part:
     if type(reduced) is not tuple or not 2 <= len(reduced) <= 6:
         raise Refusal(f"the reduce method of {type_name(cls)} returned neither a string nor a tuple of 2 to 6 items")
     return _expand_reduced(value, cls, *reduced)
+
+
+def _is_found_by_name(value: Any) -> bool:
+    """Whether something callable is in a module under the name that it gives itself: what a decorator makes may be."""
+    try:
+        module = value.__module__
+        name = getattr(value, "__qualname__", None) or value.__name__
+        return type(module) is type(name) is str and find(module, name) is value
+    except AttributeError:
+        return False
 
 
 def _reduce(value: object, cls: type) -> Any:
