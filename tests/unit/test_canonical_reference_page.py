@@ -166,7 +166,7 @@ ROWS: dict[str, Row] = {
         lambda: [(array.array("q", [1]), array.array("l", [1]))] if array.array("l").itemsize == 8 else []
     ),
     "functions and builtins": Row(
-        lambda: [(damping, damping), (math.sin, math.sin)],
+        lambda: [(damping, damping), (math.sin, math.sin), (samples.decorated, samples.decorated)],
         refused=lambda: [lambda x: x, samples.closure, samples.misnamed_original, main_function()],
     ),
     "classes and modules": Row(lambda: [(Fields, Fields)], refused=lambda: [samples.make_local_class()]),
