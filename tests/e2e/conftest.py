@@ -56,14 +56,9 @@ def slow_trial(slow_trial_made: list[SlowTrial], tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture
-def lab(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    make_record: Callable[..., TrialRecord],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Lab:
+def lab(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A lab that nothing is locked in yet, as the working directory."""
-    made = make_lab(tmp_path / "lab", capsys, make_record)
+    made = make_lab(tmp_path / "lab", capsys)
     monkeypatch.chdir(made.folder)
     return made
 
