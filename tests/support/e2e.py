@@ -20,8 +20,6 @@ from support.warm import run_warm
 Commit = Callable[[Mapping[str, str]], str]
 """Writes files and commits them; returns the commit's id."""
 Git = Callable[..., str]
-Records = Callable[[], list[TrialRecord]]
-"""Reads the records in the journal, newest first."""
 
 PYPROJECT = """\
 [tool.mitosis.steps]
