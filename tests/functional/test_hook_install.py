@@ -8,11 +8,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from mitosis.__main__ import run_command
 from mitosis.errors.files import FileTrouble, HookEdited, HookInTheWay, HooksNotOurs, HooksTurnedOff
 from mitosis.errors.repository import GitError
 from mitosis.git.repository import find_repository
@@ -20,6 +20,7 @@ from mitosis.hook import installing, place
 from mitosis.hook.place import stamped_script
 from support.e2e import Project
 from support.faults import can_mount
+from support.variants import Lab
 
 Entry = tuple[int, int, bytes]
 
@@ -471,29 +472,23 @@ def test_configuration_that_cannot_be_written_is_an_error_and_no_hook_is_left(cl
 
 
 def test_command_line_installs_tells_and_undoes(
-    clone: Clone, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    clone: Clone, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(clone)
-    assert run_command(["hook", "status"]) == 1
-    assert f"not installed: {clone.hook}\n" in capfd.readouterr().out
-    assert run_command(["hook", "install", "--strict"]) == 0
-    said = capfd.readouterr().out
+    hook = partial(Lab(clone, capsys).mitosis, "hook")
+    assert f"not installed: {clone.hook}" in hook("status", status=1).lines
+    said = hook("install", "--strict").out
     assert said.startswith(f"installed: {clone.hook}\n")
     assert "is stopped" in said
-    assert run_command(["hook"]) == run_command(["hook", "status"]) == 0
-    said = capfd.readouterr().out
-    assert "called by git" in said
-    assert "strict (mitosis.strict in git's configuration)" in said
-    assert f"with: {Path(sys.executable).as_posix()}" in said
-    assert run_command(["hook", "install", "--no-strict"]) == 0
-    assert "with a warning" in capfd.readouterr().out
+    for said in (hook().out, hook("status").out):
+        assert "called by git" in said
+        assert "strict (mitosis.strict in git's configuration)" in said
+        assert f"with: {Path(sys.executable).as_posix()}" in said
+    assert "with a warning" in hook("install", "--no-strict").out
     (clone / "pyproject.toml").write_text("[tool.mitosis]\nhook = 'off'\n")
-    assert run_command(["hook", "install", "--strict"]) == 0
-    assert "nothing is checked" in capfd.readouterr().out
-    assert run_command(["hook", "uninstall"]) == 0
-    assert f"removed: {clone.hook}\n" in capfd.readouterr().out
-    assert run_command(["hook", "uninstall"]) == 0
-    assert "nothing to undo" in capfd.readouterr().out
+    assert "nothing is checked" in hook("install", "--strict").out
+    assert f"removed: {clone.hook}" in hook("uninstall").lines
+    assert "nothing to undo" in hook("uninstall").out
 
 
 @pytest.mark.parametrize(
@@ -517,13 +512,12 @@ def test_status_tells_of_a_configuration_that_cannot_be_read(clone: Clone) -> No
 
 
 def test_without_a_repository_with_a_working_tree_it_is_refused(
-    clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    hook = partial(Lab(clone, capsys).mitosis, "hook", status=2)
     monkeypatch.chdir(tmp_path)
-    assert run_command(["hook", "status"]) == 2
-    assert "not inside a git repository" in capfd.readouterr().err
+    assert "not inside a git repository" in hook("status").err
     clone.git("clone", "--quiet", "--bare", ".", str(tmp_path / "hub.git"))
     monkeypatch.chdir(tmp_path / "hub.git")
-    assert run_command(["hook", "install"]) == 2
-    assert "bare repository" in capfd.readouterr().err
+    assert "bare repository" in hook("install").err
     assert not (tmp_path / "hub.git" / "hooks" / "pre-commit").exists()
