@@ -5,7 +5,6 @@ Fixtures to use:
     git: runs the git program, in `repository_folder` unless told where: `git("log", "-1", cwd=other)`; returns its
         output.
     home: the folder that is HOME while the test runs; its `.gitconfig` names Ada Lovelace.
-    make_record: makes a `TrialRecord` with a random key; takes any field.
 
 `python -m pytest` leaves out what is marked `slow`, and has hypothesis try few examples.
 `python -m pytest -m slow` runs what is marked, and hypothesis with many examples.
@@ -22,8 +21,7 @@ import pygit2
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
-from mitosis.records.trial import TrialRecord
-from support.journal import make_record, run_git
+from support.journal import run_git
 
 GITCONFIG = """\
 [user]
@@ -112,9 +110,3 @@ def git(request: pytest.FixtureRequest) -> Callable[..., str]:
         return run_git(*words, cwd=folder, stdin=stdin)
 
     return run
-
-
-@pytest.fixture(name="make_record")
-def make_record_fixture() -> Callable[..., TrialRecord]:
-    """Make the record of a trial that has just started; any field can be given."""
-    return make_record

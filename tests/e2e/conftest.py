@@ -7,7 +7,6 @@ Fixtures to use:
     mitosis: runs the command: `mitosis("my_exp", "-p", "my_exp.frequency=slow")`, in `project` unless told where.
     commit: writes files and commits them: `commit({"lab/__init__.py": "..."})`.
     lab: a lab that nothing is locked in yet, as the working directory; see `support.variants`.
-    only_record: reads the one record in the journal.
 """
 
 from __future__ import annotations
@@ -15,14 +14,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mitosis.records.trial import TrialRecord
-from support.e2e import SLOW, Commit, Mitosis, Project, Records, SlowTrial, make_project
+from support.e2e import SLOW, Commit, Mitosis, Project, SlowTrial, make_project
 from support.variants import Lab, make_lab
 from support.warm import run_warm
 
@@ -56,14 +53,9 @@ def slow_trial(slow_trial_made: list[SlowTrial], tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture
-def lab(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    make_record: Callable[..., TrialRecord],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Lab:
+def lab(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A lab that nothing is locked in yet, as the working directory."""
-    made = make_lab(tmp_path / "lab", capsys, make_record)
+    made = make_lab(tmp_path / "lab", capsys)
     monkeypatch.chdir(made.folder)
     return made
 
@@ -82,13 +74,3 @@ def mitosis(request: pytest.FixtureRequest) -> Mitosis:
 @pytest.fixture
 def commit(project: Project) -> Commit:
     return project.commit
-
-
-@pytest.fixture
-def records(project: Project) -> Records:
-    return project.records
-
-
-@pytest.fixture
-def only_record(project: Project) -> Callable[[], TrialRecord]:
-    return project.record

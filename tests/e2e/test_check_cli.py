@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mitosis.records.trial import TrialRecord
 from support.e2e import write
+from support.journal import make_record
 from support.variants import ADA, ENVIRONMENT, LAB, STEPS, Lab, make_lab, variant
 
 SOUND = "every locked variant still means the same"
@@ -20,12 +19,7 @@ THE_RANGE_IS_SOUND = "none changes what a locked variant means"
 
 
 @pytest.fixture
-def lab(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    make_record: Callable[..., TrialRecord],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Lab:
+def lab(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A lab in which all variants are locked, as the working directory; one trial used `slow`."""
 
     def lock_all(lab: Lab) -> None:
@@ -33,7 +27,7 @@ def lab(
         lab.lock({"low": {"scale": 0.01, "kernel": [1, 2]}}, "noise")
         lab.use("slow", 1)
 
-    lab = make_lab(tmp_path / "lab", capsys, make_record, prepare=lock_all)
+    lab = make_lab(tmp_path / "lab", capsys, prepare=lock_all)
     monkeypatch.chdir(lab.folder)
     return lab
 
@@ -179,7 +173,7 @@ def test_state_without_steps_lacks_all_that_is_locked(lab: Lab) -> None:
 def test_state_without_steps_or_locks_is_said_to_have_none(
     tmp_path: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = make_lab(tmp_path / "other", lab.capsys, lab.make_record, {"pyproject.toml": ""})
+    other = make_lab(tmp_path / "other", lab.capsys, {"pyproject.toml": ""})
     monkeypatch.chdir(other.folder)
     assert other.mitosis("check").lines == [
         "checked the working tree: no steps are registered there, so there is nothing to compare"
@@ -191,7 +185,7 @@ def test_module_without_a_dot_that_was_run_without_registration_is_not_missed(la
     locked = lab.journal.lock([variant("grid", 3, step=step) for step in ("tune", "gone")], head(lab), ADA)
     assert len(locked.newly_locked) == 2
     for step, command in (("tune", ("mitosis", "-m", "tune")), ("gone", ("mitosis", "gone"))):
-        record = lab.make_record(commit=head(lab), command=command)
+        record = make_record(commit=head(lab), command=command)
         steps = tuple(dataclasses.replace(s, name=step) for s in record.steps[:1])
         lab.journal.start(record.with_changes(steps=steps, parameters=()), [], ENVIRONMENT, ADA)
     found = check_json(lab, status=0)
@@ -271,7 +265,7 @@ def test_commit_that_git_cannot_check_out_is_named_with_what_git_says(lab: Lab) 
 
 
 def test_repository_without_a_journal_is_sound(tmp_path: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = make_lab(tmp_path / "other", lab.capsys, lab.make_record)
+    other = make_lab(tmp_path / "other", lab.capsys)
     monkeypatch.chdir(other.folder)
     said = other.mitosis("check")
     assert said.lines == [f"checked the working tree: {SOUND}"]

@@ -6,12 +6,12 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from mitosis.cli.completion import make_script
-from mitosis.records.trial import TrialRecord
 from support.e2e import Mitosis
 from support.shells import HOSTILE, UNPRINTABLE, LineEditor, in_terminal, lock_variants, shell_environment
 
@@ -61,9 +61,9 @@ def bash(project: Path, tmp_path: Path, environment: dict[str, str]) -> Iterator
 
 
 @pytest.fixture
-def lock(project: Path, make_record: Callable[..., TrialRecord]) -> Callable[..., str]:
+def lock(project: Path) -> Callable[..., str]:
     """Start a trial that locks variants of `my_exp.frequency`; returns its key."""
-    return lambda *names: lock_variants(project, make_record, names)
+    return partial(lock_variants, project)
 
 
 def words_of(line: str, environment: dict[str, str], cwd: Path) -> list[str]:
@@ -78,10 +78,8 @@ def test_lines_are_completed_in_the_line_editor(bash: LineEditor) -> None:
 
 
 def test_steps_that_are_named_like_a_command_are_completed_after_run(bash: LineEditor, project: Path) -> None:
-    table = (
-        '[tool.mitosis.steps]\nvariety = ["lab:run", "lab:lookup_dict"]\nvariants = ["lab:run", "lab:lookup_dict"]\n'
-    )
-    (project / "pyproject.toml").write_text(table)
+    steps = (f'{name} = ["lab:run", "lab:lookup_dict"]\n' for name in ("variety", "variants"))
+    (project / "pyproject.toml").write_text("[tool.mitosis.steps]\n" + "".join(steps))
     lines = [
         ("mitosis run varian", "mitosis run variants "),
         ("mitosis variety varian", "mitosis variety variants "),

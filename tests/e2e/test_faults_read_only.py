@@ -6,12 +6,10 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from mitosis.records.trial import TrialRecord
-from support.e2e import Mitosis, command
+from support.e2e import SLOW, Project, command
 from support.faults import can_mount
 from support.waiting import TIMEOUT_S
 
@@ -21,9 +19,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(params=WAYS)
-def read_only(request: pytest.FixtureRequest, project: Path, mitosis: Mitosis) -> Iterator[Run]:
+def read_only(request: pytest.FixtureRequest, project: Project) -> Iterator[Run]:
     """Run the command in the project, which has a trial, after it has been made unwritable."""
-    mitosis("my_exp", "-p", "my_exp.frequency=slow", "-e", "my_exp.amplitude=4")
+    project.mitosis(*SLOW)
     prefix: list[str] = []
     if request.param == "mount":
         subprocess.run(["mount", "--bind", str(project), str(project)], check=True)
@@ -54,8 +52,8 @@ def read_only(request: pytest.FixtureRequest, project: Path, mitosis: Mitosis) -
         subprocess.run(["chmod", "-R", "u+w", str(project)], check=True)
 
 
-def test_reading_works_and_writing_says_why_not(read_only: Run, only_record: Callable[[], TrialRecord]) -> None:
-    record = only_record()
+def test_reading_works_and_writing_says_why_not(read_only: Run, project: Project) -> None:
+    record = project.record()
     assert record.key[:6] in read_only("list").stdout
     assert record.key in read_only("show", record.key[:4]).stdout
     assert "slow" in read_only("variants").stdout
@@ -69,4 +67,4 @@ def test_reading_works_and_writing_says_why_not(read_only: Run, only_record: Cal
         refused = read_only(*words, status=2).stderr
         assert re.search("Read-only file system|Permission denied|unable to create", refused), refused
         assert "Traceback" not in refused
-    assert only_record() == record
+    assert project.record() == record

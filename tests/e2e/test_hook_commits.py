@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.git.repository import find_repository
 from mitosis.hook import installing
-from mitosis.journal.journal import Journal
-from mitosis.variants import Variant, VariantName
 from support.e2e import Mitosis, write
+from support.journal import JOURNAL, Desk, run_git, write_hook
+from support.variants import variant
 from support.waiting import LIMITS_S, TIMEOUT_S, wait_until
-
-Git = Callable[..., str]
 
 STEP = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n'
 LAB = 'lookup_dict = {"frequency": {"fast": 10, "slow": 1}}\n'
@@ -50,48 +47,41 @@ class Lab:
 
     folder: Path
 
-    def git(
-        self, *words: str, stdin: str | None = None, variables: Mapping[str, str] | None = None, cwd: Path | None = None
-    ) -> Outcome:
+    def attempt(self, *words: str, variables: Mapping[str, str] | None = None) -> Outcome:
         """Run git, whatever comes of it; what it prints is left out."""
         done = subprocess.run(
             ["git", *words],
-            cwd=cwd or self.folder,
+            cwd=self.folder,
             env={**os.environ, **(variables or {})},
-            input=stdin,
             capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",
+            text=True,
             timeout=TIMEOUT_S,
             check=False,
         )
         return Outcome(done.returncode, done.stderr.splitlines())
 
-    def do(self, *words: str, stdin: str | None = None) -> None:
+    def git(self, *words: str, stdin: str | None = None) -> str:
         """Run git, which has to succeed."""
-        outcome = self.git(*words, stdin=stdin)
-        assert outcome.status == 0, (words, outcome.said)
+        return run_git(*words, cwd=self.folder, stdin=stdin)
+
+    def install(self, *, strict: bool | None = None) -> None:
+        installing.install(find_repository(self.folder), strict=strict)
 
     def write(self, files: Mapping[str, str]) -> None:
         write(self.folder, files)
 
     def stage(self, files: Mapping[str, str]) -> None:
         self.write(files)
-        self.do("add", "--", *files)
+        self.git("add", "--", *files)
 
     def commit(self, *words: str, variables: Mapping[str, str] | None = None) -> Outcome:
-        return self.git("commit", "--quiet", "-m", "change", *words, variables=variables)
+        return self.attempt("commit", "--quiet", "-m", "change", *words, variables=variables)
 
     def lock(self, **values: object) -> None:
         """Lock variants of `my_exp.frequency`."""
-        repository = find_repository(self.folder)
-        variants = []
-        for name, value in values.items():
-            data = encode_value(value)
-            digest = digest_value(data)
-            variants.append(Variant(VariantName("my_exp", "frequency", name), digest, data, "lab:lookup_dict"))
-        assert repository.head is not None
-        Journal(repository).lock(variants, repository.head, repository.identity())
+        desk = Desk(self.folder)
+        assert desk.repository.head is not None
+        desk.lock([variant(name, value) for name, value in values.items()], desk.repository.head, desk.identity)
 
 
 @pytest.fixture(scope="module")
@@ -114,21 +104,21 @@ def lab(template: Path, tmp_path: Path) -> Lab:
 def make_lab(folder: Path, files: Mapping[str, str] | None = None) -> Lab:
     folder.mkdir()
     lab = Lab(folder)
-    lab.do("init", "--quiet", "--initial-branch=main")
+    lab.git("init", "--quiet", "--initial-branch=main")
     lab.stage({"pyproject.toml": STEP, "lab/__init__.py": LAB, "README.md": "A lab.\n", **(files or {})})
     assert lab.commit().status == 0
     lab.lock(slow=1, fast=10)
-    installing.install(find_repository(folder))
+    lab.install()
     return lab
 
 
 # --- what is staged -------------------------------------------------------------------------------
 
 
-def test_a_commit_that_changes_a_locked_variant_goes_on_with_a_warning(lab: Lab, git: Git) -> None:
+def test_a_commit_that_changes_a_locked_variant_goes_on_with_a_warning(lab: Lab) -> None:
     lab.stage({"lab/__init__.py": CHANGED})
     assert lab.commit() == Outcome(0, WARNING)
-    assert git("show", "HEAD:lab/__init__.py", cwd=lab.folder) == CHANGED
+    assert lab.git("show", "HEAD:lab/__init__.py") == CHANGED
 
 
 def test_nothing_is_said_where_no_locked_variant_changes(lab: Lab) -> None:
@@ -142,11 +132,11 @@ def test_what_is_not_staged_does_not_count(lab: Lab) -> None:
     assert lab.commit() == Outcome(0, [])
 
 
-def test_of_a_partially_staged_file_the_staged_part_counts(tmp_path: Path, git: Git) -> None:
+def test_of_a_partially_staged_file_the_staged_part_counts(tmp_path: Path) -> None:
     before = LAB + "".join(f"x{n} = 0\n" for n in range(20))
     lab = make_lab(tmp_path / "lab", {"lab/__init__.py": before})
     lab.write({"lab/__init__.py": before.replace('"slow": 1', '"slow": 2').replace("x19 = 0", "x19 = 1")})
-    lab.do("add", "--patch", stdin="y\nn\n")
+    lab.git("add", "--patch", stdin="y\nn\n")
     assert lab.commit() == Outcome(0, WARNING)
 
 
@@ -165,9 +155,9 @@ def test_an_amended_commit_is_judged(lab: Lab) -> None:
     assert lab.commit("--amend") == Outcome(0, WARNING)
 
 
-def test_the_very_first_commit_is_judged(tmp_path: Path, git: Git) -> None:
+def test_the_very_first_commit_is_judged(tmp_path: Path) -> None:
     lab = make_lab(tmp_path / "lab")
-    lab.do("checkout", "--quiet", "--orphan", "other")
+    lab.git("checkout", "--quiet", "--orphan", "other")
     lab.stage({"lab/__init__.py": CHANGED})
     assert lab.commit() == Outcome(0, WARNING)
 
@@ -175,30 +165,30 @@ def test_the_very_first_commit_is_judged(tmp_path: Path, git: Git) -> None:
 # --- strict and off -------------------------------------------------------------------------------
 
 
-def test_the_configured_strictness_stops_the_commit(lab: Lab, git: Git) -> None:
+def test_the_configured_strictness_stops_the_commit(lab: Lab) -> None:
     lab.stage({"pyproject.toml": '[tool.mitosis]\nhook = "strict"\n' + STEP})
     assert lab.commit() == Outcome(0, [])
-    before = git("rev-parse", "HEAD", cwd=lab.folder)
+    before = lab.git("rev-parse", "HEAD")
     lab.stage({"lab/__init__.py": CHANGED})
     stopped = lab.commit()
     assert (stopped.status, stopped.said[:3]) == (1, WARNING[:3])
     assert stopped.said[3:] == [
         "The commit is stopped because the hook is strict; `git commit --no-verify` commits without it."
     ]
-    assert git("rev-parse", "HEAD", cwd=lab.folder) == before
-    assert git("diff", "--cached", "--name-only", cwd=lab.folder) == "lab/__init__.py\n"
+    assert lab.git("rev-parse", "HEAD") == before
+    assert lab.git("diff", "--cached", "--name-only") == "lab/__init__.py\n"
 
 
 def test_the_option_of_the_clone_stops_the_commit(lab: Lab) -> None:
-    installing.install(find_repository(lab.folder), strict=True)
+    lab.install(strict=True)
     lab.stage({"lab/__init__.py": CHANGED})
     assert lab.commit().status == 1
-    installing.install(find_repository(lab.folder), strict=False)
+    lab.install(strict=False)
     assert lab.commit() == Outcome(0, WARNING)
 
 
 def test_turned_off_it_says_nothing_even_where_the_clone_is_strict(lab: Lab) -> None:
-    installing.install(find_repository(lab.folder), strict=True)
+    lab.install(strict=True)
     lab.stage({"pyproject.toml": '[tool.mitosis]\nhook = "off"\n' + STEP, "lab/__init__.py": CHANGED})
     assert lab.commit() == Outcome(0, [])
 
@@ -208,39 +198,34 @@ def test_turned_off_it_says_nothing_even_where_the_clone_is_strict(lab: Lab) -> 
 
 def on_branch(lab: Lab, files: Mapping[str, str]) -> None:
     """Commit files on a branch `theirs`, without the check."""
-    lab.do("checkout", "--quiet", "-b", "theirs")
+    lab.git("checkout", "--quiet", "-b", "theirs")
     lab.stage(files)
     assert lab.commit("--no-verify").status == 0
-    lab.do("checkout", "--quiet", "main")
+    lab.git("checkout", "--quiet", "main")
 
 
 def test_a_merge_that_had_a_conflict_is_judged_when_it_is_committed(lab: Lab) -> None:
     on_branch(lab, {"lab/__init__.py": CHANGED, "README.md": "theirs\n"})
     lab.stage({"README.md": "ours\n"})
     assert lab.commit("--no-verify").status == 0
-    assert lab.git("merge", "theirs").status == 1
+    assert lab.attempt("merge", "theirs").status == 1
     lab.stage({"README.md": "both\n"})
     assert lab.commit() == Outcome(0, WARNING)
-
-
-MERGE_HOOK = '#!/bin/sh\nexec "$(git rev-parse --git-path hooks)/pre-commit"\n'
 
 
 def test_a_merge_without_conflict_is_judged_where_the_hook_of_merges_calls_this_one(lab: Lab) -> None:
     on_branch(lab, {"lab/__init__.py": CHANGED})
     lab.stage({"README.md": "ours\n"})
     assert lab.commit("--no-verify") == Outcome(0, [])
-    file = lab.folder / ".git" / "hooks" / "pre-merge-commit"
-    file.write_text(MERGE_HOOK)
-    file.chmod(0o755)
-    assert lab.git("merge", "--quiet", "-m", "merge", "theirs") == Outcome(0, WARNING)
+    write_hook(lab.folder / ".git", "pre-merge-commit", 'exec "$(git rev-parse --git-path hooks)/pre-commit"\n')
+    assert lab.attempt("merge", "--quiet", "-m", "merge", "theirs") == Outcome(0, WARNING)
 
 
 # --- modules that move ----------------------------------------------------------------------------
 
 
 def test_a_renamed_module_is_followed_by_the_configuration(lab: Lab) -> None:
-    lab.do("mv", "lab/__init__.py", "lab/sine.py")
+    lab.git("mv", "lab/__init__.py", "lab/sine.py")
     lab.stage({"lab/sine.py": CHANGED, "pyproject.toml": STEP.replace("lab:", "lab.sine:")})
     assert lab.commit() == Outcome(0, WARNING)
 
@@ -249,7 +234,7 @@ def test_a_renamed_module_is_followed_by_the_configuration(lab: Lab) -> None:
 
 
 def test_in_a_linked_worktree_its_own_index_counts(lab: Lab, tmp_path: Path) -> None:
-    lab.do("worktree", "add", "--quiet", str(tmp_path / "linked"))
+    lab.git("worktree", "add", "--quiet", str(tmp_path / "linked"))
     linked = Lab(tmp_path / "linked")
     lab.stage({"README.md": "more\n"})
     linked.stage({"lab/__init__.py": CHANGED})
@@ -257,7 +242,7 @@ def test_in_a_linked_worktree_its_own_index_counts(lab: Lab, tmp_path: Path) -> 
     assert linked.commit() == Outcome(0, WARNING)
 
 
-def test_a_dictionary_that_imports_from_a_submodule_changes_with_its_commit(tmp_path: Path, git: Git) -> None:
+def test_a_dictionary_that_imports_from_a_submodule_changes_with_its_commit(tmp_path: Path) -> None:
     inner = make_lab(tmp_path / "values", {"values.py": "slow = 1\n"})
     files = {
         "lab/__init__.py": LAB.replace('"slow": 1', '"slow": inner.values.slow').replace(
@@ -266,17 +251,17 @@ def test_a_dictionary_that_imports_from_a_submodule_changes_with_its_commit(tmp_
     }
     outer = Lab(tmp_path / "outer")
     outer.folder.mkdir()
-    git("init", "--quiet", cwd=outer.folder)
-    outer.do("submodule", "--quiet", "add", str(inner.folder), "inner")
+    outer.git("init", "--quiet")
+    outer.git("submodule", "--quiet", "add", str(inner.folder), "inner")
     outer.stage({"pyproject.toml": STEP, **files})
     assert outer.commit() == Outcome(0, [])
     outer.lock(slow=1, fast=10)
-    installing.install(find_repository(outer.folder))
+    outer.install()
     outer.stage({"pyproject.toml": STEP + "# more\n"})
     assert outer.commit() == Outcome(0, [])
     Lab(outer.folder / "inner").stage({"values.py": "slow = 2\n"})
     assert Lab(outer.folder / "inner").commit() == Outcome(0, [])
-    outer.do("add", "inner")
+    outer.git("add", "inner")
     assert outer.commit() == Outcome(0, WARNING)
     outer.write({"inner/values.py": "slow = 3\n"})
     outer.stage({"lab/__init__.py": files["lab/__init__.py"] + "x = 1\n"})
@@ -318,17 +303,12 @@ def test_poor_terminals_get_the_warning_without_a_traceback(lab: Lab) -> None:
 
 def test_an_import_error_takes_one_line(lab: Lab) -> None:
     lab.stage({"lab/__init__.py": "import no_such_library\n" + CHANGED})
-    assert lab.commit() == Outcome(
-        0,
-        [
-            "mitosis: not checked: step `my_exp`: `lab` cannot be imported: ModuleNotFoundError: "
-            "No module named 'no_such_library'"
-        ],
-    )
+    why = "`lab` cannot be imported: ModuleNotFoundError: No module named 'no_such_library'"
+    assert lab.commit() == Outcome(0, [f"mitosis: not checked: step `my_exp`: {why}"])
 
 
 def test_whatever_goes_wrong_takes_one_line_even_for_the_strict(lab: Lab) -> None:
-    installing.install(find_repository(lab.folder), strict=True)
+    lab.install(strict=True)
     lab.stage({"lab/__init__.py": "import os; os._exit(3)\n"})
     outcome = lab.commit()
     assert (outcome.status, len(outcome.said)) == (0, 1)
@@ -338,19 +318,19 @@ def test_whatever_goes_wrong_takes_one_line_even_for_the_strict(lab: Lab) -> Non
 def test_a_dictionary_that_takes_too_long_takes_one_line(lab: Lab) -> None:
     lab.stage({"lab/__init__.py": "import time; time.sleep(600)\n" + CHANGED})
     for limit_s in (0.5, *LIMITS_S):
-        lab.do("config", "mitosis.hookTimeLimit", str(limit_s))
+        lab.git("config", "mitosis.hookTimeLimit", str(limit_s))
         outcome = lab.commit()
         assert outcome.status == 0
         (line,) = outcome.said
         if "importing" in line:
             break
-        lab.do("reset", "--soft", "HEAD~1")
+        lab.git("reset", "--soft", "HEAD~1")
     late = f"importing `lab` took longer than {limit_s:g} s and was stopped"
     assert line == f"mitosis: not checked: step `my_exp`: {late}"
 
 
 def test_a_time_limit_that_is_none_is_told(lab: Lab) -> None:
-    lab.do("config", "mitosis.hookTimeLimit", "nan")
+    lab.git("config", "mitosis.hookTimeLimit", "nan")
     lab.stage({"lab/__init__.py": LAB + "x = 1\n"})
     assert lab.commit() == Outcome(
         0, ["mitosis: mitosis.hookTimeLimit is 'nan', but should be a number of seconds; using 30"]
@@ -393,21 +373,21 @@ def test_what_a_dictionary_prints_is_not_seen(lab: Lab) -> None:
     assert lab.commit() == Outcome(0, [])
 
 
-def test_a_data_file_beside_the_module_counts(tmp_path: Path, git: Git) -> None:
+def test_a_data_file_beside_the_module_counts(tmp_path: Path) -> None:
     text = (
         "from pathlib import Path\n"
         "slow = int(Path(__file__).with_name('slow.txt').read_text())\n"
         "lookup_dict = {'frequency': {'slow': slow}}\n"
     )
     lab = make_lab(tmp_path / "lab", {"lab/__init__.py": text, "lab/slow.txt": "1"})
-    lab.do("commit", "--quiet", "--allow-empty", "-m", "x")
+    lab.git("commit", "--quiet", "--allow-empty", "-m", "x")
     lab.stage({"lab/slow.txt": "2"})
     outcome = lab.commit()
     assert WARNING[1] in outcome.said
 
 
 def test_a_removed_variant_is_told_once_and_stops_nobody(lab: Lab) -> None:
-    installing.install(find_repository(lab.folder), strict=True)
+    lab.install(strict=True)
     lab.stage({"lab/__init__.py": LAB.replace(', "slow": 1', "")})
     assert lab.commit() == Outcome(
         0,
@@ -423,7 +403,7 @@ def test_a_removed_variant_is_told_once_and_stops_nobody(lab: Lab) -> None:
 
 
 def test_what_was_changed_before_does_not_stop_later_commits(lab: Lab) -> None:
-    installing.install(find_repository(lab.folder), strict=True)
+    lab.install(strict=True)
     lab.stage({"lab/__init__.py": CHANGED})
     assert lab.commit("--no-verify").status == 0
     lab.stage({"lab/__init__.py": CHANGED + "x = 1\n"})
@@ -432,7 +412,7 @@ def test_what_was_changed_before_does_not_stop_later_commits(lab: Lab) -> None:
     assert lab.commit().status == 1
 
 
-def test_a_changed_body_of_a_function_is_told_and_stops_nobody(tmp_path: Path, git: Git, mitosis: Mitosis) -> None:
+def test_a_changed_body_of_a_function_is_told_and_stops_nobody(tmp_path: Path, mitosis: Mitosis) -> None:
     text = (
         "def half(x):\n    return x / 2\n\n"
         'lookup_dict = {"frequency": {"kind": half}}\n\n'
@@ -440,7 +420,7 @@ def test_a_changed_body_of_a_function_is_told_and_stops_nobody(tmp_path: Path, g
     )
     lab = make_lab(tmp_path / "lab", {"lab/__init__.py": text, ".gitignore": "trials/\n"})
     mitosis("lock", cwd=lab.folder)
-    installing.install(find_repository(lab.folder), strict=True)
+    lab.install(strict=True)
     lab.stage({"lab/__init__.py": text.replace("x / 2", "x  /  2  # a half")})
     assert [line for line in lab.commit().said if "kind" in line] == []
     lab.stage({"lab/__init__.py": text.replace("x / 2", "x / 3")})
@@ -467,37 +447,28 @@ def test_a_broken_configuration_takes_one_line(lab: Lab) -> None:
 
 
 def test_without_a_journal_nothing_is_said(lab: Lab) -> None:
-    lab.do("update-ref", "-d", "refs/mitosis/journal")
+    lab.git("update-ref", "-d", JOURNAL)
     lab.stage({"lab/__init__.py": CHANGED})
     assert lab.commit() == Outcome(0, [])
 
 
-def replace_format(lab: Lab, git: Git, text: str) -> None:
-    """Have the journal say another format."""
-    blob = git("hash-object", "-w", "--stdin", cwd=lab.folder, stdin=text).strip()
-    tree = git("mktree", cwd=lab.folder, stdin=f"100644 blob {blob}\tformat\n").strip()
-    commit = git("commit-tree", tree, "-m", "x", cwd=lab.folder).strip()
-    git("update-ref", "refs/mitosis/journal", commit, cwd=lab.folder)
-
-
-def test_a_journal_that_cannot_be_read_takes_one_line(lab: Lab, git: Git) -> None:
-    installing.install(find_repository(lab.folder), strict=True)
-    replace_format(lab, git, "99\n")
+def test_a_journal_that_cannot_be_read_takes_one_line(lab: Lab) -> None:
+    lab.install(strict=True)
+    Desk(lab.folder).rewrite({"format": "99\n"})
     lab.stage({"lab/__init__.py": CHANGED})
     outcome = lab.commit()
     assert (outcome.status, len(outcome.said)) == (0, 1)
     assert outcome.said[0].startswith("mitosis: locked variants are not checked: ")
 
 
-def test_of_a_variant_in_conflict_either_meaning_passes(lab: Lab, git: Git) -> None:
-    git("clone", "--quiet", str(lab.folder), "../other", cwd=lab.folder)
+def test_of_a_variant_in_conflict_either_meaning_passes(lab: Lab) -> None:
+    lab.git("clone", "--quiet", str(lab.folder), "../other")
     other = Lab(lab.folder.parent / "other")
     other.lock(slow=2)
-    lab.do("fetch", "--quiet", str(other.folder), "refs/mitosis/journal")
-    repository = find_repository(lab.folder)
-    journal = Journal(repository)
-    journal.merge(git("rev-parse", "FETCH_HEAD", cwd=lab.folder).strip(), repository.identity(), "other")
-    assert journal.conflicts()
+    desk = Desk(lab.folder)
+    desk.git("fetch", "--quiet", str(other.folder), JOURNAL)
+    desk.merge(desk.oid_of("FETCH_HEAD"), desk.identity, "other")
+    assert desk.conflicts()
     lab.stage({"lab/__init__.py": CHANGED})
     assert lab.commit() == Outcome(0, [])
     lab.stage({"lab/__init__.py": CHANGED.replace('"slow": 2', '"slow": 3')})
@@ -507,8 +478,8 @@ def test_of_a_variant_in_conflict_either_meaning_passes(lab: Lab, git: Git) -> N
 
 
 def test_a_commit_that_registers_no_step_any_more_is_told_once_and_stops_nobody(lab: Lab) -> None:
-    installing.install(find_repository(lab.folder), strict=True)
-    lab.do("rm", "--quiet", "pyproject.toml")
+    lab.install(strict=True)
+    lab.git("rm", "--quiet", "pyproject.toml")
     outcome = lab.commit()
     assert outcome.status == 0
     assert outcome.said[0] == "mitosis: this commit lacks variants that are locked"
@@ -526,20 +497,20 @@ def test_a_value_that_is_another_each_time_is_told_once(lab: Lab) -> None:
     assert lab.commit() == Outcome(0, [])
 
 
-def test_in_a_sparse_checkout_what_was_left_out_before_is_no_news(tmp_path: Path, git: Git) -> None:
+def test_in_a_sparse_checkout_what_was_left_out_before_is_no_news(tmp_path: Path) -> None:
     reads = "import os\nhas_data = os.path.exists(os.path.join(os.path.dirname(__file__), '../big/data.txt'))\n"
     module = reads + "lookup_dict = {'frequency': {'slow': 1 if has_data else 2, 'fast': 10}}\n"
     lab = make_lab(tmp_path / "lab", {"lab/__init__.py": module, "big/data.txt": "1\n"})
-    lab.do("sparse-checkout", "set", "lab")
+    lab.git("sparse-checkout", "set", "lab")
     lab.stage({"lab/__init__.py": module + "x = 1\n"})
     assert lab.commit() == Outcome(0, [])
 
 
 def test_what_git_fails_of_is_said_in_the_one_line(lab: Lab) -> None:
     lab.stage({".gitattributes": "data.txt filter=away\n", "data.txt": "x"})
-    lab.do("config", "filter.away.clean", "cat")
-    lab.do("config", "filter.away.smudge", "false")
-    lab.do("config", "filter.away.required", "true")
+    lab.git("config", "filter.away.clean", "cat")
+    lab.git("config", "filter.away.smudge", "false")
+    lab.git("config", "filter.away.required", "true")
     [line] = lab.commit().said
     assert line.startswith("mitosis: locked variants are not checked: `git checkout-index` failed: ")
     assert "data.txt" in line

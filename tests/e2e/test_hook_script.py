@@ -22,14 +22,13 @@ import pytest
 
 from mitosis.git.repository import find_repository
 from mitosis.hook import installing, place
+from support.e2e import Project
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "hooks" / "pre-commit"
 SHELLS = [name for name in ("dash", "bash", "busybox", "ksh", "zsh") if shutil.which(name)]
 GRAPHICAL_PATH = "/usr/bin:/bin"
 NOTHING_FOUND = "no Python with mitosis was found"
-
-Git = Callable[..., str]
 
 _CHECK = """\
 import json, os, sys
@@ -45,6 +44,12 @@ class Environments:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._log = folder / "log"
+        programs = folder / "programs"
+        programs.mkdir()
+        for name in ("sh", "git"):
+            (programs / name).symlink_to(str(shutil.which(name)))
+        self.bare = {"PATH": str(programs)}
+        """Variables with which a shell and git are found, and nothing else."""
 
     def make(self, path: Path, *, after: str = "", has_mitosis: bool = True) -> Path:
         """Make one whose `mitosis.hook` notes that it ran and goes on with `after`; returns its Python."""
@@ -76,21 +81,12 @@ def environments(tmp_path: Path) -> Environments:
 
 
 @pytest.fixture
-def repository(repository_folder: Path) -> Path:
+def repository(repository_folder: Path) -> Project:
     """A repository with the hook, and without a setting of the Python."""
     installing.install(find_repository(repository_folder))
-    subprocess.run(["git", "config", "--unset", "mitosis.python"], cwd=repository_folder, check=True)
-    return repository_folder
-
-
-@pytest.fixture
-def bare_path(tmp_path: Path) -> Path:
-    """A folder to be all of PATH: with a shell and git, and nothing else."""
-    folder = tmp_path / "programs"
-    folder.mkdir()
-    for name in ("sh", "git"):
-        (folder / name).symlink_to(str(shutil.which(name)))
-    return folder
+    project = Project(repository_folder)
+    project.git("config", "--unset", "mitosis.python")
+    return project
 
 
 def commit(folder: Path, variables: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
@@ -115,12 +111,10 @@ def write_program(path: Path, text: str) -> Path:
 # --- which Python ---------------------------------------------------------------------------------
 
 
-def test_pythons_are_looked_for_in_order(
-    repository: Path, environments: Environments, bare_path: Path, tmp_path: Path, git: Git
-) -> None:
+def test_pythons_are_looked_for_in_order(repository: Project, environments: Environments, tmp_path: Path) -> None:
     (repository / ".git" / "info" / "exclude").write_text("*env\n")
-    git("config", "mitosis.python", str(environments.make(tmp_path / "configured")))
-    variables = {"PATH": f"{tmp_path / 'scripts'}:{bare_path}:{tmp_path / 'last' / 'bin'}"}
+    repository.git("config", "mitosis.python", str(environments.make(tmp_path / "configured")))
+    variables = {"PATH": f"{tmp_path / 'scripts'}:{environments.bare['PATH']}:{tmp_path / 'last' / 'bin'}"}
     for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         environments.make(tmp_path / name)
         variables[name] = str(tmp_path / name)
@@ -152,74 +146,69 @@ def test_pythons_are_looked_for_in_order(
 
 
 def test_python_without_mitosis_is_passed_over_in_silence(
-    repository: Path, environments: Environments, bare_path: Path, tmp_path: Path, git: Git
+    repository: Project, environments: Environments, tmp_path: Path
 ) -> None:
-    git("config", "mitosis.python", str(environments.make(tmp_path / "without", has_mitosis=False)))
+    repository.git("config", "mitosis.python", str(environments.make(tmp_path / "without", has_mitosis=False)))
     environments.make(repository / ".venv")
-    done = commit(repository, {"PATH": str(bare_path)})
+    done = commit(repository, environments.bare)
     assert (done.returncode, done.stderr, environments.names()) == (0, "", [".venv"])
 
 
 @pytest.mark.parametrize("text", ["#!/bin/sh\nkill -SEGV $$\n", "#!/nowhere/python\n"])
 def test_python_that_does_not_work_is_passed_over(
-    repository: Path, environments: Environments, bare_path: Path, tmp_path: Path, git: Git, text: str
+    repository: Project, environments: Environments, tmp_path: Path, text: str
 ) -> None:
-    git("config", "mitosis.python", str(write_program(tmp_path / "broken", text)))
-    done = commit(repository, {"PATH": str(bare_path)})
+    repository.git("config", "mitosis.python", str(write_program(tmp_path / "broken", text)))
+    done = commit(repository, environments.bare)
     assert done.returncode == 0
     assert NOTHING_FOUND in done.stderr
     environments.make(repository / ".venv")
-    assert commit(repository, {"PATH": str(bare_path)}).returncode == 0
+    assert commit(repository, environments.bare).returncode == 0
     assert environments.names() == [".venv"]
 
 
-def test_path_of_the_setting_may_begin_at_home(
-    repository: Path, environments: Environments, home: Path, bare_path: Path, git: Git
-) -> None:
+def test_path_of_the_setting_may_begin_at_home(repository: Project, environments: Environments, home: Path) -> None:
     environments.make(home / "lab")
-    git("config", "mitosis.python", "~/lab/bin/python")
-    assert commit(repository, {"PATH": str(bare_path)}).returncode == 0
+    repository.git("config", "mitosis.python", "~/lab/bin/python")
+    assert commit(repository, environments.bare).returncode == 0
     assert environments.names() == ["lab"]
 
 
 @pytest.mark.parametrize("place", ["long", "with blank"])
 def test_python_of_a_script_is_found_where_a_first_line_cannot_name_it(
-    repository: Path, environments: Environments, bare_path: Path, tmp_path: Path, place: str
+    repository: Project, environments: Environments, tmp_path: Path, place: str
 ) -> None:
     python = environments.make(tmp_path / place)
     named = f'"{python}"' if " " in place else str(python)
     text = f"#!/bin/sh\n'''exec' {named} \"$0\" \"$@\"\n' '''\nimport mitosis\n"
     write_program(tmp_path / "scripts" / "mitosis", text)
-    assert commit(repository, {"PATH": f"{tmp_path / 'scripts'}:{bare_path}"}).returncode == 0
+    assert commit(repository, {"PATH": f"{tmp_path / 'scripts'}:{environments.bare['PATH']}"}).returncode == 0
     assert environments.names() == [place]
 
 
-def test_odd_characters_in_paths_do_no_harm(
-    environments: Environments, bare_path: Path, tmp_path: Path, git: Git
-) -> None:
-    folder = tmp_path / "my $HOME 'lab' \"one\" é"
-    git("init", "--quiet", str(folder), cwd=tmp_path)
+def test_odd_characters_in_paths_do_no_harm(environments: Environments, tmp_path: Path) -> None:
+    folder = Project(tmp_path / "my $HOME 'lab' \"one\" é")
+    folder.mkdir()
+    folder.git("init", "--quiet")
     installing.install(find_repository(folder))
-    git("config", "mitosis.python", str(environments.make(folder / "my `env`")), cwd=folder)
-    assert commit(folder, {"PATH": str(bare_path)}).stderr == ""
+    folder.git("config", "mitosis.python", str(environments.make(folder / "my `env`")))
+    assert commit(folder, environments.bare).stderr == ""
     assert environments.names() == ["my `env`"]
 
 
 # --- how it runs ----------------------------------------------------------------------------------
 
 
-def test_status_of_the_check_is_handed_on(
-    repository: Path, environments: Environments, bare_path: Path, git: Git
-) -> None:
+def test_status_of_the_check_is_handed_on(repository: Project, environments: Environments) -> None:
     environments.make(repository / ".venv", after="print('stop', file=sys.stderr)\nsys.exit(33)\n")
-    done = commit(repository, {"PATH": str(bare_path)})
+    done = commit(repository, environments.bare)
     assert done.returncode != 0
     assert done.stderr == "stop\n"
-    assert git("rev-list", "--count", "HEAD").strip() == "1"
+    assert repository.git("rev-list", "--count", "HEAD").strip() == "1"
     assert environments.names() == [".venv"]
-    run = subprocess.run([SCRIPT], cwd=repository, env={"PATH": str(bare_path)}, check=False, capture_output=True)
+    run = subprocess.run([SCRIPT], cwd=repository, env=environments.bare, check=False, capture_output=True)
     assert run.returncode == 33
-    assert commit(repository, {"PATH": str(bare_path)}, "--no-verify").returncode == 0
+    assert commit(repository, environments.bare, "--no-verify").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -230,33 +219,29 @@ def test_status_of_the_check_is_handed_on(
     ],
 )
 def test_failure_of_the_check_stops_no_commit(
-    repository: Path, environments: Environments, bare_path: Path, after: str, said: str
+    repository: Project, environments: Environments, after: str, said: str
 ) -> None:
     environments.make(repository / ".venv", after=after)
-    done = commit(repository, {"PATH": str(bare_path)})
+    done = commit(repository, environments.bare)
     assert done.returncode == 0
     assert said in done.stderr
 
 
-def test_strict_is_taken_from_the_configuration(
-    repository: Path, environments: Environments, bare_path: Path, git: Git
-) -> None:
+def test_strict_is_taken_from_the_configuration(repository: Project, environments: Environments) -> None:
     environments.make(repository / ".venv")
     for value, words in (("yes", ["--strict"]), ("false", [])):
-        git("config", "mitosis.strict", value)
-        assert commit(repository, {"PATH": str(bare_path)}).returncode == 0
-        subprocess.run([SCRIPT, "--strict"], cwd=repository, env={"PATH": str(bare_path)}, check=True)
+        repository.git("config", "mitosis.strict", value)
+        assert commit(repository, environments.bare).returncode == 0
+        subprocess.run([SCRIPT, "--strict"], cwd=repository, env=environments.bare, check=True)
         assert [facts["words"] for facts in environments.ran()] == [words, ["--strict"]]
 
 
-def test_modules_in_the_working_tree_stand_in_for_nothing(
-    repository: Path, environments: Environments, bare_path: Path
-) -> None:
+def test_modules_in_the_working_tree_stand_in_for_nothing(repository: Project, environments: Environments) -> None:
     environments.make(repository / ".venv")
     (repository / "mitosis").mkdir()
     for name in ("runpy.py", "json.py", "mitosis/__init__.py"):
         (repository / name).write_text("raise ValueError('not this one')\n")
-    assert commit(repository, {"PATH": str(bare_path)}).stderr == ""
+    assert commit(repository, environments.bare).stderr == ""
     [facts] = environments.ran()
     assert facts["folder"] == str(repository)
     assert "" not in facts["path"]
@@ -264,7 +249,7 @@ def test_modules_in_the_working_tree_stand_in_for_nothing(
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_every_shell_understands_it(repository: Path, environments: Environments, bare_path: Path, shell: str) -> None:
+def test_every_shell_understands_it(repository: Project, environments: Environments, shell: str) -> None:
     environments.make(repository / ".venv", after="sys.exit(3 if sys.argv[1:] == ['--strict', 'a b'] else 4)\n")
     # As a system would have them for its sh.
     words = {"busybox": ["sh"], "zsh": ["--emulate", "sh"]}.get(shell, [])
@@ -272,7 +257,7 @@ def test_every_shell_understands_it(repository: Path, environments: Environments
     done = subprocess.run(
         [*command, str(SCRIPT), "--strict", "a b"],
         cwd=repository,
-        env={"PATH": str(bare_path)},
+        env=environments.bare,
         capture_output=True,
         text=True,
         check=False,
@@ -280,10 +265,10 @@ def test_every_shell_understands_it(repository: Path, environments: Environments
     assert (done.returncode, done.stderr) == (3, "")
 
 
-def test_it_starts_git_twice(repository: Path, environments: Environments, bare_path: Path, tmp_path: Path) -> None:
+def test_it_starts_git_twice(repository: Project, environments: Environments, tmp_path: Path) -> None:
     environments.make(repository / ".venv")
     trace = tmp_path / "trace"
-    commit(repository, {"PATH": str(bare_path), "GIT_TRACE": str(trace)})
+    commit(repository, {**environments.bare, "GIT_TRACE": str(trace)})
     assert len(re.findall(r"trace: built-in: git config", trace.read_text())) == 2
     assert len(re.findall(r"trace: (built-in|exec): git", trace.read_text())) <= 4  # commit, and what it starts itself
 
@@ -292,7 +277,7 @@ def test_it_starts_git_twice(repository: Path, environments: Environments, bare_
 
 
 def test_hook_that_was_there_runs_first_with_all_that_it_had(
-    repository_folder: Path, environments: Environments, bare_path: Path, tmp_path: Path
+    repository_folder: Path, environments: Environments, tmp_path: Path
 ) -> None:
     log = tmp_path / "theirs"
     theirs = write_program(
@@ -338,16 +323,14 @@ def framework(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 
 @pytest.fixture
-def published(tmp_path: Path, git: Git) -> tuple[Path, str]:
+def published(tmp_path: Path) -> tuple[Path, str]:
     """A repository with what the framework needs of this one, and its commit."""
-    folder = tmp_path / "published"
+    folder = Project(tmp_path / "published")
     (folder / "hooks").mkdir(parents=True)
     for name in (".pre-commit-hooks.yaml", "hooks/pre-commit", ".gitattributes"):
         shutil.copy(ROOT / name, folder / name)
-    git("init", "--quiet", cwd=folder)
-    git("add", ".", cwd=folder)
-    git("commit", "--quiet", "-m", "publish", cwd=folder)
-    return folder, git("rev-parse", "HEAD", cwd=folder).strip()
+    folder.git("init", "--quiet")
+    return folder, folder.commit({})
 
 
 def configure(folder: Path, repository: str, rev: str | None, entry: Mapping[str, object]) -> None:
@@ -406,15 +389,13 @@ def test_both_run_once_a_commit_whichever_came_first(
     ]
 
 
-def test_hooks_that_call_each_other_come_to_an_end(
-    repository: Path, environments: Environments, bare_path: Path
-) -> None:
+def test_hooks_that_call_each_other_come_to_an_end(repository: Project, environments: Environments) -> None:
     environments.make(repository / ".venv")
     hooks = repository / ".git" / "hooks"
     (hooks / "pre-commit").rename(hooks / "pre-commit.before")
     other = '#!/bin/sh\necho called >>.git/theirs\n"${0%/*}/pre-commit.before" "$@"\n'
     for name in ("pre-commit", "pre-commit.mitosis-chained"):
         write_program(hooks / name, other)
-    assert commit(repository, {"PATH": str(bare_path)}).returncode == 0
+    assert commit(repository, environments.bare).returncode == 0
     assert (repository / ".git" / "theirs").read_text() == "called\n" * 2
     assert environments.names() == [".venv"]

@@ -2,13 +2,9 @@
 
 Fixtures to use:
     journal: the journal of `repository_folder`, a `Desk`.
-    make_variant: makes a `Variant` of `my_exp.frequency` from a Python value.
-    start_trial: starts a trial in `journal`; takes fields of the record, `variants` and `journal`; returns the record.
-    run_trial: the same, and ends it.
     hub: a bare clone of `repository_folder`.
     clone: makes a clone of the hub, with a journal of its own that is empty: a `Desk`.
     ada, bob: two of those.
-    rewrite: `Desk.rewrite` of `journal`.
 
 What a `Desk` can do by itself is told in `support.journal`.
 """
@@ -17,45 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mitosis.journal.journal import Journal
-from mitosis.records.trial import TrialRecord
-from mitosis.variants import Variant
-from support.journal import Desk, Git, make_variant, run_trial, start_trial
+from support.journal import Desk, Git
 
 
 @pytest.fixture
 def journal(repository_folder: Path) -> Desk:
     return Desk(repository_folder)
-
-
-@pytest.fixture(name="make_variant")
-def make_variant_fixture() -> Callable[..., Variant]:
-    return make_variant
-
-
-@pytest.fixture(name="start_trial")
-def start_trial_fixture(request: pytest.FixtureRequest) -> Callable[..., TrialRecord]:
-    def start(*, journal: Journal | None = None, **given: Any) -> TrialRecord:
-        return start_trial(journal or request.getfixturevalue("journal"), **given)
-
-    return start
-
-
-@pytest.fixture(name="run_trial")
-def run_trial_fixture(request: pytest.FixtureRequest) -> Callable[..., TrialRecord]:
-    def run(*, journal: Journal | None = None, **given: Any) -> TrialRecord:
-        return run_trial(journal or request.getfixturevalue("journal"), **given)
-
-    return run
-
-
-@pytest.fixture
-def rewrite(journal: Desk) -> Callable[[dict[str, bytes | str | None]], None]:
-    return journal.rewrite
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,13 @@ from mitosis.check.survey import Survey, VariantStatus, survey
 from mitosis.dictionaries.states import working_state
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
 from support.variants import ADA, Lab, make_lab, variant
 
 
 @pytest.fixture
-def lab(tmp_path: Path, capsys: pytest.CaptureFixture[str], make_record: Callable[..., TrialRecord]) -> Lab:
-    return make_lab(tmp_path / "lab", capsys, make_record)
+def lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Lab:
+    return make_lab(tmp_path / "lab", capsys)
 
 
 def survey_of(lab: Lab, step: str | None = None, parameter: str | None = None, *, locked: bool = False) -> Survey:
@@ -114,15 +112,9 @@ def test_large_values_are_held_one_at_a_time(lab: Lab) -> None:
     assert peak_bytes < 6 * size_bytes
 
 
-def test_a_misplaced_file_is_named_once(
-    repository_folder: Path, git: Callable[..., str], rewrite: Callable[[dict[str, bytes | str | None]], None]
-) -> None:
-    git("commit", "--quiet", "--allow-empty", "-m", "start")
-    repository = find_repository(repository_folder)
-    journal = Journal(repository)
-    assert repository.head is not None
-    journal.lock([variant("slow", 1)], repository.head, ADA)
-    rewrite({"variants/my_exp/frequency/slow/README": "not a value"})
-    found = survey(journal, None)
+def test_a_misplaced_file_is_named_once(lab: Lab) -> None:
+    lab.lock({"slow": 1})
+    lab.in_journal({"variants/my_exp/frequency/slow/README": "not a value"})
+    found = survey_of(lab, locked=True)
     assert [status.summary for status in found.statuses] == ["1"]
     assert len(found.problems) == 1

@@ -20,6 +20,8 @@ from support.e2e import write
 
 STEP = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n'
 
+Large = Callable[..., tuple[Repository, Config]]
+
 
 def others(count: int) -> dict[str, str]:
     """Files that have nothing to do with the dictionaries."""
@@ -27,9 +29,7 @@ def others(count: int) -> dict[str, str]:
 
 
 @pytest.fixture
-def large(
-    tmp_path: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[Repository, Config]]:
+def large(tmp_path: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Large:
     """Make a repository that counts as large, with these files and, as a rule, 100 others."""
 
     def make(files: Mapping[str, str], count: int = 100) -> tuple[Repository, Config]:
@@ -71,7 +71,7 @@ def value(found: Evaluation) -> str:
 
 
 def test_only_what_the_lookup_modules_need_is_checked_out(
-    large: Callable[..., tuple[Repository, Config]], git: Callable[..., str], checkouts: list[int]
+    large: Large, git: Callable[..., str], checkouts: list[int]
 ) -> None:
     repository, config = large(
         {
@@ -93,7 +93,7 @@ def test_only_what_the_lookup_modules_need_is_checked_out(
 
 
 def test_libraries_that_look_for_what_is_not_there_need_no_more(
-    large: Callable[..., tuple[Repository, Config]], checkouts: list[int], monkeypatch: pytest.MonkeyPatch
+    large: Large, checkouts: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = (
         "import numpy as np\nimport pandas as pd\nimport importlib.util\n"
@@ -122,9 +122,7 @@ GAPS = {
 
 
 @pytest.mark.parametrize("gap", GAPS)
-def test_everything_is_checked_out_when_the_code_looked_for_more(
-    large: Callable[..., tuple[Repository, Config]], checkouts: list[int], gap: str
-) -> None:
+def test_everything_is_checked_out_when_the_code_looked_for_more(large: Large, checkouts: list[int], gap: str) -> None:
     code = GAPS[gap] + "\nlookup_dict = {'p': {'v': v}}\n"
     repository, config = large(
         {"lab/__init__.py": code, "other_module.py": "VALUE = 5\n", "data/five.txt": "5", "data/six.txt": "6"}
@@ -133,9 +131,7 @@ def test_everything_is_checked_out_when_the_code_looked_for_more(
     assert checkouts == [2, 105]
 
 
-def test_value_that_raises_is_tried_with_everything(
-    large: Callable[..., tuple[Repository, Config]], checkouts: list[int]
-) -> None:
+def test_value_that_raises_is_tried_with_everything(large: Large, checkouts: list[int]) -> None:
     code = "class D(dict):\n    def __getitem__(self, name): raise OSError('never')\nlookup_dict = {'p': D(v=1)}\n"
     repository, config = large({"lab/__init__.py": code})
     assert [refused.reason for refused in in_index(repository, config).refused] == [
@@ -144,16 +140,14 @@ def test_value_that_raises_is_tried_with_everything(
     assert len(checkouts) == 2
 
 
-def test_time_limit_is_not_spent_twice(large: Callable[..., tuple[Repository, Config]], checkouts: list[int]) -> None:
+def test_time_limit_is_not_spent_twice(large: Large, checkouts: list[int]) -> None:
     repository, config = large({"lab/__init__.py": "while True: pass"})
     (trouble,) = in_index(repository, config, time_limit_s=0.5).troubles
     assert trouble.is_late
     assert len(checkouts) == 1
 
 
-def test_attributes_count_although_they_are_not_checked_out(
-    large: Callable[..., tuple[Repository, Config]], checkouts: list[int]
-) -> None:
+def test_attributes_count_although_they_are_not_checked_out(large: Large, checkouts: list[int]) -> None:
     repository, config = large(
         {
             ".gitattributes": "noise.txt text eol=crlf\n",
@@ -166,9 +160,7 @@ def test_attributes_count_although_they_are_not_checked_out(
     assert len(checkouts) == 1
 
 
-def test_folder_that_modules_are_imported_from_is_no_package(
-    large: Callable[..., tuple[Repository, Config]], git: Callable[..., str]
-) -> None:
+def test_folder_that_modules_are_imported_from_is_no_package(large: Large, git: Callable[..., str]) -> None:
     repository, config = large({"src/lab.py": "", "src/data.txt": "", "lab/x/y.txt": "", "lab.py": ""})
     with open_index(repository) as index:
         assert select_files(index, config) == frozenset(("pyproject.toml", "src/lab.py", "lab.py"))

@@ -19,22 +19,23 @@ from mitosis.dictionaries.evaluation import Evaluation, evaluate
 from mitosis.dictionaries.states import evaluate_index
 from mitosis.git.repository import Repository, find_repository
 from mitosis.journal.journal import Journal
-from support.e2e import command, write
+from support.e2e import Project, command, write
 
 STEP = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n'
 ONE = 'lookup_dict = {"frequency": {"slow": 1}}\n'
 TWO = 'lookup_dict = {"frequency": {"slow": 2}}\n'
 
+MakeEnvironment = Callable[[Path, Mapping[str, str]], Path]
+
 
 @pytest.fixture
-def lab(tmp_path: Path, git: Callable[..., str]) -> Path:
+def lab(tmp_path: Path) -> Project:
     """A repository with the package `lab`, committed."""
-    folder = tmp_path / "lab's\nrepository"
-    git("init", "--quiet", str(folder), cwd=tmp_path)
-    write(folder, {"pyproject.toml": STEP, "lab/__init__.py": ONE})
-    git("add", ".", cwd=folder)
-    git("commit", "--quiet", "-m", "first", cwd=folder)
-    return folder
+    project = Project(tmp_path / "lab's\nrepository")
+    project.mkdir()
+    project.git("init", "--quiet")
+    project.commit({"pyproject.toml": STEP, "lab/__init__.py": ONE})
+    return project
 
 
 def opened(folder: Path) -> tuple[Repository, Config]:
@@ -69,10 +70,9 @@ def slow(found: Evaluation) -> str:
     return shown(found)["my_exp.frequency=slow"]
 
 
-def test_each_state_has_its_own_value(lab: Path, git: Callable[..., str]) -> None:
-    write(lab, {"lab/__init__.py": TWO})
-    git("add", ".", cwd=lab)
-    write(lab, {"lab/__init__.py": ONE.replace("1", "3")})
+def test_each_state_has_its_own_value(lab: Project) -> None:
+    lab.stage({"lab/__init__.py": TWO})
+    lab.write({"lab/__init__.py": ONE.replace("1", "3")})
     assert [slow(in_commit(lab)), slow(in_index(lab)), slow(in_working_tree(lab))] == ["1", "2", "3"]
 
 
@@ -82,7 +82,7 @@ def bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
 
 
-def test_stale_bytecode_is_not_used(lab: Path) -> None:
+def test_stale_bytecode_is_not_used(lab: Project) -> None:
     subprocess.run([sys.executable, "-c", "import lab"], cwd=lab, check=True)
     source = lab / "lab/__init__.py"
     times = source.stat()
@@ -92,12 +92,12 @@ def test_stale_bytecode_is_not_used(lab: Path) -> None:
 
 
 def test_temporary_folders_are_removed_also_after_an_error(
-    lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    write(lab, {"lab/__init__.py": "import os; os.chmod(os.path.dirname(__file__), 0o500)\n" + ONE})
+    lab.write({"lab/__init__.py": "import os; os.chmod(os.path.dirname(__file__), 0o500)\n" + ONE})
     repository, _ = opened(lab)
     for commit in (None, "HEAD"):
         with (
@@ -112,9 +112,8 @@ def test_temporary_folders_are_removed_also_after_an_error(
     assert not list(temporary.iterdir())
 
 
-def test_only_named_files_are_checked_out(lab: Path, git: Callable[..., str]) -> None:
-    write(lab, {"a b.txt": "a", "c\nd.txt": "c", "sub/e.txt": "e"})
-    git("add", ".", cwd=lab)
+def test_only_named_files_are_checked_out(lab: Project) -> None:
+    lab.stage({"a b.txt": "a", "c\nd.txt": "c", "sub/e.txt": "e"})
     with open_index(find_repository(lab)) as index:
         with index.checked_out(["c\nd.txt", "sub/e.txt", "not there"]) as checkout:
             files = {path.relative_to(checkout.root).as_posix() for path in checkout.root.rglob("*") if path.is_file()}
@@ -124,16 +123,15 @@ def test_only_named_files_are_checked_out(lab: Path, git: Callable[..., str]) ->
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
-def test_names_that_are_no_text_are_checked_out(lab: Path, git: Callable[..., str]) -> None:
+def test_names_that_are_no_text_are_checked_out(lab: Project) -> None:
     name = os.fsdecode(b"lab/\xff\"'\n.txt")
-    write(lab, {name: "1", "lab/__init__.py": f"{ONE}open(__file__.replace('__init__.py', {name[4:]!a})).close()\n"})
-    git("add", ".", cwd=lab)
+    lab.stage({name: "1", "lab/__init__.py": f"{ONE}open(__file__.replace('__init__.py', {name[4:]!a})).close()\n"})
     for found in (in_index(lab), in_working_tree(lab)):
         assert slow(found) == "1"
         assert found.usage.files == {"lab/__init__.py", name}
 
 
-def test_files_are_the_modules_and_the_data_that_were_read(lab: Path, git: Callable[..., str]) -> None:
+def test_files_are_the_modules_and_the_data_that_were_read(lab: Project) -> None:
     write(
         lab,
         {
@@ -149,29 +147,25 @@ def test_files_are_the_modules_and_the_data_that_were_read(lab: Path, git: Calla
             "data/far.txt": "staged too",
         },
     )
-    git("add", ".", cwd=lab)
-    write(lab, {"lab/noise.txt": "not staged", "data/far.txt": "not staged"})
+    lab.git("add", ".")
+    lab.write({"lab/noise.txt": "not staged", "data/far.txt": "not staged"})
     found = in_index(lab)
     assert shown(found) == {"my_exp.noise=near": "'staged'", "my_exp.noise=far": "'staged too'"}
     assert found.usage.files == {"lab/__init__.py", "lab/part.py", "lab/noise.txt", "data/far.txt"}
     assert in_working_tree(lab).usage.files == found.usage.files
 
 
-def test_module_that_is_only_staged_is_found(lab: Path, git: Callable[..., str]) -> None:
-    write(lab, {"lab/__init__.py": "from lab.extra import lookup_dict\n", "lab/extra.py": TWO})
-    git("add", ".", cwd=lab)
+def test_module_that_is_only_staged_is_found(lab: Project) -> None:
+    lab.stage({"lab/__init__.py": "from lab.extra import lookup_dict\n", "lab/extra.py": TWO})
     (lab / "lab/extra.py").unlink()
     assert slow(in_index(lab)) == "2"
     assert "No module named 'lab.extra'" in in_working_tree(lab).troubles[0].reason
 
 
-def test_module_that_became_a_package_is_found_as_staged(
-    lab: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    git("mv", "lab/__init__.py", "lab.py", cwd=lab)
-    write(lab, {"lab.py": TWO})
-    git("add", ".", cwd=lab)
-    write(lab, {"lab/__init__.py": ONE})
+def test_module_that_became_a_package_is_found_as_staged(lab: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.git("mv", "lab/__init__.py", "lab.py")
+    lab.stage({"lab.py": TWO})
+    lab.write({"lab/__init__.py": ONE})
     (lab / "lab.py").unlink()
     monkeypatch.setenv("PYTHONPATH", str(lab))
     assert slow(in_index(lab)) == "2"
@@ -179,7 +173,7 @@ def test_module_that_became_a_package_is_found_as_staged(
 
 
 @pytest.fixture
-def make_environment(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Mapping[str, str]], Path]:
+def make_environment(monkeypatch: pytest.MonkeyPatch) -> MakeEnvironment:
     """Make an environment that has what this one has, and files of its own in site-packages; use it from now on."""
 
     def make(folder: Path, files: Mapping[str, str]) -> Path:
@@ -195,19 +189,18 @@ def make_environment(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Mapping
 
 
 @pytest.fixture
-def src_lab(lab: Path, git: Callable[..., str]) -> Path:
+def src_lab(lab: Project) -> Project:
     """The same repository, with the package below `src`, and a second value staged."""
     (lab / "src").mkdir()
-    git("mv", "lab", "src/lab", cwd=lab)
-    git("commit", "--quiet", "-m", "move", cwd=lab)
-    write(lab, {"src/lab/__init__.py": TWO})
-    git("add", ".", cwd=lab)
-    write(lab, {"src/lab/__init__.py": ONE.replace("1", "3")})
+    lab.git("mv", "lab", "src/lab")
+    lab.commit({})
+    lab.stage({"src/lab/__init__.py": TWO})
+    lab.write({"src/lab/__init__.py": ONE.replace("1", "3")})
     return lab
 
 
 def test_src_layout_installed_by_a_path_file(
-    src_lab: Path, make_environment: Callable[[Path, Mapping[str, str]], Path], tmp_path: Path
+    src_lab: Project, make_environment: MakeEnvironment, tmp_path: Path
 ) -> None:
     link = tmp_path / "without-line-break"  # which a path file cannot have
     link.symlink_to(src_lab)
@@ -239,9 +232,7 @@ sys.meta_path.append(Finder)
 """
 
 
-def test_src_layout_installed_by_a_finder(
-    src_lab: Path, git: Callable[..., str], make_environment: Callable[[Path, Mapping[str, str]], Path], tmp_path: Path
-) -> None:
+def test_src_layout_installed_by_a_finder(src_lab: Project, make_environment: MakeEnvironment, tmp_path: Path) -> None:
     finder = FINDER.format(mapping={"lab": f"{src_lab}/src/lab"}, namespace=f"{src_lab}/src/space")
     make_environment(
         tmp_path / "environment", {"editable_finder.py": finder, "editable.pth": "import editable_finder\n"}
@@ -251,20 +242,18 @@ def test_src_layout_installed_by_a_finder(
         "import pkgutil, space, space.inner\nnames = [module.name for module in pkgutil.iter_modules(space.__path__)]\n"
         "lookup_dict = {'frequency': {'slow': [space.inner.VALUE, names]}}\n"
     )
-    write(src_lab, {"src/lab/__init__.py": code, "src/space/inner.py": "VALUE = 2\n"})
-    git("add", ".", cwd=src_lab)
-    write(src_lab, {"src/space/inner.py": "VALUE = 1\n", "src/space/unstaged.py": ""})
+    src_lab.stage({"src/lab/__init__.py": code, "src/space/inner.py": "VALUE = 2\n"})
+    src_lab.write({"src/space/inner.py": "VALUE = 1\n", "src/space/unstaged.py": ""})
     assert slow(in_index(src_lab)) == "[2, ['inner']]"
-    git("mv", "--force", "src/lab/__init__.py", "src/lab.py", cwd=src_lab)
-    write(src_lab, {"src/lab.py": ONE.replace("1", "4")})
-    git("add", ".", cwd=src_lab)
-    write(src_lab, {"src/lab/__init__.py": ONE})
+    src_lab.git("mv", "--force", "src/lab/__init__.py", "src/lab.py")
+    src_lab.stage({"src/lab.py": ONE.replace("1", "4")})
+    src_lab.write({"src/lab/__init__.py": ONE})
     (src_lab / "src/lab.py").unlink()
     assert slow(in_index(src_lab)) == "4"
 
 
 def test_environment_inside_the_repository_is_no_part_of_the_checkout(
-    lab: Path, git: Callable[..., str], make_environment: Callable[[Path, Mapping[str, str]], Path]
+    lab: Project, make_environment: MakeEnvironment
 ) -> None:
     packages = make_environment(lab / ".venv", {"installed_thing.py": "value = 5\n"})
     write(packages, {"lab-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: lab\nVersion: 1.0\n"})
@@ -278,18 +267,17 @@ def test_environment_inside_the_repository_is_no_part_of_the_checkout(
             ),
         },
     )
-    git("add", ".", cwd=lab)
+    lab.git("add", ".")
     found = in_index(lab)
     assert slow(found) == "[5, '1.0']"
     assert found.usage.files == {"lab/__init__.py"}
 
 
 def test_installed_copy_does_not_stand_for_what_is_staged(
-    lab: Path, git: Callable[..., str], make_environment: Callable[[Path, Mapping[str, str]], Path], tmp_path: Path
+    lab: Project, make_environment: MakeEnvironment, tmp_path: Path
 ) -> None:
     make_environment(tmp_path / "environment", {"lab/__init__.py": ONE})
-    write(lab, {"lab/__init__.py": TWO})
-    git("add", ".", cwd=lab)
+    lab.stage({"lab/__init__.py": TWO})
     found = in_index(lab)
     assert slow(found) == "2"
     assert list(found.elsewhere) == ["lab"]
@@ -300,7 +288,7 @@ def test_installed_copy_does_not_stand_for_what_is_staged(
 
 
 def test_copy_in_an_environment_inside_the_repository_is_noticed(
-    lab: Path, make_environment: Callable[[Path, Mapping[str, str]], Path]
+    lab: Project, make_environment: MakeEnvironment
 ) -> None:
     packages = make_environment(lab / ".venv", {"lab/__init__.py": TWO})
     found = in_working_tree(lab)
@@ -308,48 +296,43 @@ def test_copy_in_an_environment_inside_the_repository_is_noticed(
     assert found.elsewhere == {"lab": os.path.realpath(packages / "lab/__init__.py")}
 
 
-def test_what_is_imported_from_the_working_tree_is_no_copy(src_lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_imported_from_the_working_tree_is_no_copy(src_lab: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(src_lab / "src"))
     for found in (in_working_tree(src_lab), in_index(src_lab)):
         assert found.elsewhere == {}
 
 
-def test_folders_of_pythonpath_are_those_of_the_checkout(lab: Path, git: Callable[..., str]) -> None:
+def test_folders_of_pythonpath_are_those_of_the_checkout(lab: Project) -> None:
     (lab / "code").mkdir()
-    git("mv", "lab", "code/lab", cwd=lab)
-    write(lab, {"pyproject.toml": '[tool.mitosis]\npythonpath = ["code"]\n' + STEP, "code/lab/__init__.py": TWO})
-    git("add", ".", cwd=lab)
-    write(lab, {"code/lab/__init__.py": ONE})
+    lab.git("mv", "lab", "code/lab")
+    lab.stage({"pyproject.toml": '[tool.mitosis]\npythonpath = ["code"]\n' + STEP, "code/lab/__init__.py": TWO})
+    lab.write({"code/lab/__init__.py": ONE})
     assert [slow(in_index(lab)), slow(in_working_tree(lab))] == ["2", "1"]
 
 
 def test_linked_worktree_of_an_editable_install_has_its_own_state(
-    lab: Path, git: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    linked = tmp_path / "linked"
-    git("worktree", "add", "--quiet", str(linked), cwd=lab)
-    write(linked, {"lab/__init__.py": TWO})
-    git("add", ".", cwd=linked)
+    linked = Project(tmp_path / "linked")
+    lab.git("worktree", "add", "--quiet", str(linked))
+    linked.stage({"lab/__init__.py": TWO})
     monkeypatch.setenv("PYTHONPATH", str(lab))
     assert slow(in_index(linked)) == "2"
 
 
-def test_filters_and_line_ends_apply_as_the_state_says(lab: Path, git: Callable[..., str]) -> None:
-    git("config", "filter.shout.clean", "tr A-Z a-z", cwd=lab)
-    git("config", "filter.shout.smudge", "tr a-z A-Z", cwd=lab)
+def test_filters_and_line_ends_apply_as_the_state_says(lab: Project) -> None:
+    lab.git("config", "filter.shout.clean", "tr A-Z a-z")
+    lab.git("config", "filter.shout.smudge", "tr a-z A-Z")
     code = "lookup_dict = {'text': {'v': [open(f'lab/{n}.txt', newline='').read() for n in 'ab']}}\n"
     attributes = "a.txt filter=shout\nb.txt text eol=crlf\n"
-    write(lab, {"lab/.gitattributes": attributes, "lab/__init__.py": code, "lab/a.txt": "QUIET", "lab/b.txt": "1\n"})
-    git("add", ".", cwd=lab)
-    write(lab, {"lab/.gitattributes": ""})
+    lab.stage({"lab/.gitattributes": attributes, "lab/__init__.py": code, "lab/a.txt": "QUIET", "lab/b.txt": "1\n"})
+    lab.write({"lab/.gitattributes": ""})
     assert shown(in_index(lab)) == {"my_exp.text=v": r"['QUIET', '1\r\n']"}
 
 
-def test_sparse_checkout_stays_sparse(lab: Path, git: Callable[..., str]) -> None:
-    write(lab, {"other/big.txt": "big"})
-    git("add", ".", cwd=lab)
-    git("commit", "--quiet", "-m", "other", cwd=lab)
-    git("sparse-checkout", "set", "lab", cwd=lab)
+def test_sparse_checkout_stays_sparse(lab: Project) -> None:
+    lab.commit({"other/big.txt": "big"})
+    lab.git("sparse-checkout", "set", "lab")
     repository = find_repository(lab)
     with open_index(repository) as index, index.checked_out() as checkout:
         assert (checkout.root / "lab/__init__.py").exists()
@@ -359,14 +342,14 @@ def test_sparse_checkout_stays_sparse(lab: Path, git: Callable[..., str]) -> Non
 
 
 def test_the_index_of_a_hook_counts_and_nothing_of_it_reaches_the_code(
-    lab: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    lab: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = "import os\nlookup_dict = {'frequency': {'slow': sorted(n for n in os.environ if n.startswith('GIT_'))}}\n"
-    write(lab, {"lab/__init__.py": code})
+    lab.write({"lab/__init__.py": code})
     with monkeypatch.context() as context:
         context.setenv("GIT_INDEX_FILE", str(lab / ".git/next-index"))
-        git("read-tree", "HEAD", cwd=lab)
-        git("add", ".", cwd=lab)
+        lab.git("read-tree", "HEAD")
+        lab.git("add", ".")
     assert slow(in_index(lab)) == "1"
     with monkeypatch.context() as context:
         context.setenv("GIT_INDEX_FILE", str(lab / ".git/next-index"))
@@ -424,19 +407,16 @@ lookup_dict = {
     "value",
     ["here * 2000", "{'x': [here.encode() * 2000]}", "np.array([here, 'x'])"],
 )
-def test_place_of_a_checkout_is_never_a_meaning(lab: Path, git: Callable[..., str], value: str) -> None:
+def test_place_of_a_checkout_is_never_a_meaning(lab: Project, value: str) -> None:
     text = f"import numpy as np\nhere = __file__\nlookup_dict = {{'frequency': {{'slow': {value}}}}}\n"
-    write(lab, {"lab/__init__.py": text})
-    git("add", ".", cwd=lab)
+    lab.stage({"lab/__init__.py": text})
     found = in_index(lab)
     assert not found.meanings
     assert ["contains the path of the working tree" in trouble.reason for trouble in found.troubles] == [True]
 
 
-def test_meanings_are_those_that_a_trial_locks(lab: Path, git: Callable[..., str]) -> None:
-    write(lab, {"lab/__init__.py": REALISTIC, "lab/noise.txt": "1\n2\n", ".gitignore": "/trials\n"})
-    git("add", ".", cwd=lab)
-    git("commit", "--quiet", "-m", "realistic", cwd=lab)
+def test_meanings_are_those_that_a_trial_locks(lab: Project) -> None:
+    lab.commit({"lab/__init__.py": REALISTIC, "lab/noise.txt": "1\n2\n", ".gitignore": "/trials\n"})
     found = in_commit(lab)
     assert not found.refused
     parameters = [word for name in shown(found) for word in ("-p", name)]

@@ -12,28 +12,23 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from mitosis.records.trial import TrialRecord
-from support.e2e import CHAIN, LAB, PYPROJECT, command, write
+from support.e2e import Project, command, make_project
 from support.shells import LineEditor, in_terminal, lock_variants, shell_environment
 
 
 @pytest.fixture
-def project(tmp_path: Path, git: Callable[..., str]) -> Path:
-    folder = tmp_path / "project"
-    git("init", "--quiet", str(folder), cwd=tmp_path)
-    write(folder, {"pyproject.toml": PYPROJECT, "lab/__init__.py": LAB, "lab/chain.py": CHAIN})
-    git("add", ".", cwd=folder)
-    git("commit", "--quiet", "-m", "first", cwd=folder)
-    return folder
+def project(tmp_path: Path) -> Project:
+    return make_project(tmp_path / "project")
 
 
 @pytest.fixture
-def lock(project: Path, make_record: Callable[..., TrialRecord]) -> Callable[..., str]:
-    return lambda *names: lock_variants(project, make_record, names)
+def lock(project: Project) -> Callable[..., str]:
+    return partial(lock_variants, project)
 
 
 @pytest.fixture

@@ -20,8 +20,6 @@ from support.warm import run_warm
 Commit = Callable[[Mapping[str, str]], str]
 """Writes files and commits them; returns the commit's id."""
 Git = Callable[..., str]
-Records = Callable[[], list[TrialRecord]]
-"""Reads the records in the journal, newest first."""
 
 PYPROJECT = """\
 [tool.mitosis.steps]
@@ -103,10 +101,17 @@ class Project(PosixPath):
     def git(self, *words: str, stdin: str | None = None) -> str:
         return run_git(*words, cwd=self, stdin=stdin)
 
+    def write(self, files: Mapping[str, str]) -> None:
+        write(self, files)
+
+    def stage(self, files: Mapping[str, str]) -> None:
+        """Write files and stage all that has changed."""
+        self.write(files)
+        self.git("add", "--all")
+
     def commit(self, files: Mapping[str, str], message: str = "change") -> str:
         """Write files and commit all that has changed; returns the commit's id."""
-        write(self, files)
-        self.git("add", "--all")
+        self.stage(files)
         self.git("commit", "--quiet", "-m", message)
         return self.git("rev-parse", "HEAD").strip()
 

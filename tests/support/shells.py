@@ -6,15 +6,11 @@ import os
 import select
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from mitosis.canonical.encode import digest_value, encode_value
-from mitosis.git.repository import find_repository
-from mitosis.journal.journal import Journal
-from mitosis.records.trial import TrialRecord
-from mitosis.variants import Variant, VariantName
+from support.journal import Desk, make_variant
 from support.waiting import TIMEOUT_S
 from support.warm import make_program
 
@@ -139,13 +135,6 @@ def shell_environment(folder: Path) -> dict[str, str]:
     }
 
 
-def lock_variants(project: Path, make_record: Callable[..., TrialRecord], names: Sequence[str]) -> str:
+def lock_variants(project: Path, *names: str) -> str:
     """Start a trial in a project's journal that locks variants of `my_exp.frequency`; returns its key."""
-    journal = Journal(find_repository(project))
-    values = [encode_value(number) for number in range(len(names))]
-    variants = [
-        Variant(VariantName("my_exp", "frequency", name), digest_value(value), value)
-        for name, value in zip(names, values, strict=True)
-    ]
-    record = make_record(commit=journal.repository.head)
-    return journal.start(record, variants, "", journal.repository.identity()).record.key
+    return Desk(project).start_trial(variants=[make_variant(name, number) for number, name in enumerate(names)]).key

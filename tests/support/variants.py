@@ -14,7 +14,7 @@ import pytest
 from mitosis.__main__ import run_command
 from mitosis.canonical.show import summarize_value
 from mitosis.git.repository import Identity
-from mitosis.records.trial import ParameterRecord, TrialRecord
+from mitosis.records.trial import ParameterRecord
 from mitosis.variants import Variant
 from support.e2e import write
 from support.journal import Desk, make_record, make_variant, run_git
@@ -32,8 +32,6 @@ def run(frequency, noise=None):
 """
 ENVIRONMENT = "numpy==2\n"
 ADA = Identity("Ada Lovelace", "ada@example.org", 1_772_366_400, 60)
-
-MakeRecord = Callable[..., TrialRecord]
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,6 @@ class Lab:
 
     folder: Path
     capsys: pytest.CaptureFixture[str]
-    make_record: MakeRecord
 
     def mitosis(self, *words: str, status: int = 0) -> Said:
         """Call the command line, which has to end with this status."""
@@ -125,7 +122,7 @@ class Lab:
         journal.end(record.with_changes(status="finished", main=1, duration_s=0.5, ended=started), ADA)
         return record.key
 
-    def in_journal(self, files: Mapping[str, bytes | None]) -> None:
+    def in_journal(self, files: Mapping[str, bytes | str | None]) -> None:
         """Commit files (None: their removal) into the journal, as a merge or somebody without mitosis would."""
         self.journal.rewrite(files)
 
@@ -144,7 +141,6 @@ def variant(name: str, value: object, parameter: str = "frequency", step: str = 
 def make_lab(
     folder: Path,
     capsys: pytest.CaptureFixture[str],
-    make_record: MakeRecord,
     files: Mapping[str, str] | None = None,
     prepare: Callable[[Lab], None] | None = None,
 ) -> Lab:
@@ -153,7 +149,6 @@ def make_lab(
     Args:
         folder: where to put it, in a folder of the test's own.
         capsys: what the command line writes to.
-        make_record: makes the records of trials.
         files: to have in place of those, or besides.
         prepare: what else to do in it; it is made once for all tests that ask for the same, and copied.
     """
@@ -161,7 +156,7 @@ def make_lab(
     template = folder.parents[1] / f"lab-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     if not template.exists():
         template.mkdir()
-        lab = Lab(template, capsys, make_record)
+        lab = Lab(template, capsys)
         lab.git("init", "--quiet")
         lab.commit(
             {"pyproject.toml": STEPS, "lab.py": LAB, ".gitignore": "__pycache__\ntrials\n", **(files or {})}, "first"
@@ -169,13 +164,13 @@ def make_lab(
         if prepare is not None:
             prepare(lab)
     subprocess.run(["cp", "-a", str(template), str(folder)], check=True)
-    return Lab(folder, capsys, make_record)
+    return Lab(folder, capsys)
 
 
 def clone(lab: Lab, folder: Path, source: Path, names: Sequence[str] = ("Bob Bell", "bob@example.org")) -> Lab:
     """Another clone of a repository, of somebody else."""
     subprocess.run(["git", "clone", "--quiet", str(source), str(folder)], capture_output=True, check=True)
-    other = Lab(folder, lab.capsys, lab.make_record)
+    other = Lab(folder, lab.capsys)
     other.git("config", "user.name", names[0])
     other.git("config", "user.email", names[1])
     return other

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,21 +13,21 @@ from mitosis.journal.notes import LINES_LIMIT, Note, note_of, parse_note
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import Failure, ParameterRecord, StepRecord, TrialRecord
 from mitosis.variants import VariantLock, VariantName
+from support.journal import make_record
 
-MakeRecord = Callable[..., TrialRecord]
 KEY = "5f2c91d07a3b"
 COMMIT = "8c1d2e0" + "f" * 33
 BIDI = "\u202e"
 
 
 @pytest.fixture
-def ended(make_record: MakeRecord) -> TrialRecord:
+def ended() -> TrialRecord:
     record = make_record(key=KEY, commit=COMMIT, status="finished", ended="2026-03-01T12:00:01Z")
     return record.with_changes(main=3.1706776324915e-05, duration_s=0.61)
 
 
 @pytest.fixture
-def chain(make_record: MakeRecord) -> TrialRecord:
+def chain() -> TrialRecord:
     return make_record(
         key=KEY,
         commit=COMMIT,
@@ -43,7 +41,7 @@ def chain(make_record: MakeRecord) -> TrialRecord:
     )
 
 
-def test_start_is_told(make_record: MakeRecord) -> None:
+def test_start_is_told() -> None:
     record = make_record(key=KEY, commit=COMMIT)
     assert started_message(record, [VariantLock(VariantName("my_exp", "frequency", "slow"), "a" * 40)]) == (
         "my_exp 5f2c91d07a3b started at 8c1d2e0: frequency=slow (locked) amplitude=4\n"
@@ -147,7 +145,7 @@ def test_note_keeps_the_newest_and_counts_the_rest() -> None:
     assert parse_note(note.to_text()) == note
 
 
-def test_note_tells_of_ended_trials_newest_first(make_record: MakeRecord) -> None:
+def test_note_tells_of_ended_trials_newest_first() -> None:
     trials = [make_record(key=f"{i:012x}", status="finished", ended=f"2026-03-01T12:00:0{i}Z") for i in (1, 3, 2)]
     note = note_of([*trials, make_record()])
     assert [line[:6] for line in note.lines] == ["000000"] * 3

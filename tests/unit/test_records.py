@@ -7,7 +7,6 @@ import math
 import struct
 import tracemalloc
 import typing
-from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -18,8 +17,7 @@ from hypothesis import strategies as st
 from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.records.codec import FORMAT, MAX_RECORD_BYTES, MAX_RECORD_ITEMS, decode_trial, encode_trial
 from mitosis.records.trial import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
-
-MakeRecord = Callable[..., TrialRecord]
+from support.journal import make_record
 
 numbers = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False)
 main_results = st.none() | st.booleans() | numbers | st.text()
@@ -108,7 +106,7 @@ def test_decoding_gives_back_what_was_encoded(record: TrialRecord) -> None:
     assert encode_trial(decoded) == encode_trial(record)
 
 
-def test_record_is_a_mapping_that_a_stranger_can_read(make_record: MakeRecord) -> None:
+def test_record_is_a_mapping_that_a_stranger_can_read() -> None:
     assert fields_of(make_record(key="5f2c91d07a3b")) == {
         "format": FORMAT,
         "key": "5f2c91d07a3b",
@@ -135,21 +133,21 @@ def test_record_is_a_mapping_that_a_stranger_can_read(make_record: MakeRecord) -
     }
 
 
-def test_decoded_record_is_frozen_in_all_its_parts(make_record: MakeRecord) -> None:
+def test_decoded_record_is_frozen_in_all_its_parts() -> None:
     record = decode_trial(encode_trial(make_record(outputs=(Output("x", 1, "a" * 40),))), "x")
     for part in (record, record.steps[0], record.parameters[0], record.process, record.outputs[0]):
         with pytest.raises(dataclasses.FrozenInstanceError):
             part.extra = None  # type: ignore[misc]
 
 
-def test_numbers_that_are_not_finite_come_back(make_record: MakeRecord) -> None:
+def test_numbers_that_are_not_finite_come_back() -> None:
     for main in (math.inf, -math.inf, math.nan):
         decoded = decode_trial(encode_trial(make_record(main=main, duration_s=main)), "x")
         assert isinstance(decoded.main, float)
         assert struct.pack("d", decoded.main) == struct.pack("d", main)
 
 
-def test_integer_beyond_64_bits_is_kept_as_text(make_record: MakeRecord) -> None:
+def test_integer_beyond_64_bits_is_kept_as_text() -> None:
     step = StepRecord("fit", "m:f", main=-(2**63) - 1, metrics={"count": 10**30, "huge": 1 << 100_000})
     decoded = decode_trial(encode_trial(make_record(main=2**64, steps=(step,))), "x")
     assert decoded.main == str(2**64)
@@ -157,21 +155,21 @@ def test_integer_beyond_64_bits_is_kept_as_text(make_record: MakeRecord) -> None
     assert decoded.steps[0].metrics == {"count": str(10**30), "huge": "an integer of 100001 bits"}
 
 
-def test_text_that_is_not_unicode_is_escaped(make_record: MakeRecord) -> None:
+def test_text_that_is_not_unicode_is_escaped() -> None:
     record = make_record(trials_folder="/data/caf\udce9", outputs=(Output("caf\udce9.txt", 1, "a" * 40),))
     decoded = decode_trial(encode_trial(record), "x")
     assert decoded.trials_folder == "/data/caf\\udce9"
     assert decoded.outputs[0].path == "caf\\udce9.txt"
 
 
-def test_record_that_could_not_be_read_again_is_not_written(make_record: MakeRecord) -> None:
+def test_record_that_could_not_be_read_again_is_not_written() -> None:
     with pytest.raises(BadRecord, match="too large"):
         encode_trial(make_record(subject="x" * MAX_RECORD_BYTES))
     with pytest.raises(BadRecord, match="too large"):
         encode_trial(make_record(outputs=(Output("x", 1, "a"),) * (MAX_RECORD_ITEMS + 1)))
 
 
-def test_unknown_fields_are_kept_and_written_back(make_record: MakeRecord) -> None:
+def test_unknown_fields_are_kept_and_written_back() -> None:
     fields = fields_of(make_record())
     fields |= {"energy_j": 3.5, "extra": 1}
     fields["steps"][0]["gpu"] = ["A100", 2]
@@ -182,14 +180,14 @@ def test_unknown_fields_are_kept_and_written_back(make_record: MakeRecord) -> No
     assert fields_of(decoded.with_changes(status="finished")) == fields | {"status": "finished"}
 
 
-def test_newer_format_is_refused(make_record: MakeRecord) -> None:
+def test_newer_format_is_refused() -> None:
     with pytest.raises(FormatTooNew, match="Upgrade mitosis") as caught:
         decode_trial(packed(fields_of(make_record()) | {"format": FORMAT + 1}), "trials/x")
     assert (caught.value.what, caught.value.version, caught.value.known) == ("trials/x", FORMAT + 1, FORMAT)
 
 
 @pytest.mark.parametrize("version", [0, True, None, "1"])
-def test_nonsense_format_is_refused(make_record: MakeRecord, version: object) -> None:
+def test_nonsense_format_is_refused(version: object) -> None:
     with pytest.raises(BadRecord, match="does not say its format"):
         decode_trial(packed(fields_of(make_record()) | {"format": version}), "x")
 
@@ -217,14 +215,14 @@ def test_nonsense_format_is_refused(make_record: MakeRecord, version: object) ->
     ],
     ids=lambda value: None if len(repr(value)) < 60 else "large",
 )
-def test_field_of_a_wrong_type_is_named(make_record: MakeRecord, field: str, value: object, said: str) -> None:
+def test_field_of_a_wrong_type_is_named(field: str, value: object, said: str) -> None:
     with pytest.raises(BadRecord, match=said) as caught:
         decode_trial(packed(fields_of(make_record()) | {field: value}), "trials/x")
     assert caught.value.where == "trials/x"
     assert len(str(caught.value)) < 200
 
 
-def test_missing_field_is_named(make_record: MakeRecord) -> None:
+def test_missing_field_is_named() -> None:
     for name in fields_of(make_record()).keys() - {"format"}:
         fields = fields_of(make_record())
         del fields[name]
@@ -238,7 +236,7 @@ def test_bytes_that_are_no_record_are_refused(data: bytes) -> None:
         decode_trial(data, "x")
 
 
-def test_record_has_no_more_and_no_fewer_bytes(make_record: MakeRecord) -> None:
+def test_record_has_no_more_and_no_fewer_bytes() -> None:
     data = encode_trial(make_record())
     for damaged in (*(data[:size] for size in range(0, len(data), 7)), data + b"\x00"):
         with pytest.raises(BadRecord):
@@ -257,7 +255,7 @@ def test_any_damage_ends_in_a_record_or_an_error_of_ours(record: TrialRecord, da
     encode_trial(decoded)
 
 
-def test_deep_nesting_is_refused(make_record: MakeRecord) -> None:
+def test_deep_nesting_is_refused() -> None:
     data = packed(fields_of(make_record()) | {"deep": "here"})
     with pytest.raises(BadRecord):
         decode_trial(data.removesuffix(b"\xa4here") + b"\x91" * 100_000 + b"\xc0", "x")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 from mitosis.records.trial import Failure, ParameterRecord, StepRecord, TrialRecord
 from mitosis.records.view import Kind, View, values_of
-
-MakeRecord = Callable[..., TrialRecord]
+from support.journal import make_record
 
 PARAMETERS = (
     ParameterRecord("data", "noise", "lookup", "low", digest="a" * 40, summary="0.01"),
@@ -18,7 +16,7 @@ PARAMETERS = (
 )
 
 
-def chain(make_record: MakeRecord) -> TrialRecord:
+def chain() -> TrialRecord:
     return make_record(
         key="5f2c91d07a3b",
         experiment="data+fit",
@@ -31,8 +29,8 @@ def chain(make_record: MakeRecord) -> TrialRecord:
     )
 
 
-def test_fields_have_values_kinds_and_texts(make_record: MakeRecord) -> None:
-    view = View.of(chain(make_record))
+def test_fields_have_values_kinds_and_texts() -> None:
+    view = View.of(chain())
     assert {name: view.value(name) for name in view if name.partition(".")[0] in ("params", "values", "metrics")} == {
         "params.data.noise": "low",
         "values.data.noise": 0.01,
@@ -50,15 +48,15 @@ def test_fields_have_values_kinds_and_texts(make_record: MakeRecord) -> None:
     assert view.place == "step 1 of 2"
 
 
-def test_view_is_made_again_from_what_was_stored(make_record: MakeRecord) -> None:
-    record = chain(make_record)
+def test_view_is_made_again_from_what_was_stored() -> None:
+    record = chain()
     stored = json.loads(json.dumps(values_of(record), allow_nan=False))
     view = View.from_values(stored.items())
     assert view == View.of(record)
     assert view.parameters == PARAMETERS
 
 
-def test_note_says_why_a_trial_failed_or_of_what_it_warned(make_record: MakeRecord) -> None:
+def test_note_says_why_a_trial_failed_or_of_what_it_warned() -> None:
     failed = make_record(status="failed", failure=Failure("exception", "bad shape\nmore", "ValueError", "fit"))
     assert View.of(failed).value("note") == "ValueError: bad shape (fit)"
     assert View.of(make_record(warnings=("a",))).value("note") == "a"
@@ -66,7 +64,7 @@ def test_note_says_why_a_trial_failed_or_of_what_it_warned(make_record: MakeReco
     assert "note" not in View.of(make_record())
 
 
-def test_texts_are_harmless(make_record: MakeRecord) -> None:
+def test_texts_are_harmless() -> None:
     hostile = "a\x1b[2J\u202e\nb"
     parameters = (ParameterRecord(hostile, hostile, "eval", hostile),)
     view = View.of(make_record(subject=hostile, main=hostile, started=hostile, parameters=parameters))
