@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from mitosis.cli.app import app
-from mitosis.cli.output.table import print_line, print_lines
+from mitosis.cli.output.table import print_line
 from mitosis.errors.files import FileTrouble
 
 _BASH = r"""
@@ -146,27 +146,8 @@ def _install(shell: Shell, script: str) -> None:
     except OSError as error:
         raise FileTrouble(Path(error.filename or Path.home()), "written", error) from error
     print_line(f"installed: {path}")
-    startup = _STARTUP_FILES.get(shell)
-    lines = [] if startup is None else _loading_lines(shell, Path.home() / startup, path)
-    if lines:
-        print_line(f"    loaded by ~/{startup}")
     print_line(f"Open a new {shell}, or type: {_RELOAD[shell]}")
     if shell == "zsh":
         print_line("    It needs zsh's own completion: autoload -Uz compinit && compinit, further down in ~/.zshrc")
-    print_line(f"To remove it, delete that file{f' and these lines in ~/{startup}:' if lines else '.'}")
-    print_lines(f"    {line}" for line in lines)
-
-
-def _loading_lines(shell: Shell, startup: Path, path: Path) -> list[str]:
-    """The lines of a shell's start-up file that have the script loaded."""
-    try:
-        lines = startup.read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
-    wanted = str(path) if shell == "bash" else f"fpath=({path.parent} "
-    found: list[str] = []
-    for above, line in zip(["", *lines], lines, strict=False):
-        if wanted in line:
-            # Above it is a comment that says what it is for.
-            found += [above, line] if above.startswith("#") else [line]
-    return found
+    loaded = f" and the lines that load it in ~/{_STARTUP_FILES[shell]}" if shell in _STARTUP_FILES else ""
+    print_line(f"To remove it, delete that file{loaded}.")

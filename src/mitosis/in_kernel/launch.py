@@ -34,7 +34,6 @@ def main(connection: str, setup: str | None) -> None:
         connection: path of the connection file.
         setup: path of a file with the packed `Setup`; None to leave that out.
     """
-    die_with_runner()
     atexit.register(_end)
     gc.disable()
     # Nothing of Jupyter's is to come from the working folder, which `python -m` puts first. ipykernel puts it back.
@@ -67,22 +66,6 @@ def main(connection: str, setup: str | None) -> None:
     gc.freeze()
     gc.enable()
     app.start()
-
-
-def die_with_runner() -> None:
-    """On Linux, have the kernel of the machine end this process as soon as the runner is gone.
-
-    Elsewhere ipykernel's own look at its parent, once a second, does it.
-    """
-    if sys.platform != "linux":
-        return
-    import ctypes
-    import signal
-
-    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
-    ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() == 1 and os.environ.get("JPY_PARENT_PID") != "1":
-        os._exit(1)
 
 
 def _end() -> None:
