@@ -135,7 +135,7 @@ class Index:
         self.close()
         if is_last:
             self._connection = _connect(":memory:")
-        elif error.sqlite_errorname in _DAMAGED:
+        elif getattr(error, "sqlite_errorname", _DAMAGED[0]).startswith(_DAMAGED):  # errors of the module have none
             self.remove()
         else:
             self._connection = self._open_to_read()
@@ -161,9 +161,11 @@ class Index:
                 connection.execute(f"PRAGMA application_id={_APPLICATION}")
                 connection.execute(f"PRAGMA user_version={VERSION}")
             # Whoever wrote before may have brought it up to date, and the journal may have changed.
-            [(_, tree)] = connection.execute("SELECT journal, tree FROM state").fetchall()
+            trees = [tree for (tree,) in connection.execute("SELECT tree FROM state")]
+            if len(trees) != 1:
+                raise sqlite3.DatabaseError("it does not say what it is up to date with")
             snapshot = self._store.snapshot()
-            self._change(connection, tree, snapshot)
+            self._change(connection, trees[0], snapshot)
             now = (None, None) if snapshot is None else (snapshot.commit, snapshot.tree)
             connection.execute("UPDATE state SET journal = ?, tree = ?", now)
             connection.execute("COMMIT")
@@ -196,7 +198,7 @@ class Index:
 
 
 _of_parents: list[sqlite3.Connection | None] = []
-_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITESCHEMA", "SQLITE_FORMAT")
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_SCHEMA", "SQLITE_FORMAT")
 _NETWORK = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "gfs", "vboxsf")
 
 
