@@ -240,9 +240,7 @@ class IndexWriter:
 
 def alike(record: TrialRecord) -> str:
     """A digest of what two trials have in common that are iterations of each other."""
-    tracked = sorted((p.step, p.name, p.kind, p.text) for p in record.parameters if p.tracked)
-    text = repr((record.experiment, tracked))
-    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:32]
+    return hashlib.sha256(repr(record.asked).encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
 def plain_text(text: str | None) -> str | None:

@@ -53,7 +53,6 @@ LONGEST_COMPONENT = 3_000
 """Bytes of one component of a path: what git can handle is limited to 4,096 for a whole path."""
 
 KEY_PATTERN = re.compile(r"[0-9a-f]{12}")
-DAY_PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 DIGEST_PATTERN = re.compile(r"[0-9a-f]{40}")
 COMMIT_PATTERN = re.compile(r"[0-9a-f]{40}")
 SHARD_PATTERN = re.compile(r"[0-9a-f]{2}")
