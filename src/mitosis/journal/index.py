@@ -32,7 +32,7 @@ _ATTEMPTS = 4
 
 
 class TooLate(JournalError):
-    """Bringing the index up to date takes longer than somebody wants to wait."""
+    """Bringing the index up to date takes longer than somebody is willing to wait."""
 
 
 class Index:
@@ -72,7 +72,7 @@ class Index:
         raise AssertionError("the attempts are counted")
 
     def refresh(self) -> None:
-        """Bring it up to date after an append, so that whoever reads next finds it so; by no means an error."""
+        """Bring it up to date after an append, for whoever reads next. Nothing is raised."""
         with contextlib.suppress(MitosisError, sqlite3.Error, OSError):
             self.ask("SELECT 1")
 
@@ -194,7 +194,7 @@ class Index:
 
     def _check_time(self) -> None:
         if self._deadline is not None and time.monotonic() > self._deadline:
-            raise TooLate("bringing the index of the journal up to date takes long")
+            raise TooLate("bringing the index of the journal up to date takes too long")
 
 
 _of_parents: list[sqlite3.Connection | None] = []
