@@ -33,7 +33,7 @@ from mitosis.records.trial import TrialRecord
 from mitosis.records.view import View
 from mitosis.variants import Variant
 
-_ENVIRONMENT_LIMIT_BYTES = 16 * 2**20
+MAX_ENVIRONMENT_BYTES = 16 * 2**20
 _KEY_PREFIX = re.compile(rf"[0-9a-f]{{1,{layout.KEY_DIGITS}}}")
 _READ_AT_ONCE = 1_000
 _AFTER_ALL = "\U0010ffff"
@@ -299,7 +299,7 @@ def read_environment(store: Store, digest: str) -> str:
     entry = None if snapshot is None else store.find(snapshot.tree, path)
     if entry is None or entry.is_tree:
         raise JournalError(f"the journal has no environment {digest}")
-    return store.read_blob(entry.oid, path, _ENVIRONMENT_LIMIT_BYTES).decode("utf-8", "replace")
+    return store.read_blob(entry.oid, path, MAX_ENVIRONMENT_BYTES).decode("utf-8", "replace")
 
 
 def read_record_at(store: Store, path: str, oid: str | None) -> TrialRecord | None:
