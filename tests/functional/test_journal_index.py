@@ -162,6 +162,17 @@ def test_damaged_index_is_rebuilt(journal: Desk, damage: Callable[[Path], object
     assert is_index_right(Store(journal.repository)) or journal.index.path.is_dir()
 
 
+@pytest.mark.parametrize("damage", [damage for name, damage in DAMAGES.items() if name != "removed"])
+def test_damaged_index_is_not_right_and_stays_until_it_is_repaired(
+    journal: Desk, damage: Callable[[Path], object]
+) -> None:
+    journal.run_trial()
+    journal.index.close()
+    damage(journal.index.path)
+    assert not is_index_right(Store(journal.repository))
+    assert journal.index.path.exists()
+
+
 def test_index_of_another_repository_is_rebuilt(journal: Desk, tmp_path: Path, git: Git) -> None:
     journal.run_trial()
     journal.index.close()

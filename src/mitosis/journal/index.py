@@ -276,6 +276,9 @@ class _InMemory(Index):
     def _open(self) -> sqlite3.Connection:
         return _connect(":memory:")
 
+    def _replace(self, error: sqlite3.DatabaseError, *, is_last: bool) -> None:
+        raise error
+
 
 def remove_index(store: Store) -> None:
     """Remove the index; the next question rebuilds it.
