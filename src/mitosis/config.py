@@ -164,7 +164,7 @@ def select_steps(config: Config, names: Sequence[str]) -> tuple[StepConfig, ...]
     Raises:
         NoStep: `names` is empty.
         UnknownStep: a name is not registered.
-        RepeatedStep: a name stands twice.
+        RepeatedStep: a name is given twice.
     """
     if not names:
         raise NoStep(config.steps, config.path)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import platform
+import signal
 import sys
 from pathlib import Path
 
@@ -36,6 +37,14 @@ def command_line() -> tuple[str, ...]:
     if program in ("", "__main__.py"):
         program = "mitosis"
     return (program, *(recordable(word) for word in sys.argv[1:]))
+
+
+def signal_name(number: int) -> str:
+    """Such as `SIGKILL`; `signal 40` for one that has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def is_alive(process: ProcessRecord) -> bool | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import mitosis as package
+from mitosis.journal.queue import owner_text
 from support.e2e import Mitosis, Project, command
 from support.waiting import TIMEOUT_S, wait_until
 
@@ -240,6 +241,23 @@ def test_interrupt_before_the_steps_leaves_nothing(project: Project) -> None:
     assert project.git("for-each-ref", "refs/mitosis") == ""
     assert not list(project.glob("trials/20*"))
     assert not kernels_of(project)
+
+
+def test_interrupt_while_the_start_is_recorded_ends_the_trial_before_its_step(project: Project) -> None:
+    project.commit_lab(WAITING)
+    lock = project / ".git/refs/mitosis/journal.lock"
+    lock.parent.mkdir()
+    lock.write_text(owner_text(os.getpid()))
+    process = project.start("my_exp")
+    wait_until(lambda: list(project.glob(".git/mitosis/waiting/refs*")))
+    process.send_signal(signal.SIGINT)
+    lock.unlink()
+    process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130
+    failure = project.record().failure
+    assert failure is not None
+    assert failure.summary == "interrupted by SIGINT"
+    assert not list(project.glob("trials/*/begun"))
 
 
 def test_killed_runner_takes_its_kernel_along_and_is_shown_as_lost(

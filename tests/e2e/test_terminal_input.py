@@ -38,7 +38,7 @@ def test_asking_fails_at_once_and_names_the_remedy(project: Project, call: str, 
 def test_breakpoint_fails_at_once_where_it_is(project: Project, call: str) -> None:
     project.commit(step(f"    {call}\n    return {{'main': 1}}\n"))
     done = project.mitosis("my_exp", "--timeout", "100", status=1)
-    assert "a debugger is to stop here: a trial gets no input" in done.stdout
+    assert "a debugger would stop here: a trial gets no input" in done.stdout
     failure = project.record().failure
     assert failure is not None and failure.location == "lab/__init__.py:4 in run"
 

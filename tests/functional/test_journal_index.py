@@ -32,7 +32,7 @@ from support.journal import JOURNAL, Desk, Git, make_variant, record_path, run_g
 
 @pytest.fixture
 def applied(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
-    """The trees from which the index catches up; None where it begins anew."""
+    """The trees from which the index catches up; None where it begins afresh."""
     found: list[str | None] = []
     apply = IndexWriter.apply
 
@@ -44,7 +44,7 @@ def applied(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
     return found
 
 
-def test_index_is_caught_up_and_not_made_anew(journal: Desk, applied: list[str | None]) -> None:
+def test_index_is_caught_up_and_not_rebuilt(journal: Desk, applied: list[str | None]) -> None:
     journal.run_trial()
     assert applied.pop(0) is None
     for iteration in range(1, 4):
@@ -142,12 +142,15 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "other version": lambda path: run_sql(path, "PRAGMA user_version=999"),
     "foreign": foreign,
     "without a table": lambda path: run_sql(path, "DROP TABLE fields"),
+    "without a state": lambda path: run_sql(path, "DELETE FROM state"),
+    "of two states": lambda path: run_sql(path, "INSERT INTO state SELECT * FROM state"),
+    "no UTF-8": lambda path: run_sql(path, "UPDATE trials SET path = CAST(x'ff' || key AS TEXT)"),
     "folder instead": folder_instead,
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_damaged_index_is_made_anew(journal: Desk, damage: Callable[[Path], object]) -> None:
+def test_damaged_index_is_rebuilt(journal: Desk, damage: Callable[[Path], object]) -> None:
     keys = [journal.run_trial().key for _ in range(3)]
     journal.run_trial(experiment="other")
     journal.index.close()
@@ -159,7 +162,18 @@ def test_damaged_index_is_made_anew(journal: Desk, damage: Callable[[Path], obje
     assert is_index_right(Store(journal.repository)) or journal.index.path.is_dir()
 
 
-def test_index_of_another_repository_is_made_anew(journal: Desk, tmp_path: Path, git: Git) -> None:
+@pytest.mark.parametrize("damage", [damage for name, damage in DAMAGES.items() if name != "removed"])
+def test_damaged_index_is_not_right_and_stays_until_it_is_repaired(
+    journal: Desk, damage: Callable[[Path], object]
+) -> None:
+    journal.run_trial()
+    journal.index.close()
+    damage(journal.index.path)
+    assert not is_index_right(Store(journal.repository))
+    assert journal.index.path.exists()
+
+
+def test_index_of_another_repository_is_rebuilt(journal: Desk, tmp_path: Path, git: Git) -> None:
     journal.run_trial()
     journal.index.close()
     git("init", "--quiet", "other", cwd=tmp_path)
@@ -206,6 +220,9 @@ def test_object_that_comes_later_is_read(journal: Desk) -> None:
     assert journal.again().listed() == ([], [record_path(record)])
     loose.write_bytes(data)
     assert journal.again().listed() == ([record], [])
+    journal.index.close()
+    with contextlib.closing(sqlite3.connect(journal.index.path)) as connection:
+        assert connection.execute("SELECT * FROM problems").fetchall() == []
 
 
 # --- where it cannot be written -------------------------------------------------------------------

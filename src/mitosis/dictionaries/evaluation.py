@@ -19,6 +19,7 @@ from mitosis.config import Config, StepConfig
 from mitosis.dictionaries.checkouts import Checkout
 from mitosis.dictionaries.modules import MODULE, Usage, source_folders
 from mitosis.files import TemporaryFolder
+from mitosis.process import signal_name
 from mitosis.variants import Variant, VariantName
 
 TIME_LIMIT_S = 30.0
@@ -162,10 +163,7 @@ def _manner(status: int) -> str:
     """How a process ended that was not done; of a signal the status is the negative number."""
     if status >= 0:
         return f"ended the process with exit status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
+    name = signal_name(-status)
     memory = " (as the machine does when memory runs out)" if name == "SIGKILL" else ""
     return f"ended the process by {name}{memory}"
 

@@ -89,7 +89,7 @@ class Redefinition:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the values differ as such, and their summaries show how, not in parts of theirs."""
+        """Whether the values differ as such, and their summaries show how, rather than in parts of them."""
         # Summaries of two arrays differ in their ranges or digests, those of two long texts in their lengths: where
         # they part is only in the difference.
         whole = all(not path for path, _ in self.differences)

@@ -22,7 +22,7 @@ from mitosis.protocol import unpack
 
 _WITHOUT = "debugpy"
 _FORKS = "forks"
-"""Name of the socket for what forked processes print."""
+"""Name of the socket for what forked processes display."""
 _FORK_LINGER_MS = 3000
 """How long a forked process that ends waits for that to be sent."""
 
@@ -44,8 +44,8 @@ def main(connection: str, setup: str | None) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     if os.name == "posix":
-        _keep_output_of_forks_private(Path(connection).with_name(_FORKS))
-    _lose_no_output()
+        _keep_displays_of_forks_private(Path(connection).with_name(_FORKS))
+    _lose_no_message()
     from mitosis.in_kernel.streams import set_up_streams
 
     streams = set_up_streams(json.loads(Path(connection).read_text())["key"])
@@ -112,8 +112,8 @@ def _hide_event_loop(shell: Any) -> None:
     shell.run_cell = run_cell_outside
 
 
-def _lose_no_output() -> None:
-    """Have the socket for output hold what the runner has not read yet, however much: it would drop messages."""
+def _lose_no_message() -> None:
+    """Have the socket for messages hold what the runner has not read yet, however much: it would drop some."""
     import zmq
     from ipykernel.kernelapp import IPKernelApp
 
@@ -126,8 +126,8 @@ def _lose_no_output() -> None:
     IPKernelApp.init_iopub = init_without_limit  # type: ignore[method-assign]
 
 
-def _keep_output_of_forks_private(path: Path) -> None:
-    """Have processes that the experiment forks send what they print through a socket in the private folder.
+def _keep_displays_of_forks_private(path: Path) -> None:
+    """Have processes that the experiment forks send what they display through a socket in the private folder.
 
     ipykernel listens for it on a TCP port of the machine's, where anybody may try to send something.
     """

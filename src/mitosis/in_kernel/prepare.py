@@ -100,4 +100,4 @@ def _refuse(name: str, prompt: object) -> NoReturn:
 
 
 def _set_trace(debugger: bdb.Bdb, *_: object, **__: object) -> NoReturn:
-    raise NoInput(f"a debugger is to stop here: {_ENDING} Remove the breakpoint, or run the notebook in Jupyter")
+    raise NoInput(f"a debugger would stop here: {_ENDING} Remove the breakpoint, or run the notebook in Jupyter")

@@ -258,6 +258,10 @@ def save(value: Any, path: Path) -> list[str]:
             write(_picklable(value, "", error, unsaved, 0))
         except OSError as write_error:
             unsaved.append(f"{path.name}: {describe_exception(write_error)}")
+        except BaseException as whole_error:  # a mapping's keys may not be picklable, or it cannot be iterated over
+            let_interrupts_pass(whole_error)
+            reason = describe_exception(whole_error)
+            unsaved += [f"the whole result: {reason}", *save(NotSaved(reason), path)]
     with contextlib.suppress(OSError):
         partial.unlink(missing_ok=True)
     if len(unsaved) > _UNSAVED_SHOWN:

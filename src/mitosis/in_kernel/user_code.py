@@ -30,7 +30,7 @@ def user_namespace() -> dict[str, Any]:
 def let_interrupts_pass(error: BaseException) -> None:
     """Raise the error again if it is an interrupt; whatever else a user's object raises is an answer.
 
-    Objects of the user's run code of theirs when they are shown, pickled or asked for an attribute, and may raise
+    The user's objects run their own code when they are shown, pickled or asked for an attribute, and may raise
     anything, also what derives from BaseException alone.
     """
     if isinstance(error, KeyboardInterrupt):
@@ -93,7 +93,7 @@ def _innermost(traceback: TracebackType | None, root: str) -> tuple[str, int, st
         path = real_path(code.co_filename)
         if Path(path).is_file() and not is_installed(path):
             place = (path, traceback.tb_lineno, code.co_name)
-            if path.startswith(root.rstrip("/") + "/"):
+            if Path(path).is_relative_to(root):
                 inside = place
             else:
                 outside = place

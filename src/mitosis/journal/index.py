@@ -32,7 +32,7 @@ _ATTEMPTS = 4
 
 
 class TooLate(JournalError):
-    """Bringing the index up to date takes longer than somebody wants to wait."""
+    """Bringing the index up to date takes longer than somebody is willing to wait."""
 
 
 class Index:
@@ -72,7 +72,7 @@ class Index:
         raise AssertionError("the attempts are counted")
 
     def refresh(self) -> None:
-        """Bring it up to date after an append, so that whoever reads next finds it so; by no means an error."""
+        """Bring it up to date after an append, for whoever reads next. Nothing is raised."""
         with contextlib.suppress(MitosisError, sqlite3.Error, OSError):
             self.ask("SELECT 1")
 
@@ -135,7 +135,7 @@ class Index:
         self.close()
         if is_last:
             self._connection = _connect(":memory:")
-        elif error.sqlite_errorname in _DAMAGED:
+        elif getattr(error, "sqlite_errorname", _DAMAGED[0]).startswith(_DAMAGED):  # errors of the module have none
             self.remove()
         else:
             self._connection = self._open_to_read()
@@ -161,9 +161,11 @@ class Index:
                 connection.execute(f"PRAGMA application_id={_APPLICATION}")
                 connection.execute(f"PRAGMA user_version={VERSION}")
             # Whoever wrote before may have brought it up to date, and the journal may have changed.
-            [(_, tree)] = connection.execute("SELECT journal, tree FROM state").fetchall()
+            trees = [tree for (tree,) in connection.execute("SELECT tree FROM state")]
+            if len(trees) != 1:
+                raise sqlite3.DatabaseError("it does not say what it is up to date with")
             snapshot = self._store.snapshot()
-            self._change(connection, tree, snapshot)
+            self._change(connection, trees[0], snapshot)
             now = (None, None) if snapshot is None else (snapshot.commit, snapshot.tree)
             connection.execute("UPDATE state SET journal = ?, tree = ?", now)
             connection.execute("COMMIT")
@@ -192,11 +194,11 @@ class Index:
 
     def _check_time(self) -> None:
         if self._deadline is not None and time.monotonic() > self._deadline:
-            raise TooLate("bringing the index of the journal up to date takes long")
+            raise TooLate("bringing the index of the journal up to date takes too long")
 
 
 _of_parents: list[sqlite3.Connection | None] = []
-_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITESCHEMA", "SQLITE_FORMAT")
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_SCHEMA", "SQLITE_FORMAT")
 _NETWORK = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "gfs", "vboxsf")
 
 
@@ -273,6 +275,9 @@ class _InMemory(Index):
 
     def _open(self) -> sqlite3.Connection:
         return _connect(":memory:")
+
+    def _replace(self, error: sqlite3.DatabaseError, *, is_last: bool) -> None:
+        raise error
 
 
 def remove_index(store: Store) -> None:

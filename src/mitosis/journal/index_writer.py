@@ -91,12 +91,12 @@ class IndexWriter:
         found = self._connection.execute("SELECT path, oid, is_folder FROM problems WHERE oid IS NOT NULL").fetchall()
         for path, oid, is_folder in found:
             if self._store.can_read(oid):
-                self._connection.execute("DELETE FROM problems WHERE path = ?", (path,))
                 kind = path.partition("/")[0]
                 if is_folder:
+                    self._connection.execute("DELETE FROM problems WHERE path = ?", (path,))
                     self._apply_kind(kind, None, oid, path)
                 else:
-                    self._write(kind, [(path, None, oid)])
+                    self._write(kind, [(path, oid, oid)])
 
     def _below(self, tree: str | None, kind: str, *, is_old: bool = False) -> str | None:
         try:
@@ -240,9 +240,7 @@ class IndexWriter:
 
 def alike(record: TrialRecord) -> str:
     """A digest of what two trials have in common that are iterations of each other."""
-    tracked = sorted((p.step, p.name, p.kind, p.text) for p in record.parameters if p.tracked)
-    text = repr((record.experiment, tracked))
-    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:32]
+    return hashlib.sha256(repr(record.asked).encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
 def plain_text(text: str | None) -> str | None:

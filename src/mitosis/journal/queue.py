@@ -5,7 +5,7 @@ tries to take the lock only when no older ticket is there. Without it, whoever h
 the lock, and of many processes one may look at the wrong moments for minutes.
 
 It is only a matter of manners, and the lock alone decides: tickets of processes that are gone are removed, those from
-other machines are not heeded, and one whose owner does not take its turn, for it was stopped, is passed by.
+other machines are ignored, and one whose owner does not take its turn, because it was stopped, is passed over.
 """
 
 from __future__ import annotations

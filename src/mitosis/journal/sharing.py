@@ -100,7 +100,7 @@ def merge(store: Store, index: Index, commit: str, identity: Identity | None, so
     try:
         others = None if notes is None else OtherNotes(notes, tell_all=tip == theirs.commit)
         merge_notes(
-            store, list(_trial_changes(store, trials)), others, identity, lambda *which: trials_on(store, index, *which)
+            store, list(_trial_changes(store, trials)), others, identity, lambda *which: trials_on(index, *which)
         )
     except (JournalError, GitError, NoIdentity) as error:
         notes_problem = str(error)
@@ -305,7 +305,7 @@ def select(store: Store, index: Index, keys: Sequence[str], onto: str | None, id
         TrialNotFound: there is no such trial.
         JournalError: a journal is damaged, or an object cannot be written.
     """
-    files = [find_trial(store, index, key) for key in keys]
+    files = [find_trial(index, key) for key in keys]
     ours = store.snapshot()
     base = None if onto is None else store.snapshot_of(onto, "the other journal")
     assert ours is not None

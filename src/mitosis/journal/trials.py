@@ -33,7 +33,7 @@ from mitosis.records.trial import TrialRecord
 from mitosis.records.view import View
 from mitosis.variants import Variant
 
-_ENVIRONMENT_LIMIT_BYTES = 16 * 2**20
+MAX_ENVIRONMENT_BYTES = 16 * 2**20
 _KEY_PREFIX = re.compile(rf"[0-9a-f]{{1,{layout.KEY_DIGITS}}}")
 _READ_AT_ONCE = 1_000
 _AFTER_ALL = "\U0010ffff"
@@ -135,9 +135,7 @@ def end(store: Store, index: Index, record: TrialRecord, identity: Identity) -> 
         store.append(ref, before, {file.path: encode_trial(record)}, ended_message(record), identity)
     index.refresh()
     try:
-        add_to_note(
-            store, record, identity, is_new=not had_ended, read_trials=lambda: trials_on(store, index, record.commit)
-        )
+        add_to_note(store, record, identity, is_new=not had_ended, read_trials=lambda: trials_on(index, record.commit))
     except JournalError as error:
         raise NoteNotWritten(record.key, layout.NOTES_REF, str(error)) from error
 
@@ -174,7 +172,7 @@ def forget(store: Store, index: Index, key: str, identity: Identity) -> TrialRec
         store.append(ref, before, {file.path: None}, forgotten_message(record), identity)
     index.refresh()
     try:
-        merge_notes(store, [TrialChange(record, None)], None, identity, lambda *which: trials_on(store, index, *which))
+        merge_notes(store, [TrialChange(record, None)], None, identity, lambda *which: trials_on(index, *which))
     except JournalError as error:
         raise NoteNotWritten(record.key, layout.NOTES_REF, str(error)) from error
     return record
@@ -190,7 +188,7 @@ class File(NamedTuple):
     oid: str
 
 
-def find_trial(store: Store, index: Index, key: str) -> File:
+def find_trial(index: Index, key: str) -> File:
     """The record of the trial whose key begins with `key`.
 
     Raises:
@@ -219,7 +217,7 @@ def read_trial(store: Store, index: Index, key: str) -> TrialRecord:
         TrialNotFound, AmbiguousKey, JournalError: see `find_trial`.
         BadRecord, FormatTooNew: its record cannot be read.
     """
-    file = find_trial(store, index, key)
+    file = find_trial(index, key)
     # For one object the git program is there sooner than libgit2, which knows better what is wrong.
     [data] = store.read_blobs([file.oid], MAX_RECORD_BYTES)
     return decode_trial(store.read_blob(file.oid, file.path, MAX_RECORD_BYTES) if data is None else data, file.path)
@@ -277,7 +275,7 @@ def newest_like(index: Index, prefix: str, limit: int) -> list[View]:
     return [View.from_values((name, value) for name, value in zip(names, row, strict=True)) for row in rows]
 
 
-def trials_on(store: Store, index: Index, commit: str, short_keys: frozenset[str] | None = None) -> list[TrialRecord]:
+def trials_on(index: Index, commit: str, short_keys: frozenset[str] | None = None) -> list[TrialRecord]:
     """All readable trials that ran on a commit, or those of them whose keys begin like one of these."""
     rows = index.ask('SELECT key, record, path FROM trials WHERE "commit" = ? AND record IS NOT NULL', (commit,))
     wanted = (row for row in rows if short_keys is None or row[0][: layout.SHORT_KEY_DIGITS] in short_keys)
@@ -301,7 +299,7 @@ def read_environment(store: Store, digest: str) -> str:
     entry = None if snapshot is None else store.find(snapshot.tree, path)
     if entry is None or entry.is_tree:
         raise JournalError(f"the journal has no environment {digest}")
-    return store.read_blob(entry.oid, path, _ENVIRONMENT_LIMIT_BYTES).decode("utf-8", "replace")
+    return store.read_blob(entry.oid, path, MAX_ENVIRONMENT_BYTES).decode("utf-8", "replace")
 
 
 def read_record_at(store: Store, path: str, oid: str | None) -> TrialRecord | None:

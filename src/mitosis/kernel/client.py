@@ -128,7 +128,7 @@ class Client(NotebookClient):
         """Ask what kernel it is until the answer comes, and the kernel's broadcast that goes with it.
 
         jupyter_client's own way of waiting goes on for 0.2 s after that, to see whether more is broadcast. Here that
-        is of no interest: cells pass over whatever is not an answer to them.
+        does not matter: cells pass over whatever is not an answer to them.
         """
         asked = set()
         while True:
@@ -211,7 +211,7 @@ class Client(NotebookClient):
                 self._listener("widgets", text)
         except CellControlSignal:  # by which nbclient says that the cell is through
             raise
-        except Exception as error:  # code of the experiment's can send what it likes
+        except Exception as error:  # the experiment's code can send anything
             kind = error.__class__.__name__
             trouble = f"a message `{msg['msg_type']}` that makes no sense was ignored ({kind}: {error})"
             self.troubles[:] = [trouble]  # there may be thousands

@@ -183,7 +183,7 @@ class Kernel:
                 raise KernelDied(death.result(), self._output.said)
             return await task
         finally:
-            # What nbclient makes of a kernel that is gone is of no interest then, but has to be fetched.
+            # What nbclient makes of a kernel that is gone does not matter then, but has to be fetched.
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from mitosis.errors.base import ExitStatus, MitosisError
 from mitosis.files import TemporaryFolder
 from mitosis.marks import Stream
-from mitosis.process import living_in_group
+from mitosis.process import living_in_group, signal_name
 from mitosis.protocol import Setup, pack
 
 if TYPE_CHECKING:
@@ -90,10 +90,7 @@ def describe_death(returncode: int | None, said: str = "") -> str:
     if returncode is None:
         text = "the kernel died"
     elif returncode < 0:
-        try:
-            name = signal.Signals(-returncode).name
-        except ValueError:
-            name = f"signal {-returncode}"
+        name = signal_name(-returncode)
         text = f"the kernel was killed by {name}"
         if name == "SIGKILL":
             text += " (did the machine run out of memory?)"

@@ -20,7 +20,7 @@ _READ_BYTES = 2**18
 _SAID_CHARACTERS = 20_000
 """So much of the end of standard error is kept to tell how the kernel died."""
 _STALLED_S = 5.0
-"""How long to wait for a mark that should have been there long since."""
+"""How long to wait for a mark that is overdue."""
 _QUIET_S = 0.05
 _LONGEST_END_S = 2.0
 """How long what a dead kernel has written is read, while more of it comes."""
@@ -153,7 +153,7 @@ class KernelOutput:
         waiting = [number for number in numbers if number > self._ended]
         if waiting:
             self._ended = min(waiting)
-        else:
+        elif self._messages:  # what was waited for may have come at the last moment
             self._ready.append(self._messages.popleft())
         self._go_on()
 

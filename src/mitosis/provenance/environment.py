@@ -66,7 +66,7 @@ class Environment:
     """What the code of a trial ran in."""
 
     text: str
-    """What is installed, in the manner of `pip freeze`."""
+    """What is installed, in the form that `pip freeze` has."""
     digest: str
     """Of the text: the first 40 hexadecimal digits of its SHA-256."""
     interpreter: str

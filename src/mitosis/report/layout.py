@@ -54,7 +54,7 @@ CHANGES_ROOM = 700
 and the files that were changed."""
 
 RESULT_ROWS = 60
-"""This many metrics are shown at most on top, and so many in all steps together."""
+"""At most this many metrics are shown at the top, and as many again in all steps together."""
 
 DOC_CHARACTERS = 600
 """Of the first paragraph of a docstring, at most."""

@@ -54,9 +54,9 @@ class Saver:
     record: TrialRecord
     """The trial's, as far as it is known."""
     progress: Progress
-    """Is told what is of no interest later."""
+    """Is told what does not matter later."""
     warn: Callable[[str], None]
-    """Is told what belongs into the record as well."""
+    """Is told what belongs in the record as well."""
     next_iteration: Path | None = None
 
     def save(self, environment: str, journal: Journal | None) -> Saved:

@@ -81,6 +81,11 @@ class Signals:
         finally:
             timer.cancel()
 
+    async def catch_up(self) -> None:
+        """Handle what came while this process did something else: a kernel that does nothing ignores an interrupt."""
+        for _ in range(3):  # the event loop sees that there is a signal, reads which, and calls the handler
+            await asyncio.sleep(0)
+
     def interruption(self, step: str) -> Failure | None:
         """Why the trial ends although nothing in it failed; None if it goes on."""
         if self.received is not None:

@@ -80,8 +80,10 @@ class Steps:
             for index, planned in enumerate(self.loader.plan.steps):
                 previous = self.loader.plan.steps[index - 1] if pass_data else None
                 self.progress.step_started(planned.step.name, index + 1, len(self.loader.plan.steps))
+                await self.signals.catch_up()
                 try:
-                    failure, pass_data = await self._run_step(index, planned, previous)
+                    if self.signals.interruption(planned.step.name) is None:
+                        failure, pass_data = await self._run_step(index, planned, previous)
                 except KernelDied as death:
                     failure = Failure("kernel", str(death), step=planned.step.name)
                 except AnswerFailed as error:

@@ -45,7 +45,7 @@ Tell = Callable[[bytes], None]
 """Is given what git says to people, as it says it."""
 
 PATIENCE_S = 1.0
-"""How far git has come is of no interest so long."""
+"""For this long, how far git has come is not shown."""
 HELD_BACK = (
     b"error: failed to push some refs",
     b"error: atomic push failed",
@@ -53,7 +53,7 @@ HELD_BACK = (
     b"remote: error: cannot lock ref",
     b"remote: error: failed to",
 )
-"""What is said from one of these on is of no interest when it is tried again."""
+"""What is said from one of these on is not shown when it is tried again."""
 _STAGES = (
     b"Enumerating objects",
     b"Counting objects",

@@ -99,7 +99,7 @@ def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], 
 def _check_settled(
     journal: Journal, restore: str, trials_folder: Path | None, tell: Callable[[str], None]
 ) -> tuple[Report, Snapshot | None, Contents]:
-    """Check the tree of the journal and the notes, at a moment at which nobody is in between writing the two."""
+    """Check the tree of the journal and the notes, at a moment when nobody has written only one of the two."""
     for attempt in range(1, _ATTEMPTS + 1):
         report = Report()
         refs = _refs(journal)

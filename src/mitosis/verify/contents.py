@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -18,13 +18,12 @@ from mitosis.journal.locks import MAX_VALUE_BYTES
 from mitosis.journal.messages import note_line
 from mitosis.journal.objects import ReadOnlyStore, iter_changes
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
+from mitosis.journal.trials import MAX_ENVIRONMENT_BYTES
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
 from mitosis.verify.findings import Report
 
-MAX_ENVIRONMENT_BYTES = 16 * 2**20
-_DIGEST_DIGITS = 40
 _SHORTENED = re.compile(r".*~[0-9a-f]{32}", re.DOTALL)
 UPGRADE = "upgrade mitosis"
 
@@ -33,8 +32,7 @@ _T = TypeVar("_T")
 
 def who_wrote(path: str) -> str:
     """The command that tells who put a file into the journal."""
-    quoted = "'" + path.replace("'", "'\\''") + "'"
-    return f"git log {layout.JOURNAL_REF} -- {quoted}"
+    return f"git log {layout.JOURNAL_REF} -- {shlex.quote(path)}"
 
 
 class Trial(NamedTuple):
@@ -204,7 +202,7 @@ class ContentsReader:
         self._contents.environments.add(digest)
 
         def decode(text: bytes) -> None:
-            if hashlib.sha256(text).hexdigest()[:_DIGEST_DIGITS] != digest:
+            if digest_value(text) != digest:  # it is made in the same way
                 raise BadRecord(path, "its text does not have the digest that its name says")
 
         self._read("environment", path, oid, MAX_ENVIRONMENT_BYTES, decode)

@@ -61,7 +61,7 @@ def expected_lines(contents: Contents) -> dict[str, Counter[str]]:
 def wrong_notes(
     contents: Contents, expected: Mapping[str, Counter[str]], notes: Mapping[str, PresentNote]
 ) -> list[str]:
-    """The commits whose note does not tell what the journal does.
+    """The commits whose note does not agree with the journal.
 
     What a note tells of a trial whose record cannot be read now is not held against it: it may be all that is left.
     """
@@ -97,7 +97,7 @@ def check_index(journal: Journal, report: Report) -> None:
     path = str(journal.index.path)
     try:
         if not is_index_right(journal.store):
-            report.warning("index", path, "the index of the journal does not tell what the journal does", REPAIR)
+            report.warning("index", path, "it does not agree with the journal", REPAIR)
     except JournalError as error:
         report.info("index", path, f"it could not be checked: {str(error).partition(chr(10))[0]}")
 
@@ -196,7 +196,5 @@ def repair_notes(journal: Journal, contents: Contents, identity: Identity) -> li
         wrong = sorted(expected)
     if not wrong:
         return []
-    count = rebuild_notes(
-        journal.store, wrong, expected, identity, lambda *which: trials_on(journal.store, journal.index, *which)
-    )
+    count = rebuild_notes(journal.store, wrong, expected, identity, lambda *which: trials_on(journal.index, *which))
     return [f"rebuilt {count} note{'' if count == 1 else 's'}"]

@@ -122,7 +122,7 @@ def _least_width(name: str) -> int:
 
 
 def _cell(text: str, width: int) -> str:
-    """The text, or its beginning, in so many columns of a terminal."""
+    """The text, or its beginning, in that many columns of a terminal."""
     missing = width - _width(text)
     if missing >= 0:
         return text + " " * missing
