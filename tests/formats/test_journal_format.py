@@ -1,7 +1,7 @@
 """Journals and records of every format that was ever written stay readable.
 
 `journal/format-1.fast-export` is a journal as `git fast-export` gives it, `journal/trial-1.msgpack` a record of that
-format; likewise for later ones. They are never made anew; a new format gets new files beside them.
+format; likewise for later ones. They are never rewritten; a new format gets new files beside them.
 """
 
 from __future__ import annotations

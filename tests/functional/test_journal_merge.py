@@ -359,7 +359,7 @@ def test_names_that_are_no_text_do_not_stop_the_clone(ada: Desk, bob: Desk) -> N
 
 
 @pytest.mark.parametrize("note", [None, "somebody wrote this\n", "abcdef  my_exp  finished\n"])
-def test_note_that_is_missing_or_foreign_is_made_anew_by_a_merge(ada: Desk, bob: Desk, note: str | None) -> None:
+def test_note_that_is_missing_or_foreign_is_rebuilt_by_a_merge(ada: Desk, bob: Desk, note: str | None) -> None:
     ada.run_trial()
     bob.merge_from(ada)
     bob.run_trial(ended="2026-03-01T13:00:00+00:00")

@@ -63,13 +63,13 @@ def test_output_of_forked_processes_is_told(tmp_path: Path) -> None:
     async def use(kernel: Kernel) -> Any:
         source = (
             "import multiprocessing, pathlib, time\n"
-            "child = multiprocessing.get_context('fork').Process(target=print, args=('child',))\n"
+            "child = multiprocessing.get_context('fork').Process(target=lambda: (print('child'), display(3)))\n"
             "child.start()\nchild.join()\nwhile not pathlib.Path('seen').exists(): time.sleep(0.01)\nchild.exitcode"
         )
         cell = notebook.code_cell(source, "step")
         running = asyncio.ensure_future(kernel.run_cell(cell))
         async with asyncio.timeout(TIMEOUT_S):
-            while "child" not in "".join(text for stream, text in told if stream == "stdout"):
+            while "child\n3\n" not in "".join(text for stream, text in told if stream == "stdout"):
                 await asyncio.sleep(0.01)
         (tmp_path / "seen").touch()
         await running

@@ -57,7 +57,7 @@ def sockets(path: Path) -> list[Path]:
 def test_only_this_user_can_reach_sockets_and_key(tmp_path: Path, short_folder: Path) -> None:
     async def use(kernel: Kernel) -> Any:
         (private,) = short_folder.iterdir()
-        assert len(sockets(private)) == 6
+        assert len(sockets(private)) == 5
         return mode(private), mode(private / "kernel.json"), json.loads((private / "kernel.json").read_text())
 
     folder_mode, file_mode, connection = with_kernel(tmp_path, use)

@@ -453,7 +453,7 @@ def test_short_name_is_checked(desk: Sound, state: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["removed", "changed", "too many", "blob", "unreadable", "added"])
-def test_notes_are_compared_with_the_journal_and_made_anew(desk: Sound, how: str) -> None:
+def test_notes_are_compared_with_the_journal_and_rebuilt(desk: Sound, how: str) -> None:
     record = desk.run()
     right = desk.git("notes", "--ref=mitosis", "show", record.commit)
     if how == "removed":
@@ -509,7 +509,7 @@ def test_note_keeps_what_it_tells_of_a_record_that_is_damaged(desk: Sound) -> No
     assert desk.git("notes", "--ref=mitosis", "show") == right
 
 
-def test_damaged_index_is_found_and_made_anew(desk: Sound) -> None:
+def test_damaged_index_is_found_and_rebuilt(desk: Sound) -> None:
     desk.run()
     desk.index.close()
     with contextlib.closing(sqlite3.connect(desk.index.path)) as index:

@@ -383,7 +383,7 @@ class Tally(NamedTuple):
 
 @contextlib.contextmanager
 def time_limit() -> Iterator[Callable[[], None]]:
-    """Gives a function that starts the clock anew; when the time is up, `Found` is raised wherever the program is."""
+    """Gives a function that starts the clock again; when the time is up, `Found` is raised wherever the program is."""
 
     def give_up(signum: int, frame: object) -> None:
         raise Found(f"no end after {HANG_LIMIT_S} s")

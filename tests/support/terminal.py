@@ -35,7 +35,7 @@ class Seen:
     lines: list[str]
     """What is on the screen in the end, without blank lines at its end."""
     frames: list[list[str]]
-    """What was on the screen each time before it was drawn anew, and after each piece that came."""
+    """What was on the screen each time before it was drawn again, and after each piece that came."""
 
     @property
     def text(self) -> str:

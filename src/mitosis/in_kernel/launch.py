@@ -21,10 +21,6 @@ from typing import Any
 from mitosis.protocol import unpack
 
 _WITHOUT = "debugpy"
-_FORKS = "forks"
-"""Name of the socket for what forked processes display."""
-_FORK_LINGER_MS = 3000
-"""How long a forked process that ends waits for that to be sent."""
 
 
 def main(connection: str, setup: str | None) -> None:
@@ -41,10 +37,11 @@ def main(connection: str, setup: str | None) -> None:
         del sys.path[0]
     # None makes the import fail as if it were not installed, which ipykernel is prepared for.
     sys.modules[_WITHOUT] = None  # type: ignore[assignment]
+    from ipykernel.iostream import IOPubThread
     from ipykernel.kernelapp import IPKernelApp
 
-    if os.name == "posix":
-        _keep_displays_of_forks_private(Path(connection).with_name(_FORKS))
+    # A forked process sends no messages: ipykernel would have it use a TCP port of the machine, which is open to all.
+    IOPubThread._setup_pipe_in = lambda self: None  # type: ignore[method-assign]
     _lose_no_message()
     from mitosis.in_kernel.streams import set_up_streams
 
@@ -124,36 +121,6 @@ def _lose_no_message() -> None:
         init_iopub(self, context)
 
     IPKernelApp.init_iopub = init_without_limit  # type: ignore[method-assign]
-
-
-def _keep_displays_of_forks_private(path: Path) -> None:
-    """Have processes that the experiment forks send what they display through a socket in the private folder.
-
-    ipykernel listens for it on a TCP port of the machine's, where anybody may try to send something.
-    """
-    import zmq
-    from ipykernel.iostream import IOPubThread
-    from zmq.eventloop.zmqstream import ZMQStream
-
-    address = f"ipc://{path}"
-
-    def set_up_receiver(self: Any) -> None:
-        self._pipe_uuid = os.urandom(16)
-        socket = self.socket.context.socket(zmq.PULL)
-        socket.linger = 0
-        socket.bind(address)
-        self._pipe_in = ZMQStream(socket, self.io_loop)
-        self._pipe_in.on_recv(self._handle_pipe_msg)
-
-    def set_up_sender(self: Any) -> tuple[Any, Any]:
-        context: Any = zmq.Context()  # a forked process must not use that of its parent
-        socket = context.socket(zmq.PUSH)
-        socket.linger = _FORK_LINGER_MS
-        socket.connect(address)
-        return context, socket
-
-    IOPubThread._setup_pipe_in = set_up_receiver  # type: ignore[method-assign]
-    IOPubThread._setup_pipe_out = set_up_sender  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class _Order:
         self._turn: _Stream | str | None = None
         self._ended = 0
         self._fences = 0
-        self._is_parent = True
+        self.is_parent = True
         self.is_heard = False
         """Whether messages arrive: none does before the runner has subscribed to them, and one would be waited for."""
         self.lock = threading.RLock()
@@ -48,12 +48,12 @@ class _Order:
 
     def _leave_to_parent(self) -> None:
         """A forked process writes to the same pipes, and knows nothing of the order any more."""
-        self._is_parent = False
+        self.is_parent = False
         self.lock = threading.RLock()
 
     def enter(self, stream: _Stream) -> None:
         """It is a stream's turn."""
-        if self._turn is not stream and self._is_parent:
+        if self._turn is not stream and self.is_parent:
             self._end_turn()
             self._mark(stream.place, BEGIN, self._ended)
             self._turn = stream
@@ -64,7 +64,7 @@ class _Order:
         Args:
             is_last: whether the cell is through, so that all that was written comes before it.
         """
-        if not self._is_parent or not self.is_heard:
+        if not self.is_heard:
             return {}
         self._end_turn()
         self._turn = "message"
@@ -180,6 +180,9 @@ class Streams:
             is_last = kind == "status" and (content or message["content"])["execution_state"] == "idle"
             if kind not in _ORDERED and not is_last:
                 return send(stream, message, content, *args, **named)
+            if not self._order.is_parent:
+                text = (content or message["content"]).get("data", {}).get("text/plain")
+                return sys.stdout.write(f"{text}\n") if text is not None else None
             with self._order.lock:
                 about = self._order.enter_message(is_last=is_last)
                 if isinstance(message, str):
