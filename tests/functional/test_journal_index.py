@@ -21,10 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from mitosis.errors.journal import JournalError
 from mitosis.git.repository import Repository
 from mitosis.journal import index as index_module
-from mitosis.journal.index import Index, TooLate, is_index_right
+from mitosis.journal.index import Index, Lookup, TooLate, is_index_right
 from mitosis.journal.index_writer import IndexWriter
 from mitosis.journal.store import Store
-from mitosis.journal.variants import Lookup
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import ParameterRecord, TrialRecord
 from support.journal import JOURNAL, Desk, Git, make_variant, record_path, run_git

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mitosis.config import Config, StepConfig
     from mitosis.dictionaries.source import Signature, SourceReader
     from mitosis.git.repository import Repository
-    from mitosis.journal.variants import Lookup
+    from mitosis.journal.index import Lookup
 
 _MOST_TRIALS = 50
 _MOST_BYTES = 2**18
@@ -156,7 +156,7 @@ def _completer(
 
     def complete(context: CompletionContext) -> list[tuple[str, str]]:
         from mitosis.git.repository import find_repository
-        from mitosis.journal.variants import Lookup
+        from mitosis.journal.index import Lookup
         from mitosis.text import cut
 
         repository = find_repository(Path.cwd())

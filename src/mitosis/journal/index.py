@@ -16,13 +16,17 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import JournalError
-from mitosis.journal.index_writer import SCHEMA, TABLES, IndexWriter
+from mitosis.git.repository import Repository
+from mitosis.journal import layout
 from mitosis.journal.objects import UnreadableBefore
 from mitosis.journal.store import Snapshot, Store
+
+if TYPE_CHECKING:
+    from mitosis.records.view import View
 
 VERSION = 1
 _APPLICATION = 0x6D69746F
@@ -153,6 +157,8 @@ class Index:
         tip = self._store.tip()
         if len(state) == 1 and state[0][0] == tip and not self._is_more_readable(connection):
             return
+        from mitosis.journal.index_writer import SCHEMA
+
         connection.execute("BEGIN IMMEDIATE")
         try:
             if not _has_tables(connection):
@@ -175,6 +181,8 @@ class Index:
             raise
 
     def _change(self, connection: sqlite3.Connection, before: str | None, snapshot: Snapshot | None) -> None:
+        from mitosis.journal.index_writer import TABLES, IndexWriter
+
         after = None if snapshot is None else snapshot.tree
         writer = IndexWriter(connection, self._store, self._check_time)
         try:
@@ -252,6 +260,8 @@ def is_index_right(store: Store) -> bool:
     Raises:
         JournalError: the journal cannot be read.
     """
+    from mitosis.journal.index_writer import TABLES
+
     found, expected = _InMemory(store), _InMemory(store)
     if not found.path.exists():
         return True
@@ -290,3 +300,79 @@ def remove_index(store: Store) -> None:
     index.remove()
     if index.path.exists():
         raise JournalError(f"the index of the journal cannot be removed\nRemove {index.path}.")
+
+
+# --- for the shell --------------------------------------------------------------------------------
+
+_PATIENCE_S = 1.5
+_MOST_NAMES = 1_000
+
+
+class Lookup:
+    """Names and trials of the journal for the shell to offer. Use it in a `with` statement.
+
+    Somebody waits who has not asked for anything yet. So it ends when bringing the index up to date takes long, and
+    what cannot be read is left out: `mitosis verify` is there to name that.
+
+    Args:
+        repository: where the journal is.
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        self._index = Index(Store(repository), _PATIENCE_S)
+
+    def __enter__(self) -> Lookup:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._index.close()
+
+    def steps(self) -> list[str]:
+        """The steps that have locked variants."""
+        return [step for (step,) in self._ask("SELECT DISTINCT step FROM variants ORDER BY step")]
+
+    def parameters(self, step: str) -> list[str]:
+        """The parameters of a step that have locked variants."""
+        question = "SELECT DISTINCT parameter FROM variants WHERE step = ? ORDER BY parameter"
+        return [parameter for (parameter,) in self._ask(question, step)]
+
+    def variants(self, step: str, parameter: str) -> dict[str, tuple[str, ...]]:
+        """The digests of the meanings that are recorded for each variant of a parameter."""
+        question = (
+            "SELECT variant, digest FROM variants WHERE step = ? AND parameter = ? ORDER BY variant, digest LIMIT ?"
+        )
+        found: dict[str, tuple[str, ...]] = {}
+        for variant, digest in self._ask(question, step, parameter, _MOST_NAMES):
+            found[variant] = (*found.get(variant, ()), digest)
+        return found
+
+    def retired(self, step: str, parameter: str) -> set[str]:
+        """The variants of a parameter that may not be used any more."""
+        question = "SELECT variant FROM remarks WHERE kind = ? AND step = ? AND parameter = ?"
+        return {variant for (variant,) in self._ask(question, layout.RETIRED, step, parameter)}
+
+    def summary(self, step: str, parameter: str, variant: str, digest: str) -> str:
+        """What a variant means, in a few words; empty where that cannot be told."""
+        question = "SELECT summary FROM variants WHERE step = ? AND parameter = ? AND variant = ? AND digest = ?"
+        return next((summary or "" for (summary,) in self._ask(question, step, parameter, variant, digest)), "")
+
+    def experiments(self) -> list[str]:
+        """The names of experiments that have trials."""
+        return [name for (name,) in self._ask("SELECT DISTINCT experiment FROM trials ORDER BY experiment")]
+
+    def newest_trials(self, prefix: str, limit: int) -> list[View]:
+        """The newest trials whose key begins so, as much of each as is shown where the shell offers keys."""
+        from mitosis.records.view import View
+
+        names = ("key", "experiment", "status", "main", "started")
+        question = (
+            f"SELECT {', '.join(names)} FROM trials WHERE record IS NOT NULL AND key >= ? AND key < ? "
+            "ORDER BY moment DESC, key DESC LIMIT ?"
+        )
+        rows = self._ask(question, prefix, f"{prefix}g", limit)
+        return [View.from_values((name, value) for name, value in zip(names, row, strict=True)) for row in rows]
+
+    def _ask(self, question: str, *values: Any) -> Sequence[Any]:
+        with contextlib.suppress(MitosisError):
+            return self._index.ask(question, values)
+        return ()

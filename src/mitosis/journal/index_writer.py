@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
 from mitosis.journal import layout
-from mitosis.journal.locks import used_lock
 from mitosis.journal.objects import UnreadableBefore, iter_changes
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
 from mitosis.journal.store import Store
@@ -181,7 +180,7 @@ class IndexWriter:
         self._connection.execute(_INSERT, (*columns, when, alike(record), data, oid, plain_text(path)))
         fields = ((key, plain_text(name), value) for name, value in values.items())
         self._connection.executemany("INSERT INTO fields VALUES (?, ?, ?)", fields)
-        locks = dict.fromkeys(lock for lock in map(used_lock, record.parameters) if lock is not None)
+        locks = dict.fromkeys(parameter.lock for parameter in record.parameters if parameter.lock is not None)
         with contextlib.suppress(JournalError):  # names or digests that nothing can be locked to
             self._connection.executemany(
                 "INSERT INTO uses VALUES (?, ?, ?)",

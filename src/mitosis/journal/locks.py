@@ -11,7 +11,6 @@ from mitosis.errors.journal import BadRecord, JournalError, NamingError
 from mitosis.journal import layout
 from mitosis.journal.objects import Entry, ReadOnlyStore, object_oid
 from mitosis.journal.standing import Remarks, latest_names, read_folder
-from mitosis.records.trial import ParameterRecord
 from mitosis.variants import MAX_NAME_BYTES, Variant, VariantLock, VariantName, is_too_long
 
 MAX_VALUE_BYTES = 64 * 2**20
@@ -19,13 +18,6 @@ MAX_VALUE_BYTES = 64 * 2**20
 ACCEPT_FUNCTIONS = "If the variants still mean the same with these functions: mitosis lock --accept-functions"
 """What to do about `ChangedFunctions`."""
 _SHOWN_LETTERS = 60
-
-
-def used_lock(parameter: ParameterRecord) -> VariantLock | None:
-    """What a recorded parameter says of a variant; None for one that is not a variant, or is not tracked."""
-    if parameter.kind != "lookup" or not parameter.tracked or parameter.digest is None:
-        return None
-    return VariantLock(VariantName(parameter.step, parameter.name, parameter.text), parameter.digest)
 
 
 @dataclass(frozen=True, slots=True)

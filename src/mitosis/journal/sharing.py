@@ -12,7 +12,6 @@ from mitosis.errors.repository import GitError, NoIdentity, ObjectMissing
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.index import Index
-from mitosis.journal.locks import used_lock
 from mitosis.journal.merge import merge_bases, merge_trees, refuse_unsafe_name
 from mitosis.journal.messages import merged_message, shared_message
 from mitosis.journal.notes import OtherNotes, TrialChange, merge_notes
@@ -326,7 +325,7 @@ def select(store: Store, index: Index, keys: Sequence[str], onto: str | None, id
 def _needed_files(store: Store, snapshot: Snapshot, record: TrialRecord) -> Iterator[str]:
     """The paths of what a record refers to."""
     yield layout.environment_path(record.environment)
-    for use in map(used_lock, record.parameters):
+    for use in (parameter.lock for parameter in record.parameters):
         if use is None:
             continue
         yield layout.variant_path(*use)

@@ -19,11 +19,12 @@ from mitosis.errors.journal import FormatTooNew, JournalError
 from mitosis.errors.repository import UnreadableObject
 from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
-from mitosis.journal.locking import RefLock, remove_stale_lock
 from mitosis.journal.objects import BLOB_MODE, EMPTY_TREE, TREE_MODE, RawEntry, ReadOnlyStore, object_oid, raw_name
 
 if TYPE_CHECKING:
     import pygit2
+
+    from mitosis.journal.locking import RefLock
 
 _T = TypeVar("_T")
 
@@ -63,7 +64,7 @@ class Store(ReadOnlyStore):
             JournalError: the ref cannot be locked or written at all.
         """
         is_durable = self._is_durable and not is_derived
-        lock = RefLock(self.repository, ref, durable=is_durable)
+        lock = self._new_lock(ref, is_durable)
         with self.repository.sharing():
             lock.acquire(timeout_s)
             try:
@@ -80,6 +81,11 @@ class Store(ReadOnlyStore):
             finally:
                 lock.release()
 
+    def _new_lock(self, ref: str, is_durable: bool) -> RefLock:
+        from mitosis.journal.locking import RefLock
+
+        return RefLock(self.repository, ref, durable=is_durable)
+
     @functools.cached_property
     def _is_durable(self) -> bool:
         """`mitosis.fsync`: whether what was written is to survive that the machine loses its power."""
@@ -91,11 +97,7 @@ class Store(ReadOnlyStore):
 
     def _loose_file(self, oid: str) -> str:
         """The file of an object that is in no pack."""
-        return f"{self._objects_folder}/{oid[:2]}/{oid[2:]}"
-
-    @functools.cached_property
-    def _objects_folder(self) -> str:
-        return str(self.repository.common_dir / "objects")
+        return f"{self.repository.common_dir}/objects/{oid[:2]}/{oid[2:]}"
 
     def _log(self, locked: LockedRef) -> None:
         """Write the ref's reflog, if it has one or git is told to keep one of every ref."""
@@ -115,7 +117,7 @@ class Store(ReadOnlyStore):
         """Write a blob and return its id.
 
         Raises:
-            JournalError: it cannot be written, for instance since the disk is full.
+            JournalError: it cannot be written: perhaps the disk is full.
         """
         import pygit2
 
@@ -211,8 +213,7 @@ class Store(ReadOnlyStore):
         Raises:
             JournalError: the commit is missing, or the ref cannot be written.
         """
-        if name in self.objects.references:
-            remove_stale_lock(self.repository, name)
+        if self._is_there(name):
             return
         try:
             kind = self.repository.read_object(commit).kind
@@ -228,15 +229,22 @@ class Store(ReadOnlyStore):
         It is a convenience, and what it stands for has been written already. So if it is locked or the disk is full it
         is left for the next time.
         """
-        if name in self.objects.references:
-            with self.repository.sharing():
-                remove_stale_lock(self.repository, name)
+        if self._is_there(name):
             return
         with contextlib.suppress(JournalError):
             self._create_ref(name, f"ref: {target}", timeout_s=0)
 
+    def _is_there(self, name: str) -> bool:
+        """Whether a ref exists. If so, a lock that a killed process has left on it is removed."""
+        if name not in self.objects.references:
+            return False
+        from mitosis.journal.locking import remove_stale_lock
+
+        remove_stale_lock(self.repository, name)
+        return True
+
     def _create_ref(self, name: str, content: str, timeout_s: float | None = None) -> None:
-        lock = RefLock(self.repository, name, durable=self._is_durable)
+        lock = self._new_lock(name, self._is_durable)
         with self.repository.sharing():
             lock.acquire(timeout_s)
             try:
@@ -253,14 +261,10 @@ class Store(ReadOnlyStore):
             JournalError: it cannot be written.
         """
         who = identity.signature()
-        commit = str(
-            _written(
-                lambda: self.objects.create_commit(None, who, who, message, tree, list(parents)),
-                f"a commit in {self.repository.common_dir}",
-            )
-        )
-        self._written.append(commit)
-        return commit
+        what = f"a commit in {self.repository.common_dir}"
+        oid = _written(lambda: self.objects.create_commit(None, who, who, message, tree, list(parents)), what)
+        self._written.append(str(oid))
+        return str(oid)
 
     # --- states of the journal --------------------------------------------------------------------
 
@@ -311,20 +315,15 @@ class Store(ReadOnlyStore):
         return self.edit_tree(None if before is None else before.tree, blobs)
 
     def append(
-        self,
-        ref: LockedRef,
-        before: Snapshot | None,
-        changes: Mapping[str, bytes | None],
-        message: str,
-        identity: Identity,
+        self, ref: LockedRef, before: Snapshot | None, changes: Mapping[str, bytes | None], message: str, who: Identity
     ) -> None:
         """Add a commit that changes these files (None: removes them) to the journal, whose lock is held.
 
         This is the only way to add to it, but for a merge.
         """
         tree = self.edited_tree(before, changes)
-        commit = self.write_commit(tree, [] if before is None else [before.commit], message, identity)
-        ref.set_target(commit, message.split("\n", 1)[0], identity)
+        commit = self.write_commit(tree, [] if before is None else [before.commit], message, who)
+        ref.set_target(commit, message.split("\n", 1)[0], who)
 
 
 class LockedRef:

@@ -30,7 +30,6 @@ from mitosis.journal.store import Snapshot, Store
 from mitosis.process import is_alive
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, encode_trial
 from mitosis.records.trial import TrialRecord
-from mitosis.records.view import View
 from mitosis.variants import Variant
 
 MAX_ENVIRONMENT_BYTES = 16 * 2**20
@@ -262,17 +261,6 @@ def running_trials(index: Index) -> list[TrialRecord]:
     """The trials that have no end in the journal."""
     rows = index.ask(f"SELECT record, path FROM trials WHERE status = 'running' {_NEWEST_FIRST}")
     return [decode_trial(data, path) for data, path in rows]
-
-
-def newest_like(index: Index, prefix: str, limit: int) -> list[View]:
-    """The newest trials whose key begins so, as much of each as is shown where the shell offers keys."""
-    names = ("key", "experiment", "status", "main", "started")
-    rows = index.ask(
-        f"SELECT {', '.join(names)} FROM trials "
-        f"WHERE record IS NOT NULL AND key >= ? AND key < ? {_NEWEST_FIRST} LIMIT ?",
-        (prefix, f"{prefix}g", limit),
-    )
-    return [View.from_values((name, value) for name, value in zip(names, row, strict=True)) for row in rows]
 
 
 def trials_on(index: Index, commit: str, short_keys: frozenset[str] | None = None) -> list[TrialRecord]:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
 
-from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord
-from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.index import Index
 from mitosis.journal.index_writer import plain_text
-from mitosis.journal.locks import read_lock, used_lock
+from mitosis.journal.locks import read_lock
 from mitosis.journal.standing import Remarks, latest_names
 from mitosis.journal.store import Store
-from mitosis.journal.trials import newest_like, read_problems
+from mitosis.journal.trials import read_problems
 from mitosis.records.trial import ParameterRecord
-from mitosis.records.view import View
 from mitosis.variants import PresentMeaning, Variant, VariantLock, VariantName
 
 _BY_NAME = "ORDER BY step, parameter, variant, digest"
@@ -97,7 +92,7 @@ def present_meanings(index: Index, parameters: Iterable[ParameterRecord]) -> dic
     Raises:
         JournalError: the journal cannot be read.
     """
-    uses = dict.fromkeys(use for parameter in parameters if (use := used_lock(parameter)) is not None)
+    uses = dict.fromkeys(parameter.lock for parameter in parameters if parameter.lock is not None)
     if not uses:
         return {}
     remarks = read_all_remarks(index, kinds=(layout.RENAMED, layout.RETIRED))
@@ -129,73 +124,3 @@ def meanings_of(index: Index, name: VariantName) -> list[str]:
     question = "SELECT path FROM variants WHERE step = ? AND parameter = ? AND variant = ? ORDER BY digest"
     locks = (_lock(path) for (path,) in index.ask(question, tuple(map(plain_text, name))))
     return [lock.digest for lock in locks if lock.name == name]
-
-
-# --- for the shell --------------------------------------------------------------------------------
-
-_PATIENCE_S = 1.5
-_MOST_NAMES = 1_000
-
-
-class Lookup:
-    """Names and trials of the journal for the shell to offer. Use it in a `with` statement.
-
-    Somebody waits who has not asked for anything yet. So it ends when bringing the index up to date takes long, and
-    what cannot be read is left out: `mitosis verify` is there to name that.
-
-    Args:
-        repository: where the journal is.
-    """
-
-    def __init__(self, repository: Repository) -> None:
-        self._index = Index(Store(repository), _PATIENCE_S)
-
-    def __enter__(self) -> Lookup:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._index.close()
-
-    def steps(self) -> list[str]:
-        """The steps that have locked variants."""
-        return [step for (step,) in self._ask("SELECT DISTINCT step FROM variants ORDER BY step")]
-
-    def parameters(self, step: str) -> list[str]:
-        """The parameters of a step that have locked variants."""
-        question = "SELECT DISTINCT parameter FROM variants WHERE step = ? ORDER BY parameter"
-        return [parameter for (parameter,) in self._ask(question, step)]
-
-    def variants(self, step: str, parameter: str) -> dict[str, tuple[str, ...]]:
-        """The digests of the meanings that are recorded for each variant of a parameter."""
-        question = (
-            "SELECT variant, digest FROM variants WHERE step = ? AND parameter = ? ORDER BY variant, digest LIMIT ?"
-        )
-        found: dict[str, tuple[str, ...]] = {}
-        for variant, digest in self._ask(question, step, parameter, _MOST_NAMES):
-            found[variant] = (*found.get(variant, ()), digest)
-        return found
-
-    def retired(self, step: str, parameter: str) -> set[str]:
-        """The variants of a parameter that may not be used any more."""
-        question = "SELECT variant FROM remarks WHERE kind = ? AND step = ? AND parameter = ?"
-        return {variant for (variant,) in self._ask(question, layout.RETIRED, step, parameter)}
-
-    def summary(self, step: str, parameter: str, variant: str, digest: str) -> str:
-        """What a variant means, in a few words; empty where that cannot be told."""
-        question = "SELECT summary FROM variants WHERE step = ? AND parameter = ? AND variant = ? AND digest = ?"
-        return next((summary or "" for (summary,) in self._ask(question, step, parameter, variant, digest)), "")
-
-    def experiments(self) -> list[str]:
-        """The names of experiments that have trials."""
-        return [name for (name,) in self._ask("SELECT DISTINCT experiment FROM trials ORDER BY experiment")]
-
-    def newest_trials(self, prefix: str, limit: int) -> list[View]:
-        """The newest trials whose key begins so."""
-        with contextlib.suppress(MitosisError):
-            return newest_like(self._index, prefix, limit)
-        return []
-
-    def _ask(self, question: str, *values: Any) -> Sequence[Any]:
-        with contextlib.suppress(MitosisError):
-            return self._index.ask(question, values)
-        return ()

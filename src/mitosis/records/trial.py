@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mitosis.variants import VariantLock, VariantName
+
 Status = Literal["running", "finished", "failed", "interrupted"]
 ParameterKind = Literal["lookup", "eval"]
 Number = int | float
@@ -52,6 +54,13 @@ class ParameterRecord:
     @property
     def full_name(self) -> str:
         return f"{self.step}.{self.name}"
+
+    @property
+    def lock(self) -> VariantLock | None:
+        """The lock that it needs; None if it is no variant, or is not tracked."""
+        if self.kind != "lookup" or not self.tracked or self.digest is None:
+            return None
+        return VariantLock(VariantName(self.step, self.name, self.text), self.digest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_columns, print_line
-from mitosis.journal.locks import used_lock
 from mitosis.process import is_alive
 from mitosis.records.trial import ProcessRecord
 from mitosis.records.view import KEY_DIGITS, View
@@ -51,7 +50,7 @@ def present_state(view: View) -> tuple[str, str]:
 
 def present_meaning(parameter: ParameterRecord, meanings: Meanings) -> PresentMeaning | None:
     """What the variant of a recorded parameter means now; None if the parameter is not a tracked variant."""
-    use = used_lock(parameter)
+    use = parameter.lock
     return None if use is None else meanings.get(use)
 
 

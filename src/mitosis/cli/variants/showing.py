@@ -27,7 +27,6 @@ from mitosis.errors.base import MitosisError
 from mitosis.errors.usage import UnknownName
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.journal.locks import used_lock
 from mitosis.journal.standing import same_names
 from mitosis.parameters import parse_variant
 from mitosis.text import counted, format_moment, format_value
@@ -120,7 +119,7 @@ def _print_trials(journal: Journal, name: VariantName) -> None:
     used = []
     elsewhere: Counter[str] = Counter()
     for trial in journal.iter_trials():
-        for use in map(used_lock, trial.parameters):
+        for use in (parameter.lock for parameter in trial.parameters):
             if use is None or use.name[:2] != name[:2]:
                 continue
             if use.name == name:
