@@ -227,6 +227,12 @@ def test_object_that_comes_later_is_read(journal: Desk) -> None:
 # --- where it cannot be written -------------------------------------------------------------------
 
 
+def test_what_sqlite_writes_ahead_is_cut_off_where_it_has_grown(journal: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "_MOST_WAL_BYTES", 0)
+    journal.run_trial()
+    assert journal.index.path.with_name("index.sqlite-wal").stat().st_size == 0
+
+
 def test_index_that_is_locked_makes_nobody_wait(journal: Desk) -> None:
     journal.run_trial()
     with contextlib.closing(sqlite3.connect(journal.index.path, isolation_level=None)) as other:

@@ -33,6 +33,7 @@ _APPLICATION = 0x6D69746F
 _BUSY_S = 0.05
 """How long to wait for another process that writes the index."""
 _ATTEMPTS = 4
+_MOST_WAL_BYTES = 4 * 2**20
 
 
 class TooLate(JournalError):
@@ -175,6 +176,9 @@ class Index:
             now = (None, None) if snapshot is None else (snapshot.commit, snapshot.tree)
             connection.execute("UPDATE state SET journal = ?, tree = ?", now)
             connection.execute("COMMIT")
+            wal = self.path.with_name(f"{self.path.name}-wal")
+            if connection is self._connection and wal.exists() and wal.stat().st_size > _MOST_WAL_BYTES:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # or it would stay as large as the index
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
