@@ -92,7 +92,8 @@ class Saver:
         return Saved(page, notebook, self.next_iteration)
 
     def _save_notebook(self) -> Path | None:
-        return self._write(NOTEBOOK, nbformat.writes(self.notebook) + "\n", "the notebook")
+        # nbformat's other way to write validates first, which takes long, and writes what is not valid all the same.
+        return self._write(NOTEBOOK, nbformat.v4.writes(self.notebook) + "\n", "the notebook")
 
     def _write(self, name: str, text: str, what: str) -> Path | None:
         """Write a file of the trial's folder; returns it, or None if it cannot be written, which is told."""
