@@ -101,6 +101,42 @@ def test_last_words_before_a_crash_are_kept(project: Project) -> None:
     assert printed(project, source, status=1) == "last words\n"
 
 
+@pytest.mark.parametrize(
+    ("leave", "status"), [("sys.exit(3)", 3), ("return {'main': 2}", 0), ("raise ValueError('in child')", 1)]
+)
+def test_a_fork_that_leaves_the_step_ends(project: Project, leave: str, status: int) -> None:
+    body = f"    print('once', end=' ')\n    pid = os.fork()\n    if pid == 0:\n        {leave}\n"
+    body += "    return {'main': os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n"
+    project.commit_lab(f"import os, sys\n{LOOKUPS}def run():\n{body}")
+    done = project.mitosis("my_exp")
+    assert project.record().main == status
+    assert done.stdout.count("once") == 1
+    assert ("ValueError: in child" in done.stderr) == (status == 1)
+
+
+def test_lines_of_several_processes_stay_whole(project: Project) -> None:
+    source = "import multiprocessing\ndef tell(x):\n    print('child', x, flush=True)\ndef run():\n"
+    source += "    with multiprocessing.get_context('fork').Pool(2) as pool:\n        pool.map(tell, range(200), 1)\n"
+    lines = printed(project, f"{source}    return {{'main': 1}}\n").splitlines()
+    assert sorted(lines) == sorted(f"child {x}" for x in range(200))
+
+
+def test_logging_is_configured_as_in_a_script(project: Project) -> None:
+    source = "import logging\ndef run():\n    logging.getLogger('lab').info('kept')\n"
+    source += "    logging.basicConfig(filename='own.log', format='OWN %(message)s', level=logging.INFO)\n"
+    source += "    logging.info('told')\n    logging.basicConfig(force=True)\n    logging.warning('late')\n"
+    project.commit_lab(f"{LOOKUPS}{source}    return {{'main': open('own.log').read()}}\n")
+    project.mitosis("my_exp")
+    assert project.record().main == "OWN told\n"
+    log = (project.folder_of(project.record()) / "experiment.log").read_text()
+    assert [line.rpartition(":")[2] for line in log.splitlines()] == ["kept", "told", "late"]
+
+
+def test_a_closed_descriptor_is_opened_again(project: Project) -> None:
+    project.commit_lab(f"import os\n{LOOKUPS}def run():\n    os.close(1)\n    print('lost')\n")
+    assert "OSError: [Errno 9]" in project.mitosis("my_exp", status=1).stdout
+
+
 def test_the_kernel_ends_as_a_script_ends(project: Project) -> None:
     (project / "script.py").write_text(f"{ENDING}if __name__ == '__main__':\n    run()\n")
     script = subprocess.run([sys.executable, "script.py"], cwd=project, capture_output=True, text=True, check=True)

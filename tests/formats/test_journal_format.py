@@ -18,7 +18,7 @@ from mitosis.journal.messages import render_blob
 from mitosis.journal.standing import decode_remark, remark_file
 from mitosis.records.codec import FORMAT, decode_trial, encode_trial
 from mitosis.variants import Variant, VariantName
-from support.journal import ENVIRONMENT, Git
+from support.journal import ENVIRONMENT, Desk, Git
 from support.records import ENVIRONMENT_DIGEST, FAILED, FINISHED, SLOW_DIGEST, SLOW_VALUE
 
 FOLDER = Path(__file__).parent / "journal"
@@ -61,7 +61,7 @@ def import_journal(git: Git, folder: Path, version: int) -> None:
 @pytest.mark.parametrize("version", FORMATS)
 def test_journal_of_every_format_is_read(lab: Path, git: Git, version: int) -> None:
     import_journal(git, lab, version)
-    journal = Journal(find_repository(lab))
+    journal = Desk(lab)
     commit = git("rev-parse", "HEAD", cwd=lab).strip()
     assert list(journal.iter_trials()) == [record.with_changes(commit=commit) for record in (FAILED, FINISHED)]
     assert list(journal.iter_trials(limit=1)) == [FAILED.with_changes(commit=commit)]

@@ -6,7 +6,7 @@ import os
 import secrets
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from mitosis.git.repository import Identity, find_repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 from mitosis.journal.sharing import Merged
+from mitosis.journal.trials import read_problems
+from mitosis.journal.variants import iter_values
 from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.sync import exchange
 from mitosis.sync.exchange import Pulled, Pushed
@@ -53,6 +55,12 @@ class Desk(Journal):
 
     def git(self, *words: str, stdin: str | None = None) -> str:
         return run_git(*words, cwd=self.folder, stdin=stdin)
+
+    def iter_variants(self, *, problems: list[BadRecord] | None = None) -> Iterator[Variant]:
+        """All recorded meanings of all variants. What cannot be read is appended to `problems` and skipped."""
+        if problems is not None:
+            problems += read_problems(self.index, layout.VARIANTS)
+        yield from iter_values(self.store, self.index, None, problems)
 
     def start_trial(self, **given: Any) -> TrialRecord:
         return start_trial(self, **given)

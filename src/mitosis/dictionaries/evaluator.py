@@ -28,6 +28,7 @@ from mitosis.canonical.sources import source_digests
 from mitosis.dictionaries.relocation import Places, Watch, relocate_imports
 from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel.imports import list_imports, watch_imports
+from mitosis.in_kernel.step_checks import Unresolved, resolve
 from mitosis.in_kernel.user_code import describe_exception
 from mitosis.protocol import ListImports
 from mitosis.text import cut
@@ -136,25 +137,14 @@ def _evaluate_module(module: str, steps: list[tuple[str, str]], replies: Replies
     for step, lookup in steps:
         replies.send("begin", steps=[step], what=f"evaluating `{lookup}`")
         try:
-            _evaluate_dictionary(step, _resolve(lookup), replies, places)
+            _evaluate_dictionary(step, resolve(lookup), replies, places)
+        except Unresolved as error:
+            replies.send("trouble", steps=[step], reason=f"`{lookup}`: {error.reason}", details="")
         except _Trouble as trouble:
             details = "" if trouble.__cause__ is None else _details(trouble.__cause__)
             replies.send("trouble", steps=[step], reason=f"`{lookup}`: {trouble}", details=details)
         else:
             replies.send("evaluated", step=step)
-
-
-def _resolve(lookup: str) -> Any:
-    module, _, qualified_name = lookup.partition(":")
-    found: Any = sys.modules[module]
-    for name in qualified_name.split("."):
-        try:
-            found = getattr(found, name)
-        except AttributeError as error:
-            raise _Trouble(f"there is no `{name}`") from error
-        except BaseException as error:
-            raise _Trouble(f"getting `{name}` raised {_described(error)}") from error
-    return found
 
 
 def _evaluate_dictionary(step: str, lookup: Any, replies: Replies, places: Places) -> None:

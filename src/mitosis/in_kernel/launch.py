@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,14 @@ def main(connection: str, setup: str | None) -> None:
     # A forked process sends no messages: ipykernel would have it use a TCP port of the machine, which is open to all.
     IOPubThread._setup_pipe_in = lambda self: None  # type: ignore[method-assign]
     _lose_no_message()
-    from mitosis.in_kernel.streams import set_up_streams
+    from mitosis.in_kernel import streams
 
-    streams = set_up_streams(json.loads(Path(connection).read_text())["key"])
+    own = streams.streams = streams.Streams(json.loads(Path(connection).read_text())["key"])
     app: Any = IPKernelApp.instance()
     app.outstream_class = None
     app.exec_PYTHONSTARTUP = False
     app.initialize(["-f", connection, "--HistoryManager.enabled=False"])
-    streams.attach(app)
+    own.attach(app)
     _end_as_a_script(app)
     _hide_event_loop(app.shell)
     del sys.modules[_WITHOUT]
@@ -83,11 +84,7 @@ def _end_as_a_script(app: Any) -> None:
     """
     atexit.unregister(app.iopub_thread.stop)
     atexit.unregister(app.close)
-
-    async def leave_children() -> None:
-        pass
-
-    app.kernel._progressively_terminate_all_children = leave_children
+    app.kernel._progressively_terminate_all_children = lambda: asyncio.sleep(0)
 
 
 def _hide_event_loop(shell: Any) -> None:
@@ -95,18 +92,33 @@ def _hide_event_loop(shell: Any) -> None:
 
     Cells with `await` need the kernel's, and run in it.
     """
-    run_cell = shell.run_cell
+    run_cell, kernel = shell.run_cell, os.getpid()
 
     def run_cell_outside(*args: Any, **named: Any) -> Any:
         loop = asyncio._get_running_loop()
         asyncio._set_running_loop(None)
         try:
-            return run_cell(*args, **named)
+            result = run_cell(*args, **named)
         finally:
             asyncio._set_running_loop(loop)
             asyncio.set_event_loop(loop)
+        if os.getpid() != kernel:
+            _end_fork(result.error_in_exec)
+        return result
 
     shell.run_cell = run_cell_outside
+
+
+def _end_fork(error: BaseException | None) -> None:
+    """End a forked process that has left the step as it leaves a script; it is not to go on as a second kernel."""
+    status = 0
+    if isinstance(error, SystemExit):
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        traceback.print_exception(error)
+        status = 1
+    sys.stdout.flush()
+    os._exit(status)
 
 
 def _lose_no_message() -> None:

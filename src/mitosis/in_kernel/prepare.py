@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -22,6 +23,8 @@ LOG_FORMAT = "{levelname}:{asctime}:{module}:{lineno}:{message}"
 _SIGNALS = ("SIGTERM", "SIGHUP")
 _PROMPT_LIMIT = 60
 _ENDING = "a trial gets no input."
+_NO_WARNINGS = ("To exit: use", "IProgress not found")
+"""How warnings begin that are meant for whoever sits at a notebook: of IPython after `sys.exit`, of tqdm."""
 
 
 def prepare(setup: Setup, folder: Path) -> None:
@@ -42,14 +45,33 @@ def prepare(setup: Setup, folder: Path) -> None:
     os.chdir(setup.root)
     sys.path.extend(folder for folder in setup.pythonpath if folder not in sys.path)
     run_as_script(setup.module)
-    root_logger = logging.getLogger()
-    root_logger.setLevel(logging.DEBUG if setup.debug else logging.INFO)
+    logging.getLogger().setLevel(logging.DEBUG if setup.debug else logging.INFO)
     handler = logging.FileHandler(setup.log, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter(LOG_FORMAT, style="{"))
-    root_logger.addHandler(handler)
     assert streams.streams is not None
-    streams.streams.show_log()
+    _log_besides(handler, streams.streams.log_handler())
     set_up_figures(setup.figure_dpi, setup.figure_format)
+    for message in _NO_WARNINGS:
+        warnings.filterwarnings("ignore", message)
+
+
+def _log_besides(*handlers: logging.Handler) -> None:
+    """Have handlers get the records that the root logger gets, whatever the experiment does to that.
+
+    If they were its own, `basicConfig` would do nothing, and other ways to configure logging would remove them.
+    """
+    call_handlers = logging.Logger.callHandlers
+
+    def call_all_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
+        above = logger
+        while above.parent is not None and above.propagate:
+            above = above.parent
+        for handler in handlers if above.parent is None else ():
+            handler.handle(record)
+        call_handlers(logger, record)
+
+    logging.Logger.callHandlers = call_all_handlers  # type: ignore[method-assign, assignment]
+    logging.lastResort = logging.NullHandler()  # or it would show again what these have shown
 
 
 def _leave_signals_to_runner() -> None:

@@ -39,7 +39,7 @@ def check_steps(question: CheckSteps) -> CheckedSteps:
         try:
             action = resolve(step.action)
             lookup = resolve(step.lookup) if step.needs_lookup else {}
-        except _Unresolved as error:
+        except Unresolved as error:
             problem = UnresolvedReference(step.name, error.reference, error.reason, error.known)
             break
         shadowed.update(_shadowed_modules(step))
@@ -57,7 +57,7 @@ def check_steps(question: CheckSteps) -> CheckedSteps:
     return CheckedSteps(problem, tuple(described), tuple(sorted(shadowed)), tuple(wrapped), tuple(awaited))
 
 
-class _Unresolved(Exception):
+class Unresolved(Exception):
     """A reference leads to nothing. Attributes: reference, reason, known (what there is instead)."""
 
     def __init__(self, reference: str, reason: str, known: Iterable[str] = ()) -> None:
@@ -81,7 +81,7 @@ def resolve(reference: str) -> Any:
             if not isinstance(error, AttributeError):
                 reason = f"getting `{name}` of `{owner}` raised {describe_exception(error)}"
             known = [known for known in getattr(found, "__dict__", {}) if not known.startswith("_")]
-            raise _Unresolved(reference, reason, known) from error
+            raise Unresolved(reference, reason, known) from error
     return found
 
 

@@ -44,7 +44,8 @@ class _Order:
         """Whether messages arrive: none does before the runner has subscribed to them, and one would be waited for."""
         self.lock = threading.RLock()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._leave_to_parent)
+            # What was not written yet, both would write.
+            os.register_at_fork(before=self._flush, after_in_child=self._leave_to_parent)
 
     def _leave_to_parent(self) -> None:
         """A forked process writes to the same pipes, and knows nothing of the order any more."""
@@ -75,6 +76,15 @@ class _Order:
             self._mark(place, FENCE, self._fences)
         return {ORDER: self._ended, FENCED: self._fences}
 
+    def _flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # it was closed
+            if isinstance(self._turn, _Stream):
+                self._turn.flush()
+
+    def reopen(self, place: Stream) -> None:
+        """Lead the descriptor to the pipe again: the experiment may have closed it."""
+        os.dup2(self._pipes[place], _DESCRIPTORS[place])
+
     def forget_message(self) -> None:
         """The message was not sent after all."""
         self._turn = None
@@ -85,6 +95,7 @@ class _Order:
             self._mark("stdout", LOG, 0, text[start : start + MOST_LOGGED])
 
     def _end_turn(self) -> None:
+        self._flush()
         turn, self._turn = self._turn, None
         if turn is None:
             return
@@ -99,21 +110,19 @@ class _Order:
 
 
 class _Stream(io.TextIOWrapper):
-    """Standard output or standard error. What is written is in the pipe at once, as with `python -u`."""
+    """Standard output or standard error, of which whole lines are written at once, as on a terminal."""
 
     def __init__(self, place: Stream, order: _Order) -> None:
         raw = io.FileIO(_DESCRIPTORS[place], "w", closefd=False)
         raw.name = f"<{place}>"
-        super().__init__(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace")
+        super().__init__(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True)
         self.place: Stream = place
         self._order = order
 
     def write(self, text: str) -> int:
         with self._order.lock:
             self._order.enter(self)
-            count = super().write(text)
-            super().flush()
-            return count
+            return super().write(text)
 
 
 class _LogStream:
@@ -214,13 +223,12 @@ class Streams:
 
     def _revive(self) -> None:
         """Put the standard streams back that cannot be written to any more: all that follows would fail."""
-        for name in _DESCRIPTORS:
-            stream = getattr(sys, name)
-            if isinstance(stream, _Stream) and not stream.closed:
-                continue
+        for name, descriptor in _DESCRIPTORS.items():
             try:
-                stream.flush()
+                getattr(sys, name).flush()
+                os.fstat(descriptor)
             except Exception:
+                self._order.reopen(name)
                 self._open(name)
                 self._revived.append(name)
 
@@ -229,21 +237,14 @@ class Streams:
         revived, self._revived = self._revived, []
         return revived
 
-    def show_log(self) -> None:
-        """Show on the terminal what is logged."""
+    def log_handler(self) -> logging.Handler:
+        """Shows on the terminal what is logged."""
         stdout = sys.stdout
         assert isinstance(stdout, _Stream)
         handler = _ShownHandler(_LogStream(self._order, stdout))
         handler.setFormatter(logging.Formatter(_FORMAT, style="{"))
-        logging.getLogger().addHandler(handler)
+        return handler
 
 
 streams: Streams | None = None
 """Those of this process, once they are set up."""
-
-
-def set_up_streams(secret: str) -> Streams:
-    """Make the standard streams of this process what the runner reads."""
-    global streams
-    streams = Streams(secret)
-    return streams

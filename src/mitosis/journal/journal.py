@@ -137,12 +137,6 @@ class Journal:
         """All recorded meanings of all variants, without their values. What does not belong there is a problem."""
         return variants.read_locks(self.index, problems)
 
-    def iter_variants(self, *, problems: list[BadRecord] | None = None) -> Iterator[Variant]:
-        """All recorded meanings of all variants. What cannot be read is appended to `problems` and skipped."""
-        if problems is not None:
-            problems += trials.read_problems(self.index, layout.VARIANTS)
-        yield from variants.iter_values(self.store, self.index, None, problems)
-
     def read_locks(
         self, names: Collection[VariantLock], *, problems: list[BadRecord] | None = None
     ) -> Iterator[tuple[VariantLock, Variant]]:

@@ -97,15 +97,12 @@ class Kernel:
             if not ready.done():
                 ready.cancel()  # also when this is interrupted: it must not ask on sockets that are closed by then
         if not ready.done():
-            raise KernelNotStarted(describe_death(self.process.death.result()), await self._said())
+            await self._output.read_to_end()
+            raise KernelNotStarted(describe_death(self.process.death.result()), self._output.said)
         try:
             ready.result()
         except TimeoutError as error:
             raise KernelNotStarted(str(error), self._output.said) from error
-
-    async def _said(self) -> str:
-        await self._output.read_to_end()
-        return self._output.said
 
     async def run_cell(self, cell: NotebookNode, printed_file: Path | None = None) -> CellError | None:
         """Append a cell to the notebook and execute it; returns what it raised.
