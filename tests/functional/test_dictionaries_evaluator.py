@@ -65,7 +65,7 @@ FAILURES = [
     ),
     (
         "def __getattr__(name):\n    raise ValueError(name)",
-        "`bad:lookup_dict`: getting `lookup_dict` of `bad8` raised ValueError: lookup_dict",
+        "`bad:lookup_dict`: getting `lookup_dict` of `bad` raised ValueError: lookup_dict",
     ),
     (
         "import itertools as i\nclass D(dict):\n    def keys(self): return map(str, i.count())\nlookup_dict = D()",
@@ -152,7 +152,7 @@ def test_time_limit_holds_while_a_value_is_made(run: Callable[..., Evaluation]) 
 
 
 def test_output_is_kept_apart_and_bounded(run: Callable[..., Evaluation], capfd: pytest.CaptureFixture[str]) -> None:
-    code = "import sys\nsys.stdout.write('first' + 'x' * 10**8)\nsys.stdout.flush()\nsys.stderr.write('last')\nsys.stderr.flush()\n"
+    code = "import sys\nsys.stdout.write('first' + 'x' * 10**8)\nsys.stdout.flush()\nprint('last', file=sys.stderr)\n"
     assert variants(run(loud=code + GOOD)) == ["loud.p=v"]
     details = only_trouble(run(bad=code + "import os\nos._exit(1)\n")).details
     assert details.endswith("xxxlast") and len(details) < 50_000
