@@ -102,7 +102,8 @@ def test_last_words_before_a_crash_are_kept(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("leave", "status"), [("sys.exit(3)", 3), ("return {'main': 2}", 0), ("raise ValueError('in child')", 1)]
+    ("leave", "status"),
+    [("sys.exit(3)", 3), ("sys.stdout = 0; return {'main': 2}", 0), ("raise ValueError('in child')", 1)],
 )
 def test_a_fork_that_leaves_the_step_ends(project: Project, leave: str, status: int) -> None:
     body = f"    print('once', end=' ')\n    pid = os.fork()\n    if pid == 0:\n        {leave}\n"
@@ -219,11 +220,16 @@ def test_workers_run_the_committed_source_and_are_watched(project: Project, how:
     assert sorted(project.rglob("__pycache__/*")) == before
 
 
-@pytest.mark.parametrize("code", ["exec(open(FILE).read())", "runpy.run_path(FILE)"])
+IN_WORKER = "subprocess.run([sys.executable, '-c', f'exec(open({FILE!r}).read())'], cwd=FILE[:-7], check=True)"
+
+
+@pytest.mark.parametrize("code", ["exec(open(FILE).read())", "runpy.run_path(FILE)", IN_WORKER])
 def test_files_that_are_executed_are_checked(project: Project, code: str) -> None:
     (project / "new.py").write_text("x = 1\n")
     file = repr(str(project / "new.py"))
-    project.commit_lab(f"import runpy\n{LOOKUPS}FILE = {file}\ndef run():\n    {code}\n    return {{'main': 1}}\n")
+    project.commit_lab(
+        f"import runpy, subprocess, sys\n{LOOKUPS}FILE = {file}\ndef run():\n    {code}\n    return {{'main': 1}}\n"
+    )
     project.git("rm", "--cached", "--quiet", "new.py")
     project.git("commit", "--quiet", "--message", "without")
     assert "new.py  untracked" in project.mitosis("my_exp").stderr

@@ -36,7 +36,7 @@ except ImportError:
     sys.modules["sitecustomize"] = own
 if (sys.prefix, sys.version) == {python!r}:
     from mitosis.in_kernel.imports import watch_imports
-    watch_imports({root!r}, {log!r}, is_worker=True)
+    watch_imports({root!r}, {log!r}, {own!r}, is_worker=True)
 """
 """The module `sitecustomize` of processes that the experiment starts, which Python imports first (see `site`)."""
 
@@ -49,13 +49,13 @@ def watch_workers(root: str, folder: Path) -> None:
         folder: a private one, for what they need.
     """
     folder.mkdir()
-    values = {"folder": str(folder), "root": root, "log": _log, "python": (sys.prefix, sys.version)}
+    python = (sys.prefix, sys.version)
+    values = {"folder": str(folder), "root": root, "log": _log, "own": str(Path.cwd()), "python": python}
     (folder / "sitecustomize.py").write_text(_IN_WORKERS.format(**values), encoding="utf-8")
-    path = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = str(folder) if not path else f"{folder}{os.pathsep}{path}"
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
 
 
-def watch_imports(root: str, log: str | None = None, *, is_worker: bool = False) -> None:
+def watch_imports(root: str, log: str | None = None, own: str = "", *, is_worker: bool = False) -> None:
     """From now on, note what is imported from below `root` and write no bytecode there.
 
     The hooks are the documented methods of `importlib.machinery.SourceFileLoader`, replaced on the class, because
@@ -65,12 +65,12 @@ def watch_imports(root: str, log: str | None = None, *, is_worker: bool = False)
     Args:
         root: top of the working tree, without symbolic links.
         log: file for what other processes import; None if that is of no interest.
+        own: the folder of the trial. What is written there is no code of the repository.
         is_worker: whether this is one of them.
     """
     global _log
     _log = log
     prefix = root + os.sep
-    own_folder = str(Path.cwd()) + os.sep
     kernel = None if is_worker else os.getpid()
 
     def note(path: str, oid: str | None) -> None:
@@ -90,13 +90,11 @@ def watch_imports(root: str, log: str | None = None, *, is_worker: bool = False)
         path, _, flags = arguments
         if not isinstance(path, str) or not path.endswith(".py") or flags & (os.O_WRONLY | os.O_RDWR):
             return
-        path = str(Path(path).absolute())
-        # What the trial has written into its own folder is no code of the repository.
-        if is_watched(path) and not path.startswith(own_folder) and Path(path).exists():
-            note(real_path(path), None)
+        with contextlib.suppress(OSError):  # the working directory is gone
+            path = str(Path(path).absolute())
+            if is_watched(path) and not path.startswith(own + os.sep) and Path(path).exists():
+                note(real_path(path), None)
 
-    if log is not None:
-        sys.addaudithook(note_read)
     path_stats = SourceFileLoader.path_stats
     set_data = SourceFileLoader.set_data
     source_to_code = SourceFileLoader.source_to_code
@@ -119,6 +117,8 @@ def watch_imports(root: str, log: str | None = None, *, is_worker: bool = False)
         code: CodeType = source_to_code(self, data, path, **options)
         return code
 
+    if log is not None:
+        sys.addaudithook(note_read)
     SourceFileLoader.path_stats = watched_path_stats  # type: ignore[method-assign]
     SourceFileLoader.set_data = watched_set_data  # type: ignore[method-assign]
     SourceFileLoader.source_to_code = watched_source_to_code  # type: ignore[assignment,method-assign]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import gc
 import json
 import logging
@@ -112,12 +113,14 @@ def _hide_event_loop(shell: Any) -> None:
 def _end_fork(error: BaseException | None) -> None:
     """End a forked process that has left the step as it leaves a script; it is not to go on as a second kernel."""
     status = 0
-    if isinstance(error, SystemExit):
-        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+    if isinstance(error, SystemExit) and isinstance(error.code, int | None):
+        status = error.code or 0
     elif error is not None:
-        traceback.print_exception(error)
         status = 1
-    sys.stdout.flush()
+        with contextlib.suppress(Exception):  # the streams are the experiment's, and may be anything
+            sys.stderr.write(f"{error}\n") if isinstance(error, SystemExit) else traceback.print_exception(error)
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
     os._exit(status)
 
 

@@ -38,7 +38,7 @@ def prepare(setup: Setup, folder: Path) -> None:
     _close_input()
     log = folder / "imported"
     log.touch()
-    watch_imports(setup.root, str(log))
+    watch_imports(setup.root, str(log), str(Path.cwd()))
     watch_workers(setup.root, folder / "workers")
     # Dictionaries are evaluated at the root everywhere: a relative path has to lead to the same file in each trial.
     sys.path[:] = [entry or str(Path.cwd()) for entry in sys.path]

@@ -137,9 +137,6 @@ class _LogStream:
             self._order.enter(self._stdout)
             self._order.log(text.encode("utf-8", "backslashreplace"))
 
-    def flush(self) -> None:
-        pass
-
 
 class _ShownHandler(logging.StreamHandler[Any]):
     """Shows the records of the user's own code, and of installed packages those that warn."""
