@@ -15,6 +15,7 @@ import pytest
 from mitosis.journal import locking, queue
 from mitosis.journal.journal import Journal
 from mitosis.journal.locking import RefLock
+from mitosis.records.trial import ProcessRecord
 from support.waiting import wait_until
 
 REF = "refs/mitosis/journal"
@@ -93,6 +94,22 @@ def test_who_does_not_take_its_turn_is_passed_by(
         lock.acquire()
         lock.release()
         assert tickets(waiting) == [name]
+
+
+def test_lock_that_is_released_while_its_holder_is_looked_at_is_taken(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "LOCK_TIMEOUT_S", 0.0)
+    held = RefLock(journal.repository, REF, durable=False)
+    held.acquire()
+
+    def release_and_read(path: Path) -> ProcessRecord | None:
+        held.release()
+        return queue.read_holder(path)
+
+    monkeypatch.setattr(RefLock, "_remove_if_stale", lambda lock: False)
+    monkeypatch.setattr(locking, "read_holder", release_and_read)
+    RefLock(journal.repository, REF, durable=False).acquire()
 
 
 def test_holder_that_runs_is_waited_for_longer_than_one_that_may_be_gone(

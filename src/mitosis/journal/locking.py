@@ -90,20 +90,20 @@ class RefLock:
             if found != holder:
                 holder, changed = found, now
             is_too_long = now - began >= max(QUEUE_TIMEOUT_S, patience_s)
-            if is_too_long or (found is not None and self._is_hopeless(now - changed, patience_s)):
+            if is_too_long or self._is_hopeless(found, now - changed, patience_s):
                 raise JournalBusy(self._ref, self.path, now - began, describe_holder(self.path))
             # Whoever is next looks often. Random, as those on other machines have no place here, and are not to keep
             # meeting.
             pause_s = min(_PAUSE_S * (1 + place.count_ahead), _LONGEST_PAUSE_S)
             time.sleep(pause_s * random.uniform(0.5, 1.5))
 
-    def _is_hopeless(self, waited_s: float, patience_s: float) -> bool:
-        """Whether the present holder has had the lock for longer than anybody works with it."""
-        if waited_s < patience_s:
+    def _is_hopeless(self, holder: tuple[int, int] | None, waited_s: float, patience_s: float) -> bool:
+        """Whether the present holder has had the lock for longer than anybody works with it, and still has it."""
+        if holder is None or waited_s < patience_s:
             return False
         owner = read_holder(self.path)
         is_running = owner is not None and is_alive(owner)
-        return not is_running or waited_s >= max(LIVE_HOLDER_TIMEOUT_S, patience_s)
+        return (not is_running or waited_s >= max(LIVE_HOLDER_TIMEOUT_S, patience_s)) and _identity(self.path) == holder
 
     def _remove_if_stale(self) -> bool:
         try:
