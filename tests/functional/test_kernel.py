@@ -222,6 +222,34 @@ def test_several_questions_are_answered_in_order(tmp_path: Path) -> None:
     assert used.cpu_s > 0
 
 
+WIDGETS = """\
+from comm import create_comm
+VIEW = "application/vnd.jupyter.widget-view+json"
+def widget(model, **state):
+    state |= {"_model_name": model, "_model_module": "@jupyter-widgets/output"}
+    return create_comm(target_name="jupyter.widget", comm_id=model, data={"state": state})
+bar = widget("IntProgressModel", min=0, max=4, value=1)
+display({VIEW: {"model_id": bar.comm_id}, "text/plain": "25 %"}, raw=True)
+bar.close()
+box = widget("OutputModel", msg_id="", outputs=[])
+box.send({"method": "update", "state": {"msg_id": get_ipython().get_parent()["header"]["msg_id"]}})
+get_ipython().showtraceback((ValueError, ValueError("caught"), None))
+box.send({"method": "update", "state": {"msg_id": ""}})
+print("on")
+"""
+
+
+def test_a_closed_widget_shows_nothing_and_what_a_widget_catches_is_told(tmp_path: Path) -> None:
+    async def use(kernel: Kernel) -> Any:
+        cell = notebook.code_cell(WIDGETS, "step")
+        assert await kernel.run_cell(cell) is None
+        return cell.outputs, list(kernel.troubles)
+
+    (outputs, troubles), _, _ = with_kernel(tmp_path, use)
+    assert [output.get("data", output.get("text")) for output in outputs] == [{}, "on\n"]
+    assert troubles == ["an Output widget has caught an exception, and the step went on: ValueError: caught"]
+
+
 def test_what_a_cell_prints_too_much_of_goes_to_its_file_before_and_after_a_figure(tmp_path: Path) -> None:
     source = (
         "for number in range(12_000):\n    print('line', number, '.' * 90)\n"

@@ -63,6 +63,18 @@ def test_a_figure_without_anything_in_it_is_no_picture(tmp_path: Path) -> None:
     assert list(output.data) == ["text/plain"]
 
 
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_figures_are_shown_without_pyplot_and_with_another_backend(tmp_path: Path, kind: str) -> None:
+    alone = "from matplotlib.figure import Figure\nfigure = Figure()\nfigure.subplots()\ndisplay(figure)"
+    unshown = DRAW.format(dpi=50).replace("plt.show()", "None")
+    agg = f"import matplotlib\nmatplotlib.use('Agg')\n{unshown}"
+    outputs = drawn(tmp_path, alone, agg, "plt.get_fignums()", figure_format=kind)
+    expected = "image/svg+xml" if kind == "svg" else "image/png"
+    assert [expected in output.data for output in outputs] == [True, True, False]
+    assert [len(output.data) for output in outputs] == [2, 2, 1]
+    assert outputs[-1].data["text/plain"] == "[]", "it is closed, or the next cell would show it again"
+
+
 def test_an_experiment_may_ask_for_another_format(tmp_path: Path) -> None:
     source = "from matplotlib_inline.backend_inline import set_matplotlib_formats\nset_matplotlib_formats('svg')"
     (output,) = drawn(tmp_path, source, DRAW.format(dpi=100))

@@ -119,13 +119,14 @@ def test_what_a_widget_has_caught_is_shown() -> None:
         {"output_type": "display_data", "data": {"text/html": "<em>on purpose</em>", "text/plain": "no"}},
         {"output_type": "display_data", "data": {"image/png": "iVBORw0KGgo=", "text/plain": "no"}},
         {"output_type": "execute_result", "data": {"text/plain": "<b>"}},
+        {"output_type": "error", "ename": "ValueError", "evalue": "x", "traceback": ["ValueError: x"]},
         {"output_type": "stream", "name": "stdout", "text": "line\n" * 5000},
     ]
     displays = Displays({"out": {"model_name": "OutputModel", "state": {"outputs": outputs}}})
     assert displays.choose({_VIEW: {"model_id": "out"}, "text/plain": "Output()"}) == _VIEW
     shown = displays.widget({"model_id": "out"})
     document = BeautifulSoup(shown, "html.parser")
-    assert [pre.get_text() for pre in document.select("pre")][:2] == ["100% <done>", "<b>"]
+    assert [pre.get_text() for pre in document.select("pre")][:3] == ["100% <done>", "<b>", "ValueError: x"]
     assert document.select("em") and document.select("img[src='data:image/png;base64,iVBORw0KGgo='][alt]")
     assert "left out here" in document.select(".cut")[0].get_text()
     assert len(shown) < 5000
@@ -135,6 +136,7 @@ def test_a_styled_table_is_shown_on_a_light_ground() -> None:
     frame = pandas.DataFrame({"a": [1, 2]})
     assert is_for_light(frame.style.highlight_max().to_html())
     assert is_for_light(frame.style.bar().to_html())
+    assert is_for_light(frame.style.set_properties(color="black").to_html())
     assert is_for_light('<td style="background:#ff0">1</td>')
     assert not is_for_light(frame.to_html())
     assert not is_for_light(frame.style.format(precision=1).to_html())

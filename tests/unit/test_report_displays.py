@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 
 from mitosis.report.displays import Displays, image_url, png_size, svg_url
 
@@ -84,9 +86,60 @@ def test_html_is_shown_as_it_is() -> None:
     ],
 )
 def test_html_that_needs_the_network_says_so(source: str) -> None:
-    shown = Displays({}).html(source)
-    assert shown.startswith(source)
-    assert "cdn.example.org is not loaded" in shown.removeprefix(source)
+    assert "at cdn.example.org is not loaded" in Displays({}).html(source)
+
+
+def test_scripts_and_frames_that_need_the_network_say_so() -> None:
+    load = 'const js_urls = ["https://cdn.bokeh.org/bokeh/release/bokeh-3.9.2.min.js"];'
+    assert "at cdn.bokeh.org is not loaded" in Displays({}).javascript(load)
+    assert "at cdn.bokeh.org is not loaded" in Displays({}).html(f'<iframe srcdoc="{html.escape(load)}"></iframe>')
+    # A whole library has many addresses in it, and needs none of them.
+    assert "is not loaded" not in Displays({}).javascript(load + "x();" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("source", "closed"),
+    [
+        ("<!-- open", "&lt;!-- open"),
+        ("<b>x<textarea>a", "<b>x<textarea>a</textarea></b>"),
+        ("<style>a{}", "<style></style>"),
+        ("<div class='x", "&lt;div class='x"),
+        ("</div></main>a", "a"),
+        ("<plaintext>a", "<pre>a</pre>"),
+        ("<base href='x'><meta http-equiv=refresh content='0;url=x'>a", "a"),
+        ("<script><!-- <script> </script>", r"<script><!-- \u003cscript> </script>"),
+        ("<svg><title>a</title></svg>", "<svg><title>a</title></svg>"),
+    ],
+)
+def test_html_ends_where_it_should(source: str, closed: str) -> None:
+    assert Displays({}).html(source) == closed
+
+
+def test_no_text_of_a_chart_of_altair_ends_its_script() -> None:
+    load = 'maybeLoadScript("vega", "6");'
+    script = f'<script type="text/javascript">{load} x = "</script><b>";</script>'
+    shown = Displays({}).html(f"<div></div>{script}")
+    assert r'x = "\u003c/script><b>";</script>' in shown
+
+
+def test_files_that_html_shows_are_in_the_page(tmp_path: Path, plotly_script: str) -> None:
+    folder = tmp_path / "2026-03-01_5f2c 91"
+    folder.mkdir()
+    (folder / "a b.mp4").write_bytes(b"film")
+    load = '<script src="https://cdn.plot.ly/plotly-3.0.0.min.js"></script>'
+    (folder / "chart.html").write_text(f"{load}<p>&lt;</p>")
+    displays = Displays({}, folder)
+    film = base64.b64encode(b"film").decode()
+    assert displays.html("<video src='a%20b.mp4#t=1'></video>") == f'<video src="data:video/mp4;base64,{film}"></video>'
+    assert f'src="data:video/mp4;base64,{film}"' in displays.html(f'<embed src="{folder.as_uri()}/a%20b.mp4">')
+    frame = BeautifulSoup(displays.html('<iframe title="x" src="chart.html"></iframe>'), "html.parser").iframe
+    assert frame is not None and frame.get("src") is None
+    assert plotly_script in str(frame["srcdoc"]) and "<p>&lt;</p>" in str(frame["srcdoc"])
+    # From the page, a link has further to go.
+    assert displays.html("<a href='a%20b.mp4'>it</a>") == '<a href="2026-03-01_5f2c%2091/a%20b.mp4">it</a>'
+    for address in ("https://example.org/", "#top", "mailto:a@example.org", "//example.org", "/abc"):
+        assert displays.html(f'<a href="{address}">x</a>') == f'<a href="{address}">x</a>'
+    assert "<code>gone.png</code> cannot be shown" in displays.html("<img src='gone.png'>")
 
 
 def test_a_script_cannot_end_the_script_around_it() -> None:

@@ -28,6 +28,11 @@ def test_a_text_that_fits_is_shown_whole() -> None:
     assert (shown.head, shown.tail, shown.left_out, shown.lines, shown.is_long) == ("a\nb", "", "", 2, False)
 
 
+def test_control_sequences_take_no_room() -> None:
+    shown = excerpt("\x1b[?25l" + "\x1b[0mab" * 50 + "\x1b[?25h", 100)
+    assert (shown.head, shown.left_out) == ("ab" * 50, "")
+
+
 def test_a_long_text_is_cut_at_lines_and_says_how_much_is_left_out() -> None:
     text = "".join(f"line {i:04d}\n" for i in range(1000))
     shown = excerpt(text, 1000)

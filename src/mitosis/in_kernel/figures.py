@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import sys
 from base64 import b64encode
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from IPython.core import pylabtools
+from IPython.core.display_functions import display
 from IPython.core.getipython import get_ipython
 
 from mitosis.text import cut
@@ -19,6 +22,7 @@ _DESCRIPTION_CHARACTERS = 250
 _PNG_SIZE = struct.Struct(">16xII")
 """Width and height stand at the same place in every PNG (PNG specification, 11.2.1)."""
 _DESCRIBED = ("image/png", "image/jpeg", "image/svg+xml")
+_FIGURE = ("matplotlib.figure", "Figure")
 
 
 def set_up_figures(dpi: float | None, kind: str) -> None:
@@ -53,6 +57,7 @@ def set_up_figures(dpi: float | None, kind: str) -> None:
 
     def select_described_formats(shell: Any, formats: Any, **options: Any) -> None:
         """Choose the formats of figures, as IPython does, and have each say what its figure shows."""
+        own.deferred_printers.pop(_FIGURE, None)
         select_formats(shell, formats, **options)
         from matplotlib.figure import Figure
 
@@ -62,6 +67,22 @@ def set_up_figures(dpi: float | None, kind: str) -> None:
                 formatter.for_type(Figure, _described(formatter.lookup_by_type(Figure)))
 
     tools.select_figure_formats = select_described_formats
+    # IPython knows how to show a figure once pyplot was imported, unless the experiment has chosen another backend.
+    own = shell.display_formatter.formatters["image/svg+xml" if kind == "svg" else "image/png"]
+    draw = partial(print_figure, fmt="svg") if kind == "svg" else partial(sharp_figure, base64=True)
+    own.for_type_by_name(*_FIGURE, _described(draw))
+    shell.events.register("post_run_cell", _show_open_figures)
+
+
+def _show_open_figures(_: object) -> None:
+    """Show what is open at the end of a cell, as Jupyter's own backend of matplotlib does: with others, it is lost."""
+    pyplot: Any = sys.modules.get("matplotlib.pyplot")
+    if pyplot is None or "inline" in pyplot.get_backend():
+        return
+    show: Any = display
+    for number in pyplot.get_fignums():
+        show(pyplot.figure(number))
+    pyplot.close("all")
 
 
 def _described(draw: Callable[[Any], Any]) -> Callable[[Any], Any]:

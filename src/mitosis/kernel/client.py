@@ -20,7 +20,7 @@ from traitlets import Type
 from mitosis.kernel.kernel_process import CellError
 from mitosis.kernel.output import KernelOutput
 from mitosis.kernel.printed import Printed
-from mitosis.kernel.widgets import Widgets
+from mitosis.kernel.widgets import VIEW, Widgets
 from mitosis.screen import OutputListener
 from mitosis.text import cut
 
@@ -204,8 +204,11 @@ class Client(NotebookClient):
                 self._printed.clear()
             elif msg["msg_type"] in _OUTPUTS:
                 self._printed.flush()
+        self._note_caught(msg)
         try:
             output = super().process_message(msg, cell, cell_index)
+            if msg["msg_type"] == "comm_close":
+                _clear_widget(cell, msg["content"]["comm_id"])
             if self._widgets.take(msg) and (text := self._widgets.text()) != self._widgets_text:
                 self._widgets_text = text
                 self._listener("widgets", text)
@@ -218,10 +221,25 @@ class Client(NotebookClient):
             return None
         return output
 
+    def _note_caught(self, msg: dict[str, Any]) -> None:
+        """Have the first exception told that a widget has caught: in a notebook it is seen, if the widget is shown."""
+        if msg["msg_type"] == "error" and self.output_hook_stack[msg["parent_header"].get("msg_id")]:
+            error = f"{msg['content'].get('ename')}: {msg['content'].get('evalue')}"
+            if not self.troubles:
+                self.troubles.append(f"an Output widget has caught an exception, and the step went on: {error}")
+
     def disconnect(self) -> None:
         """Close the sockets."""
         self.kc.stop_channels()
         self.kc.context.destroy(linger=0)
+
+
+def _clear_widget(cell: NotebookNode, model: str) -> None:
+    """Have a cell show nothing in the place of a widget that was closed."""
+    for output in cell.outputs:
+        view = output.get("data", {}).get(VIEW)
+        if isinstance(view, dict) and view.get("model_id") == model:
+            output["data"] = {}
 
 
 def _answers(message: dict[str, Any], asked: set[str]) -> bool:

@@ -15,11 +15,20 @@ from nbformat import NotebookNode
 
 from mitosis.omission import Omission, omissions_of, printed_file
 from mitosis.report.colours import STDERR_BEGIN, STDERR_END, terminal_html
-from mitosis.report.displays import IMAGES, Displays, as_picture, image_url, joined, png_size, svg_url
+from mitosis.report.displays import (
+    IMAGES,
+    Displays,
+    as_picture,
+    image_url,
+    joined,
+    png_size,
+    svg_url,
+    traceback_entries,
+)
 from mitosis.report.excerpts import excerpt, share
 from mitosis.report.markup import highlight
 from mitosis.report.tracebacks import users_traceback
-from mitosis.screen import last_state
+from mitosis.screen import last_state, without_escapes
 from mitosis.text import for_page
 
 OUTPUT_ROOM = 11_000
@@ -95,7 +104,8 @@ def prepare_outputs(cells: Iterable[NotebookNode], displays: Displays) -> None:
                     _prepare_figure(output, chosen, figures)
                 elif chosen in ("text/plain", "application/json"):
                     texts.append(_Text(output, output.data[chosen]))
-    wanted = [len(terminal_html(t.text)) if len(t.text) < OUTPUT_ROOM else len(t.text) for t in texts]
+    sizes = [len(without_escapes(t.text)) for t in texts]
+    wanted = [len(terminal_html(t.text)) if n < OUTPUT_ROOM else n for t, n in zip(texts, sizes, strict=True)]
     for item, room in zip(texts, share(OUTPUT_ROOM, wanted), strict=True):
         shown = excerpt(item.text, room, omissions=item.omissions)
         item.output.excerpt = dataclasses.replace(shown, whole_file=shown.whole_file or item.file)
@@ -108,8 +118,9 @@ def _choose(output: NotebookNode, displays: Displays) -> str:
     data = output.get("data") or {}
     chosen = displays.choose(data)
     if chosen is None:
-        kinds = ", ".join(sorted(str(kind) for kind in data)) or "no type"
-        chosen, value = "text/plain", f"(an output of {kinds}, which a page cannot show; the notebook has it)"
+        kinds = ", ".join(sorted(str(kind) for kind in data))
+        remark = f"(an output of {kinds}, which a page cannot show; the notebook has it)" if data else ""
+        chosen, value = "text/plain", remark
     elif chosen == "application/json":
         value = json.dumps(data[chosen], indent=2, ensure_ascii=False, default=str)
     elif isinstance(data[chosen], dict):
@@ -199,11 +210,6 @@ def _close_run(run: list[_Segment], merged: list[NotebookNode]) -> None:
     run.clear()
     if has_text:
         merged.append(node(output_type="stream", name="stdout", text="".join(parts)))
-
-
-def traceback_entries(value: Any) -> list[str]:
-    """An output's `traceback`, which should be a list of texts."""
-    return [str(item) for item in value] if isinstance(value, list) else [joined(value)] if value else []
 
 
 def error_line(output: NotebookNode) -> str:

@@ -20,7 +20,9 @@ from typing import Any
 from markupsafe import Markup
 
 from mitosis.report.excerpts import excerpt
+from mitosis.report.fragments import Fragments, altair_loads, hosts_in
 from mitosis.report.markup import PLOTLY_SCRIPT, adapt, is_for_light, is_picture
+from mitosis.report.tracebacks import users_traceback
 from mitosis.screen import last_state
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -46,16 +48,10 @@ _PREFERRED = (
     "text/plain",
 )
 _VEGA = re.compile(r"application/vnd\.(?P<mode>vega-?lite|vega)\.v\d+(\.\d+)*\+json")
-_ALTAIR_LOADS = re.compile(r'maybeLoadScript\("([a-z-]+)", "([\d.]+)"\)')
-_LOADS = re.compile(
-    r"<(?:script|link|img|iframe|audio|video|source|embed|object|track)\b[^>]*?\s(?:src|href|data|srcset)\s*=\s*"
-    r"[\"']?\s*(?:https?:)?//([^/\"'\s>?#]+)"
-    r"|(?:url\(|@import)\s*[\"']?(?:https?:)?//([^/\"'\s)?#]+)",
-    re.IGNORECASE,
-)
 _CAPTURED = ("text/html", "image/png", "image/jpeg", "text/plain")
 CAPTURED_ROOM = 3_000
 """Characters of HTML that a page has for each text that a widget has caught."""
+_BOKEH = "cdn.bokeh.org"
 _MODEL_REFERENCE = "IPY_MODEL_"
 _PLOTLY_ON_PAPER = """
 (function () {
@@ -74,9 +70,15 @@ _PLOTLY_ON_PAPER = """
 class Displays:
     """The displays of one page, in the order in which they stand on it."""
 
-    def __init__(self, widgets: Mapping[str, Any]) -> None:
-        """Args: widgets: the state of each Jupyter widget by the id of its model."""
+    def __init__(self, widgets: Mapping[str, Any], folder: Path | None = None) -> None:
+        """Prepare for the first.
+
+        Args:
+            widgets: the state of each Jupyter widget by the id of its model.
+            folder: that the experiment ran in.
+        """
         self._widgets = widgets
+        self._fragments = Fragments(folder, _with_plotly)
         self._count = 0
         self._loaded: set[str] = set()
         self.has_cut = False
@@ -114,23 +116,20 @@ class Displays:
         raise ValueError(f"nothing is known about showing {kind}")
 
     def html(self, source: str) -> Markup:
-        """HTML that the experiment displays on purpose: as it is, with what it needs to work without a network."""
-        source = adapt(source)
-        if _plotly_path() is not None and PLOTLY_SCRIPT.search(source):
-            source = PLOTLY_SCRIPT.sub(lambda _: str(self._library("plotly")), source)
-        loads = _ALTAIR_LOADS.findall(source)
-        before = Markup("")
+        """HTML that the experiment displays on purpose, with what it needs to work here, without a network."""
+        source, absent = self._fragments.whole(adapt(source))
+        if PLOTLY_SCRIPT.search(source):
+            source = _with_plotly(source, self._library("plotly"))
+        before, hosts = Markup(""), hosts_in(source)
+        loads = altair_loads(source)
         if loads and importlib.util.find_spec("vl_convert") is not None:
-            versions = {f"{name.replace('-', '')}_version": version for name, version in loads}
+            versions = {f"{name.replace('-', '')}_version": version for name, version in loads.items()}
             # Its script loads nothing that these say is there.
             present = Markup("<script>var VEGA_DEBUG={};</script>").format(_script_json(versions))
-            before = self._library("vega") + present
-            hosts: list[str] = []
+            before, hosts = self._library("vega") + present, []
         elif loads:
             hosts = ["cdn.jsdelivr.net"]
-        else:
-            hosts = list(dict.fromkeys(one or other for one, other in _LOADS.findall(source)))
-        return before + Markup(source) + _absence(hosts, altair=bool(loads))
+        return before + Markup(source) + _absence(hosts, absent, altair=bool(loads))
 
     is_for_light = staticmethod(is_for_light)
 
@@ -140,8 +139,8 @@ class Displays:
         inside = Markup(re.sub("<(?=/script|!--)", r"\\x3c", source, flags=re.IGNORECASE))
         return Markup(
             '<div id="{place}"></div>\n<script>(function (element) {{\n{inside}\n}})'
-            '(document.getElementById("{place}"));</script>'
-        ).format(place=place, inside=inside)
+            '(document.getElementById("{place}"));</script>{absence}'
+        ).format(place=place, inside=inside, absence=_absence(hosts_in(source)))
 
     def widget(self, view: Any) -> Markup:
         """The last state of a Jupyter widget that shows text, progress or what was output in it; empty for any other.
@@ -164,9 +163,10 @@ class Displays:
             children = [self._model(reference, depth + 1) for reference in references]
             return Markup(" ").join(children) if all(children) else Markup("")
         if name == "OutputModel":
-            return Markup("\n").join(self._captured(output) for output in _listed(state, "outputs"))
+            caught = Markup("\n").join(self._captured(output) for output in _listed(state, "outputs"))
+            return Markup("<div>{}</div>").format(caught) if caught.strip() else Markup("")
         if name in ("HTMLModel", "HTMLMathModel"):
-            return Markup("<span>{}</span>").format(Markup(str(value or "")))
+            return Markup("<span>{}</span>").format(self.html(str(value or "")))
         if name == "LabelModel":
             return Markup("<span>{}</span>").format(str(value or ""))
         if name in ("FloatProgressModel", "IntProgressModel"):
@@ -193,6 +193,8 @@ class Displays:
             text = joined(data.get("text/plain"))
         elif output.get("output_type") == "stream":
             text = last_state(joined(output.get("text")))
+        elif output.get("output_type") == "error":
+            text = users_traceback(traceback_entries(output.get("traceback")))
         shown = excerpt(text, CAPTURED_ROOM)
         if not shown.left_out:
             return Markup("<pre>{}</pre>").format(shown.head) if text.strip() else Markup("")
@@ -235,12 +237,7 @@ class Displays:
         if name in self._loaded:
             return Markup("")
         self._loaded.add(name)
-        if name == "plotly":
-            path = _plotly_path()
-            script = path.read_text(encoding="utf-8") + _PLOTLY_ON_PAPER if path else ""
-        else:
-            script = _vega_script()
-        return Markup("<script>{}</script>\n").format(Markup(script))
+        return _plotly_script() if name == "plotly" else _vega_script()
 
 
 def as_picture(kind: str, value: str) -> str:
@@ -251,6 +248,11 @@ def as_picture(kind: str, value: str) -> str:
 def joined(value: Any) -> str:
     """Text as nbformat keeps it: whole, or in the notebook's file as a list of lines."""
     return "".join(value) if isinstance(value, list) else str(value if value is not None else "")
+
+
+def traceback_entries(value: Any) -> list[str]:
+    """An output's `traceback`, which should be a list of texts."""
+    return [str(item) for item in value] if isinstance(value, list) else [joined(value)] if value else []
 
 
 def svg_url(source: str) -> str:
@@ -275,14 +277,25 @@ def png_size(value: str) -> tuple[int, int] | None:
     return width, height
 
 
-def _absence(hosts: list[str], *, altair: bool) -> Markup:
-    """A remark on what is missing, since the page loads nothing from a network."""
-    if not hosts:
-        return Markup("")
-    names = ", ".join(hosts[:3]) + (" and others" if len(hosts) > 3 else "")
-    remedy = "; with the package vl-convert-python installed, Altair charts are shown in full" if altair else ""
-    remark = '\n<p class="remark">What this output refers to at {} is not loaded: the page uses no network{}.</p>'
-    return Markup(remark).format(names, remedy)
+def _absence(hosts: Sequence[str], files: Sequence[str] = (), *, altair: bool = False) -> Markup:
+    """A remark on what is missing, since the page loads nothing."""
+    remarks = []
+    if files:
+        what = Markup(", ").join(Markup("<code>{}</code>").format(name) for name in files[:3])
+        remarks.append(
+            Markup("{}{} cannot be shown: the trial's folder has no such file, or it is too large").format(
+                what, " and others" if len(files) > 3 else ""
+            )
+        )
+    if hosts:
+        names = ", ".join(hosts[:3]) + (" and others" if len(hosts) > 3 else "")
+        remedy = "; with the package vl-convert-python installed, Altair charts are shown in full" if altair else ""
+        if _BOKEH in hosts:
+            remedy = "; Bokeh's scripts come along with output_notebook(bokeh.resources.INLINE)"
+        remarks.append(
+            Markup("What this output refers to at {} is not loaded: the page uses no network{}").format(names, remedy)
+        )
+    return Markup("").join(Markup('\n<p class="remark">{}.</p>').format(remark) for remark in remarks)
 
 
 def _listed(state: Mapping[str, Any], name: str) -> Sequence[Any]:
@@ -314,8 +327,24 @@ def _plotly_path() -> Path | None:
     return None
 
 
-def _vega_script() -> str:
+def _plotly_script() -> Markup:
+    path = _plotly_path()
+    return _script(path.read_text(encoding="utf-8") + _PLOTLY_ON_PAPER if path else "")
+
+
+def _with_plotly(source: str, script: Markup | None = None) -> str:
+    """HTML with the script of plotly in place of what would load it, if plotly is installed."""
+    if _plotly_path() is None:
+        return source
+    return PLOTLY_SCRIPT.sub(lambda _: str(_plotly_script() if script is None else script), source)
+
+
+def _vega_script() -> Markup:
     # Its own types ask for an argument that it does not need.
     vl_convert: Any = importlib.import_module("vl_convert")
     # It is written as a module. As a script of the page its names must not become the page's.
-    return f"(function () {{{vl_convert.javascript_bundle()}}})();"
+    return _script(f"(function () {{{vl_convert.javascript_bundle()}}})();")
+
+
+def _script(source: str) -> Markup:
+    return Markup("<script>{}</script>\n").format(Markup(source))

@@ -94,7 +94,7 @@ def excerpt(
     is_lost = bool(omissions) and not whole_file
     last_line = without_escapes(text[-4000:]).rstrip().rpartition("\n")[2].strip()
     last_line = cut(for_page(last_line), _LAST_LINE_CHARACTERS)
-    if len(text) <= room:
+    if len(without_escapes(text)) <= room:
         whole = markup(text)
         if len(whole) <= room:
             is_narrow = all(len(line) <= NARROW_CHARACTERS for line in without_escapes(text).split("\n"))

@@ -10,6 +10,7 @@ import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,9 +24,8 @@ from mitosis.report.cells import (
     node,
     prepare_code,
     prepare_outputs,
-    traceback_entries,
 )
-from mitosis.report.displays import WIDGET_STATE, Displays, joined
+from mitosis.report.displays import WIDGET_STATE, Displays, joined, traceback_entries
 from mitosis.report.excerpts import Excerpt, excerpt, share
 from mitosis.report.summary import (
     SENTENCE_CHARACTERS,
@@ -79,6 +79,8 @@ class PageFacts:
     """The command that runs the trial again."""
     changes: tuple[str, ...] = ()
     """How tracked files differ from the commit, in debug: lines such as ` M sine_experiment/__init__.py`."""
+    place: Path | None = None
+    """Path of the trial's folder, where relative addresses in what was displayed lead from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ def lay_out(notebook: NotebookNode, facts: PageFacts) -> tuple[NotebookNode, Pag
     facts = _showable(facts)
     record = facts.record
     widgets = notebook.get("metadata", {}).get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
-    displays = Displays(widgets)
+    displays = Displays(widgets, facts.place)
     sections = _sections(notebook, record, displays)
     trouble = _trouble(record, sections)
     _make_fit(sections)

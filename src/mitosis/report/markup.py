@@ -189,7 +189,7 @@ _RICH = re.compile(
 _RICH_SPAN = re.compile(r"<span style=\"([^\"]*)\">")
 _HEX = re.compile(r"#[0-9a-f]{6}")
 
-_BACKGROUND = re.compile(r"[\s;{\"']background(?:-color|-image)?\s*:", re.IGNORECASE)
+_COLOURED = re.compile(r"[\s;{\"'](?:color|background(?:-color|-image)?)\s*:", re.IGNORECASE)
 _KNOWS_DARK = re.compile(r"prefers-color-scheme|light-dark\(|<script\b", re.IGNORECASE)
 
 
@@ -199,15 +199,13 @@ def is_picture(source: str) -> bool:
 
 
 def is_for_light(source: str) -> bool:
-    """Whether HTML colours its backgrounds as for a light page, such as a styled table of pandas.
+    """Whether HTML has colours as for a light page, such as a styled table of pandas.
 
-    Most say nothing of the colour of the text that stands on them, so on a dark page it could not be read. HTML that
-    asks for the scheme itself is for both, and a script may do so, too.
+    Most has either those of texts or those of backgrounds, and with the other one of a dark page it could not be read.
+    HTML that asks for the scheme itself is for both, and a script may do so, too.
     """
     return (
-        _BACKGROUND.search(source) is not None
-        and _KNOWS_DARK.search(source) is None
-        and _RICH.fullmatch(source) is None
+        _COLOURED.search(source) is not None and _KNOWS_DARK.search(source) is None and _RICH.fullmatch(source) is None
     )
 
 

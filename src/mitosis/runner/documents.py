@@ -155,6 +155,7 @@ class Saver:
             links=links,
             rerun=shlex.join(rerun_command(self.settled.request)),
             changes=self.settled.changes,
+            place=self.folder.path,
         )
 
     def _lead_on(self, journal: Journal | None) -> None:

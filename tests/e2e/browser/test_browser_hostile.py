@@ -73,3 +73,39 @@ def test_no_text_of_the_users_is_markup(
     assert BAD in opened(pages[0]).page.locator(".results tr:last-child th").first.inner_text()
     assert BAD in opened(pages[1]).page.locator(".trouble pre").inner_text()
     assert "onerror=window.taken=1>.py" in opened(pages[2]).page.locator(".note pre").inner_text()
+
+
+OPEN = """\
+from IPython.display import HTML, display
+
+PIECES = [
+    "<!-- {}", "<textarea>{}", "<style>{}", "<script>let a = '{}'", "</div></main></body>{}", "<title>{}",
+    "<script><!-- <script> {} </script>", "<meta http-equiv=refresh content='0;url=about:blank'>{}",
+    "<svg><![CDATA[ {}", "<div class='{}", "<select><option>{}", "<iframe>{}", "<template>{}", "<xmp>{}",
+    "<svg><style><!-- {}", "<math><mtext>{}", "<details>{}", "<button disabled>{}", "<a href='x'>{}", "<? {}", "<!x {}",
+    "<table><tr><td>{}", "<noscript>{}", "<plaintext>{}",
+]
+
+
+lookups = {}
+
+
+def run():
+    for number, piece in enumerate(PIECES):
+        display(HTML(piece.format("piece")))
+        print(f"after {number}.")
+    return {"main": len(PIECES)}
+"""
+
+
+def test_no_html_takes_in_what_comes_after_it(
+    made: Callable[..., Path], commit: Callable[[Mapping[str, str]], str], opened: Callable[..., Any]
+) -> None:
+    steps = 'open = ["lab.open:run", "lab.open:lookups"]\n'
+    commit({"lab/open.py": OPEN, "pyproject.toml": PYPROJECT + steps})
+    found = opened(made("run", "open"))
+    texts = found.page.locator("main > .step > pre.text:visible").all_inner_texts()
+    assert [text for text in texts if text.startswith("after")] == [f"after {number}." for number in range(24)]
+    assert found.page.locator("main > .end").count() >= 1, "what comes after the step is where it was"
+    assert found.page.url.endswith(".html")
+    assert found.requests == []

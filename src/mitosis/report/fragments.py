@@ -1,0 +1,132 @@
+"""HTML that an experiment displays, as a piece of a page: it ends where it should, and has with it what it shows."""
+
+from __future__ import annotations
+
+import html
+import mimetypes
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from bs4 import BeautifulSoup, Tag
+
+_SHOWN = {
+    "audio": ("src",),
+    "embed": ("src",),
+    "iframe": ("src",),
+    "img": ("src",),
+    "input": ("src",),
+    "link": ("href",),
+    "object": ("data",),
+    "script": ("src",),
+    "source": ("src",),
+    "track": ("src",),
+    "video": ("src", "poster"),
+}
+"""The attributes by which elements refer to files that they show or use."""
+_OF_DOCUMENTS = ("base", "meta", "title")
+"""Elements that would be about the whole page; by one of them it might even leave for another."""
+_TOGETHER_BYTES = 30_000_000
+"""So much of all files together is put into a page."""
+
+_NO_FILE = re.compile(r"(?!file:///)[a-z][a-z0-9+.-]*:|//|#|$", re.IGNORECASE)
+"""How an address begins that does not lead to a file."""
+_ALTAIR_LOADS = re.compile(r'maybeLoadScript\("([a-z-]+)", "([\d.]+)"\)')
+_ALTAIR_SCRIPT = re.compile(r"(?<=<script type=\"text/javascript\">).*(?=</script>)", re.DOTALL)
+_TAG_OF_SCRIPT = re.compile(r"<(?=/?script)", re.IGNORECASE)
+_LOADS = re.compile(
+    r"<(?:script|link|img|iframe|audio|video|source|embed|object|track)\b[^>]*?\s(?:src|href|data|srcset)\s*=\s*"
+    r"[\"']?\s*(?:https?:)?//(?!cdnjs\.cloudflare\.com/ajax/libs/mathjax)([^/\"'\s>?#]+)"
+    r"|(?:url\(|@import)\s*[\"']?(?:https?:)?//([^/\"'\s)?#]+)",
+    re.IGNORECASE,
+)
+"""Charts of plotly load MathJax, too, which only formulas in them need."""
+_SCRIPT_LOADS = re.compile(
+    r"[\"']https?://(?!cdnjs\.cloudflare\.com/ajax/libs/mathjax)([^/\"'\s>?#\\]+)/[^\"'\s\\]*\.m?js[\"']", re.IGNORECASE
+)
+_LIBRARY_CHARACTERS = 300_000
+"""What is longer has its libraries with it, and they name many addresses."""
+
+
+def hosts_in(source: str) -> list[str]:
+    """The hosts from which HTML or a script would load something, in the order of their first mention."""
+    if "srcdoc" in source:
+        source = html.unescape(source)
+    hosts = [one or other for one, other in _LOADS.findall(source)]
+    if len(source) < _LIBRARY_CHARACTERS:
+        hosts += _SCRIPT_LOADS.findall(source)
+    return list(dict.fromkeys(hosts))
+
+
+def altair_loads(source: str) -> dict[str, str]:
+    """The versions, by name, of the libraries that a chart of Altair would load; empty if it is none."""
+    return dict(_ALTAIR_LOADS.findall(source))
+
+
+class Fragments:
+    """The HTML of one page's displays.
+
+    Args:
+        folder: that the experiment ran in, beside the page. Relative addresses lead from it.
+        complete: gives the HTML of a file in a frame what it would load.
+    """
+
+    def __init__(self, folder: Path | None, complete: Callable[[str], str]) -> None:
+        self._folder = folder
+        self._complete = complete
+        self._room_bytes = _TOGETHER_BYTES
+
+    def whole(self, source: str) -> tuple[str, list[str]]:
+        """The HTML with all its elements ended, and the files in it that it shows.
+
+        What is left open, a comment as well, would take in the rest of the page.
+
+        Returns:
+            It, and the addresses of the files that could not be put in.
+        """
+        if altair_loads(source):
+            source = _ALTAIR_SCRIPT.sub(lambda script: _TAG_OF_SCRIPT.sub(r"\\u003c", script[0]), source)
+        soup = BeautifulSoup(source, "html.parser", multi_valued_attributes=None)
+        for tag in soup.find_all(_OF_DOCUMENTS):
+            if tag.find_parent("svg") is None:
+                tag.decompose()
+        for tag in soup.find_all("plaintext"):  # nothing can end it
+            tag.name = "pre"
+        for tag in soup.find_all("script"):
+            if tag.string and "<!--" in tag.string:  # by these two together, the end of a script is not its end
+                tag.string = _TAG_OF_SCRIPT.sub(r"\\u003c", tag.string)
+        absent = [] if self._folder is None else list(self._bring_files(soup, self._folder))
+        return soup.decode(formatter="minimal"), absent
+
+    def _bring_files(self, soup: BeautifulSoup, folder: Path) -> Iterator[str]:
+        """Have relative addresses lead to where they should; yields those of files that cannot be shown."""
+        for tag in soup.find_all(["a", "area", *_SHOWN]):
+            for name in _SHOWN.get(tag.name, ("href",)):
+                address = str(tag.get(name) or "").strip()
+                if _NO_FILE.match(address):
+                    continue
+                if tag.name in _SHOWN:
+                    path = unquote(re.split("[?#]", address.removeprefix("file://"))[0])
+                    if not self._bring(tag, name, folder / path):
+                        yield address
+                elif not address.startswith(("/", "file:")):
+                    tag[name] = f"{quote(folder.name)}/{address}"
+
+    def _bring(self, tag: Tag, name: str, path: Path) -> bool:
+        """Put a file into the page; returns whether there is such a file, and room for it."""
+        try:
+            if path.stat().st_size > self._room_bytes:
+                return False
+            data = path.read_bytes()
+        except (OSError, ValueError):  # an address can be anything
+            return False
+        self._room_bytes -= len(data)
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        if tag.name == "iframe" and kind == "text/html":
+            tag["srcdoc"] = self._complete(data.decode("utf-8", "replace"))
+            del tag[name]
+        else:
+            tag[name] = f"data:{kind};base64,{b64encode(data).decode('ascii')}"
+        return True
