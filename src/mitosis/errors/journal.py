@@ -7,6 +7,8 @@ from pathlib import Path
 
 from mitosis.errors.base import ExitStatus, MitosisError, bulleted, suggestion
 
+_SHOWN = 20
+
 
 class JournalError(MitosisError):
     """The journal cannot be read or written."""
@@ -71,6 +73,22 @@ class FormatTooNew(JournalError):
         has = f"has format {version}, but this version of mitosis knows formats only up to {known}"
         self.reason = f"it {has}"
         super().__init__(f"{what} {has}\nUpgrade mitosis to read it.")
+
+
+class JournalRewritten(JournalError):
+    """Another journal lacks what this one has, and nothing in its history says why. Attributes: source, what."""
+
+    def __init__(self, source: str, ours: str, theirs: str, what: Sequence[str]) -> None:
+        self.source = source
+        self.what = tuple(what)
+        more = [f"and {len(what) - _SHOWN:,} more"] if len(what) > _SHOWN else []
+        super().__init__(
+            f"the journal of {source} takes away or changes what this clone has recorded, and does not say why:\n"
+            f"{bulleted([*self.what[:_SHOWN], *more])}\n"
+            "Nothing of it was merged. To see who did that:\n"
+            f"    git log --stat {ours[:12]}..{theirs[:12]}\n"
+            f"To merge the rest and keep what you have: mitosis pull {source} --keep"
+        )
 
 
 class BadRecord(JournalError):

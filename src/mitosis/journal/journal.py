@@ -9,8 +9,9 @@ from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.errors.repository import UnreadableObject
 from mitosis.errors.values import Conflict, Redefinition
 from mitosis.git.repository import Identity, Repository
-from mitosis.journal import changes, history, layout, sharing, trials, variants
+from mitosis.journal import changes, ends, history, layout, sharing, trials, variants
 from mitosis.journal.changes import Locked, Resolution
+from mitosis.journal.ends import RecordedEnd
 from mitosis.journal.history import HistoryEntry, Uses
 from mitosis.journal.index import Index
 from mitosis.journal.locks import check_locks
@@ -63,6 +64,14 @@ class Journal:
     def forget(self, key: str, identity: Identity) -> TrialRecord:
         """Take a trial out of the journal's listing by a new commit. The history keeps its record."""
         return trials.forget(self.store, self.index, key, identity)
+
+    def read_ends(self, key: str) -> list[RecordedEnd]:
+        """The records of a trial's end, where somebody has recorded another one; none where there is but one."""
+        return ends.read_ends(self.store, self.index, key)
+
+    def settle(self, key: str, keep: str, identity: Identity) -> TrialRecord:
+        """Choose one of several records of a trial's end."""
+        return ends.settle(self.store, self.index, key, keep, identity)
 
     def read_trial(self, key: str) -> TrialRecord:
         """The trial whose key begins with `key`."""
@@ -172,9 +181,11 @@ class Journal:
 
     # --- other journals ---------------------------------------------------------------------------
 
-    def merge(self, commit: str, identity: Identity | None, source: str, notes: str | None = None) -> Merged:
+    def merge(
+        self, commit: str, identity: Identity | None, source: str, notes: str | None = None, *, keep: bool = False
+    ) -> Merged:
         """Unite another journal with this one: by a fast-forward if that will do, else by a merge commit."""
-        merged = sharing.merge(self.store, self.index, commit, identity, source, notes)
+        merged = sharing.merge(self.store, self.index, commit, identity, source, notes, keep=keep)
         self._tidy_up()
         return merged
 

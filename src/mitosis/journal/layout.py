@@ -6,6 +6,7 @@ The tree of a journal commit is
     trials/<experiment>/<YYYY-MM-DD>/<key[:2]>/<key>.msgpack     those that a crowded day gets afterwards
     variants/<step>/<parameter>/<variant>/<digest>.msgpack
     renamed|retired|sources/<step>/<parameter>/<variant>/<digest>.msgpack
+    disputed/<key>/<oid>.msgpack                                 other records of an ended trial, see `journal.merge`
     environments/<digest>.txt
     format
 
@@ -35,6 +36,7 @@ RENAMED = "renamed"
 RETIRED = "retired"
 SOURCES = "sources"
 REMARKS = (RENAMED, RETIRED, SOURCES)
+DISPUTED = "disputed"
 ENVIRONMENTS = "environments"
 FORMAT_FILE = "format"
 FORMAT = 1
@@ -60,6 +62,7 @@ _RECORD_PATH = re.compile(
     r"trials/(?P<experiment>[^/]+)/(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})/(?:[0-9a-f]{2}/)?"
     r"(?P<key>[0-9a-f]{12})\.msgpack"
 )
+_DISPUTED_PATH = re.compile(r"disputed/(?P<key>[0-9a-f]{12})/[0-9a-f]{40}\.msgpack")
 _ENVIRONMENT_PATTERN = re.compile(r"[0-9a-f]{6,64}")
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._+-]")
@@ -144,6 +147,22 @@ def parse_record_path(path: str) -> tuple[str, str, str] | None:
     if match is None:
         return None
     return decode_name(match["experiment"]), match["day"], match["key"]
+
+
+def disputed_path(key: str, oid: str) -> str:
+    """The path of a record that another one is in the place of.
+
+    Args:
+        key: the trial's.
+        oid: id of the record's blob.
+    """
+    return f"{DISPUTED}/{key}/{oid}{RECORD_SUFFIX}"
+
+
+def parse_disputed_path(path: str) -> str | None:
+    """The key of the trial that a disputed record at this path is of; None if none is."""
+    match = _DISPUTED_PATH.fullmatch(path)
+    return None if match is None else match["key"]
 
 
 def parse_variant_path(path: str) -> tuple[VariantName, str] | None:

@@ -11,6 +11,7 @@ from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.git.program import without_password
 from mitosis.journal.layout import SHORT_KEY_DIGITS
+from mitosis.journal.reasons import TRAILER_LIMIT
 from mitosis.journal.standing import parse_remark
 from mitosis.records.codec import decode_trial
 from mitosis.records.trial import TrialRecord
@@ -23,7 +24,6 @@ _SHORT_DIGEST_DIGITS = 6
 _NAME_LIMIT = 200
 _SUMMARY_VALUE_LIMIT = 40
 _SUMMARY_PARAMETERS_LIMIT = 200
-_TRAILER_LIMIT = 500
 _FAILURE_LIMIT = 200
 _METRICS_LIMIT = 100
 _TEXT_LIMIT = 10_000
@@ -37,7 +37,7 @@ def started_message(record: TrialRecord, locked: Collection[VariantLock]) -> str
         record: the trial.
         locked: what this commit locks.
     """
-    commit = one_line(record.commit[:_SHORT_COMMIT_DIGITS], _TRAILER_LIMIT)
+    commit = one_line(record.commit[:_SHORT_COMMIT_DIGITS], TRAILER_LIMIT)
     summary = f"{_heading(record)} started at {commit}"
     parameters = _summary_parameters(View.of(record), {lock.name[:2] for lock in locked})
     trailers = _common_trailers(View.of(record))
@@ -85,13 +85,24 @@ def resolved_message(name: VariantName, kept: str, others: Sequence[tuple[str, V
     trailers = [("Kept", f"{kept} {name}")]
     words = [f"keep {kept[:_SHORT_DIGEST_DIGITS]}"]
     for digest, new_name in others:
+        trailers.append(("Dropped", f"{digest} {name}"))
         if new_name is None:
-            trailers.append(("Dropped", f"{digest} {name}"))
             words.append(f"drop {digest[:_SHORT_DIGEST_DIGITS]}")
         else:
             trailers.append(("Locked", f"{digest} {new_name}"))
             words.append(f"{digest[:_SHORT_DIGEST_DIGITS]} is now {one_line(new_name.variant, _SUMMARY_VALUE_LIMIT)}")
     return _message(f"resolve {shown}: {', '.join(words)}", trailers)
+
+
+def settled_message(record: TrialRecord, oid: str) -> str:
+    """The message of the commit that chooses one of several records of a trial's end.
+
+    Args:
+        record: the one that is chosen.
+        oid: id of its blob.
+    """
+    summary = f"settle {_heading(record)}: {record.status}"
+    return _message(summary, [("Chosen", f"{oid} {record.key}"), ("Settled", record.key)])
 
 
 def locked_message(locked: Sequence[VariantLock], commit: str, accepted: Sequence[VariantName] = ()) -> str:
@@ -110,7 +121,7 @@ def locked_message(locked: Sequence[VariantLock], commit: str, accepted: Sequenc
     if not locked:
         return _message("record the sources of functions", trailers)
     what = _counted([lock.name for lock in locked])
-    return _message(f"lock {what} at {one_line(commit[:_SHORT_COMMIT_DIGITS], _TRAILER_LIMIT)}", trailers)
+    return _message(f"lock {what} at {one_line(commit[:_SHORT_COMMIT_DIGITS], TRAILER_LIMIT)}", trailers)
 
 
 def _counted(names: Sequence[VariantName]) -> str:
@@ -150,7 +161,7 @@ def retired_message(variant: VariantName, reason: str, *, is_undone: bool) -> st
 def note_line(record: TrialRecord) -> str:
     """The line of a trial in the git note of its commit, without a line break."""
     view = View.of(record)
-    key = one_line(record.key[:SHORT_KEY_DIGITS], _TRAILER_LIMIT)
+    key = one_line(record.key[:SHORT_KEY_DIGITS], TRAILER_LIMIT)
     columns = [key, one_line(record.experiment, _NAME_LIMIT), _summary_parameters(view, ()), *_outcome(view)]
     return "  ".join(column for column in columns if column)
 
@@ -206,7 +217,7 @@ def _end_trailers(view: View) -> list[tuple[str, str]]:
 
 
 def _message(summary: str, trailers: Iterable[tuple[str, str]]) -> str:
-    lines = [f"{name}: {one_line(value, _TRAILER_LIMIT)}" for name, value in trailers]
+    lines = [f"{name}: {one_line(value, TRAILER_LIMIT)}" for name, value in trailers]
     return "\n".join([summary, "", *lines, ""])
 
 

@@ -168,7 +168,8 @@ def forget(store: Store, index: Index, key: str, identity: Identity) -> TrialRec
         file = _find_record(store, before, folder, record.key)
         if file is None:
             raise JournalError(f"trial {record.key} is not at its place in the journal, {folder}, so it stays")
-        store.append(ref, before, {file.path: None}, forgotten_message(record), identity)
+        gone: dict[str, bytes | None] = dict.fromkeys(disputed_files(store, before, record.key))
+        store.append(ref, before, {**gone, file.path: None}, forgotten_message(record), identity)
     index.refresh()
     try:
         merge_notes(store, [TrialChange(record, None)], None, identity, lambda *which: trials_on(index, *which))
@@ -274,6 +275,16 @@ def read_problems(index: Index, *kinds: str) -> list[BadRecord]:
     """What of the journal cannot be read or does not belong where it is, in folders such as `trials`."""
     rows = index.ask("SELECT path, reason FROM problems ORDER BY path")
     return [BadRecord(path, reason) for path, reason in rows if path.partition("/")[0] in kinds]
+
+
+def disputed_files(store: Store, before: Snapshot | None, key: str) -> dict[str, str]:
+    """The paths of the records that are not in the place of a trial's, with their ids."""
+    folder = f"{layout.DISPUTED}/{key}"
+    entry = None if before is None else store.find(before.tree, folder)
+    if entry is None or not entry.is_tree:
+        return {}
+    files = {f"{folder}/{name}": found.oid for name, found in store.read_tree(entry.oid, folder).items()}
+    return {path: oid for path, oid in files.items() if layout.parse_disputed_path(path) is not None}
 
 
 def read_environment(store: Store, digest: str) -> str:
