@@ -15,12 +15,12 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitosis.errors.journal import JournalBusy, JournalError
-from mitosis.git.repository import Repository
+from mitosis.git.repository import Identity, Repository
 from mitosis.journal.queue import Place, owner_text, read_holder
 from mitosis.process import is_alive
 
@@ -40,6 +40,36 @@ _LONGEST_PAUSE_S = 0.05
 _ATTEMPTS = 20
 _SYNCHRONIZERS = 8
 _LEFTOVER_AGE_S = 3600.0
+_NO_COMMIT = "0" * 40
+
+
+class LockedRef:
+    """A ref whose lock this process holds."""
+
+    def __init__(self, read_ref: Callable[[str], str | None], name: str) -> None:
+        self._read_ref = read_ref
+        self.name = name
+        self.target: str | None = None
+        """Where it is to point when the lock is released; None to leave it."""
+        self.entry: str | None = None
+        """The line for the reflog, if there is one."""
+
+    def read(self) -> str | None:
+        """The ref's present target."""
+        return self._read_ref(self.name)
+
+    def set_target(self, commit: str, message: str, identity: Identity | None) -> None:
+        """Let the ref point to `commit` when the lock is released; the rest is for the reflog, if there is one.
+
+        Without an identity, nothing is written to that.
+        """
+        self.target = commit
+        if identity is None:
+            return
+        sign = "-" if identity.offset_minutes < 0 else "+"
+        hours, minutes = divmod(abs(identity.offset_minutes), 60)
+        when = f"{identity.time_s} {sign}{hours:02}{minutes:02}"
+        self.entry = f"{self.read() or _NO_COMMIT} {commit} {identity} {when}\t{message.strip()}\n"
 
 
 class RefLock:

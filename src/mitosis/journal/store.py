@@ -10,6 +10,7 @@ import contextlib
 import functools
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from mitosis.journal.objects import BLOB_MODE, EMPTY_TREE, TREE_MODE, RawEntry, 
 if TYPE_CHECKING:
     import pygit2
 
-    from mitosis.journal.locking import RefLock
+    from mitosis.journal.locking import LockedRef, RefLock
 
 _T = TypeVar("_T")
 
@@ -32,7 +33,8 @@ _FORMAT_TEXT = f"{layout.FORMAT}\n".encode()
 _FORMAT_OID = object_oid(b"blob", _FORMAT_TEXT)
 _FORMAT_LIMIT_BYTES = 100
 _WRITE_ATTEMPTS = 20
-_NO_COMMIT = "0" * 40
+_PRUNING_S = 1.0
+"""How long to wait for git while it takes away what no ref leads to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class Store(ReadOnlyStore):
 
     def __init__(self, repository: Repository) -> None:
         super().__init__(repository)
-        self._written: list[str] = []
+        self._written: dict[str, tuple[int, bytes]] = {}
+        """Kind and content of the objects that no ref may lead to yet, by their ids."""
 
     @contextlib.contextmanager
     def locked(self, ref: str, *, timeout_s: float | None = None, is_derived: bool = False) -> Iterator[LockedRef]:
@@ -63,23 +66,35 @@ class Store(ReadOnlyStore):
             JournalBusy: somebody else held the lock for too long.
             JournalError: the ref cannot be locked or written at all.
         """
+        from mitosis.journal.locking import LockedRef
+
         is_durable = self._is_durable and not is_derived
         lock = self._new_lock(ref, is_durable)
         with self.repository.sharing():
             lock.acquire(timeout_s)
             try:
-                first = len(self._written)
-                locked = LockedRef(self, ref)
+                locked = LockedRef(self.read_ref, ref)
                 yield locked
                 if locked.target is not None:
-                    if is_durable:
-                        # Also what was written before the lock was taken: the ref is going to lead to it.
-                        first = 0
                     self._log(locked)
                     lock.replace(locked.target, [self._loose_file(oid) for oid in self._written])
-                    del self._written[first:]
+                    self._restore_pruned()
+                    self._written.clear()
             finally:
                 lock.release()
+
+    def _restore_pruned(self) -> None:
+        """Write again what git took away before a ref led to it, as `git gc --prune=now` does beside an append."""
+        pruning = self.repository.common_dir / "gc.pid"
+        deadline = time.monotonic() + _PRUNING_S
+        while True:
+            is_pruning = pruning.exists() and time.monotonic() < deadline
+            for oid, (kind, data) in self._written.items():
+                if not os.path.exists(self._loose_file(oid)) and not self.repository.has_object(oid):  # noqa: PTH110
+                    self.objects.write(kind, data)
+            if not is_pruning:
+                return
+            time.sleep(_PRUNING_S / 20)
 
     def _new_lock(self, ref: str, is_durable: bool) -> RefLock:
         from mitosis.journal.locking import RefLock
@@ -191,7 +206,7 @@ class Store(ReadOnlyStore):
         what = f"an object in {self.repository.common_dir}"
         self._clear_damaged(object_oid(kind.name.lower().encode(), data), what)
         oid = str(_written(lambda: self.objects.write(kind, data), what))
-        self._written.append(oid)
+        self._written[oid] = (kind, data)
         return oid
 
     def _clear_damaged(self, oid: str, what: str) -> None:
@@ -263,7 +278,7 @@ class Store(ReadOnlyStore):
         who = identity.signature()
         what = f"a commit in {self.repository.common_dir}"
         oid = _written(lambda: self.objects.create_commit(None, who, who, message, tree, list(parents)), what)
-        self._written.append(str(oid))
+        self._written[str(oid)] = (self.objects[oid].type, self.objects[oid].read_raw())
         return str(oid)
 
     # --- states of the journal --------------------------------------------------------------------
@@ -324,35 +339,6 @@ class Store(ReadOnlyStore):
         tree = self.edited_tree(before, changes)
         commit = self.write_commit(tree, [] if before is None else [before.commit], message, who)
         ref.set_target(commit, message.split("\n", 1)[0], who)
-
-
-class LockedRef:
-    """A ref whose lock this process holds."""
-
-    def __init__(self, store: Store, name: str) -> None:
-        self._store = store
-        self.name = name
-        self.target: str | None = None
-        """Where it is to point when the lock is released; None to leave it."""
-        self.entry: str | None = None
-        """The line for the reflog, if there is one."""
-
-    def read(self) -> str | None:
-        """The ref's present target."""
-        return self._store.read_ref(self.name)
-
-    def set_target(self, commit: str, message: str, identity: Identity | None) -> None:
-        """Let the ref point to `commit` when the lock is released; the rest is for the reflog, if there is one.
-
-        Without an identity, nothing is written to that.
-        """
-        self.target = commit
-        if identity is None:
-            return
-        sign = "-" if identity.offset_minutes < 0 else "+"
-        hours, minutes = divmod(abs(identity.offset_minutes), 60)
-        when = f"{identity.time_s} {sign}{hours:02}{minutes:02}"
-        self.entry = f"{self.read() or _NO_COMMIT} {commit} {identity} {when}\t{message.strip()}\n"
 
 
 def _written(write: Callable[[], _T], what: str) -> _T:
