@@ -158,14 +158,20 @@ class NoRemote(MitosisError):
 class UnknownRemote(MitosisError):
     """A word that names no remote. Attributes: word, remotes (those that there are), reason (a clause on the word)."""
 
-    def __init__(self, word: str, remotes: Sequence[str], *, or_key: bool = False) -> None:
+    def __init__(self, word: str, remotes: Sequence[str], *, or_key: bool = False, is_configured: bool = False) -> None:
         self.word = word
         self.remotes = list(remotes)
         what = "neither a remote nor the beginning of a trial's key" if or_key else "not a remote of this repository"
-        self.reason = f"`{word}` is {what}"
+        named = f"`{word}`, which [tool.mitosis] names as `remote`," if is_configured else f"`{word}`"
+        self.reason = f"{named} is {what}"
         hint = f"{suggestion(word, self.remotes, 1)}\n".lstrip()
         known = f"its remotes are\n{bulleted(self.remotes)}" if self.remotes else "it has no remotes"
-        super().__init__(f"{self.reason}; {known}\n{hint}A path or URL is recognised by a `/` or a `:` in it.")
+        remedy = (
+            "It has to be the name of one: git remote add NAME URL"
+            if is_configured
+            else "A path or URL is recognised by a `/` or a `:` in it."
+        )
+        super().__init__(f"{self.reason}; {known}\n{hint}{remedy}")
 
 
 class FetchFailed(MitosisError):
