@@ -11,6 +11,7 @@ from mitosis.journal import layout, merge, sharing
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
+from mitosis.verify import verify
 from support.journal import JOURNAL, Clone, Desk, make_variant, record_path
 
 SLOW = VariantName("my_exp", "frequency", "slow")
@@ -139,6 +140,33 @@ def test_nothing_is_taken_away_without_a_reason(ada: Desk, eve: Desk, what: str,
     assert ada.tree() == eve.tree()
     assert slow.lock in ada.locks()
     assert not ada.merge_from(eve).is_changed
+
+
+def test_the_history_is_searched_for_what_was_taken_away(ada: Desk, bob: Desk, eve: Desk) -> None:
+    gone, changed, kept = (ada.run_trial(variants=[make_variant("slow", 1)]) for _ in range(3))
+    for desk in (bob, eve):
+        desk.merge_from(ada)
+    bob.forget(gone.key, bob.identity)
+    bob.run_trial()
+    ada.run_trial()
+    ada.merge_from(bob)
+    assert verify(ada.repository).is_sound
+    rewrite_end(eve, changed, main=9)
+    eve.rewrite({record_path(kept): None, layout.variant_path(*make_variant("slow", 1).lock): None})
+    found = {finding.where: finding for finding in verify(eve.repository).problems if finding.kind == "history"}
+    assert set(found) == {record_path(changed), record_path(kept), layout.variant_path(*make_variant("slow", 1).lock)}
+    finding = found[record_path(kept)]
+    assert finding.what == f"trial {kept.key} of my_exp was taken away without a reason by Eve, {today(eve)}"
+    assert eve.git(*finding.remedy.split()[1:])
+    ada.merge(eve_tip(ada, eve), ada.identity, "eve", keep=True)
+    problems = {(finding.kind, finding.where): finding for finding in verify(ada.repository).problems}
+    assert ("trial", changed.key) in problems and ("history", record_path(kept)) in problems
+
+
+def eve_tip(ada: Desk, eve: Desk) -> str:
+    with pytest.raises(JournalRewritten):
+        ada.merge_from(eve)
+    return eve.tip() or ""
 
 
 def test_what_is_taken_away_with_a_reason_is_named(ada: Desk, bob: Desk) -> None:

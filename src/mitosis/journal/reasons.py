@@ -25,7 +25,7 @@ _MOST_BYTES = 2**28
 """So much of what git says of a history is read."""
 _READ_BYTES = 2**16
 _HEAD = "\x01"
-_FORM = _HEAD + "%x1f".join(("%H", "%an", "%aI", "%s", "%(trailers:only,unfold)")) + "%x00"
+_FORM = _HEAD + "%x1f".join(("%H", "%P", "%an", "%aI", "%s", "%(trailers:only,unfold)")) + "%x00"
 # Every option that a user's configuration could set otherwise is given.
 LOG = (
     "-c", "log.showRoot=true", "log", "--full-history", "--no-renames", "-z", "--no-color", "--no-notes",
@@ -39,6 +39,8 @@ class Commit:
     """A commit of the journal, and what it says of itself."""
 
     oid: str
+    parents: int
+    """How many it has."""
     author: str
     """The name alone."""
     date: str
@@ -183,7 +185,7 @@ def _tokens(repository: Repository, *words: str) -> Iterator[str]:
 
 
 def _commit(text: str) -> Commit:
-    oid, author, date, summary, trailers = [*text.split("\x1f", 4), *[""] * 4][:5]
+    oid, parents, author, date, summary, trailers = [*text.split("\x1f", 5), *[""] * 5][:6]
     pairs = (line.partition(": ") for line in trailers.splitlines())
     found = frozenset((name, value) for name, _, value in pairs)
-    return Commit(oid, one_line(author, 100), date, one_line(summary, 200), found)
+    return Commit(oid, len(parents.split()), one_line(author, 100), date, one_line(summary, 200), found)

@@ -23,7 +23,7 @@ from mitosis.records.trial import TrialRecord
 from mitosis.verify import repairable
 from mitosis.verify.contents import UPGRADE, Contents, ContentsReader, check_lookups, who_wrote
 from mitosis.verify.findings import Report
-from mitosis.verify.history import MAX_OBJECT_BYTES, HistoryReader, check_pins, restoring
+from mitosis.verify.history import MAX_OBJECT_BYTES, HistoryReader, check_pins, check_reasons, restoring
 from mitosis.verify.outputs import OutputsChecker
 
 _ATTEMPTS = 3
@@ -65,6 +65,8 @@ def verify(
     check_pins(repository, _commits(contents), remote, report)
     tell("reading the history")
     HistoryReader(repository, restore, report, tell).read(snapshot.commit)
+    tell("looking for what was taken away")
+    check_reasons(journal.store, snapshot.commit, report)
     return report
 
 
