@@ -127,6 +127,51 @@ def test_iteration_counts_trials_of_the_same_variants(project: Project) -> None:
     assert [record.iteration for record in project.records()] == [2, 0, 1, 0]
 
 
+def test_default_arguments_are_recorded_shown_and_tell_trials_apart(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = """[tool.mitosis.steps]\nfirst = ["lab:first", "lab:lookups"]\nthen = ["lab:then", "lab:lookups"]\n"""
+    lab = """
+lookups = {}
+
+def first(rate, seed=7, hook=lambda x: x):
+    return {"main": seed, "data": seed}
+
+def then(data=None, *rest, scale=2, **more):
+    return {"main": data * scale}
+"""
+    project.commit({"pyproject.toml": steps, "lab/__init__.py": lab})
+    project.mitosis("first", "then", "-e", "first.rate=1")
+    project.commit_lab(lab.replace("seed=7", "seed=8"))
+    done = project.mitosis("first", "then", "-e", "first.rate=1")
+
+    later, earlier = project.records()
+    assert (later.main, earlier.main) == (16, 14)
+    assert (later.iteration, earlier.iteration) == (0, 0), "with another default it is not the same again"
+    rate, seed, hook, scale = later.parameters
+    assert (rate.kind, seed.kind, seed.full_name, seed.text) == ("eval", "default", "first.seed", "8")
+    assert (scale.full_name, scale.text, scale.digest is not None) == ("then.scale", "2", True)
+    assert (hook.text, hook.tracked, hook.digest) == ("<function <lambda>>", False, None), "it has no lasting value"
+    heading = done.stdout.splitlines()[0]
+    assert "first.rate=1 · first.seed=8 (default) · then.scale=2 (default) · commit" in heading
+    listed = project.mitosis("list").stdout
+    assert re.search(r"\b8 \(default\).*\n.*\b7 \(default\)", listed)
+    assert "scale" not in listed and "hook" not in listed, "they are the same in all trials, or have no value"
+    shown = project.mitosis("show", later.key).stdout
+    assert re.search(r"first\.seed +8 \(default\)\n", shown)
+    assert re.search(r"first\.hook +<function <lambda>> \(default\)  \(not tracked\)", shown)
+    assert "Default: first.seed=8\nDefault: then.scale=2\n" in project.git("log", "-1", "--format=%B", "refs/mitosis")
+    assert "seed" not in (project / "trials" / str(later.folder) / "source.py").read_text()
+    page = (project / "trials" / str(later.page)).read_text()
+    assert re.search(r"<code>8</code>\s*<small>\(default\)</small>", page)
+    monkeypatch.chdir(project)
+    assert package.load_trial_params(later.key) == {"rate": 1, "seed": 8}
+
+    project.mitosis("first", "-e", "first.rate=1", "-e", "first.seed=8")
+    listed = project.mitosis("list", "-n", "2").stdout
+    assert re.search(r"\b8  .*\n.*\b8 \(default\)", listed), "who gave it explicitly stands beside who did not"
+
+
 def test_options_stand_anywhere(project: Project) -> None:
     project.mitosis("-p", "my_exp.frequency=slow", "my_exp", "-e", "my_exp.amplitude=dict(a=1)['a']")
     project.mitosis("run", "--eval-param", "my_exp.amplitude=1", "my_exp", "--param=my_exp.frequency=slow")

@@ -52,6 +52,8 @@ class Parameter:
     """What was given for an eval parameter, where the value does not say the same."""
     value: str
     tracked: bool
+    is_default: bool
+    """Whether it was not given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def parameters_of(record: TrialRecord) -> tuple[ParameterGroup, ...]:
     view = View.of(record)
     groups = []
     for step in record.steps:
-        own = sorted((p for p in record.parameters if p.step == step.name), key=lambda p: p.name)
+        own = sorted((p for p in record.parameters if p.step == step.name), key=lambda p: (p.is_default, p.name))
         if own:
             groups.append(ParameterGroup(step.name, tuple(_parameter(view, p) for p in own)))
     return tuple(groups)
@@ -119,6 +121,7 @@ def _parameter(view: View, parameter: ParameterRecord) -> Parameter:
         expression=cut(view.raw(f"expressions.{name}"), VALUE_CHARACTERS),
         value=cut(view.raw(f"values.{name}"), VALUE_CHARACTERS) if is_variant else given,
         tracked=parameter.tracked,
+        is_default=parameter.is_default,
     )
 
 

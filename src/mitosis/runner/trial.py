@@ -207,7 +207,9 @@ class Trial:
         heading = notebooks.heading_source(
             record.experiment,
             [
-                (p.full_name, p.text if p.kind == "lookup" else "", p.summary if p.kind == "lookup" else p.text)
+                (p.full_name, p.text, p.summary)
+                if p.kind == "lookup"
+                else (p.full_name, "", f"{p.text} (default)" if p.is_default else p.text)
                 for p in record.parameters
             ],
         )
