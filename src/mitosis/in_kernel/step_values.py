@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import dill
 
-from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.encode import digest_value, encode_with_text
 from mitosis.canonical.show import summarize_value
 from mitosis.canonical.sources import source_digests
 from mitosis.errors.values import UnstableValue
@@ -41,9 +41,8 @@ from mitosis.protocol import (
 )
 from mitosis.text import cut
 from mitosis.typing import NotSaved
+from mitosis.variants import SUMMARY_LIMIT
 
-SUMMARY_LIMIT = 200
-"""Characters of a parameter's value that go into the record."""
 TEXT_LIMIT = 500
 """Characters of a result's text that go into the record."""
 METRICS_LIMIT = 1000
@@ -88,12 +87,12 @@ def find_changed_parameters(question: FindChangedParameters) -> tuple[ChangedPar
 
 def _describe(name: str, value: Any) -> DescribedValue:
     try:
-        data = encode_value(value)
+        data, text = encode_with_text(value, SUMMARY_LIMIT)
     except UnstableValue as error:
         text = _ADDRESS.sub("", bounded_repr(value, SUMMARY_LIMIT))
         return DescribedValue(name, text, NoMeaning(error.path, error.reason))
     meaning = Meaning(data, digest_value(data), source_digests(data))
-    return DescribedValue(name, summarize_value(data, limit=SUMMARY_LIMIT), meaning)
+    return DescribedValue(name, text or summarize_value(data, limit=SUMMARY_LIMIT), meaning)
 
 
 def take_result(question: TakeResult) -> StepResult:

@@ -66,6 +66,7 @@ class Loader:
         docs: docstrings by step.
         parameters: records of the parameters, once they are loaded: those that are given, then the defaults.
         variants: what the tracked lookup parameters mean.
+        values: canonical values of parameters by `step.name`, of those that have one.
     """
 
     def __init__(self, settled: Settled, kernel: Kernel, folder: TrialFolder, warn: Callable[[str], None]) -> None:
@@ -81,6 +82,7 @@ class Loader:
         self.docs: dict[str, str] = {}
         self.parameters: tuple[ParameterRecord, ...] = ()
         self.variants: tuple[Variant, ...] = ()
+        self.values: dict[str, bytes] = {}
 
     async def load(self) -> None:
         """Import the steps, evaluate the parameters, and check all of it.
@@ -93,6 +95,8 @@ class Loader:
             values, defaults, imports = await self._evaluate()
             given = [self._parameter_record(a, values[a]) for a in self._settled.arguments]
             self.parameters = (*given, *(self._default_record(step, value) for step, value in defaults))
+            described = [(a.step, value) for a, value in values.items()] + defaults
+            self.values = {f"{s}.{v.name}": v.meaning.data for s, v in described if isinstance(v.meaning, Meaning)}
             self.check_imports(imports)
         except KernelDied as death:
             raise ExperimentError(f"{death}\nIt was about to evaluate the parameters; no step ran.") from death
@@ -336,6 +340,7 @@ class Loader:
                 value.meaning.data,
                 source=lookups[argument.step],
                 functions=value.meaning.functions,
+                text=value.summary,
             )
             for argument, value in values.items()
             if argument.kind == "lookup" and argument.tracked and isinstance(value.meaning, Meaning)

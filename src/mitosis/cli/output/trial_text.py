@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -179,6 +180,8 @@ def _describe_parameters(record: TrialRecord, meanings: Meanings) -> list[str]:
             reasons = "; ".join(filter(None, map(clean, meaning.reasons)))
             remark += f"  (`{clean(parameter.text)}` is retired{f': {reasons}' if reasons else ''})"
         lines.append(f"  {clean(parameter.full_name):<{width}}  {clean(value)}{remark}")
+    compound = [p.lock.name for p in record.parameters if p.lock is not None and "(" in p.summary]
+    lines += (f"  whole value: mitosis variants show {shlex.quote(clean(str(name)))}" for name in compound)
     return lines
 
 
