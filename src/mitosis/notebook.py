@@ -227,7 +227,7 @@ def heading_source(experiment: str, rows: Sequence[tuple[str, str, str]]) -> str
 
     Args:
         experiment: its name.
-        rows: name, variant (empty for an eval parameter) and value of each parameter, as texts.
+        rows: name, variant (empty unless it is a lookup parameter) and value of each parameter, as texts.
     """
     lines = [f"# {_markdown_text(experiment)}"]
     if rows:

@@ -263,9 +263,10 @@ class DescribedValue(Message):
 
 
 class DescribedParameters(Message):
-    """The parameters of a step, and what of them could not be saved."""
+    """The parameters of a step, the defaults of those that are not given, and what could not be saved."""
 
     values: tuple[DescribedValue, ...]
+    defaults: tuple[DescribedValue, ...]
     unsaved: tuple[str, ...]
 
 
@@ -276,10 +277,13 @@ class ParametersOfStep(Message):
     """Name of the dictionary that holds them; None where there are none."""
     file: str
     names: tuple[str, ...]
+    action: str
+    takes_data: bool
+    """Whether its first positional parameter is for the data of the step before."""
 
 
 class DescribeParameters(Question[tuple[DescribedParameters, ...]]):
-    """What are the values of the parameters? They are saved as well.
+    """What are the values of the parameters, and of the defaults that take part? They are saved as well.
 
     After this, the working directory is no longer `root` but `folder`.
     """

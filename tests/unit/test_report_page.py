@@ -429,6 +429,21 @@ def test_a_page_without_figures_stays_small_whatever_is_written() -> None:
     assert len(page.encode()) <= 60_000
 
 
+def test_a_value_of_which_the_table_says_less_is_there_in_full_and_folded() -> None:
+    forest = ParameterRecord("my_exp", "model", "lookup", "big", summary="Forest(trees=500)")
+    whole = "Forest(\n  depth=3,\n  name='<x>',\n  trees=500,\n)"
+    record = trial(parameters=(_AMPLITUDE, forest))
+    page = BeautifulSoup(rendered(cell("f()"), record=record, values={"my_exp.model": whole}), "html.parser")
+    (folded,) = page.select("table.parameters details pre")
+    assert folded.get_text().strip() == whole
+    long = "\n".join(f"'{number:5}'" for number in range(5_000))
+    record = trial(parameters=(_AMPLITUDE, forest))
+    text = rendered(cell("f()"), record=record, values={"my_exp.model": long, "my_exp.amplitude": long})
+    assert len(text.encode()) <= 60_000
+    for folded in BeautifulSoup(text, "html.parser").select("table.parameters details pre"):
+        assert re.search(r"…\n… and 4,[0-9]{3} more lines$", folded.get_text().strip())
+
+
 def test_a_page_of_many_steps_metrics_and_outputs_stays_small_too() -> None:
     metrics: dict[str, MainResult] = {f"metric_{number}": number / 7 for number in range(1000)}
     steps = tuple(StepRecord(f"s{i}", f"m:s{i}", "m:l", duration_s=1.0, main=1.0, metrics=metrics) for i in range(6))

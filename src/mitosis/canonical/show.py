@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta, timezone
 from typing import Any, Final
 
@@ -50,9 +50,18 @@ def summarize_value(data: bytes, *, limit: int = 60) -> str:
     return brief(read(data), limit, detailed=True)
 
 
-def brief(item: Item, limit: int = 60, *, detailed: bool = False) -> str:
-    """As `summarize_value`, of any item; arrays by shape and dtype alone unless `detailed`."""
-    line = _Line(limit)
+def brief(
+    item: Item, limit: int = 60, *, detailed: bool = False, parts_of: Mapping[int, dict[str, Item]] | None = None
+) -> str:
+    """As `summarize_value`, of any item.
+
+    Args:
+        item: what to show.
+        limit: characters of the line.
+        detailed: whether more is told of arrays than shape and dtype.
+        parts_of: by the `id` of a record, what to show of it in place of all its parts.
+    """
+    line = _Line(limit, parts_of or {})
     text = ""
     for depth in _DEPTHS:
         # Escapes only make a text longer, so what is cut off here would be cut off anyway.
@@ -70,8 +79,9 @@ def brief(item: Item, limit: int = 60, *, detailed: bool = False) -> str:
 class _Line:
     """Writes an item on a line, and stops soon after `room` characters."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, parts_of: Mapping[int, dict[str, Item]]) -> None:
         self._room = room
+        self._parts_of = parts_of
         self._used = 0
         self._detail = _SHAPE
         self._arrays: dict[tuple[int, int], str] = {}
@@ -119,7 +129,7 @@ class _Line:
         elif item.kind in nodes.ARRAYS:
             text = self._array(item)
         else:
-            text = _wrap(item, _count_text(item) if item.items else "")
+            text = _wrap(item, _count_text(item) if item.items and self._parts_of.get(id(item)) != {} else "")
         self._used += len(text)
         return text
 
@@ -143,7 +153,7 @@ class _Line:
         return _wrap(node, self._join(parts))
 
     def _record(self, node: Node, depth: int) -> str:
-        parts = node.parts
+        parts = self._parts_of.get(id(node), node.parts)
         if node.label == "method" and parts.keys() >= {".__self__", ".__name__"}:
             return f"{self.text(parts['.__self__'], depth - 1)}.{parts['.__name__']!s}"
         special = _frame_text(node, self._text_room(opened=1))

@@ -7,6 +7,7 @@ import io
 import math
 import os
 import pickle
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -15,13 +16,13 @@ from typing import IO, Any
 
 import dill
 
-from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.encode import digest_value, encode_with_text
 from mitosis.canonical.show import summarize_value
 from mitosis.canonical.sources import source_digests
 from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel import streams
 from mitosis.in_kernel.imports import run_as_script
-from mitosis.in_kernel.step_checks import can_be_called, resolve
+from mitosis.in_kernel.step_checks import can_be_called, defaults_of, resolve
 from mitosis.in_kernel.user_code import bounded_repr, describe_exception, let_interrupts_pass, user_namespace
 from mitosis.protocol import (
     ChangedParameter,
@@ -40,27 +41,34 @@ from mitosis.protocol import (
 )
 from mitosis.text import cut
 from mitosis.typing import NotSaved
+from mitosis.variants import SUMMARY_LIMIT
 
-SUMMARY_LIMIT = 200
-"""Characters of a parameter's value that go into the record."""
 TEXT_LIMIT = 500
 """Characters of a result's text that go into the record."""
 METRICS_LIMIT = 1000
 """Metrics of one step that go into the record."""
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
+"""Of an object in memory, which is another one in each process."""
 _DEPTH_LIMIT = 20
 _INT_BITS = 63
 _UNSAVED_SHOWN = 10
 
 
 def describe_parameters(question: DescribeParameters) -> tuple[DescribedParameters, ...]:
-    """The canonical values of the parameters of each step, which are saved as well. Then the steps may begin."""
+    """The canonical values of the parameters and defaults of each step, which are saved as well. Then steps may begin.
+
+    A default that has none is not saved: it may be an open file, and nobody wants a warning of that with each trial.
+    """
     namespace = user_namespace()
     described = []
     for step in question.steps:
         values = namespace[step.variable] if step.variable else {}
-        unsaved = save(values, Path(step.file))
         shown = tuple(_describe(name, values[name]) for name in step.names)
-        described.append(DescribedParameters(shown, tuple(unsaved)))
+        defaults = defaults_of(resolve(step.action), step.names, takes_data=step.takes_data)
+        shown_defaults = tuple(_describe(name, value) for name, value in defaults.items())
+        lasting = {d.name: defaults[d.name] for d in shown_defaults if isinstance(d.meaning, Meaning)}
+        unsaved = save({**values, **lasting}, Path(step.file))
+        described.append(DescribedParameters(shown, shown_defaults, tuple(unsaved)))
     if Path.cwd() == Path(question.root):  # or a module has gone elsewhere
         os.chdir(question.folder)
     return tuple(described)
@@ -79,11 +87,12 @@ def find_changed_parameters(question: FindChangedParameters) -> tuple[ChangedPar
 
 def _describe(name: str, value: Any) -> DescribedValue:
     try:
-        data = encode_value(value)
+        data, text = encode_with_text(value, SUMMARY_LIMIT)
     except UnstableValue as error:
-        return DescribedValue(name, bounded_repr(value, SUMMARY_LIMIT), NoMeaning(error.path, error.reason))
+        text = _ADDRESS.sub("", bounded_repr(value, SUMMARY_LIMIT))
+        return DescribedValue(name, text, NoMeaning(error.path, error.reason))
     meaning = Meaning(data, digest_value(data), source_digests(data))
-    return DescribedValue(name, summarize_value(data, limit=SUMMARY_LIMIT), meaning)
+    return DescribedValue(name, text or summarize_value(data, limit=SUMMARY_LIMIT), meaning)
 
 
 def take_result(question: TakeResult) -> StepResult:

@@ -172,10 +172,10 @@ def _outcome(view: View) -> tuple[str, str, str]:
 
 
 def _summary_parameters(view: View, locked: Collection[tuple[str, str]]) -> str:
-    """All parameters in few words; the step is said only where there are several."""
+    """All parameters that were given in few words; the step is said only where there are several."""
     words: list[str] = []
     length = 0
-    parameters = view.parameters
+    parameters = [parameter for parameter in view.parameters if not parameter.is_default]
     for parameter in parameters:
         name = parameter.full_name if view.place else parameter.name
         mark = "" if parameter.tracked else "+"
@@ -190,12 +190,16 @@ def _summary_parameters(view: View, locked: Collection[tuple[str, str]]) -> str:
     return " ".join(words)
 
 
+_TRAILERS = {"lookup": "Variant", "eval": "Parameter", "default": "Default"}
+
+
 def _common_trailers(view: View) -> list[tuple[str, str]]:
     trailers = [(name.capitalize(), view.raw(name)) for name in ("experiment", "commit")]
     for parameter in view.parameters:
+        if parameter.is_default and not parameter.tracked:
+            continue
         mark = "" if parameter.tracked else "+"
-        kind = "Variant" if parameter.kind == "lookup" else "Parameter"
-        trailers.append((kind, f"{mark}{parameter.full_name}={parameter.text}"))
+        trailers.append((_TRAILERS[parameter.kind], f"{mark}{parameter.full_name}={parameter.text}"))
     return [("Trial", view.raw("key")), *trailers]
 
 

@@ -2,10 +2,11 @@
 
 | Field | Holds |
 |---|---|
-| `params.STEP.NAME` | the variant's name, or the value of an eval parameter: a number where it is one |
+| `params.STEP.NAME` | the variant's name, or the value of another parameter: a number where it is one |
 | `values.STEP.NAME` | what a variant means; only lookup parameters have it |
 | `expressions.STEP.NAME` | what was given for an eval parameter, where the value does not say the same |
 | `digests.STEP.NAME`, `untracked.STEP.NAME` | the digest of the value; whether the parameter is not tracked |
+| `defaults.STEP.NAME` | whether the parameter was not given, so that its default took part |
 | `metrics.STEP.NAME` | a metric, whose name may hold dots |
 
 The other names are in `_COLUMNS`. A field that says nothing is left out. Values are plain, so a view can be stored as
@@ -156,7 +157,7 @@ class View(dict[str, Field]):
 
     @property
     def parameters(self) -> tuple[ParameterRecord, ...]:
-        """The parameters, in the order of the command line."""
+        """The parameters in the order of the command line, and then the defaults."""
         prefix = "params."
         return tuple(self._parameter(name.removeprefix(prefix)) for name in self if name.startswith(prefix))
 
@@ -168,7 +169,7 @@ class View(dict[str, Field]):
         return ParameterRecord(
             step=step,
             name=name,
-            kind="lookup" if is_lookup else "eval",
+            kind="lookup" if is_lookup else "default" if f"defaults.{full_name}" in self else "eval",
             text=self.raw(f"expressions.{full_name}") or given,
             tracked=f"untracked.{full_name}" not in self,
             digest=None if digest is None else str(digest),
@@ -181,13 +182,6 @@ class View(dict[str, Field]):
         experiment = self.raw("experiment")
         prefix = "metrics." if self.value("steps") != 1 else f"metrics.{experiment}."
         return ((name.removeprefix(prefix), field) for name, field in self.items() if name.startswith(prefix))
-
-
-def describe_parameters(parameters: Iterable[ParameterRecord], *, with_steps: bool) -> Iterator[tuple[str, str]]:
-    """The name of each parameter, marked where it is not tracked, and what was given for it, as they were recorded."""
-    for parameter in parameters:
-        name = parameter.full_name if with_steps else parameter.name
-        yield f"{'' if parameter.tracked else '+'}{name}", parameter.text
 
 
 def values_of(record: TrialRecord) -> dict[str, Scalar]:
@@ -218,6 +212,8 @@ def _values_of_parameter(parameter: ParameterRecord) -> dict[str, Scalar]:
             values[f"expressions.{name}"] = parameter.text
     if parameter.digest is not None:
         values[f"digests.{name}"] = parameter.digest
+    if parameter.is_default:
+        values[f"defaults.{name}"] = True
     if not parameter.tracked:
         values[f"untracked.{name}"] = True
     return values

@@ -81,6 +81,8 @@ class PageFacts:
     """How tracked files differ from the commit, in debug: lines such as ` M sine_experiment/__init__.py`."""
     place: Path | None = None
     """Path of the trial's folder, where relative addresses in what was displayed lead from."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Whole values by `step.name`, of parameters of which the record has a short text that says less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,7 @@ def lay_out(notebook: NotebookNode, facts: PageFacts) -> tuple[NotebookNode, Pag
         warnings=record.warnings,
         trouble=trouble,
         results=_first(results_of(record.main, record.steps[-1].metrics), RESULT_ROWS) if finished else (),
-        parameters=parameters_of(record),
+        parameters=parameters_of(record, facts.values),
         facts=tuple(facts_of(record, debug=facts.debug, changes=facts.changes)),
         short_key=record.key[:6],
         started=time_html(record.started),

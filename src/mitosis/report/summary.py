@@ -9,13 +9,20 @@ from markupsafe import Markup, escape
 
 from mitosis.records.trial import MainResult, ParameterRecord, TrialRecord
 from mitosis.records.view import COMMIT_DIGITS, View
+from mitosis.report.excerpts import Excerpt, excerpt, share
 from mitosis.text import cut, exact_value, format_duration, parse_moment
 
 VALUE_CHARACTERS = 600
 """Of a result or a parameter's value, at most."""
 
+WHOLE_CHARACTERS = 4_000
+"""Of the values of all parameters that are shown in full, at most."""
+
 SENTENCE_CHARACTERS = 200
 """Of a commit's subject or of what an exception says, at most, where it stands in a line."""
+
+_LONGEST_ESCAPE = 8
+"""HTML has at most so many characters for one of a text without colours."""
 
 _EXACT_DIGITS = 12
 """A float with more characters than this is shown rounded first."""
@@ -52,6 +59,10 @@ class Parameter:
     """What was given for an eval parameter, where the value does not say the same."""
     value: str
     tracked: bool
+    is_default: bool
+    """Whether it was not given."""
+    whole: Excerpt | None
+    """The whole value, where `value` says less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +109,28 @@ def _value(name: str, value: MainResult) -> Value:
     return Value(name, cut(exact_value(value), VALUE_CHARACTERS))
 
 
-def parameters_of(record: TrialRecord) -> tuple[ParameterGroup, ...]:
-    """The parameters by step, as a page shows them."""
+def parameters_of(record: TrialRecord, values: Mapping[str, str]) -> tuple[ParameterGroup, ...]:
+    """The parameters by step, as a page shows them, with those whole values that are given."""
     view = View.of(record)
+    rooms = share(WHOLE_CHARACTERS, [len(value) for value in values.values()])
+    whole = {name: _beginning(value, room) for (name, value), room in zip(values.items(), rooms, strict=True)}
     groups = []
     for step in record.steps:
-        own = sorted((p for p in record.parameters if p.step == step.name), key=lambda p: p.name)
+        own = sorted((p for p in record.parameters if p.step == step.name), key=lambda p: (p.is_default, p.name))
         if own:
-            groups.append(ParameterGroup(step.name, tuple(_parameter(view, p) for p in own)))
+            groups.append(ParameterGroup(step.name, tuple(_parameter(view, p, whole.get(p.full_name)) for p in own)))
     return tuple(groups)
 
 
-def _parameter(view: View, parameter: ParameterRecord) -> Parameter:
+def _beginning(text: str, room: int) -> Excerpt:
+    """As many lines of a text as there is room for, and how many more there are."""
+    if len(text) > room:
+        kept = cut(text, room).splitlines()
+        text = "\n".join([*kept, f"… and {len(text.splitlines()) - len(kept):,} more lines"])
+    return excerpt(text, _LONGEST_ESCAPE * len(text))
+
+
+def _parameter(view: View, parameter: ParameterRecord, whole: Excerpt | None) -> Parameter:
     name = parameter.full_name
     given = cut(view.raw(f"params.{name}"), VALUE_CHARACTERS)
     is_variant = f"values.{name}" in view
@@ -119,6 +140,8 @@ def _parameter(view: View, parameter: ParameterRecord) -> Parameter:
         expression=cut(view.raw(f"expressions.{name}"), VALUE_CHARACTERS),
         value=cut(view.raw(f"values.{name}"), VALUE_CHARACTERS) if is_variant else given,
         tracked=parameter.tracked,
+        is_default=parameter.is_default,
+        whole=whole,
     )
 
 

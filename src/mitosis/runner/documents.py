@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -12,6 +12,7 @@ from urllib.parse import quote
 import nbformat
 
 from mitosis import notebook as notebooks
+from mitosis.canonical.full_text import render_value
 from mitosis.errors.files import FolderNotWritable
 from mitosis.omission import PRINTED
 from mitosis.records.trial import TrialRecord
@@ -53,6 +54,8 @@ class Saver:
     """With all outputs."""
     record: TrialRecord
     """The trial's, as far as it is known."""
+    values: Mapping[str, bytes]
+    """Canonical values of parameters by `step.name`."""
     progress: Progress
     """Is told what does not matter later."""
     warn: Callable[[str], None]
@@ -156,7 +159,16 @@ class Saver:
             rerun=shlex.join(rerun_command(self.settled.request)),
             changes=self.settled.changes,
             place=self.folder.path,
+            values=dict(self._whole_values()),
         )
+
+    def _whole_values(self) -> Iterator[tuple[str, str]]:
+        """The names and values of the parameters of which the record does not say all."""
+        for parameter in self.record.parameters:
+            if parameter.full_name in self.values:
+                whole = render_value(self.values[parameter.full_name])
+                if whole != parameter.summary:
+                    yield parameter.full_name, whole
 
     def _lead_on(self, journal: Journal | None) -> None:
         """Have the pages of this iteration and of the one before lead to the next."""

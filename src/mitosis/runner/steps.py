@@ -158,9 +158,9 @@ class Steps:
         """What the step that comes next is recorded to get."""
         if planned is None:
             return FindChangedParameters(None, {})
-        recorded = (p for p in self.loader.parameters if p.step == planned.step.name and p.tracked)
+        given = (p for p in self.loader.parameters if p.step == planned.step.name and p.tracked and not p.is_default)
         return FindChangedParameters(
-            planned.parameters_variable, {p.name: p.digest for p in recorded if p.digest is not None}
+            planned.parameters_variable, {p.name: p.digest for p in given if p.digest is not None}
         )
 
     def _changed_parameters(

@@ -38,12 +38,12 @@ def resolve(
     name = parse_variant(variant)
     repository = find_repository(Path.cwd())
     resolution = Journal(repository).resolve(name, keep, repository.identity(), rename_others=rename_other)
-    print_line(f"{name} now means {value_summary(resolution.kept.value)}")
+    print_line(f"{name} now means {value_summary(resolution.kept)}")
     for other, new_name in resolution.others:
         if new_name is None:
-            print_line(f"    {value_summary(other.value)} is dropped; trials that used it keep saying so")
+            print_line(f"    {value_summary(other)} is dropped; trials that used it keep saying so")
         else:
-            print_line(f"    {value_summary(other.value)} is now {new_name}")
+            print_line(f"    {value_summary(other)} is now {new_name}")
     print_line(_TELL_OTHERS)
     return 0
 
@@ -64,7 +64,7 @@ def rename(
     step, name = parse_parameter(parameter)
     repository = find_repository(Path.cwd())
     renamed = Journal(repository).rename(VariantName(step, name, old), new, repository.identity())
-    print_line(f"{parameter}={new} means {value_summary(renamed.value)}, as {old} does")
+    print_line(f"{parameter}={new} means {value_summary(renamed)}, as {old} does")
     print_line("    Trials keep the name that they were run with, and show both.")
     print_line(f"    Now change the name in the lookup dictionary: `{old}` to `{new}`.")
     print_line(_TELL_OTHERS)
