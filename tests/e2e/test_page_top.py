@@ -18,7 +18,7 @@ def pages(project: Project) -> dict[str, BeautifulSoup]:
 
 
 def links(page: BeautifulSoup) -> dict[str, str]:
-    return {link.get_text(): str(link["href"]) for link in page.select("header nav a")}
+    return {link.get_text(): str(link["href"]) for link in page.select("header nav a, .facts a")}
 
 
 def test_a_page_leads_to_the_previous_iteration_that_is_there(project: Project) -> None:
@@ -39,7 +39,7 @@ def test_a_page_leads_to_the_previous_iteration_that_is_there(project: Project) 
 
 def following(project: Project, page: BeautifulSoup) -> str | None:
     """Where the link to the next iteration leads in the end: the name of a page, None where there is none."""
-    place = project / "trials" / links(page)["next iteration"]
+    place = project / "trials" / links(page)["run again since?"]
     document = BeautifulSoup(place.read_text(), "html.parser")
     refresh = document.select_one("meta[http-equiv=refresh]")
     if refresh is None:
@@ -82,7 +82,7 @@ def test_a_file_of_that_name_of_the_experiment_is_left_alone(project: Project) -
         path = project.folder_of(record) / "next_iteration.html"
         assert path.read_text() == "mine"
         assert f"{record.folder}/next_iteration.html" in [output.path for output in record.outputs]
-        assert "next iteration" not in links(pages(project)[str(record.page)])
+        assert "run again since?" not in links(pages(project)[str(record.page)])
 
 
 @pytest.mark.usefixtures("slow_trial")
@@ -111,5 +111,8 @@ def test_a_debug_page_names_the_files_that_differ_from_the_commit(project: Proje
     project.mitosis(*SLOW, "--debug")
     (page,) = pages(project).values()
     assert [pre.get_text() for pre in page.select(".note pre")] == [" M lab/chain.py"]
-    commit = page.select_one(".facts dd")
-    assert commit is not None and "dirty" in commit.get_text()
+    lede = page.select_one(".lede")
+    assert lede is not None and "dirty" in lede.get_text()
+    source = page.select_one(".source pre")
+    assert source is not None
+    assert source.get_text().splitlines()[:2] == ["def run(amplitude, frequency):", '    """Multiply."""']

@@ -20,7 +20,7 @@ from typing import Any
 from markupsafe import Markup
 
 from mitosis.report.excerpts import excerpt
-from mitosis.report.markup import PLOTLY_SCRIPT, adapt, is_for_light, is_picture
+from mitosis.report.markup import PLOTLY_SCRIPT, adapt, is_for_light, is_picture, table_width
 from mitosis.screen import last_state
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -133,6 +133,7 @@ class Displays:
         return before + Markup(source) + _absence(hosts, altair=bool(loads))
 
     is_for_light = staticmethod(is_for_light)
+    table_width = staticmethod(table_width)
 
     def javascript(self, source: str) -> Markup:
         """A script that the experiment displays; `element` is the place where it stands."""
