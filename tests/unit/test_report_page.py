@@ -324,7 +324,7 @@ def test_metrics_are_grouped_by_name_and_lists_of_numbers_are_curves() -> None:
     ]
     (curve,) = BeautifulSoup(page, "html.parser").select(".curve svg")
     assert curve["aria-label"] == "Curve of val.loss, from 0.25 to 1"
-    assert [line["points"] for line in curve.select("polyline")] == ["3,3", "117,25"], "with a gap"
+    assert [line["points"] for line in curve.select("polyline")] == ["3,3 3,3", "117,25 117,25"], "with a gap"
 
 
 def test_without_variants_there_is_no_column_for_them() -> None:

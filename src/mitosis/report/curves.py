@@ -36,7 +36,9 @@ def curve_html(name: str, told: Any) -> Markup | None:
         x = _MARGIN + index * (_WIDTH - 2 * _MARGIN) / (len(numbers) - 1)
         share = (number - least) / (most - least) if most > least else 0.5
         runs[-1].append(f"{x:.0f},{_HEIGHT - _MARGIN - share * (_HEIGHT - 2 * _MARGIN):.0f}")
-    lines = Markup("").join(Markup('<polyline points="{}"/>').format(" ".join(run)) for run in runs if run)
+    lines = Markup("").join(
+        Markup('<polyline points="{}"/>').format(" ".join(run if run[1:] else run * 2)) for run in runs if run
+    )
     first, last, low, high = (format_number(number, DIGITS) for number in (finite[0], finite[-1], least, most))
     return Markup(
         '<span class="curve"><svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
