@@ -345,6 +345,14 @@ def test_the_title_tells_trials_apart_whatever_their_parameters() -> None:
     assert text_of(rendered(*ONE, record=trial(parameters=())), "title") == ["my_exp finished · 5f2c91d07a3b"]
 
 
+def test_a_long_source_is_whole_without_colours_or_leads_to_its_file() -> None:
+    line = "if x in (1, 2): return 'a'\n"
+    pages = [rendered(cell("f()", source=count * line)) for count in (20, 150, 900)]
+    assert ['<span class="k">if ' in page for page in pages] == [True, False, False]
+    assert [text_of(page, ".source .cut") for page in pages[:2]] == [[], []]
+    assert text_of(pages[2], ".source .cut")[0].endswith(" left out here; sine.py has all of it")
+
+
 def test_what_may_come_later_is_no_link_among_what_is_there() -> None:
     links = {"notebook": "x/notebook.ipynb", "next iteration": "x/next_iteration.html"}
     page = rendered(*ONE, links=links)

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from nbformat import NotebookNode
 
 from mitosis.records.trial import StepRecord, TrialRecord
@@ -48,7 +48,7 @@ from mitosis.text import cut, for_page
 ENVIRONMENT_ROOM = 4_000
 LOG_ROOM = 3_500
 DOC_ROOM = 2_500
-SOURCE_ROOM = 4_000
+SOURCE_ROOM = 6_000
 CHANGES_ROOM = 700
 """Characters of HTML that a page has for each: the environment, the log, all docstrings,
 the source of all steps, and the files that were changed."""
@@ -317,10 +317,10 @@ def _make_fit(sections: Sequence[Section]) -> None:
     for section, room in zip(sections, share(DOC_ROOM, [2 * len(s.doc_text) for s in sections]), strict=True):
         section.doc_rest = excerpt(section.doc_text, room, from_head=1) if section.doc_text else None
     wanted = [len(highlight(text) if len(text) < SOURCE_ROOM else text) for text in (s.source_text for s in sections)]
-    for section, room in zip(sections, share(SOURCE_ROOM, wanted), strict=True):
-        section.source = (
-            excerpt(section.source_text, room, from_head=0.7, markup=highlight) if section.source_text else None
-        )
+    for section, room, whole in zip(sections, share(SOURCE_ROOM, wanted), wanted, strict=True):
+        if section.source_text:  # without colours, more of it has room
+            markup = highlight if whole <= room else lambda text: escape(for_page(text))
+            section.source = excerpt(section.source_text, room, from_head=0.7, markup=markup)
     counts = [1 + len(section.record.metrics) if section.record else 0 for section in sections]
     drawn = share(CURVES, [len(section.curves) for section in sections])
     for section, rows, curves in zip(sections, share(RESULT_ROWS, counts), drawn, strict=True):
