@@ -231,8 +231,9 @@ def heading_source(experiment: str, rows: Sequence[tuple[str, str, str]]) -> str
     """
     lines = [f"# {_markdown_text(experiment)}"]
     if rows:
-        lines += ["", "| parameter | variant | value |", "| --- | --- | --- |"]
-        lines += [f"| {' | '.join(_markdown_text(cell) for cell in row)} |" for row in rows]
+        table = [("parameter", "variant", "value"), ("---", "---", "---"), *rows]
+        columns = (0, 1, 2) if any(variant for _, variant, _ in rows) else (0, 2)
+        lines += ["", *(f"| {' | '.join(_markdown_text(row[column]) for column in columns)} |" for row in table)]
     return "\n".join(lines)
 
 

@@ -169,6 +169,8 @@ class DescribedStep(Message):
     doc: str
     file: str | None
     module: str | None
+    source: str = ""
+    """Of the callable, without common indentation; empty where it has none, or too much."""
 
 
 class CheckedSteps(Message):
@@ -331,6 +333,15 @@ class Successor(Message):
     """Names of its parameters."""
 
 
+class Curve(Message):
+    """A list of numbers among the metrics, thinned so that it can be drawn."""
+
+    count: int
+    """Of all its numbers."""
+    numbers: tuple[float | None, ...]
+    """To six digits; None for what is not finite."""
+
+
 class StepResult(Message):
     """What a step returned, as far as it is recorded."""
 
@@ -338,6 +349,8 @@ class StepResult(Message):
     """Why it cannot be accepted."""
     main: Plain
     metrics: dict[str, Plain]
+    curves: dict[str, Curve]
+    """Of those metrics that are lists of numbers."""
     has_metrics: bool
     pass_data: bool
     """Whether the next step is to be called with its data."""

@@ -6,6 +6,7 @@ import inspect
 import itertools
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ from mitosis.protocol import (
 )
 from mitosis.typing import Parameter
 
+_SOURCE_LIMIT = 50_000
+"""Characters of a step's source that are sent back, at most."""
 _KNOWN_LIMIT = 200
 """This many names at most are sent back as what there is to choose from."""
 
@@ -111,7 +114,20 @@ def _describe(name: str, action: Any) -> DescribedStep:
         doc=inspect.cleandoc(doc) if isinstance(doc, str) else "",
         file=os.path.realpath(file) if isinstance(file, str) else None,
         module=module if isinstance(module, str) else None,
+        source=_source(action),
     )
+
+
+def _source(action: Any) -> str:
+    """The source of a function, of what a partial calls, or of an object's class; empty if there is none."""
+    try:
+        found = inspect.unwrap(getattr(action, "func", action))
+        has_own = inspect.isroutine(found) or inspect.isclass(found)
+        source = textwrap.dedent(inspect.getsource(found if has_own else type(found)))
+    except BaseException as error:  # a callable's attributes may do anything
+        let_interrupts_pass(error)
+        return ""
+    return source if len(source) <= _SOURCE_LIMIT else ""
 
 
 def _check_call(step: StepToCheck, action: Any, *, takes_data: bool) -> UnresolvedReference | WrongParameters | None:

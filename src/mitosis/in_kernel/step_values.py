@@ -26,6 +26,7 @@ from mitosis.in_kernel.step_checks import can_be_called, defaults_of, resolve
 from mitosis.in_kernel.user_code import bounded_repr, describe_exception, let_interrupts_pass, user_namespace
 from mitosis.protocol import (
     ChangedParameter,
+    Curve,
     DescribedParameters,
     DescribedValue,
     DescribeParameters,
@@ -50,6 +51,9 @@ METRICS_LIMIT = 1000
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 """Of an object in memory, which is another one in each process."""
 _DEPTH_LIMIT = 20
+_LEAST_OF_CURVE, _CURVE_NUMBERS, _MOST_OF_CURVE = 3, 60, 20_000
+"""Of the numbers in a list: with fewer it is no curve, so many are drawn, and with more it is not looked at."""
+_CURVES_LIMIT = 40
 _INT_BITS = 63
 _UNSAVED_SHOWN = 10
 
@@ -101,7 +105,7 @@ def take_result(question: TakeResult) -> StepResult:
     problem: str | None = None
     if not isinstance(result, Mapping):
         problem = f"it returned {type(result).__name__}, not a dictionary"
-        return StepResult(problem, None, {}, False, False, (), (), measure_usage())
+        return StepResult(problem, None, {}, {}, False, False, (), (), measure_usage())
     unsaved = save(result, Path(question.file))
     warnings: list[str] = []
     if streams.streams is not None:
@@ -113,7 +117,7 @@ def take_result(question: TakeResult) -> StepResult:
         problem = f'it returned a dictionary without "main" (it has: {_key_names(result)})'
     else:
         warnings.append('its result has no "main"')
-    metrics = _flatten(result["metrics"], warnings) if "metrics" in result else {}
+    metrics, curves = _flatten(result["metrics"], warnings) if "metrics" in result else ({}, {})
     pass_data = False
     if question.successor is not None:
         run_as_script(question.successor.action.partition(":")[0])
@@ -123,6 +127,7 @@ def take_result(question: TakeResult) -> StepResult:
         problem=problem,
         main=main,
         metrics=metrics,
+        curves=curves,
         has_metrics="metrics" in result,
         pass_data=pass_data,
         unsaved=tuple(unsaved),
@@ -216,9 +221,26 @@ def _through_float(value: Any) -> float | None:
     return number if isinstance(number, float) and not math.isnan(number) else None
 
 
-def _flatten(metrics: Any, warnings: list[str]) -> dict[str, Plain]:
-    """Metrics by name, nested ones joined by dots."""
+def _curve(value: Any) -> Curve | None:
+    """The numbers of a list, tuple or vector, or as many of them as can be drawn; None if it is no such thing."""
+    numpy = sys.modules.get("numpy")
+    is_vector = numpy is not None and type(value) is numpy.ndarray and value.ndim == 1
+    if not (is_vector or type(value) in (list, tuple)) or not _LEAST_OF_CURVE <= len(value) <= _MOST_OF_CURVE:
+        return None
+    plain = map(_plain_number, value)
+    numbers = [number for number in plain if isinstance(number, int | float) and not isinstance(number, bool)]
+    last = len(numbers) - 1
+    if last + 1 != len(value):
+        return None
+    steps = min(last, _CURVE_NUMBERS - 1)
+    drawn = (numbers[round(step * last / steps)] for step in range(steps + 1))
+    return Curve(len(numbers), tuple(float(f"{number:.6g}") if math.isfinite(number) else None for number in drawn))
+
+
+def _flatten(metrics: Any, warnings: list[str]) -> tuple[dict[str, Plain], dict[str, Curve]]:
+    """Metrics by name, nested ones joined by dots, and the curves among them."""
     flat: dict[str, Plain] = {}
+    curves: dict[str, Curve] = {}
 
     def add(prefix: str, value: Any, depth: int) -> None:
         if len(flat) >= METRICS_LIMIT:
@@ -231,6 +253,9 @@ def _flatten(metrics: Any, warnings: list[str]) -> dict[str, Plain]:
             if name in flat:
                 warnings.append(f"several metrics are called `{name}`: the last one is recorded")
             flat[name] = _recorded(value, prefix, warnings)
+            curve = _curve(value)
+            if curve is not None and len(curves) < _CURVES_LIMIT:
+                curves[name] = curve
 
     try:
         add("", metrics, 0)
@@ -239,7 +264,7 @@ def _flatten(metrics: Any, warnings: list[str]) -> dict[str, Plain]:
         warnings.append(f"its metrics cannot be read: {describe_exception(error)}")
     if len(flat) >= METRICS_LIMIT:
         warnings.append(f"only the first {METRICS_LIMIT} metrics are recorded")
-    return flat
+    return flat, curves
 
 
 def save(value: Any, path: Path) -> list[str]:

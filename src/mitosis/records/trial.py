@@ -10,6 +10,7 @@ from mitosis.variants import VariantLock, VariantName
 
 Status = Literal["running", "finished", "failed", "interrupted"]
 ParameterKind = Literal["lookup", "eval", "default"]
+Better = Literal["higher", "lower"]
 Number = int | float
 MainResult = None | bool | int | float | str
 
@@ -30,6 +31,10 @@ class StepRecord:
     main: MainResult = None
     metrics: dict[str, MainResult] = field(default_factory=dict)
     """Metrics by name, nested ones joined by dots; what is not a number is a bounded text."""
+    main_name: str = "main"
+    """What `main` is called where it is shown."""
+    better: Better | None = None
+    """Which of two values of `main` is the better one, where the step's registration says so."""
     extra: dict[str, Any] | None = None
     """Fields that this version does not know."""
 
@@ -180,6 +185,11 @@ class TrialRecord:
         """
         tracked = (p for p in self.parameters if p.tracked)
         return self.experiment, sorted((p.step, p.name, p.kind, (p.is_default and p.digest) or p.text) for p in tracked)
+
+    @property
+    def main_name(self) -> str:
+        """What `main` is called where it is shown."""
+        return self.steps[-1].main_name if self.steps else "main"
 
     @property
     def note(self) -> str:

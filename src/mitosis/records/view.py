@@ -50,6 +50,9 @@ _COLUMNS: dict[str, tuple[Kind, Callable[[TrialRecord], Scalar]]] = {
     "experiment": (Kind.TEXT, lambda r: r.experiment),
     "status": (Kind.TEXT, lambda r: r.status),
     "main": (Kind.VALUE, lambda r: r.main),
+    # What it is called, where that is not `main`, and which of two is the better one: `higher` or `lower`.
+    "main.name": (Kind.TEXT, lambda r: None if r.main_name == "main" else r.main_name),
+    "main.better": (Kind.TEXT, lambda r: r.steps[-1].better if r.steps else None),
     "started": (Kind.MOMENT, lambda r: r.started),
     "ended": (Kind.MOMENT, lambda r: r.ended),
     "took": (Kind.SECONDS, lambda r: r.duration_s),
@@ -146,8 +149,14 @@ class View(dict[str, Field]):
 
     @property
     def main(self) -> str:
-        """`main = 3.17e-05` of a trial that has finished with a result; else empty."""
-        return f"main = {self.text('main')}" if self.value("status") == "finished" and "main" in self else ""
+        """`main = 3.17e-05` of a trial that has finished with a result, with what it is called; else empty."""
+        has_result = self.value("status") == "finished" and "main" in self
+        return f"{self.main_name} = {self.text('main')}" if has_result else ""
+
+    @property
+    def main_name(self) -> str:
+        """What the main result is called where it is shown, harmless."""
+        return self.text("main.name") or "main"
 
     @property
     def place(self) -> str:

@@ -18,7 +18,7 @@ from mitosis.omission import PRINTED
 from mitosis.records.trial import TrialRecord
 from mitosis.report import page_files
 from mitosis.report.exporter import render_page
-from mitosis.report.layout import PageFacts, shows_all
+from mitosis.report.layout import NEXT_ITERATION, PageFacts, shows_all
 from mitosis.report.templates import describe_template_error
 from mitosis.runner.refusals import Settled
 from mitosis.runner.request import Progress, rerun_command
@@ -138,7 +138,9 @@ class Saver:
     def _page_facts(self, environment: str, journal: Journal | None) -> PageFacts:
         record, folder = self.record, self.folder.path.name
         names = {"notebook": NOTEBOOK, "source": SOURCE, "log": LOG}
-        links = {label: f"{folder}/{name}" for label, name in names.items() if (self.folder.path / name).exists()}
+        # A step may have removed them, and most logs are empty.
+        sizes = {name: path.stat().st_size for name in names.values() if (path := self.folder.path / name).exists()}
+        links = {label: f"{folder}/{name}" for label, name in names.items() if sizes.get(name)}
         for index, step in enumerate(record.steps):
             if self.folder.results(index).exists():
                 links[f"results of {step.name}"] = f"{folder}/{self.folder.results(index).name}"
@@ -148,7 +150,7 @@ class Saver:
                 links["previous iteration"] = quote(previous)
             if page_files.is_free(self.folder.path):
                 self.next_iteration = self.folder.path / page_files.NEXT_ITERATION
-                links["next iteration"] = f"{folder}/{page_files.NEXT_ITERATION}"
+                links[NEXT_ITERATION] = f"{folder}/{page_files.NEXT_ITERATION}"
         return PageFacts(
             record=record,
             environment=environment,

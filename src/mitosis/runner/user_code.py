@@ -63,7 +63,7 @@ class Loader:
     Attributes:
         plan: of the notebook.
         steps: records of the steps; once they are loaded, with the file of each step's code.
-        docs: docstrings by step.
+        described: what the steps say of themselves, by name.
         parameters: records of the parameters, once they are loaded: those that are given, then the defaults.
         variants: what the tracked lookup parameters mean.
         values: canonical values of parameters by `step.name`, of those that have one.
@@ -78,8 +78,11 @@ class Loader:
         self.root = str(settled.root.resolve())
         self._is_registered = settled.request.module is None
         self.plan = notebooks.plan_notebook(settled.steps, settled.arguments)
-        self.steps = [StepRecord(step.name, step.action, step.lookup) for step in settled.steps]
-        self.docs: dict[str, str] = {}
+        self.steps = [
+            StepRecord(step.name, step.action, step.lookup, main_name=step.main, better=step.better)
+            for step in settled.steps
+        ]
+        self.described: dict[str, DescribedStep] = {}
         self.parameters: tuple[ParameterRecord, ...] = ()
         self.variants: tuple[Variant, ...] = ()
         self.values: dict[str, bytes] = {}
@@ -127,7 +130,7 @@ class Loader:
                 cell.source = self.plan.imports
                 await self._run_import_cell(cell, again=True)
         for index, described in enumerate(checked.steps):
-            self.docs[described.name] = described.doc
+            self.described[described.name] = described
             source = self._source_of(described, self._settled.steps[index].action, imports.folders)
             self.steps[index] = dataclasses.replace(self.steps[index], source=source)
 

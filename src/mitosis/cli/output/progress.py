@@ -73,7 +73,8 @@ def _step_lines(step: StepRecord, error: str | None, width: int = LINE_WIDTH) ->
     if error is not None:
         yield _status_line("✗", clean(step.name), clean(error), step.duration_s, width)
     else:
-        yield _status_line("✓", clean(step.name), f"main = {format_value(step.main)}", step.duration_s, width)
+        result = f"{step.main_name} = {format_value(step.main)}"
+        yield _status_line("✓", clean(step.name), result, step.duration_s, width)
     for name, value in step.metrics.items():
         yield _status_line(" ", "", f"{clean(name)} = {format_value(value)}")
 
@@ -118,7 +119,8 @@ def notification(outcome: Outcome) -> tuple[str, str]:
         what = record.failure.summary.removeprefix("interrupted ")  # which the title says
     else:
         metrics = record.steps[-1].metrics.items() if record.steps else ()
-        what = ", ".join(f"{name} = {format_value(value)}" for name, value in (("main", record.main), *metrics))
+        results = ((record.main_name, record.main), *metrics)
+        what = ", ".join(f"{name} = {format_value(value)}" for name, value in results)
     how = f"debug, {record.status}" if outcome.debug else record.status
     return f"{record.experiment} {record.key[:KEY_DIGITS]} {how}", f"{what} ({format_duration(record.duration_s)})"
 

@@ -86,7 +86,9 @@ def print_trials(views: Sequence[View], meanings: Meanings) -> None:
     columns = [name for name in (*first, *parameters, *last) if name in names and name not in common]
     if not any(row.get("note") for row in rows):
         columns.remove("note")
-    left_out = print_columns(columns, rows, optional=parameters)
+    results = {view.main_name for view in views}
+    headings = {"main": results.pop()} if len(results) == 1 else {}
+    left_out = print_columns(columns, rows, optional=parameters, headings=headings)
     if left_out:
         print_line(f"Not shown: {', '.join(left_out)}; see `mitosis show KEY`, or widen the window.")
 
@@ -132,7 +134,7 @@ def describe_trial(record: TrialRecord, meanings: Meanings) -> list[str]:
             lines.append(f"  {name:<{width}} {clean(text)}")
 
     if record.status == "finished":
-        add("main", view.raw("main"))
+        add(view.main_name, view.raw("main"))
     add("failed at", view.text("failure.at"))
     ago = f" ({format_moment(record.started, relative=True)})" if is_terminal() else ""
     add("started", view.text("started") + ago)
@@ -193,7 +195,7 @@ def _describe_steps(record: TrialRecord) -> list[str]:
         lines.append(clean(f"  {step.name}  {step.action}{source}{took}"))
         has_failed = record.failure is not None and record.failure.step == step.name
         if step.duration_s is not None and record.status != "running" and not has_failed:
-            lines.append(f"    main = {clean(exact_value(step.main))}")
+            lines.append(f"    {clean(step.main_name)} = {clean(exact_value(step.main))}")
         lines += [f"    {clean(name)} = {clean(exact_value(value))}" for name, value in step.metrics.items()]
     return lines
 
