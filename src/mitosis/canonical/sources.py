@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from mitosis.canonical.decode import read
-from mitosis.canonical.names import MISSING, ancestors, find, raw_name
+from mitosis.canonical.names import MISSING, ancestors, find, raw_name, wrapped_functions
 from mitosis.canonical.nodes import ATOM, RECORD, Item, Node, distinct_nodes
 from mitosis.files import is_installed
 
@@ -30,7 +30,6 @@ _DIGITS: Final = 40
 _MARKS: Final = (b"\xa8function", b"\xa5class", b"\xa6method")
 """The labels, as msgpack has them, of which one must be in the bytes for there to be anything to look for."""
 
-_MAX_WRAPPERS: Final = 20
 _MAX_FILE_BYTES: Final = 4 * 2**20
 """A longer file is not read: its syntax tree would take seconds to make, and hundreds of megabytes."""
 
@@ -113,21 +112,12 @@ def _digest(value: object) -> str | None:
         if isinstance(value, type):
             forms = _forms_of_class(value)
         else:
-            forms = [form for function in _unwrapped(value) for form in _forms_of_code(function)]
+            forms = [form for function in (value, *wrapped_functions(value)) for form in _forms_of_code(function)]
     except KeyboardInterrupt:
         raise
     except BaseException:  # functions and classes are what a user made them; what cannot be looked at has no source
         return None
     return hashlib.sha256("\n".join(forms).encode()).hexdigest()[:_DIGITS] if forms else None
-
-
-def _unwrapped(function: object) -> Iterator[object]:
-    """A function, what it wraps, what that wraps ..."""
-    for _ in range(_MAX_WRAPPERS):
-        yield function
-        function = getattr(function, "__wrapped__", None)
-        if function is None:
-            return
 
 
 def _forms_of_code(function: object) -> list[str]:
