@@ -7,7 +7,16 @@ from datetime import timedelta, timezone
 from typing import Any, Final
 
 from mitosis.canonical import nodes
-from mitosis.canonical.content import TEXT_LABELS, content_name, element_text, number_text, range_text, time_text
+from mitosis.canonical.content import (
+    TENSORS,
+    TEXT_LABELS,
+    content_name,
+    element_text,
+    number_text,
+    range_text,
+    tensor_elements,
+    time_text,
+)
 from mitosis.canonical.decode import read
 from mitosis.canonical.names import dotted, short_name
 from mitosis.canonical.nodes import Back, Item, Node, Scalar, array_header

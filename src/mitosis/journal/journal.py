@@ -9,7 +9,7 @@ from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.errors.repository import UnreadableObject
 from mitosis.errors.values import Conflict, Redefinition
 from mitosis.git.repository import Identity, Repository
-from mitosis.journal import changes, history, layout, sharing, trials, variants
+from mitosis.journal import changes, history, layout, releasing, sharing, trials, variants
 from mitosis.journal.changes import Locked, Resolution
 from mitosis.journal.history import HistoryEntry, Uses
 from mitosis.journal.index import Index
@@ -120,6 +120,10 @@ class Journal:
         """Let a retired variant be used again."""
         changes.unretire(self.store, variant, identity)
         self.index.refresh()
+
+    def release(self, variant: VariantName, reason: str, identity: Identity) -> tuple[Variant, ...]:
+        """Let the name of a variant that no trial has used mean nothing any more."""
+        return releasing.release(self.store, self.index, variant, reason, identity)
 
     def resolve(
         self, variant: VariantName, keep: str, identity: Identity, *, rename_others: Sequence[str] = ()
