@@ -48,7 +48,7 @@ def test_released_name_can_be_locked_to_another_value(journal: Desk) -> None:
     journal.release(NAME.renamed("quick"), "x", journal.identity)
     assert NAME.renamed("fast") not in journal.remarks()
     lock(journal, SLOWER)
-    with pytest.raises(VariantRedefined, match="release my_exp.frequency=slow --reason TEXT"):
+    with pytest.raises(VariantRedefined, match=r"release my_exp\.frequency=slow --reason TEXT"):
         lock(journal, SLOW)
     with pytest.raises(NamingError, match="is not locked"):
         journal.release(NAME.renamed("none"), "x", journal.identity)

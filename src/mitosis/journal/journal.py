@@ -167,8 +167,10 @@ class Journal:
         return variants.present_meanings(self.index, parameters)
 
     def variant_origins(self) -> dict[VariantLock, LockOrigin]:
-        """Where each lock comes from."""
-        return history.read_origins(self.repository, self._checked_tip())
+        """Where each lock comes from; those that were released have left their origin in the history."""
+        present = set(self.locks())
+        origins = history.read_origins(self.repository, self._checked_tip())
+        return {lock: origin for lock, origin in origins.items() if lock in present}
 
     def variant_history(self, variant: VariantName) -> list[HistoryEntry]:
         """The commits of the journal that are about a variant, newest first."""
