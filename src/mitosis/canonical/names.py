@@ -90,6 +90,12 @@ def found_label(value: Any) -> str | None:
     return None
 
 
+def _is_of_package(module: object) -> bool:
+    """Whether a module is one of an installed package, and not the user's own."""
+    file = getattr(sys.modules.get(module), "__file__", None) if type(module) is str else None
+    return type(file) is str and is_installed(file)
+
+
 def _name_within(module: object, value: object) -> str | None:
     """The first name that something has in a module."""
     space = getattr(sys.modules.get(module), "__dict__", {}) if type(module) is str else {}
@@ -154,7 +160,7 @@ def function_label(function: Any) -> str:
     if type(short) is str and not _leads_to(module, name, function) and _leads_to(module, short, function):
         # Builtin functions that a library keeps in a class have its name in theirs.
         name = short
-    elif "<locals>" in name and is_installed(getattr(sys.modules.get(module), "__file__", None) or ""):
+    elif "<locals>" in name and _is_of_package(module):
         # What an installed module has made with its own functions stays the same as long as its version does.
         name = _name_within(module, function) or name
     return checked_label(function, module, name, f"`{name}`")
@@ -196,7 +202,8 @@ def checked_label(value: object, module: object, name: str, what: str) -> str:
     if module in _MAIN:
         raise Refusal(f"{what} is defined in {module}, where no other process can find it; move it to a module")
     if "<locals>" in name.split("."):
-        raise Refusal(f"{what} is defined inside a function, where no other process can find it; move it to a module")
+        remedy = "pass functools.partial of what makes it" if _is_of_package(module) else "move it to a module"
+        raise Refusal(f"{what} is defined inside a function, where no other process can find it; {remedy}")
     if find(module, name) is not value:
         raise Refusal(f"the name {module}.{name} does not refer to {what}")
     label = f"{module}:{name}"
