@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import functools
+import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -151,6 +152,11 @@ class ByBytes:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ByBytes, (self.content, b"" if self.content else str(id(self)).encode())
+
+
+class ByFile(ByBytes):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ByFile, (io.BytesIO(b"a"),)
 
 
 class WithoutCopy(ByBytes):

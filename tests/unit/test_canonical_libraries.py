@@ -156,5 +156,7 @@ def test_bytes_that_no_copy_has_do_not_tell_what_is_equal() -> None:
         UnstableValue, match=r"kernel: a support\.made_callables\.ByBytes .* bytes that differ for its copy"
     ):
         encode_value({"kernel": made.ByBytes()})
+    with pytest.raises(UnstableValue, match="bytes of a file, which do not tell"):
+        encode_value(made.ByFile())
     with pytest.raises(UnstableValue, match="and no copy can be made to compare them"):
         encode_value(made.WithoutCopy())

@@ -41,15 +41,18 @@ VALUES: dict[str, str] = {
             return optimizer
         def used(net): net(torch.ones(1, 2)).sum().backward(); return net
         tensor = torch.tensor
-        VALUES = [torch.sin, torch.relu, torch.nn.functional.relu, torch.nn.functional.conv2d, torch.nn.functional.max_pool2d,
-            compiled, scripted, tripled, torch.float32, torch.bfloat16, torch.device("cpu"), torch.device("cuda", 1),
+        VALUES = [torch.sin, torch.relu, torch.nn.functional.relu, torch.nn.functional.conv2d,
+            torch.nn.functional.max_pool2d, compiled, scripted, tripled,
+            torch.float32, torch.bfloat16, torch.device("cpu"), torch.device("cuda", 1),
             torch.Size([1, 2]), torch.strided, torch.contiguous_format, tensor([1.0, 2.0]), tensor([1.0, 2.5]),
             tensor([1.0, 2.0], dtype=torch.bfloat16), tensor([1.0, 2.0], dtype=torch.float8_e4m3fn), tensor([1, 2]),
-            tensor([1.0, 2.0], requires_grad=True), tensor([1.0, 2.0], device="meta"), torch.nn.Parameter(torch.ones(2)),
+            tensor([1.0, 2.0], requires_grad=True), tensor([1.0, 2.0], device="meta"),
+            torch.nn.Parameter(torch.ones(2)),
             torch.eye(2).to_sparse(), torch.eye(2).to_sparse_csr(), torch.eye(2), tensor([1 + 1j]), torch.ones(700_000),
             torch.Generator(), torch.Generator().manual_seed(3), torch.nn.CrossEntropyLoss(),
             torch.nn.CrossEntropyLoss(weight=tensor([1.0, 2.0])), Net(), Net().eval(), Net().forward, adam(0), adam(1),
-            torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Tanh()), torch.nn.Sequential(torch.nn.Tanh(), torch.nn.ReLU()),
+            torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Tanh()),
+            torch.nn.Sequential(torch.nn.Tanh(), torch.nn.ReLU()),
             torch.distributions.Normal(0.0, 1.0), torch.utils.data.TensorDataset(torch.ones(3))]
         EQUAL = [(Net(), used(Net())), (Net(), pickle.loads(pickle.dumps(Net()))), (adam(1), copy.deepcopy(adam(1))),
             (torch.arange(6.0).reshape(2, 3).T, tensor([[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]])),
@@ -95,14 +98,16 @@ VALUES: dict[str, str] = {
             def twice(self) -> int: return 2 * self.n
         class Outer(pydantic.BaseModel):
             inner: Config = Config()
+        used = Config(); used.twice
         VALUES = [Config(), Config(n=4), Outer()]
-        EQUAL = [(Config(), Config(n=3)), (Outer(), Outer(inner=Config(n=3))), (Config(), (lambda c: (c.twice, c)[1])(Config()))]
+        EQUAL = [(Config(), Config(n=3)), (Outer(), Outer(inner=Config(n=3))), (Config(), used)]
         REFUSED = []
     """,
     "pyrsistent": """
         import pyrsistent as p
         WORDS = ["alpha", "beta", "gamma", "delta", "epsilon"]
-        VALUES = [p.pset(WORDS), p.pset(WORDS[1:]), p.pmap({word: 1 for word in WORDS}), p.pvector(WORDS), p.pvector(WORDS[1:])]
+        VALUES = [p.pset(WORDS), p.pset(WORDS[1:]), p.pmap({word: 1 for word in WORDS}),
+            p.pvector(WORDS), p.pvector(WORDS[1:])]
         EQUAL = [(p.pset(WORDS), p.pset(WORDS[::-1]))]
         REFUSED = []
     """,
@@ -136,7 +141,7 @@ VALUES: dict[str, str] = {
         VALUES = [tf.sin, tf.nn.relu, doubled, tf.constant([1.0, 2.0]), tf.constant([1.0, 3.0]), tf.float32,
             tf.constant([1.0, 2.0], dtype=tf.bfloat16), tf.TensorShape([1, 2])]
         EQUAL = []
-        REFUSED = []
+        REFUSED = [tf.keras.layers.Dense(3)]
     """,
 }
 TRY = """
