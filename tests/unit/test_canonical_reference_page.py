@@ -270,7 +270,7 @@ ROWS: dict[str, Row] = {
         lambda: [(made.Tensor(GRID[:, ::2]), made.Tensor(GRID[:, ::2].copy()))]
     ),
     "models of pydantic": Row(
-        lambda: [(made.Config(), made.Config(is_given=True))], refused=lambda: [made.Config(n=lambda: 1)]
+        lambda: [(made.Config(), made.Config(is_given=True))], refused=lambda: [made.Config(n=local())]
     ),
     "callables that a decorator or a compiler made": Row(
         lambda: [(made.fast, made.fast)], refused=lambda: [functools.lru_cache(made.slow)]
