@@ -292,8 +292,8 @@ def _handler(cls: type) -> Handler:
         found = find(module, name)
         if found is cls or found is MISSING:
             return handler
-    for library in ("numpy", "pandas", "polars"):
-        if library in sys.modules:
+    for library in ("numpy", "pandas", "polars", "tensor"):
+        if library in sys.modules or (library == "tensor" and _is_foreign_array(cls)):
             types = importlib.import_module(f"mitosis.canonical.{library}_types")
             known: Handler | None = types.handler(cls)
             if known is not None:
@@ -308,6 +308,12 @@ def _handler(cls: type) -> Handler:
     if "__dataclass_fields__" in vars(cls) and all(base.__flags__ & _HEAP_TYPE for base in ancestors(cls)[:-1]):
         return expand_dataclass
     return expand_object
+
+
+def _is_foreign_array(cls: type) -> bool:
+    """Whether it has the protocol of DLPack, or is a class of jax, whose keys for random numbers have none."""
+    keys = find("jax", "Array")
+    return hasattr(cls, "__dlpack__") or (isinstance(keys, type) and issubclass(cls, keys))
 
 
 def _is_namedtuple(cls: type) -> bool:

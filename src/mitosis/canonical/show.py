@@ -7,7 +7,16 @@ from datetime import timedelta, timezone
 from typing import Any, Final
 
 from mitosis.canonical import nodes
-from mitosis.canonical.content import TEXT_LABELS, content_name, element_text, number_text, range_text, time_text
+from mitosis.canonical.content import (
+    TENSORS,
+    TEXT_LABELS,
+    content_name,
+    element_text,
+    number_text,
+    range_text,
+    tensor_elements,
+    time_text,
+)
 from mitosis.canonical.decode import read
 from mitosis.canonical.names import dotted, short_name
 from mitosis.canonical.nodes import Back, Item, Node, Scalar, array_header
@@ -164,6 +173,13 @@ class _Line:
             frozen = self._frozen(parts, depth)
             if frozen is not None:
                 return frozen
+        array = parts.get("array")
+        if node.label in TENSORS and isinstance(array, Node) and array.kind in nodes.ARRAYS:
+            inner = self._array(array).partition("(")[2][:-1]
+            if self._detail == WHOLE and array.kind == nodes.ARRAY and array_header(array).count <= _SHOWN_ELEMENTS:
+                inner = tensor_elements(node.label, array)
+            rest = (f"{step[1:]}={self.text(value, depth - 1)}" for step, value in parts.items() if value is not array)
+            return f"{TENSORS[node.label]}({', '.join([inner, *rest])})"
         return _wrap(node, self._join(filter(None, (self._part(step, value, depth) for step, value in parts.items()))))
 
     def _frozen(self, parts: dict[str, Item], depth: int) -> str | None:

@@ -5,7 +5,7 @@ The tree of a journal commit is
     trials/<experiment>/<YYYY-MM-DD>/<key>.msgpack               the first records of a day
     trials/<experiment>/<YYYY-MM-DD>/<key[:2]>/<key>.msgpack     those that a crowded day gets afterwards
     variants/<step>/<parameter>/<variant>/<digest>.msgpack
-    renamed|retired|sources/<step>/<parameter>/<variant>/<digest>.msgpack
+    renamed|retired|sources|released/<step>/<parameter>/<variant>/<digest>.msgpack
     environments/<digest>.txt
     format
 
@@ -34,7 +34,8 @@ VARIANTS = "variants"
 RENAMED = "renamed"
 RETIRED = "retired"
 SOURCES = "sources"
-REMARKS = (RENAMED, RETIRED, SOURCES)
+RELEASED = "released"
+REMARKS = (RENAMED, RETIRED, SOURCES, RELEASED)
 ENVIRONMENTS = "environments"
 FORMAT_FILE = "format"
 FORMAT = 1

@@ -11,21 +11,24 @@ Where both sides changed the same file, one of the two is taken (git keeps the o
 - of foreign files, the one whose id is greater.
 
 The meanings of a variant are never all removed by a merge: if each side took away the meaning that the other one kept,
-both stay, and the variant is in conflict as before.
+both stay, and the variant is in conflict as before. Meanings that one side released are gone, unless a trial has used
+them meanwhile on the other.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
 from mitosis.errors.repository import GitError
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.objects import RawEntry
+from mitosis.journal.objects import RawEntry, iter_changes
+from mitosis.journal.standing import remark_file
 from mitosis.journal.store import Store
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
+from mitosis.variants import VariantLock
 
 _VARIANT_FOLDER_DEPTH = 4
 """variants, step, parameter, variant."""
@@ -66,6 +69,8 @@ def merge_trees(store: Store, ours: str, theirs: str) -> str:
 class _Merge:
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._base: str | None = None
+        self._sides: tuple[str, ...] = ()
 
     def base(self, commits: Sequence[str], depth: int) -> str | None:
         """The tree to compare both sides with: where histories have crossed, the merge of all best common ancestors."""
@@ -83,6 +88,7 @@ class _Merge:
     def trees(self, base: str | None, ours: str, theirs: str) -> str:
         if ours == theirs:
             return ours
+        self._base, self._sides = base, (ours, theirs)
         read = self._store.read_raw_entries
         merged = self._entries({} if base is None else read(base, ""), read(ours, ""), read(theirs, ""), ())
         return self._store.write_tree(merged)
@@ -96,7 +102,7 @@ class _Merge:
         if len(path) == _VARIANT_FOLDER_DEPTH and _is_of_variants(path):
             # Each side may have taken away what the other one kept. Then nobody has chosen what would be left.
             for side in (ours, theirs):
-                if side and not side.keys() & merged.keys():
+                if side and not side.keys() & merged.keys() and not self._are_released(side, path):
                     return {**ours, **theirs}
         return merged
 
@@ -104,7 +110,7 @@ class _Merge:
         self, base: RawEntry | None, ours: RawEntry | None, theirs: RawEntry | None, path: tuple[bytes, ...]
     ) -> RawEntry | None:
         if len(path) <= _VARIANT_FOLDER_DEPTH and _is_of_variants(path) and None in (ours, theirs):
-            return ours or theirs  # meanings are taken away one by one, and never with their folder
+            return self._remaining(base, ours or theirs, path)
         if ours == theirs or base == theirs:
             return ours
         if base == ours:
@@ -117,6 +123,31 @@ class _Merge:
         if folders:
             return folders[0]  # a file where others have a folder is foreign
         return sides[0] if len(sides) == 1 else max(sides, key=lambda side: self._rank(side, path))
+
+    def _remaining(self, base: RawEntry | None, side: RawEntry | None, path: tuple[bytes, ...]) -> RawEntry | None:
+        """A folder of variants that only one side has: without what the other side has released since the base.
+
+        Meanings are otherwise taken away one by one, and never with their folder.
+        """
+        if side is None or base is None or not side.is_tree:
+            return side
+        entries, before = self._read(side, path), self._read(base, path)
+        if len(path) == _VARIANT_FOLDER_DEPTH:
+            return None if base == side and self._are_released(entries, path) else side
+        left = {name: self._remaining(before.get(name), entry, (*path, name)) for name, entry in entries.items()}
+        kept = {name: entry for name, entry in left.items() if entry is not None}
+        return RawEntry.of_tree(self._store.write_tree(kept)) if kept else None
+
+    def _are_released(self, meanings: _Entries, path: tuple[bytes, ...]) -> bool:
+        """Whether one of the sides has released all these meanings of a variant, and no side uses them."""
+        locks = []
+        for file in meanings:
+            found = layout.parse_variant_path(b"/".join((*path, file)).decode("utf-8", "surrogateescape"))
+            remark = None if found is None else remark_file(layout.RELEASED, *found)[0]
+            if found is None or not any(self._store.find(side, str(remark)) for side in self._sides):
+                return False
+            locks.append(VariantLock(*found))
+        return not any(key for side in self._sides for key in iter_users(self._store, self._base, side, locks))
 
     def _read(self, entry: RawEntry | None, path: tuple[bytes, ...]) -> _Entries:
         if entry is None or not entry.is_tree:
@@ -138,6 +169,25 @@ class _Merge:
         except BadRecord:
             return (0, "", entry.oid, entry.mode)
         return (1, record.ended or "", entry.oid, entry.mode)
+
+
+def iter_users(store: Store, base: str | None, tree: str, locks: Collection[VariantLock]) -> Iterator[str]:
+    """The keys of trials that use one of the locks, and are in a journal's tree otherwise than in the base's.
+
+    Raises:
+        BadRecord: the trees cannot be read.
+    """
+    trees = [None if root is None else store.find(root, layout.TRIALS) for root in (base, tree)]
+    before, after = (entry.oid if entry is not None and entry.is_tree else None for entry in trees)
+    for path, _, new in iter_changes(store, before, after, layout.TRIALS):
+        if new is None or layout.parse_record_path(path) is None:
+            continue
+        try:
+            record = decode_trial(store.read_blob(new, path, MAX_RECORD_BYTES), path)
+        except (BadRecord, FormatTooNew):
+            continue  # listings name it
+        if any(parameter.lock in locks for parameter in record.parameters):
+            yield record.key
 
 
 def _is_of_variants(path: tuple[bytes, ...]) -> bool:

@@ -147,6 +147,17 @@ def retired_message(variant: VariantName, reason: str, *, is_undone: bool) -> st
     return _message(summary, [("Retired", str(variant))])
 
 
+def released_message(locks: Sequence[VariantLock], reason: str) -> str:
+    """The message of the commit that releases a variant.
+
+    Args:
+        locks: what it was locked to.
+        reason: why.
+    """
+    summary = f"release {one_line(str(locks[0].name), _NAME_LIMIT)}: {one_line(reason, _FAILURE_LIMIT)}"
+    return _message(summary, [*(("Released", f"{lock.digest} {lock.name}") for lock in locks), ("Reason", reason)])
+
+
 def note_line(record: TrialRecord) -> str:
     """The line of a trial in the git note of its commit, without a line break."""
     view = View.of(record)

@@ -205,7 +205,7 @@ def find_unmerged(store: Store) -> tuple[Unmerged, ...]:
 
     One of which a partial clone has fetched no more than commits counts as having no trials that can be counted.
     """
-    tips = _remote_tips(store)
+    tips = remote_tips(store)
     ours = store.tip()
     if tips:
         # A remote that was renamed or removed leaves its refs; nobody could pull from it.
@@ -241,7 +241,7 @@ def _count_unmerged(store: Store, theirs: Snapshot) -> int:
         return 0
 
 
-def _remote_tips(store: Store) -> dict[str, str]:
+def remote_tips(store: Store) -> dict[str, str]:
     """The fetched journals' commits by remote."""
     start, end = layout.REMOTES_PREFIX, "/journal"
     if not store.repository.may_have_refs(start):

@@ -1,4 +1,4 @@
-"""`mitosis variants resolve`, `rename` and `retire`: changes to what names mean, for everybody."""
+"""`mitosis variants resolve`, `rename`, `retire` and `release`: changes to what names mean, for everybody."""
 
 from __future__ import annotations
 
@@ -96,5 +96,23 @@ def retire(
     else:
         journal.retire(name, reason, repository.identity())
         print_line(f"{variant} is retired: no trial can use it any more")
+    print_line(_TELL_OTHERS)
+    return 0
+
+
+def release(variant: Annotated[str, Parameter(completer=completers.locked_variants)], /, *, reason: str) -> int:
+    """Release a lock that was taken by mistake, for everybody who shares the repository. Its next use locks it anew.
+
+    That is possible as long as no trial has used the variant, apart from those that were forgotten.
+
+    Args:
+        variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
+        reason: Why; recorded in the journal's history.
+    """
+    name = parse_variant(variant)
+    repository = find_repository(Path.cwd())
+    for meaning in Journal(repository).release(name, reason, repository.identity()):
+        print_line(f"{name} is released; it meant {value_summary(meaning.value)}")
+    print_line("    Its next use locks it to the value that the dictionary has then.")
     print_line(_TELL_OTHERS)
     return 0
