@@ -112,7 +112,7 @@ def release(variant: Annotated[str, Parameter(completer=completers.locked_varian
     name = parse_variant(variant)
     repository = find_repository(Path.cwd())
     for meaning in Journal(repository).release(name, reason, repository.identity()):
-        print_line(f"{name} is released; it meant {value_summary(meaning.value)}")
+        print_line(f"{name} is released; it meant {value_summary(meaning)}")
     print_line("    Its next use locks it to the value that the dictionary has then.")
     print_line(_TELL_OTHERS)
     return 0
