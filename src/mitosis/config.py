@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mitosis.errors.base import nearest
 from mitosis.errors.usage import BadModule, ConfigError, NoStep, RepeatedStep, UnknownStep
@@ -44,6 +44,10 @@ class StepConfig:
     """Reference of the callable."""
     lookup: str
     """Reference of the lookup dictionary."""
+    main: str = "main"
+    """What its main result is called where it is shown."""
+    better: Literal["higher", "lower"] | None = None
+    """Which of two main results is the better one; None where nothing was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +104,7 @@ def parse_config(text: str, path: Path, *, steps_needed: bool = True) -> Config:
         ConfigError: it is not TOML, or the table does not say what it should.
     """
     table = _table(path, _table(path, _parse(text, path), "tool", "tool"), "mitosis", "tool.mitosis")
-    for key in table:
-        if key not in KEYS:
-            near = nearest(key, KEYS)
-            hint = f"did you mean `{near[0]}`?" if near else f"the keys are {', '.join(KEYS)}"
-            raise ConfigError(path, f"unknown key `{key}`: {hint}", key="tool.mitosis")
+    _check_keys(path, table, KEYS, "tool.mitosis")
     if steps_needed and "steps" not in table:
         raise ConfigError(
             path,
@@ -207,8 +207,7 @@ def add_steps_table(text: str, path: Path = Path("pyproject.toml")) -> str | Non
     Raises:
         ConfigError: `text` is not TOML, or holds something else where the table should be.
     """
-    document = _parse(text, path)
-    table = _table(path, _table(path, document, "tool", "tool"), "mitosis", "tool.mitosis")
+    table = _table(path, _table(path, _parse(text, path), "tool", "tool"), "mitosis", "tool.mitosis")
     if "steps" in table:
         _table(path, table, "steps", "tool.mitosis.steps")
         return None
@@ -270,24 +269,37 @@ def _table(path: Path, parent: Mapping[str, Any], name: str, key: str) -> Mappin
     return table
 
 
+def _check_keys(path: Path, table: Mapping[str, Any], known: Sequence[str], key: str) -> None:
+    for name, value in table.items():
+        if name not in known:
+            near = nearest(name, known)
+            hint = f"did you mean `{near[0]}`?" if near else f"the keys are {', '.join(known)}"
+            if known is STEP_KEYS and isinstance(value, list | dict):
+                hint += "\nA step's name cannot contain a dot."
+            raise ConfigError(path, f"unknown key `{name}`: {hint}", key=key)
+
+
 def _read_step(path: Path, name: str, entry: object) -> StepConfig:
     key = f"tool.mitosis.steps.{name}" if name.isidentifier() else f'tool.mitosis.steps."{name}"'
     _check_step_name(path, name, key)
-    if not isinstance(entry, list) or len(entry) != 2 or not all(isinstance(item, str) for item in entry):
-        problem = 'this should be a list of two strings: ["module:callable", "module:lookup_dict"]'
-        if isinstance(entry, dict):
-            problem += "\nA step's name cannot contain a dot."
-        raise ConfigError(path, problem, key=key)
-    for reference in entry:
+    table: Mapping[str, Any] = entry if isinstance(entry, dict) else {}
+    if isinstance(entry, list) and len(entry) == len(_REFERENCES):
+        table = dict(zip(_REFERENCES, entry, strict=True))
+    _check_keys(path, table, STEP_KEYS, key)
+    action, lookup = (table.get(role) for role in _REFERENCES)
+    if not (isinstance(action, str) and isinstance(lookup, str)):
+        raise ConfigError(
+            path,
+            'this should be a list of two strings: ["module:callable", "module:lookup_dict"]\n'
+            'or a table: { action = "module:callable", lookup = "module:lookup_dict", main = "accuracy" }',
+            key=key,
+        )
+    for reference in (action, lookup):
         if not is_reference(reference):
-            raise ConfigError(
-                path,
-                f"`{reference}` is not a reference: it should look like `package.module:name` "
-                "or `package.module:Class.name`",
-                key=key,
-            )
-    action, lookup = entry
-    return StepConfig(name, action, lookup)
+            form = "it should look like `package.module:name` or `package.module:Class.name`"
+            raise ConfigError(path, f"`{reference}` is not a reference: {form}", key=key)
+    main, better = _read_value(path, table, "main", "main", of=key), _read_value(path, table, "better", of=key)
+    return StepConfig(name, action, lookup, main, better)
 
 
 def _check_step_name(path: Path, name: str, key: str) -> None:
@@ -307,13 +319,13 @@ def _check_step_name(path: Path, name: str, key: str) -> None:
     raise ConfigError(path, problem, key=key)
 
 
-def _read_value(path: Path, table: Mapping[str, Any], key: str, default: Any = None) -> Any:
+def _read_value(path: Path, table: Mapping[str, Any], key: str, default: Any = None, of: str = "tool.mitosis") -> Any:
     """What a key is set to, if that is something that it can be."""
     if key not in table:
         return default
-    is_possible, expected = _VALUES[key]
+    is_possible, expected = {**_VALUES, **_STEP_VALUES}[key]
     if not is_possible(table[key]):
-        raise ConfigError(path, expected, key=f"tool.mitosis.{key}")
+        raise ConfigError(path, expected, key=f"{of}.{key}")
     return table[key]
 
 
@@ -329,6 +341,10 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
 
 
+def _is_label(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable() and 0 < len(value.strip()) == len(value) <= 40
+
+
 def _is_dpi(value: object) -> bool:
     least, most = FIGURE_DPI
     return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
@@ -336,10 +352,7 @@ def _is_dpi(value: object) -> bool:
 
 _VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "trials-folder": (_is_text, 'this should be the path of a folder, such as "trials"'),
-    "pythonpath": (
-        _are_texts,
-        'this should be a list of folders, relative to this file, such as ["."] or ["src"]',
-    ),
+    "pythonpath": (_are_texts, 'this should be a list of folders, relative to this file, such as ["."] or ["src"]'),
     "remote": (_is_remote, 'this should be the name of a git remote, such as "origin"'),
     "auto-push": (lambda value: isinstance(value, bool), "this should be true or false"),
     "hook": (
@@ -360,8 +373,19 @@ _VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     ),
 }
 """Of each key beside the steps: what can be its value, and what to say where something else stands."""
+_STEP_VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "main": (_is_label, 'this should be a name for the main result, of at most 40 characters, such as "accuracy"'),
+    "better": (
+        lambda value: value in ("higher", "lower"),
+        'this should be "higher" or "lower": which of two main results is the better one',
+    ),
+}
+"""The same for the table of a step, beside its references."""
 KEYS = ("steps", *_VALUES)
 """The keys of `[tool.mitosis]`."""
+_REFERENCES = ("action", "lookup")
+STEP_KEYS = (*_REFERENCES, *_STEP_VALUES)
+"""The keys of a step that is registered as a table."""
 
 
 def is_reference(text: str) -> bool:

@@ -227,12 +227,13 @@ def heading_source(experiment: str, rows: Sequence[tuple[str, str, str]]) -> str
 
     Args:
         experiment: its name.
-        rows: name, variant (empty for an eval parameter) and value of each parameter, as texts.
+        rows: name, variant (empty unless it is a lookup parameter) and value of each parameter, as texts.
     """
     lines = [f"# {_markdown_text(experiment)}"]
     if rows:
-        lines += ["", "| parameter | variant | value |", "| --- | --- | --- |"]
-        lines += [f"| {' | '.join(_markdown_text(cell) for cell in row)} |" for row in rows]
+        table = [("parameter", "variant", "value"), ("---", "---", "---"), *rows]
+        columns = (0, 1, 2) if any(variant for _, variant, _ in rows) else (0, 2)
+        lines += ["", *(f"| {' | '.join(_markdown_text(row[column]) for column in columns)} |" for row in table)]
     return "\n".join(lines)
 
 

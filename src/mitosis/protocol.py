@@ -169,6 +169,8 @@ class DescribedStep(Message):
     doc: str
     file: str | None
     module: str | None
+    source: str = ""
+    """Of the callable, without common indentation; empty where it has none, or too much."""
 
 
 class CheckedSteps(Message):
@@ -263,9 +265,10 @@ class DescribedValue(Message):
 
 
 class DescribedParameters(Message):
-    """The parameters of a step, and what of them could not be saved."""
+    """The parameters of a step, the defaults of those that are not given, and what could not be saved."""
 
     values: tuple[DescribedValue, ...]
+    defaults: tuple[DescribedValue, ...]
     unsaved: tuple[str, ...]
 
 
@@ -276,10 +279,13 @@ class ParametersOfStep(Message):
     """Name of the dictionary that holds them; None where there are none."""
     file: str
     names: tuple[str, ...]
+    action: str
+    takes_data: bool
+    """Whether its first positional parameter is for the data of the step before."""
 
 
 class DescribeParameters(Question[tuple[DescribedParameters, ...]]):
-    """What are the values of the parameters? They are saved as well.
+    """What are the values of the parameters, and of the defaults that take part? They are saved as well.
 
     After this, the working directory is no longer `root` but `folder`.
     """
@@ -327,6 +333,15 @@ class Successor(Message):
     """Names of its parameters."""
 
 
+class Curve(Message):
+    """A list of numbers among the metrics, thinned so that it can be drawn."""
+
+    count: int
+    """Of all its numbers."""
+    numbers: tuple[float | None, ...]
+    """To six digits; None for what is not finite."""
+
+
 class StepResult(Message):
     """What a step returned, as far as it is recorded."""
 
@@ -334,6 +349,8 @@ class StepResult(Message):
     """Why it cannot be accepted."""
     main: Plain
     metrics: dict[str, Plain]
+    curves: dict[str, Curve]
+    """Of those metrics that are lists of numbers."""
     has_metrics: bool
     pass_data: bool
     """Whether the next step is to be called with its data."""

@@ -117,10 +117,10 @@ def cut(text: str, limit: int) -> str:
 # --- for people -----------------------------------------------------------------------------------
 
 
-def format_number(value: float) -> str:
-    """Three significant digits, zeros at the end only where they say that something was rounded: 4, 1.00, 3.17e-05."""
-    short = f"{value:.3g}"
-    return short if float(short) == value or not math.isfinite(value) else f"{value:#.3g}".rstrip(".")
+def format_number(value: float, digits: int = 3) -> str:
+    """So many significant digits, zeros at the end only where they say that it was rounded: 4, 1.00, 3.17e-05."""
+    short = f"{value:.{digits}g}"
+    return short if float(short) == value or not math.isfinite(value) else f"{value:#.{digits}g}".rstrip(".")
 
 
 def format_value(value: bool | int | float | str | None, limit: int = 40) -> str:

@@ -11,6 +11,10 @@ MAX_NAME_BYTES = 200
 """Of the name of a step, a parameter or a variant, in UTF-8. Longer ones are refused where they are first met."""
 
 
+SUMMARY_LIMIT = 200
+"""Characters of a short text of a value that was made beside the object."""
+
+
 def is_too_long(name: str) -> bool:
     """Whether a name of a step, parameter or variant is longer than any that is recorded."""
     return len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES
@@ -63,6 +67,8 @@ class Variant:
     functions: Mapping[str, str] = field(default_factory=dict)
     """Digests of the source of the functions and classes that the value names; see `mitosis.canonical.sources`. Empty
     for a locked one."""
+    text: str = field(default="", compare=False)
+    """The value as a short text that was made beside the object; empty where only the bytes are known."""
 
     @property
     def lock(self) -> VariantLock:

@@ -83,6 +83,7 @@ def test_retired_variants_are_offered_only_to_be_shown_or_used_again(asked: Aske
     assert "my_exp.frequency=bad" not in asked.complete("my_exp", "-p", "my_exp.frequency=")
     assert "my_exp.frequency=bad" not in asked.complete("variants", "retire", "my_exp.frequency=")
     assert "my_exp.frequency=bad" in asked.complete("variants", "show", "my_exp.frequency=")
+    assert "my_exp.frequency=bad" in asked.complete("variants", "release", "my_exp.frequency=")
     assert list(asked.complete("variants", "retire", "--undo", "my_exp.frequency=")) == ["my_exp.frequency=bad"]
 
 

@@ -18,7 +18,7 @@ from support.journal import JOURNAL, Desk, run_git, write_hook
 from support.variants import variant
 from support.waiting import LIMITS_S, TIMEOUT_S, wait_until
 
-STEP = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n'
+STEP = '[tool.mitosis.steps]\nmy_exp = { action = "lab:run", lookup = "lab:lookup_dict", main = "error" }\n'
 LAB = 'lookup_dict = {"frequency": {"fast": 10, "slow": 1}}\n'
 CHANGED = LAB.replace('"slow": 1', '"slow": 2')
 HEAD_LINE = "mitosis: this commit changes what locked variants mean"

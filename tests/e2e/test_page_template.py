@@ -53,7 +53,7 @@ def test_own_template_adds_to_the_page_and_escapes(project: Project, with_templa
     record = project.record()
     page = page_of(project, record)
     assert texts(page, ".house") == [f"{record.key} finished 4 <i>"]
-    assert texts(page, "h1") == ["my_exp"]
+    assert texts(page, "h1") == ["my_exp frequency=slow · amplitude=4"]
     assert len(page.select("hr.my_exp")) == 1
     assert page.select("#environment") == []
     assert record.warnings == ()
@@ -117,7 +117,7 @@ def test_template_that_fails_costs_its_look_and_not_the_trial(
     assert warning.endswith("index.html.j2, line 2: ZeroDivisionError: division by zero")
     assert warning in done.stdout + done.stderr
     page = page_of(project, record)
-    assert texts(page, "h1") == ["my_exp"]
+    assert texts(page, "h1") == ["my_exp frequency=slow · amplitude=4"]
     assert texts(page, ".warnings li") == [warning]
 
 

@@ -18,7 +18,7 @@ def pages(project: Project) -> dict[str, BeautifulSoup]:
 
 
 def links(page: BeautifulSoup) -> dict[str, str]:
-    return {link.get_text(): str(link["href"]) for link in page.select("header nav a")}
+    return {link.get_text(): str(link["href"]) for link in page.select("header nav a, .facts a")}
 
 
 def test_a_page_leads_to_the_previous_iteration_that_is_there(project: Project) -> None:
@@ -39,7 +39,7 @@ def test_a_page_leads_to_the_previous_iteration_that_is_there(project: Project) 
 
 def following(project: Project, page: BeautifulSoup) -> str | None:
     """Where the link to the next iteration leads in the end: the name of a page, None where there is none."""
-    place = project / "trials" / links(page)["next iteration"]
+    place = project / "trials" / links(page)["run again since?"]
     document = BeautifulSoup(place.read_text(), "html.parser")
     refresh = document.select_one("meta[http-equiv=refresh]")
     if refresh is None:
@@ -82,7 +82,7 @@ def test_a_file_of_that_name_of_the_experiment_is_left_alone(project: Project) -
         path = project.folder_of(record) / "next_iteration.html"
         assert path.read_text() == "mine"
         assert f"{record.folder}/next_iteration.html" in [output.path for output in record.outputs]
-        assert "next iteration" not in links(pages(project)[str(record.page)])
+        assert "run again since?" not in links(pages(project)[str(record.page)])
 
 
 @pytest.mark.usefixtures("slow_trial")
@@ -111,5 +111,59 @@ def test_a_debug_page_names_the_files_that_differ_from_the_commit(project: Proje
     project.mitosis(*SLOW, "--debug")
     (page,) = pages(project).values()
     assert [pre.get_text() for pre in page.select(".note pre")] == [" M lab/chain.py"]
-    commit = page.select_one(".facts dd")
-    assert commit is not None and "dirty" in commit.get_text()
+    lede = page.select_one(".lede")
+    assert lede is not None and "dirty" in lede.get_text()
+    source = page.select_one(".source pre")
+    assert source is not None
+    assert source.get_text().splitlines()[:2] == ["def run(amplitude, frequency):", '    """Multiply."""']
+
+
+SOURCES = """\
+import functools
+
+import numpy as np
+
+lookup_dict = {}
+
+
+def base(k):
+    return {"main": k, "data": k}
+
+
+first = functools.partial(base, k=1)
+
+
+class Second:
+    def __call__(self, data):
+        curves = {"list": (1, np.float32(2.5), float("nan"), 3), "vector": np.linspace(0, 1, 500)}
+        others = {"two": [1, 2], "flags": [True] * 4, "texts": ["a"] * 4}
+        return {"main": data, "data": data, "metrics": curves | others}
+
+
+second = Second()
+
+
+class Third:
+    @staticmethod
+    def run(data):
+        return {"main": data}
+"""
+
+
+def test_each_step_has_its_own_source_and_its_curves_and_an_empty_log_no_link(project: Project) -> None:
+    steps = "".join(f'{name} = ["lab:{name}", "lab:lookup_dict"]\n' for name in ("first", "second"))
+    third = 'third = ["lab:Third.run", "lab:lookup_dict"]\n'
+    project.commit({"lab/__init__.py": SOURCES, "pyproject.toml": f"[tool.mitosis.steps]\n{steps}{third}"})
+    project.mitosis("first", "second", "third")
+    (page,) = pages(project).values()
+    assert [pre.get_text().splitlines()[0] for pre in page.select(".source pre")] == [
+        "def base(k):",
+        "class Second:",
+        "@staticmethod",
+    ]
+    assert page.select(".source summary")[2].get_text() == "Source of lab:Third.run: lab/__init__.py, 3 lines"
+    curves = {row.th.get_text(): row.select("svg") for row in page.select("#step-2 .results tr") if row.th}
+    assert [name for name, drawn in curves.items() if drawn] == ["list", "vector"]
+    assert [len(str(line["points"]).split()) for line in page.select("polyline")] == [2, 2, 60]
+    assert [part.get_text() for part in page.select(".curve")] == [" 1 → 3 4 values", " 0 → 1 500 values"]
+    assert "log" not in links(page) and "notebook" in links(page)

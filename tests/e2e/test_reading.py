@@ -145,7 +145,7 @@ def test_parameters_load_by_step(project: Project, monkeypatch: pytest.MonkeyPat
     key = project.record().key
     monkeypatch.chdir(project)
     assert package.load_trial_params(key, 1) == {"kind": sum}
-    assert package._load_trial_params(hexstr=key, step=0) == {"noise": {"scale": 0.01, "seed": 3}}
+    assert package._load_trial_params(hexstr=key, step=0) == {"noise": {"scale": 0.01, "seed": 3}, "length": 4}
     with pytest.raises(ValueError, match="step 7"):
         package.load_trial_params(key, step=7)
 

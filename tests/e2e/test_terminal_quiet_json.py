@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 
 from support.e2e import SLOW, Project
 from support.waiting import TIMEOUT_S
@@ -168,3 +169,24 @@ def test_json_of_a_trial_that_could_not_be_recorded(project: Project) -> None:
     assert (found["status"], found["recorded"]) == ("error", False)
     assert Path(found["folder"], "results_0.dill").is_file()
     assert found["key"] in found["folder"]
+
+
+def test_a_result_is_shown_by_its_name_and_recorded_as_main(project: Project) -> None:
+    named = 'my_exp = { action = "lab:run", lookup = "lab:lookup_dict", main = "product", better = "lower" }\n'
+    project.commit({"pyproject.toml": f"[tool.mitosis.steps]\n{named}"})
+    found = read_object(project.mitosis(*SLOW, "--json"))
+    assert (found["main"], found["main_name"], found["better"]) == (4, "product", "lower")
+    assert (found["steps"][0]["main_name"], found["steps"][0]["better"]) == ("product", "lower")
+    assert "✓ my_exp      product = 4  " in project.mitosis(*SLOW).stdout
+
+    shown = project.mitosis("show", found["key"]).stdout
+    assert "\n  product       4\n" in shown and "\n    product = 4\n" in shown
+    assert project.mitosis("list").stdout.splitlines()[1].split() == ["key", "status", "product", "when", "took"]
+    assert "finished: product = 4 (" in project.git("log", "-1", "--format=%s", "refs/mitosis")
+    (page,) = (path for path in project.glob("trials/*.html") if found["key"] in path.name)
+    results = BeautifulSoup(page.read_text(), "html.parser").select(".results tr")
+    assert [row.get_text(" ", strip=True) for row in results] == ["product 4"]
+
+    project.commit({"pyproject.toml": f"[tool.mitosis.steps]\n{named.replace('product', 'score')}"})
+    assert " score = 4 (" in project.mitosis(*SLOW, "-q").stdout
+    assert project.mitosis("list").stdout.splitlines()[1].split() == ["key", "status", "main", "when", "took"]

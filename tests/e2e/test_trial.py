@@ -127,6 +127,62 @@ def test_iteration_counts_trials_of_the_same_variants(project: Project) -> None:
     assert [record.iteration for record in project.records()] == [2, 0, 1, 0]
 
 
+def test_defaults_are_recorded_shown_and_tell_trials_apart_and_are_left_out_of_objects(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = """[tool.mitosis.steps]\nfirst = ["lab:first", "lab:lookups"]\nthen = ["lab:then", "lab:lookups"]\n"""
+    lab = """
+class Forest:
+    def __init__(self, bootstrap=True, criterion="gini", depth=None, leaves=None, max_features="sqrt", trees=100):
+        vars(self).update({name: value for name, value in locals().items() if name != "self"})
+
+lookups = {"model": {"big": Forest(trees=500)}}
+
+def first(rate, model, seed=7, hook=lambda x: x):
+    return {"main": seed, "data": seed}
+
+def then(data=None, *rest, scale=2, **more):
+    return {"main": data * scale}
+"""
+    project.commit({"pyproject.toml": steps, "lab/__init__.py": lab})
+    words = ("first", "then", "-e", "first.rate=1", "-p", "first.model=big")
+    project.mitosis(*words)
+    project.commit_lab(lab.replace("seed=7", "seed=8"))
+    done = project.mitosis(*words)
+
+    later, earlier = project.records()
+    assert (later.main, earlier.main) == (16, 14)
+    assert (later.iteration, earlier.iteration) == (0, 0), "with another default it is not the same again"
+    _, rate, seed, hook, scale = later.parameters
+    assert (rate.kind, seed.kind, seed.full_name, seed.text) == ("eval", "default", "first.seed", "8")
+    assert (scale.full_name, scale.text, scale.digest is not None) == ("then.scale", "2", True)
+    assert (hook.text, hook.tracked, hook.digest) == ("<function <lambda>>", False, None), "it has no lasting value"
+    parts = done.stdout.splitlines()[0].split(" · ")
+    assert parts[1:3] == ["first.model=big (Forest(trees=500))", "first.rate=1"]
+    assert parts[3:-1] == ["first.seed=8 (default)", "then.scale=2 (default)"]
+    listed = project.mitosis("list").stdout
+    assert re.search(r"\b8 \(default\).*\n.*\b7 \(default\)", listed)
+    assert "scale" not in listed and "hook" not in listed, "they are the same in all trials, or have no value"
+    shown = project.mitosis("show", later.key).stdout
+    assert re.search(r"first\.seed +8 \(default\)\n", shown)
+    assert re.search(r"first\.hook +<function <lambda>> \(default\)  \(not tracked\)", shown)
+    assert "Default: first.seed=8\nDefault: then.scale=2\n" in project.git("log", "-1", "--format=%B", "refs/mitosis")
+    assert "seed" not in (project / "trials" / str(later.folder) / "source.py").read_text()
+    assert "whole value: mitosis variants show first.model=big\n" in shown
+    for listing in ("variants", "variants --locked"):
+        assert re.search(r"first.model=big +locked +Forest\(trees=500\) ", project.mitosis(*listing.split()).stdout)
+    page = (project / "trials" / str(later.page)).read_text()
+    assert re.search(r"<details[^>]*><summary>All of it</summary><pre[^>]*>Forest\(bootstrap=True, criterion=", page)
+    assert re.search(r"<code>8</code>\s*<small>\(default\)</small>", page)
+    monkeypatch.chdir(project)
+    monkeypatch.syspath_prepend(project)
+    assert package.load_trial_params(later.key).keys() == {"model", "rate", "seed"}
+
+    project.mitosis("first", "-e", "first.rate=1", "-e", "first.seed=8", "-p", "first.model=big")
+    listed = project.mitosis("list", "-n", "2").stdout
+    assert re.search(r"\b8  .*\n.*\b8 \(default\)", listed), "who gave it explicitly stands beside who did not"
+
+
 def test_options_stand_anywhere(project: Project) -> None:
     project.mitosis("-p", "my_exp.frequency=slow", "my_exp", "-e", "my_exp.amplitude=dict(a=1)['a']")
     project.mitosis("run", "--eval-param", "my_exp.amplitude=1", "my_exp", "--param=my_exp.frequency=slow")

@@ -118,12 +118,22 @@ REFUSED = [
     ("retire my_exp.frequency=slow --undo --reason x", "--reason is for"),
     (f"retire my_exp.frequency=slow --reason {'x' * 20_000}", "characters"),
     ("retire slow", "step.param=variant"),
+    ("release my_exp.frequency=gone --reason x", "is not locked"),
+    ("release my_exp.frequency=fast", "--reason"),
+    ("release slow --reason x", "step.param=variant"),
+    ("release my_exp.frequency=slow --reason x", "To stop anybody from using it again: mitosis variants retire"),
 ]
 
 
 def test_what_cannot_be_done_is_refused_with_what_can(locked: Lab) -> None:
     for words, said in REFUSED:
         assert said in locked.mitosis("variants", *shlex.split(words), status=2).err
+
+
+def test_released_variant_is_locked_anew(locked: Lab) -> None:
+    said = locked.mitosis("variants", "release", "my_exp.frequency=fast", "--reason", "a typing error")
+    assert said.lines[0] == "my_exp.frequency=fast is released; it meant 10"
+    assert locked.mitosis("variants").rows["my_exp.frequency=fast"] == "not used yet 10"
 
 
 def test_dictionary_that_cannot_be_imported_is_not_said_to_have_no_variants(lab: Lab) -> None:

@@ -107,6 +107,18 @@ def test_untracked_parameters_do_not_count_for_the_iteration(journal: Desk) -> N
     assert [gpu("0").iteration, gpu("1").iteration] == [0, 1]
 
 
+def test_defaults_count_for_the_iteration_by_their_values(journal: Desk) -> None:
+    given = make_record().parameters
+
+    def seed(text: str, digest: str | None) -> int:
+        default = ParameterRecord("my_exp", "seed", "default", text, digest is not None, digest, text)
+        return journal.start_trial(parameters=(*given, default)).iteration
+
+    assert journal.start_trial().iteration == 0
+    assert [seed("[7, …]", "e" * 40), seed("[7, …]", "f" * 40), seed("[7, …]", "e" * 40)] == [0, 0, 1]
+    assert [seed("<function>", None), seed("<lambda>", None)] == [1, 2], "what has no value does not count"
+
+
 def test_key_that_is_taken_is_refused(journal: Desk) -> None:
     record = journal.start_trial()
     tip = journal.git("rev-parse", JOURNAL)

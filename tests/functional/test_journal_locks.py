@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -61,6 +62,23 @@ def test_first_use_locks_and_later_uses_agree(journal: Desk) -> None:
         Variant(VariantName("my_exp", "frequency", "fast"), fast.digest, fast.value),
         Variant(VariantName("my_exp", "frequency", "slow"), slow.digest, slow.value),
     ]
+
+
+def test_refusal_shows_values_as_they_were_described_beside_the_objects(ada: Desk, bob: Desk) -> None:
+    def start(desk: Desk, value: object, text: str) -> None:
+        variant = dataclasses.replace(make_variant(value=value), text=text)
+        (parameter,) = lookup(variant)
+        desk.start_trial(variants=[variant], parameters=(dataclasses.replace(parameter, summary=text),))
+
+    start(ada, [1], "Forest(trees=500)")
+    with pytest.raises(VariantRedefined, match=r"locked: Forest\(trees=500\) .*\n +now: +Lasso\(\) "):
+        start(ada, {"a": 1}, "Lasso()")
+    with pytest.raises(VariantRedefined, match=r"locked: \[1\] .*\n +now: +{'a': 1} "):
+        start(ada, {"a": 1}, "")
+    start(bob, {"a": 1}, "Lasso()")
+    ada.git("fetch", "--quiet", str(bob.folder), f"{JOURNAL}:bobs")
+    ada.merge(ada.oid_of("bobs"), ada.identity, "bob")
+    assert {meaning.summary for meaning in ada.conflicts()[0].meanings} == {"Forest(trees=500)", "Lasso()"}
 
 
 def test_changed_scalar_is_refused_as_told(journal: Desk, lock: Lock) -> None:

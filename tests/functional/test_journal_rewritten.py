@@ -150,7 +150,7 @@ def test_the_history_is_searched_for_what_was_taken_away(ada: Desk, bob: Desk, e
     bob.run_trial()
     ada.run_trial()
     ada.merge_from(bob)
-    assert verify(ada.repository).is_sound
+    assert not [finding for finding in verify(ada.repository).problems if finding.kind == "history"]
     rewrite_end(eve, changed, main=9)
     eve.rewrite({record_path(kept): None, layout.variant_path(*make_variant("slow", 1).lock): None})
     found = {finding.where: finding for finding in verify(eve.repository).problems if finding.kind == "history"}

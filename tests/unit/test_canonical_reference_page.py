@@ -38,6 +38,7 @@ from mitosis.canonical.full_text import render_value
 from mitosis.canonical.show import summarize_value
 from mitosis.errors.values import UnstableValue
 from support import canonical_samples as samples
+from support import made_callables as made
 from support.canonical_lookup import categories, damping, objects
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "values.md"
@@ -265,8 +266,21 @@ ROWS: dict[str, Row] = {
         lambda: [(Ridge(alpha=0.5), Ridge(alpha=0.5, max_iter=None))],
         refused=lambda: [FunctionTransformer(lambda x: x)],
     ),
+    "tensors of torch, arrays of jax and others with `__dlpack__`": Row(
+        lambda: [(made.Tensor(GRID[:, ::2]), made.Tensor(GRID[:, ::2].copy()))]
+    ),
+    "models of pydantic": Row(
+        lambda: [(made.Config(), made.Config(is_given=True))], refused=lambda: [made.Config(n=local())]
+    ),
+    "callables that a decorator or a compiler made": Row(
+        lambda: [(made.fast, made.fast)], refused=lambda: [functools.lru_cache(made.slow)]
+    ),
     "other objects": Row(
-        lambda: [(samples.Plain(a=1, b=2), samples.Plain(b=2, a=1)), (samples.Slotted(1, 2), samples.Slotted(1, 2))],
+        lambda: [
+            (made.KeptHash("a"), made.KeptHash("a", is_used=True)),
+            (samples.Plain(a=1, b=2), samples.Plain(b=2, a=1)),
+            (samples.Slotted(1, 2), samples.Slotted(1, 2)),
+        ],
         refused=lambda: [local(), samples.Reduced((samples.make, (repr(object()),))), property(lambda self: 1)],
     ),
     "generators, coroutines, iterators": Row(

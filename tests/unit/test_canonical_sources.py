@@ -413,7 +413,7 @@ def test_hostile_objects_are_survived(load: Load) -> None:
     module.g.__wrapped__ = module.g
     module.h.__wrapped__ = Lying()
     assert list(digests(module.g)) == ["code_of_a_user:g"]
-    assert digests(module.h) == {}
+    assert list(digests(module.h)) == ["code_of_a_user:h"]
 
 
 def test_names_that_lead_nowhere_here_are_left_out(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:

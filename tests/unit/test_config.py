@@ -130,12 +130,51 @@ def test_steps_table_may_be_missing_where_no_step_is_needed(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "entry", ["'pkg:run'", "3", "true", "[]", "['pkg:run']", "['a:b', 'a:c', 'a:d']", "['pkg:run', 3]"]
+    "entry",
+    [
+        *("'pkg:run'", "3", "true", "[]", "['pkg:run']", "['a:b', 'a:c', 'a:d']", "['pkg:run', 3]"),
+        *("{}", "{ action = 'pkg:run' }", "{ lookup = 'pkg:l', main = 'error' }", "{ action = 'a:b', lookup = 3 }"),
+    ],
 )
 def test_entry_that_is_no_pair_of_strings_is_refused(tmp_path: Path, entry: str) -> None:
     error = refused(tmp_path, f"[tool.mitosis.steps]\nmy_exp = {entry}\n")
     assert error.key == "tool.mitosis.steps.my_exp"
     assert '["module:callable", "module:lookup_dict"]' in str(error)
+    assert '{ action = "module:callable", lookup = "module:lookup_dict", main = "accuracy" }' in str(error)
+
+
+def test_step_may_be_a_table_that_names_its_result(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        '[tool.mitosis.steps]\na = { action = "m:a", lookup = "m:l" }\n'
+        '[tool.mitosis.steps.b]\naction = "m:b"\nlookup = "m:l"\nmain = "F₁ score"\nbetter = "higher"\n',
+    )
+    assert list(read_config(path).steps.values()) == [
+        StepConfig("a", "m:a", "m:l"),
+        StepConfig("b", "m:b", "m:l", "F₁ score", "higher"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "key", "shown"),
+    [
+        ("main = ''", ".main", "a name for the main result"),
+        ("main = ' x'", ".main", "a name for the main result"),
+        ('main = "a\\nb"', ".main", "a name for the main result"),
+        (f"main = '{41 * 'x'}'", ".main", "at most 40 characters"),
+        ("main = 3", ".main", "a name for the main result"),
+        ("better = 'Higher'", ".better", '"higher" or "lower"'),
+        ("better = true", ".better", '"higher" or "lower"'),
+        ("mian = 'x'", "", "unknown key `mian`: did you mean `main`?"),
+        ("zzz = 'x'", "", "unknown key `zzz`: the keys are action, lookup, main, better"),
+    ],
+)
+def test_other_fields_of_a_step_are_refused_with_what_there_can_be(
+    tmp_path: Path, field: str, key: str, shown: str
+) -> None:
+    error = refused(tmp_path, f"[tool.mitosis.steps]\nfit = {{ action = 'm:a', lookup = 'm:l', {field} }}\n")
+    assert error.key == f"tool.mitosis.steps.fit{key}"
+    assert shown in str(error) and "dot" not in str(error)
 
 
 @pytest.mark.parametrize(

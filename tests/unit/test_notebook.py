@@ -144,6 +144,8 @@ def test_heading_shows_hostile_texts_as_they_are() -> None:
     heading = notebook.heading_source("a*b", [("x|y", "<b>", "line\nbreak `code`")])
     assert heading.splitlines()[0] == r"# a\*b"
     assert heading.splitlines()[-1] == r"| x\|y | \<b\> | line break \`code\` |"
+    without = notebook.heading_source("a", [("x", "", "1")])
+    assert without.splitlines()[2:] == ["| parameter | value |", "| --- | --- |", "| x | 1 |"]
 
 
 def test_script_has_the_code_and_nothing_else() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.records.codec import FORMAT, MAX_RECORD_BYTES, MAX_RECORD_ITEMS, decode_trial, encode_trial
-from mitosis.records.trial import Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
+from mitosis.records.trial import Better, Failure, Output, ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from support.journal import make_record
 
 numbers = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False)
@@ -38,6 +38,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     int: counts,
     int | None: st.none() | counts,
     float | None: st.none() | st.floats(allow_nan=False),
+    Better | None: st.sampled_from(["higher", "lower", None]),
 }
 
 

@@ -13,6 +13,7 @@ PARAMETERS = (
     ParameterRecord("fit", "degree", "eval", "10 ** 2", digest="b" * 40, summary="100"),
     ParameterRecord("fit", "name", "eval", "'x'", digest="c" * 40, summary="'x'"),
     ParameterRecord("fit", "gpu", "eval", "object()", tracked=False, summary="<object>"),
+    ParameterRecord("fit", "seed", "default", "7", digest="d" * 40, summary="7"),
 )
 
 
@@ -37,6 +38,7 @@ def test_fields_have_values_kinds_and_texts() -> None:
         "params.fit.degree": 100,
         "params.fit.name": "'x'",
         "params.fit.gpu": "<object>",
+        "params.fit.seed": 7,
         "metrics.data.rows": 10,
         "metrics.fit.loss.test": 0.25,
     }

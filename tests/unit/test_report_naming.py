@@ -36,10 +36,11 @@ def test_name_has_the_steps_in_their_order() -> None:
     assert page_name(record, debug=False) == "trial_fit-3+data-low_12_5f2c91d07a3b.html"
 
 
-def test_untracked_parameters_are_not_in_the_name() -> None:
+def test_untracked_parameters_and_defaults_are_not_in_the_name() -> None:
     record = _record(("my_exp", "frequency", "slow"))
     gpu = ParameterRecord("my_exp", "gpu", "eval", "1", tracked=False)
-    record = record.with_changes(parameters=(*record.parameters, gpu))
+    seed = ParameterRecord("my_exp", "seed", "default", "7")
+    record = record.with_changes(parameters=(*record.parameters, gpu, seed))
     assert page_name(record, debug=False) == "trial_my_exp-slow_0_5f2c91d07a3b.html"
 
 

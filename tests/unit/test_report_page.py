@@ -27,7 +27,9 @@ _FREQUENCY = ParameterRecord("my_exp", "frequency", "lookup", "slow", summary="1
 
 def trial(*steps: StepRecord, status: Status = "finished", **changes: Any) -> TrialRecord:
     """A trial of the given steps, or of `my_exp`."""
-    steps = steps or (StepRecord("my_exp", "sine:run", duration_s=0.62, main=3.1706776324915e-05, metrics={"n": 126}),)
+    steps = steps or (
+        StepRecord("my_exp", "sine:run", None, "sine.py", 0.62, main=3.1706776324915e-05, metrics={"n": 126}),
+    )
     record = TrialRecord(
         key="5f2c91d07a3b",
         experiment="+".join(step.name for step in steps),
@@ -65,7 +67,7 @@ def page_facts(record: TrialRecord, **changes: Any) -> PageFacts:
 
 
 def cell(
-    source: str, *outputs: NotebookNode, kind: str = "step", step: str | None = "my_exp", **more: Any
+    source: str, /, *outputs: NotebookNode, kind: str = "step", step: str | None = "my_exp", **more: Any
 ) -> NotebookNode:
     made: NotebookNode = new_code_cell(
         source, outputs=list(outputs), metadata={"mitosis": {"kind": kind, "step": step, **more}}
@@ -121,6 +123,7 @@ ONE = (
         stream("error: 0.000177\n"),
         display({"image/png": PNG, "text/plain": "<Figure size 600x320>"}),
         doc="Integrate a sine.\n\nOver one period.",
+        source="def run(amplitude):\n    return {}\n",
     ),
     cell('my_exp["main"]', display({"text/plain": "3.1706776324915e-05"}, "execute_result"), kind="result"),
 )
@@ -128,13 +131,17 @@ ONE = (
 
 def test_the_page_says_what_was_run_and_what_came_out() -> None:
     page = rendered(*ONE)
-    assert text_of(page, "h1") == ["my_exp"]
-    assert text_of(page, "title") == ["my_exp finished · 5f2c91d07a3b"]
-    assert text_of(page, ".lede") == ["Finished after 1 min 12 s, run by Ada Lovelace on 2026-03-01 12:00:00 UTC"]
-    assert rows_of(page, ".overview .results tr") == ["main 3.17068e-05 3.1706776324915e-05", "n 126"]
+    assert text_of(page, "h1") == ["my_exp amplitude=2 * 2 · frequency=slow"]
+    assert text_of(page, "title") == ["2 * 2, slow · my_exp finished · 5f2c91d07a3b"]
+    assert text_of(page, ".lede") == [
+        "Finished after 1 min 12 s, run by Ada Lovelace on 2026-03-01 12:00:00 UTC, "
+        "at commit 8c1d2e0 “Retune the sine” on branch topic"
+    ]
+    assert rows_of(page, ".results tr") == ["main 3.171e-05", "n 126"]
     assert rows_of(page, ".parameters tbody tr") == ["amplitude 4 given as 2 * 2", "frequency slow 1"]
     assert rows_of(page, ".facts div") == [
-        "Commit 8c1d2e0 “Retune the sine” on branch topic",
+        "Commit 8c1d2e0f3a4b5c6d7e8f90123456789abcdef012",
+        "Result main = 3.1706776324915e-05",
         "Started 2026-03-01 12:00:00 UTC",
         "Took 1 min 12 s",
         "CPU time 2 min 24 s",
@@ -155,13 +162,15 @@ def test_a_step_has_its_docstring_code_output_figure_and_result() -> None:
     assert text_of(page, ".step h2") == ["Step my_exp 0.6 s"]
     assert text_of(page, ".step p.doc") == ["Integrate a sine."]
     assert text_of(page, ".step details.doc pre") == ["Over one period."]
-    assert text_of(page, ".step .code") == [
+    assert text_of(page, ".step > .code") == [
         "import sine",
         'my_exp_parameters = {"amplitude": 4}',
         "my_exp = sine.run(**my_exp_parameters)",
     ]
     assert text_of(page, ".step pre.text:not(.code)")[1:] == ["error: 0.000177"]
-    assert rows_of(page, ".step .results tr") == ["main 3.17068e-05 3.1706776324915e-05", "n 126"]
+    assert text_of(page, ".step .source summary") == ["Source of sine:run: sine.py, 2 lines"]
+    assert text_of(page, ".step .source pre") == ["def run(amplitude): return {}"]
+    assert rows_of(page, ".step .results tr") == [], "they stand on top"
     image = BeautifulSoup(page, "html.parser").select_one(".step figure img")
     assert image is not None
     assert image["src"] == f"data:image/png;base64,{PNG}"
@@ -171,11 +180,15 @@ def test_a_step_has_its_docstring_code_output_figure_and_result() -> None:
 
 def test_environment_and_log_are_folded_at_the_end() -> None:
     page = rendered(*ONE, record=trial(variables={"OMP_NUM_THREADS": "4"}))
-    assert rows_of(page, ".end summary") == ["Environment CPython 3.11.7, 2 distributions", "Log 2 lines (22 bytes)"]
+    assert rows_of(page, ".end summary") == [
+        "Record resources, host, key, and the command that runs it again",
+        "Environment CPython 3.11.7, 2 distributions",
+        "Log 2 lines (22 bytes)",
+    ]
     assert text_of(page, ".end .variables td") == ["4"]
-    assert text_of(page, ".end pre") == ["numpy==2.0.0 scipy==1.14.0", "INFO started INFO done"]
+    assert text_of(page, ".end pre")[1:] == ["numpy==2.0.0 scipy==1.14.0", "INFO started INFO done"]
     assert "<details open" not in page
-    assert text_of(rendered(*ONE, log=None), ".end h2") == ["Environment"]
+    assert text_of(rendered(*ONE, log=None), ".end h2") == ["Record", "Environment"]
 
 
 def test_steps_stand_in_order_each_with_its_own() -> None:
@@ -188,7 +201,8 @@ def test_steps_stand_in_order_each_with_its_own() -> None:
     assert text_of(page, ".step h2") == ["Step 1 of 2 data", "Step 2 of 2 fit"]
     assert text_of(page, "#step-1 pre.text") == ["data = m.data()", "made"]
     assert text_of(page, "#step-2 pre.text") == ["fit = m.fit(data)", "fitted"]
-    assert rows_of(page, "#step-1 .results tr") == ["main 1.0"]
+    assert rows_of(page, "#step-1 .results tr") == ["main 1"]
+    assert rows_of(page, "#step-2 .results tr") == [], "they stand on top"
     assert rows_of(page, ".overview .results tr") == ["main 0.5", "rmse 0.25"]
     assert rows_of(page, ".parameters tbody tr") == ["fit", "gpu untracked 1"]
     assert [link["href"] for link in BeautifulSoup(page, "html.parser").select("nav ol a")] == ["#step-1", "#step-2"]
@@ -274,21 +288,76 @@ def test_a_debug_run_is_marked_and_its_commit_is_in_doubt() -> None:
     page = rendered(*ONE, debug=True)
     assert text_of(page, ".kind .badge") == ["debug"]
     assert text_of(page, ".note")[0].startswith("A debug run: git has no record of it")
-    assert "the code that ran may differ from it" in rows_of(page, ".facts div")[0]
-    assert text_of(page, "title") == ["my_exp finished, debug · 5f2c91d07a3b"]
+    assert text_of(page, ".lede")[0].endswith("the code that ran may differ from it")
+    assert text_of(page, "title") == ["2 * 2, slow · my_exp finished, debug · 5f2c91d07a3b"]
     assert text_of(rendered(*ONE), ".note, .kind .badge") == []
     dirty = rendered(*ONE, debug=True, changes=(" M sine.py", "A  <b>.py"))
     assert text_of(dirty, ".note pre") == ["M sine.py A <b>.py"]
-    assert rows_of(dirty, ".facts div")[0] == "Commit 8c1d2e0 “Retune the sine” on branch topic dirty 2 changed files"
+    assert text_of(dirty, ".lede")[0].endswith("8c1d2e0 “Retune the sine” on branch topic dirty 2 changed files")
     outside = rendered(*ONE, debug=True, record=trial(commit="", subject="", branch=None))
-    assert rows_of(outside, ".facts div")[0] == "Commit none: a debug run"
+    assert "commit" not in text_of(outside, ".lede")[0] and rows_of(outside, ".facts div")[0].startswith("Result ")
 
 
-def test_the_exact_number_is_written_out_for_the_main_result_and_there_for_the_others() -> None:
-    page = rendered(record=trial(StepRecord("my_exp", "sine:run", main=1 / 3, metrics={"error": 2 / 3})))
-    assert rows_of(page, ".overview .results tr") == ["main 0.333333 0.3333333333333333", "error 0.666667"]
-    error = BeautifulSoup(page, "html.parser").select(".overview .results data")[1]
+def test_numbers_are_written_in_one_way_and_are_there_with_all_digits() -> None:
+    metrics: dict[str, MainResult] = {"error": 2 / 3, "half": 0.5, "n": 123456, "tiny": 1.23456e-9}
+    page = rendered(record=trial(StepRecord("my_exp", "sine:run", main=1 / 3, main_name="score", metrics=metrics)))
+    assert rows_of(page, ".results tr") == ["score 0.3333", "error 0.6667", "half 0.5", "n 123456", "tiny 1.235e-09"]
+    error = BeautifulSoup(page, "html.parser").select(".results data")[1]
     assert error["title"] == error["value"] == "0.6666666666666666"
+    assert "Result score = 0.3333333333333333" in rows_of(page, ".facts div")
+
+
+def test_metrics_are_grouped_by_name_and_lists_of_numbers_are_curves() -> None:
+    recall: dict[str, MainResult] = {f"recall.{number}": number / 7 for number in range(10)}
+    metrics: dict[str, MainResult] = {"val.loss": "[1.0, nan, 0.25]", "val.f1": 0.5, "top.k.1": 1, "top.k.2": 2}
+    steps = (StepRecord("a", "m:a", main=1, metrics=metrics | recall), StepRecord("b", "m:b", main=2))
+    page = rendered(
+        cell('a["metrics"]', kind="metrics", step="a", curves={"val.loss": [3, [1.0, None, 0.25]], "gone": 7}),
+        record=trial(*steps),
+    )
+    assert rows_of(page, "#step-1 .results tr") == [
+        "main 1",
+        "val.loss 1 → 0.25 3 values",
+        "val.f1 0.5",
+        "top.k 1 1 2 2",
+        "recall 0 0 1 0.1429 2 0.2857 3 0.4286 4 0.5714 5 0.7143 6 0.8571 7 1 8 1.143 9 1.286",
+    ]
+    (curve,) = BeautifulSoup(page, "html.parser").select(".curve svg")
+    assert curve["aria-label"] == "Curve of val.loss, from 0.25 to 1"
+    assert [line["points"] for line in curve.select("polyline")] == ["3,3 3,3", "117,25 117,25"], "with a gap"
+
+
+def test_without_variants_there_is_no_column_for_them() -> None:
+    heads = [text_of(rendered(*ONE, record=trial(parameters=p)), "thead th") for p in ((_AMPLITUDE,), (_FREQUENCY,))]
+    assert heads == [["Parameter", "Value"], ["Parameter", "Variant", "Value"]]
+
+
+def test_the_title_tells_trials_apart_whatever_their_parameters() -> None:
+    many = tuple(ParameterRecord("my_exp", f"p{i}", "eval", "x" * 90, summary="1") for i in range(9))
+    untracked = dataclasses.replace(_FREQUENCY, tracked=False)
+    page = rendered(*ONE, record=trial(parameters=(*many, untracked)))
+    (title,) = text_of(page, "title")
+    assert title.startswith("x" * 31 + "…, ") and title.endswith("…, and 3 more · my_exp finished · 5f2c91d07a3b")
+    assert text_of(page, "h1")[0].endswith("… · and 3 more")
+    two = (_FREQUENCY, dataclasses.replace(_FREQUENCY, step="fit"), dataclasses.replace(_AMPLITUDE, step="fit"))
+    (head,) = text_of(rendered(*ONE, record=trial(parameters=two)), "h1")
+    assert head == "my_exp my_exp.frequency=slow · fit.frequency=slow · amplitude=2 * 2"
+    assert text_of(rendered(*ONE, record=trial(parameters=())), "title") == ["my_exp finished · 5f2c91d07a3b"]
+
+
+def test_a_long_source_is_whole_without_colours_or_leads_to_its_file() -> None:
+    line = "if x in (1, 2): return 'a'\n"
+    pages = [rendered(cell("f()", source=count * line)) for count in (20, 150, 900)]
+    assert ['<span class="k">if ' in page for page in pages] == [True, False, False]
+    assert [text_of(page, ".source .cut") for page in pages[:2]] == [[], []]
+    assert text_of(pages[2], ".source .cut")[0].endswith(" left out here; sine.py has all of it")
+
+
+def test_what_may_come_later_is_no_link_among_what_is_there() -> None:
+    links = {"notebook": "x/notebook.ipynb", "next iteration": "x/next_iteration.html"}
+    page = rendered(*ONE, links=links)
+    assert text_of(page, "header nav a") == ["folder", "notebook"]
+    assert '<a href="x/next_iteration.html">run again since?</a>' in page
 
 
 def test_warnings_are_shown() -> None:
@@ -419,14 +488,29 @@ def test_a_page_without_figures_stays_small_whatever_is_written() -> None:
         parameters=(_AMPLITUDE, ParameterRecord("my_exp", "p", "eval", "x" * 10_000, summary="y" * 10_000)),
     )
     page = rendered(
-        cell("x = '<>' + 1\n" * 4000, kind="parameters"),
-        cell("f()", stream(noise), display({"text/plain": noise}), doc="<>" * 9000 + "\n\n" + "<>" * 9000),
+        cell(code := "x = '<>' + 1\n" * 4000, kind="parameters"),
+        cell("f()", stream(noise), display({"text/plain": noise}), doc="<>" * 9000 + "\n\n" + "<>" * 9000, source=code),
         cell("f()", stream(noise, "stderr"), error("E", "x", *[frame] * 50)),
         record=record,
         environment="\n".join(f"package-{i}==1.{i}" for i in range(3000)),
         log="<log>\n" * 90_000,
     )
     assert len(page.encode()) <= 60_000
+
+
+def test_a_value_of_which_the_table_says_less_is_there_in_full_and_folded() -> None:
+    forest = ParameterRecord("my_exp", "model", "lookup", "big", summary="Forest(trees=500)")
+    whole = "Forest(\n  depth=3,\n  name='<x>',\n  trees=500,\n)"
+    record = trial(parameters=(_AMPLITUDE, forest))
+    page = BeautifulSoup(rendered(cell("f()"), record=record, values={"my_exp.model": whole}), "html.parser")
+    (folded,) = page.select("table.parameters details pre")
+    assert folded.get_text().strip() == whole
+    long = "\n".join(f"'{number:5}'" for number in range(5_000))
+    record = trial(parameters=(_AMPLITUDE, forest))
+    text = rendered(cell("f()"), record=record, values={"my_exp.model": long, "my_exp.amplitude": long})
+    assert len(text.encode()) <= 60_000
+    for folded in BeautifulSoup(text, "html.parser").select("table.parameters details pre"):
+        assert re.search(r"…\n… and 4,[0-9]{3} more lines$", folded.get_text().strip())
 
 
 def test_a_page_of_many_steps_metrics_and_outputs_stays_small_too() -> None:
@@ -441,10 +525,13 @@ def test_a_page_of_many_steps_metrics_and_outputs_stays_small_too() -> None:
         ),
     )
     doc = "Do it.\n\n" + "Explain at length.\n" * 100
-    cells = [cell("f()", stream("line\n" * 3000), step=step.name, doc=doc) for step in steps]
+    about: dict[str, Any] = {"doc": doc, "source": "f(x)\n" * 2000}
+    curves = {name: [99, [0.5] * 60] for name in metrics}
+    cells = [cell("f()", stream("line\n" * 3000), step=step.name, curves=curves, **about) for step in steps]
     page = rendered(*cells, record=record)
     assert len(page.encode()) <= 60_000
-    assert rows_of(page, ".overview .results tr")[-1] == "and 941 more in the results"
+    assert rows_of(page, ".overview .results tr")[-1] == "and 991 more in the results"
+    assert len(text_of(page, ".curve")) == 8
     assert len(text_of(page, ".step .results tr")) <= 66
     outputs = [part for i in range(250) for part in (stream(f"{i}\n"), display({"text/plain": f"'{i}'"}))]
     assert len(rendered(cell("f()", *outputs)).encode()) <= 60_000

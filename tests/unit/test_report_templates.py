@@ -12,9 +12,10 @@ import pytest
 from mitosis.errors.usage import ConfigError
 from mitosis.records.trial import TrialRecord
 from mitosis.report.exporter import PageExporter, prepared_exporter
-from mitosis.report.layout import Page, Section, Trouble
+from mitosis.report.layout import Page, Section
 from mitosis.report.summary import Parameter, ParameterGroup, Value, Verdict
 from mitosis.report.templates import OWN_FOLDER, Template, describe_template_error, find_template, template_roots
+from mitosis.report.trouble import Trouble
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "templates.md"
 NAMES = {"index": "index.html.j2", "conf": "conf.json", "base": "base.html.j2"}

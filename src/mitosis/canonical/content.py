@@ -219,11 +219,34 @@ def element_text(header: ArrayHeader, content: bytes, index: int) -> str:
     time = _TIME.fullmatch(header.dtype)
     if time:
         return time_text(time[1], int.from_bytes(raw, "little", signed=True), int(time[2] or 1), time[3] or "")
+    if header.dtype.endswith("bfloat16") and len(raw) == 2:
+        # The upper half of a float32.
+        return number_text("float64", float(f"{struct.unpack('<f', bytes(2) + raw)[0]:.4g}"))
     if header.dtype.startswith("str"):
         return repr(raw.decode("utf-32-le", "replace").rstrip("\0"))
     if header.dtype.startswith("bytes"):
         return repr(raw.rstrip(b"\0"))
     return f"0x{raw.hex()}"
+
+
+TENSORS: Final = {"torch.Tensor": "tensor", "torch.nn.Parameter": "Parameter", "jax.Array": "Array"}
+"""Labels of tensors, and what they are called where their library prints them."""
+
+_UNSAID: Final = ("float32", "int64", "bool", "complex64")
+"""The dtypes that torch does not print, since they are what numbers have unasked."""
+
+
+def tensor_elements(label: str, array: Node) -> str:
+    """The elements of a tensor that keeps them, and its dtype, about as its library prints them."""
+    header, content = array_header(array), cast(bytes, array.items[-1])
+    texts = [element_text(header, content, index) for index in range(header.count)]
+    texts = [text.removesuffix("0") if text.endswith(".0") else text for text in texts]
+    for size in reversed(header.shape):
+        texts = [f"[{', '.join(texts[start : start + size])}]" for start in range(0, len(texts), max(1, size))]
+    text = texts[0] if texts else "[]"
+    if label == "jax.Array":
+        return f"{text}, dtype={header.dtype.removeprefix('ml_dtypes.')}"
+    return text if header.dtype in _UNSAID else f"{text}, dtype=torch.{header.dtype}"
 
 
 def time_text(family: str, count: int, step: int, unit: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import importlib
 import sys
+from collections.abc import Iterator
 from typing import Any, Final, NoReturn, cast
 
 from mitosis.canonical import nodes
 from mitosis.canonical.content import without_content
+from mitosis.canonical.defaults import telling_parts
 from mitosis.canonical.expansion import (
     LONG_SCALAR,
     Expansion,
@@ -44,6 +46,7 @@ from mitosis.canonical.plain import (
     expand_namedtuple,
 )
 from mitosis.canonical.reduce import expand_object, said
+from mitosis.canonical.show import brief
 from mitosis.errors.values import UnstableValue
 
 DIGEST_DIGITS: Final = 40
@@ -74,13 +77,31 @@ def encode_value(value: object) -> bytes:
     Raises:
         UnstableValue: it, or a part of it, has no stable meaning, or it is too large or nested too deeply.
     """
+    return _encode(value, _Walk())[0]
+
+
+def encode_with_text(value: object, limit: int) -> tuple[bytes, str]:
+    """The canonical bytes of a value, and a text of at most `limit` characters on one line.
+
+    The text is as that of `summarize_value`, but of each object it leaves out the parameters that have their defaults,
+    and begins with the others. It is empty where no class in the value tells its parameters: the bytes say as much.
+
+    Raises:
+        UnstableValue: as for `encode_value`.
+    """
     walk = _Walk()
+    data, root = _encode(value, walk)
+    parts = telling_parts(walk.objects(), walk.item_of)
+    return data, brief(root, limit, detailed=True, parts_of=parts) if parts else ""
+
+
+def _encode(value: object, walk: _Walk) -> tuple[bytes, Item]:
     try:
         root = walk.item(value, 1)
         if walk.content_bytes <= INLINE_TOTAL:
             data = write(root)
             if len(data) <= INLINE_TOTAL:
-                return data
+                return data, root
         data = write(changed(root, _compact) if isinstance(root, Node) else root)
     except Refusal as refusal:
         raise UnstableValue(join_steps(reversed(refusal.steps)), str(refusal)) from refusal.__cause__
@@ -89,7 +110,7 @@ def encode_value(value: object) -> bytes:
         raise UnstableValue("", _DEEP) from None
     if len(data) > nodes.MAX_BYTES:
         raise UnstableValue("", f"its canonical form would have {len(data):,} bytes, more than {nodes.MAX_BYTES:,}")
-    return data
+    return data, root
 
 
 def digest_value(data: bytes) -> str:
@@ -127,6 +148,17 @@ class _Walk:
         self._node_count = 0
         self._item_count = 0
         self._cyclic_count = 0
+
+    def objects(self) -> Iterator[tuple[object, Node]]:
+        """The values that were taken apart, but for those that contain themselves, and their nodes."""
+        return ((value, self._nodes[id(value)]) for value in list(self._alive))
+
+    def item_of(self, value: object) -> Item | None:
+        """The item that stands for another value; None if it has none."""
+        try:
+            return self.item(value, 1)
+        except Refusal:
+            return None
 
     def item(self, value: object, level: int) -> Item:
         """The item that stands for a value, which is that many levels down.
@@ -260,8 +292,8 @@ def _handler(cls: type) -> Handler:
         found = find(module, name)
         if found is cls or found is MISSING:
             return handler
-    for library in ("numpy", "pandas", "polars"):
-        if library in sys.modules:
+    for library in ("numpy", "pandas", "polars", "tensor"):
+        if library in sys.modules or (library == "tensor" and _is_foreign_array(cls)):
             types = importlib.import_module(f"mitosis.canonical.{library}_types")
             known: Handler | None = types.handler(cls)
             if known is not None:
@@ -276,6 +308,12 @@ def _handler(cls: type) -> Handler:
     if "__dataclass_fields__" in vars(cls) and all(base.__flags__ & _HEAP_TYPE for base in ancestors(cls)[:-1]):
         return expand_dataclass
     return expand_object
+
+
+def _is_foreign_array(cls: type) -> bool:
+    """Whether it has the protocol of DLPack, or is a class of jax, whose keys for random numbers have none."""
+    keys = find("jax", "Array")
+    return hasattr(cls, "__dlpack__") or (isinstance(keys, type) and issubclass(cls, keys))
 
 
 def _is_namedtuple(cls: type) -> bool:

@@ -127,6 +127,11 @@ def plain_array(array: np.ndarray[Any, Any], limit: int) -> Part:
     return _content(ArrayHeader(_LABEL, dtype_name(dtype), dtype.itemsize, array.shape), array, limit)
 
 
+def bits_array(bits: np.ndarray[Any, Any], dtype: str, limit: int) -> Part:
+    """An array of a dtype that numpy does not have, by the bits of its elements as unsigned integers."""
+    return _content(ArrayHeader(_LABEL, dtype, bits.itemsize, bits.shape), bits, limit)
+
+
 def _content(header: ArrayHeader, array: np.ndarray[Any, Any], limit: int) -> Part:
     """The node of an array whose bytes are `array`, which has a whole number of items for each element."""
     if header.size_bytes <= limit:
@@ -159,12 +164,23 @@ def _normal(chunk: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return truths
     if dtype.byteorder == ">" or (dtype.byteorder == "=" and sys.byteorder == "big"):
         chunk = chunk.astype(dtype.newbyteorder("<"), copy=False)
+    if dtype.kind == "V" and "float" in dtype.name:
+        return _one_nan(chunk)
     if dtype.kind in "fc":
         parts = chunk.view(f"<f{dtype.itemsize // 2}") if dtype.kind == "c" else chunk
         nans = np.isnan(parts)
         if nans.any():
             chunk = parts.copy()
             chunk[nans] = np.nan
+    return chunk
+
+
+def _one_nan(chunk: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Elements of another library's kind of floats with one nan."""
+    nans = np.isnan(chunk)
+    if nans.any():
+        chunk = chunk.copy()
+        chunk[nans] = np.nan
     return chunk
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copyreg
 import inspect
+import io
 import itertools
+import pickle
 import re
 import sys
 import types
@@ -30,10 +32,13 @@ from mitosis.canonical.names import (
     checked_label,
     class_label,
     encodable,
-    find,
+    found_label,
     function_label,
+    is_called_by_python,
+    nameless,
     raw_name,
     type_name,
+    wrapped_functions,
 )
 from mitosis.canonical.nodes import MAX_ITEMS
 from mitosis.canonical.plain import READ_ONCE, article, refuse_addresses
@@ -52,6 +57,9 @@ _LEFT_OUT: Final = {
         *("generic_moment", "vecentropy"),
     },
     "numpy:vectorize": {"__doc__", "_ufunc"},
+    "pydantic.main:BaseModel": {"__fields_set__", "__pydantic_fields_set__"},
+    "pydantic.v1.main:BaseModel": {"__fields_set__"},
+    "scipy.sparse._compressed:_cs_matrix": {"_has_canonical_format", "_has_sorted_indices"},
     "scipy.stats._multivariate:multi_rv_generic": {"__doc__"},
     "scipy.stats._covariance:CovViaPSD": {"_LP", "_log_pdet", "_psd"},
     "scipy.stats._distribution_infrastructure:UnivariateDistribution": {
@@ -67,6 +75,16 @@ library, are computed from others in a way that differs from machine to machine,
 _CACHED_PROPERTIES: Final = {"cached_property", "lazyproperty", "reify"}
 """Names of the classes of such properties: Python's own, and those of libraries, which work alike."""
 
+_NESTED: Final = ("__dict__", "__pydantic_extra__", "__pydantic_private__", "__private_attribute_values__")
+"""Attributes by name that are themselves entries of a state, as models of pydantic have them."""
+
+_MODULE: Final = "torch.nn.modules.module:Module"
+
+_OF_MODULE: Final = ("_parameters", "_buffers")
+"""Attributes of a module of torch that have others in them, which its users see as attributes."""
+
+_OWN_WAYS: Final = {"__getstate__", "__reduce__", "__reduce_ex__"}
+
 _DRAWS_WITH: Final = {
     "scipy.stats._distn_infrastructure:rv_generic": "_random_state",
     "scipy.stats._multivariate:multi_rv_generic": "_random_state",
@@ -81,25 +99,52 @@ def expand_object(value: object, limit: int) -> Part:
         raise Refusal(f"{article(type_name(cls))} {READ_ONCE}")
     if issubclass(cls, set | frozenset) and cls.__reduce__ in (set.__reduce__, frozenset.__reduce__):
         return _expand_set(value)
-    if callable(value) and _is_found_by_name(value):
-        return atom("function", function_label(value))
+    if callable(value):
+        label = found_label(value)
+        if label is not None:
+            return atom("function", label)
+        if not is_called_by_python(value) and next(wrapped_functions(value), None) is not None:
+            raise Refusal(nameless(value))
     reduced = _reduce(value, cls)
     if isinstance(reduced, str):
-        module = getattr(value, "__module__", None)
-        return atom("function", checked_label(value, module, reduced, f"`{reduced}`"))
+        module = getattr(value, "__module__", None) or raw_name(cls)[0]
+        name = reduced.removeprefix(f"{module}.")
+        return atom("function", checked_label(value, module, name, f"`{name}`"))
     if type(reduced) is not tuple or not 2 <= len(reduced) <= 6:
         raise Refusal(f"the reduce method of {type_name(cls)} returned neither a string nor a tuple of 2 to 6 items")
+    _refuse_changing_bytes(value, cls, reduced)
     return _expand_reduced(value, cls, *reduced)
 
 
-def _is_found_by_name(value: Any) -> bool:
-    """Whether something callable is in a module under the name that it gives itself: what a decorator makes may be."""
+def _refuse_changing_bytes(value: object, cls: type, reduced: Any) -> None:
+    """Refuse an object that describes itself by bytes which are others for its copy.
+
+    Whether they are the same in another process cannot be known here.
+    """
+    what = f"{article(type_name(cls))} describes itself by bytes"
+    remedy = "pass what it is made from, or give its class a `__getstate__` that says what it holds"
+    if type(reduced[1]) is tuple and any(type(part) is io.BytesIO for part in reduced[1]):
+        # As models of keras do: the archive tells the time of day, which a copy may have in common.
+        raise Refusal(f"{what} of a file, which do not tell what is equal; {remedy}")
+    opaque = _opaque(cls, reduced)
+    if not opaque:
+        return
     try:
-        module = value.__module__
-        name = getattr(value, "__qualname__", None) or value.__name__
-        return type(module) is type(name) is str and find(module, name) is value
-    except AttributeError:
-        return False
+        copied = pickle.loads(pickle.dumps(value, _PROTOCOL))
+        same = _opaque(cls, _reduce(copied, cls)) == opaque
+    except Exception as error:
+        raise Refusal(f"{what}, and no copy can be made to compare them, {said(error)}; {remedy}") from error
+    if not same:
+        raise Refusal(f"{what} that differ for its copy, so they do not tell what is equal; {remedy}")
+
+
+def _opaque(cls: Any, reduced: Any) -> list[object]:
+    """The bytes by which an object describes itself in a way of its own: what they mean, nobody else knows."""
+    state = reduced[2] if len(reduced) > 2 else None
+    parts = list(reduced[1]) if type(reduced[1]) is tuple else []
+    if type(state) is not dict or any(_OWN_WAYS & vars(base).keys() for base in cls.__mro__[:-1]):
+        parts += state.values() if type(state) is dict else state if type(state) is tuple else [state]
+    return [part for part in parts if type(part) in (bytes, bytearray)]
 
 
 def _reduce(value: object, cls: type) -> Any:
@@ -190,6 +235,12 @@ def _state_parts(value: object, state: object) -> dict[str, object]:
     if state is None or (state == {} and type(state) is dict):
         return {}
     if type(state) is dict and _are_names(state):
+        if type(state.get("__dict__")) is dict:
+            inner = [part for name in _NESTED if type(part := state.get(name)) is dict]
+            state = {name: part for name, part in state.items() if name not in _NESTED}
+            state = {name: part for parts in (state, *inner) for name, part in parts.items()}
+        if type(state.get("_modules")) is dict and _MODULE in map(_label, type(value).__mro__):
+            return _module_parts(value, state)
         return attributes(_cleaned(value, state))
     if type(state) is tuple and len(state) == 2 and not hasattr(type(value), "__setstate__"):
         instance, slots = state
@@ -200,6 +251,21 @@ def _state_parts(value: object, state: object) -> dict[str, object]:
     return {"state": _own(value, state)}
 
 
+def _module_parts(value: object, state: dict[str, Any]) -> dict[str, object]:
+    """A module of torch: attributes, parameters and buffers; then its modules, whose order may be that of the calls.
+
+    What it keeps for hooks and the like, and nobody has used, differs from version to version.
+    """
+    own = {name: part for name, part in state.items() if name not in ("_modules", *_OF_MODULE)}
+    own = {name: part for name, part in own.items() if part or part == 0 or not name.startswith("_")}
+    for name in _OF_MODULE:
+        own.update(state.get(name) or {})
+    parts = attributes(_cleaned(value, own))
+    if state["_modules"]:
+        parts["mapping"] = mapping("dict", list(state["_modules"].items()), ordered=True)
+    return parts
+
+
 def _are_names(state: dict[Any, object]) -> bool:
     return all(type(name) is str and encodable(name) for name in state)
 
@@ -208,16 +274,27 @@ def _cleaned(value: object, state: dict[str, object]) -> dict[str, object]:
     left_out: set[str] = set()
     common: dict[str, object] = {}
     for base in type(value).__mro__:
-        label = ":".join(raw_name(base))
+        label = _label(base)
         left_out.update(_LEFT_OUT.get(label, ()))
         # What a property computes at its first use, and keeps where its name is, was not said of the object.
         left_out.update(name for name, held in vars(base).items() if type(held).__name__ in _CACHED_PROPERTIES)
+        if isinstance(vars(base).get("__hash__"), types.FunctionType):
+            left_out.update(name for name, part in state.items() if _is_kept_hash(name, part))
         if label == _ESTIMATOR:
             left_out.update(_unset_parameters(type(value), state))
         generator = _DRAWS_WITH.get(label)
         if generator in state:
             common.update(_common_generator(generator, state[generator]))
     return {name: common.get(name) or _attribute(value, part) for name, part in state.items() if name not in left_out}
+
+
+def _label(cls: type) -> str:
+    return ":".join(raw_name(cls))
+
+
+def _is_kept_hash(name: str, part: object) -> bool:
+    """Whether an attribute of a class that hashes its objects itself is their hash, or the place for it."""
+    return name.startswith("_") and "hash" in name and type(part) in (int, type(None))
 
 
 def _unset_parameters(cls: Any, state: dict[str, object]) -> Iterator[str]:
@@ -248,14 +325,34 @@ def _attribute(value: object, part: object) -> object:
 
 def _own(value: object, part: Any) -> Any:
     """`part` of what an object says of itself, unless it tells an address in memory."""
+    what = article(type_name(type(value)))
     for item in part if type(part) is tuple else (part,):
-        what = article(type_name(type(value)))
         if type(item) is int and item == id(value):
             raise Refusal(f"{what} keeps its own memory address, which differs in every process")
         address = _ADDRESS.search(item) if type(item) is str else None
         if address is not None:
             raise Refusal(f"{what} describes itself by a memory address, {address[0]}")
+    if _has_hash_order(type(value)):
+        return tuple(_ordered(value, item) for item in part) if type(part) is tuple else _ordered(value, part)
     return part
+
+
+def _has_hash_order(cls: Any) -> bool:
+    """Whether it is a set, or a mapping that never changes, whose order Python does not know how to reverse."""
+    known: Any = sys.modules.get("collections.abc")
+    if known is None or getattr(cls, "__reversed__", None) is not None:
+        return False
+    return issubclass(cls, known.Set) or (issubclass(cls, known.Mapping) and cls.__hash__ is not None)
+
+
+def _ordered(value: Any, part: Any) -> Any:
+    """`part`, but without an order where it lists what the set or mapping holds: it would be that of the hashes."""
+    if type(part) not in (list, tuple) or len(part) != len(value):
+        return part
+    if hasattr(value, "items"):
+        is_list = all(type(row) is tuple and len(row) == 2 and row[0] in value for row in part)
+        return mapping("dict", part) if is_list else part
+    return unordered("set", part) if all(item in value for item in part) else part
 
 
 def _finite(cls: type, items: Iterable[object]) -> list[object]:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta, timezone
 from typing import Any, Final
 
 from mitosis.canonical import nodes
-from mitosis.canonical.content import TEXT_LABELS, content_name, element_text, number_text, range_text, time_text
+from mitosis.canonical.content import (
+    TENSORS,
+    TEXT_LABELS,
+    content_name,
+    element_text,
+    number_text,
+    range_text,
+    tensor_elements,
+    time_text,
+)
 from mitosis.canonical.decode import read
 from mitosis.canonical.names import dotted, short_name
 from mitosis.canonical.nodes import Back, Item, Node, Scalar, array_header
@@ -50,9 +59,18 @@ def summarize_value(data: bytes, *, limit: int = 60) -> str:
     return brief(read(data), limit, detailed=True)
 
 
-def brief(item: Item, limit: int = 60, *, detailed: bool = False) -> str:
-    """As `summarize_value`, of any item; arrays by shape and dtype alone unless `detailed`."""
-    line = _Line(limit)
+def brief(
+    item: Item, limit: int = 60, *, detailed: bool = False, parts_of: Mapping[int, dict[str, Item]] | None = None
+) -> str:
+    """As `summarize_value`, of any item.
+
+    Args:
+        item: what to show.
+        limit: characters of the line.
+        detailed: whether more is told of arrays than shape and dtype.
+        parts_of: by the `id` of a record, what to show of it in place of all its parts.
+    """
+    line = _Line(limit, parts_of or {})
     text = ""
     for depth in _DEPTHS:
         # Escapes only make a text longer, so what is cut off here would be cut off anyway.
@@ -70,8 +88,9 @@ def brief(item: Item, limit: int = 60, *, detailed: bool = False) -> str:
 class _Line:
     """Writes an item on a line, and stops soon after `room` characters."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, parts_of: Mapping[int, dict[str, Item]]) -> None:
         self._room = room
+        self._parts_of = parts_of
         self._used = 0
         self._detail = _SHAPE
         self._arrays: dict[tuple[int, int], str] = {}
@@ -119,7 +138,7 @@ class _Line:
         elif item.kind in nodes.ARRAYS:
             text = self._array(item)
         else:
-            text = _wrap(item, _count_text(item) if item.items else "")
+            text = _wrap(item, _count_text(item) if item.items and self._parts_of.get(id(item)) != {} else "")
         self._used += len(text)
         return text
 
@@ -143,7 +162,7 @@ class _Line:
         return _wrap(node, self._join(parts))
 
     def _record(self, node: Node, depth: int) -> str:
-        parts = node.parts
+        parts = self._parts_of.get(id(node), node.parts)
         if node.label == "method" and parts.keys() >= {".__self__", ".__name__"}:
             return f"{self.text(parts['.__self__'], depth - 1)}.{parts['.__name__']!s}"
         special = _frame_text(node, self._text_room(opened=1))
@@ -154,6 +173,13 @@ class _Line:
             frozen = self._frozen(parts, depth)
             if frozen is not None:
                 return frozen
+        array = parts.get("array")
+        if node.label in TENSORS and isinstance(array, Node) and array.kind in nodes.ARRAYS:
+            inner = self._array(array).partition("(")[2][:-1]
+            if self._detail == WHOLE and array.kind == nodes.ARRAY and array_header(array).count <= _SHOWN_ELEMENTS:
+                inner = tensor_elements(node.label, array)
+            rest = (f"{step[1:]}={self.text(value, depth - 1)}" for step, value in parts.items() if value is not array)
+            return f"{TENSORS[node.label]}({', '.join([inner, *rest])})"
         return _wrap(node, self._join(filter(None, (self._part(step, value, depth) for step, value in parts.items()))))
 
     def _frozen(self, parts: dict[str, Item], depth: int) -> str | None:

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from mitosis.canonical.decode import read
-from mitosis.canonical.names import MISSING, ancestors, find, raw_name
+from mitosis.canonical.names import MISSING, ancestors, find, raw_name, wrapped_functions
 from mitosis.canonical.nodes import ATOM, RECORD, Item, Node, distinct_nodes
 from mitosis.files import is_installed
 
@@ -30,7 +30,6 @@ _DIGITS: Final = 40
 _MARKS: Final = (b"\xa8function", b"\xa5class", b"\xa6method")
 """The labels, as msgpack has them, of which one must be in the bytes for there to be anything to look for."""
 
-_MAX_WRAPPERS: Final = 20
 _MAX_FILE_BYTES: Final = 4 * 2**20
 """A longer file is not read: its syntax tree would take seconds to make, and hundreds of megabytes."""
 
@@ -43,6 +42,8 @@ def source_digests(data: bytes) -> dict[str, str]:
     The class of an object counts only where the class itself is a value too. The object of a bound method leads to
     the method. A decorated function counts with every function that its `__wrapped__` leads through. Only code outside
     the interpreter's environment counts; functions without a source (compiled ones, those of `exec`) are left out.
+
+    A name that a module assigns counts with the statement that does so.
 
     Sources are read as the files are now, which need not be as they were when they were imported.
 
@@ -60,7 +61,7 @@ def source_digests(data: bytes) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     for label, value in sorted(_named_code(read(data)).items()):
-        digest = _digest(value)
+        digest = _digest(label, value)
         if digest is not None:
             found[label] = digest
     return found
@@ -107,27 +108,19 @@ def _method(node: Node) -> tuple[str, object]:
     return "", MISSING
 
 
-def _digest(value: object) -> str | None:
+def _digest(label: str, value: object) -> str | None:
     """The digest of the source of a function or class; None where there is none, or none of the user's own."""
     try:
         if isinstance(value, type):
             forms = _forms_of_class(value)
         else:
-            forms = [form for function in _unwrapped(value) for form in _forms_of_code(function)]
+            forms = [form for function in (value, *wrapped_functions(value)) for form in _forms_of_code(function)]
+            forms += _forms_of_assignment(label)
     except KeyboardInterrupt:
         raise
     except BaseException:  # functions and classes are what a user made them; what cannot be looked at has no source
         return None
     return hashlib.sha256("\n".join(forms).encode()).hexdigest()[:_DIGITS] if forms else None
-
-
-def _unwrapped(function: object) -> Iterator[object]:
-    """A function, what it wraps, what that wraps ..."""
-    for _ in range(_MAX_WRAPPERS):
-        yield function
-        function = getattr(function, "__wrapped__", None)
-        if function is None:
-            return
 
 
 def _forms_of_code(function: object) -> list[str]:
@@ -136,6 +129,15 @@ def _forms_of_code(function: object) -> list[str]:
     code = function.__code__
     source = _source(code.co_filename, function.__globals__)
     return [] if source is None else source.forms(code.co_qualname, {code.co_firstlineno})
+
+
+def _forms_of_assignment(label: str) -> list[str]:
+    """The statement by which a callable got a name that no definition gives it, such as `fast = jit(slow)`."""
+    module, _, name = label.partition(":")
+    space = getattr(sys.modules.get(module), "__dict__", {})
+    file = space.get("__file__")
+    source = _source(file, space) if isinstance(file, str) else None
+    return [] if source is None else source.forms(f"{name} =", set())
 
 
 def _forms_of_class(cls: type) -> list[str]:
@@ -226,7 +228,10 @@ def _parse(text: str) -> ast.Module:
 
 
 def _definitions(lines: list[str]) -> dict[str, list[_Span]]:
-    """The definitions of functions and classes in a file by qualified name, in their order."""
+    """The definitions of functions and classes in a file by qualified name, in their order.
+
+    What a module assigns to a name is under this name and ` =`.
+    """
     found: dict[str, list[_Span]] = {}
 
     def visit(node: ast.AST, scope: str) -> None:
@@ -235,6 +240,10 @@ def _definitions(lines: list[str]) -> dict[str, list[_Span]]:
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             found.setdefault(name, []).append((first, node.end_lineno or first))
             scope = f"{name}." if isinstance(node, ast.ClassDef) else f"{name}.<locals>."
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and not scope:
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name):
+                    found.setdefault(f"{target.id} =", []).append((node.lineno, node.end_lineno or node.lineno))
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
                 visit(child, scope)

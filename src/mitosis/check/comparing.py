@@ -218,7 +218,8 @@ def _shown(journal: Journal, recorded: Recorded, differences: Sequence[_Differen
     gone = (name for kind, name, _ in differences if kind in ("unlockable", "removed"))
     names = {VariantLock(name, recorded.meanings[name][0]) for name in gone}
     found = journal.read_locks(names, problems=[]) if names else ()
-    return {use.name: summarize_value(locked.value, limit=60) for use, locked in found if is_whole(locked)}
+    whole = ((use.name, locked) for use, locked in found if is_whole(locked))
+    return {name: locked.text or summarize_value(locked.value, limit=60) for name, locked in whole}
 
 
 def with_flaky_marked(changes: Sequence[Change], state: State) -> tuple[Change, ...]:

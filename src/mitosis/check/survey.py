@@ -112,7 +112,10 @@ def survey(
             old_names.setdefault(old.renamed(new), []).append(old.variant)
     wanted = {VariantLock(name, d) for name, digests in recorded.meanings.items() if is_wanted(name) for d in digests}
     locked = journal.read_locks(wanted, problems=recorded.problems) if wanted else ()
-    summaries = {use: value_summary(variant.value) for use, variant in locked}
+    summaries = {}
+    for use, variant in locked:
+        meaning = present.get(use.name, variant)
+        summaries[use] = value_summary(meaning if meaning.lock == use and meaning.text else variant)
     uses = journal.uses() if wanted else {}
     statuses = []
     for use in wanted:
@@ -137,7 +140,7 @@ def survey(
     for name, meaning in present.items():
         if name not in recorded.meanings and is_wanted(name):
             remarks = recorded.remarks.get(name, Remarks())
-            summary = value_summary(meaning.value)
+            summary = value_summary(meaning)
             statuses.append(VariantStatus(name, "not used yet", meaning.digest, summary, Uses(), remarks))
     unlisted = []
     for refused in evaluation.refused:

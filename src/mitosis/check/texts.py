@@ -12,6 +12,7 @@ from mitosis.text import counted
 
 if TYPE_CHECKING:
     from mitosis.check.comparing import Change
+    from mitosis.variants import Variant
 
 _REMOVED = "Restore the variants, or rename or retire them: mitosis variants rename, or retire"
 
@@ -26,10 +27,10 @@ def not_compared(step: str) -> str:
     return f"the variants of `{step}` are not compared: it is not registered, and runs as `mitosis -m {step}`"
 
 
-def value_summary(value: bytes) -> str:
-    """A canonical value as a short text; why not where it cannot be read."""
+def value_summary(variant: Variant) -> str:
+    """A value as a short text; why not where it cannot be read."""
     try:
-        return summarize_value(value, limit=_SUMMARY_LETTERS)
+        return variant.text or summarize_value(variant.value, limit=_SUMMARY_LETTERS)
     except MitosisError as error:
         return f"cannot be read: {error}"
 

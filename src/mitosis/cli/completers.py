@@ -285,6 +285,17 @@ def usable_variants(context: CompletionContext, names: _Names) -> _Found:
 
 
 @_completer
+def locked_variants(context: CompletionContext, names: _Names) -> _Found:
+    """The same of variants that are locked."""
+
+    def locked(step: str, parameter: str) -> dict[str, str]:
+        found = names.lookup.variants(step, parameter)
+        return {name: names.lookup.summary(step, parameter, name, digests[0]) for name, digests in found.items()}
+
+    return _full_variants(context, names, locked)
+
+
+@_completer
 def conflicting_variants(context: CompletionContext, names: _Names) -> _Found:
     """The same of variants that have several meanings."""
 

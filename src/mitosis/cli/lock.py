@@ -61,7 +61,7 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
     meanings = [meaning for meaning in evaluation.meanings if meaning.name not in flaky]
     done = journal.lock(meanings, repository.head, identity, accept_functions=accept_functions)
     for new in done.newly_locked:
-        print_line(f"locked {new.name}   {value_summary(new.value)}")
+        print_line(f"locked {new.name}   {value_summary(new)}")
     before = len(meanings) - len(done.newly_locked) - len(done.retired)
     already = f"; {before} {'was' if before == 1 else 'were'} locked already" if before else ""
     print_line(f"{counted(len(done.newly_locked), 'variant')} newly locked at commit {repository.head[:7]}{already}")

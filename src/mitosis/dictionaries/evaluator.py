@@ -21,7 +21,7 @@ from typing import Any
 import msgpack
 
 from mitosis.canonical.decode import decode_value
-from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.encode import digest_value, encode_with_text
 from mitosis.canonical.nodes import ARRAYS, Node, changed, write
 from mitosis.canonical.plain import article
 from mitosis.canonical.sources import source_digests
@@ -33,7 +33,7 @@ from mitosis.in_kernel.user_code import describe_exception
 from mitosis.protocol import ListImports
 from mitosis.text import cut
 from mitosis.typing import Parameter
-from mitosis.variants import VariantName
+from mitosis.variants import SUMMARY_LIMIT, VariantName
 
 REPLY_LIMIT_BYTES = 512 * 2**20
 """What all replies together may take."""
@@ -187,7 +187,7 @@ def _evaluate_entry(name: tuple[str, str, str], variants: Any, replies: Replies,
         value = variants[name[2]]
         if isinstance(value, Parameter):
             value = value.vals
-        data = encode_value(value)
+        data, text = encode_with_text(value, SUMMARY_LIMIT)
         functions = source_digests(data)
     except UnstableValue as error:
         where = f"at {error.path}: " if error.path else ""
@@ -200,7 +200,8 @@ def _evaluate_entry(name: tuple[str, str, str], variants: Any, replies: Replies,
         if places.root != places.top and _says(data, places.root):
             what = "contains the path of the working tree in a long string or an array"
             raise _Trouble(f"{VariantName(*name)} {what}; a check of the working tree can tell")
-        replies.send("meaning", name=name, digest=digest_value(data), value=data, functions=functions)
+        text = text.replace(places.root, places.top)
+        replies.send("meaning", name=name, digest=digest_value(data), value=data, functions=functions, text=text)
 
 
 def _without_root(data: bytes, places: Places) -> bytes:

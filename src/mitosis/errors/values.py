@@ -136,6 +136,9 @@ class VariantRedefined(MitosisError):
             origin = "" if first.is_whole else f" (locked {first.locked.origin})"
             lines = first.lines()
             lines.append(f"Give the new value a name of its own, or restore the locked one{origin}.")
+            if not first.locked.used_by:
+                command = shlex.join(["mitosis", "variants", "release", str(first.name), "--reason"])
+                lines.append(f"If it was locked by mistake, as no trial has used it yet: {command} TEXT")
         else:
             lines = []
             for redefinition in self.redefinitions:

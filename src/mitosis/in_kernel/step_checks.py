@@ -6,7 +6,8 @@ import inspect
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import textwrap
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from mitosis.in_kernel.user_code import describe_exception, let_interrupts_pass, user_namespace
@@ -24,6 +25,8 @@ from mitosis.protocol import (
 )
 from mitosis.typing import Parameter
 
+_SOURCE_LIMIT = 50_000
+"""Characters of a step's source that are sent back, at most."""
 _KNOWN_LIMIT = 200
 """This many names at most are sent back as what there is to choose from."""
 
@@ -111,7 +114,20 @@ def _describe(name: str, action: Any) -> DescribedStep:
         doc=inspect.cleandoc(doc) if isinstance(doc, str) else "",
         file=os.path.realpath(file) if isinstance(file, str) else None,
         module=module if isinstance(module, str) else None,
+        source=_source(action),
     )
+
+
+def _source(action: Any) -> str:
+    """The source of a function, of what a partial calls, or of an object's class; empty if there is none."""
+    try:
+        found = inspect.unwrap(getattr(action, "func", action))
+        has_own = inspect.isroutine(found) or inspect.isclass(found)
+        source = textwrap.dedent(inspect.getsource(found if has_own else type(found)))
+    except BaseException as error:  # a callable's attributes may do anything
+        let_interrupts_pass(error)
+        return ""
+    return source if len(source) <= _SOURCE_LIMIT else ""
 
 
 def _check_call(step: StepToCheck, action: Any, *, takes_data: bool) -> UnresolvedReference | WrongParameters | None:
@@ -145,6 +161,24 @@ def can_be_called(action: Callable[..., Any], given: Iterable[str], *, with_data
     return True
 
 
+def defaults_of(action: Any, given: Collection[str], *, takes_data: bool) -> dict[str, Any]:
+    """The default arguments of a step that take part when these parameters are given, by name.
+
+    Args:
+        action: the step's callable.
+        given: names of its parameters.
+        takes_data: whether its first positional parameter is for the data of the step before, and has no part in this.
+    """
+    signature = _signature(action)
+    parameters = [] if signature is None else list(signature.parameters.values())
+    data = _positional(parameters)[:1] if takes_data else []
+    return {p.name: p.default for p in parameters if p.default is not p.empty and p.name not in given and p not in data}
+
+
+def _positional(parameters: Iterable[inspect.Parameter]) -> list[inspect.Parameter]:
+    return [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
 def _takes(action: Any, name: str) -> bool:
     """Whether a callable has a parameter of that name."""
     signature = _signature(action)
@@ -157,7 +191,7 @@ def _mismatch(
     step: StepToCheck, action: Any, signature: inspect.Signature, given: Sequence[str], takes_data: bool
 ) -> WrongParameters:
     parameters = list(signature.parameters.values())
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    positional = _positional(parameters)
     by_name = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
     data = positional[0].name if takes_data and positional else None

@@ -7,6 +7,7 @@ import io
 import math
 import os
 import pickle
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -15,16 +16,17 @@ from typing import IO, Any
 
 import dill
 
-from mitosis.canonical.encode import digest_value, encode_value
+from mitosis.canonical.encode import digest_value, encode_with_text
 from mitosis.canonical.show import summarize_value
 from mitosis.canonical.sources import source_digests
 from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel import streams
 from mitosis.in_kernel.imports import run_as_script
-from mitosis.in_kernel.step_checks import can_be_called, resolve
+from mitosis.in_kernel.step_checks import can_be_called, defaults_of, resolve
 from mitosis.in_kernel.user_code import bounded_repr, describe_exception, let_interrupts_pass, user_namespace
 from mitosis.protocol import (
     ChangedParameter,
+    Curve,
     DescribedParameters,
     DescribedValue,
     DescribeParameters,
@@ -40,27 +42,37 @@ from mitosis.protocol import (
 )
 from mitosis.text import cut
 from mitosis.typing import NotSaved
+from mitosis.variants import SUMMARY_LIMIT
 
-SUMMARY_LIMIT = 200
-"""Characters of a parameter's value that go into the record."""
 TEXT_LIMIT = 500
 """Characters of a result's text that go into the record."""
 METRICS_LIMIT = 1000
 """Metrics of one step that go into the record."""
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
+"""Of an object in memory, which is another one in each process."""
 _DEPTH_LIMIT = 20
+_LEAST_OF_CURVE, _CURVE_NUMBERS, _MOST_OF_CURVE = 3, 60, 20_000
+"""Of the numbers in a list: with fewer it is no curve, so many are drawn, and with more it is not looked at."""
+_CURVES_LIMIT = 40
 _INT_BITS = 63
 _UNSAVED_SHOWN = 10
 
 
 def describe_parameters(question: DescribeParameters) -> tuple[DescribedParameters, ...]:
-    """The canonical values of the parameters of each step, which are saved as well. Then the steps may begin."""
+    """The canonical values of the parameters and defaults of each step, which are saved as well. Then steps may begin.
+
+    A default that has none is not saved: it may be an open file, and nobody wants a warning of that with each trial.
+    """
     namespace = user_namespace()
     described = []
     for step in question.steps:
         values = namespace[step.variable] if step.variable else {}
-        unsaved = save(values, Path(step.file))
         shown = tuple(_describe(name, values[name]) for name in step.names)
-        described.append(DescribedParameters(shown, tuple(unsaved)))
+        defaults = defaults_of(resolve(step.action), step.names, takes_data=step.takes_data)
+        shown_defaults = tuple(_describe(name, value) for name, value in defaults.items())
+        lasting = {d.name: defaults[d.name] for d in shown_defaults if isinstance(d.meaning, Meaning)}
+        unsaved = save({**values, **lasting}, Path(step.file))
+        described.append(DescribedParameters(shown, shown_defaults, tuple(unsaved)))
     if Path.cwd() == Path(question.root):  # or a module has gone elsewhere
         os.chdir(question.folder)
     return tuple(described)
@@ -79,11 +91,12 @@ def find_changed_parameters(question: FindChangedParameters) -> tuple[ChangedPar
 
 def _describe(name: str, value: Any) -> DescribedValue:
     try:
-        data = encode_value(value)
+        data, text = encode_with_text(value, SUMMARY_LIMIT)
     except UnstableValue as error:
-        return DescribedValue(name, bounded_repr(value, SUMMARY_LIMIT), NoMeaning(error.path, error.reason))
+        text = _ADDRESS.sub("", bounded_repr(value, SUMMARY_LIMIT))
+        return DescribedValue(name, text, NoMeaning(error.path, error.reason))
     meaning = Meaning(data, digest_value(data), source_digests(data))
-    return DescribedValue(name, summarize_value(data, limit=SUMMARY_LIMIT), meaning)
+    return DescribedValue(name, text or summarize_value(data, limit=SUMMARY_LIMIT), meaning)
 
 
 def take_result(question: TakeResult) -> StepResult:
@@ -92,7 +105,7 @@ def take_result(question: TakeResult) -> StepResult:
     problem: str | None = None
     if not isinstance(result, Mapping):
         problem = f"it returned {type(result).__name__}, not a dictionary"
-        return StepResult(problem, None, {}, False, False, (), (), measure_usage())
+        return StepResult(problem, None, {}, {}, False, False, (), (), measure_usage())
     unsaved = save(result, Path(question.file))
     warnings: list[str] = []
     if streams.streams is not None:
@@ -104,7 +117,7 @@ def take_result(question: TakeResult) -> StepResult:
         problem = f'it returned a dictionary without "main" (it has: {_key_names(result)})'
     else:
         warnings.append('its result has no "main"')
-    metrics = _flatten(result["metrics"], warnings) if "metrics" in result else {}
+    metrics, curves = _flatten(result["metrics"], warnings) if "metrics" in result else ({}, {})
     pass_data = False
     if question.successor is not None:
         run_as_script(question.successor.action.partition(":")[0])
@@ -114,6 +127,7 @@ def take_result(question: TakeResult) -> StepResult:
         problem=problem,
         main=main,
         metrics=metrics,
+        curves=curves,
         has_metrics="metrics" in result,
         pass_data=pass_data,
         unsaved=tuple(unsaved),
@@ -207,9 +221,26 @@ def _through_float(value: Any) -> float | None:
     return number if isinstance(number, float) and not math.isnan(number) else None
 
 
-def _flatten(metrics: Any, warnings: list[str]) -> dict[str, Plain]:
-    """Metrics by name, nested ones joined by dots."""
+def _curve(value: Any) -> Curve | None:
+    """The numbers of a list, tuple or vector, or as many of them as can be drawn; None if it is no such thing."""
+    numpy = sys.modules.get("numpy")
+    is_vector = numpy is not None and type(value) is numpy.ndarray and value.ndim == 1
+    if not (is_vector or type(value) in (list, tuple)) or not _LEAST_OF_CURVE <= len(value) <= _MOST_OF_CURVE:
+        return None
+    plain = map(_plain_number, value)
+    numbers = [number for number in plain if isinstance(number, int | float) and not isinstance(number, bool)]
+    last = len(numbers) - 1
+    if last + 1 != len(value):
+        return None
+    steps = min(last, _CURVE_NUMBERS - 1)
+    drawn = (numbers[round(step * last / steps)] for step in range(steps + 1))
+    return Curve(len(numbers), tuple(float(f"{number:.6g}") if math.isfinite(number) else None for number in drawn))
+
+
+def _flatten(metrics: Any, warnings: list[str]) -> tuple[dict[str, Plain], dict[str, Curve]]:
+    """Metrics by name, nested ones joined by dots, and the curves among them."""
     flat: dict[str, Plain] = {}
+    curves: dict[str, Curve] = {}
 
     def add(prefix: str, value: Any, depth: int) -> None:
         if len(flat) >= METRICS_LIMIT:
@@ -222,6 +253,9 @@ def _flatten(metrics: Any, warnings: list[str]) -> dict[str, Plain]:
             if name in flat:
                 warnings.append(f"several metrics are called `{name}`: the last one is recorded")
             flat[name] = _recorded(value, prefix, warnings)
+            curve = _curve(value)
+            if curve is not None and len(curves) < _CURVES_LIMIT:
+                curves[name] = curve
 
     try:
         add("", metrics, 0)
@@ -230,7 +264,7 @@ def _flatten(metrics: Any, warnings: list[str]) -> dict[str, Plain]:
         warnings.append(f"its metrics cannot be read: {describe_exception(error)}")
     if len(flat) >= METRICS_LIMIT:
         warnings.append(f"only the first {METRICS_LIMIT} metrics are recorded")
-    return flat
+    return flat, curves
 
 
 def save(value: Any, path: Path) -> list[str]:

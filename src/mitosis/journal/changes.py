@@ -117,7 +117,7 @@ def rename(store: Store, old: VariantName, new_name: str, identity: Identity) ->
             raise NamingError(too_long(new_name))
         if new == old:
             raise NamingError(f"`{new_name}` is already the variant's name")
-        others = _meanings(store, before, new)
+        others = read_locked(store, before, new)
         if any(other.digest != locked.digest for other in others):
             raise NamingError(
                 f"{old.of_parameter} already has a variant `{new_name}`, with another value\nChoose a new name."
@@ -162,7 +162,7 @@ def retire(store: Store, variant: VariantName, reason: str, identity: Identity) 
         raise NamingError(f"the reason has {len(reason)} characters, more than the {MAX_REASON_LENGTH} that are kept")
     with store.locked(layout.JOURNAL_REF) as ref:
         before = store.snapshot()
-        if not _meanings(store, before, variant):
+        if not read_locked(store, before, variant):
             raise NamingError(
                 f"{variant} is not locked, so it cannot be retired\nRemove it from the dictionary instead."
             )
@@ -192,7 +192,8 @@ def unretire(store: Store, variant: VariantName, identity: Identity) -> None:
         store.append(ref, before, changes, retired_message(variant, "", is_undone=True), identity)
 
 
-def _meanings(store: Store, before: Snapshot | None, variant: VariantName) -> list[Variant]:
+def read_locked(store: Store, before: Snapshot | None, variant: VariantName) -> list[Variant]:
+    """What a variant is locked to in a state of the journal; nothing if it is not, several values if in conflict."""
     folder = layout.variant_folder(variant)
     entry = None if before is None else store.find(before.tree, folder)
     if entry is None or not entry.is_tree:
@@ -202,7 +203,7 @@ def _meanings(store: Store, before: Snapshot | None, variant: VariantName) -> li
 
 def _only_meaning(store: Store, before: Snapshot | None, variant: VariantName, done: str) -> Variant:
     """The meaning of a variant that is locked, and that without a conflict."""
-    found = _meanings(store, before, variant)
+    found = read_locked(store, before, variant)
     if not found:
         raise NamingError(
             f"{variant} is not locked, so it cannot be {done}: no trial depends on it yet\n"

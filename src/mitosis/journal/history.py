@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from mitosis.errors.base import MitosisError
@@ -231,6 +231,7 @@ class Describer:
 
     def __init__(self, store: Store, index: Index, uses: Mapping[VariantLock, Uses] | None = None) -> None:
         self._repository = store.repository
+        self._index = index
         self._commit = store.tip()
         self._uses = read_uses(index) if uses is None else uses
         self._origins: dict[VariantLock, LockOrigin] | None = None
@@ -253,11 +254,14 @@ class Describer:
         except MitosisError as error:
             path = layout.variant_path(*locked.lock)
             raise BadRecord(path, f"{error}\n`mitosis verify` shows what can be done about it.") from error
+        texts = self._index.recorded_text(locked.lock), variant.text
+        if not all(texts):  # one made from the object and one from bytes would differ in any case
+            texts = summarize_value(locked.value), summarize_value(variant.value)
         return Redefinition(
             name=variant.name,
-            locked=self.meaning(locked),
+            locked=replace(self.meaning(locked), summary=texts[0]),
             now_digest=variant.digest,
-            now_summary=summarize_value(variant.value),
+            now_summary=texts[1],
             differences=tuple((d.path, d.text) for d in comparison.differences),
             same_count=comparison.same,
             source=variant.source,
@@ -274,9 +278,10 @@ class Describer:
             origins = read_origins(self._repository, self._commit, layout.variant_path(*locked.lock))
         origin = origins.get(locked.lock)
         is_readable = is_whole(locked)
+        text = self._index.recorded_text(locked.lock) or summarize_value(locked.value) if is_readable else ""
         return Meaning(
             digest=locked.digest,
-            summary=summarize_value(locked.value) if is_readable else "(cannot be read)",
+            summary=text if is_readable else "(cannot be read)",
             author="" if origin is None else one_line(origin.name, _AUTHOR_LIMIT),
             date="" if origin is None else origin.date.date().isoformat(),
             commit=None if origin is None else origin.commit,

@@ -27,6 +27,7 @@ from mitosis.journal.store import Snapshot, Store
 
 if TYPE_CHECKING:
     from mitosis.records.view import View
+    from mitosis.variants import VariantLock
 
 VERSION = 1
 _APPLICATION = 0x6D69746F
@@ -55,6 +56,17 @@ class Index:
         self._connection: sqlite3.Connection | None = None
         self._process = os.getpid()
         self._alone = threading.RLock()
+
+    def recorded_text(self, lock: VariantLock) -> str:
+        """The short text of a locked value that a trial recorded, which had the object; empty where none has.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        question = "SELECT value FROM uses JOIN fields USING (trial) WHERE lock = ? AND name = ? LIMIT 1"
+        rows = self.ask(question, (layout.variant_path(*lock), f"values.{lock.name.of_parameter}"))
+        # A number is one for the index as well, and its bytes say all of it.
+        return next((value for (value,) in rows if isinstance(value, str)), "")
 
     def ask(self, question: str, values: Sequence[Any] = ()) -> list[Any]:
         """The rows that answer a question in SQL about the journal as it is now.

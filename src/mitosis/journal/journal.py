@@ -9,7 +9,7 @@ from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.errors.repository import UnreadableObject
 from mitosis.errors.values import Conflict, Redefinition
 from mitosis.git.repository import Identity, Repository
-from mitosis.journal import changes, ends, history, layout, sharing, trials, variants
+from mitosis.journal import changes, ends, history, layout, releasing, sharing, trials, variants
 from mitosis.journal.changes import Locked, Resolution
 from mitosis.journal.ends import RecordedEnd
 from mitosis.journal.history import HistoryEntry, Uses
@@ -130,6 +130,10 @@ class Journal:
         changes.unretire(self.store, variant, identity)
         self.index.refresh()
 
+    def release(self, variant: VariantName, reason: str, identity: Identity) -> tuple[Variant, ...]:
+        """Let the name of a variant that no trial has used mean nothing any more."""
+        return releasing.release(self.store, self.index, variant, reason, identity)
+
     def resolve(
         self, variant: VariantName, keep: str, identity: Identity, *, rename_others: Sequence[str] = ()
     ) -> Resolution:
@@ -172,8 +176,10 @@ class Journal:
         return variants.present_meanings(self.index, parameters)
 
     def variant_origins(self) -> dict[VariantLock, LockOrigin]:
-        """Where each lock comes from."""
-        return history.read_origins(self.repository, self._checked_tip())
+        """Where each lock comes from; those that were released have left their origin in the history."""
+        present = set(self.locks())
+        origins = history.read_origins(self.repository, self._checked_tip())
+        return {lock: origin for lock, origin in origins.items() if lock in present}
 
     def variant_history(self, variant: VariantName) -> list[HistoryEntry]:
         """The commits of the journal that are about a variant, newest first."""

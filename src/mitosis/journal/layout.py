@@ -5,7 +5,7 @@ The tree of a journal commit is
     trials/<experiment>/<YYYY-MM-DD>/<key>.msgpack               the first records of a day
     trials/<experiment>/<YYYY-MM-DD>/<key[:2]>/<key>.msgpack     those that a crowded day gets afterwards
     variants/<step>/<parameter>/<variant>/<digest>.msgpack
-    renamed|retired|sources/<step>/<parameter>/<variant>/<digest>.msgpack
+    renamed|retired|sources|released/<step>/<parameter>/<variant>/<digest>.msgpack
     disputed/<key>/<oid>.msgpack                                 other records of an ended trial, see `journal.merge`
     environments/<digest>.txt
     format
@@ -35,7 +35,8 @@ VARIANTS = "variants"
 RENAMED = "renamed"
 RETIRED = "retired"
 SOURCES = "sources"
-REMARKS = (RENAMED, RETIRED, SOURCES)
+RELEASED = "released"
+REMARKS = (RENAMED, RETIRED, SOURCES, RELEASED)
 DISPUTED = "disputed"
 ENVIRONMENTS = "environments"
 FORMAT_FILE = "format"
@@ -256,3 +257,26 @@ def fetch_refspecs(remote: str, *, with_pins: bool) -> tuple[str, ...]:
 def remote_name(url: str) -> str:
     """The name in refs that stands for a repository that is not a configured remote: a URL may not be part of a ref."""
     return f"url-{hashlib.sha256(url.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
+
+
+def refuse_unsafe_name(path: str, source: str) -> None:
+    """Refuse to take in a name that git itself would refuse in a working tree.
+
+    Raises:
+        JournalError: it is one.
+    """
+    if any(name in ("", ".", "..") or _is_git_folder(name) for name in path.split("/")):
+        raise JournalError(
+            f"the journal of {source} has a file {path!r}, a name that mitosis never writes; none of it was merged"
+        )
+
+
+_IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+"""Characters that file systems of macOS leave out of account, see `git fsck` on hasDotgit."""
+_GIT_FOLDERS = (".git", "git~1")
+
+
+def _is_git_folder(name: str) -> bool:
+    """Whether a file system may take a name for that of git's own folder."""
+    plain = _IGNORED_BY_HFS.sub("", name).partition(":")[0].rstrip(" .")
+    return plain.lower() in _GIT_FOLDERS

@@ -17,13 +17,13 @@ Where both sides changed the same file otherwise, one of the two is taken (git k
 - of foreign files, the one whose id is greater.
 
 The meanings of a variant are never all removed by a merge: if each side took away the meaning that the other one kept,
-both stay, and the variant is in conflict as before.
+both stay, and the variant is in conflict as before. Meanings that one side released are gone, unless a trial has used
+them meanwhile on the other.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, JournalRewritten
@@ -32,9 +32,11 @@ from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.objects import Change, RawEntry, iter_changes
 from mitosis.journal.reasons import describe_path, is_kept, read_choices, read_taken
+from mitosis.journal.standing import remark_file
 from mitosis.journal.store import Snapshot, Store
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
+from mitosis.variants import VariantLock
 
 _VARIANT_FOLDER_DEPTH = 4
 """variants, step, parameter, variant."""
@@ -128,7 +130,7 @@ def _refuse_foreign(store: Store, before: str | None, theirs: str, source: str) 
     try:
         for path, _, new in iter_changes(store, before, theirs):
             if new is not None:
-                refuse_unsafe_name(path, source)
+                layout.refuse_unsafe_name(path, source)
     except BadRecord as error:
         raise JournalError(f"the journal of {source} was not merged: {error}") from error
 
@@ -167,8 +169,28 @@ def _merge_trees(store: Store, bases: Sequence[str], ours: str, theirs: str) -> 
         # Whatever one of them has, both sides have had.
         base = tree if base is None else _Merge(store, (), ()).trees(None, base, tree)
     merge = _Merge(store, bases, (ours, theirs))
-    tree = merge.trees(base, *trees[-2:])
-    return merge.with_disputed(tree), merge.has_touched_ends
+    tree = merge.with_disputed(merge.trees(base, *trees[-2:]))
+    return _with_used(store, base, trees[-2:], tree), merge.has_touched_ends
+
+
+def _with_used(store: Store, base: str | None, sides: Sequence[str], tree: str) -> str:
+    """The tree of a merge with the meanings that one side has released and a trial of the other has used since."""
+    folders = [None if root is None else store.find(root, layout.VARIANTS) for root in (base, tree)]
+    before, after = (entry.oid if entry is not None and entry.is_tree else None for entry in folders)
+    used: dict[str, str | None] = {}
+    for path, old, new in iter_changes(store, before, after, layout.VARIANTS) if before is not None else ():
+        lock = _is_released(store, tree, path) if new is None else None
+        if lock is not None and any(True for side in sides for _ in iter_users(store, base, side, [lock])):
+            used[path] = old
+    return store.edit_tree(tree, used) if used else tree
+
+
+def _is_released(store: Store, tree: str, path: str) -> VariantLock | None:
+    """The lock at a path, if somebody has released it."""
+    found = layout.parse_variant_path(path)
+    if found is None or store.find(tree, remark_file(layout.RELEASED, *found)[0]) is None:
+        return None
+    return VariantLock(*found)
 
 
 class _Merge:
@@ -216,7 +238,7 @@ class _Merge:
         if len(path) == _VARIANT_FOLDER_DEPTH and _is_of_variants(path):
             # Each side may have taken away what the other one kept. Then nobody has chosen what would be left.
             for side in (ours, theirs):
-                if side and not side.keys() & merged.keys():
+                if side and not side.keys() & merged.keys() and not self._are_released(side, path):
                     return {**ours, **theirs}
         return merged
 
@@ -233,10 +255,18 @@ class _Merge:
             return ours if base == theirs else theirs
         sides = [side for side in (ours, theirs) if side is not None]
         folders = [side for side in sides if side.is_tree]
-        if folders and len(folders) == len(sides):
+        if len(folders) == len(sides) and (base is None or base.is_tree):
             merged = self._entries(_folder(base), _folder(ours), _folder(theirs), path)
             return RawEntry.of_tree(self._store.write_tree(merged)) if merged else None
         return folders[0] if folders else sides[0]  # a file where others have a folder is foreign
+
+    def _are_released(self, meanings: Iterable[bytes], path: tuple[bytes, ...]) -> bool:
+        """Whether one of the sides has released all these meanings of a variant."""
+        store = self._store
+        trees = [store.read_commit_tree(tip, "the journal") for tip in self._tips]
+        return all(
+            any(_is_released(store, tree, _text((*path, name))) is not None for tree in trees) for name in meanings
+        )
 
     def _read(self, tree: str | None, path: tuple[bytes, ...]) -> _Entries:
         return {} if tree is None else self._store.read_raw_entries(tree, _text(path))
@@ -324,28 +354,24 @@ def _text(path: tuple[bytes, ...]) -> str:
     return b"/".join(path).decode("utf-8", "surrogateescape")
 
 
-def _is_of_variants(path: tuple[bytes, ...]) -> bool:
-    return path[0] == layout.VARIANTS.encode()
-
-
-def refuse_unsafe_name(path: str, source: str) -> None:
-    """Refuse to take in a name that git itself would refuse in a working tree.
+def iter_users(store: Store, base: str | None, tree: str, locks: Collection[VariantLock]) -> Iterator[str]:
+    """The keys of trials that use one of the locks, and are in a journal's tree otherwise than in the base's.
 
     Raises:
-        JournalError: it is one.
+        BadRecord: the trees cannot be read.
     """
-    if any(name in ("", ".", "..") or _is_git_folder(name) for name in path.split("/")):
-        raise JournalError(
-            f"the journal of {source} has a file {path!r}, a name that mitosis never writes; none of it was merged"
-        )
+    trees = [None if root is None else store.find(root, layout.TRIALS) for root in (base, tree)]
+    before, after = (entry.oid if entry is not None and entry.is_tree else None for entry in trees)
+    for path, _, new in iter_changes(store, before, after, layout.TRIALS):
+        if new is None or layout.parse_record_path(path) is None:
+            continue
+        try:
+            record = decode_trial(store.read_blob(new, path, MAX_RECORD_BYTES), path)
+        except (BadRecord, FormatTooNew):
+            continue  # listings name it
+        if any(parameter.lock in locks for parameter in record.parameters):
+            yield record.key
 
 
-_IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
-"""Characters that file systems of macOS leave out of account, see `git fsck` on hasDotgit."""
-_GIT_FOLDERS = (".git", "git~1")
-
-
-def _is_git_folder(name: str) -> bool:
-    """Whether a file system may take a name for that of git's own folder."""
-    plain = _IGNORED_BY_HFS.sub("", name).partition(":")[0].rstrip(" .")
-    return plain.lower() in _GIT_FOLDERS
+def _is_of_variants(path: tuple[bytes, ...]) -> bool:
+    return path[0] == layout.VARIANTS.encode()

@@ -158,6 +158,21 @@ def retired_message(variant: VariantName, reason: str, *, is_undone: bool) -> st
     return _message(summary, [("Retired", str(variant))])
 
 
+def released_message(locks: Sequence[VariantLock], reason: str, *, is_retired: bool) -> str:
+    """The message of the commit that releases a variant.
+
+    Args:
+        locks: what it was locked to.
+        reason: why.
+        is_retired: whether that ends its retirement, too.
+    """
+    name = str(locks[0].name)
+    summary = f"release {one_line(name, _NAME_LIMIT)}: {one_line(reason, _FAILURE_LIMIT)}"
+    released = [("Released", f"{lock.digest} {name}") for lock in locks]
+    unretired = [("Unretired", name)] if is_retired else []
+    return _message(summary, [*released, *unretired, ("Reason", reason)])
+
+
 def note_line(record: TrialRecord) -> str:
     """The line of a trial in the git note of its commit, without a line break."""
     view = View.of(record)
@@ -183,10 +198,10 @@ def _outcome(view: View) -> tuple[str, str, str]:
 
 
 def _summary_parameters(view: View, locked: Collection[tuple[str, str]]) -> str:
-    """All parameters in few words; the step is said only where there are several."""
+    """All parameters that were given in few words; the step is said only where there are several."""
     words: list[str] = []
     length = 0
-    parameters = view.parameters
+    parameters = [parameter for parameter in view.parameters if not parameter.is_default]
     for parameter in parameters:
         name = parameter.full_name if view.place else parameter.name
         mark = "" if parameter.tracked else "+"
@@ -201,12 +216,16 @@ def _summary_parameters(view: View, locked: Collection[tuple[str, str]]) -> str:
     return " ".join(words)
 
 
+_TRAILERS = {"lookup": "Variant", "eval": "Parameter", "default": "Default"}
+
+
 def _common_trailers(view: View) -> list[tuple[str, str]]:
     trailers = [(name.capitalize(), view.raw(name)) for name in ("experiment", "commit")]
     for parameter in view.parameters:
+        if parameter.is_default and not parameter.tracked:
+            continue
         mark = "" if parameter.tracked else "+"
-        kind = "Variant" if parameter.kind == "lookup" else "Parameter"
-        trailers.append((kind, f"{mark}{parameter.full_name}={parameter.text}"))
+        trailers.append((_TRAILERS[parameter.kind], f"{mark}{parameter.full_name}={parameter.text}"))
     return [("Trial", view.raw("key")), *trailers]
 
 

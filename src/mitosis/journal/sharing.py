@@ -101,7 +101,8 @@ def merge(
         # However long it takes, trials can be recorded meanwhile.
         attempts += 1
         before = store.snapshot()
-        union = None if attempts > _ATTEMPTS else unite(store, before, theirs, source, keep=keep)
+        with store.repository.sharing():
+            union = None if attempts > _ATTEMPTS else unite(store, before, theirs, source, keep=keep)
         with store.locked(layout.JOURNAL_REF) as ref:
             present = store.snapshot()
             if union is None:
@@ -199,7 +200,7 @@ def find_unmerged(store: Store) -> tuple[Unmerged, ...]:
 
     One of which a partial clone has fetched no more than commits counts as having no trials that can be counted.
     """
-    tips = _remote_tips(store)
+    tips = remote_tips(store)
     ours = store.tip()
     if tips:
         # A remote that was renamed or removed leaves its refs; nobody could pull from it.
@@ -235,7 +236,7 @@ def _count_unmerged(store: Store, theirs: Snapshot) -> int:
         return 0
 
 
-def _remote_tips(store: Store) -> dict[str, str]:
+def remote_tips(store: Store) -> dict[str, str]:
     """The fetched journals' commits by remote."""
     start, end = layout.REMOTES_PREFIX, "/journal"
     if not store.repository.may_have_refs(start):

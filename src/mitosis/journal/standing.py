@@ -1,4 +1,5 @@
-"""What the journal says of a variant beside its value: a newer name, that it is retired, the source of its functions.
+"""What the journal says of a variant beside its value: a newer name, that it is retired, the source of its functions,
+that it was released.
 
 Each remark is a file of its own, named by the digest of its content, so that those of two people stand side by side
 when their journals are merged:
@@ -6,6 +7,7 @@ when their journals are merged:
     renamed/<step>/<parameter>/<variant>/<digest>.msgpack     {"name": the new variant}
     retired/<step>/<parameter>/<variant>/<digest>.msgpack     {"reason": why, perhaps empty}
     sources/<step>/<parameter>/<variant>/<digest>.msgpack     {"functions": digests of their sources by name}
+    released/<step>/<parameter>/<variant>/<digest>.msgpack    {"lock": digest of the value that it had}
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ _KEYS: Mapping[str, tuple[str, type]] = {
     layout.RENAMED: ("name", str),
     layout.RETIRED: ("reason", str),
     layout.SOURCES: ("functions", dict),
+    layout.RELEASED: ("lock", str),
 }
 
 
@@ -46,6 +49,9 @@ class Remarks:
     sources: list[Mapping[str, str]] = field(default_factory=list)
     """Digests of the source of the functions that the value names, by name; several if it was locked apart."""
 
+    releases: list[str] = field(default_factory=list)
+    """Digests of values that it was locked to, before somebody released it."""
+
     @property
     def is_retired(self) -> bool:
         return bool(self.reasons)
@@ -55,6 +61,7 @@ class Remarks:
             layout.RENAMED: self.new_names,
             layout.RETIRED: self.reasons,
             layout.SOURCES: self.sources,
+            layout.RELEASED: self.releases,
         }
         lists[kind].append(content)
 
@@ -68,9 +75,9 @@ def remark_file(kind: str, variant: VariantName, content: object) -> tuple[str, 
     """Path and bytes of a remark.
 
     Args:
-        kind: `layout.RENAMED`, `RETIRED` or `SOURCES`.
+        kind: `layout.RENAMED`, `RETIRED`, `SOURCES` or `RELEASED`.
         variant: what the remark is about.
-        content: the new name, the reason, or the digests.
+        content: the new name, the reason, the digests, or the digest of the value.
     """
     data: bytes = msgpack.packb({_KEYS[kind][0]: content}, unicode_errors="surrogatepass")
     return f"{layout.remark_folder(kind, variant)}/{_digest(data)}{layout.RECORD_SUFFIX}", data

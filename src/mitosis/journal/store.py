@@ -50,8 +50,8 @@ class Store(ReadOnlyStore):
 
     def __init__(self, repository: Repository) -> None:
         super().__init__(repository)
-        self._written: dict[str, tuple[int, bytes]] = {}
-        """Kind and content of the objects that no ref may lead to yet, by their ids."""
+        self._written: dict[str, Callable[[], object]] = {}
+        """What writes an object again that no ref may lead to yet, by its id."""
 
     @contextlib.contextmanager
     def locked(self, ref: str, *, timeout_s: float | None = None, is_derived: bool = False) -> Iterator[LockedRef]:
@@ -89,9 +89,9 @@ class Store(ReadOnlyStore):
         deadline = time.monotonic() + _PRUNING_S
         while True:
             is_pruning = pruning.exists() and time.monotonic() < deadline
-            for oid, (kind, data) in self._written.items():
+            for oid, write in self._written.items():
                 if not os.path.exists(self._loose_file(oid)) and not self.repository.has_object(oid):  # noqa: PTH110
-                    self.objects.write(kind, data)
+                    write()
             if not is_pruning:
                 return
             time.sleep(_PRUNING_S / 20)
@@ -205,8 +205,12 @@ class Store(ReadOnlyStore):
     def _write(self, kind: pygit2.enums.ObjectType, data: bytes) -> str:
         what = f"an object in {self.repository.common_dir}"
         self._clear_damaged(object_oid(kind.name.lower().encode(), data), what)
-        oid = str(_written(lambda: self.objects.write(kind, data), what))
-        self._written[oid] = (kind, data)
+
+        def write() -> object:
+            return self.objects.write(kind, data)
+
+        oid = str(_written(write, what))
+        self._written[oid] = write
         return oid
 
     def _clear_damaged(self, oid: str, what: str) -> None:
@@ -277,9 +281,13 @@ class Store(ReadOnlyStore):
         """
         who = identity.signature()
         what = f"a commit in {self.repository.common_dir}"
-        oid = _written(lambda: self.objects.create_commit(None, who, who, message, tree, list(parents)), what)
-        self._written[str(oid)] = (self.objects[oid].type, self.objects[oid].read_raw())
-        return str(oid)
+
+        def write() -> object:
+            return self.objects.create_commit(None, who, who, message, tree, list(parents))
+
+        oid = str(_written(write, what))
+        self._written[oid] = write
+        return oid
 
     # --- states of the journal --------------------------------------------------------------------
 

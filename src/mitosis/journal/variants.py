@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from mitosis.errors.journal import BadRecord
@@ -61,7 +62,7 @@ def iter_values(
             if problems is not None:
                 problems.append(BadRecord(error.where, error.reason))
         else:
-            yield variant
+            yield dataclasses.replace(variant, text=index.recorded_text(lock))
 
 
 def read_all_remarks(

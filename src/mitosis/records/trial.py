@@ -9,7 +9,8 @@ from typing import Any, Literal
 from mitosis.variants import VariantLock, VariantName
 
 Status = Literal["running", "finished", "failed", "interrupted"]
-ParameterKind = Literal["lookup", "eval"]
+ParameterKind = Literal["lookup", "eval", "default"]
+Better = Literal["higher", "lower"]
 Number = int | float
 MainResult = None | bool | int | float | str
 
@@ -30,20 +31,25 @@ class StepRecord:
     main: MainResult = None
     metrics: dict[str, MainResult] = field(default_factory=dict)
     """Metrics by name, nested ones joined by dots; what is not a number is a bounded text."""
+    main_name: str = "main"
+    """What `main` is called where it is shown."""
+    better: Better | None = None
+    """Which of two values of `main` is the better one, where the step's registration says so."""
     extra: dict[str, Any] | None = None
     """Fields that this version does not know."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterRecord:
-    """One parameter as it was given, and what it meant."""
+    """One parameter as it was given, or the default argument that stood in for it, and what it meant."""
 
     step: str
     name: str
     kind: ParameterKind
     text: str
-    """The variant's name of a lookup parameter, the expression of an eval parameter."""
+    """The variant's name of a lookup parameter, the expression of an eval parameter, the short text of a default."""
     tracked: bool = True
+    """Whether it tells trials apart. Nobody asks for a default, so one whose value has no digest is not tracked."""
     digest: str | None = None
     """Digest of the canonical value; None where the value has none (only possible untracked)."""
     summary: str = ""
@@ -54,6 +60,11 @@ class ParameterRecord:
     @property
     def full_name(self) -> str:
         return f"{self.step}.{self.name}"
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it was not given."""
+        return self.kind == "default"
 
     @property
     def lock(self) -> VariantLock | None:
@@ -123,7 +134,7 @@ class TrialRecord:
     """Full hexadecimal id of the experiment's commit."""
     status: Status
     iteration: int
-    """How many trials of the same experiment and variants this clone knew before it."""
+    """How many trials of the same experiment and tracked parameters this clone knew before it."""
     started: str
     author: str
     """`Name <email>`, as git gives it."""
@@ -168,8 +179,17 @@ class TrialRecord:
 
     @property
     def asked(self) -> tuple[object, ...]:
-        """What trials that are iterations of each other have in common: the experiment and its tracked parameters."""
-        return self.experiment, sorted((p.step, p.name, p.kind, p.text) for p in self.parameters if p.tracked)
+        """What trials that are iterations of each other have in common: the experiment and its tracked parameters.
+
+        A default counts by its value: nobody wrote a text for it.
+        """
+        tracked = (p for p in self.parameters if p.tracked)
+        return self.experiment, sorted((p.step, p.name, p.kind, (p.is_default and p.digest) or p.text) for p in tracked)
+
+    @property
+    def main_name(self) -> str:
+        """What `main` is called where it is shown."""
+        return self.steps[-1].main_name if self.steps else "main"
 
     @property
     def note(self) -> str:

@@ -2,10 +2,11 @@
 
 | Field | Holds |
 |---|---|
-| `params.STEP.NAME` | the variant's name, or the value of an eval parameter: a number where it is one |
+| `params.STEP.NAME` | the variant's name, or the value of another parameter: a number where it is one |
 | `values.STEP.NAME` | what a variant means; only lookup parameters have it |
 | `expressions.STEP.NAME` | what was given for an eval parameter, where the value does not say the same |
 | `digests.STEP.NAME`, `untracked.STEP.NAME` | the digest of the value; whether the parameter is not tracked |
+| `defaults.STEP.NAME` | whether the parameter was not given, so that its default took part |
 | `metrics.STEP.NAME` | a metric, whose name may hold dots |
 
 The other names are in `_COLUMNS`. A field that says nothing is left out. Values are plain, so a view can be stored as
@@ -49,6 +50,9 @@ _COLUMNS: dict[str, tuple[Kind, Callable[[TrialRecord], Scalar]]] = {
     "experiment": (Kind.TEXT, lambda r: r.experiment),
     "status": (Kind.TEXT, lambda r: r.status),
     "main": (Kind.VALUE, lambda r: r.main),
+    # What it is called, where that is not `main`, and which of two is the better one: `higher` or `lower`.
+    "main.name": (Kind.TEXT, lambda r: None if r.main_name == "main" else r.main_name),
+    "main.better": (Kind.TEXT, lambda r: r.steps[-1].better if r.steps else None),
     "started": (Kind.MOMENT, lambda r: r.started),
     "ended": (Kind.MOMENT, lambda r: r.ended),
     "took": (Kind.SECONDS, lambda r: r.duration_s),
@@ -145,8 +149,14 @@ class View(dict[str, Field]):
 
     @property
     def main(self) -> str:
-        """`main = 3.17e-05` of a trial that has finished with a result; else empty."""
-        return f"main = {self.text('main')}" if self.value("status") == "finished" and "main" in self else ""
+        """`main = 3.17e-05` of a trial that has finished with a result, with what it is called; else empty."""
+        has_result = self.value("status") == "finished" and "main" in self
+        return f"{self.main_name} = {self.text('main')}" if has_result else ""
+
+    @property
+    def main_name(self) -> str:
+        """What the main result is called where it is shown, harmless."""
+        return self.text("main.name") or "main"
 
     @property
     def place(self) -> str:
@@ -156,7 +166,7 @@ class View(dict[str, Field]):
 
     @property
     def parameters(self) -> tuple[ParameterRecord, ...]:
-        """The parameters, in the order of the command line."""
+        """The parameters in the order of the command line, and then the defaults."""
         prefix = "params."
         return tuple(self._parameter(name.removeprefix(prefix)) for name in self if name.startswith(prefix))
 
@@ -168,7 +178,7 @@ class View(dict[str, Field]):
         return ParameterRecord(
             step=step,
             name=name,
-            kind="lookup" if is_lookup else "eval",
+            kind="lookup" if is_lookup else "default" if f"defaults.{full_name}" in self else "eval",
             text=self.raw(f"expressions.{full_name}") or given,
             tracked=f"untracked.{full_name}" not in self,
             digest=None if digest is None else str(digest),
@@ -181,13 +191,6 @@ class View(dict[str, Field]):
         experiment = self.raw("experiment")
         prefix = "metrics." if self.value("steps") != 1 else f"metrics.{experiment}."
         return ((name.removeprefix(prefix), field) for name, field in self.items() if name.startswith(prefix))
-
-
-def describe_parameters(parameters: Iterable[ParameterRecord], *, with_steps: bool) -> Iterator[tuple[str, str]]:
-    """The name of each parameter, marked where it is not tracked, and what was given for it, as they were recorded."""
-    for parameter in parameters:
-        name = parameter.full_name if with_steps else parameter.name
-        yield f"{'' if parameter.tracked else '+'}{name}", parameter.text
 
 
 def values_of(record: TrialRecord) -> dict[str, Scalar]:
@@ -218,6 +221,8 @@ def _values_of_parameter(parameter: ParameterRecord) -> dict[str, Scalar]:
             values[f"expressions.{name}"] = parameter.text
     if parameter.digest is not None:
         values[f"digests.{name}"] = parameter.digest
+    if parameter.is_default:
+        values[f"defaults.{name}"] = True
     if not parameter.tracked:
         values[f"untracked.{name}"] = True
     return values

@@ -31,8 +31,8 @@ from mitosis.report.tracebacks import users_traceback
 from mitosis.screen import last_state, without_escapes
 from mitosis.text import for_page
 
-OUTPUT_ROOM = 11_000
-CODE_ROOM = 5_000
+OUTPUT_ROOM = 10_000
+CODE_ROOM = 3_500
 """Characters of HTML that a page has for all outputs of text type, and for all code."""
 
 _LONG_CODE_LINES = 20

@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from mitosis.report.excerpts import excerpt
 from mitosis.report.fragments import Fragments, altair_loads, hosts_in
-from mitosis.report.markup import PLOTLY_SCRIPT, adapt, is_for_light, is_picture
+from mitosis.report.markup import PLOTLY_SCRIPT, adapt, is_for_light, is_picture, table_width
 from mitosis.report.tracebacks import users_traceback
 from mitosis.screen import last_state
 
@@ -132,6 +132,7 @@ class Displays:
         return before + Markup(source) + _absence(hosts, absent, altair=bool(loads))
 
     is_for_light = staticmethod(is_for_light)
+    table_width = staticmethod(table_width)
 
     def javascript(self, source: str) -> Markup:
         """A script that the experiment displays; `element` is the place where it stands."""

@@ -172,7 +172,8 @@ def _unusable(template: Template, problem: str) -> ConfigError:
 
 
 def _stylesheet() -> Markup:
-    """The style sheet without its comments and indentation."""
+    """The style sheet without its comments, indentation and needless blanks."""
     text = (OWN_FOLDER / OWN_NAME / "page.css").read_text(encoding="utf-8")
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    return Markup(re.sub(r"\s*\n\s*", "\n", text).strip())
+    text = re.sub(r"\s*\n\s*", "\n", text).strip()
+    return Markup(re.sub(r"(?<=[:;,{]) | (?=[{}])|;(?= })", "", text))

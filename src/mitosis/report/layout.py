@@ -10,52 +10,55 @@ import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from nbformat import NotebookNode
 
-from mitosis.records.trial import TrialRecord
+from mitosis.records.trial import StepRecord, TrialRecord
 from mitosis.report.cells import (
     copy_cell,
-    error_line,
     node,
     prepare_code,
     prepare_outputs,
 )
-from mitosis.report.displays import WIDGET_STATE, Displays, joined, traceback_entries
+from mitosis.report.displays import WIDGET_STATE, Displays
 from mitosis.report.excerpts import Excerpt, excerpt, share
+from mitosis.report.markup import highlight
 from mitosis.report.summary import (
-    SENTENCE_CHARACTERS,
-    VALUE_CHARACTERS,
     ParameterGroup,
     Value,
     Verdict,
+    commit_of,
     describe_duration,
     facts_of,
     parameters_of,
     results_of,
     stopped_step,
+    telling_of,
     time_html,
     verdict_of,
 )
-from mitosis.report.tracebacks import group_traceback, users_traceback
+from mitosis.report.trouble import Trouble, trouble_of
 from mitosis.screen import last_state
 from mitosis.text import cut, for_page
 
-TRACEBACK_ROOM = 8_000
-ENVIRONMENT_ROOM = 6_000
-LOG_ROOM = 4_500
+ENVIRONMENT_ROOM = 4_000
+LOG_ROOM = 3_500
 DOC_ROOM = 2_500
+SOURCE_ROOM = 6_000
 CHANGES_ROOM = 700
-"""Characters of HTML that a page has for each: the traceback of a failure, the environment, the log, all docstrings,
-and the files that were changed."""
+"""Characters of HTML that a page has for each: the environment, the log, all docstrings,
+the source of all steps, and the files that were changed."""
 
-RESULT_ROWS = 60
-"""At most this many metrics are shown at the top, and as many again in all steps together."""
+RESULT_ROWS, CURVES = 60, 8
+"""At most this many results are shown of all steps together, and as many of them as curves."""
 
+NEXT_ITERATION = "next iteration"
+"""The word of the link that leads to it."""
 DOC_CHARACTERS = 600
 """Of the first paragraph of a docstring, at most."""
 
@@ -81,17 +84,8 @@ class PageFacts:
     """How tracked files differ from the commit, in debug: lines such as ` M sine_experiment/__init__.py`."""
     place: Path | None = None
     """Path of the trial's folder, where relative addresses in what was displayed lead from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why the trial did not finish."""
-
-    title: str
-    where: str
-    message: str
-    """What there is to say without a traceback."""
-    traceback: Excerpt | None
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Whole values by `step.name`, of parameters of which the record has a short text that says less."""
 
 
 @dataclass(slots=True)
@@ -109,6 +103,17 @@ class Section:
     doc_rest: Excerpt | None = None
     doc_text: str = ""
     """What `doc_rest` is made of."""
+    action: str = ""
+    """Reference of the callable."""
+    file: str = ""
+    """Where its source is."""
+    source: Excerpt | None = None
+    source_text: str = ""
+    """What `source` is made of."""
+    curves: Mapping[str, Any] = field(default_factory=dict)
+    """The metrics that are lists of numbers."""
+    record: StepRecord | None = None
+    """Where there are results to show."""
     results: tuple[Value, ...] = ()
     cells: list[NotebookNode] = field(default_factory=list)
 
@@ -119,6 +124,8 @@ class Page:
 
     title: str
     experiment: str
+    told: tuple[tuple[str, str], ...]
+    """What tells the trial from others of the experiment: names and texts of parameters."""
     verdict: Verdict
     debug: bool
     changes: Excerpt | None
@@ -129,6 +136,8 @@ class Page:
     parameters: tuple[ParameterGroup, ...]
     facts: tuple[tuple[str, Markup], ...]
     short_key: str
+    at: Markup
+    """The commit, and what differs from it."""
     started: Markup
     author: str
     took: str
@@ -159,7 +168,7 @@ def lay_out(notebook: NotebookNode, facts: PageFacts) -> tuple[NotebookNode, Pag
     widgets = notebook.get("metadata", {}).get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
     displays = Displays(widgets, facts.place)
     sections = _sections(notebook, record, displays)
-    trouble = _trouble(record, sections)
+    trouble = trouble_of(record, [cell for section in sections for cell in section.cells])
     _make_fit(sections)
     cells = [cell for section in sections for cell in section.cells]
     prepare_code(cells)
@@ -178,21 +187,31 @@ def lay_out(notebook: NotebookNode, facts: PageFacts) -> tuple[NotebookNode, Pag
         metadata=node(),
         cells=[cell for section in sections for cell in section.cells],
     )
-    links = tuple((label, url) for label, url in {"folder": facts.folder, **facts.links}.items() if _is_safe(url))
+    safe = {label: url for label, url in {"folder": facts.folder, **facts.links}.items() if _is_safe(url)}
+    # Nobody knows whether there will be one, so it does not stand among what is there.
+    later = safe.pop(NEXT_ITERATION, "")
+    links = tuple(safe.items())
     verdict = verdict_of(record)
-    finished = record.status == "finished" and bool(record.steps)
+    told = telling_of(record)
+    results: tuple[Value, ...] = ()
+    if record.status == "finished" and sections:
+        # They stand on top, and so not with their step.
+        results, sections[-1].results = sections[-1].results, ()
+    name = f"{record.experiment} {verdict.word}{', debug' if facts.debug else ''} · {record.key}"
     page = Page(
-        title=f"{record.experiment} {verdict.word}{', debug' if facts.debug else ''} · {record.key}",
+        title=" · ".join(filter(None, (", ".join(text for _, text in told), name))),
         experiment=record.experiment,
+        told=told,
         verdict=verdict,
         debug=facts.debug,
         changes=excerpt("\n".join(facts.changes), CHANGES_ROOM, from_head=1) if facts.changes else None,
         warnings=record.warnings,
         trouble=trouble,
-        results=_first(results_of(record.main, record.steps[-1].metrics), RESULT_ROWS) if finished else (),
-        parameters=parameters_of(record),
-        facts=tuple(facts_of(record, debug=facts.debug, changes=facts.changes)),
+        results=results,
+        parameters=parameters_of(record, facts.values),
+        facts=tuple(facts_of(record, later=later)),
         short_key=record.key[:6],
+        at=commit_of(record, debug=facts.debug, changes=facts.changes),
         started=time_html(record.started),
         author=record.author.partition(" <")[0],
         took=describe_duration(record.duration_s),
@@ -222,45 +241,6 @@ def shows_all(notebook: NotebookNode, facts: PageFacts) -> bool:
     return not any(output.get("is_partial") for cell in shown.cells for output in cell.get("outputs", ()))
 
 
-def _trouble(record: TrialRecord, sections: Sequence[Section]) -> Trouble | None:
-    """What went wrong; the output that shows it is taken from its cell and stands for a pointer there."""
-    if record.status not in ("failed", "interrupted"):
-        return None
-    failure = record.failure
-    traceback = _take_traceback(sections)
-    message = failure.message.strip() if failure is not None else ""
-    kind = (failure.type or "") if failure is not None else ""
-    title = ": ".join(part for part in (kind, message.partition("\n")[0]) if part)
-    if not title:
-        title = "Interrupted" if record.status == "interrupted" else "Failed"
-    elif not kind:
-        # What mitosis says itself begins small, for it stands in a line on the terminal.
-        title = title[0].upper() + title[1:]
-    title = cut(title, SENTENCE_CHARACTERS)
-    return Trouble(
-        title=title,
-        where=(failure.location or "") if failure is not None else "",
-        message=cut(message, 2 * VALUE_CHARACTERS) if not traceback and not title.endswith(message[1:]) else "",
-        traceback=excerpt(traceback, TRACEBACK_ROOM, from_head=0.35) if traceback else None,
-    )
-
-
-def _take_traceback(sections: Sequence[Section]) -> str:
-    cells = [cell for section in sections for cell in section.cells if cell.get("cell_type") == "code"]
-    for cell in reversed(cells):
-        for output in reversed(cell.outputs):
-            if output.get("output_type") == "error":
-                output.elsewhere = True
-                return users_traceback(traceback_entries(output.get("traceback"))) or error_line(output)
-    for cell in reversed(cells):
-        for output in reversed(cell.outputs):
-            if output.get("output_type") == "stream" and output.get("name") == "stderr":
-                output.text, traceback = group_traceback(joined(output.get("text")))
-                if traceback:
-                    return traceback
-    return ""
-
-
 def _sections(notebook: NotebookNode, record: TrialRecord, displays: Displays) -> list[Section]:
     """The steps with their cells; cells that belong to no step go with the step that follows, or else came before.
 
@@ -276,7 +256,9 @@ def _sections(notebook: NotebookNode, record: TrialRecord, displays: Displays) -
             place=f"Step {index + 1} of {count}" if count > 1 else "Step",
             state=_state(record, index),
             took=describe_duration(step.duration_s),
-            results=results_of(step.main, step.metrics) if step.name in recorded else (),
+            action=step.action,
+            file=step.source or "",
+            record=step if step.name in recorded else None,
         )
     current: Section | None = None
     waiting: list[NotebookNode] = []
@@ -294,10 +276,10 @@ def _sections(notebook: NotebookNode, record: TrialRecord, displays: Displays) -
         waiting = []
         outputs = cell.get("outputs", ())
         is_told = current.name in recorded or not outputs
+        _describe(current, about)
         if kind in ("result", "metrics") and is_told and all(_is_text(output, displays) for output in outputs):
             continue
         current.cells.append(cell)
-        _describe(current, about)
     if waiting:
         next(iter(sections.values())).cells[:0] = waiting
     return list(sections.values())
@@ -325,25 +307,30 @@ def _describe(section: Section, about: Any) -> None:
         summary, _, rest = inspect.cleandoc(doc).partition("\n\n")
         section.doc = cut(for_page(" ".join(summary.split())), DOC_CHARACTERS)
         section.doc_text = rest if rest.strip() else ""
+    source, curves = about.get("source"), about.get("curves")
+    if isinstance(source, str):
+        section.source_text = source
+    if isinstance(curves, Mapping):
+        section.curves = curves
     duration = about.get("duration_s")
     if not section.took and isinstance(duration, int | float):
         section.took = describe_duration(duration)
 
 
 def _make_fit(sections: Sequence[Section]) -> None:
-    """Divide among the steps what room there is for docstrings and results."""
+    """Divide among the steps what room there is for docstrings, sources and results."""
     for section, room in zip(sections, share(DOC_ROOM, [2 * len(s.doc_text) for s in sections]), strict=True):
         section.doc_rest = excerpt(section.doc_text, room, from_head=1) if section.doc_text else None
-    for section, rows in zip(sections, share(RESULT_ROWS, [len(s.results) for s in sections]), strict=True):
-        section.results = _first(section.results, rows)
-
-
-def _first(results: tuple[Value, ...], count: int) -> tuple[Value, ...]:
-    """This many results, and how many there are beside."""
-    if len(results) <= count:
-        return results
-    count = max(count, 1)
-    return (*results[:count], Value(f"and {len(results) - count:,} more", "in the results"))
+    wanted = [len(highlight(text) if len(text) < SOURCE_ROOM else text) for text in (s.source_text for s in sections)]
+    for section, room, whole in zip(sections, share(SOURCE_ROOM, wanted), wanted, strict=True):
+        if section.source_text:  # without colours, more of it has room
+            markup = highlight if whole <= room else lambda text: escape(for_page(text))
+            section.source = excerpt(section.source_text, room, from_head=0.7, markup=markup)
+    counts = [1 + len(section.record.metrics) if section.record else 0 for section in sections]
+    drawn = share(CURVES, [len(section.curves) for section in sections])
+    for section, rows, curves in zip(sections, share(RESULT_ROWS, counts), drawn, strict=True):
+        if section.record is not None:
+            section.results = results_of(section.record, dict(islice(section.curves.items(), curves)), rows)
 
 
 def _showable(value: Any) -> Any:

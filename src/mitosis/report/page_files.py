@@ -37,8 +37,8 @@ NEXT_ITERATION = "next_iteration.html"
 _GENERATOR = b'<meta name="generator" content="mitosis">'
 """Stands at the beginning of such a file, and not in one of that name that an experiment has written."""
 _BEGINNING_BYTES = 200
-_ASKED_LIMIT = 5
-"""This many records at most are read to find a neighbour: names of pages tell nearly all apart."""
+_ASKED_LIMIT = 20
+"""This many records at most are read to find a neighbour: names of pages tell nearly all apart but for defaults."""
 
 
 def page_name(record: TrialRecord, *, debug: bool) -> str:
@@ -49,7 +49,7 @@ def page_name(record: TrialRecord, *, debug: bool) -> str:
     over are replaced; a name that would be too long ends in a digest of the whole instead.
     """
     ending = f"_{record.iteration}_{in_file_name(record.key)}{'debug' if debug else ''}.html"
-    tracked = sorted((p for p in record.parameters if p.tracked), key=lambda p: p.name)
+    tracked = sorted((p for p in record.parameters if p.tracked and not p.is_default), key=lambda p: p.name)
     texts = [(step.name, *(p.text for p in tracked if p.step == step.name)) for step in record.steps]
     variants = "+".join("-".join(in_file_name(text) for text in step) for step in texts)
     room = MAX_NAME_BYTES - len("trial_") - len(ending)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -12,12 +12,13 @@ from urllib.parse import quote
 import nbformat
 
 from mitosis import notebook as notebooks
+from mitosis.canonical.full_text import render_value
 from mitosis.errors.files import FolderNotWritable
 from mitosis.omission import PRINTED
 from mitosis.records.trial import TrialRecord
 from mitosis.report import page_files
 from mitosis.report.exporter import render_page
-from mitosis.report.layout import PageFacts, shows_all
+from mitosis.report.layout import NEXT_ITERATION, PageFacts, shows_all
 from mitosis.report.templates import describe_template_error
 from mitosis.runner.refusals import Settled
 from mitosis.runner.request import Progress, rerun_command
@@ -53,6 +54,8 @@ class Saver:
     """With all outputs."""
     record: TrialRecord
     """The trial's, as far as it is known."""
+    values: Mapping[str, bytes]
+    """Canonical values of parameters by `step.name`."""
     progress: Progress
     """Is told what does not matter later."""
     warn: Callable[[str], None]
@@ -135,7 +138,9 @@ class Saver:
     def _page_facts(self, environment: str, journal: Journal | None) -> PageFacts:
         record, folder = self.record, self.folder.path.name
         names = {"notebook": NOTEBOOK, "source": SOURCE, "log": LOG}
-        links = {label: f"{folder}/{name}" for label, name in names.items() if (self.folder.path / name).exists()}
+        # A step may have removed them, and most logs are empty.
+        sizes = {name: path.stat().st_size for name in names.values() if (path := self.folder.path / name).exists()}
+        links = {label: f"{folder}/{name}" for label, name in names.items() if sizes.get(name)}
         for index, step in enumerate(record.steps):
             if self.folder.results(index).exists():
                 links[f"results of {step.name}"] = f"{folder}/{self.folder.results(index).name}"
@@ -145,7 +150,7 @@ class Saver:
                 links["previous iteration"] = quote(previous)
             if page_files.is_free(self.folder.path):
                 self.next_iteration = self.folder.path / page_files.NEXT_ITERATION
-                links["next iteration"] = f"{folder}/{page_files.NEXT_ITERATION}"
+                links[NEXT_ITERATION] = f"{folder}/{page_files.NEXT_ITERATION}"
         return PageFacts(
             record=record,
             environment=environment,
@@ -156,7 +161,16 @@ class Saver:
             rerun=shlex.join(rerun_command(self.settled.request)),
             changes=self.settled.changes,
             place=self.folder.path,
+            values=dict(self._whole_values()),
         )
+
+    def _whole_values(self) -> Iterator[tuple[str, str]]:
+        """The names and values of the parameters of which the record does not say all."""
+        for parameter in self.record.parameters:
+            if parameter.full_name in self.values:
+                whole = render_value(self.values[parameter.full_name])
+                if whole != parameter.summary:
+                    yield parameter.full_name, whole
 
     def _lead_on(self, journal: Journal | None) -> None:
         """Have the pages of this iteration and of the one before lead to the next."""

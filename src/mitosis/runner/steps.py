@@ -131,7 +131,8 @@ class Steps:
             return Failure("result", result.problem, step=name), False
         self._check_late_imports(name, imports)
         if result.has_metrics:
-            await self._show(f'{planned.variable}["metrics"]', "metrics", name)
+            curves = {label: [curve.count, list(curve.numbers)] for label, curve in result.curves.items()}
+            await self._show(f'{planned.variable}["metrics"]', "metrics", name, curves=curves)
         return self._changed_parameters(successor, name, changed), result.pass_data
 
     async def _call(
@@ -140,7 +141,8 @@ class Steps:
         """Execute the cell that calls a step; returns what it raised."""
         name = planned.step.name
         cell = notebooks.code_cell(notebooks.call_source(planned, previous), "step", name)
-        cell.metadata["mitosis"]["doc"] = self.loader.docs.get(name) or None
+        described = self.loader.described[name]
+        cell.metadata["mitosis"] |= {"doc": described.doc or None, "source": described.source or None}
         begun = time.monotonic()
         try:
             return await self.kernel.run_cell(cell, self.folder.printed(index))
@@ -158,9 +160,9 @@ class Steps:
         """What the step that comes next is recorded to get."""
         if planned is None:
             return FindChangedParameters(None, {})
-        recorded = (p for p in self.loader.parameters if p.step == planned.step.name and p.tracked)
+        given = (p for p in self.loader.parameters if p.step == planned.step.name and p.tracked and not p.is_default)
         return FindChangedParameters(
-            planned.parameters_variable, {p.name: p.digest for p in recorded if p.digest is not None}
+            planned.parameters_variable, {p.name: p.digest for p in given if p.digest is not None}
         )
 
     def _changed_parameters(
@@ -188,10 +190,12 @@ class Steps:
         except MitosisError as error:
             self.warn(f"while step `{step}` ran, {error}")
 
-    async def _show(self, source: str, kind: str, step: str) -> None:
+    async def _show(self, source: str, kind: str, step: str, **about: Any) -> None:
         """Let the notebook show a result. That the result cannot be shown does not fail the trial."""
         try:
-            error = await self.kernel.run_cell(notebooks.code_cell(source, kind, step))
+            cell = notebooks.code_cell(source, kind, step)
+            cell.metadata["mitosis"] |= about
+            error = await self.kernel.run_cell(cell)
         except KernelDied as death:
             self.warn(f"step `{step}`: showing {source} ended the kernel: {death}")
             return

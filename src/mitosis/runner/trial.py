@@ -207,7 +207,9 @@ class Trial:
         heading = notebooks.heading_source(
             record.experiment,
             [
-                (p.full_name, p.text if p.kind == "lookup" else "", p.summary if p.kind == "lookup" else p.text)
+                (p.full_name, p.text, p.summary)
+                if p.kind == "lookup"
+                else (p.full_name, "", f"{p.text} (default)" if p.is_default else p.text)
                 for p in record.parameters
             ],
         )
@@ -230,7 +232,8 @@ class Trial:
         # It imports what makes the page, which the background has done by now.
         from mitosis.runner.documents import Saver
 
-        saver = Saver(self._settled, self._folder, self._notebook, record, self._progress, self._warn)
+        values = self._loader.values
+        saver = Saver(self._settled, self._folder, self._notebook, record, values, self._progress, self._warn)
         return saver.save(self._environment.text, self._journal)
 
     def _finish(self, record: TrialRecord, ran: Ran, saved: Saved) -> Outcome:

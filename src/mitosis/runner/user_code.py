@@ -63,9 +63,10 @@ class Loader:
     Attributes:
         plan: of the notebook.
         steps: records of the steps; once they are loaded, with the file of each step's code.
-        docs: docstrings by step.
-        parameters: records of the parameters, once they are loaded.
+        described: what the steps say of themselves, by name.
+        parameters: records of the parameters, once they are loaded: those that are given, then the defaults.
         variants: what the tracked lookup parameters mean.
+        values: canonical values of parameters by `step.name`, of those that have one.
     """
 
     def __init__(self, settled: Settled, kernel: Kernel, folder: TrialFolder, warn: Callable[[str], None]) -> None:
@@ -77,10 +78,14 @@ class Loader:
         self.root = str(settled.root.resolve())
         self._is_registered = settled.request.module is None
         self.plan = notebooks.plan_notebook(settled.steps, settled.arguments)
-        self.steps = [StepRecord(step.name, step.action, step.lookup) for step in settled.steps]
-        self.docs: dict[str, str] = {}
+        self.steps = [
+            StepRecord(step.name, step.action, step.lookup, main_name=step.main, better=step.better)
+            for step in settled.steps
+        ]
+        self.described: dict[str, DescribedStep] = {}
         self.parameters: tuple[ParameterRecord, ...] = ()
         self.variants: tuple[Variant, ...] = ()
+        self.values: dict[str, bytes] = {}
 
     async def load(self) -> None:
         """Import the steps, evaluate the parameters, and check all of it.
@@ -90,8 +95,11 @@ class Loader:
         """
         try:
             await self._import()
-            values, imports = await self._evaluate()
-            self.parameters = tuple(self._parameter_record(a, values[a]) for a in self._settled.arguments)
+            values, defaults, imports = await self._evaluate()
+            given = [self._parameter_record(a, values[a]) for a in self._settled.arguments]
+            self.parameters = (*given, *(self._default_record(step, value) for step, value in defaults))
+            described = [(a.step, value) for a, value in values.items()] + defaults
+            self.values = {f"{s}.{v.name}": v.meaning.data for s, v in described if isinstance(v.meaning, Meaning)}
             self.check_imports(imports)
         except KernelDied as death:
             raise ExperimentError(f"{death}\nIt was about to evaluate the parameters; no step ran.") from death
@@ -122,7 +130,7 @@ class Loader:
                 cell.source = self.plan.imports
                 await self._run_import_cell(cell, again=True)
         for index, described in enumerate(checked.steps):
-            self.docs[described.name] = described.doc
+            self.described[described.name] = described
             source = self._source_of(described, self._settled.steps[index].action, imports.folders)
             self.steps[index] = dataclasses.replace(self.steps[index], source=source)
 
@@ -233,8 +241,14 @@ class Loader:
                 folders.append("" if name == "." else name)
         return list(dict.fromkeys(folders))
 
-    async def _evaluate(self) -> tuple[dict[ParameterArgument, DescribedValue], Imports]:
-        """Execute the cells of parameters; returns what the kernel tells of each value, and what is imported then."""
+    async def _evaluate(
+        self,
+    ) -> tuple[dict[ParameterArgument, DescribedValue], list[tuple[str, DescribedValue]], Imports]:
+        """Execute the cells of parameters.
+
+        Returns:
+            What the kernel tells of each value, the step and value of each default, and what is imported then.
+        """
         cells = {}
         for planned in self.plan.steps:
             if planned.parameters_variable is not None:
@@ -248,15 +262,19 @@ class Loader:
                 variable=planned.parameters_variable,
                 file=str(self._folder.parameters(index)),
                 names=tuple(parameter.argument.name for parameter in planned.parameters),
+                action=planned.step.action,
+                takes_data=index > 0,
             )
             for index, planned in enumerate(self.plan.steps)
         )
         question = DescribeParameters(steps, self.root, str(self._folder.path))
         described, imports = await self._kernel.ask_all(question, self.list_imports())
         values: dict[ParameterArgument, DescribedValue] = {}
+        defaults: list[tuple[str, DescribedValue]] = []
         for planned, answer in zip(self.plan.steps, described, strict=True):
             for parameter, value in zip(planned.parameters, answer.values, strict=True):
                 values[parameter.argument] = value
+            defaults += ((planned.step.name, value) for value in answer.defaults)
             for unsaved in answer.unsaved:
                 self._warn(f"parameters of step `{planned.step.name}` could not be saved: {unsaved}")
             if planned.step.name in cells:
@@ -266,7 +284,7 @@ class Loader:
                     if p.argument.kind == "lookup"
                 }
                 cells[planned.step.name].source = notebooks.parameters_source(planned, comments)
-        return values, imports
+        return values, defaults, imports
 
     async def _parameter_refusal(self, planned: notebooks.PlannedStep) -> MitosisError:
         given = {parameter.argument.name: parameter.argument.text for parameter in planned.parameters}
@@ -285,10 +303,19 @@ class Loader:
             hint = f"It is the name of a variant: -p {shown}={argument.text}"
         return ExpressionFailed(shown, argument.text, failed.error, hint)
 
+    def _lasting(self, value: DescribedValue) -> Meaning | NoMeaning:
+        """The meaning of a value, if it is the same in every trial."""
+        if isinstance(value.meaning, Meaning) and os.fsencode(self._folder.path) in value.meaning.data:
+            return NoMeaning("", "it holds the path of this trial's folder, which is another for each trial")
+        return value.meaning
+
+    def _default_record(self, step: str, value: DescribedValue) -> ParameterRecord:
+        meaning = self._lasting(value)
+        digest = meaning.digest if isinstance(meaning, Meaning) else None
+        return ParameterRecord(step, value.name, "default", value.summary, digest is not None, digest, value.summary)
+
     def _parameter_record(self, argument: ParameterArgument, value: DescribedValue) -> ParameterRecord:
-        meaning = value.meaning
-        if isinstance(meaning, Meaning) and os.fsencode(self._folder.path) in meaning.data:
-            meaning = NoMeaning("", "it holds the path of this trial's folder, which is another for each trial")
+        meaning = self._lasting(value)
         if isinstance(meaning, NoMeaning) and argument.tracked:
             shown = f"{self._prefix(argument.step)}{argument.name}"
             if not self.is_debug:
@@ -316,6 +343,7 @@ class Loader:
                 value.meaning.data,
                 source=lookups[argument.step],
                 functions=value.meaning.functions,
+                text=value.summary,
             )
             for argument, value in values.items()
             if argument.kind == "lookup" and argument.tracked and isinstance(value.meaning, Meaning)

@@ -120,3 +120,25 @@ def test_dark_is_dark_and_light_is_light(made: Callable[..., Path], opened: Call
     assert dark.evaluate(lightness) < 60
     dark.emulate_media(media="print")
     assert dark.evaluate(lightness) > 200, "paper is white"
+
+
+def test_numbers_of_a_wide_table_stay_whole_on_paper(made: Callable[..., Path], opened: Callable[..., Any]) -> None:
+    page = opened(made("look", "-p", "look.kind=<b>"), width=1000).page
+    page.emulate_media(media="print")
+    heights = page.locator(".shown td").evaluate_all("all => all.map(one => one.getClientRects()[0].height)")
+    size = page.locator(".shown td").first.evaluate("one => parseFloat(getComputedStyle(one).fontSize)")
+    assert size >= 4 / 72 * 96 and max(heights) < 2.2 * size
+    widths = page.locator(".shown table").first.evaluate("one => [one.offsetWidth, one.closest('.shown').clientWidth]")
+    assert widths[0] <= widths[1]
+
+
+def test_figures_are_dimmed_on_a_dark_page_until_they_are_pointed_at(
+    made: Callable[..., Path], opened: Callable[..., Any]
+) -> None:
+    path = made("look", "-p", "look.kind=<b>")
+    shade = "image => getComputedStyle(image).filter"
+    image = opened(path, dark=True).page.locator("figure img").first
+    assert image.evaluate(shade) == "brightness(0.86)", "all colours alike, so that none is another"
+    image.hover()
+    assert image.evaluate(shade) == "none"
+    assert opened(path).page.locator("figure img").first.evaluate(shade) == "none"

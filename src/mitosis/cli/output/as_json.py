@@ -25,6 +25,7 @@ _FIELDS = {
     "key": "key",
     "experiment": "experiment",
     "main": "main",
+    "better": "main.better",
     "commit": "commit",
     "subject": "subject",
     "branch": "branch",
@@ -75,10 +76,12 @@ def _facts(record: TrialRecord) -> dict[str, Any]:
             for parameter in record.parameters
         ],
         "steps": [
-            _picked(step, "name", "action", "duration_s", "main") | {"metrics": dict(step.metrics)}
+            _picked(step, "name", "action", "duration_s", "main", "main_name", "better")
+            | {"metrics": dict(step.metrics)}
             for step in record.steps
         ],
         **{name: view.value(field) for name, field in _FIELDS.items()},
+        "main_name": record.main_name,
         "warnings": list(record.warnings),
     }
 
@@ -122,7 +125,7 @@ def _print(**fields: Any) -> None:
     """
     known: dict[str, Any] = {
         "format": FORMAT,
-        **dict.fromkeys(("status", "exit_status", "failure", "page", "notebook", "folder", *_FIELDS)),
+        **dict.fromkeys(("status", "exit_status", "failure", "page", "notebook", "folder", "main_name", *_FIELDS)),
         **dict.fromkeys(("recorded", "debug"), False),
         "metrics": {},
         "parameters": [],

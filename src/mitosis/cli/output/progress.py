@@ -18,6 +18,8 @@ from mitosis.text import clean, counted, format_duration, format_value
 LINE_WIDTH = 72
 """Columns of a line that has the time at its end, where the terminal is not narrower."""
 _NAME_WIDTH = 11
+_DEFAULTS_SHOWN = 4
+"""Default arguments in the heading; all of them are on the page."""
 _GREEN, _BOLD = 32, 1
 _STYLES = {"✗": 31, "!": 33, "▸": 2}
 """Of whole lines with this mark, as a terminal numbers them: red, yellow and dim."""
@@ -30,14 +32,17 @@ def lines_of_widgets(text: str) -> list[str]:
 
 def _heading(announcement: Announcement) -> str:
     """The first line of a trial: what is run, with which parameters, at which commit."""
-    steps = {parameter.step for parameter in announcement.record.parameters}
-    several = len(steps) > 1 or "+" in announcement.record.experiment
+    several = len(announcement.record.steps) > 1
     parts = [announcement.record.experiment]
-    for parameter in announcement.record.parameters:
+    parameters = [p for p in announcement.record.parameters if p.tracked or not p.is_default]
+    given = sum(not parameter.is_default for parameter in parameters)
+    for parameter in parameters[: given + _DEFAULTS_SHOWN]:
         name = parameter.full_name if several else parameter.name
-        value = f" ({parameter.summary})" if parameter.kind == "lookup" else ""
+        value = f" ({parameter.summary})" if parameter.kind == "lookup" else " (default)" * parameter.is_default
         mark = "" if parameter.tracked else "+"
         parts.append(f"{mark}{name}={parameter.text}{value}")
+    if len(parameters) > given + _DEFAULTS_SHOWN:
+        parts.append(f"{counted(len(parameters) - given - _DEFAULTS_SHOWN, 'more default')}")
     if announcement.debug:
         parts.append("debug")
     elif announcement.record.commit:
@@ -68,7 +73,8 @@ def _step_lines(step: StepRecord, error: str | None, width: int = LINE_WIDTH) ->
     if error is not None:
         yield _status_line("✗", clean(step.name), clean(error), step.duration_s, width)
     else:
-        yield _status_line("✓", clean(step.name), f"main = {format_value(step.main)}", step.duration_s, width)
+        result = f"{step.main_name} = {format_value(step.main)}"
+        yield _status_line("✓", clean(step.name), result, step.duration_s, width)
     for name, value in step.metrics.items():
         yield _status_line(" ", "", f"{clean(name)} = {format_value(value)}")
 
@@ -113,7 +119,8 @@ def notification(outcome: Outcome) -> tuple[str, str]:
         what = record.failure.summary.removeprefix("interrupted ")  # which the title says
     else:
         metrics = record.steps[-1].metrics.items() if record.steps else ()
-        what = ", ".join(f"{name} = {format_value(value)}" for name, value in (("main", record.main), *metrics))
+        results = ((record.main_name, record.main), *metrics)
+        what = ", ".join(f"{name} = {format_value(value)}" for name, value in results)
     how = f"debug, {record.status}" if outcome.debug else record.status
     return f"{record.experiment} {record.key[:KEY_DIGITS]} {how}", f"{what} ({format_duration(record.duration_s)})"
 

@@ -82,7 +82,11 @@ def print_conflicts(conflicts: Sequence[Conflict]) -> None:
 
 
 def print_columns(
-    columns: Sequence[str], rows: Sequence[Mapping[str, str]], *, optional: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, str]],
+    *,
+    optional: Sequence[str] = (),
+    headings: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Print a table without lines. rich's own tables take a millisecond for each row.
 
@@ -90,11 +94,16 @@ def print_columns(
         columns: the headings, which are also the keys in `rows`; the first holds a mark that colours its row.
         rows: what is missing in a row stays blank.
         optional: columns that a terminal too narrow for all goes without, the last ones first.
+        headings: of those columns that have another one than their key.
 
     Returns:
         The columns that there was no room for.
     """
-    texts = {name: [plain(clean(row.get(name, "")), sys.stdout) for row in ({name: name}, *rows)] for name in columns}
+    named = headings or {}
+    texts = {
+        name: [plain(clean(row.get(name, "")), sys.stdout) for row in ({name: named.get(name, name)}, *rows)]
+        for name in columns
+    }
     widths = {name: max(map(_width, column)) for name, column in texts.items()}
     least = {name: min(width, _least_width(name)) for name, width in widths.items()}
     kept = list(columns)

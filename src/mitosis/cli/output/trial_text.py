@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -55,14 +58,19 @@ def present_meaning(parameter: ParameterRecord, meanings: Meanings) -> PresentMe
 
 
 def print_trials(views: Sequence[View], meanings: Meanings) -> None:
-    """Print trials as rows. What is the same in all of them is said once above. Files get the status as a word."""
+    """Print trials as rows. What is the same in all of them is said once above. Files get the status as a word.
+
+    Of a parameter that none of the trials was given, nothing is said if it is the same in all that have it.
+    """
     relative = is_terminal()
-    steps_of: dict[str, set[str]] = {}
-    for view in views:
-        for parameter in view.parameters:
-            steps_of.setdefault(parameter.name, set()).add(parameter.step)
-    ambiguous = frozenset(name for name, steps in steps_of.items() if len(steps) > 1)
-    rows = [_row(view, ambiguous, meanings, relative=relative) for view in views]
+    given: dict[str, set[str | None]] = {}
+    for parameter in itertools.chain.from_iterable(view.parameters for view in views):
+        if parameter.tracked or not parameter.is_default:
+            given.setdefault(parameter.full_name, set()).add(parameter.digest if parameter.is_default else None)
+    told = [name for name, defaults in given.items() if len(defaults) > 1 or None in defaults]
+    steps_of = Counter(name.rpartition(".")[2] for name in told)
+    names_of = {name: name if steps_of[short] > 1 else short for name in told for _, _, short in [name.rpartition(".")]}
+    rows = [_row(view, names_of, meanings, relative=relative) for view in views]
     names = list(dict.fromkeys(name for row in rows for name in row))
     common = {}
     if len(rows) > 1:
@@ -78,27 +86,30 @@ def print_trials(views: Sequence[View], meanings: Meanings) -> None:
     columns = [name for name in (*first, *parameters, *last) if name in names and name not in common]
     if not any(row.get("note") for row in rows):
         columns.remove("note")
-    left_out = print_columns(columns, rows, optional=parameters)
+    results = {view.main_name for view in views}
+    headings = {"main": results.pop()} if len(results) == 1 else {}
+    left_out = print_columns(columns, rows, optional=parameters, headings=headings)
     if left_out:
         print_line(f"Not shown: {', '.join(left_out)}; see `mitosis show KEY`, or widen the window.")
 
 
-def _row(view: View, ambiguous: frozenset[str], meanings: Meanings, *, relative: bool) -> dict[str, str]:
-    """The cells of a trial. Parameters in `ambiguous` belong to several steps, and are named with theirs."""
+def _row(view: View, names: Mapping[str, str], meanings: Meanings, *, relative: bool) -> dict[str, str]:
+    """The cells of a trial, with those of its parameters that are in `names`, full ones and what to call them."""
     state, note = present_state(view)
     row = {"": _MARKS.get(state, " "), "key": view.text("key")[:KEY_DIGITS], "experiment": view.text("experiment")}
     if not relative:
         row["status"] = state
     for parameter in view.parameters:
-        name = parameter.full_name if parameter.name in ambiguous else parameter.name
+        if parameter.full_name not in names:
+            continue
         meaning = present_meaning(parameter, meanings)
         # The name alone would say what it means now, or nothing while it means several things.
         is_plain = meaning is None or (meaning.is_locked and meaning.meanings == 1)
-        then = "" if is_plain else f" ({parameter.summary})"
+        then = " (default)" * parameter.is_default if is_plain else f" ({parameter.summary})"
         shown = clean(f"{'' if parameter.tracked else '+'}{parameter.text}{then}", _PARAMETER_WIDTH)
         if meaning is not None and meaning.new_names:
             shown += f" (now {clean(' or '.join(meaning.new_names), _PARAMETER_WIDTH)})"
-        row[clean(name)] = shown
+        row[clean(names[parameter.full_name])] = shown
     if state == "finished":
         row["main"] = view.text("main") or "–"
     else:
@@ -123,7 +134,7 @@ def describe_trial(record: TrialRecord, meanings: Meanings) -> list[str]:
             lines.append(f"  {name:<{width}} {clean(text)}")
 
     if record.status == "finished":
-        add("main", view.raw("main"))
+        add(view.main_name, view.raw("main"))
     add("failed at", view.text("failure.at"))
     ago = f" ({format_moment(record.started, relative=True)})" if is_terminal() else ""
     add("started", view.text("started") + ago)
@@ -158,6 +169,7 @@ def _describe_parameters(record: TrialRecord, meanings: Meanings) -> list[str]:
         value = f"{parameter.text} = {parameter.summary}" if parameter.kind == "lookup" else parameter.text
         if parameter.kind == "eval" and parameter.summary not in ("", parameter.text):
             value += f" = {parameter.summary}"
+        value += " (default)" * parameter.is_default
         remark = "" if parameter.tracked else "  (not tracked)"
         meaning = present_meaning(parameter, meanings)
         if meaning is not None and not meaning.is_locked:
@@ -170,6 +182,8 @@ def _describe_parameters(record: TrialRecord, meanings: Meanings) -> list[str]:
             reasons = "; ".join(filter(None, map(clean, meaning.reasons)))
             remark += f"  (`{clean(parameter.text)}` is retired{f': {reasons}' if reasons else ''})"
         lines.append(f"  {clean(parameter.full_name):<{width}}  {clean(value)}{remark}")
+    compound = [p.lock.name for p in record.parameters if p.lock is not None and "(" in p.summary]
+    lines += (f"  whole value: mitosis variants show {shlex.quote(clean(str(name)))}" for name in compound)
     return lines
 
 
@@ -181,7 +195,7 @@ def _describe_steps(record: TrialRecord) -> list[str]:
         lines.append(clean(f"  {step.name}  {step.action}{source}{took}"))
         has_failed = record.failure is not None and record.failure.step == step.name
         if step.duration_s is not None and record.status != "running" and not has_failed:
-            lines.append(f"    main = {clean(exact_value(step.main))}")
+            lines.append(f"    {clean(step.main_name)} = {clean(exact_value(step.main))}")
         lines += [f"    {clean(name)} = {clean(exact_value(value))}" for name, value in step.metrics.items()]
     return lines
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cyclopts import App, Parameter
 
-from mitosis.cli.variants.changing import rename, resolve, retire
+from mitosis.cli.variants.changing import release, rename, resolve, retire
 from mitosis.cli.variants.difference import diff
 from mitosis.cli.variants.listing import list_variants
 from mitosis.cli.variants.showing import show
@@ -16,5 +16,5 @@ app = App(
     default_parameter=Parameter(negative=(), show_default=False),  # the reference forgets that of the whole
 )
 app.default(list_variants)
-for _command in (show, diff, resolve, rename, retire):
+for _command in (show, diff, resolve, rename, retire, release):
     app.command(_command)

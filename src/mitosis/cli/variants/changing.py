@@ -1,4 +1,4 @@
-"""`mitosis variants resolve`, `rename` and `retire`: changes to what names mean, for everybody."""
+"""`mitosis variants resolve`, `rename`, `retire` and `release`: changes to what names mean, for everybody."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def resolve(
     name = parse_variant(variant)
     repository = find_repository(Path.cwd())
     resolution = Journal(repository).resolve(name, keep, repository.identity(), rename_others=rename_other)
-    print_line(f"{name} now means {value_summary(resolution.kept.value)}")
+    print_line(f"{name} now means {value_summary(resolution.kept)}")
     for other, new_name in resolution.others:
         if new_name is None:
-            print_line(f"    {value_summary(other.value)} is dropped; trials that used it keep saying so")
+            print_line(f"    {value_summary(other)} is dropped; trials that used it keep saying so")
         else:
-            print_line(f"    {value_summary(other.value)} is now {new_name}")
+            print_line(f"    {value_summary(other)} is now {new_name}")
     print_line(_TELL_OTHERS)
     return 0
 
@@ -64,7 +64,7 @@ def rename(
     step, name = parse_parameter(parameter)
     repository = find_repository(Path.cwd())
     renamed = Journal(repository).rename(VariantName(step, name, old), new, repository.identity())
-    print_line(f"{parameter}={new} means {value_summary(renamed.value)}, as {old} does")
+    print_line(f"{parameter}={new} means {value_summary(renamed)}, as {old} does")
     print_line("    Trials keep the name that they were run with, and show both.")
     print_line(f"    Now change the name in the lookup dictionary: `{old}` to `{new}`.")
     print_line(_TELL_OTHERS)
@@ -96,5 +96,23 @@ def retire(
     else:
         journal.retire(name, reason, repository.identity())
         print_line(f"{variant} is retired: no trial can use it any more")
+    print_line(_TELL_OTHERS)
+    return 0
+
+
+def release(variant: Annotated[str, Parameter(completer=completers.locked_variants)], /, *, reason: str) -> int:
+    """Release a lock that was taken by mistake, for everybody who shares the repository. Its next use locks it anew.
+
+    That is possible as long as no trial has used the variant, apart from those that were forgotten.
+
+    Args:
+        variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
+        reason: Why; recorded in the journal's history.
+    """
+    name = parse_variant(variant)
+    repository = find_repository(Path.cwd())
+    for meaning in Journal(repository).release(name, reason, repository.identity()):
+        print_line(f"{name} is released; it meant {value_summary(meaning)}")
+    print_line("    Its next use locks it to the value that the dictionary has then.")
     print_line(_TELL_OTHERS)
     return 0

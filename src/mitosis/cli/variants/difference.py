@@ -192,8 +192,8 @@ def _diff_revisions(repository: Repository, rev: str, step: str, parameter: str)
             continue
         was, now = before.get(name), after.get(name)
         if was is None or now is None:
-            word, value = ("added", after[name].value) if was is None else ("removed", was.value)
-            print_line(f"{word:8} {name}   {value_summary(value)}")
+            word, meaning = ("added", after[name]) if was is None else ("removed", was)
+            print_line(f"{word:8} {name}   {value_summary(meaning)}")
             is_any = True
             continue
         functions = changed_functions(was.functions, now.functions)
