@@ -17,6 +17,7 @@ from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.unrecorded import record_ends
 from mitosis.results import default_trials_folder
+from mitosis.setup import TEXTCONV, textconv_problem
 from mitosis.text import clean, counted
 from mitosis.verify.findings import Finding, Report
 
@@ -41,6 +42,9 @@ def verify(*, outputs: bool = False, repair: bool = False) -> int:
         done = [f"recorded the end of trial {end.key}: {end.status}" for end in ends]
         done += verification.repair(repository, repository.identity(), tell=tell) if repair else []
         report = verification.verify(repository, trials_folder=trials_folder, tell=tell)
+    problem = textconv_problem(repository)
+    if problem:
+        report.warning("setting", TEXTCONV, problem, "mitosis setup")
     print_lines(f"repaired: {line}" for line in done)
     if repair and not done:
         print_line("there was nothing to repair")
