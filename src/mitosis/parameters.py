@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mitosis.errors.usage import BadExpression, MalformedParameter, MisdirectedParameter, RepeatedParameter, UsageError
+from mitosis.errors.usage import BadExpression, MalformedParameter, MisdirectedParameter, RepeatedParameter
 from mitosis.text import cut
 from mitosis.variants import MAX_NAME_BYTES, VariantName, is_too_long
 
@@ -90,19 +90,6 @@ def parse_variant(word: str) -> VariantName:
             _shell_word(word), "it names no variant", "Write it as step.param=variant, without spaces around the `=`."
         )
     return VariantName(step, name, variant)
-
-
-def parse_parameter(word: str, *, needs_parameter: bool = True) -> tuple[str, str]:
-    """The step and the parameter that `step.param` names; the latter may be empty if it is not needed.
-
-    Raises:
-        UsageError: it names neither.
-    """
-    step, _, parameter = word.partition(".")
-    if not step or "=" in word or (needs_parameter and not parameter):
-        words = "STEP.PARAM VARIANT, in two words" if needs_parameter else "STEP.PARAM"
-        raise UsageError(f"`{word}` names no parameter: write {words}")
-    return step, parameter
 
 
 def quoting_hint(parameter: str, text: str) -> str:

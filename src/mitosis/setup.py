@@ -60,7 +60,7 @@ def _write_refspec(repository: Repository, remote: str, refspec: str) -> Written
 
 
 def textconv_problem(repository: Repository) -> str:
-    """What is wrong with how this clone shows records as text, which `set_up` mends; empty if it is sound or not set."""
+    """What is wrong with how this clone shows records as text, which `set_up` mends; empty if nothing is."""
     present = _read_all(repository, TEXTCONV)
     if not present or present[-1].endswith(_ISOLATED):
         return ""

@@ -73,6 +73,12 @@ def forgotten_message(record: TrialRecord) -> str:
     return _message(f"forget {_heading(record)}", trailers)
 
 
+def brought_back_message(record: TrialRecord) -> str:
+    """The message of the commit that puts a forgotten trial into the listing again."""
+    trailers = [("Restored", record.key), ("Experiment", record.experiment), ("Commit", record.commit)]
+    return _message(f"list {_heading(record)} again", trailers)
+
+
 def resolved_message(name: VariantName, kept: str, others: Sequence[tuple[str, VariantName | None]]) -> str:
     """The message of the commit that chooses one of the meanings of a variant.
 
