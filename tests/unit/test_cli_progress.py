@@ -64,7 +64,7 @@ def test_header_has_names_and_terminals_break_nothing_in_words(tmp_path: Path) -
     assert narrow.lines[6] == "              m0 = 0"
     assert narrow.lines[25].strip() == "m19 = 19"
     assert narrow.lines[26].strip() == "... and 3 more metrics"
-    assert narrow.lines[27:29] == ["  lab.py:3 in run", "    ❱ 3 │     raise ValueError('a line of code that is wider…"]
+    assert narrow.lines[27:29] == ["  lab.py:3 in run", "    ❱ 3 │     raise ValueError('a line of code that is wide…"]
     assert narrow.lines[29].startswith("✓ recorded ")
 
 
