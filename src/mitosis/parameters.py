@@ -116,7 +116,9 @@ def _parse_one(
     form = f"Write it as {flag} {example_step}param={text_name}"
     target, equals, text = word.partition("=")
     if not equals:
-        raise MalformedParameter(option, "it has no `=`", f"{form}, without spaces around the `=`.")
+        example = word if "." in word or module else f"{example_step}{word or 'param'}"
+        remedy = f"Write it as {flag} {example}={text_name}, without spaces around the `=`."
+        raise MalformedParameter(option, "it has no `=`", remedy)
     tracked = not target.startswith("+")
     target = target.removeprefix("+")
     if module:

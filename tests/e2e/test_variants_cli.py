@@ -141,11 +141,11 @@ def test_changed_lists_problems_alone_and_says_what_is_different(locked: Lab) ->
     said = locked.mitosis("variants", "--changed", status=1)
     assert said.rows.keys() == {"my_exp.frequency=fast", "my_exp.frequency=slow", "my_exp.noise=low"}
     assert said.lines[4:] == [
-        "    my_exp.frequency=fast   10 → no longer in the dictionary   (0 trials used the locked value)",
+        "    my_exp.frequency=fast   10 → not in the dictionary",
         "    my_exp.frequency=slow   1 → 2   (1 trial used 1)",
         "    my_exp.noise=low   (0 trials used the locked value)",
         "        scale: 0.01 → 0.05",
-        "Restore the variants, or rename or retire them: mitosis variants rename, or retire",
+        "Add the variants to the dictionary, or rename or retire them: mitosis variants rename, or retire",
     ]
     assert locked.mitosis("variants", "my_exp.noise", "--changed", status=1).rows.keys() == {"my_exp.noise=low"}
 

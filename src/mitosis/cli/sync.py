@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from mitosis.cli import completers
 from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.streams import is_terminal
-from mitosis.cli.output.table import print_conflicts, print_line, print_warning
+from mitosis.cli.output.table import print_conflicts, print_line, print_lines, print_warning
 from mitosis.config import find_config
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import FetchFailed, NoRemote, PushFailed, TrialNotFound, UnknownRemote
@@ -28,6 +28,9 @@ from mitosis.text import counted
 
 _Remote = Annotated[str | None, Parameter(completer=completers.remotes)]
 _Commits = Annotated[bool, Parameter(name="--commits", negative="--no-commits")]
+_DECISIONS = "^(resolve|rename|retire|let|accept) "
+"""How subjects of commits begin that are about what variants mean."""
+_DECISIONS_SHOWN = 10
 _AFTER_TRIAL_LIMIT_S = 30.0
 
 
@@ -43,9 +46,11 @@ def push(
         commits: Send the experiments' commits too, so that others can check out the code of each trial.
     """
     repository, journal = _open()
+    before = journal.tip()
     remote, keys = _split(repository, journal, words, config)
     pushed = exchange.push(repository, remote, _transport(repository), keys=keys, with_commits=commits)
     _print_pushed(pushed, with_received=False)
+    _print_decisions(journal, before)
     print_conflicts(journal.conflicts())
     return 0
 
@@ -64,10 +69,12 @@ def pull(
         fetch: Fetch first; otherwise merge what git fetch has already brought.
     """
     repository, journal = _open()
+    before = journal.tip()
     place = _find(repository, remote, config)
     pulled = exchange.pull(repository, place, _transport(repository) if fetch else None)
     print_warning(*pulled.warnings)
     print_line(f"{pulled.remote}: {_received(pulled) or ('nothing new' if pulled.has_journal else 'no records')}")
+    _print_decisions(journal, before)
     print_conflicts(journal.conflicts())
     return 0
 
@@ -80,9 +87,11 @@ def sync(remote: _Remote = None, /, *, commits: _Commits = True, config: ConfigF
         commits: Send the experiments' commits too, so that others can check out the code of each trial.
     """
     repository, journal = _open()
+    before = journal.tip()
     place = _find(repository, remote, config)
     pushed = exchange.push(repository, place, _transport(repository), with_commits=commits)
     _print_pushed(pushed, with_received=True)
+    _print_decisions(journal, before)
     print_conflicts(journal.conflicts())
     return 0
 
@@ -178,6 +187,18 @@ def _print_pushed(pushed: Pushed, *, with_received: bool) -> None:
         sent = "records sent"
     text = ", ".join(part for part in (received, sent) if part)
     print_line(f"{pushed.pulled.remote}: {text or 'nothing new'}")
+
+
+def _print_decisions(journal: Journal, before: str | None) -> None:
+    """Say what others have decided about variants, as the commits of the journal say it that came since."""
+    after = journal.tip()
+    if before is None or after is None or before == after:
+        return
+    words = ("log", "--reverse", "--no-merges", "--no-show-signature", "--extended-regexp", f"--grep={_DECISIONS}")
+    lines = journal.repository.git(*words, "--format=%an: %s", f"{before}..{after}").splitlines()
+    print_lines(f"    {line}" for line in lines[-_DECISIONS_SHOWN:])
+    if len(lines) > _DECISIONS_SHOWN:
+        print_line(f"    ... and {len(lines) - _DECISIONS_SHOWN} before these: git log refs/mitosis")
 
 
 def _received(pulled: Pulled) -> str:

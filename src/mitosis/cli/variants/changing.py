@@ -48,7 +48,7 @@ def resolve(
         if new_name is None:
             print_line(f"    {value_summary(other.value)} is dropped; trials that used it keep saying so")
         else:
-            print_line(f"    {value_summary(other.value)} is now {new_name}")
+            print_line(f"    {value_summary(other.value)} is now {new_name}; call it that in the lookup dictionary")
     print_line(_TELL_OTHERS)
     return 0
 
