@@ -197,22 +197,6 @@ def remove_outputs(
     return removed
 
 
-def find_debug_page(key: str, config: str | None = None) -> Path | None:
-    """The page of a debug trial, or its folder if it has none; None if there is no trial in the trials folder.
-
-    Args:
-        key: what its key begins with.
-        config: the configuration in place of pyproject.toml, relative to the top.
-    """
-    folder = default_trials_folder(Path.cwd(), config)
-    prefix = key.strip().lower()
-    for path in sorted(folder.iterdir()) if prefix and folder.is_dir() else ():
-        match = _FOLDER_NAME.fullmatch(path.name)
-        if match is not None and path.name.endswith("debug") and match["key"].startswith(prefix):
-            return next(folder.glob(f"trial_*_{match['key']}debug.html"), path)
-    return None
-
-
 def find_page(record: TrialRecord, config: str | None = None) -> Path | None:
     """The page of a trial: in the trials folder of the repository at hand, or where it was written."""
     return next((path for path in _places(record, record.page, config) if path.is_file()), None)

@@ -49,7 +49,7 @@ def test_variants_names_the_command_that_resolves(lab: Lab) -> None:
     assert lines[3] == f"    {command}"
     assert lab.mitosis(*command.replace(name, "bobs-slow").split()[1:]).lines == [
         "my_exp.frequency=slow now means 1",
-        "    3 is now my_exp.frequency=bobs-slow",
+        "    3 is now my_exp.frequency=bobs-slow; call it that in the lookup dictionary",
         "Let others know: mitosis push",
     ]
     shown = lab.mitosis("variants")
@@ -96,7 +96,7 @@ def test_forgotten_trial_is_listed_again_as_it_was(lab: Lab) -> None:
     before = lab.journal.read_trial(used.key), lab.journal.note()
     said = lab.mitosis("forget", used.key).lines[-1]
     assert said.endswith(f"mitosis forget --undo {used.key}")
-    assert lab.mitosis("forget", "--undo", used.key[:8]).lines == [f"{used.key}, my_exp, is listed again"]
+    assert lab.mitosis("forget", "--undo", used.key[:8]).lines == [f"{used.key} is listed again"]
     assert lab.journal.read_trial(used.key) == before[0]
     assert sorted(lab.journal.note().splitlines()) == sorted(before[1].splitlines())
     assert lab.git("log", "-1", "--format=%s", "refs/mitosis") == f"list my_exp {used.key} again\n"
@@ -131,6 +131,8 @@ def test_key_of_a_debug_trial_leads_to_its_page(lab: Lab) -> None:
     page = lab.folder / "trials" / "trial_my_exp-4_0_0123456789abdebug.html"
     (page.parent / "2026-03-01_0123456789abdebug").mkdir(parents=True)
     page.touch()
+    (page.parent / "2026-03-01_abcdef123456").mkdir()
+    assert "no trial is recorded" in lab.mitosis("show", "abcd", status=2).err
     for command in ("show", "open"):
         said = lab.mitosis(command, "0123", status=2).err
         assert "`0123` is a debug trial, and those are not recorded" in said and str(page) in said

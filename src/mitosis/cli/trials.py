@@ -12,6 +12,7 @@ from mitosis.cli import completers
 from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.table import print_line, print_lines, print_problems, print_unmerged, print_warning
 from mitosis.cli.output.trial_text import Meanings, describe_trial, print_trials
+from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, NoteNotWritten, TrialNotFound
 from mitosis.errors.usage import UsageError
 from mitosis.git.repository import find_repository
@@ -122,11 +123,16 @@ def _read_trial(journal: Journal, key: str | None, config: str | None) -> TrialR
     try:
         return journal.read_trial(key)
     except TrialNotFound as error:
-        from mitosis.results import find_debug_page
+        from mitosis.results import default_trials_folder, find_trial_folder
 
-        page = find_debug_page(key, config)
-        if page is None:
+        try:
+            folder = find_trial_folder(key, default_trials_folder(Path.cwd(), config))
+        except MitosisError:
+            raise error from None
+        if not folder.name.endswith("debug"):
             raise
+        number = folder.name.rpartition("_")[2]
+        page = next(folder.parent.glob(f"trial_*_{number}.html"), folder)
         raise TrialNotFound(key, f"`{key}` is a debug trial, and those are not recorded\n    see {page}") from error
 
 
@@ -138,48 +144,37 @@ def forget(*keys: _Key, outputs: bool = False, undo: bool = False, config: Confi
         outputs: Also delete their pages and folders, for good, if they are in this repository.
         undo: List trials again that were forgotten. Outputs that were deleted do not come back.
     """
+    from mitosis.results import remove_outputs
+    from mitosis.sync.remotes import list_remotes
+
     if not keys:
         raise UsageError("give the key of a trial: mitosis forget KEY...\n`mitosis list` shows them.")
     if undo and outputs:
         raise UsageError("--outputs deletes files, and --undo cannot bring any back\nUse only one of the two.")
     journal = _open_journal()
-    for key in keys if undo else dict.fromkeys(journal.read_trial(key).key for key in keys):
+    identity = journal.repository.identity()
+    records = {} if undo else {record.key: record for record in map(journal.read_trial, keys)}
+    for key in records or keys:
+        try:
+            key = (journal.bring_back if undo else journal.forget)(key, identity).key
+        except NoteNotWritten as error:
+            print_warning(str(error))
+            key = error.key
         if undo:
-            _bring_back(journal, key)
-        else:
-            _forget(journal, key, config, outputs=outputs)
-    from mitosis.sync.remotes import list_remotes
-
+            print_line(f"{key} is listed again")
+            continue
+        record = records[key]
+        print_line(f"forgot {key}, {record.experiment}; to list it again: mitosis forget --undo {key}")
+        if outputs:
+            removed = remove_outputs(record, journal.read_trial, config)
+            for path in removed:
+                print_line(f"    deleted {path}")
+            if not removed:
+                place = f"{record.trials_folder} on {record.process.host}"
+                print_line(f"    its outputs are not in this repository; they were written to {place}")
     if list_remotes(journal.repository):
         print_line("Let others know: mitosis push")
     return 0
-
-
-def _forget(journal: Journal, key: str, config: str | None, *, outputs: bool) -> None:
-    from mitosis.results import remove_outputs
-
-    record = journal.read_trial(key)
-    try:
-        journal.forget(key, journal.repository.identity())
-    except NoteNotWritten as error:
-        print_warning(str(error))
-    print_line(f"forgot {key}, {record.experiment}; to list it again: mitosis forget --undo {key}")
-    if outputs:
-        removed = remove_outputs(record, journal.read_trial, config)
-        for path in removed:
-            print_line(f"    deleted {path}")
-        if not removed:
-            place = f"{record.trials_folder} on {record.process.host}"
-            print_line(f"    its outputs are not in this repository; they were written to {place}")
-
-
-def _bring_back(journal: Journal, key: str) -> None:
-    try:
-        record = journal.bring_back(key, journal.repository.identity())
-    except NoteNotWritten as error:
-        print_warning(str(error))
-    else:
-        print_line(f"{record.key}, {record.experiment}, is listed again")
 
 
 def _open_journal() -> Journal:

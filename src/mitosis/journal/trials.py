@@ -169,25 +169,12 @@ def forget(store: Store, index: Index, key: str, identity: Identity) -> TrialRec
         if file is None:
             raise JournalError(f"trial {record.key} is not at its place in the journal, {folder}, so it stays")
         store.append(ref, before, {file.path: None}, forgotten_message(record), identity)
-    index.refresh()
-    try:
-        merge_notes(store, [TrialChange(record, None)], None, identity, lambda *which: trials_on(index, *which))
-    except JournalError as error:
-        raise NoteNotWritten(record.key, layout.NOTES_REF, str(error)) from error
+    _tell_notes(store, index, TrialChange(record, None), record.key, identity)
     return record
 
 
 def bring_back(store: Store, index: Index, key: str, identity: Identity) -> TrialRecord:
-    """Put a trial that was forgotten into the listing again, as it was, by a new commit.
-
-    Args:
-        store: of the journal.
-        index: of the journal.
-        key: of the trial, or any prefix of it that no other forgotten trial has.
-        identity: author and committer of the journal's commit.
-
-    Returns:
-        The record.
+    """Put a trial that was forgotten into the listing again, as it was, by a new commit; see `forget`.
 
     Raises:
         TrialNotFound, AmbiguousKey: `key` does not name one trial that was forgotten.
@@ -200,20 +187,25 @@ def bring_back(store: Store, index: Index, key: str, identity: Identity) -> Tria
         gone = {} if before is None else _removed(store, before.commit, prefix)
         there = {name for (name,) in index.ask("SELECT key FROM trials")}
         found = sorted(gone.keys() - there)
-        if len(found) > 1:
-            raise AmbiguousKey(key, found)
         if not found:
             raise TrialNotFound(key, f"no trial was forgotten whose key begins with `{prefix}`")
+        if len(found) > 1:
+            raise AmbiguousKey(key, found)
         file = gone[found[0]]
         record = decode_trial(store.read_blob(file.oid, file.path, MAX_RECORD_BYTES), file.path)
         path = _new_path(store, before, layout.trial_folder(record.experiment, record.started), record.key)
         store.append(ref, before, {path: encode_trial(record)}, brought_back_message(record), identity)
+    _tell_notes(store, index, TrialChange(None, record), record.key, identity)
+    return record
+
+
+def _tell_notes(store: Store, index: Index, change: TrialChange, key: str, identity: Identity) -> None:
+    """Have the notes say of a trial what the journal does now."""
     index.refresh()
     try:
-        merge_notes(store, [TrialChange(None, record)], None, identity, lambda *which: trials_on(index, *which))
+        merge_notes(store, [change], None, identity, lambda *which: trials_on(index, *which))
     except JournalError as error:
-        raise NoteNotWritten(record.key, layout.NOTES_REF, str(error)) from error
-    return record
+        raise NoteNotWritten(key, layout.NOTES_REF, str(error)) from error
 
 
 def _removed(store: Store, commit: str, prefix: str) -> dict[str, File]:
