@@ -47,7 +47,8 @@ def init(*, config: ConfigFile = None) -> int:
     except OSError as error:
         raise FileTrouble(path, "written", error) from error
     print_line(f"added [tool.mitosis.steps] to {path}")
-    print_line("Register a step there, commit, and run it: mitosis STEP")
+    option = f" --config {shlex.quote(config)}" if config else ""
+    print_line(f"Register a step there, commit, and run it: mitosis{option} STEP")
     return 0
 
 
