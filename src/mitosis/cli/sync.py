@@ -11,8 +11,9 @@ from typing import IO, Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
+from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.streams import is_terminal
-from mitosis.cli.output.table import print_conflicts, print_line, print_warning
+from mitosis.cli.output.table import print_conflicts, print_line, print_lines, print_warning
 from mitosis.config import find_config
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import FetchFailed, NoRemote, PushFailed, TrialNotFound, UnknownRemote
@@ -27,10 +28,17 @@ from mitosis.text import counted
 
 _Remote = Annotated[str | None, Parameter(completer=completers.remotes)]
 _Commits = Annotated[bool, Parameter(name="--commits", negative="--no-commits")]
+_DECISIONS = "^(resolve|rename|retire|let|accept) "
+"""How subjects of commits begin that are about what variants mean."""
+_DECISIONS_SHOWN = 10
 _AFTER_TRIAL_LIMIT_S = 30.0
 
 
-def push(*words: Annotated[str, Parameter(completer=completers.remote_and_keys)], commits: _Commits = True) -> int:
+def push(
+    *words: Annotated[str, Parameter(completer=completers.remote_and_keys)],
+    commits: _Commits = True,
+    config: ConfigFile = None,
+) -> int:
     """Send records to a remote, after fetching and merging those it already has.
 
     Args:
@@ -38,14 +46,22 @@ def push(*words: Annotated[str, Parameter(completer=completers.remote_and_keys)]
         commits: Send the experiments' commits too, so that others can check out the code of each trial.
     """
     repository, journal = _open()
-    remote, keys = _split(repository, journal, words)
+    before = journal.tip()
+    remote, keys = _split(repository, journal, words, config)
     pushed = exchange.push(repository, remote, _transport(repository), keys=keys, with_commits=commits)
     _print_pushed(pushed, with_received=False)
+    _print_decisions(journal, before)
     print_conflicts(journal.conflicts())
     return 0
 
 
-def pull(remote: _Remote = None, /, *, fetch: Annotated[bool, Parameter(negative="--no-fetch")] = True) -> int:
+def pull(
+    remote: _Remote = None,
+    /,
+    *,
+    fetch: Annotated[bool, Parameter(negative="--no-fetch")] = True,
+    config: ConfigFile = None,
+) -> int:
     """Fetch the records of a remote and merge them into the local ones.
 
     Args:
@@ -53,15 +69,17 @@ def pull(remote: _Remote = None, /, *, fetch: Annotated[bool, Parameter(negative
         fetch: Fetch first; otherwise merge what git fetch has already brought.
     """
     repository, journal = _open()
-    place = _find(repository, remote)
+    before = journal.tip()
+    place = _find(repository, remote, config)
     pulled = exchange.pull(repository, place, _transport(repository) if fetch else None)
     print_warning(*pulled.warnings)
     print_line(f"{pulled.remote}: {_received(pulled) or ('nothing new' if pulled.has_journal else 'no records')}")
+    _print_decisions(journal, before)
     print_conflicts(journal.conflicts())
     return 0
 
 
-def sync(remote: _Remote = None, /, *, commits: _Commits = True) -> int:
+def sync(remote: _Remote = None, /, *, commits: _Commits = True, config: ConfigFile = None) -> int:
     """Pull and push: afterwards both sides have all records.
 
     Args:
@@ -69,9 +87,11 @@ def sync(remote: _Remote = None, /, *, commits: _Commits = True) -> int:
         commits: Send the experiments' commits too, so that others can check out the code of each trial.
     """
     repository, journal = _open()
-    place = _find(repository, remote)
+    before = journal.tip()
+    place = _find(repository, remote, config)
     pushed = exchange.push(repository, place, _transport(repository), with_commits=commits)
     _print_pushed(pushed, with_received=True)
+    _print_decisions(journal, before)
     print_conflicts(journal.conflicts())
     return 0
 
@@ -125,11 +145,11 @@ def _open() -> tuple[Repository, Journal]:
     return repository, journal
 
 
-def _find(repository: Repository, word: str | None) -> Remote:
+def _find(repository: Repository, word: str | None, config: str | None) -> Remote:
     """The remote; the configuration, which may be wrong, is read only where it decides."""
     if word is not None:
         return find_remote(repository, word)
-    return find_remote(repository, None, find_config(repository.root, None, steps_needed=False).remote)
+    return find_remote(repository, None, find_config(repository.root, config, steps_needed=False).remote)
 
 
 def _transport(repository: Repository) -> Transport:
@@ -142,19 +162,21 @@ def _transport(repository: Repository) -> Transport:
     return Transport(repository, tell, show_progress=is_terminal(sys.stderr))
 
 
-def _split(repository: Repository, journal: Journal, words: tuple[str, ...]) -> tuple[Remote, list[str]]:
+def _split(
+    repository: Repository, journal: Journal, words: tuple[str, ...], config: str | None
+) -> tuple[Remote, list[str]]:
     """The remote and the full keys that the words of a push name."""
     remotes = list_remotes(repository)
     first = words[0] if words else None
     if first is not None and (first in remotes or is_place(first)):
-        return _find(repository, first), [journal.read_trial(key).key for key in words[1:]]
+        return _find(repository, first, config), [journal.read_trial(key).key for key in words[1:]]
     try:
         keys = [journal.read_trial(key).key for key in words]
     except TrialNotFound as error:
         if error.key == first:
             raise UnknownRemote(error.key, remotes, or_key=True) from error
         raise
-    return _find(repository, None), keys
+    return _find(repository, None, config), keys
 
 
 def _print_pushed(pushed: Pushed, *, with_received: bool) -> None:
@@ -165,6 +187,18 @@ def _print_pushed(pushed: Pushed, *, with_received: bool) -> None:
         sent = "records sent"
     text = ", ".join(part for part in (received, sent) if part)
     print_line(f"{pushed.pulled.remote}: {text or 'nothing new'}")
+
+
+def _print_decisions(journal: Journal, before: str | None) -> None:
+    """Say what others have decided about variants, as the commits of the journal say it that came since."""
+    after = journal.tip()
+    if before is None or after is None or before == after:
+        return
+    words = ("log", "--reverse", "--no-merges", "--no-show-signature", "--extended-regexp", f"--grep={_DECISIONS}")
+    lines = journal.repository.git(*words, "--format=%an: %s", f"{before}..{after}").splitlines()
+    print_lines(f"    {line}" for line in lines[-_DECISIONS_SHOWN:])
+    if len(lines) > _DECISIONS_SHOWN:
+        print_line(f"    ... and {len(lines) - _DECISIONS_SHOWN} before these: git log refs/mitosis")
 
 
 def _received(pulled: Pulled) -> str:
