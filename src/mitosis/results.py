@@ -150,7 +150,9 @@ def find_trial_folder(key: str, trials_folder: str | os.PathLike[str] | None = N
     return _folder_on_record(key, folder)
 
 
-def remove_outputs(record: TrialRecord, read_trial: Callable[[str], TrialRecord]) -> list[Path]:
+def remove_outputs(
+    record: TrialRecord, read_trial: Callable[[str], TrialRecord], config: str | None = None
+) -> list[Path]:
     """Delete the folder and the page of a trial from the repository at hand, and have no other page lead to it.
 
     Those are looked for in its trials folder, and where the record says if that is inside its working tree: a record
@@ -160,6 +162,7 @@ def remove_outputs(record: TrialRecord, read_trial: Callable[[str], TrialRecord]
     Args:
         record: of the trial.
         read_trial: returns the record of a trial by its key.
+        config: the configuration in place of pyproject.toml, relative to the top.
 
     Returns:
         What was deleted.
@@ -171,8 +174,8 @@ def remove_outputs(record: TrialRecord, read_trial: Callable[[str], TrialRecord]
 
     from mitosis.report.page_files import lead_on
 
-    root, config = _configuration(Path.cwd())
-    folders = {find_trials_folder(Path.cwd(), root, None, config).resolve()}
+    root = _configuration(Path.cwd(), config)[0]
+    folders = {default_trials_folder(Path.cwd(), config).resolve()}
     recorded = _recorded_place(record, record.folder)
     if recorded is not None and recorded.resolve().is_relative_to(root.resolve()):
         folders.add(recorded.parent.resolve())
@@ -194,21 +197,21 @@ def remove_outputs(record: TrialRecord, read_trial: Callable[[str], TrialRecord]
     return removed
 
 
-def find_page(record: TrialRecord) -> Path | None:
+def find_page(record: TrialRecord, config: str | None = None) -> Path | None:
     """The page of a trial: in the trials folder of the repository at hand, or where it was written."""
-    return next((path for path in _places(record, record.page) if path.is_file()), None)
+    return next((path for path in _places(record, record.page, config) if path.is_file()), None)
 
 
-def find_notebook(record: TrialRecord) -> Path | None:
+def find_notebook(record: TrialRecord, config: str | None = None) -> Path | None:
     """The notebook of a trial: in the trials folder of the repository at hand, or where it was written."""
-    paths = (folder / "notebook.ipynb" for folder in _places(record, record.folder))
+    paths = (folder / "notebook.ipynb" for folder in _places(record, record.folder, config))
     return next((path for path in paths if path.is_file() and not path.is_symlink()), None)
 
 
-def _places(record: TrialRecord, name: str | None) -> Iterator[Path]:
+def _places(record: TrialRecord, name: str | None, config: str | None) -> Iterator[Path]:
     """Where the folder or page of a trial may be, if the name is one that mitosis gives."""
     if name is not None and belongs_to_trial(name, record.key):
-        yield default_trials_folder(Path.cwd()) / name
+        yield default_trials_folder(Path.cwd(), config) / name
         recorded = _recorded_place(record, name)
         if recorded is not None:
             yield recorded
@@ -247,16 +250,16 @@ def _folder_on_record(key: str, looked_in: Path) -> Path:
     )
 
 
-def default_trials_folder(folder: Path) -> Path:
-    """The trials folder of the repository that `folder` is in, as it is configured."""
-    root, config = _configuration(folder)
-    return find_trials_folder(folder, root, None, config)
+def default_trials_folder(folder: Path, config: str | None = None) -> Path:
+    """The trials folder of the repository that `folder` is in, as pyproject.toml has it, or another file."""
+    root, found = _configuration(folder, config)
+    return find_trials_folder(folder, root, None, found)
 
 
-def _configuration(folder: Path) -> tuple[Path, Config]:
+def _configuration(folder: Path, config: str | None = None) -> tuple[Path, Config]:
     """The main root of the repository that `folder` is in, and its configuration; of the folder itself outside one."""
     try:
         repository = find_repository(folder)
     except RepositoryError:
-        return folder, find_config(folder, None, steps_needed=False)
-    return repository.main_root, find_config(repository.root, None, steps_needed=False)
+        return folder, find_config(folder, config, steps_needed=False)
+    return repository.main_root, find_config(repository.root, config, steps_needed=False)

@@ -78,7 +78,7 @@ def test_what_only_lacks_variants_or_changes_functions_does_not_fail(lab: Lab) -
     said = lab.mitosis("check")
     assert said.lines[:2] == [
         "the working tree lacks variants that are locked",
-        "    my_exp.frequency=fast   10 → no longer in the dictionary   (0 trials used the locked value)",
+        "    my_exp.frequency=fast   10 → not in the dictionary",
     ]
     assert "the working tree changes functions that locked variants name" in said.lines
     assert any(line.startswith("    my_exp.f=low   lab:low") for line in said.lines)

@@ -119,7 +119,7 @@ def test_setup_makes_git_show_records_as_text(project: Project) -> None:
     assert "Binary files" not in history
     assert "amplitude" in history
     state = (project / ".git/config").read_bytes(), (project / ".git/info/attributes").read_bytes()
-    assert project.mitosis("setup").stdout.count("already there") == 2
+    assert project.mitosis("setup").stdout.count("already there") == 3
     assert state == ((project / ".git/config").read_bytes(), (project / ".git/info/attributes").read_bytes())
 
 

@@ -69,7 +69,7 @@ def test_somebody_chooses_one_of_several_ends_for_everybody(ada: Desk, bob: Desk
     assert ada.read_ends(record.key) == []
     merged = bob.merge_from(ada)
     assert bob.read_trial(record.key) == other
-    assert merged.taken == (f"settle my_exp {record.key}: finished ({ada.identity.name}, {today(ada)})",)
+    assert merged.taken == (f"{ada.identity.name}: settle my_exp {record.key}: finished",)
     # What was chosen stays, as the first end did.
     rewrite_end(eve, record, main=10)
     exchange_all(ada, eve, bob)
@@ -176,7 +176,7 @@ def test_what_is_taken_away_with_a_reason_is_named(ada: Desk, bob: Desk) -> None
     bob.run_trial()
     ada.run_trial()
     merged = ada.merge_from(bob)
-    assert merged.taken == (f"forget my_exp {gone.key} ({bob.identity.name}, {today(bob)})",)
+    assert merged.taken == (f"{bob.identity.name}: forget my_exp {gone.key}",)
     assert kept.key in ada.trial_keys() and gone.key not in ada.trial_keys()
 
 

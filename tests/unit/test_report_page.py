@@ -553,6 +553,25 @@ def test_of_a_progress_bar_only_the_last_state_is_shown() -> None:
     assert shown == "at 0\n100%|###|"
 
 
+def test_nothing_is_left_of_bars_that_make_way_for_what_is_printed() -> None:
+    """As tqdm.write does it below two bars, of which the inner one goes in the end."""
+    gone = "\r         \r\n\r         \r\x1b[A"
+    page = rendered(
+        cell(
+            "f()",
+            stream(f"\router 0\n\rinner 1\x1b[A{gone}", "stderr"),
+            stream("written\n"),
+            stream("\router 0\n\rinner 1\x1b[A\n\rinner 2\x1b[A\n\r       \x1b[A\router 1\r       \r", "stderr"),
+            stream("more\n"),
+            stream("\router 1\n\rinner 0\x1b[A", "stderr"),
+            stream("printed\n"),
+            stream("\router 2\n", "stderr"),
+        )
+    )
+    (shown,) = [pre.get_text() for pre in BeautifulSoup(page, "html.parser").select(".step pre:not(.code)")]
+    assert shown == "written\nmore\nprinted\nouter 2"
+
+
 def test_what_follows_an_unfinished_bar_has_a_line_of_its_own() -> None:
     page = rendered(cell("f()", stream("\r 50%|#  |", "stderr"), stream("stopped\n")))
     (shown,) = [pre.get_text() for pre in BeautifulSoup(page, "html.parser").select(".step pre:not(.code)")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from mitosis import __version__
+from mitosis.cli.configuration import with_config_in_place
 from mitosis.cli.run import NothingToRun, run
 from mitosis.errors.base import ExitStatus, nearest
 from mitosis.errors.usage import UnknownStep, UsageError
@@ -81,6 +82,7 @@ def call(words: list[str]) -> int:
     Raises:
         UsageError: the words make no command, or name no step but perhaps a command.
     """
+    words = with_config_in_place(app, words)
     try:
         status = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except NothingToRun:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mitosis import verify as verification
+from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.streams import can_move
 from mitosis.cli.output.table import print_line, print_lines
 from mitosis.errors.base import ExitStatus
@@ -17,6 +18,7 @@ from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.unrecorded import record_ends
 from mitosis.results import default_trials_folder
+from mitosis.setup import TEXTCONV, textconv_problem
 from mitosis.text import clean, counted
 from mitosis.verify.findings import Finding, Report
 
@@ -27,7 +29,7 @@ _PATIENCE_S = 1.0
 _COUNTED = ("trial", "lock", "environment", "commit", "pin", "note", "output")
 
 
-def verify(*, outputs: bool = False, repair: bool = False) -> int:
+def verify(*, outputs: bool = False, repair: bool = False, config: ConfigFile = None) -> int:
     """Check that every record, lock and commit is there, can be read, and agrees with the others.
 
     Args:
@@ -35,12 +37,15 @@ def verify(*, outputs: bool = False, repair: bool = False) -> int:
         repair: First rebuild what is derived from the records: notes, pins, the index.
     """
     repository = find_repository(Path.cwd())
-    trials_folder = default_trials_folder(Path.cwd()) if outputs else None
+    trials_folder = default_trials_folder(Path.cwd(), config) if outputs else None
     with _progress_line() as tell:
         ends = record_ends(Journal(repository)) if repair else []
         done = [f"recorded the end of trial {end.key}: {end.status}" for end in ends]
         done += verification.repair(repository, repository.identity(), tell=tell) if repair else []
         report = verification.verify(repository, trials_folder=trials_folder, tell=tell)
+    problem = textconv_problem(repository)
+    if problem:
+        report.warning("setting", TEXTCONV, problem, "mitosis setup")
     print_lines(f"repaired: {line}" for line in done)
     if repair and not done:
         print_line("there was nothing to repair")

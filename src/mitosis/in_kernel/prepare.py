@@ -93,12 +93,11 @@ def _leave_signals_to_runner() -> None:
             signal.signal(number, handle)
 
 
-class NoInput(EOFError):
-    """The experiment asked for input. It is what Python raises where standard input is closed, and says more."""
-
-
 def _close_input() -> None:
-    """Have `input`, `getpass` and debuggers raise `NoInput` at once: who runs it again would have to type the same."""
+    """Have `input`, `getpass` and debuggers raise what Python does where there is no input, with more to say.
+
+    Who runs the trial again would have to type the same.
+    """
     shell: Any = get_ipython()
     # ipykernel replaces `input` and `getpass` while a cell runs, by these.
     shell.kernel.raw_input = _input
@@ -118,8 +117,8 @@ def _getpass(prompt: str = "", stream: object = None, **_: object) -> NoReturn:
 def _refuse(name: str, prompt: object) -> NoReturn:
     asked = str(prompt).strip()[:_PROMPT_LIMIT]
     call = f"{name}({asked!r})" if asked else f"{name}()"
-    raise NoInput(f"{call}: {_ENDING} Make it a parameter of the step: -e STEP.PARAM=VALUE")
+    raise EOFError(f"{call}: {_ENDING} Make it a parameter of the step")
 
 
 def _set_trace(debugger: bdb.Bdb, *_: object, **__: object) -> NoReturn:
-    raise NoInput(f"a debugger would stop here: {_ENDING} Remove the breakpoint, or run the notebook in Jupyter")
+    raise EOFError(f"a debugger would stop here: {_ENDING} Remove the breakpoint, or run the notebook in Jupyter")

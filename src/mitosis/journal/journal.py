@@ -65,6 +65,10 @@ class Journal:
         """Take a trial out of the journal's listing by a new commit. The history keeps its record."""
         return trials.forget(self.store, self.index, key, identity)
 
+    def bring_back(self, key: str, identity: Identity) -> TrialRecord:
+        """Put a trial that was forgotten into the listing again, by a new commit."""
+        return trials.bring_back(self.store, self.index, key, identity)
+
     def read_ends(self, key: str) -> list[RecordedEnd]:
         """The records of a trial's end, where somebody has recorded another one; none where there is but one."""
         return ends.read_ends(self.store, self.index, key)
@@ -82,6 +86,10 @@ class Journal:
     ) -> Iterator[TrialRecord]:
         """Trials by the time that they started, newest first. What cannot be read is appended to `problems`."""
         yield from trials.iter_trials(self.index, limit, experiment, problems)
+
+    def count_experiments(self) -> dict[str, int]:
+        """How many trials each experiment has, by name."""
+        return trials.count_experiments(self.index)
 
     def running_trials(self) -> list[TrialRecord]:
         """The trials that have no end in the journal."""

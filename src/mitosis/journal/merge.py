@@ -142,8 +142,7 @@ def _explain(
     explained: dict[str, str] = {}
     for taken in read_taken(store.repository, theirs.commit, f"^{before.commit}"):
         if taken.path in gone and taken.is_explained:
-            said = taken.commit
-            explained.setdefault(taken.path, f"{said.summary} ({said.author}, {said.date[:10]})")
+            explained.setdefault(taken.path, f"{taken.commit.author}: {taken.commit.summary}")
     return tuple(dict.fromkeys(explained.values())), [path for path in gone if path not in explained]
 
 

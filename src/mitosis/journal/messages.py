@@ -24,7 +24,8 @@ _SHORT_DIGEST_DIGITS = 6
 _NAME_LIMIT = 200
 _SUMMARY_VALUE_LIMIT = 40
 _SUMMARY_PARAMETERS_LIMIT = 200
-_FAILURE_LIMIT = 200
+_FAILURE_LIMIT = 80
+_REASON_LIMIT = 200
 _METRICS_LIMIT = 100
 _TEXT_LIMIT = 10_000
 _PLAIN_LIMIT = 100
@@ -71,6 +72,12 @@ def forgotten_message(record: TrialRecord) -> str:
     """The message of the commit that takes a trial out of the listing."""
     trailers = [("Forgotten", record.key), ("Experiment", record.experiment), ("Commit", record.commit)]
     return _message(f"forget {_heading(record)}", trailers)
+
+
+def brought_back_message(record: TrialRecord) -> str:
+    """The message of the commit that puts a forgotten trial into the listing again."""
+    trailers = [("Restored", record.key), ("Experiment", record.experiment), ("Commit", record.commit)]
+    return _message(f"list {_heading(record)} again", trailers)
 
 
 def resolved_message(name: VariantName, kept: str, others: Sequence[tuple[str, VariantName | None]]) -> str:
@@ -154,7 +161,7 @@ def retired_message(variant: VariantName, reason: str, *, is_undone: bool) -> st
     shown = one_line(str(variant), _NAME_LIMIT)
     if is_undone:
         return _message(f"let {shown} be used again", [("Unretired", str(variant))])
-    summary = f"retire {shown}: {one_line(reason, _FAILURE_LIMIT)}" if reason else f"retire {shown}"
+    summary = f"retire {shown}: {one_line(reason, _REASON_LIMIT)}" if reason else f"retire {shown}"
     return _message(summary, [("Retired", str(variant))])
 
 
@@ -190,7 +197,9 @@ def _outcome(view: View) -> tuple[str, str, str]:
     status = view.raw("status")
     detail = view.main
     if status == "failed":
-        detail = one_line(view.raw("failure"), _FAILURE_LIMIT)
+        # Line breaks in what a KeyError says are escaped already.
+        first, more, _ = view.raw("failure").partition("\\n")
+        detail = one_line(f"{first}…" if more else first, _FAILURE_LIMIT)
     if "failure.step" in view and view.place:
         status += f" in {one_line(view.raw('failure.step'), _NAME_LIMIT)}"
     took = f"({view.text('took')})" if "took" in view else ""

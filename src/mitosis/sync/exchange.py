@@ -40,6 +40,10 @@ class Pulled:
     """Trials that are gone here, since they were forgotten there."""
     is_changed: bool = False
     """Whether anything came, be it no trial but a lock."""
+    taken: tuple[str, ...] = ()
+    """What others have taken away or changed of what was here: who, and what their commit says."""
+    disputes: tuple[str, ...] = ()
+    """Keys of the trials that have several ends since."""
     warnings: tuple[str, ...] = ()
 
     def with_merged(self, merged: Merged) -> Pulled:
@@ -53,6 +57,8 @@ class Pulled:
             updated=self.updated + merged.updated,
             forgotten=self.forgotten + merged.forgotten,
             is_changed=self.is_changed or merged.is_changed,
+            taken=(*self.taken, *merged.taken),
+            disputes=(*self.disputes, *merged.disputes),
             warnings=self.warnings if problem is None or warning in self.warnings else (*self.warnings, warning),
         )
 
@@ -72,13 +78,14 @@ class Pushed:
         return replace(self, warnings=(*self.warnings, warning))
 
 
-def pull(repository: Repository, remote: Remote, transport: Transport | None) -> Pulled:
+def pull(repository: Repository, remote: Remote, transport: Transport | None, *, keep: bool = False) -> Pulled:
     """Fetch the records of a remote and merge them into the local ones.
 
     Args:
         repository: the one at hand.
         remote: where from.
         transport: how to fetch; None to merge what was fetched before.
+        keep: whether what the remote has taken away without saying so stays, instead of being an error.
 
     Raises:
         FetchFailed: git could not fetch.
@@ -92,7 +99,7 @@ def pull(repository: Repository, remote: Remote, transport: Transport | None) ->
         transport.fetch(remote, remote.place)
     elif repository.is_partial() and lacks_blobs(repository, layout.remote_journal_ref(remote.ref_name)):
         raise NotFetchedWhole(remote.name)
-    return _merge(journal, remote, Pulled(remote.name, False))
+    return _merge(journal, remote, Pulled(remote.name, False), keep=keep)
 
 
 def push(
@@ -173,7 +180,7 @@ def push(
     )
 
 
-def _merge(journal: Journal, remote: Remote, pulled: Pulled) -> Pulled:
+def _merge(journal: Journal, remote: Remote, pulled: Pulled, *, keep: bool = False) -> Pulled:
     """Merge what was fetched."""
     tip = journal.read_tip(layout.remote_journal_ref(remote.ref_name))
     if tip is None:
@@ -183,7 +190,7 @@ def _merge(journal: Journal, remote: Remote, pulled: Pulled) -> Pulled:
         journal.name_shortly()
         journal.adopt_pins(remote.ref_name)
         return replace(pulled, has_journal=True)
-    merged = journal.merge(tip, None, remote.name, notes)
+    merged = journal.merge(tip, None, remote.name, notes, keep=keep)
     journal.adopt_pins(remote.ref_name)
     return pulled.with_merged(merged)
 
