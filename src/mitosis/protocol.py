@@ -360,13 +360,16 @@ class DescribedFailure(Message):
     line: int | None = None
     context: tuple[tuple[int, str], ...] = ()
     """Number and text of the lines around it."""
+    more: tuple[str, ...] = ()
+    """What belongs to it: its notes, its causes, its parts, each with its place."""
 
 
 class DescribeFailure(Question[DescribedFailure]):
     """What did the cell that failed last raise, and where in the user's code?
 
     The innermost frame below `root`, the top of the working tree, is the place that counts; else the innermost one
-    outside the installed packages.
+    outside the installed packages, else that of the step's own `package`.
     """
 
     root: str
+    package: str

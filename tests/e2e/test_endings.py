@@ -243,21 +243,29 @@ def test_interrupt_before_the_steps_leaves_nothing(project: Project) -> None:
     assert not kernels_of(project)
 
 
-def test_interrupt_while_the_start_is_recorded_ends_the_trial_before_its_step(project: Project) -> None:
-    project.commit_lab(WAITING)
+def test_interrupt_ends_the_wait_for_the_lock_of_the_journal(project: Project) -> None:
     lock = project / ".git/refs/mitosis/journal.lock"
+    locking = (
+        f"import pathlib\ndef run(at_end):\n    if at_end:\n        pathlib.Path({str(lock)!r}).write_text(at_end)\n"
+    )
+    project.commit_lab(f"lookup_dict = {{}}\n{locking}    return {{'main': 7}}\n")
+    owner = owner_text(os.getpid())
     lock.parent.mkdir()
-    lock.write_text(owner_text(os.getpid()))
-    process = project.start("my_exp")
-    wait_until(lambda: list(project.glob(".git/mitosis/waiting/refs*")))
-    process.send_signal(signal.SIGINT)
+    for at_end in ("", owner):
+        lock.unlink(missing_ok=True) if at_end else lock.write_text(owner)
+        process = project.start("my_exp", "-e", f"my_exp.at_end={at_end!r}")
+        wait_until(lambda: list(project.glob(".git/mitosis/waiting/refs*")))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=TIMEOUT_S)
+        assert process.returncode == 130
+        assert ("nothing is recorded" in err) != bool(at_end)
+        assert len(list(project.glob("trials/20*"))) == bool(at_end)
+    assert "finished, but that could not be recorded" in err and "Its end is kept there" in err
+    assert list(project.glob("trials/*/unrecorded.msgpack"))
     lock.unlink()
-    process.communicate(timeout=TIMEOUT_S)
-    assert process.returncode == 130
-    failure = project.record().failure
-    assert failure is not None
-    assert failure.summary == "interrupted by SIGINT"
-    assert not list(project.glob("trials/*/begun"))
+    project.mitosis("my_exp", "-e", "my_exp.at_end=''")
+    assert [record.main for record in project.records()] == [7, 7]
+    assert not kernels_of(project)
 
 
 def test_killed_runner_takes_its_kernel_along_and_is_shown_as_lost(

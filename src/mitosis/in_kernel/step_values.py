@@ -9,7 +9,7 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -100,6 +100,8 @@ def take_result(question: TakeResult) -> StepResult:
     main = None
     if "main" in result:
         main = _recorded(result["main"], "main", warnings)
+        if isinstance(result["main"], Iterator | Coroutine):
+            problem = f'its "main" is a {type(result["main"]).__name__} object, which has no value yet'
     elif question.successor is None:
         problem = f'it returned a dictionary without "main" (it has: {_key_names(result)})'
     else:
@@ -109,7 +111,7 @@ def take_result(question: TakeResult) -> StepResult:
     if question.successor is not None:
         run_as_script(question.successor.action.partition(":")[0])
         pass_data = _takes_data(question.successor, "data" in result)
-        problem = None if pass_data else _check_data(result, question.successor, warnings)
+        problem = problem or (None if pass_data else _check_data(result, question.successor, warnings))
     return StepResult(
         problem=problem,
         main=main,

@@ -25,7 +25,7 @@ from mitosis.report.cells import (
     prepare_outputs,
     traceback_entries,
 )
-from mitosis.report.displays import WIDGET_STATE, Displays, joined
+from mitosis.report.displays import WIDGET_STATE, Displays
 from mitosis.report.excerpts import Excerpt, excerpt, share
 from mitosis.report.summary import (
     SENTENCE_CHARACTERS,
@@ -41,7 +41,7 @@ from mitosis.report.summary import (
     time_html,
     verdict_of,
 )
-from mitosis.report.tracebacks import group_traceback, users_traceback
+from mitosis.report.tracebacks import users_traceback
 from mitosis.screen import last_state
 from mitosis.text import cut, for_page
 
@@ -250,12 +250,6 @@ def _take_traceback(sections: Sequence[Section]) -> str:
             if output.get("output_type") == "error":
                 output.elsewhere = True
                 return users_traceback(traceback_entries(output.get("traceback"))) or error_line(output)
-    for cell in reversed(cells):
-        for output in reversed(cell.outputs):
-            if output.get("output_type") == "stream" and output.get("name") == "stderr":
-                output.text, traceback = group_traceback(joined(output.get("text")))
-                if traceback:
-                    return traceback
     return ""
 
 

@@ -82,6 +82,8 @@ def _ending(outcome: Outcome, width: int = LINE_WIDTH) -> Iterator[str]:
         for number, text in outcome.context:
             pointer = "❱" if number == outcome.failed_line else " "
             yield f"    {pointer} {number:>{digits}} │ {clean(text)}"
+    for line in outcome.more:
+        yield f"  {clean(line)}"
     count = len(record.steps)
     if count > 1:  # one step has said all of it
         mark, text = ("✓", f"{count} steps") if record.status == "finished" else ("✗", _place_in_chain(record))
