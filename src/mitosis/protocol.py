@@ -134,8 +134,6 @@ class WrongParameters(Message):
     step: str
     missing: tuple[str, ...]
     unknown: tuple[str, ...]
-    data: str | None
-    """The parameter that is given, and takes the data of the step before."""
     from_step: str | None
     """The first positional parameter, which would take the data of a step before."""
     takes: str

@@ -106,6 +106,7 @@ def test_failing_second_step_keeps_the_first_result(project: Project) -> None:
     [
         ("def run():\n    return 1\n", "it returned int, not a dictionary"),
         ("def run():\n    return {'metrics': {}}\n", 'without "main" (it has: metrics)'),
+        ("def run():\n    return {'main': map(abs, [1])}\n", 'its "main" is a map object, which has no value yet'),
     ],
 )
 def test_result_that_is_no_result_fails_the_trial(project: Project, first: str, told: str) -> None:
@@ -120,12 +121,13 @@ def test_result_that_is_no_result_fails_the_trial(project: Project, first: str, 
 @pytest.mark.parametrize(
     ("first", "second", "main", "told"),
     [
-        ("{'main': 1, 'data': None}", "def run(data=5):\n    return {'main': data}\n", None, []),
+        ("{'main': 1, 'data': None}", "def run(data=5):\n    return {'main': data}\n", 5, []),
+        ("{'main': 1, 'data': None}", "def run(data):\n    return {'main': data}\n", None, []),
         (
             "{'main': 1, 'data': 2}",
             "def run(*, k=3):\n    return {'main': k}\n",
             3,
-            ["its data is not used: `two` takes no positional argument"],
+            ["its data is not used: `two` has no positional argument left for it"],
         ),
         (
             "{'other': 1}",
@@ -137,7 +139,7 @@ def test_result_that_is_no_result_fails_the_trial(project: Project, first: str, 
             ],
         ),
     ],
-    ids=["None", "no room", "no data"],
+    ids=["None", "None that is needed", "no room", "no data"],
 )
 def test_data_is_handed_on_where_it_can_be(
     project: Project, first: str, second: str, main: int | None, told: list[str]
@@ -148,11 +150,20 @@ def test_data_is_handed_on_where_it_can_be(
     assert (project.record().main, len(project.record().warnings)) == (main, len(told))
 
 
+@pytest.mark.parametrize("data", [None, 2])
+def test_a_first_parameter_that_is_given_stands_for_data(project: Project, data: int | None) -> None:
+    source = f"def run():\n    return {{'main': 1, 'data': {data}}}\n"
+    project.commit(steps(source, "def run(data):\n    return {'main': data}\n"))
+    done = project.mitosis("one", "two", "-e", "two.data=7")
+    assert project.record().main == 7
+    assert ("its data is not used" in done.stderr) == (data is not None)
+
+
 @pytest.mark.parametrize(
     ("first", "told"),
     [
         ("return {'main': 1}", 'its result has no "data", and the next step, `two`, needs it'),
-        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("raise SystemExit(0)", "SystemExit: 0 (the step exited, so it has returned no result)"),
     ],
 )
 def test_step_that_gives_the_next_one_nothing_fails_the_trial(project: Project, first: str, told: str) -> None:

@@ -110,7 +110,7 @@ def take_result(question: TakeResult) -> StepResult:
     pass_data = False
     if question.successor is not None:
         run_as_script(question.successor.action.partition(":")[0])
-        pass_data = _takes_data(question.successor, "data" in result)
+        pass_data = _takes_data(question.successor, result)
         problem = problem or (None if pass_data else _check_data(result, question.successor, warnings))
     return StepResult(
         problem=problem,
@@ -124,8 +124,11 @@ def take_result(question: TakeResult) -> StepResult:
     )
 
 
-def _takes_data(successor: Successor, has_data: bool) -> bool:
-    return has_data and can_be_called(resolve(successor.action), successor.given, with_data=True)
+def _takes_data(successor: Successor, result: Mapping[str, Any]) -> bool:
+    action = resolve(successor.action)
+    if "data" not in result or not can_be_called(action, successor.given, with_data=True):
+        return False
+    return result["data"] is not None or not can_be_called(action, successor.given, with_data=False)
 
 
 def _check_data(result: Mapping[str, Any], successor: Successor, warnings: list[str]) -> str | None:
@@ -136,7 +139,7 @@ def _check_data(result: Mapping[str, Any], successor: Successor, warnings: list[
     if "data" not in result:
         warnings.append(f'its result has no "data": `{successor.name}` is called without it')
     elif result["data"] is not None:
-        warnings.append(f"its data is not used: `{successor.name}` takes no positional argument")
+        warnings.append(f"its data is not used: `{successor.name}` has no positional argument left for it")
     return None
 
 
