@@ -17,7 +17,8 @@ import pytest
 
 import mitosis as package
 from mitosis.journal.queue import owner_text
-from support.e2e import Mitosis, Project, command
+from support.e2e import Mitosis, Project, command, make_project
+from support.faults import can_mount
 from support.waiting import TIMEOUT_S, wait_until
 
 FAILED = 1
@@ -367,8 +368,31 @@ def test_full_disk_is_a_refusal(project: Project) -> None:
     words = [sys.executable, "-c", limit, *command("my_exp")]
     done = subprocess.run(words, cwd=project, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
     assert done.returncode == 2
-    assert f"the trials folder {project / 'trials'} cannot be written: File too large" in done.stderr
+    assert "no usable folder for its sockets\n    /tmp: File too large\n" in done.stderr
+    assert "set TMPDIR to" in done.stderr and "Traceback" not in done.stderr
     assert project.git("for-each-ref", "refs/mitosis") == ""
+
+
+if can_mount():
+
+    def test_the_end_of_a_trial_that_fills_the_disk_is_recorded(tmp_path: Path) -> None:
+        (tmp_path / "disk").mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(tmp_path / "disk")], check=True)
+        try:
+            project = make_project(tmp_path / "disk" / "project")
+            filling = "    try:\n        with open('big', 'wb', 0) as big:\n            while big.write(bytes(4096)):\n"
+            filling += "                pass\n    except OSError:\n        return {'main': 7}\n"
+            project.commit_lab(f"lookup_dict = {{}}\ndef run():\n{filling}")
+            done = project.mitosis("my_exp", status=None)
+            assert f"could not be written to {project / 'trials'}" in done.stderr
+            assert "No space left on device" in done.stderr
+            (big,) = project.glob("trials/*/big")
+            big.unlink()
+            project.mitosis("sync", status=None)
+            assert (project.record().status, project.record().main) == ("finished", 7)
+            assert not list(project.glob("trials/*/.room"))
+        finally:
+            subprocess.run(["umount", "--lazy", str(tmp_path / "disk")], check=True)
 
 
 def test_debug_checks_nothing_records_nothing_and_makes_the_page(project: Project) -> None:

@@ -137,7 +137,7 @@ class RefLock:
             if self._durable:
                 sync_folder(self._value.parent)
         except OSError as error:
-            raise JournalError(f"the ref {self._ref} cannot be written: {error}") from error
+            raise JournalError(f"the ref {self._ref} cannot be written: {self._reason(error)}") from error
 
     def release(self) -> None:
         """Give the lock back.
@@ -155,7 +155,10 @@ class RefLock:
         try:
             return self._create_in_folder()
         except OSError as error:
-            raise JournalError(f"the ref {self._ref} cannot be locked: {error}") from error
+            raise JournalError(f"the ref {self._ref} cannot be locked: {self._reason(error)}") from error
+
+    def _reason(self, error: OSError) -> str:
+        return str(error) if error.filename is not None else f"{error} (in {self._folder})"
 
     def _create_in_folder(self) -> bool:
         # `git pack-refs` takes away folders of refs that are empty, so the folder may go again before it is used.

@@ -49,8 +49,7 @@ class Store(ReadOnlyStore):
     def __init__(self, repository: Repository) -> None:
         super().__init__(repository)
         self._written: list[str] = []
-        self.is_given_up: Callable[[], bool] = lambda: False
-        """Whether to wait no longer for a lock."""
+        self.is_given_up: Callable[[], bool] = lambda: False  # whether to wait no longer for a lock
 
     @contextlib.contextmanager
     def locked(self, ref: str, *, timeout_s: float | None = None, is_derived: bool = False) -> Iterator[LockedRef]:

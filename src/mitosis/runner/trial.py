@@ -142,6 +142,7 @@ class Trial:
         record = self._new_record()
         newly_locked = 0
         if not self._debug:
+            self._folder.reserve_room()
             record, newly_locked = self._record_start(record)
         self._signals.is_recorded = True
         return Announcement(record, self._debug, newly_locked, checked_s=time.monotonic() - self._begun)
@@ -278,6 +279,7 @@ class Trial:
 
         assert self._settled.identity is not None and self._settled.repository is not None
         # First, since waiting for the journal's lock may take minutes, in which this process may be killed.
+        self._folder.release_room()
         self._signals.noted = None  # what has come before was for the experiment
         is_kept = keep_end(self._folder.path, record)
         try:
