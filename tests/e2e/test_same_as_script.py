@@ -10,7 +10,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -240,8 +241,9 @@ def as_script(project: Project, folder: Path, names: list[str], environment: dic
     (folder / "script.py").write_text(SCRIPT)
     words = [sys.executable, "-B", str(folder / "script.py"), str(project), ",".join(names)]
     done = subprocess.run(
-        words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
+        words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
+    assert done.returncode == 0, done.stderr
     results = json.loads((folder / "results.json").read_text())
     assert (folder / "unclosed").read_text() == "written" if "end" in names else True
     parts = [text.split("=====\n")[1:] for text in (done.stdout, done.stderr)]
@@ -274,7 +276,7 @@ def as_trial(project: Project, names: list[str], environment: dict[str, str]) ->
     return told
 
 
-def processes_of(mark: str) -> Iterable[psutil.Process]:
+def processes_of(mark: str) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         try:
             if process.environ().get("MARK") == mark and process.status() != psutil.STATUS_ZOMBIE:
@@ -283,24 +285,32 @@ def processes_of(mark: str) -> Iterable[psutil.Process]:
             continue
 
 
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder whose path is short enough for sockets in it."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        yield Path(name)
+
+
 @pytest.mark.parametrize("programs", [PROGRAMS, pytest.param(SLOW_PROGRAMS, marks=pytest.mark.slow)], ids=["", "slow"])
-def test_programs_do_the_same_as_in_a_script(project: Project, tmp_path: Path, programs: dict[str, str]) -> None:
+def test_programs_do_the_same_as_in_a_script(
+    project: Project, tmp_path: Path, temporary: Path, programs: dict[str, str]
+) -> None:
     names = list(programs)
     files = {f"programs/{name}_.py": source + ADDED for name, source in programs.items()}
     steps = "\n".join(f'{name} = ["programs.{name}_:step", "programs:lookups"]' for name in names)
     files |= {"pyproject.toml": f"[tool.mitosis.steps]\n{steps}\n", "programs/__init__.py": "lookups = {}\n"}
     project.commit(files)
-    for name in ("temporary", "script"):
-        (tmp_path / name).mkdir()
+    (tmp_path / "script").mkdir()
     mark = str(tmp_path)
-    environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary"), "MARK": mark}
+    environment = {**os.environ, "TMPDIR": str(temporary), "MARK": mark}
     environment.pop("PYTHONUNBUFFERED", None)
     shared = set(Path("/dev/shm").glob("psm_*"))
     expected = as_script(project, tmp_path / "script", names, environment)
     told = as_trial(project, names, environment)
     for name in expected:
         assert told[name] == expected[name], name
-    assert list((tmp_path / "temporary").iterdir()) == []
+    assert list(temporary.iterdir()) == []
     assert set(Path("/dev/shm").glob("psm_*")) <= shared
     assert not list(processes_of(mark))
 
