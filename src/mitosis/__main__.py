@@ -12,7 +12,6 @@ import sys
 from typing import TextIO
 
 from mitosis.errors.base import ExitStatus, MitosisError, of_signal
-from mitosis.files import NO_TEMPORARY_PLACE
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 """What writing to a file or a terminal ends with that takes nothing more."""
@@ -119,6 +118,8 @@ def run_command(words: list[str]) -> int:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
             return _complain_of_output(error)
+        from mitosis.files import NO_TEMPORARY_PLACE
+
         if isinstance(error, FileNotFoundError) and (error.strerror or "").startswith(NO_TEMPORARY_PLACE):
             _complain(f"mitosis: {error.strerror}\nMake room there, or set TMPDIR to another folder.\n")
             return ExitStatus.REFUSED

@@ -52,6 +52,7 @@ def main(connection: str, setup: str | None) -> None:
 
     own = streams.streams = streams.Streams(json.loads(Path(connection).read_text())["key"])
     atexit.register(own.forget_threads)  # the first to be registered is the last to run
+    gc.freeze()  # there are no sockets yet: `_keep_sockets` has less to look at
     app: Any = IPKernelApp.instance()
     app.outstream_class = None
     app.exec_PYTHONSTARTUP = False
@@ -81,8 +82,9 @@ def _keep_sockets() -> None:
     """
     import zmq
 
+    kinds = (zmq.Context, zmq.Socket)
     for made in gc.get_objects():
-        if isinstance(made, zmq.Context | zmq.Socket):
+        if isinstance(made, kinds):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(made))
 
 
