@@ -6,6 +6,7 @@ Temporary folders are removed also when the process that made them was killed: b
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import os
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Self
 
 _READ_BYTES = 2**20
+NO_TEMPORARY_PLACE = "No usable temporary directory"
+"""How Python begins to say that."""
 _PREFIX = "mitosis-"
 _OWNER = "owner"
 """A file whose lock says that the folder is in use."""
@@ -87,6 +90,20 @@ def real_path(path: str) -> str:
     return os.path.realpath(path)
 
 
+def temporary_place() -> Path:
+    """Where temporary files belong, without symbolic links.
+
+    Raises:
+        FileNotFoundError: nowhere. Python would take the working directory, which is the user's.
+    """
+    import tempfile
+
+    place = tempfile.gettempdir()
+    if place == os.getcwd() and not any(map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))):  # noqa: PTH109
+        raise FileNotFoundError(errno.ENOENT, f"{NO_TEMPORARY_PLACE} found in /tmp and /var/tmp")
+    return Path(os.path.realpath(place))
+
+
 class TemporaryFolder:
     """A new folder of mode 0700. As a context, it is removed at the end.
 
@@ -105,8 +122,7 @@ class TemporaryFolder:
     def __init__(self, parent: Path | None = None) -> None:
         import tempfile
 
-        if parent is None:
-            parent = Path(os.path.realpath(tempfile.gettempdir()))
+        parent = temporary_place() if parent is None else parent
         if os.name == "posix":
             with contextlib.suppress(OSError):  # it may be allowed to write there, but not to list what is there
                 for left in parent.glob(f"{_PREFIX}*"):

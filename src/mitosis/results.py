@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mitosis.records.trial import TrialRecord
 
 _FOLDER_NAME = re.compile(r"\d{4}-\d{2}-\d{2}_(?P<key>[^_]+?)(?:debug)?")
+_OLD_RESULTS = "results.dill"
 _RESULTS_NAME = re.compile(r"results_(\d+)\.dill")
 
 
@@ -49,9 +50,15 @@ def load_trial_data(
     Raises:
         TrialNotFound: no such trial, or its outputs are not here. Also a FileNotFoundError.
         AmbiguousKey: several trials have keys that begin so.
+        ValueError: the results of a step before the last one are missing, or are as releases up to 0.4 saved them.
     """
     folder = find_trial_folder(_only_one(key, hexstr), trials_folder)
     numbers = sorted(int(match[1]) for path in folder.iterdir() if (match := _RESULTS_NAME.fullmatch(path.name)))
+    missing = next((n for n, number in enumerate(numbers) if n != number), None)
+    if missing is not None:
+        raise ValueError(f"{folder} has no results_{missing}.dill, but those of later steps")
+    if not numbers and (folder / _OLD_RESULTS).exists():
+        raise ValueError(f"{folder / _OLD_RESULTS} was saved by a release up to 0.4, whose results are not read")
     with _experiments_importable():
         return [_load(folder / f"results_{number}.dill") for number in numbers]
 

@@ -140,6 +140,18 @@ def test_folders_without_a_record_load_too(tmp_path: Path, monkeypatch: pytest.M
         assert [result["main"] for result in results] == list(range(12))
 
 
+def test_results_that_are_not_all_there_are_not_returned(tmp_path: Path) -> None:
+    folder = tmp_path / "2023-04-05_abc123"
+    folder.mkdir()
+    (folder / "results.dill").write_bytes(dill.dumps({"main": 1}))
+    with pytest.raises(ValueError, match=r"results.dill was saved by a release up to 0\.4"):
+        package.load_trial_data("abc123", trials_folder=tmp_path)
+    for number in (0, 2):
+        (folder / f"results_{number}.dill").write_bytes(dill.dumps({"main": number}))
+    with pytest.raises(ValueError, match=r"has no results_1\.dill"):
+        package.load_trial_data("abc123", trials_folder=tmp_path)
+
+
 def test_parameters_load_by_step(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.mitosis("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum")
     key = project.record().key

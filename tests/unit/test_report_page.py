@@ -636,17 +636,6 @@ def test_outputs_of_any_type_are_shown_or_named() -> None:
     assert "element.append(1)" in page
 
 
-def test_the_traceback_of_an_exception_group_comes_first_too() -> None:
-    group = '  + Exception Group Traceback (most recent call last):\n  |   File "/x.py", line 1, in f\n  |     g()\n'
-    failure = Failure("exception", "many", "ExceptionGroup", "my_exp")
-    page = rendered(
-        cell("f()", stream("careful\n" + group, "stderr")), record=trial(status="failed", failure=failure, step=0)
-    )
-    (shown,) = text_of(page, ".trouble pre")
-    assert shown.startswith("+ Exception Group Traceback")
-    assert text_of(page, ".step pre:not(.code)") == ["careful"]
-
-
 def test_the_notebook_itself_is_left_as_it_is() -> None:
     given = notebook(*ONE)
     before = str(given)

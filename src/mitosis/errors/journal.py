@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mitosis.errors.base import ExitStatus, MitosisError, bulleted, suggestion
+from mitosis.errors.base import ExitStatus, MitosisError, bulleted, of_signal, suggestion
 
 _SHOWN = 20
 
@@ -125,13 +125,15 @@ class AmbiguousKey(MitosisError):
 class NotRecorded(MitosisError):
     """A trial ran, but git could not take its end.
 
-    Attributes: key, reason, folder, is_kept (whether the end is in a file of the folder, to be recorded later).
+    Attributes: key, reason, folder, is_kept (whether the end is in a file of the folder, to be recorded later), signal
+    (that which ended the wait for the journal's lock).
     """
 
-    exit_status = ExitStatus.BUG
-
-    def __init__(self, key: str, status: str, reason: str, folder: Path, *, is_kept: bool) -> None:
+    def __init__(
+        self, key: str, status: str, reason: str, folder: Path, *, is_kept: bool, signal: int | None = None
+    ) -> None:
         self.key = key
+        self.signal = signal
         self.reason = reason
         self.folder = folder
         self.is_kept = is_kept
@@ -143,6 +145,10 @@ class NotRecorded(MitosisError):
         super().__init__(
             f"trial {key} {status}, but that could not be recorded: {reason}\nIts outputs are in {folder}.\n{later}"
         )
+
+    @property
+    def exit_status(self) -> int:  # type: ignore[override]
+        return ExitStatus.BUG if self.signal is None else of_signal(self.signal)
 
 
 class NoRemote(MitosisError):

@@ -23,8 +23,8 @@ LOG_FORMAT = "{levelname}:{asctime}:{module}:{lineno}:{message}"
 _SIGNALS = ("SIGTERM", "SIGHUP")
 _PROMPT_LIMIT = 60
 _ENDING = "a trial gets no input."
-_NO_WARNINGS = ("To exit: use", "IProgress not found")
-"""How warnings begin that are meant for whoever sits at a notebook: of IPython after `sys.exit`, of tqdm."""
+_NO_WARNING = "IProgress not found"
+"""How a warning of tqdm's begins that is meant for whoever sits at a notebook."""
 
 
 def prepare(setup: Setup, folder: Path) -> None:
@@ -51,8 +51,7 @@ def prepare(setup: Setup, folder: Path) -> None:
     assert streams.streams is not None
     _log_besides(handler, streams.streams.log_handler())
     set_up_figures(setup.figure_dpi, setup.figure_format)
-    for message in _NO_WARNINGS:
-        warnings.filterwarnings("ignore", message)
+    warnings.filterwarnings("ignore", _NO_WARNING)
 
 
 def _log_besides(*handlers: logging.Handler) -> None:

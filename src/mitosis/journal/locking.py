@@ -79,14 +79,18 @@ class RefLock:
         repository: whose ref it is.
         ref: its full name.
         durable: whether a new value is on the disk when `replace` returns.
+        is_given_up: whether to wait no longer.
     """
 
-    def __init__(self, repository: Repository, ref: str, *, durable: bool) -> None:
+    def __init__(
+        self, repository: Repository, ref: str, *, durable: bool, is_given_up: Callable[[], bool] = lambda: False
+    ) -> None:
         self.path = lock_path(repository, ref)
         self._ref = ref
         self._value = repository.common_dir / ref
         self._folder = repository.common_dir / "mitosis"
         self._durable = durable
+        self._is_given_up = is_given_up
 
     def acquire(self, timeout_s: float | None = None) -> None:
         """Take the lock, in turn with all others who wait for it.
@@ -119,7 +123,7 @@ class RefLock:
                 place.lock_was_taken()
             if found != holder:
                 holder, changed = found, now
-            is_too_long = now - began >= max(QUEUE_TIMEOUT_S, patience_s)
+            is_too_long = now - began >= max(QUEUE_TIMEOUT_S, patience_s) or self._is_given_up()
             if is_too_long or self._is_hopeless(found, now - changed, patience_s):
                 raise JournalBusy(self._ref, self.path, now - began, describe_holder(self.path))
             # Whoever is next looks often. Random, as those on other machines have no place here, and are not to keep
@@ -163,7 +167,7 @@ class RefLock:
             if self._durable:
                 sync_folder(self._value.parent)
         except OSError as error:
-            raise JournalError(f"the ref {self._ref} cannot be written: {error}") from error
+            raise JournalError(f"the ref {self._ref} cannot be written: {self._reason(error)}") from error
 
     def release(self) -> None:
         """Give the lock back.
@@ -181,7 +185,10 @@ class RefLock:
         try:
             return self._create_in_folder()
         except OSError as error:
-            raise JournalError(f"the ref {self._ref} cannot be locked: {error}") from error
+            raise JournalError(f"the ref {self._ref} cannot be locked: {self._reason(error)}") from error
+
+    def _reason(self, error: OSError) -> str:
+        return str(error) if error.filename is not None else f"{error} (in {self._folder})"
 
     def _create_in_folder(self) -> bool:
         # `git pack-refs` takes away folders of refs that are empty, so the folder may go again before it is used.

@@ -104,6 +104,8 @@ def _ending(outcome: Outcome, whole_s: float, width: int = LINE_WIDTH, columns: 
         for number, text in outcome.context:
             pointer = "❱" if number == outcome.failed_line else " "
             yield clean(f"    {pointer} {number:>{digits}} │ {clean(text)}", columns)
+    for line in outcome.more:
+        yield f"  {clean(line)}"
     count = len(record.steps)
     if count > 1:  # one step has said all of it
         mark, text = ("✓", f"{count} steps") if record.status == "finished" else ("✗", _place_in_chain(record))
