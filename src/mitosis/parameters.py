@@ -16,7 +16,7 @@ from mitosis.variants import MAX_NAME_BYTES, VariantName, is_too_long
 COMMANDS = frozenset(
     (
         *("check", "completion", "demo", "forget", "hook", "init", "list", "lock", "open", "pull", "push", "run"),
-        *("setup", "show", "sync", "textconv", "variants", "verify"),
+        *("settle", "setup", "show", "sync", "textconv", "variants", "verify"),
     )
 )
 """What the command line takes for a command where a step could stand."""

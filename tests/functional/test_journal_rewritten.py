@@ -98,6 +98,19 @@ def test_of_two_ends_that_were_recorded_apart_the_first_stays(ada: Desk, bob: De
     assert layout.DISPUTED not in bob.git("ls-tree", "--name-only", JOURNAL)
 
 
+def test_who_ran_a_trial_knows_best_how_it_ended(ada: Desk, bob: Desk, eve: Desk) -> None:
+    started = ada.start_trial()
+    for desk in (bob, eve):
+        desk.merge_from(ada)
+    rewrite_end(eve, started, status="finished", main=9, ended="2026-03-01T12:00:05+00:00")
+    exchange_all(ada, bob, eve)
+    ended = started.with_changes(status="finished", main=1, ended="2026-03-01T12:00:09+00:00")
+    ada.end(ended, ada.identity)
+    exchange_all(ada, bob, eve)
+    assert {desk.read_trial(started.key).main for desk in (ada, bob, eve)} == {1}
+    assert ada.tree() == bob.tree() == eve.tree()
+
+
 WITHOUT_REASON = [
     ("trial", "trial {key} of my_exp"),
     ("lock", "the lock of my_exp.frequency=slow to {digest}"),

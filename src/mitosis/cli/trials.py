@@ -1,4 +1,4 @@
-"""`mitosis list`, `show`, `open` and `forget`: look at trials, and take them out of sight."""
+"""`mitosis list`, `show`, `open`, `forget` and `settle`: look at trials, and decide what becomes of their records."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from mitosis.records.view import KEY_DIGITS, View
 from mitosis.text import format_moment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mitosis.journal.ends import RecordedEnd
     from mitosis.journal.journal import Journal
     from mitosis.records.trial import TrialRecord
 
@@ -73,6 +76,8 @@ def show(key: _Key | None = None, /, *, config: ConfigFile = None) -> int:
     record = _read_trial(journal, key, config)
     meanings = journal.present_meanings(record.parameters)
     print_lines(describe_trial(record, meanings))
+    if journal.read_ends(record.key):
+        print_warning(f"somebody has recorded another end of this trial: mitosis settle {record.key[:KEY_DIGITS]}")
     _print_conflicts(meanings)
     print_unmerged(journal)
     return 0
@@ -175,6 +180,40 @@ def forget(*keys: _Key, outputs: bool = False, undo: bool = False, config: Confi
     if list_remotes(journal.repository):
         print_line("Let others know: mitosis push")
     return 0
+
+
+def settle(key: _Key, /, *, keep: str | None = None) -> int:
+    """Show the ends that were recorded of a trial, if there are several, or choose the one that listings show.
+
+    Args:
+        key: The trial's key, or any unique prefix of it.
+        keep: Beginning of the id of the end that is right. The journal's history keeps the others.
+    """
+    journal = _open_journal()
+    if keep is not None:
+        record = journal.settle(key, keep, journal.repository.identity())
+        print_line(f"{record.key} {record.status}: {View.of(record).main or record.note}")
+        print_line("Let others know: mitosis push")
+        return 0
+    ends = journal.read_ends(key)
+    for end in ends:
+        shown = "  (listed)" if end.is_in_place else ""
+        print_line(f"{end.oid[:KEY_DIGITS]}  recorded by {end.author}, {format_moment(end.date, relative=False)}{shown}")
+        print_lines(f"    {name} {text}" for name, text in _differing(end, ends))
+    if ends:
+        print_line(f"To choose one: mitosis settle {ends[0].record.key[:KEY_DIGITS]} --keep ID")
+    else:
+        print_line(f"there is one recorded end of trial {journal.read_trial(key).key}: nothing has to be settled")
+    return 0
+
+
+def _differing(end: RecordedEnd, ends: Sequence[RecordedEnd]) -> Iterator[tuple[str, str]]:
+    """The fields, with their texts, in which an end differs from the others."""
+    views = {other.oid: View.of(other.record) for other in ends}
+    own = views[end.oid]
+    for name in dict.fromkeys(name for view in views.values() for name in view):
+        if len({view.text(name) if name in view else "" for view in views.values()}) > 1 and name in own:
+            yield name, own.text(name)
 
 
 def _open_journal() -> Journal:

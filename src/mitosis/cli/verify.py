@@ -8,8 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from mitosis import verify as verification
+from mitosis.cli import completers
 from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.streams import can_move
 from mitosis.cli.output.table import print_line, print_lines
@@ -19,6 +23,8 @@ from mitosis.journal.journal import Journal
 from mitosis.journal.unrecorded import record_ends
 from mitosis.results import default_trials_folder
 from mitosis.setup import TEXTCONV, textconv_problem
+from mitosis.sync.remotes import find_remote
+from mitosis.sync.transport import Transport
 from mitosis.text import clean, counted
 from mitosis.verify.findings import Finding, Report
 
@@ -29,12 +35,19 @@ _PATIENCE_S = 1.0
 _COUNTED = ("trial", "lock", "environment", "commit", "pin", "note", "output")
 
 
-def verify(*, outputs: bool = False, repair: bool = False, config: ConfigFile = None) -> int:
+def verify(
+    *,
+    outputs: bool = False,
+    repair: bool = False,
+    against: Annotated[str | None, Parameter(completer=completers.remotes)] = None,
+    config: ConfigFile = None,
+) -> int:
     """Check that every record, lock and commit is there, can be read, and agrees with the others.
 
     Args:
         outputs: Also compare the files that trials left in the trials folder with their records.
         repair: First rebuild what is derived from the records: notes, pins, the index.
+        against: Also fetch the records of this remote, and compare them without merging.
     """
     repository = find_repository(Path.cwd())
     trials_folder = default_trials_folder(Path.cwd(), config) if outputs else None
@@ -43,6 +56,11 @@ def verify(*, outputs: bool = False, repair: bool = False, config: ConfigFile = 
         done = [f"recorded the end of trial {end.key}: {end.status}" for end in ends]
         done += verification.repair(repository, repository.identity(), tell=tell) if repair else []
         report = verification.verify(repository, trials_folder=trials_folder, tell=tell)
+        if against is not None:
+            remote = find_remote(repository, against)
+            tell(f"fetching from {remote.name}")
+            Transport(repository, lambda _: None).fetch(remote, remote.place)
+            verification.compare(repository, remote.name, remote.ref_name, report)
     problem = textconv_problem(repository)
     if problem:
         report.warning("setting", TEXTCONV, problem, "mitosis setup")

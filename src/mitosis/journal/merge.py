@@ -72,7 +72,11 @@ class Union:
     trials: tuple[Change, ...] = ()
     """The records that differ from those of this journal."""
     taken: tuple[str, ...] = ()
+    """What others have taken away or changed of what this journal had: who, and what their commit says."""
     disputes: tuple[str, ...] = ()
+    """Keys of the trials that have several ends since."""
+    unexplained: tuple[str, ...] = ()
+    """What was taken away without a reason, in words, and has stayed."""
 
 
 def unite(store: Store, before: Snapshot | None, theirs: Snapshot, source: str, *, keep: bool) -> Union:
@@ -105,20 +109,22 @@ def unite(store: Store, before: Snapshot | None, theirs: Snapshot, source: str, 
     if not has_touched_ends:
         gone = {path: oid for path, oid in gone.items() if path not in changed}
     taken: tuple[str, ...] = ()
+    unexplained: tuple[str, ...] = ()
     if before is not None and gone:
         taken, missing = _explain(store, before, theirs, gone)
         # A record that is in the place of another one is told as a dispute.
-        unexplained = [path for path in missing if path not in changed]
-        if unexplained and not keep:
-            raise JournalRewritten(source, before.commit, theirs.commit, [describe_path(path) for path in unexplained])
-        if unexplained:
-            tree = store.edit_tree(tree, {path: gone[path] for path in unexplained})
+        lost = {path: gone[path] for path in missing if path not in changed}
+        unexplained = tuple(map(describe_path, lost))
+        if lost and not keep:
+            raise JournalRewritten(source, before.commit, theirs.commit, unexplained)
+        if lost:
+            tree = store.edit_tree(tree, lost)
             changes = list(iter_changes(store, old, tree))
     trials = tuple(change for change in changes if layout.parse_record_path(change[0]) is not None)
     disputed = (layout.parse_disputed_path(path) for path, _, new in changes if new is not None)
     disputes = tuple(dict.fromkeys(key for key in disputed if key is not None))
     is_ahead = before is None or (before.commit in bases and tree == theirs.tree)
-    return Union(theirs.commit if is_ahead else None, tree, trials, taken, disputes)
+    return Union(theirs.commit if is_ahead else None, tree, trials, taken, disputes, unexplained)
 
 
 def _refuse_foreign(store: Store, before: str | None, theirs: str, source: str) -> None:

@@ -48,12 +48,18 @@ def started_message(record: TrialRecord, locked: Collection[VariantLock]) -> str
     return _message(f"{summary}: {parameters}" if parameters else summary, trailers)
 
 
-def ended_message(record: TrialRecord) -> str:
-    """The message of the commit that ends a trial."""
+def ended_message(record: TrialRecord, *, oid: str | None = None) -> str:
+    """The message of the commit that ends a trial.
+
+    Args:
+        record: the trial.
+        oid: id of the record's blob, if it takes the place of another end: the one who ran the trial knows best.
+    """
     view = View.of(record)
     status, detail, took = _outcome(view)
     outcome = " ".join(part for part in (f"{status}: {detail}" if detail else status, took) if part)
-    return _message(f"{_heading(record)} {outcome}", [*_common_trailers(view), *_end_trailers(view)])
+    chosen = [] if oid is None else [("Chosen", f"{oid} {record.key}")]
+    return _message(f"{_heading(record)} {outcome}", [*_common_trailers(view), *_end_trailers(view), *chosen])
 
 
 def merged_message(source: str, received: int) -> str:

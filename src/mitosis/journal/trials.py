@@ -131,7 +131,9 @@ def end(store: Store, index: Index, record: TrialRecord, identity: Identity) -> 
         if file is None:
             raise TrialNotFound(record.key, f"no start of trial {record.key} is recorded, so its end cannot be")
         had_ended = _had_ended(store, file)
-        store.append(ref, before, {file.path: encode_trial(record)}, ended_message(record), identity)
+        data = encode_trial(record)
+        message = ended_message(record, oid=store.write_blob(data) if had_ended else None)
+        store.append(ref, before, {file.path: data}, message, identity)
     index.refresh()
     try:
         add_to_note(store, record, identity, is_new=not had_ended, read_trials=lambda: trials_on(index, record.commit))
