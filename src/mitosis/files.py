@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 _READ_BYTES = 2**20
 NO_TEMPORARY_PLACE = "No usable temporary directory"
@@ -49,13 +49,15 @@ def blob_id(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def file_blob_id(path: Path) -> tuple[str, int]:
+def file_blob_id(file: Path | BinaryIO) -> tuple[str, int]:
     """The id of a blob with a file's bytes, and how many these are. The file is never in memory as a whole."""
-    size_bytes = path.stat().st_size
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            return file_blob_id(opened)
+    size_bytes = os.fstat(file.fileno()).st_size
     digest = hashlib.sha1(b"blob %d\0" % size_bytes, usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
+    while block := file.read(_READ_BYTES):
+        digest.update(block)
     return digest.hexdigest(), size_bytes
 
 

@@ -19,6 +19,7 @@ from mitosis.errors.files import FileTrouble
 from mitosis.errors.journal import AmbiguousKey, TrialNotFound
 from mitosis.errors.repository import RepositoryError
 from mitosis.errors.usage import ConfigError
+from mitosis.files import file_blob_id
 from mitosis.git.repository import find_repository
 from mitosis.records.output_names import belongs_to_trial
 
@@ -50,7 +51,8 @@ def load_trial_data(
     Raises:
         TrialNotFound: no such trial, or its outputs are not here. Also a FileNotFoundError.
         AmbiguousKey: several trials have keys that begin so.
-        ValueError: the results of a step before the last one are missing, or are as releases up to 0.4 saved them.
+        ValueError: the results of a step before the last one are missing, are as releases up to 0.4 saved them, or are
+            not what the trial has left, as the journal of the repository at hand has it.
     """
     folder = find_trial_folder(_only_one(key, hexstr), trials_folder)
     numbers = sorted(int(match[1]) for path in folder.iterdir() if (match := _RESULTS_NAME.fullmatch(path.name)))
@@ -60,7 +62,8 @@ def load_trial_data(
     if not numbers and (folder / _OLD_RESULTS).exists():
         raise ValueError(f"{folder / _OLD_RESULTS} was saved by a release up to 0.4, whose results are not read")
     with _experiments_importable():
-        return [_load(folder / f"results_{number}.dill") for number in numbers]
+        recorded = _recorded_outputs(folder)
+        return [_load(folder / f"results_{number}.dill", recorded) for number in numbers]
 
 
 def load_trial_params(
@@ -81,7 +84,7 @@ def load_trial_params(
     Raises:
         TrialNotFound: no such trial, or its outputs are not here. Also a FileNotFoundError.
         AmbiguousKey: several trials have keys that begin so.
-        ValueError: the trial has no such step, or its parameters were not saved.
+        ValueError: the trial has no such step, or its parameters were not saved, or are not what it has left.
     """
     name = _only_one(key, hexstr)
     folder = find_trial_folder(name, trials_folder)
@@ -89,7 +92,7 @@ def load_trial_params(
     if not path.is_file():
         raise ValueError(f"trial {name} has no saved parameters of a step {step}: there is no {path}")
     with _experiments_importable():
-        parameters: dict[str, Any] = _load(path)
+        parameters: dict[str, Any] = _load(path, _recorded_outputs(folder))
     return parameters
 
 
@@ -120,10 +123,33 @@ def _experiments_importable() -> Iterator[None]:
             sys.path.remove(folder)
 
 
-def _load(path: Path) -> Any:
+def _recorded_outputs(folder: Path) -> dict[str, str] | None:
+    """The ids of the files of a trial's folder, by name, as they are recorded; None if they are not.
+
+    They are not of a debug trial, of one that runs, or outside of its repository.
+    """
+    from mitosis.journal.journal import Journal
+
+    match = _FOLDER_NAME.fullmatch(folder.name)
+    try:
+        record = Journal(find_repository(Path.cwd())).read_trial(match["key"] if match else "")
+    except MitosisError:
+        return None
+    outputs = {output.path: output.oid for output in record.outputs}
+    return {path.rpartition("/")[2]: oid for path, oid in outputs.items() if path.startswith(f"{folder.name}/")} or None
+
+
+def _load(path: Path, recorded: dict[str, str] | None) -> Any:
+    """Read a pickle that a trial has left, unless it is another one than is recorded."""
     import dill
 
     with path.open("rb") as file:
+        if recorded is not None and file_blob_id(file)[0] != recorded.get(path.name):
+            raise ValueError(
+                f"{path} is not what the trial left: reading it could run anything\n"
+                "`mitosis verify --outputs` shows what else has changed."
+            )
+        file.seek(0)
         return dill.load(file)
 
 
@@ -227,12 +253,25 @@ def _places(record: TrialRecord, name: str | None, config: str | None) -> Iterat
 def _recorded_place(record: TrialRecord, name: str | None) -> Path | None:
     """Where the record says that the folder or page of its trial was written, if the name is one that mitosis gives.
 
-    A record may come from somebody else, who must not choose which files are opened here, or which results unpickled.
+    A record may come from somebody else, who must not choose which files are opened here, or which results unpickled:
+    the place has to be this user's own, nothing that came with a clone, and is not to depend on the process as
+    `/proc/self/cwd` does.
     """
     if name is None or not belongs_to_trial(name, record.key) or "\0" in record.trials_folder:
         return None
     place = Path(record.trials_folder)
-    return place / name if place.is_absolute() else None
+    if not place.is_absolute() or place.parts[1:2] == ("proc",) or ".." in place.parts:
+        return None
+    try:
+        if hasattr(os, "getuid") and place.stat().st_uid != os.getuid():
+            return None
+        repository = find_repository(place)
+        tracked = repository.git("ls-files", "--", str((place / name).resolve()))
+    except RepositoryError:  # it is in none
+        tracked = ""
+    except (OSError, RuntimeError):  # it is not there, or links lead in a circle
+        return None
+    return None if tracked else place / name
 
 
 def _folder_on_record(key: str, looked_in: Path) -> Path:

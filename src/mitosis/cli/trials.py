@@ -198,7 +198,9 @@ def settle(key: _Key, /, *, keep: str | None = None) -> int:
     ends = journal.read_ends(key)
     for end in ends:
         shown = "  (listed)" if end.is_in_place else ""
-        print_line(f"{end.oid[:KEY_DIGITS]}  recorded by {end.author}, {format_moment(end.date, relative=False)}{shown}")
+        print_line(
+            f"{end.oid[:KEY_DIGITS]}  recorded by {end.author}, {format_moment(end.date, relative=False)}{shown}"
+        )
         print_lines(f"    {name} {text}" for name, text in _differing(end, ends))
     if ends:
         print_line(f"To choose one: mitosis settle {ends[0].record.key[:KEY_DIGITS]} --keep ID")
