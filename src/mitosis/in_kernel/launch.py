@@ -15,6 +15,7 @@ import ctypes
 import gc
 import json
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -60,6 +61,7 @@ def main(connection: str, setup: str | None) -> None:
     own.attach(app)
     _end_as_a_script(app)
     _hide_event_loop(app.shell)
+    _interrupt_code_alone(app)
     _show_whole_tracebacks(app.shell)
     del sys.modules[_WITHOUT]
     if setup is not None:
@@ -132,6 +134,39 @@ def _hide_event_loop(shell: Any) -> None:
         return result
 
     shell.run_cell = run_cell_outside
+
+
+def _interrupt_code_alone(app: Any) -> None:
+    """Have SIGINT interrupt what a cell runs, and nothing of the kernel's own, which would say so on standard error.
+
+    One that comes when a request is being prepared interrupts its code as soon as that begins. A kernel without a
+    request ignores it.
+    """
+    run_code = app.shell.run_code
+    interruption = compile("raise KeyboardInterrupt", "<interrupt>", "exec")
+    has_come = False
+
+    def note(*_: object) -> None:
+        nonlocal has_come
+        has_come = True
+
+    def begin() -> None:
+        nonlocal has_come
+        has_come = False
+        signal.signal(signal.SIGINT, note)
+
+    async def run_interruptible(code: Any, result: Any = None, *, async_: bool = False) -> Any:
+        if has_come:
+            return await run_code(interruption, result)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return await run_code(code, result, async_=async_)
+        finally:
+            signal.signal(signal.SIGINT, note)
+
+    app.kernel.pre_handler_hook = begin
+    app.kernel.post_handler_hook = lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)
+    app.shell.run_code = run_interruptible
 
 
 def _show_whole_tracebacks(shell: Any) -> None:

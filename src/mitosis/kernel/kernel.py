@@ -191,11 +191,12 @@ class Kernel:
             self._is_closing = True
             self._client.kc.shutdown()
 
-    async def close(self, timeout_s: float = _SHUTDOWN_TIMEOUT_S) -> list[str]:
+    async def close(self, timeout_s: float = _SHUTDOWN_TIMEOUT_S, *, is_heard: bool = True) -> list[str]:
         """End the kernel, politely at first, and what it has started, and remove its folder.
 
         Args:
             timeout_s: how long its exit functions and threads may take.
+            is_heard: whether what it still prints is told; a kernel that is ended in the middle of a request says so.
 
         Returns:
             What had to be killed, in words.
@@ -215,7 +216,7 @@ class Kernel:
             await self._output.read_to_end()
             self._output.close()
             if self._client is not None:
-                self.has_late_output = self._client.take_late_output()
+                self.has_late_output = is_heard and self._client.take_late_output()
                 self._client.disconnect()
         finally:
             self._folder.remove()

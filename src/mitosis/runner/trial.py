@@ -73,7 +73,7 @@ class Trial:
             except BaseException as error:
                 self._background.shutdown(wait=False, cancel_futures=True)
                 if kernel is not None:
-                    await kernel.close()
+                    await kernel.close(is_heard=not isinstance(error, asyncio.CancelledError))
                 self._folder.remove()
                 if isinstance(error, asyncio.CancelledError) and self._signals.received is not None:
                     raise Interrupted(self._signals.received) from None
