@@ -32,7 +32,6 @@ _PLACE = re.compile(r"(.*?)(?: \(at (?:line (\d+), column (\d+)|end of document)
 """What tomllib says is wrong, and where: until Python 3.14 only its message says that."""
 
 CONFIG_NAME = "pyproject.toml"
-TRIALS_NAME = "trials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +75,8 @@ class Config:
     """One of `FIGURE_FORMATS`."""
     template: str | None = None
     """For the page: a folder, relative to that of the file, or the name of an installed one; None for mitosis's own."""
+    secrets: tuple[str, ...] = ()
+    """Patterns for names of parameters that hold secrets; of those that do not, where a `!` stands before them."""
 
 
 def read_config(path: Path, *, steps_needed: bool = True) -> Config:
@@ -124,6 +125,7 @@ def parse_config(text: str, path: Path, *, steps_needed: bool = True) -> Config:
         figure_dpi=_read_value(path, table, "figure-dpi"),
         figure_format=_read_value(path, table, "figure-format", "png"),
         template=_read_value(path, table, "template"),
+        secrets=tuple(_read_value(path, table, "secrets", [])),
     )
 
 
@@ -139,23 +141,6 @@ def find_config(root: Path, name: str | None, *, steps_needed: bool) -> Config:
     if name is None and not steps_needed and not path.exists():
         return Config(path=path, steps={}, trials_folder=None, pythonpath=(root,))
     return read_config(path, steps_needed=steps_needed)
-
-
-def find_trials_folder(folder: Path, root: Path, option: str | None, config: Config) -> Path:
-    """Where outputs go: an option relative to the working directory, else what is configured.
-
-    Args:
-        folder: the working directory.
-        root: what a configured folder is relative to: top of the main working tree.
-        option: that of the command line.
-        config: has what is configured.
-    """
-    if option is not None:
-        chosen = (folder / Path(option).expanduser()).absolute()
-        return chosen.resolve() if ".." in chosen.parts else chosen
-    if config.trials_folder is not None:
-        return root / Path(config.trials_folder).expanduser()
-    return root / TRIALS_NAME
 
 
 def select_steps(config: Config, names: Sequence[str]) -> tuple[StepConfig, ...]:
@@ -371,6 +356,7 @@ _VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
         "this should be the folder of a template, relative to this file, or the name of an installed one, such as "
         '"lab"',
     ),
+    "secrets": (_are_texts, 'this should be a list of patterns for names of parameters, such as ["*_pin", "!token"]'),
 }
 """Of each key beside the steps: what can be its value, and what to say where something else stands."""
 _STEP_VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {

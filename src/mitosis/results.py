@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mitosis.config import Config, find_config, find_trials_folder
+from mitosis.config import Config, find_config
 from mitosis.errors.base import MitosisError
 from mitosis.errors.files import FileTrouble
 from mitosis.errors.journal import AmbiguousKey, TrialNotFound
 from mitosis.errors.repository import RepositoryError
 from mitosis.errors.usage import ConfigError
+from mitosis.files import find_trials_folder
 from mitosis.git.repository import find_repository
 from mitosis.records.output_names import belongs_to_trial
 
@@ -172,7 +173,7 @@ def remove_outputs(record: TrialRecord, read_trial: Callable[[str], TrialRecord]
     from mitosis.report.page_files import lead_on
 
     root, config = _configuration(Path.cwd())
-    folders = {find_trials_folder(Path.cwd(), root, None, config).resolve()}
+    folders = {find_trials_folder(Path.cwd(), root, None, config.trials_folder).resolve()}
     recorded = _recorded_place(record, record.folder)
     if recorded is not None and recorded.resolve().is_relative_to(root.resolve()):
         folders.add(recorded.parent.resolve())
@@ -250,7 +251,7 @@ def _folder_on_record(key: str, looked_in: Path) -> Path:
 def default_trials_folder(folder: Path) -> Path:
     """The trials folder of the repository that `folder` is in, as it is configured."""
     root, config = _configuration(folder)
-    return find_trials_folder(folder, root, None, config)
+    return find_trials_folder(folder, root, None, config.trials_folder)
 
 
 def _configuration(folder: Path) -> tuple[Path, Config]:

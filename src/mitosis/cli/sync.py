@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from mitosis.cli import completers
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_conflicts, print_line, print_warning
+from mitosis.confidential import without_password
 from mitosis.config import find_config
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import FetchFailed, NoRemote, PushFailed, TrialNotFound, UnknownRemote
@@ -84,7 +85,7 @@ def push_after_trial(repository: Repository, configured: str | None, out: IO[str
         configured: the remote that the configuration names.
         out: where to say that it was done; None for nowhere.
     """
-    place = configured or "the remote"
+    place = without_password(configured or "the remote")
     said = bytearray()
     deadline = time.monotonic() + _AFTER_TRIAL_LIMIT_S
     try:

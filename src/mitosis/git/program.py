@@ -10,7 +10,6 @@ import contextlib
 import math
 import os
 import queue
-import re
 import signal
 import subprocess
 import threading
@@ -20,11 +19,6 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from mitosis.errors.repository import GitError, GitMissing, NotARepository
-
-
-def without_password(url: str) -> str:
-    """The name of a remote, or a URL without what it says before the host, which may be a password."""
-    return re.sub(r"(?<=://)[^/]*@", "", url)
 
 
 def run_git(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitosis import notebook as notebooks
+from mitosis.confidential import why_secret
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import NoteNotWritten, NotRecorded
 from mitosis.git.repository import Repository
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 CLOSE_TIMEOUT_S = 10.0
 """How long exit functions and threads of the experiment may take after its last step."""
+TIME_TO_THINK_S = 3.0
+"""How long somebody at a terminal has to keep a secret from being written."""
 BREAKDOWN_LIMIT = 2000
 """Characters of an error of mitosis itself that are recorded."""
 _SWITCH_INTERVAL_S = 0.0005
@@ -68,6 +71,7 @@ class Trial:
             self._folder = TrialFolder(self._settled.trials_folder, self._settled.key, debug=self._debug)
             kernel: Kernel | None = None
             try:
+                await self._warn_of_secrets()
                 kernel = self._signals.kernel = self._new_kernel()
                 announcement = await self._begin(kernel)
             except BaseException as error:
@@ -146,6 +150,23 @@ class Trial:
         self._signals.is_recorded = True
         return Announcement(record, self._debug, newly_locked, checked_s=time.monotonic() - self._begun)
 
+    async def _warn_of_secrets(self) -> None:
+        """Say which parameters seem to be secrets and are given in the open, before they are written anywhere."""
+        settled = self._settled
+        is_warned = False
+        for argument in settled.arguments:
+            why = None if argument.secret else why_secret(argument.name, argument.text, settled.config.secrets)
+            if why is not None:
+                shown = argument.full_name if settled.request.module is None else argument.name
+                kept = "in the outputs" if self._debug else "in the record and the outputs for good"
+                self._progress.warn(
+                    f"{shown} {why}, and what it is given will be kept {kept}: press Ctrl-C now and pass "
+                    f"-e {shown}=env:NAME instead, which keeps only the name of an environment variable"
+                )
+                is_warned = True
+        if is_warned and sys.stdin is not None and sys.stdin.isatty():
+            await asyncio.sleep(TIME_TO_THINK_S)
+
     def _record_start(self, record: TrialRecord) -> tuple[TrialRecord, int]:
         """Record the start; returns the record with its iteration, and how many variants it has locked."""
         from mitosis.journal.journal import Journal
@@ -174,6 +195,7 @@ class Trial:
         from mitosis.journal.layout import experiment_name
 
         settled, environment = self._settled, self._environment
+        secrets = {argument.secret for argument in settled.arguments}
         return TrialRecord(
             key=settled.key,
             experiment=experiment_name(step.name for step in settled.steps),
@@ -192,7 +214,7 @@ class Trial:
             platform=environment.platform,
             cpu_count=environment.cpu_count,
             command=command_line(),
-            variables=environment.variables,
+            variables={name: value for name, value in environment.variables.items() if name not in secrets},
             untracked_files=settled.untracked_files,
             trials_folder=_recordable(settled.trials_folder),
             folder=_recordable(self._folder.path.name),

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mitosis.confidential import without_password
 from mitosis.errors.journal import FetchFailed
 from mitosis.errors.repository import GitError
 from mitosis.git.program import Streamed, stream_git
@@ -306,4 +307,4 @@ def _reason(messages: str) -> str:
     lines = [line.rsplit("\r", 1)[-1].strip() for line in messages.rstrip().splitlines()]
     lines = [line for line in lines if line and not line.encode().startswith(HELD_BACK)]
     complaints = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:"))]
-    return (complaints[:1] or lines[-1:] or ["git did not say why"])[0]
+    return without_password((complaints[:1] or lines[-1:] or ["git did not say why"])[0])
