@@ -19,6 +19,9 @@ FIGURE_FORMATS = ("png", "svg")
 FIGURE_DPI = (10, 2400)
 """The least and the most."""
 HOOK_SETTINGS = ("warn", "strict", "off")
+Sign = Literal["no", "yes", "require"]
+"""Whether commits of the journal are signed, and those that come from others have to be."""
+SIGN_SETTINGS: Mapping[object, Sign] = {False: "no", True: "yes", "require": "require"}
 
 _HEADER = "[tool.mitosis.steps]"
 _EXAMPLE = 'my_step = ["my_package.my_module:run", "my_package.my_module:lookup_dict"]'
@@ -75,6 +78,7 @@ class Config:
     """One of `FIGURE_FORMATS`."""
     template: str | None = None
     """For the page: a folder, relative to that of the file, or the name of an installed one; None for mitosis's own."""
+    sign: Sign = "no"
     secrets: tuple[str, ...] = ()
     """Patterns for names of parameters that hold secrets; of those that do not, where a `!` stands before them."""
 
@@ -125,6 +129,7 @@ def parse_config(text: str, path: Path, *, steps_needed: bool = True) -> Config:
         figure_dpi=_read_value(path, table, "figure-dpi"),
         figure_format=_read_value(path, table, "figure-format", "png"),
         template=_read_value(path, table, "template"),
+        sign=SIGN_SETTINGS[_read_value(path, table, "sign", False)],
         secrets=tuple(_read_value(path, table, "secrets", [])),
     )
 
@@ -356,6 +361,7 @@ _VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
         "this should be the folder of a template, relative to this file, or the name of an installed one, such as "
         '"lab"',
     ),
+    "sign": (lambda value: isinstance(value, bool) or value == "require", 'this should be true, false or "require"'),
     "secrets": (_are_texts, 'this should be a list of patterns for names of parameters, such as ["*_pin", "!token"]'),
 }
 """Of each key beside the steps: what can be its value, and what to say where something else stands."""

@@ -46,16 +46,24 @@ def push(*words: Annotated[str, Parameter(completer=completers.remote_and_keys)]
     return 0
 
 
-def pull(remote: _Remote = None, /, *, fetch: Annotated[bool, Parameter(negative="--no-fetch")] = True) -> int:
+def pull(
+    remote: _Remote = None,
+    /,
+    *,
+    fetch: Annotated[bool, Parameter(negative="--no-fetch")] = True,
+    verify_signatures: Annotated[bool, Parameter(negative="--no-verify-signatures")] = True,
+) -> int:
     """Fetch the records of a remote and merge them into the local ones.
 
     Args:
         remote: Where to fetch from, by default where git push would push to.
         fetch: Fetch first; otherwise merge what git fetch has already brought.
+        verify_signatures: Refuse records without a good signature, if the configuration requires them.
     """
     repository, journal = _open()
     place = _find(repository, remote)
-    pulled = exchange.pull(repository, place, _transport(repository) if fetch else None)
+    transport = _transport(repository) if fetch else None
+    pulled = exchange.pull(repository, place, transport, verify_signatures=verify_signatures)
     print_warning(*pulled.warnings)
     print_line(f"{pulled.remote}: {_received(pulled) or ('nothing new' if pulled.has_journal else 'no records')}")
     print_conflicts(journal.conflicts())

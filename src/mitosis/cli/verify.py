@@ -24,14 +24,15 @@ _MARKS = {"error": "✗", "warning": "!", "info": "·"}
 _SHOWN_OF_A_KIND = 20
 _PATIENCE_S = 1.0
 """A check that takes no longer needs no line of progress."""
-_COUNTED = ("trial", "lock", "environment", "commit", "pin", "note", "output")
+_COUNTED = ("trial", "lock", "environment", "commit", "pin", "note", "output", "good signature")
 
 
-def verify(*, outputs: bool = False, repair: bool = False) -> int:
+def verify(*, outputs: bool = False, signatures: bool = False, repair: bool = False) -> int:
     """Check that every record, lock and commit is there, can be read, and agrees with the others.
 
     Args:
         outputs: Also compare the files that trials left in the trials folder with their records.
+        signatures: Also check the signature of each commit of the journal, with git.
         repair: First rebuild what is derived from the records: notes, pins, the index.
     """
     repository = find_repository(Path.cwd())
@@ -40,7 +41,7 @@ def verify(*, outputs: bool = False, repair: bool = False) -> int:
         ends = record_ends(Journal(repository)) if repair else []
         done = [f"recorded the end of trial {end.key}: {end.status}" for end in ends]
         done += verification.repair(repository, repository.identity(), tell=tell) if repair else []
-        report = verification.verify(repository, trials_folder=trials_folder, tell=tell)
+        report = verification.verify(repository, trials_folder=trials_folder, signatures=signatures, tell=tell)
     print_lines(f"repaired: {line}" for line in done)
     if repair and not done:
         print_line("there was nothing to repair")

@@ -20,10 +20,12 @@ from mitosis.errors.repository import UnreadableObject
 from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
 from mitosis.journal.objects import BLOB_MODE, EMPTY_TREE, TREE_MODE, RawEntry, ReadOnlyStore, object_oid, raw_name
+from mitosis.journal.signing import raw_date, read_sign, sign_commit
 
 if TYPE_CHECKING:
     import pygit2
 
+    from mitosis.config import Sign
     from mitosis.journal.locking import RefLock
 
 _T = TypeVar("_T")
@@ -49,6 +51,7 @@ class Store(ReadOnlyStore):
     def __init__(self, repository: Repository) -> None:
         super().__init__(repository)
         self._written: list[str] = []
+        self.is_unattended = False  # whether nobody is there to unlock the key that signs
 
     @contextlib.contextmanager
     def locked(self, ref: str, *, timeout_s: float | None = None, is_derived: bool = False) -> Iterator[LockedRef]:
@@ -254,17 +257,25 @@ class Store(ReadOnlyStore):
             finally:
                 lock.release()
 
-    def write_commit(self, tree: str, parents: list[str], message: str, identity: Identity) -> str:
-        """Write a commit; no ref moves.
+    @functools.cached_property
+    def sign(self) -> Sign:
+        """Whether commits are signed, and those of others have to be; what was so at first stays so."""
+        return read_sign(self.repository)
+
+    def write_commit(self, tree: str, parents: list[str], message: str, who: Identity, is_derived: bool = False) -> str:
+        """Write a commit, signed if the configuration asks for that and it cannot be rebuilt; no ref moves.
 
         Raises:
+            NotSigned: it cannot be signed.
             JournalError: it cannot be written.
         """
-        who = identity.signature()
-        what = f"a commit in {self.repository.common_dir}"
-        oid = _written(lambda: self.objects.create_commit(None, who, who, message, tree, list(parents)), what)
-        self._written.append(str(oid))
-        return str(oid)
+        if self.sign != "no" and not is_derived:
+            oid = sign_commit(self.repository, tree, parents, message, who, unattended=self.is_unattended)
+        else:
+            name, what = who.signature(), f"a commit in {self.repository.common_dir}"
+            oid = str(_written(lambda: self.objects.create_commit(None, name, name, message, tree, parents), what))
+        self._written.append(oid)
+        return oid
 
     # --- states of the journal --------------------------------------------------------------------
 
@@ -304,7 +315,7 @@ class Store(ReadOnlyStore):
             if entry is None or entry.is_tree:
                 raise JournalError(f"{what} points to {commit}, which is not a journal: it does not say its format")
             if entry.oid != _FORMAT_OID:
-                _refuse_format(what, self.read_blob(entry.oid, layout.FORMAT_FILE, _FORMAT_LIMIT_BYTES))
+                layout.refuse_format(what, self.read_blob(entry.oid, layout.FORMAT_FILE, _FORMAT_LIMIT_BYTES))
         return Snapshot(commit, tree)
 
     def edited_tree(self, before: Snapshot | None, changes: Mapping[str, bytes | None]) -> str:
@@ -349,10 +360,7 @@ class LockedRef:
         self.target = commit
         if identity is None:
             return
-        sign = "-" if identity.offset_minutes < 0 else "+"
-        hours, minutes = divmod(abs(identity.offset_minutes), 60)
-        when = f"{identity.time_s} {sign}{hours:02}{minutes:02}"
-        self.entry = f"{self.read() or _NO_COMMIT} {commit} {identity} {when}\t{message.strip()}\n"
+        self.entry = f"{self.read() or _NO_COMMIT} {commit} {identity} {raw_date(identity)}\t{message.strip()}\n"
 
 
 def _written(write: Callable[[], _T], what: str) -> _T:
@@ -389,11 +397,3 @@ def _naming_remedy(what: str) -> Iterator[None]:
             raise
         reason = str(error).partition("\n")[0]
         raise JournalError(f"{reason}\n`mitosis verify` shows the command that repairs it.") from error
-
-
-def _refuse_format(what: str, text: bytes) -> None:
-    digits = text.strip()
-    if not digits.isdigit():
-        raise JournalError(f"the format of {what} is {text!r}, where a number should be")
-    if int(digits) > layout.FORMAT:
-        raise FormatTooNew("the journal" if what == layout.JOURNAL_REF else what, int(digits), layout.FORMAT)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -174,12 +175,13 @@ class Trial:
 
         assert self._settled.repository is not None and self._settled.identity is not None
         journal = self._journal = Journal(self._settled.repository)
-        try:
-            for earlier in record_ends(journal):
-                self._progress.warn(f"the end of trial {earlier.key} is now recorded: {earlier.status}")
-        except MitosisError as error:
-            self._progress.warn(f"the end of an earlier trial still could not be recorded: {error}")
-        started = journal.start(record, self._loader.variants, self._environment.text, self._settled.identity)
+        with self._terminal_left(journal):
+            try:
+                for earlier in record_ends(journal):
+                    self._progress.warn(f"the end of trial {earlier.key} is now recorded: {earlier.status}")
+            except MitosisError as error:
+                self._progress.warn(f"the end of an earlier trial still could not be recorded: {error}")
+            started = journal.start(record, self._loader.variants, self._environment.text, self._settled.identity)
         for changed in started.changed:
             self._warn(str(changed))
         if started.changed:
@@ -297,12 +299,25 @@ class Trial:
         # First, since waiting for the journal's lock may take minutes, in which this process may be killed.
         is_kept = keep_end(self._folder.path, record)
         try:
-            journal.end(record, self._settled.repository.identity())
+            with self._terminal_left(journal):
+                journal.end(record, self._settled.repository.identity())
         except NoteNotWritten as error:
             self._progress.warn(str(error))
         except MitosisError as error:
             raise NotRecorded(record.key, record.status, str(error), self._folder.path, is_kept=is_kept) from error
         discard_end(self._folder.path)
+
+    @contextlib.contextmanager
+    def _terminal_left(self, journal: Journal) -> Iterator[None]:
+        """Leave the terminal to git, if it may ask for the passphrase of the key that it signs with."""
+        if journal.store.sign == "no":
+            yield
+            return
+        self._progress.suspend()
+        try:
+            yield
+        finally:
+            self._progress.resume()
 
     def _record_breakdown(self, record: TrialRecord, steps: Sequence[StepRecord], error: Exception) -> None:
         """Record that the trial ended by an error of mitosis itself, which is on its way to the user."""

@@ -189,7 +189,7 @@ class Transport:
         self._repository = repository
         self._tell = tell
         self._progress = ("--progress",) if show_progress else ()
-        self._unattended = unattended
+        self.is_unattended = unattended
         self._deadline = deadline
         self._atomic = True
         self._listener = Listener(tell)
@@ -285,7 +285,7 @@ class Transport:
                 *words,
                 cwd=self._repository.root,
                 tell=tell,
-                unattended=self._unattended,
+                unattended=self.is_unattended,
                 timeout_s=timeout_s,
             )
         except GitError as error:
