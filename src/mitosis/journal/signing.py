@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from mitosis.errors.journal import JournalError, NotSigned, UnsignedRecords
 from mitosis.errors.repository import GitError
 from mitosis.git.program import run_git, stream_git
 from mitosis.git.repository import Identity, Repository
-from mitosis.text import one_line
+from mitosis.text import one_line, recordable
 
 SIGN_TIMEOUT_S = 60.0
 """How long somebody has to unlock the key. The journal is locked meanwhile, which others wait for twice as long."""
@@ -61,16 +62,11 @@ def read_sign(repository: Repository) -> Sign:
         except ValueError as error:
             raise JournalError(f"mitosis.sign in git's configuration is not true, false or require: {error}") from error
     path = repository.root / CONFIG_NAME
-    # Each command that writes comes by here, and most files say nothing of it.
-    if not path.is_file() or b"sign" not in path.read_bytes():
-        return "no"
+    with contextlib.suppress(OSError):  # to read it again tells what is wrong
+        # Each command that writes comes by here, and most files say nothing of it.
+        if not path.exists() or b"sign" not in path.read_bytes():
+            return "no"
     return read_config(path, steps_needed=False).sign
-
-
-def raw_date(identity: Identity) -> str:
-    """The moment of an identity as git stores it: seconds and time zone."""
-    hours, minutes = divmod(abs(identity.offset_minutes), 60)
-    return f"{identity.time_s} {'-' if identity.offset_minutes < 0 else '+'}{hours:02}{minutes:02}"
 
 
 def sign_commit(
@@ -83,8 +79,7 @@ def sign_commit(
     """
     import tempfile
 
-    who = identity.signature()
-    given = {"NAME": who.name, "EMAIL": who.email, "DATE": f"@{raw_date(identity)}"}
+    given = {"NAME": recordable(identity.name), "EMAIL": recordable(identity.email), "DATE": f"@{identity.moment}"}
     words = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", "-S", "-F", "-", tree]
     with tempfile.TemporaryFile() as file:
         file.write(message.encode("utf-8", "replace"))

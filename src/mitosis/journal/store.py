@@ -20,7 +20,6 @@ from mitosis.errors.repository import UnreadableObject
 from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
 from mitosis.journal.objects import BLOB_MODE, EMPTY_TREE, TREE_MODE, RawEntry, ReadOnlyStore, object_oid, raw_name
-from mitosis.journal.signing import raw_date, read_sign, sign_commit
 
 if TYPE_CHECKING:
     import pygit2
@@ -260,16 +259,19 @@ class Store(ReadOnlyStore):
     @functools.cached_property
     def sign(self) -> Sign:
         """Whether commits are signed, and those of others have to be; what was so at first stays so."""
+        from mitosis.journal.signing import read_sign
+
         return read_sign(self.repository)
 
     def write_commit(self, tree: str, parents: list[str], message: str, who: Identity, is_derived: bool = False) -> str:
         """Write a commit, signed if the configuration asks for that and it cannot be rebuilt; no ref moves.
 
         Raises:
-            NotSigned: it cannot be signed.
-            JournalError: it cannot be written.
+            JournalError: it cannot be written, or signed.
         """
         if self.sign != "no" and not is_derived:
+            from mitosis.journal.signing import sign_commit
+
             oid = sign_commit(self.repository, tree, parents, message, who, unattended=self.is_unattended)
         else:
             name, what = who.signature(), f"a commit in {self.repository.common_dir}"
@@ -358,9 +360,8 @@ class LockedRef:
         Without an identity, nothing is written to that.
         """
         self.target = commit
-        if identity is None:
-            return
-        self.entry = f"{self.read() or _NO_COMMIT} {commit} {identity} {raw_date(identity)}\t{message.strip()}\n"
+        if identity is not None:
+            self.entry = f"{self.read() or _NO_COMMIT} {commit} {identity} {identity.moment}\t{message.strip()}\n"
 
 
 def _written(write: Callable[[], _T], what: str) -> _T:
