@@ -107,6 +107,8 @@ def test_verify_tells_whose_commits_have_which_signature(journal: Desk, tmp_path
     tree = journal.tree()
     words = ("-p", forged, "-p", JOURNAL, "-m", "by Eve")
     journal.git("update-ref", JOURNAL, journal.git("-c", "user.name=Eve", "commit-tree", tree, *words).strip())
+    journal.git("replace", forged, known)
+    journal.git("replace", JOURNAL, known)
     said: list[str] = []
     report = verify(journal.again().repository, signatures=True, tell=said.append)
     found = [(f.severity, f.where, f.what) for f in report.findings if f.kind == "signature"]

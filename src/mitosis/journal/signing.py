@@ -10,12 +10,14 @@ from typing import NamedTuple
 from mitosis.config import CONFIG_NAME, SIGN_SETTINGS, Sign, read_config
 from mitosis.errors.journal import JournalError, NotSigned, UnsignedRecords
 from mitosis.errors.repository import GitError
-from mitosis.git.program import run_git, stream_git
+from mitosis.git.program import stream_git
 from mitosis.git.repository import Identity, Repository
 from mitosis.text import one_line, recordable
 
 SIGN_TIMEOUT_S = 60.0
 """How long somebody has to unlock the key. The journal is locked meanwhile, which others wait for twice as long."""
+AS_RECORDED = ("--no-replace-objects",)
+"""For git: what `git replace` has put in the place of a commit was not recorded, whoever has signed it."""
 _CHECKED_AT_ONCE = 50
 _FORMAT = "%H%x00%G?%x00%GS%x00%GK%x00%an <%ae>%x00%s"
 _SHOWN = 120
@@ -116,16 +118,9 @@ def iter_signatures(repository: Repository, commits: Sequence[str]) -> Iterator[
 
 
 def _read_part(repository: Repository, commits: Sequence[str]) -> Iterator[Signature]:
-    words = ("log", "--no-walk=unsorted", "--stdin", "--no-show-signature", "--no-color", "--encoding=UTF-8")
-    # What `git replace` has put in the place of a commit was not recorded, whoever has signed it.
-    output = run_git(
-        *words,
-        f"--format={_FORMAT}",
-        cwd=repository.root,
-        stdin="\n".join(commits).encode(),
-        environment={"GIT_NO_REPLACE_OBJECTS": "1"},
-    )
-    for line in output.decode(errors="replace").split("\n"):
+    words = (*AS_RECORDED, "log", "--no-walk=unsorted", "--stdin", "--no-show-signature", "--encoding=UTF-8")
+    output = repository.git(*words, f"--format={_FORMAT}", stdin="\n".join(commits).encode())
+    for line in output.split("\n"):
         if line:
             yield Signature(*(one_line(field, _SHOWN) for field in line.split("\0")))
 
@@ -148,7 +143,7 @@ def refuse_unsigned(repository: Repository, ours: str | None, theirs: str, sourc
     Raises:
         UnsignedRecords: there are some.
     """
-    commits = repository.git("rev-list", "--reverse", theirs, *([f"^{ours}"] if ours else [])).split()
+    commits = repository.git(*AS_RECORDED, "rev-list", "--reverse", theirs, *([f"^{ours}"] if ours else [])).split()
     bad = [s for part in iter_signatures(repository, commits) for s in part if s.trouble]
     if bad:
         lines = [f"{s.commit[:7]} {s.trouble}: {s.author}, {s.subject}" for s in bad]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from mitosis.errors.repository import GitError
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.signing import Signature, iter_signatures
+from mitosis.journal.signing import AS_RECORDED, Signature, iter_signatures
 from mitosis.text import counted
 from mitosis.verify.findings import Report
 
@@ -24,7 +24,7 @@ def check_signatures(repository: Repository, tip: str, report: Report, tell: Cal
     groups: dict[tuple[str, str, str], list[Signature]] = {}
     checked = 0
     try:
-        commits = repository.git("rev-list", "--reverse", tip).split()
+        commits = repository.git(*AS_RECORDED, "rev-list", "--reverse", tip).split()
         for part in iter_signatures(repository, commits):
             for signature in part:
                 groups.setdefault((signature.status, signature.key, signature.author), []).append(signature)
