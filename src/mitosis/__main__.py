@@ -104,6 +104,9 @@ def run_command(words: list[str]) -> int:
             return textconv(words[1:])
         if words[:1] == ["__complete"]:  # the shell asks, somebody waits, and it is over before there is garbage
             gc.disable()
+            # In a partial clone git would fetch what is missing, by a program that the clone's configuration may name.
+            # Older versions know only the second.
+            os.environ.update(GIT_NO_LAZY_FETCH="1", GIT_ALLOW_PROTOCOL="none")
         from mitosis.cli.app import call
 
         status = call(words)
@@ -118,6 +121,11 @@ def run_command(words: list[str]) -> int:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
             return _complain_of_output(error)
+        from mitosis.files import NO_TEMPORARY_PLACE
+
+        if isinstance(error, FileNotFoundError) and (error.strerror or "").startswith(NO_TEMPORARY_PLACE):
+            _complain(f"mitosis: {error.strerror}\nMake room there, or set TMPDIR to another folder.\n")
+            return ExitStatus.REFUSED
         import traceback
 
         _complain(traceback.format_exc())

@@ -6,6 +6,7 @@ Every key is described in docs/reference/configuration.md.
 from __future__ import annotations
 
 import keyword
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -146,6 +147,11 @@ def find_config(root: Path, name: str | None, *, steps_needed: bool) -> Config:
     if name is None and not steps_needed and not path.exists():
         return Config(path=path, steps={}, trials_folder=None, pythonpath=(root,))
     return read_config(path, steps_needed=steps_needed)
+
+
+def config_name(root: Path, name: str | None) -> str:
+    """The path of the configuration relative to the top, with `/`, as git has it; see `find_config`."""
+    return Path(os.path.relpath(root / (name or CONFIG_NAME), root)).as_posix()
 
 
 def select_steps(config: Config, names: Sequence[str]) -> tuple[StepConfig, ...]:

@@ -6,6 +6,7 @@ Temporary folders are removed also when the process that made them was killed: b
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import os
@@ -14,9 +15,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 _READ_BYTES = 2**20
+NO_TEMPORARY_PLACE = "No usable temporary directory"
+"""How Python begins to say that."""
 _PREFIX = "mitosis-"
 _OWNER = "owner"
 """A file whose lock says that the folder is in use."""
@@ -46,13 +49,15 @@ def blob_id(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def file_blob_id(path: Path) -> tuple[str, int]:
+def file_blob_id(file: Path | BinaryIO) -> tuple[str, int]:
     """The id of a blob with a file's bytes, and how many these are. The file is never in memory as a whole."""
-    size_bytes = path.stat().st_size
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            return file_blob_id(opened)
+    size_bytes = os.fstat(file.fileno()).st_size
     digest = hashlib.sha1(b"blob %d\0" % size_bytes, usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
+    while block := file.read(_READ_BYTES):
+        digest.update(block)
     return digest.hexdigest(), size_bytes
 
 
@@ -87,6 +92,20 @@ def real_path(path: str) -> str:
     return os.path.realpath(path)
 
 
+def temporary_place() -> Path:
+    """Where temporary files belong, without symbolic links.
+
+    Raises:
+        FileNotFoundError: nowhere. Python would take the working directory, which is the user's.
+    """
+    import tempfile
+
+    place = tempfile.gettempdir()
+    if place == os.getcwd() and not any(map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))):  # noqa: PTH109
+        raise FileNotFoundError(errno.ENOENT, f"{NO_TEMPORARY_PLACE} found in /tmp and /var/tmp")
+    return Path(os.path.realpath(place))
+
+
 class TemporaryFolder:
     """A new folder of mode 0700. As a context, it is removed at the end.
 
@@ -105,8 +124,7 @@ class TemporaryFolder:
     def __init__(self, parent: Path | None = None) -> None:
         import tempfile
 
-        if parent is None:
-            parent = Path(os.path.realpath(tempfile.gettempdir()))
+        parent = temporary_place() if parent is None else parent
         if os.name == "posix":
             with contextlib.suppress(OSError):  # it may be allowed to write there, but not to list what is there
                 for left in parent.glob(f"{_PREFIX}*"):

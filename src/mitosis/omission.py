@@ -30,7 +30,7 @@ class Omission:
 
     def __str__(self) -> str:
         where = f"{self.file} has all of it" if self.file else "it could not be kept"
-        lines = f"{self.lines} lines" if self.lines else "of a line"
+        lines = f"{self.lines} line{'' if self.lines == 1 else 's'}" if self.lines else "of a line"
         return f"[{lines}, {self.size_bytes} bytes left out here; {where}]"
 
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mitosis.confidential import environment_variable
-from mitosis.errors.usage import BadExpression, MalformedParameter, MisdirectedParameter, RepeatedParameter, UsageError
+from mitosis.errors.usage import BadExpression, MalformedParameter, MisdirectedParameter, RepeatedParameter
 from mitosis.text import cut
 from mitosis.variants import MAX_NAME_BYTES, VariantName, is_too_long
 
 COMMANDS = frozenset(
     (
         *("check", "completion", "demo", "forget", "hook", "init", "list", "lock", "open", "pull", "push", "run"),
-        *("setup", "show", "sync", "textconv", "variants", "verify"),
+        *("settle", "setup", "show", "sync", "textconv", "variants", "verify"),
     )
 )
 """What the command line takes for a command where a step could stand."""
@@ -103,19 +103,6 @@ def parse_variant(word: str) -> VariantName:
     return VariantName(step, name, variant)
 
 
-def parse_parameter(word: str, *, needs_parameter: bool = True) -> tuple[str, str]:
-    """The step and the parameter that `step.param` names; the latter may be empty if it is not needed.
-
-    Raises:
-        UsageError: it names neither.
-    """
-    step, _, parameter = word.partition(".")
-    if not step or "=" in word or (needs_parameter and not parameter):
-        words = "STEP.PARAM VARIANT, in two words" if needs_parameter else "STEP.PARAM"
-        raise UsageError(f"`{word}` names no parameter: write {words}")
-    return step, parameter
-
-
 def quoting_hint(parameter: str, text: str) -> str:
     """How to write the string `text` as the expression of `parameter` on a command line.
 
@@ -140,7 +127,9 @@ def _parse_one(
     form = f"Write it as {flag} {example_step}param={text_name}"
     target, equals, text = word.partition("=")
     if not equals:
-        raise MalformedParameter(option, "it has no `=`", f"{form}, without spaces around the `=`.")
+        example = word if "." in word or module else f"{example_step}{word or 'param'}"
+        remedy = f"Write it as {flag} {example}={text_name}, without spaces around the `=`."
+        raise MalformedParameter(option, "it has no `=`", remedy)
     tracked = not target.startswith("+")
     target = target.removeprefix("+")
     if module:

@@ -134,8 +134,6 @@ class WrongParameters(Message):
     step: str
     missing: tuple[str, ...]
     unknown: tuple[str, ...]
-    data: str | None
-    """The parameter that is given, and takes the data of the step before."""
     from_step: str | None
     """The first positional parameter, which would take the data of a step before."""
     takes: str
@@ -381,13 +379,16 @@ class DescribedFailure(Message):
     line: int | None = None
     context: tuple[tuple[int, str], ...] = ()
     """Number and text of the lines around it."""
+    more: tuple[str, ...] = ()
+    """What belongs to it: its notes, its causes, its parts, each with its place."""
 
 
 class DescribeFailure(Question[DescribedFailure]):
     """What did the cell that failed last raise, and where in the user's code?
 
     The innermost frame below `root`, the top of the working tree, is the place that counts; else the innermost one
-    outside the installed packages.
+    outside the installed packages, else that of the step's own `package`.
     """
 
     root: str
+    package: str

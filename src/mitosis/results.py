@@ -19,7 +19,7 @@ from mitosis.errors.files import FileTrouble
 from mitosis.errors.journal import AmbiguousKey, TrialNotFound
 from mitosis.errors.repository import RepositoryError
 from mitosis.errors.usage import ConfigError
-from mitosis.files import find_trials_folder
+from mitosis.files import file_blob_id, find_trials_folder
 from mitosis.git.repository import find_repository
 from mitosis.records.output_names import belongs_to_trial
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mitosis.records.trial import TrialRecord
 
 _FOLDER_NAME = re.compile(r"\d{4}-\d{2}-\d{2}_(?P<key>[^_]+?)(?:debug)?")
+_OLD_RESULTS = "results.dill"
 _RESULTS_NAME = re.compile(r"results_(\d+)\.dill")
 
 
@@ -50,11 +51,19 @@ def load_trial_data(
     Raises:
         TrialNotFound: no such trial, or its outputs are not here. Also a FileNotFoundError.
         AmbiguousKey: several trials have keys that begin so.
+        ValueError: the results of a step before the last one are missing, are as releases up to 0.4 saved them, or are
+            not what the trial has left, as the journal of the repository at hand has it.
     """
     folder = find_trial_folder(_only_one(key, hexstr), trials_folder)
     numbers = sorted(int(match[1]) for path in folder.iterdir() if (match := _RESULTS_NAME.fullmatch(path.name)))
+    missing = next((n for n, number in enumerate(numbers) if n != number), None)
+    if missing is not None:
+        raise ValueError(f"{folder} has no results_{missing}.dill, but those of later steps")
+    if not numbers and (folder / _OLD_RESULTS).exists():
+        raise ValueError(f"{folder / _OLD_RESULTS} was saved by a release up to 0.4, whose results are not read")
     with _experiments_importable():
-        return [_load(folder / f"results_{number}.dill") for number in numbers]
+        recorded = _recorded_outputs(folder)
+        return [_load(folder / f"results_{number}.dill", recorded) for number in numbers]
 
 
 def load_trial_params(
@@ -75,7 +84,7 @@ def load_trial_params(
     Raises:
         TrialNotFound: no such trial, or its outputs are not here. Also a FileNotFoundError.
         AmbiguousKey: several trials have keys that begin so.
-        ValueError: the trial has no such step, or its parameters were not saved.
+        ValueError: the trial has no such step, or its parameters were not saved, or are not what it has left.
     """
     name = _only_one(key, hexstr)
     folder = find_trial_folder(name, trials_folder)
@@ -83,7 +92,7 @@ def load_trial_params(
     if not path.is_file():
         raise ValueError(f"trial {name} has no saved parameters of a step {step}: there is no {path}")
     with _experiments_importable():
-        parameters: dict[str, Any] = _load(path)
+        parameters: dict[str, Any] = _load(path, _recorded_outputs(folder))
     return parameters
 
 
@@ -114,10 +123,33 @@ def _experiments_importable() -> Iterator[None]:
             sys.path.remove(folder)
 
 
-def _load(path: Path) -> Any:
+def _recorded_outputs(folder: Path) -> dict[str, str] | None:
+    """The ids of the files of a trial's folder, by name, as they are recorded; None if they are not.
+
+    They are not of a debug trial, of one that runs, or outside of its repository.
+    """
+    from mitosis.journal.journal import Journal
+
+    match = _FOLDER_NAME.fullmatch(folder.name)
+    try:
+        record = Journal(find_repository(Path.cwd())).read_trial(match["key"] if match else "")
+    except MitosisError:
+        return None
+    outputs = {output.path: output.oid for output in record.outputs}
+    return {path.rpartition("/")[2]: oid for path, oid in outputs.items() if path.startswith(f"{folder.name}/")} or None
+
+
+def _load(path: Path, recorded: dict[str, str] | None) -> Any:
+    """Read a pickle that a trial has left, unless it is another one than is recorded."""
     import dill
 
     with path.open("rb") as file:
+        if recorded is not None and file_blob_id(file)[0] != recorded.get(path.name):
+            raise ValueError(
+                f"{path} is not what the trial left: reading it could run anything\n"
+                "`mitosis verify --outputs` shows what else has changed."
+            )
+        file.seek(0)
         return dill.load(file)
 
 
@@ -151,7 +183,9 @@ def find_trial_folder(key: str, trials_folder: str | os.PathLike[str] | None = N
     return _folder_on_record(key, folder)
 
 
-def remove_outputs(record: TrialRecord, read_trial: Callable[[str], TrialRecord]) -> list[Path]:
+def remove_outputs(
+    record: TrialRecord, read_trial: Callable[[str], TrialRecord], config: str | None = None
+) -> list[Path]:
     """Delete the folder and the page of a trial from the repository at hand, and have no other page lead to it.
 
     Those are looked for in its trials folder, and where the record says if that is inside its working tree: a record
@@ -161,6 +195,7 @@ def remove_outputs(record: TrialRecord, read_trial: Callable[[str], TrialRecord]
     Args:
         record: of the trial.
         read_trial: returns the record of a trial by its key.
+        config: the configuration in place of pyproject.toml, relative to the top.
 
     Returns:
         What was deleted.
@@ -172,8 +207,8 @@ def remove_outputs(record: TrialRecord, read_trial: Callable[[str], TrialRecord]
 
     from mitosis.report.page_files import lead_on
 
-    root, config = _configuration(Path.cwd())
-    folders = {find_trials_folder(Path.cwd(), root, None, config.trials_folder).resolve()}
+    root = _configuration(Path.cwd(), config)[0]
+    folders = {default_trials_folder(Path.cwd(), config).resolve()}
     recorded = _recorded_place(record, record.folder)
     if recorded is not None and recorded.resolve().is_relative_to(root.resolve()):
         folders.add(recorded.parent.resolve())
@@ -195,21 +230,21 @@ def remove_outputs(record: TrialRecord, read_trial: Callable[[str], TrialRecord]
     return removed
 
 
-def find_page(record: TrialRecord) -> Path | None:
+def find_page(record: TrialRecord, config: str | None = None) -> Path | None:
     """The page of a trial: in the trials folder of the repository at hand, or where it was written."""
-    return next((path for path in _places(record, record.page) if path.is_file()), None)
+    return next((path for path in _places(record, record.page, config) if path.is_file()), None)
 
 
-def find_notebook(record: TrialRecord) -> Path | None:
+def find_notebook(record: TrialRecord, config: str | None = None) -> Path | None:
     """The notebook of a trial: in the trials folder of the repository at hand, or where it was written."""
-    paths = (folder / "notebook.ipynb" for folder in _places(record, record.folder))
+    paths = (folder / "notebook.ipynb" for folder in _places(record, record.folder, config))
     return next((path for path in paths if path.is_file() and not path.is_symlink()), None)
 
 
-def _places(record: TrialRecord, name: str | None) -> Iterator[Path]:
+def _places(record: TrialRecord, name: str | None, config: str | None) -> Iterator[Path]:
     """Where the folder or page of a trial may be, if the name is one that mitosis gives."""
     if name is not None and belongs_to_trial(name, record.key):
-        yield default_trials_folder(Path.cwd()) / name
+        yield default_trials_folder(Path.cwd(), config) / name
         recorded = _recorded_place(record, name)
         if recorded is not None:
             yield recorded
@@ -218,12 +253,25 @@ def _places(record: TrialRecord, name: str | None) -> Iterator[Path]:
 def _recorded_place(record: TrialRecord, name: str | None) -> Path | None:
     """Where the record says that the folder or page of its trial was written, if the name is one that mitosis gives.
 
-    A record may come from somebody else, who must not choose which files are opened here, or which results unpickled.
+    A record may come from somebody else, who must not choose which files are opened here, or which results unpickled:
+    the place has to be this user's own, nothing that came with a clone, and is not to depend on the process as
+    `/proc/self/cwd` does.
     """
     if name is None or not belongs_to_trial(name, record.key) or "\0" in record.trials_folder:
         return None
     place = Path(record.trials_folder)
-    return place / name if place.is_absolute() else None
+    if not place.is_absolute() or place.parts[1:2] == ("proc",) or ".." in place.parts:
+        return None
+    try:
+        if hasattr(os, "getuid") and place.stat().st_uid != os.getuid():
+            return None
+        repository = find_repository(place)
+        tracked = repository.git("ls-files", "--", str((place / name).resolve()))
+    except RepositoryError:  # it is in none
+        tracked = ""
+    except (OSError, RuntimeError):  # it is not there, or links lead in a circle
+        return None
+    return None if tracked else place / name
 
 
 def _folder_on_record(key: str, looked_in: Path) -> Path:
@@ -248,16 +296,16 @@ def _folder_on_record(key: str, looked_in: Path) -> Path:
     )
 
 
-def default_trials_folder(folder: Path) -> Path:
-    """The trials folder of the repository that `folder` is in, as it is configured."""
-    root, config = _configuration(folder)
-    return find_trials_folder(folder, root, None, config.trials_folder)
+def default_trials_folder(folder: Path, config: str | None = None) -> Path:
+    """The trials folder of the repository that `folder` is in, as pyproject.toml has it, or another file."""
+    root, found = _configuration(folder, config)
+    return find_trials_folder(folder, root, None, found.trials_folder)
 
 
-def _configuration(folder: Path) -> tuple[Path, Config]:
+def _configuration(folder: Path, config: str | None = None) -> tuple[Path, Config]:
     """The main root of the repository that `folder` is in, and its configuration; of the folder itself outside one."""
     try:
         repository = find_repository(folder)
     except RepositoryError:
-        return folder, find_config(folder, None, steps_needed=False)
-    return repository.main_root, find_config(repository.root, None, steps_needed=False)
+        return folder, find_config(folder, config, steps_needed=False)
+    return repository.main_root, find_config(repository.root, config, steps_needed=False)

@@ -51,7 +51,17 @@ def last_state(text: str) -> str:
         return text
     screen = Screen(is_endless=True)
     screen.feed(text)
-    return "\n".join(row.text.rstrip(" ") for row in screen.rows)
+    lines = [row.text.rstrip(" ") for row in screen.rows]
+    while len(lines) > screen.row + 1 and not lines[-1]:
+        lines.pop()  # a bar below others was taken away
+    return "\n".join(lines)
+
+
+def above_cursor(text: str) -> str:
+    """What a terminal shows of a text above the line that the cursor is in, where it goes on to draw."""
+    screen = Screen(is_endless=True)
+    screen.feed(text)
+    return "".join(row.text.rstrip(" ") + "\n" for row in screen.rows[: screen.row])
 
 
 class Row:
@@ -136,6 +146,11 @@ class Screen:
     def rows(self) -> Sequence[Row]:
         """The lines that can still change."""
         return self._rows
+
+    @property
+    def row(self) -> int:
+        """Which of them the cursor is in, from 0."""
+        return self._row
 
     def take_begun(self) -> str:
         """What there is of a line that has not ended, and that nothing has drawn over so far."""

@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mitosis.errors.files import FileTrouble
+from mitosis.errors.repository import NoIdentity
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 
 ATTRIBUTES_LINE = "*.msgpack diff=mitosis"
-_CONFIG = "diff.mitosis.textconv"
+TEXTCONV = "diff.mitosis.textconv"
+"""The key of git's configuration that says how records are shown as text."""
+_CACHE = "diff.mitosis.cachetextconv"
+_ISOLATED = " -P -m mitosis textconv"
+"""git starts the command at the top of the working tree: without -P, Python would import modules from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ def set_up(repository: Repository, remotes: Sequence[str]) -> tuple[Written, ...
         remotes: the names of the remotes whose journals are to be fetched.
     """
     Journal(repository).name_shortly()
-    written = [_write_textconv(repository), _write_attributes(repository)]
+    written = [*_write_textconv(repository), _write_attributes(repository)]
     for remote in remotes:
         refspecs = layout.fetch_refspecs(remote, with_pins=not repository.is_shallow())
         written += [_write_refspec(repository, remote, refspec) for refspec in refspecs]
@@ -54,12 +59,29 @@ def _write_refspec(repository: Repository, remote: str, refspec: str) -> Written
     return Written(f"{key} = {refspec}", repository.common_dir / "config", changed)
 
 
-def _write_textconv(repository: Repository) -> Written:
-    value = f"{shlex.quote(Path(sys.executable).as_posix())} -m mitosis textconv"
-    present = ([None, *_read_all(repository, _CONFIG)])[-1]
-    if present != value:
-        repository.git("config", "--local", "--replace-all", _CONFIG, value)
-    return Written(f"{_CONFIG} = {value}", repository.common_dir / "config", present != value)
+def textconv_problem(repository: Repository) -> str:
+    """What is wrong with how this clone shows records as text, which `set_up` mends; empty if nothing is."""
+    present = _read_all(repository, TEXTCONV)
+    if not present or present[-1].endswith(_ISOLATED):
+        return ""
+    return "with it, `git log -p` can run modules of the working tree in place of those of Python and mitosis"
+
+
+def _write_textconv(repository: Repository) -> list[Written]:
+    command = f"{shlex.quote(Path(sys.executable).as_posix())}{_ISOLATED}"
+    try:
+        repository.identity()
+        # One Python a blob takes minutes for some hundred; git keeps the texts in refs/notes/textconv/mitosis.
+        cached = "true"
+    except NoIdentity:
+        cached = "false"  # git would want to know who keeps them, and show nothing
+    written = []
+    for key, value in ((TEXTCONV, command), (_CACHE, cached)):
+        present = ([None, *_read_all(repository, key)])[-1]
+        if present != value:
+            repository.git("config", "--local", "--replace-all", key, value)
+        written.append(Written(f"{key} = {value}", repository.common_dir / "config", present != value))
+    return written
 
 
 def _read_all(repository: Repository, key: str) -> list[str]:

@@ -22,6 +22,9 @@ from datetime import UTC, datetime
 
 _MAX_INTEGER_BITS = 1024
 """Python refuses to print very large integers, and nobody reads them."""
+_HUGE = 10**15
+"""Integers from this on are rounded where a float would be."""
+_HUGE_TEXT = re.compile(r"-?[1-9][0-9]{18,299}")
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 _AGES = ((_DAY_S * 365, "y"), (_DAY_S * 30, "mo"), (_DAY_S, "d"), (_HOUR_S, "h"), (_MINUTE_S, "min"))
 
@@ -114,6 +117,22 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: max(limit - 1, 0)]}…"
 
 
+def broken(line: str, width: int, indent: int) -> list[str]:
+    """The line in lines that are no wider, broken at blanks; those after the first are indented.
+
+    A word that is wider stays whole, so that it can be copied.
+    """
+    if len(line) <= width:
+        return [line]
+    import textwrap
+
+    # A dot between two facts stays with the one before it.
+    text = line.replace(" · ", "\xa0· ")
+    whole = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    whole.subsequent_indent = " " * indent
+    return [part.replace("\xa0", " ") for part in whole.wrap(text)]
+
+
 # --- for people -----------------------------------------------------------------------------------
 
 
@@ -124,11 +143,15 @@ def format_number(value: float, digits: int = 3) -> str:
 
 
 def format_value(value: bool | int | float | str | None, limit: int = 40) -> str:
-    """A result on one line: three digits of a float, at most `limit` characters of a text, `–` for none."""
+    """A result on one line: three digits of a float or a huge integer, `limit` characters of a text, `–` for none."""
     if value is None:
         return "–"
     if isinstance(value, float):
         return format_number(value)
+    if isinstance(value, str) and _HUGE_TEXT.fullmatch(value):
+        value = int(value)  # as records have integers of more than 64 bits
+    if isinstance(value, int) and abs(value) >= _HUGE and value.bit_length() < _MAX_INTEGER_BITS:
+        return format_number(float(value))
     return one_line(exact_value(value), limit)
 
 

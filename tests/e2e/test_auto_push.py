@@ -47,5 +47,6 @@ def test_missing_network_only_warns(project: Project, hub: Path) -> None:
 def test_remote_that_is_configured_and_not_there_only_warns(project: Project, hub: Path) -> None:
     project.commit({"pyproject.toml": f'{PYPROJECT}\n[tool.mitosis]\nremote = "lap"\nauto-push = true\n'})
     done = project.mitosis(*SLOW)
-    said = "! not pushed to lap: `lap` is not a remote of this repository; `mitosis push` sends it later"
+    why = "`lap`, which [tool.mitosis] names as `remote`, is not a remote of this repository"
+    said = f"! not pushed to lap: {why}; `mitosis push` sends it later"
     assert done.stderr.splitlines()[-1] == said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def test_what_only_lacks_variants_or_changes_functions_does_not_fail(lab: Lab) -
     said = lab.mitosis("check")
     assert said.lines[:2] == [
         "the working tree lacks variants that are locked",
-        "    my_exp.frequency=fast   10 → no longer in the dictionary   (0 trials used the locked value)",
+        "    my_exp.frequency=fast   10 → not in the dictionary",
     ]
     assert "the working tree changes functions that locked variants name" in said.lines
     assert any(line.startswith("    my_exp.f=low   lab:low") for line in said.lines)
@@ -284,6 +285,14 @@ def test_check_works_below_the_top_and_outside_refuses(
     outside.mkdir()
     monkeypatch.chdir(outside)
     assert "not inside a git repository" in lab.mitosis("check", status=2).err
+
+
+def test_temporary_files_are_never_put_into_the_working_directory(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(Path.cwd()))  # as Python has it where /tmp and /var/tmp are full
+    said = lab.mitosis("check", status=2)
+    assert "No usable temporary directory" in said.err and "set TMPDIR" in said.err
 
 
 def test_words_that_are_too_many_point_to_the_help_of_the_command(lab: Lab) -> None:

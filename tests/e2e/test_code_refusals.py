@@ -90,10 +90,6 @@ WRONG: dict[str, tuple[tuple[str, ...], list[str]]] = {
             "Pass it with -e my_exp.amplitude=... or -p my_exp.amplitude=...",
         ],
     ),
-    "parameter that takes the data too": (
-        ("data", "fit", "-p", "data.noise=low", "-p", "fit.kind=sum", "-e", "fit.data=[1]"),
-        ["gets `data` from the step before it, and as a parameter too"],
-    ),
     "failing expression": (
         (*SLOWLY, "my_exp.amplitude=1/0"),
         ["cannot evaluate `1/0` for my_exp.amplitude: ZeroDivisionError: division by zero"],

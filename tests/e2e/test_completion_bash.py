@@ -36,7 +36,7 @@ LINES = [
     ("mitosis -m lab -p frequency=s", "mitosis -m lab -p frequency=slow "),
     ("mitosis check main..mai", "mitosis check main..main "),
     ("mitosis variants show my_exp.frequency=s", "mitosis variants show my_exp.frequency=slow "),
-    ("mitosis variants diff my_exp.frequency s", "mitosis variants diff my_exp.frequency slow "),
+    ("mitosis variants diff my_exp.frequency=s", "mitosis variants diff my_exp.frequency=slow "),
     ("mitosis --config pyproj", "mitosis --config pyproject.toml "),
 ]
 
@@ -132,7 +132,7 @@ def test_hostile_names_alone_are_never_run(
     bash: LineEditor, lock: Callable[..., str], project: Path, environment: dict[str, str], name: str
 ) -> None:
     lock(name)
-    line = bash.complete("mitosis variants rename my_exp.frequency " + {"-v": "-"}.get(name, ""))
+    line = bash.complete("mitosis variants rename my_exp.frequency=" + {"-v": "-"}.get(name, ""))
     words_of(line, environment, project)
     assert not (project / "ran").exists()
 

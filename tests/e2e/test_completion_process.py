@@ -9,7 +9,7 @@ import pytest
 from mitosis.parameters import COMMANDS
 from mitosis.variants import VariantName
 from support.e2e import Project
-from support.journal import Desk, make_variant
+from support.journal import Desk, Git, make_variant
 from support.shells import lock_variants
 
 
@@ -46,6 +46,24 @@ def test_steps_that_are_named_like_a_command_are_offered_where_they_would_run(as
     assert list(asked.complete("run", "")) == ["mine", *names]
     assert list(asked.complete("mine", "")) == names
     asked.mitosis("run", "list", "-p", "list.noise=low")
+
+
+def test_completion_fetches_nothing(asked: Asked, git: Git) -> None:
+    """Somebody else's clone may say in its configuration by which program."""
+    marker = asked / ".git" / "was-run"
+    for name, value in {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": str(asked),
+        "remote.origin.uploadpack": f"touch {marker}; git-upload-pack",
+    }.items():
+        git("config", name, value, cwd=asked)
+    (asked / ".git" / "refs" / "heads" / "gone").write_text("a" * 40 + "\n")
+    asked.complete("check", "")
+    asked.complete("my_exp", "-p", "")
+    asked.complete("show", "")
+    assert not marker.exists()
 
 
 def test_variants_have_their_values(asked: Asked) -> None:
@@ -175,7 +193,9 @@ def test_nothing_that_takes_long_is_loaded(asked: Asked, words: tuple[str, ...])
 
 def test_names_that_steer_a_terminal_are_not_offered(asked: Asked) -> None:
     asked.lock("a\x1b[2J", "b\n", "c\x9b", "d\u202e", "e")
-    assert list(asked.complete("variants", "diff", "my_exp.frequency", "")) == ["fast", "slow", "e"]
+    assert list(asked.complete("variants", "diff", "my_exp.frequency=")) == [
+        f"my_exp.frequency={name}" for name in ("fast", "slow", "e")
+    ]
 
 
 def test_descriptions_are_on_one_line(asked: Asked) -> None:

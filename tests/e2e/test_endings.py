@@ -17,7 +17,8 @@ import pytest
 
 import mitosis as package
 from mitosis.journal.queue import owner_text
-from support.e2e import Mitosis, Project, command
+from support.e2e import Mitosis, Project, command, make_project
+from support.faults import can_mount
 from support.waiting import TIMEOUT_S, wait_until
 
 FAILED = 1
@@ -106,6 +107,7 @@ def test_failing_second_step_keeps_the_first_result(project: Project) -> None:
     [
         ("def run():\n    return 1\n", "it returned int, not a dictionary"),
         ("def run():\n    return {'metrics': {}}\n", 'without "main" (it has: metrics)'),
+        ("def run():\n    return {'main': map(abs, [1])}\n", 'its "main" is a map object, which has no value yet'),
     ],
 )
 def test_result_that_is_no_result_fails_the_trial(project: Project, first: str, told: str) -> None:
@@ -120,12 +122,13 @@ def test_result_that_is_no_result_fails_the_trial(project: Project, first: str, 
 @pytest.mark.parametrize(
     ("first", "second", "main", "told"),
     [
-        ("{'main': 1, 'data': None}", "def run(data=5):\n    return {'main': data}\n", None, []),
+        ("{'main': 1, 'data': None}", "def run(data=5):\n    return {'main': data}\n", 5, []),
+        ("{'main': 1, 'data': None}", "def run(data):\n    return {'main': data}\n", None, []),
         (
             "{'main': 1, 'data': 2}",
             "def run(*, k=3):\n    return {'main': k}\n",
             3,
-            ["its data is not used: `two` takes no positional argument"],
+            ["its data is not used: `two` has no positional argument left for it"],
         ),
         (
             "{'other': 1}",
@@ -137,7 +140,7 @@ def test_result_that_is_no_result_fails_the_trial(project: Project, first: str, 
             ],
         ),
     ],
-    ids=["None", "no room", "no data"],
+    ids=["None", "None that is needed", "no room", "no data"],
 )
 def test_data_is_handed_on_where_it_can_be(
     project: Project, first: str, second: str, main: int | None, told: list[str]
@@ -148,11 +151,20 @@ def test_data_is_handed_on_where_it_can_be(
     assert (project.record().main, len(project.record().warnings)) == (main, len(told))
 
 
+@pytest.mark.parametrize("data", [None, 2])
+def test_a_first_parameter_that_is_given_stands_for_data(project: Project, data: int | None) -> None:
+    source = f"def run():\n    return {{'main': 1, 'data': {data}}}\n"
+    project.commit(steps(source, "def run(data):\n    return {'main': data}\n"))
+    done = project.mitosis("one", "two", "-e", "two.data=7")
+    assert project.record().main == 7
+    assert ("its data is not used" in done.stderr) == (data is not None)
+
+
 @pytest.mark.parametrize(
     ("first", "told"),
     [
         ("return {'main': 1}", 'its result has no "data", and the next step, `two`, needs it'),
-        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("raise SystemExit(0)", "SystemExit: 0 (the step exited, so it has returned no result)"),
     ],
 )
 def test_step_that_gives_the_next_one_nothing_fails_the_trial(project: Project, first: str, told: str) -> None:
@@ -243,21 +255,29 @@ def test_interrupt_before_the_steps_leaves_nothing(project: Project) -> None:
     assert not kernels_of(project)
 
 
-def test_interrupt_while_the_start_is_recorded_ends_the_trial_before_its_step(project: Project) -> None:
-    project.commit_lab(WAITING)
+def test_interrupt_ends_the_wait_for_the_lock_of_the_journal(project: Project) -> None:
     lock = project / ".git/refs/mitosis/journal.lock"
+    locking = (
+        f"import pathlib\ndef run(at_end):\n    if at_end:\n        pathlib.Path({str(lock)!r}).write_text(at_end)\n"
+    )
+    project.commit_lab(f"lookup_dict = {{}}\n{locking}    return {{'main': 7}}\n")
+    owner = owner_text(os.getpid())
     lock.parent.mkdir()
-    lock.write_text(owner_text(os.getpid()))
-    process = project.start("my_exp")
-    wait_until(lambda: list(project.glob(".git/mitosis/waiting/refs*")))
-    process.send_signal(signal.SIGINT)
+    for at_end in ("", owner):
+        lock.unlink(missing_ok=True) if at_end else lock.write_text(owner)
+        process = project.start("my_exp", "-e", f"my_exp.at_end={at_end!r}")
+        wait_until(lambda: list(project.glob(".git/mitosis/waiting/refs*")))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=TIMEOUT_S)
+        assert process.returncode == 130
+        assert ("nothing is recorded" in err) != bool(at_end)
+        assert len(list(project.glob("trials/20*"))) == bool(at_end)
+    assert "finished, but that could not be recorded" in err and "Its end is kept there" in err
+    assert list(project.glob("trials/*/unrecorded.msgpack"))
     lock.unlink()
-    process.communicate(timeout=TIMEOUT_S)
-    assert process.returncode == 130
-    failure = project.record().failure
-    assert failure is not None
-    assert failure.summary == "interrupted by SIGINT"
-    assert not list(project.glob("trials/*/begun"))
+    project.mitosis("my_exp", "-e", "my_exp.at_end=''")
+    assert [record.main for record in project.records()] == [7, 7]
+    assert not kernels_of(project)
 
 
 def test_killed_runner_takes_its_kernel_along_and_is_shown_as_lost(
@@ -348,8 +368,31 @@ def test_full_disk_is_a_refusal(project: Project) -> None:
     words = [sys.executable, "-c", limit, *command("my_exp")]
     done = subprocess.run(words, cwd=project, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
     assert done.returncode == 2
-    assert f"the trials folder {project / 'trials'} cannot be written: File too large" in done.stderr
+    assert "no usable folder for its sockets\n    /tmp: File too large\n" in done.stderr
+    assert "set TMPDIR to" in done.stderr and "Traceback" not in done.stderr
     assert project.git("for-each-ref", "refs/mitosis") == ""
+
+
+if can_mount():
+
+    def test_the_end_of_a_trial_that_fills_the_disk_is_recorded(tmp_path: Path) -> None:
+        (tmp_path / "disk").mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(tmp_path / "disk")], check=True)
+        try:
+            project = make_project(tmp_path / "disk" / "project")
+            filling = "    try:\n        with open('big', 'wb', 0) as big:\n            while big.write(bytes(4096)):\n"
+            filling += "                pass\n    except OSError:\n        return {'main': 7}\n"
+            project.commit_lab(f"lookup_dict = {{}}\ndef run():\n{filling}")
+            done = project.mitosis("my_exp", status=None)
+            assert f"could not be written to {project / 'trials'}" in done.stderr
+            assert "No space left on device" in done.stderr
+            (big,) = project.glob("trials/*/big")
+            big.unlink()
+            project.mitosis("sync", status=None)
+            assert (project.record().status, project.record().main) == ("finished", 7)
+            assert not list(project.glob("trials/*/.room"))
+        finally:
+            subprocess.run(["umount", "--lazy", str(tmp_path / "disk")], check=True)
 
 
 def test_debug_checks_nothing_records_nothing_and_makes_the_page(project: Project) -> None:

@@ -24,7 +24,7 @@ CHANGED = LAB.replace('"slow": 1', '"slow": 2')
 HEAD_LINE = "mitosis: this commit changes what locked variants mean"
 END_OF_WARNING = "This is only a warning: the commit continues."
 ACCEPT = "If the variants still mean the same with these functions: mitosis lock --accept-functions"
-RESTORE = "Restore the variants, or rename or retire them: mitosis variants rename, or retire"
+RESTORE = "Add the variants to the dictionary, or rename or retire them: mitosis variants rename, or retire"
 END = [
     "Trials with `my_exp.frequency=slow` will be refused. Give the new value its own name, or restore the locked one.",
     END_OF_WARNING,
@@ -393,7 +393,7 @@ def test_a_removed_variant_is_told_once_and_stops_nobody(lab: Lab) -> None:
         0,
         [
             "mitosis: this commit lacks variants that are locked",
-            "    my_exp.frequency=slow   1 → no longer in the dictionary   (0 trials used the locked value)",
+            "    my_exp.frequency=slow   1 → not in the dictionary",
             RESTORE,
             END_OF_WARNING,
         ],

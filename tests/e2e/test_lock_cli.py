@@ -142,7 +142,7 @@ def test_import_error_locks_nothing(lab: Lab) -> None:
 
 def test_syntax_error_is_shown_with_files_of_the_user_alone(lab: Lab) -> None:
     lab.commit({"lab.py": "import other\nlookup_dict = {}\n", "other.py": "x = (\n"})
-    for words in (["lock"], ["variants", "diff", "my_exp.f", "low", "high"]):
+    for words in (["lock"], ["variants", "diff", "my_exp.f=low", "my_exp.f=high"]):
         lines = lab.mitosis(*words, status=2).err.splitlines()
         files = [line.split('"')[1] for line in lines if line.startswith("  File ")]
         assert [Path(file).name for file in files] == ["lab.py", "other.py"]

@@ -21,6 +21,8 @@ def test_demo_runs_a_real_trial_in_a_new_repository(mitosis: Mitosis, tmp_path: 
     folder = tmp_path / "here"
     assert "✓ recorded" in done.stdout
     assert "$ mitosis list" in done.stdout
+    shown = mitosis("show", cwd=folder).stdout
+    assert "mitosis my_exp -p my_exp.frequency=slow -e my_exp.amplitude=4\n" in shown
     (page,) = folder.glob("trials/*.html")
     assert "data:image/png;base64," in page.read_text()
     assert git("status", "--porcelain", cwd=folder) == ""

@@ -119,7 +119,7 @@ def test_setup_makes_git_show_records_as_text(project: Project) -> None:
     assert "Binary files" not in history
     assert "amplitude" in history
     state = (project / ".git/config").read_bytes(), (project / ".git/info/attributes").read_bytes()
-    assert project.mitosis("setup").stdout.count("already there") == 2
+    assert project.mitosis("setup").stdout.count("already there") == 3
     assert state == ((project / ".git/config").read_bytes(), (project / ".git/info/attributes").read_bytes())
 
 
@@ -138,6 +138,18 @@ def test_folders_without_a_record_load_too(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     for results in (package.load_trial_data("abc1"), package.load_trial_data("abc123", trials_folder="trials")):
         assert [result["main"] for result in results] == list(range(12))
+
+
+def test_results_that_are_not_all_there_are_not_returned(tmp_path: Path) -> None:
+    folder = tmp_path / "2023-04-05_abc123"
+    folder.mkdir()
+    (folder / "results.dill").write_bytes(dill.dumps({"main": 1}))
+    with pytest.raises(ValueError, match=r"results.dill was saved by a release up to 0\.4"):
+        package.load_trial_data("abc123", trials_folder=tmp_path)
+    for number in (0, 2):
+        (folder / f"results_{number}.dill").write_bytes(dill.dumps({"main": number}))
+    with pytest.raises(ValueError, match=r"has no results_1\.dill"):
+        package.load_trial_data("abc123", trials_folder=tmp_path)
 
 
 def test_parameters_load_by_step(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,7 @@ def test_modified_and_staged_files_are_listed(refused: Refused, project: Project
         (("my_exp", "-m", "lab"), "-m lab"),
         (("-m", "lab/chain.py"), "did you mean -m lab.chain?"),
         (("lst",), "did you mean the command `mitosis list`?"),
-        (("show",), "See mitosis show --help."),
+        (("variants", "show"), "See mitosis variants show --help."),
         (("list", "--foo"), "See mitosis list --help."),
         (("show", "a", "b"), "See mitosis show --help."),
     ],

@@ -33,6 +33,9 @@ def test_page_is_opened_afterwards(desktop: Path, project: Project) -> None:
     browser, called = program(desktop, "browser")
     project.mitosis(*SLOW, "--open", "-q", environment={"BROWSER": f"{browser} %s"})
     assert called.read_text().strip() == project.page_of(project.record()).as_uri()
+    called.unlink()
+    shown = project.mitosis("open", environment={"BROWSER": f"{browser} %s"})
+    assert called.read_text().strip() == Path(shown.stdout.strip()).as_uri()
 
 
 def test_missing_browser_is_a_warning(project: Project, desktop: Path) -> None:

@@ -99,20 +99,20 @@ REFUSED = [
     ("--changed --locked", "leaves the dictionaries out"),
     ("show my_exp.frequency=slwo", "Did you mean `my_exp.frequency=slow`?"),
     ("show my_exb.frequency=slow", "Did you mean `my_exp.frequency=slow`?"),
-    ("diff my_exp.frequency slwo", "Did you mean `my_exp.frequency=slow`?"),
-    ("diff my_exp.frequency slow fats", "Did you mean `my_exp.frequency=fast`?"),
-    ("diff my_exp.frequency gone fast", "neither locked nor in the lookup dictionary"),
-    ("diff other.frequency slow fast", "its step is not registered"),
-    ("diff my_exp slow", "STEP.PARAM VARIANT"),
-    ("diff", "STEP.PARAM VARIANT"),
-    ("diff my_exp.frequency slow --rev HEAD..", "no variant can be named"),
-    ("diff my_exp.frequency=slow fast", "STEP.PARAM VARIANT, in two words"),
+    ("diff my_exp.frequency=slwo", "Did you mean `my_exp.frequency=slow`?"),
+    ("diff my_exp.frequency=slow my_exp.frequency=fats", "Did you mean `my_exp.frequency=fast`?"),
+    ("diff my_exp.frequency=gone my_exp.frequency=fast", "neither locked nor in the lookup dictionary"),
+    ("diff other.frequency=slow my_exp.frequency=fast", "its step is not registered"),
+    ("diff my_exp.frequency slow", "step.param=variant"),
+    ("diff", "STEP.PARAM=VARIANT"),
+    ("diff my_exp.frequency=slow --rev HEAD..", "no variant can be named"),
+    ("diff my_exp.frequency=slow fast", "step.param=variant"),
     ("diff --rev nowhere..", "git knows no commit"),
-    ("rename my_exp slow gentle", "STEP.PARAM"),
-    ("rename my_exp.frequency=slow x y", "STEP.PARAM VARIANT, in two words"),
-    ("rename my_exp.frequency slwo gentle", "is not locked"),
-    ("rename my_exp.frequency slow fast", "with another value"),
-    ("rename my_exp.frequency slow ''", "needs a name"),
+    ("rename my_exp.frequency gentle", "step.param=variant"),
+    ("rename my_exp.frequency=slow my_exp.frequency=soft", "a new name is given alone"),
+    ("rename my_exp.frequency=slwo gentle", "is not locked"),
+    ("rename my_exp.frequency=slow fast", "with another value"),
+    ("rename my_exp.frequency=slow ''", "needs a name"),
     ("retire my_exp.frequency=gone", "is not locked"),
     ("retire my_exp.frequency=slow --undo", "is not retired"),
     ("retire my_exp.frequency=slow --undo --reason x", "--reason is for"),
@@ -151,11 +151,11 @@ def test_changed_lists_problems_alone_and_says_what_is_different(locked: Lab) ->
     said = locked.mitosis("variants", "--changed", status=1)
     assert said.rows.keys() == {"my_exp.frequency=fast", "my_exp.frequency=slow", "my_exp.noise=low"}
     assert said.lines[4:] == [
-        "    my_exp.frequency=fast   10 → no longer in the dictionary   (0 trials used the locked value)",
+        "    my_exp.frequency=fast   10 → not in the dictionary",
         "    my_exp.frequency=slow   1 → 2   (1 trial used 1)",
         "    my_exp.noise=low   (0 trials used the locked value)",
         "        scale: 0.01 → 0.05",
-        "Restore the variants, or rename or retire them: mitosis variants rename, or retire",
+        "Add the variants to the dictionary, or rename or retire them: mitosis variants rename, or retire",
     ]
     assert locked.mitosis("variants", "my_exp.noise", "--changed", status=1).rows.keys() == {"my_exp.noise=low"}
 
@@ -239,10 +239,10 @@ def test_names_and_values_do_not_steer_the_terminal(lab: Lab) -> None:
         lab.mitosis("check", "--format", "github", status=1),
         lab.mitosis("check", "--format", "json", status=1),
         *(lab.mitosis("variants", "show", f"my_exp.frequency={name}") for name in list(HOSTILE)[:2]),
-        *(lab.mitosis("variants", "diff", "my_exp.frequency", "--", name) for name in list(HOSTILE)[:2]),
+        *(lab.mitosis("variants", "diff", f"my_exp.frequency={name}") for name in list(HOSTILE)[:2]),
         lab.mitosis("variants", "show", "my_exp.frequency=\x1b[1mx", status=2),
         lab.mitosis("variants", "retire", "my_exp.frequency=\x1b[31mred", "--reason", "\x1b"),
-        lab.mitosis("variants", "rename", "my_exp.frequency", "--", "-x", "\x1b[35m"),
+        lab.mitosis("variants", "rename", "my_exp.frequency=-x", "\x1b[35m"),
     ]
     for text in (part for some in said for part in (some.out, some.err)):
         assert all(letter.isprintable() or letter == "\n" for letter in text), repr(text[:300])
@@ -334,7 +334,7 @@ def test_show_of_a_conflict_gives_both_meanings_and_the_command_that_resolves(lo
 
 def test_difference_of_two_variants(lab: Lab) -> None:
     lab.lock({"low": {"scale": 0.01, "kernel": [1, 2]}, "high": {"scale": 1.0, "kernel": [1, 2]}}, "noise")
-    assert lab.mitosis("variants", "diff", "my_exp.noise", "low", "high").lines == [
+    assert lab.mitosis("variants", "diff", "my_exp.noise=low", "my_exp.noise=high").lines == [
         "scale: 0.01 → 1.0",
         "(2 other leaves are the same)",
     ]
@@ -342,20 +342,20 @@ def test_difference_of_two_variants(lab: Lab) -> None:
 
 def test_variants_that_are_not_locked_are_taken_from_the_dictionary(locked: Lab) -> None:
     locked.edit(('"slow": 1', '"slow": 2, "new": 7'))
-    assert locked.mitosis("variants", "diff", "my_exp.frequency", "slow", "new").lines == ["value: 1 → 7"]
+    assert locked.mitosis("variants", "diff", "my_exp.frequency=slow", "my_exp.frequency=new").lines == ["value: 1 → 7"]
 
 
 def test_difference_of_the_locked_and_the_present_meaning(locked: Lab) -> None:
-    assert locked.mitosis("variants", "diff", "my_exp.frequency", "slow").lines == ["no difference"]
+    assert locked.mitosis("variants", "diff", "my_exp.frequency=slow").lines == ["no difference"]
     locked.edit(('"slow": 1', '"slow": 2'))
-    assert locked.mitosis("variants", "diff", "my_exp.frequency", "slow").lines == ["value: 1 → 2"]
+    assert locked.mitosis("variants", "diff", "my_exp.frequency=slow").lines == ["value: 1 → 2"]
 
 
 def test_difference_of_the_meanings_of_a_conflict(locked: Lab) -> None:
     digests = {1: variant("slow", 1).digest, 3: locked.give_meaning("slow", 3).digest}
     digests[4] = locked.give_meaning("slow", 4).digest
     first, second, third = sorted(digests, key=digests.__getitem__)
-    said = locked.mitosis("variants", "diff", "my_exp.frequency", "slow")
+    said = locked.mitosis("variants", "diff", "my_exp.frequency=slow")
     assert said.lines == [
         f"{digests[first][:4]}… → {digests[second][:4]}…",
         f"    value: {first} → {second}",
@@ -367,11 +367,13 @@ def test_difference_of_the_meanings_of_a_conflict(locked: Lab) -> None:
 
 def test_difference_from_a_variant_in_conflict_is_refused_until_one_is_chosen(locked: Lab) -> None:
     other = locked.give_meaning("slow", 3)
-    said = locked.mitosis("variants", "diff", "my_exp.frequency", "fast", "slow", status=2)
+    said = locked.mitosis("variants", "diff", "my_exp.frequency=fast", "my_exp.frequency=slow", status=2)
     assert said.out == ""
     assert "mitosis variants resolve my_exp.frequency=slow --keep" in said.err
     locked.mitosis("variants", "resolve", "my_exp.frequency=slow", "--keep", other.digest)
-    assert locked.mitosis("variants", "diff", "my_exp.frequency", "fast", "slow").lines == ["value: 10 → 3"]
+    assert locked.mitosis("variants", "diff", "my_exp.frequency=fast", "my_exp.frequency=slow").lines == [
+        "value: 10 → 3"
+    ]
 
 
 def test_difference_of_the_dictionaries_of_two_commits(lab: Lab) -> None:
@@ -423,13 +425,13 @@ def test_value_that_cannot_be_compared_is_neither_added_nor_removed(lab: Lab) ->
 
 
 def test_locked_variant_that_the_dictionary_lacks_is_told_from_one_that_is_not_there(locked: Lab) -> None:
-    locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
+    locked.mitosis("variants", "rename", "my_exp.frequency=slow", "gentle")
     locked.edit(('"slow": 1', '"gentle": 1'))
-    said = locked.mitosis("variants", "diff", "my_exp.frequency", "slow", status=2)
+    said = locked.mitosis("variants", "diff", "my_exp.frequency=slow", status=2)
     assert "`my_exp.frequency=slow` is locked, but the lookup dictionary no longer has it" in said.err
     assert "it has been called `gentle`, too\nDid you mean `my_exp.frequency=gentle`?" in said.err
     locked.write({"pyproject.toml": ""})
-    said = locked.mitosis("variants", "diff", "my_exp.frequency", "slow", status=2)
+    said = locked.mitosis("variants", "diff", "my_exp.frequency=slow", status=2)
     assert "is locked, but its step is not registered" in said.err
 
 
@@ -439,10 +441,10 @@ FUNCTION = "def low(): return 1\nlookup_dict = {'f': {'low': low}}\n\n\ndef run(
 def test_difference_names_functions_that_have_changed(lab: Lab) -> None:
     lab.commit({"lab.py": FUNCTION})
     lab.mitosis("lock")
-    assert lab.mitosis("variants", "diff", "my_exp.f", "low").lines == ["no difference"]
+    assert lab.mitosis("variants", "diff", "my_exp.f=low").lines == ["no difference"]
     lab.edit(("return 1", "return 2"))
     changed = ["lab:low has a different body", "(the value is the same)"]
-    assert lab.mitosis("variants", "diff", "my_exp.f", "low").lines == changed
+    assert lab.mitosis("variants", "diff", "my_exp.f=low").lines == changed
     lab.commit({})
     assert lab.mitosis("variants", "diff", "--rev", "HEAD~1..").lines == [
         "changed  my_exp.f=low",
@@ -464,7 +466,7 @@ def test_show_names_functions_once(lab: Lab) -> None:
 
 
 def test_rename_says_what_to_do_and_the_listing_both_names(locked: Lab) -> None:
-    said = locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
+    said = locked.mitosis("variants", "rename", "my_exp.frequency=slow", "gentle")
     assert said.lines == [
         "my_exp.frequency=gentle means 1, as slow does",
         "    Trials keep the name that they were run with, and show both.",
@@ -481,16 +483,16 @@ def test_rename_says_what_to_do_and_the_listing_both_names(locked: Lab) -> None:
 
 
 def test_name_gets_no_second_newer_one(locked: Lab) -> None:
-    locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
-    said = locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "soft", status=2)
+    locked.mitosis("variants", "rename", "my_exp.frequency=slow", "gentle")
+    said = locked.mitosis("variants", "rename", "my_exp.frequency=slow", "soft", status=2)
     assert said.err.startswith("mitosis: my_exp.frequency=slow has already been renamed to `gentle`\n")
-    locked.mitosis("variants", "rename", "my_exp.frequency", "gentle", "soft")
+    locked.mitosis("variants", "rename", "my_exp.frequency=gentle", "soft")
 
 
 def test_trials_show_both_names_of_a_renamed_variant(locked: Lab) -> None:
     key = locked.use("slow", 1)
-    locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
-    locked.mitosis("variants", "rename", "my_exp.frequency", "gentle", "soft")
+    locked.mitosis("variants", "rename", "my_exp.frequency=slow", "gentle")
+    locked.mitosis("variants", "rename", "my_exp.frequency=gentle", "soft")
     assert "slow (now soft)" in locked.mitosis("list").out
     assert "  my_exp.frequency  slow = 1  (now called `soft`)" in locked.mitosis("show", key).lines
     used = locked.use("soft", 1)
@@ -498,7 +500,7 @@ def test_trials_show_both_names_of_a_renamed_variant(locked: Lab) -> None:
 
 
 def test_show_counts_the_trials_that_used_another_name(locked: Lab) -> None:
-    locked.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
+    locked.mitosis("variants", "rename", "my_exp.frequency=slow", "gentle")
     lines = locked.mitosis("variants", "show", "my_exp.frequency=gentle").lines
     assert lines[-2:] == [
         "no trial has used it",
@@ -513,13 +515,13 @@ def test_show_counts_the_trials_that_used_another_name(locked: Lab) -> None:
 
 def test_trial_with_an_old_name_runs_and_says_the_new_one_once(lab: Lab, mitosis: Mitosis) -> None:
     lab.mitosis("lock")
-    lab.mitosis("variants", "rename", "my_exp.frequency", "slow", "gentle")
+    lab.mitosis("variants", "rename", "my_exp.frequency=slow", "gentle")
     done = mitosis("my_exp", "-p", "my_exp.frequency=slow", cwd=lab.folder)
     assert done.stderr.splitlines() == ["! variant `slow` of `my_exp.frequency` is now called `gentle`"]
     assert lab.mitosis("list").out.count("slow (now gentle)") == 1
     # What trials are listed with says it already.
     assert "called" not in lab.mitosis("list").out
-    lab.mitosis("variants", "rename", "my_exp.frequency", "gentle", "soft")
+    lab.mitosis("variants", "rename", "my_exp.frequency=gentle", "soft")
     lab.edit(('"slow"', '"soft"'))
     lab.commit({})
     refused = mitosis("my_exp", "-p", "my_exp.frequency=slow", cwd=lab.folder, status=2)
@@ -579,7 +581,7 @@ def clones(locked: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 def test_names_that_were_changed_apart_are_all_kept(clones: Callable[[str], Lab]) -> None:
     for name, new in (("ada", "gentle"), ("bob", "soft")):
         lab = clones(name)
-        lab.mitosis("variants", "rename", "my_exp.frequency", "slow", new)
+        lab.mitosis("variants", "rename", "my_exp.frequency=slow", new)
         lab.mitosis("variants", "retire", "my_exp.frequency=fast", "--reason", f"says {name}")
         lab.mitosis("lock")
     clones("ada").mitosis("sync")

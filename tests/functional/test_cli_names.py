@@ -49,7 +49,7 @@ def test_variants_names_the_command_that_resolves(lab: Lab) -> None:
     assert lines[3] == f"    {command}"
     assert lab.mitosis(*command.replace(name, "bobs-slow").split()[1:]).lines == [
         "my_exp.frequency=slow now means 1",
-        "    3 is now my_exp.frequency=bobs-slow",
+        "    3 is now my_exp.frequency=bobs-slow; call it that in the lookup dictionary",
         "Let others know: mitosis push",
     ]
     shown = lab.mitosis("variants")
@@ -89,6 +89,60 @@ def test_forgotten_trial_is_not_listed_and_stays_in_the_history(lab: Lab) -> Non
     assert len(subjects) == 3
     assert gone.key[:6] not in lab.journal.note()
     lab.git("fsck", "--strict")
+
+
+def test_forgotten_trial_is_listed_again_as_it_was(lab: Lab) -> None:
+    used, other = lab.journal.run_trial(), lab.journal.run_trial()
+    before = lab.journal.read_trial(used.key), lab.journal.note()
+    said = lab.mitosis("forget", used.key).lines[-1]
+    assert said.endswith(f"mitosis forget --undo {used.key}")
+    assert lab.mitosis("forget", "--undo", used.key[:8]).lines == [f"{used.key} is listed again"]
+    assert lab.journal.read_trial(used.key) == before[0]
+    assert sorted(lab.journal.note().splitlines()) == sorted(before[1].splitlines())
+    assert lab.git("log", "-1", "--format=%s", "refs/mitosis") == f"list my_exp {used.key} again\n"
+    for key in (used.key, other.key, "0123456789ab"):
+        assert "no trial was forgotten" in lab.mitosis("forget", "--undo", key, status=2).err
+    lab.mitosis("forget", used.key, other.key)
+    if used.key[0] == other.key[0]:
+        assert "several trials" in lab.mitosis("forget", "--undo", used.key[0], status=2).err
+    lab.mitosis("forget", "--undo", used.key, other.key)
+    assert len(lab.journal.trial_keys()) == 2
+    assert "--undo cannot bring any back" in lab.mitosis("forget", "--undo", "--outputs", used.key, status=2).err
+
+
+def test_without_a_key_it_is_the_newest_trial(lab: Lab) -> None:
+    for command in ("show", "open"):
+        assert "no trials are recorded" in lab.mitosis(command, status=2).err
+    lab.journal.run_trial()
+    newest = lab.journal.run_trial(started="2026-03-02T12:00:00+00:00")
+    said = lab.mitosis("show")
+    assert said.lines[0].startswith(newest.key)
+    assert said.err.startswith(f"the newest trial, {newest.key[:6]}, started ")
+    assert f"the page of trial {newest.key} is not here" in lab.mitosis("open", status=2).err
+
+
+def test_experiments_that_there_are_are_named_where_one_has_no_trials(lab: Lab) -> None:
+    lab.journal.run_trial(experiment="data+fit")
+    said = lab.mitosis("list", "--experiment", "data").lines
+    assert said == ["no trials of data are recorded in this repository", "Experiments are data+fit (1)"]
+
+
+def test_key_of_a_debug_trial_leads_to_its_page(lab: Lab) -> None:
+    page = lab.folder / "trials" / "trial_my_exp-4_0_0123456789abdebug.html"
+    (page.parent / "2026-03-01_0123456789abdebug").mkdir(parents=True)
+    page.touch()
+    (page.parent / "2026-03-01_abcdef123456").mkdir()
+    assert "no trial is recorded" in lab.mitosis("show", "abcd", status=2).err
+    for command in ("show", "open"):
+        said = lab.mitosis(command, "0123", status=2).err
+        assert "`0123` is a debug trial, and those are not recorded" in said and str(page) in said
+
+
+def test_names_that_are_not_locked_are_refused_with_the_nearest(lab: Lab) -> None:
+    lab.journal.run_trial(variants=[variant("slow", 1)])
+    for words in (["retire"], ["retire", "--undo"], ["resolve", "--keep", "1f"]):
+        said = lab.mitosis("variants", *words, "my_exp.frequency=slov", status=2).err
+        assert "is not locked" in said and "Did you mean `my_exp.frequency=slow`?" in said
 
 
 def test_outputs_are_deleted_where_asked_and_nothing_else(lab: Lab) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import pickle
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import types
@@ -22,12 +24,13 @@ import pytest
 from mitosis.__main__ import run_command
 from mitosis.canonical.encode import digest_value, encode_value
 from mitosis.errors.journal import TrialNotFound
+from mitosis.files import file_blob_id
 from mitosis.journal import layout
 from mitosis.records.codec import encode_trial
-from mitosis.records.trial import TrialRecord
-from mitosis.results import find_page, find_trial_folder, load_trial_data
+from mitosis.records.trial import Output, TrialRecord
+from mitosis.results import find_page, find_trial_folder, load_trial_data, load_trial_params
 from mitosis.verify import verify
-from support.journal import JOURNAL, Desk, record_path
+from support.journal import JOURNAL, Desk, record_path, run_git
 from support.records import FAILED
 from support.terminal import on_terminal
 from support.waiting import TIMEOUT_S
@@ -247,6 +250,39 @@ def test_trials_folder_of_a_record_is_believed_for_names_of_mitosis_alone(
     assert find_page(record) == elsewhere / f"trial_my_exp_0_{KEY}.html"
     assert find_page(record.with_changes(page="evil.html")) is None
     assert find_page(record.with_changes(trials_folder="elsewhere\0")) is None
+    for other in (Path("/proc/self/cwd") / os.path.relpath(elsewhere), f"{elsewhere}/../elsewhere"):
+        assert find_page(record.with_changes(trials_folder=str(other))) is None
+    run_git("init", "--quiet", cwd=elsewhere)
+    assert find_page(record) is not None
+    run_git("add", ".", cwd=elsewhere)
+    assert find_page(record) is None, "it came with a clone"
+    shutil.rmtree(elsewhere / ".git")
+    if os.getuid() == 0:
+        os.chown(elsewhere, 12345, -1)
+        assert find_page(record) is None
+
+
+def test_a_pickle_that_is_not_what_was_recorded_is_not_read(
+    journal: Desk, full_record: TrialRecord, repository_folder: Path, commands: Commands
+) -> None:
+    journal.run_trial()
+    folder = repository_folder / "trials" / f"2026-03-01_{KEY}"
+    folder.mkdir(parents=True)
+    own = {"main": 1}
+    for name in ("results_0.dill", "parameters_0.dill"):
+        (folder / name).write_bytes(pickle.dumps(own))
+    found = ((path.name, *file_blob_id(path)) for path in folder.iterdir())
+    outputs = tuple(Output(f"{folder.name}/{name}", size, oid) for name, oid, size in found)
+    record = full_record.with_changes(outputs=outputs, folder=folder.name, trials_folder=str(folder.parent))
+    journal.rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(record)})
+    assert (load_trial_data(KEY), load_trial_params(KEY)) == ([own], own)
+    (folder / "results_0.dill").write_bytes(pickle.dumps({"main": 2}))
+    with pytest.raises(ValueError, match="is not what the trial left"):
+        load_trial_data(KEY)
+    (folder / "results_0.dill").write_bytes(pickle.dumps(own))
+    (folder / "results_1.dill").write_bytes(pickle.dumps(own))
+    with pytest.raises(ValueError, match=r"results_1\.dill is not what"):
+        load_trial_data(KEY)
 
 
 def test_reading_unpickles_nothing(journal: Desk, full_record: TrialRecord) -> None:

@@ -316,3 +316,20 @@ def test_object_that_was_cut_off_is_written_again(journal: Desk) -> None:
     journal.start_trial()
     assert journal.git("cat-file", "-p", oid) == ENVIRONMENT
     journal.git("fsck", "--strict")
+
+
+@pytest.mark.parametrize("fsync", ["true", "false"])
+def test_objects_that_git_prunes_beside_an_append_are_written_again(journal: Desk, fsync: str) -> None:
+    journal.git("config", "mitosis.fsync", fsync)
+    journal.run_trial()
+    with journal.store.locked(JOURNAL) as ref:
+        before = journal.store.snapshot()
+        assert before is not None
+        path = layout.environment_path("e" * 40)
+        journal.store.append(ref, before, {path: b"numpy\n"}, "lose it\n", journal.identity)
+        # No ref leads to any of it yet.
+        journal.git("prune", "--expire=now")
+        assert not journal.repository.has_object(ref.target or "")
+    assert journal.read(path) == "numpy\n"
+    assert journal.git("log", "-1", "--format=%s", JOURNAL) == "lose it\n"
+    journal.git("fsck", "--strict")

@@ -40,7 +40,7 @@ def test_released_name_can_be_locked_to_another_value(journal: Desk) -> None:
     assert [meaning.digest for meaning in journal.release(NAME, "a typing\nerror", journal.identity)] == [SLOW.digest]
     assert journal.git("log", "-1", "--format=%an%n%B", JOURNAL).rstrip() == (
         f"{journal.identity.name}\nrelease my_exp.frequency=slow: a typing error\n\n"
-        f"Released: {SLOW.digest} my_exp.frequency=slow\nReason: a typing error"
+        f"Released: {SLOW.digest} my_exp.frequency=slow\nUnretired: my_exp.frequency=slow\nReason: a typing error"
     )
     assert not journal.remarks()[NAME].is_retired
     assert not journal.remarks()[NAME].new_names

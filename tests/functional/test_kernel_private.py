@@ -144,6 +144,9 @@ def test_folder_is_elsewhere_if_the_temporary_one_cannot_be_written(
 def test_refusal_says_why_each_place_would_not_do(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_process, "_places", lambda: iter([short_folder / "one", short_folder / "two"]))
     with pytest.raises(KernelNotStarted) as caught:
-        with_kernel(short_folder, lambda kernel: asyncio.sleep(0))
+        PrivateFolder()
     assert f"{short_folder / 'one'}: No such file" in str(caught.value)
     assert f"{short_folder / 'two'}: No such file" in str(caught.value)
+    private = PrivateFolder(short_folder)
+    assert private.path.parent == short_folder
+    private.remove()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,14 @@ from mitosis.__main__ import run_command
 from support.journal import JOURNAL, PINS, Clone, Desk, Git
 
 
-def set_up(folder: Path, *words: str) -> None:
+def call(folder: Path, *words: str) -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        assert run_command(["setup", *words]) == 0
+        return run_command(list(words))
+
+
+def set_up(folder: Path, *words: str) -> None:
+    assert call(folder, "setup", *words) == 0
 
 
 def fetched(git: Git, folder: Path, remote: str) -> list[str]:
@@ -25,7 +30,33 @@ def test_without_a_remote_the_rest_is_set_up(
 ) -> None:
     set_up(repository_folder)
     assert "This repository has no remote." in capfd.readouterr().out
-    assert git("config", "diff.mitosis.textconv").endswith("-m mitosis textconv\n")
+    assert git("config", "diff.mitosis.textconv").endswith(" -P -m mitosis textconv\n")
+
+
+def test_git_shows_records_at_once_and_runs_nothing_of_the_working_tree(
+    journal: Desk, capfd: pytest.CaptureFixture[str]
+) -> None:
+    trial = journal.run_trial()
+    journal.git("config", "diff.mitosis.textconv", f"{sys.executable} -m mitosis textconv")
+    call(journal.folder, "verify")
+    assert "! setting: diff.mitosis.textconv" in capfd.readouterr().out
+    set_up(journal.folder)
+    for name in ("mitosis.py", "msgpack.py", "enum.py"):
+        (journal.folder / name).write_text("raise SystemExit('code of the working tree')\n")
+    shown = journal.git("log", "-p", "refs/mitosis")
+    assert f"+key: {trial.key}" in shown
+    cache = journal.oid_of("refs/notes/textconv/mitosis")
+    assert journal.git("log", "-p", "refs/mitosis") == shown
+    assert journal.oid_of("refs/notes/textconv/mitosis") == cache
+    call(journal.folder, "verify")
+    assert "setting" not in capfd.readouterr().out
+
+
+def test_git_shows_records_where_it_does_not_know_who_looks(journal: Desk, home: Path) -> None:
+    journal.run_trial()
+    (home / ".gitconfig").write_text("[user]\n    useConfigOnly = true\n")
+    set_up(journal.folder)
+    assert "+key: " in journal.git("log", "-p", "refs/mitosis")
 
 
 def test_what_was_there_stays_and_nothing_is_written_twice(hub: Path, tmp_path: Path, git: Git) -> None:

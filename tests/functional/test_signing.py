@@ -19,7 +19,7 @@ from mitosis.sync import exchange
 from mitosis.sync.remotes import find_remote
 from mitosis.variants import VariantName
 from mitosis.verify import verify
-from support.journal import JOURNAL, NOTES, Desk, make_record, make_variant, write_script
+from support.journal import ENVIRONMENT, JOURNAL, NOTES, Desk, make_record, make_variant, write_script
 from support.signing import make_key, needs_ssh, sign_with, statuses, trust
 
 pytestmark = needs_ssh
@@ -39,7 +39,7 @@ def signed(desk: Desk, key: Path) -> Desk:
 def test_every_commit_of_the_journal_is_signed_and_keeps_its_identity(ada: Desk, bob: Desk, key: Path) -> None:
     ada, bob = signed(ada, key), signed(bob, key)
     who = Identity("Ada Lövelace", "ada@example.org", 1_700_000_000, -210)
-    ada.start(make_record(commit=ada.repository.head), [make_variant()], "numpy==2\n", who)
+    ada.start(make_record(commit=ada.repository.head), [make_variant()], ENVIRONMENT, who)
     assert ada.git("log", "-1", "--format=%an %ae %ad %cd", "--date=raw", JOURNAL).strip() == (
         "Ada Lövelace ada@example.org 1700000000 -0330 1700000000 -0330"
     )

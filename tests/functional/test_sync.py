@@ -411,7 +411,8 @@ def test_commands_say_what_went_where(
     assert said(ada, "push", "abcdef") == "origin: 1 trial sent\n"
     ada.forget(adas[0].key, ada.identity)
     assert said(ada, "sync") == "origin: records sent\n"
-    assert said(bob, "pull") == "origin: 1 trial received, 1 trial forgotten elsewhere\n"
+    forgotten = f"    ada: forget my_exp {adas[0].key}\n"
+    assert said(bob, "pull") == f"origin: 1 trial received, 1 trial forgotten elsewhere\n{forgotten}"
 
 
 def test_conflict_is_shown_to_both(

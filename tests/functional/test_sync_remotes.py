@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mitosis.__main__ import run_command
-from mitosis.errors.journal import FetchFailed, NotFetchedWhole, PushFailed
+from mitosis.errors.journal import FetchFailed, NotFetchedWhole, PushFailed, UnknownRemote
 from mitosis.sync import exchange
 from mitosis.sync.exchange import Pulled, Pushed, pull
 from mitosis.sync.remotes import find_remote
@@ -208,6 +208,15 @@ def test_relative_path_is_that_of_the_folder_where_it_was_typed(
     assert run_command(["pull", "../../../bob"]) == 0
     assert capfd.readouterr().out == "../../../bob: 1 trial received\n"
     assert ada.trial_keys() == {trial.key}
+
+
+@pytest.mark.parametrize("word", ["./evil.git", "ssh://lab.example.org/x", "orign"])
+def test_configuration_names_a_remote_and_no_place(ada: Desk, word: str) -> None:
+    (ada.folder / "evil.git").mkdir()
+    with pytest.raises(UnknownRemote, match=r"which \[tool.mitosis\] names as `remote`, is not a remote") as caught:
+        find_remote(ada.repository, None, word)
+    assert "git remote add NAME URL" in str(caught.value)
+    assert find_remote(ada.repository, None, "origin").place == "origin"
 
 
 def test_remote_with_a_slash_in_its_name_is_like_any_other(

@@ -283,7 +283,7 @@ def test_meaning_that_was_dropped_is_known_from_the_history(desk: Sound) -> None
     desk.rewrite({layout.variant_path(SLOW.name, digest): other})
     parameter = ParameterRecord("my_exp", "frequency", "lookup", "slow", digest=digest, summary="3")
     desk.run_trial(parameters=(parameter,), environment=DIGEST)
-    desk.rewrite({layout.variant_path(SLOW.name, digest): None})
+    desk.resolve(SLOW.name, SLOW.digest, desk.identity)
     assert desk.found() == []
 
 

@@ -24,7 +24,7 @@ LINES = [
     ("mitosis lock my", "mitosis lock my_exp "),
     ("mitosis check mai", "mitosis check main "),
     ("mitosis variants show my_exp.frequency=s", "mitosis variants show my_exp.frequency=slow "),
-    ("mitosis variants diff my_exp.frequency s", "mitosis variants diff my_exp.frequency slow "),
+    ("mitosis variants diff my_exp.frequency=s", "mitosis variants diff my_exp.frequency=slow "),
 ]
 
 

@@ -325,7 +325,7 @@ class Clones(RuleBasedStateMachine):
         assert known <= records.keys()
         assert all(records[key].ended is not None for key in ended - self.forgotten)
         for key, ends in self.ends.items():
-            assert key in self.forgotten or records[key].ended == max(ends), f"another end of {key} than the last"
+            assert key in self.forgotten or records[key].ended == min(ends), f"another end of {key} than the first"
         # Where a trial ended elsewhere otherwise than was known when it was forgotten, that is news, and it comes back.
         gone = {key for key in self.forgotten_ended if len(self.ends[key]) <= 1} | (self.forgotten - self.ends.keys())
         assert not gone & records.keys(), "forgotten trials are back"

@@ -10,6 +10,10 @@ from typing import TextIO
 import pytest
 
 from mitosis.cli.output.table import print_columns
+from mitosis.cli.output.trial_text import print_trials
+from mitosis.records.trial import ParameterRecord
+from mitosis.records.view import View
+from support.journal import make_record
 
 COLUMNS = ["", "key", "amplitude", "main", "note"]
 ROWS = [
@@ -19,22 +23,22 @@ ROWS = [
 
 
 @pytest.fixture
-def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[int], list[str]]:
+def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
     """The lines of the table on a terminal of so many columns."""
 
-    def on_terminal(width: int) -> list[str]:
+    def on_terminal(width: int, show: Callable[[], object] = lambda: print_columns(COLUMNS, ROWS)) -> list[str]:
         terminal: TextIO = sys.stdout
         monkeypatch.setattr(terminal, "isatty", lambda: True)
         monkeypatch.setenv("COLUMNS", str(width))
         monkeypatch.setenv("TERM", "xterm")
-        print_columns(COLUMNS, ROWS)
+        show()
         text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
         return [line.rstrip() for line in text.splitlines()]
 
     return on_terminal
 
 
-def test_wide_terminal_shows_all(printed: Callable[[int], list[str]]) -> None:
+def test_wide_terminal_shows_all(printed: Callable[..., list[str]]) -> None:
     assert printed(100) == [
         "   key     amplitude              main      note",
         "✗  5f2c91  np.linspace(0, 1, 50)  –         ValueError: a bad shape",
@@ -42,20 +46,40 @@ def test_wide_terminal_shows_all(printed: Callable[[int], list[str]]) -> None:
     ]
 
 
-def test_narrow_terminal_cuts_the_widest_and_keeps_marks_keys_and_results(printed: Callable[[int], list[str]]) -> None:
+def test_narrow_terminal_cuts_the_widest_and_keeps_marks_keys_and_results(printed: Callable[..., list[str]]) -> None:
     assert printed(50) == [
-        "   key     amplitude      main      note",
-        "✗  5f2c91  np.linspace(…  –         ValueError: a…",
-        "   81aa03  4              3.17e-05",
+        "   key     amplitude    main      note",
+        "✗  5f2c91  np.linspac…  –         ValueError: a b…",
+        "   81aa03  4            3.17e-05",
     ]
 
 
-def test_terminal_that_is_too_narrow_loses_no_column(printed: Callable[[int], list[str]]) -> None:
+def test_terminal_that_is_too_narrow_loses_no_column(printed: Callable[..., list[str]]) -> None:
     assert printed(10) == [
-        "   key     amplitu…  main      note",
-        "✗  5f2c91  np.lins…  –         Val…",
-        "   81aa03  4         3.17e-05",
+        "   key     amplitude  main      note",
+        "✗  5f2c91  np.linsp…  –         ValueError: a b…",
+        "   81aa03  4          3.17e-05",
     ]
+
+
+def test_narrow_list_keeps_what_tells_the_trials_apart(printed: Callable[..., list[str]]) -> None:
+    views = []
+    for number in range(4):
+        words = {"first": "the same in all", "rare": number == 3, "seed": number, "length": number // 2}
+        parameters = tuple(ParameterRecord("my_exp", name, "eval", str(value)) for name, value in words.items())
+        key, main = f"{number}" * 12, str(1234567890123456789012345678901 + number)
+        views.append(
+            View.of(make_record(key=key, parameters=parameters, main=main, status="finished", duration_s=number / 7))
+        )
+    wide = printed(200, lambda: print_trials(views, {}))
+    assert wide[0] == "all: experiment my_exp · first the same in all"
+    assert wide[1].split() == ["key", "rare", "seed", "length", "main", "when", "took"]
+    assert wide[2].split()[:5] == ["000000", "False", "0", "0", "1.23e+30"]
+    narrow = printed(40, lambda: print_trials(views, {}))
+    assert narrow[:2] == ["all: experiment my_exp · first the same", "     in all"]
+    assert narrow[2].split() == ["key", "rare", "seed", "length", "main"]
+    assert narrow[-2:] == ["Not shown: when, took; see `mitosis show", "KEY`, or widen the window."]
+    assert printed(34, lambda: print_trials(views, {}))[2].split() == ["key", "seed", "length", "main"]
 
 
 def test_marks_colour_their_rows_where_there_are_colours(

@@ -88,6 +88,12 @@ def test_failure_is_told(chain: TrialRecord, ended: TrialRecord) -> None:
     assert note_line(failed).endswith("  failed in fit  ValueError: bad shape  (0.4 s)")
     alone = ended.with_changes(status="failed", failure=failure, main=None)
     assert ended_message(alone).startswith("my_exp 5f2c91d07a3b failed: ValueError: bad shape")
+    wordy = Failure("exception", repr("a key\n" + "x" * 500), "KeyError")
+    assert ended_message(failed.with_changes(failure=wordy)).startswith(
+        "data+fit 5f2c91d07a3b failed: KeyError: 'a key… (0.4 s)\n"
+    )
+    wordy = Failure("exception", "x" * 500, "ValueError")
+    assert len(ended_message(failed.with_changes(failure=wordy)).splitlines()[0]) < 130
     died = ended.with_changes(status="failed", failure=Failure("kernel", "the kernel died"), main=None)
     assert ended_message(died).startswith("my_exp 5f2c91d07a3b failed: the kernel died (0.6 s)\n")
 

@@ -51,7 +51,8 @@ def test_module_parameter_with_a_step_is_refused_with_its_right_form() -> None:
 @pytest.mark.parametrize(
     ("word", "reason", "remedy"),
     [
-        ("my_exp.frequency", "no `=`", "-p my_exp.param=variant"),
+        ("my_exp.frequency", "no `=`", "-p my_exp.frequency=variant"),
+        ("frequency", "no `=`", "-p my_exp.frequency=variant"),
         ("frequency=slow", "which step", "-p my_exp.frequency=slow"),
         ("+frequency=slow", "which step", "-p +my_exp.frequency=slow"),
         (".frequency=slow", "which step", "-p my_exp.frequency=slow"),

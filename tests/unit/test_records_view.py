@@ -50,6 +50,13 @@ def test_fields_have_values_kinds_and_texts() -> None:
     assert view.place == "step 1 of 2"
 
 
+def test_whole_duration_is_said_where_it_is_noticeably_longer() -> None:
+    record = make_record(duration_s=7.9, started="2026-03-01T12:00:00+00:00")
+    assert View.of(record).took == "7.9 s"
+    assert View.of(record.with_changes(ended="2026-03-01T13:00:09+01:00")).took == "7.9 s"
+    assert View.of(record.with_changes(ended="2026-03-01T13:00:19+01:00")).took == "7.9 s for the steps, 19.0 s in all"
+
+
 def test_view_is_made_again_from_what_was_stored() -> None:
     record = chain()
     stored = json.loads(json.dumps(values_of(record), allow_nan=False))

@@ -553,6 +553,25 @@ def test_of_a_progress_bar_only_the_last_state_is_shown() -> None:
     assert shown == "at 0\n100%|###|"
 
 
+def test_nothing_is_left_of_bars_that_make_way_for_what_is_printed() -> None:
+    """As tqdm.write does it below two bars, of which the inner one goes in the end."""
+    gone = "\r         \r\n\r         \r\x1b[A"
+    page = rendered(
+        cell(
+            "f()",
+            stream(f"\router 0\n\rinner 1\x1b[A{gone}", "stderr"),
+            stream("written\n"),
+            stream("\router 0\n\rinner 1\x1b[A\n\rinner 2\x1b[A\n\r       \x1b[A\router 1\r       \r", "stderr"),
+            stream("more\n"),
+            stream("\router 1\n\rinner 0\x1b[A", "stderr"),
+            stream("printed\n"),
+            stream("\router 2\n", "stderr"),
+        )
+    )
+    (shown,) = [pre.get_text() for pre in BeautifulSoup(page, "html.parser").select(".step pre:not(.code)")]
+    assert shown == "written\nmore\nprinted\nouter 2"
+
+
 def test_what_follows_an_unfinished_bar_has_a_line_of_its_own() -> None:
     page = rendered(cell("f()", stream("\r 50%|#  |", "stderr"), stream("stopped\n")))
     (shown,) = [pre.get_text() for pre in BeautifulSoup(page, "html.parser").select(".step pre:not(.code)")]
@@ -615,17 +634,6 @@ def test_outputs_of_any_type_are_shown_or_named() -> None:
     assert (images[2]["width"], images[2]["height"], images[2]["alt"]) == ("20", "10", "a cat")
     assert "JVBERi0=" in page
     assert "element.append(1)" in page
-
-
-def test_the_traceback_of_an_exception_group_comes_first_too() -> None:
-    group = '  + Exception Group Traceback (most recent call last):\n  |   File "/x.py", line 1, in f\n  |     g()\n'
-    failure = Failure("exception", "many", "ExceptionGroup", "my_exp")
-    page = rendered(
-        cell("f()", stream("careful\n" + group, "stderr")), record=trial(status="failed", failure=failure, step=0)
-    )
-    (shown,) = text_of(page, ".trouble pre")
-    assert shown.startswith("+ Exception Group Traceback")
-    assert text_of(page, ".step pre:not(.code)") == ["careful"]
 
 
 def test_the_notebook_itself_is_left_as_it_is() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import mitosis
-from mitosis.report.tracebacks import group_traceback, users_traceback
+from mitosis.report.tracebacks import users_traceback
 from mitosis.screen import without_escapes
 
 _OURS = Path(mitosis.__file__).parent / "in_kernel" / "imports.py"
@@ -81,7 +81,7 @@ of 3 rows
     )
 
 
-def test_the_traceback_of_an_exception_group_is_taken_from_standard_error() -> None:
+def test_the_traceback_of_an_exception_group_begins_with_the_users_frames() -> None:
     group = """  + Exception Group Traceback (most recent call last):
   |   File "/venv/lib/python3.11/site-packages/IPython/core/interactiveshell.py", line 3823, in run_code
   |     exec(code_obj, self.user_global_ns, self.user_ns)
@@ -95,13 +95,11 @@ def test_the_traceback_of_an_exception_group_is_taken_from_standard_error() -> N
     | ValueError: a
     +------------------------------------
 """
-    before, shown = group_traceback("a warning\n" + group)
-    assert before == "a warning\n"
+    shown = users_traceback([group])
     lines = shown.splitlines()
     assert lines[1].endswith('File "/home/ada/sine/run.py", line 10, in run')
     assert lines[2].endswith('raise ExceptionGroup("many", [ValueError("a")])')
     assert "ValueError: a" in shown
-    assert group_traceback("only a warning\n") == ("only a warning\n", "")
 
 
 _LIBRARY = """\

@@ -131,6 +131,7 @@ def test_many_carriage_returns_come_to_an_end() -> None:
         ("\router 0%\n\rinner 0%\x1b[A\n\rinner 9%\x1b[A\router 1%\n", "outer 1%\ninner 9%"),
         ("one\ntwo\nthree\x1b[1A\x1b[2K\rnew", "one\nnew\nthree"),
         ("one\ntwo\nthree\x1b[2F\x1b[J", "one"),
+        ("\router\n\rinner\x1b[A\r     \r\n\r     \r\x1b[A", ""),
     ],
 )
 def test_last_state_is_shown_of_what_is_redrawn(written: str, left: str) -> None:

@@ -27,6 +27,28 @@ def test_what_cannot_be_printed_is_escaped() -> None:
     assert text.one_line("x" * 50, 10) == "x" * 9 + "…"
 
 
+def test_lines_are_broken_between_words_and_facts() -> None:
+    line = "my_exp · frequency=slow (1) · a-word-that-is-wider"
+    assert text.broken(line, 20, 4) == ["my_exp ·", "    frequency=slow", "    (1) ·", "    a-word-that-is-wider"]
+    assert text.broken(line, 80, 4) == [line]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (10**15 - 1, "999999999999999"),
+        (-(10**15), "-1e+15"),
+        (2**1023 - 1, "8.99e+307"),
+        (2**1024, "an integer of 1025 bits"),
+        ("1234567890123456789012345678901", "1.23e+30"),
+        ("0123456789012345678901234", "0123456789012345678901234"),
+        (True, "True"),
+    ],
+)
+def test_huge_integers_are_rounded(value: int | str, shown: str) -> None:
+    assert text.format_value(value) == shown
+
+
 def test_page_keeps_line_breaks_and_marks_the_rest() -> None:
     assert text.for_page(f"{HOSTILE}\n\tc") == "a\ufffd[2J\ufffdb\ufffd\ufffd\n\tc"
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgpack
 
-from mitosis.config import CONFIG_NAME
+from mitosis.config import config_name
 from mitosis.dictionaries.modules import Usage
 from mitosis.errors.repository import GitError
 from mitosis.files import write_whole
@@ -51,8 +51,12 @@ class _Known:
     """What was staged then, and differed from it."""
 
 
-def can_matter(repository: Repository) -> bool:
+def can_matter(repository: Repository, config: str | None = None) -> bool:
     """Whether what is staged can change what a lookup dictionary says.
+
+    Args:
+        repository: whose index.
+        config: the configuration in place of pyproject.toml, relative to the top.
 
     Raises:
         GitError: git cannot read the index.
@@ -63,6 +67,8 @@ def can_matter(repository: Repository) -> bool:
     known = _read(repository)
     if known is None or repository.head is None or is_touched(known.usage, changes):
         return True
+    if config_name(Path(os.path.realpath(repository.root)), config) not in known.usage.files:
+        return True  # it was another one
     since = changes
     if known.commit != repository.head:
         try:
@@ -85,7 +91,7 @@ def is_touched(usage: Usage, changes: Changes) -> bool:
     for name, facts in changes.items():
         words = facts.split(" ")
         moved[name] = not _MOVED.isdisjoint(words)
-        if name == CONFIG_NAME or name.rpartition("/")[2] == _ATTRIBUTES:
+        if name.rpartition("/")[2] == _ATTRIBUTES:
             return True
         if moved[name] and not _LINKS.isdisjoint(words):
             return True

@@ -108,29 +108,29 @@ def check_state(journal: Journal, state: State, *, repeats: bool = True) -> Repo
     )
 
 
-def check_staged(repository: Repository) -> Report:
-    """Check what git would commit now; see `check_state`.
+def check_staged(repository: Repository, config: str | None = None) -> Report:
+    """Check what git would commit now, with a configuration as `staged_state` takes it; see `check_state`.
 
     Raises:
-        ConfigError: the staged pyproject.toml cannot be used.
+        ConfigError: the staged configuration cannot be used.
         JournalError: the journal cannot be read.
         GitError: git cannot read the index.
     """
-    with staged_state(repository) as state:
+    with staged_state(repository, config) as state:
         return check_state(Journal(repository), state)
 
 
-def check_working_tree(repository: Repository) -> Report:
-    """Check the working tree; see `check_state`.
+def check_working_tree(repository: Repository, config: str | None = None) -> Report:
+    """Check the working tree, with a configuration as `working_state` takes it; see `check_state`.
 
     Raises:
-        ConfigError: its pyproject.toml cannot be used.
+        ConfigError: its configuration cannot be used.
         JournalError: the journal cannot be read.
     """
-    return check_state(Journal(repository), working_state(repository))
+    return check_state(Journal(repository), working_state(repository, config))
 
 
-def check_revisions(repository: Repository, text: str) -> Report:
+def check_revisions(repository: Repository, text: str, config: str | None = None) -> Report:
     """Check a commit, or what the commits of a range bring.
 
     Of a range, a change is told with the commit that brings it: one whose parents do not have it. So what the commits
@@ -139,6 +139,7 @@ def check_revisions(repository: Repository, text: str) -> Report:
     Args:
         repository: that has the commits.
         text: a commit, or a range `A..B`, as git takes them; `A..` ends at HEAD.
+        config: the configuration in place of pyproject.toml, relative to the top.
 
     Raises:
         UnknownRevision: git does not know it.
@@ -147,8 +148,8 @@ def check_revisions(repository: Repository, text: str) -> Report:
     """
     journal = Journal(repository)
     if ".." not in text:
-        return _check_commit(journal, repository, resolve_commit(repository, text))
-    history = _History(journal, repository, _commits(repository, text))
+        return _check_commit(journal, repository, resolve_commit(repository, text), config)
+    history = _History(journal, repository, _commits(repository, text), config)
     count = len(history.commits)
     reports = [report for commit in history.commits if (report := history.check(commit)) is not None]
     return Report(
@@ -167,9 +168,13 @@ class _History:
         journal: whose locks.
         repository: that has the commits.
         commits: the parents of each commit to check, from the oldest commit on.
+        config: the configuration in place of pyproject.toml, relative to the top.
     """
 
-    def __init__(self, journal: Journal, repository: Repository, commits: Mapping[str, list[str]]) -> None:
+    def __init__(
+        self, journal: Journal, repository: Repository, commits: Mapping[str, list[str]], config: str | None
+    ) -> None:
+        self._config = config
         self._journal = journal
         self._repository = repository
         self.commits = commits
@@ -189,7 +194,7 @@ class _History:
             self._usages[commit] = usage
             self._known[commit] = self._known[parents[0]]
             return None
-        report = _check_commit(self._journal, self._repository, commit)
+        report = _check_commit(self._journal, self._repository, commit, self._config)
         self._usages[commit] = report.usage
         self._known[commit] = frozenset(map(_identity, report.changes))
         if report.changes or report.problems:
@@ -202,15 +207,15 @@ class _History:
     def _at(self, commit: str) -> frozenset[tuple[str, ...]]:
         """What is found at a commit that was checked, or that the commits begin from."""
         if commit not in self._known:
-            report = _check_commit(self._journal, self._repository, commit)
+            report = _check_commit(self._journal, self._repository, commit, self._config)
             self._known[commit] = frozenset(map(_identity, report.changes))
         return self._known[commit]
 
 
-def _check_commit(journal: Journal, repository: Repository, commit: str) -> Report:
+def _check_commit(journal: Journal, repository: Repository, commit: str, config: str | None) -> Report:
     label = f"commit {commit[:7]}"
     try:
-        with commit_state(repository, commit) as state:
+        with commit_state(repository, commit, config) as state:
             return check_state(journal, state)
     except ConfigError as error:
         return Report((label,), problems=(Problem(label, (), str(error).partition("\n")[0]),))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mitosis.check.comparing import Change
     from mitosis.variants import Variant
 
-_REMOVED = "Restore the variants, or rename or retire them: mitosis variants rename, or retire"
+_REMOVED = "Add the variants to the dictionary, or rename or retire them: mitosis variants rename, or retire"
 
 FLAKY = "each evaluation gives a different value: make it the same every time, or use it untracked (-p +...)"
 _INDENT = "    "
@@ -39,7 +39,7 @@ def change_lines(change: Change) -> Iterator[str]:
     """A change: one line, or one and its differences."""
     name = change.name
     if change.kind in ("removed", "unlockable"):
-        reason = change.reason or "no longer in the dictionary"
+        reason = change.reason or "not in the dictionary"
         yield f"{_INDENT}{name}   {change.locked or 'its value'} → {reason}{_used(change)}"
     elif change.kind == "conflict":
         yield from _conflict_lines(change)
@@ -88,6 +88,8 @@ def _changed_lines(change: Change) -> Iterator[str]:
 
 def _used(change: Change, value: str = "") -> str:
     """Such as `   (14 trials used 1)`."""
+    if change.kind == "removed" and not change.trials:
+        return ""  # a new name of another one, as a rule, which trials used
     return f"   ({counted(change.trials, 'trial')} used {value or 'the locked value'})"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from mitosis import __version__
+from mitosis.cli.configuration import with_config_in_place
 from mitosis.cli.run import NothingToRun, run
 from mitosis.errors.base import ExitStatus, nearest
 from mitosis.errors.usage import UnknownStep, UsageError
@@ -59,6 +60,7 @@ for _name, _function, _group, _help in (
     ("lock", "lock:lock", _RUNNING, _LOCK),
     ("check", "check:check", _READING, _CHECK),
     ("forget", "trials:forget", _READING, "Remove trials from the listing; git keeps their records."),
+    ("settle", "trials:settle", _READING, "Choose one of several recorded ends of a trial."),
     ("verify", "verify:verify", _READING, "Check that everything recorded is there, can be read, and agrees."),
     ("push", "sync:push", _SHARING, "Send records to a remote."),
     ("pull", "sync:pull", _SHARING, "Fetch the records of a remote, and merge them into the local ones."),
@@ -81,6 +83,7 @@ def call(words: list[str]) -> int:
     Raises:
         UsageError: the words make no command, or name no step but perhaps a command.
     """
+    words = with_config_in_place(app, words)
     try:
         status = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except NothingToRun:

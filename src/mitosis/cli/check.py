@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from mitosis.check.reports import check_revisions, check_staged, check_working_tree
 from mitosis.check.texts import headed, not_compared, remedies
 from mitosis.cli import completers
+from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.table import print_line, print_lines, print_warning
 from mitosis.errors.base import ExitStatus
 from mitosis.errors.usage import UsageError
@@ -35,6 +36,7 @@ def check(
     *,
     staged: bool = False,
     format: Literal["text", "json", "github"] = "text",
+    config: ConfigFile = None,
 ) -> int:
     """Compare lookup dictionaries with the locks: of the working tree, what is staged, a commit, or a range of commits.
 
@@ -49,18 +51,18 @@ def check(
         raise UsageError("--staged checks what has not been committed yet, so no revision can be given with it")
     repository = find_repository(Path.cwd())
     if revision is not None:
-        report = check_revisions(repository, revision)
+        report = check_revisions(repository, revision, config)
     elif staged:
-        report = check_staged(repository)
+        report = check_staged(repository, config)
     else:
-        report = check_working_tree(repository)
+        report = check_working_tree(repository, config)
     if format == "json":
         sys.stdout.write(json.dumps(_as_json(report), indent=2, ensure_ascii=True) + "\n")
     elif format == "github":
         for line in _annotations(report):
             sys.stdout.write(line + "\n")
     else:
-        _print_text(report, is_range=revision is not None and ".." in revision)
+        _print_text(report, is_range=revision is not None and ".." in revision, has_config=config is not None)
     print_warning(*_warnings(report))
     if Journal(repository).tip() is None:
         print_warning("nothing is locked in this repository; a clone gets the locks of others with `mitosis pull`")
@@ -73,10 +75,12 @@ def _warnings(report: Report) -> tuple[str, ...]:
     return (*report.warnings, *map(not_compared, report.not_compared))
 
 
-def _print_text(report: Report, *, is_range: bool) -> None:
+def _print_text(report: Report, *, is_range: bool, has_config: bool) -> None:
     for state in dict.fromkeys(change.state for change in report.changes):
         print_lines(headed([change for change in report.changes if change.state == state], state))
     print_lines(remedies(report.changes))
+    if report.changes and not report.has_steps and not has_config:
+        print_line("No steps are registered in pyproject.toml. If another file has them: mitosis check --config FILE")
     if not report.has_steps and not report.changes:
         print_line(f"checked {', '.join(report.states)}: no steps are registered there, so there is nothing to compare")
     elif not report.changes and not report.problems:

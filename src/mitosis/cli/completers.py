@@ -324,6 +324,10 @@ def meanings(context: CompletionContext, names: _Names) -> _Found:
 @_completer
 def steps_and_parameters(context: CompletionContext, names: _Names) -> _Found:
     """Steps, and after a dot `step.param`."""
+    return _steps_and_parameters(context, names)
+
+
+def _steps_and_parameters(context: CompletionContext, names: _Names) -> _Found:
     step, dot, _ = context.incomplete.partition(".")
     if not dot:
         return names.with_summaries(names.steps())
@@ -331,16 +335,11 @@ def steps_and_parameters(context: CompletionContext, names: _Names) -> _Found:
 
 
 @_completer
-def parameter_names(context: CompletionContext, names: _Names) -> _Found:
-    """`step.param` of all steps."""
-    return names.all_parameters()
-
-
-@_completer
-def variants_of_parameter(context: CompletionContext, names: _Names) -> _Found:
-    """Variants of the parameter that is on the line."""
-    word = next(iter((*_typed(context, "target"), *_typed(context, "parameter"))), "")
-    return names.variants(*_split(word)[:2]).items()
+def compared_variants(context: CompletionContext, names: _Names) -> _Found:
+    """The same as `full_variants`; with `--rev`, steps and parameters."""
+    if _typed(context, "rev"):
+        return _steps_and_parameters(context, names)
+    return _full_variants(context, names, names.variants)
 
 
 # --- for git --------------------------------------------------------------------------------------

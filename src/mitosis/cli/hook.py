@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.table import print_line, print_lines
 from mitosis.errors.base import ExitStatus
 from mitosis.git.repository import find_repository
@@ -25,14 +26,18 @@ _MODES = {
 
 
 @app.command
-def install(*, strict: Annotated[bool | None, Parameter(negative="--no-strict")] = None) -> int:
+def install(
+    *, strict: Annotated[bool | None, Parameter(negative="--no-strict")] = None, config: ConfigFile = None
+) -> int:
     """Have git run the check before each commit in this clone. An existing hook runs first.
+
+    The options are remembered in git's configuration until they are given again.
 
     Args:
         strict: Stop commits that change a locked variant; --no-strict goes back to warnings.
     """
     repository = find_repository(Path.cwd())
-    changed = installing.install(repository, strict=strict)
+    changed = installing.install(repository, strict=strict, config=config)
     _print_status(place.status(repository), "installed" if changed else "already installed")
     return 0
 
@@ -65,6 +70,8 @@ def _print_status(found: Status, head: str) -> None:
         print_line(f"    {found.mode} ({found.mode_reason}): {_MODES[found.mode]}")
     else:
         print_line(f"    {'there is no hook' if found.current is None else _describe(found.current)}")
+    if found.config is not None:
+        print_line(f"    configuration: {found.config}")
     if found.python is not None:
         print_line(f"    with: {found.python}")
     if found.chained is not None:

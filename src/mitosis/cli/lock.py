@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from mitosis.check.comparing import flaky_names
 from mitosis.check.texts import FLAKY, value_summary
 from mitosis.cli import completers
+from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.table import print_line, print_warning
 from mitosis.config import select_steps
 from mitosis.dictionaries.states import commit_state
@@ -23,7 +24,11 @@ from mitosis.journal.locks import ACCEPT_FUNCTIONS
 from mitosis.text import counted
 
 
-def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_functions: bool = False) -> int:
+def lock(
+    *steps: Annotated[str, Parameter(completer=completers.steps)],
+    accept_functions: bool = False,
+    config: ConfigFile = None,
+) -> int:
     """Lock all variants of the lookup dictionaries as they are committed, without running a trial.
 
     Either all of them are locked or, if one is already locked to another value, none.
@@ -36,10 +41,10 @@ def lock(*steps: Annotated[str, Parameter(completer=completers.steps)], accept_f
     if repository.head is None:
         raise NoCommit(repository.root)
     identity = repository.identity()
-    with commit_state(repository, repository.head) as state:
+    with commit_state(repository, repository.head, config) as state:
         if state.config is None:
             raise UsageError(
-                f"no steps are registered in pyproject.toml in commit {repository.head[:7]}\n"
+                f"no steps are registered in {state.file} in commit {repository.head[:7]}\n"
                 "Register your steps and commit them; `mitosis init` adds the table."
             )
         wanted = list(dict.fromkeys(steps)) or list(state.config.steps)

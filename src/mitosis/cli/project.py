@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from mitosis import demo as demos
 from mitosis.cli import completers
+from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.table import print_line
 from mitosis.cli.run import run
 from mitosis.cli.trials import list_trials
@@ -26,12 +27,8 @@ from mitosis.setup import set_up
 from mitosis.sync.remotes import list_remotes
 
 
-def init(*, config: str | None = None) -> int:
-    """Add an empty [tool.mitosis.steps] table with an example to pyproject.toml.
-
-    Args:
-        config: Another file, relative to the top of the repository.
-    """
+def init(*, config: ConfigFile = None) -> int:
+    """Add an empty [tool.mitosis.steps] table with an example to pyproject.toml."""
     try:
         root = find_repository(Path.cwd()).root
     except NotARepository:
@@ -50,7 +47,8 @@ def init(*, config: str | None = None) -> int:
     except OSError as error:
         raise FileTrouble(path, "written", error) from error
     print_line(f"added [tool.mitosis.steps] to {path}")
-    print_line("Register a step there, commit, and run it: mitosis STEP")
+    option = f" --config {shlex.quote(config)}" if config else ""
+    print_line(f"Register a step there, commit, and run it: mitosis{option} STEP")
     return 0
 
 
@@ -86,6 +84,7 @@ def demo(folder: Path = Path("mitosis-demo"), /) -> int:
     print_line(f"wrote a repository with one experiment to {folder}")
     print_line(f"$ {shlex.join(command)}")
     os.chdir(repository.root)
+    sys.argv = command  # what the trial is recorded with, so that it can be run again
     status = run(*demos.STEPS, param=demos.LOOKUPS, eval_param=demos.EVALUATED)
     if status != 0:
         return status

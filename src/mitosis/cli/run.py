@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from mitosis.cli import completers
+from mitosis.cli.configuration import ConfigFile
 from mitosis.errors.usage import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def run(
     module: Annotated[str | None, Parameter(alias="-m")] = None,
     debug: Annotated[bool, Parameter(alias="-d")] = False,
     trials_folder: Annotated[str | None, Parameter(alias="-F")] = None,
-    config: str | None = None,
+    config: ConfigFile = None,
     timeout: float | None = None,
     output: Literal["html", "ipynb", "both"] = "both",
     open_page: Annotated[bool, Parameter(name="--open")] = False,
@@ -50,7 +51,6 @@ def run(
         debug: Try things out: nothing is checked, recorded or locked.
             The page is still made, and the log has DEBUG records.
         trials_folder: Where outputs go, relative to the working directory.
-        config: Configuration file in place of pyproject.toml, relative to the top of the repository.
         timeout: Seconds that the steps may take together. Then the trial is interrupted, and recorded as that.
             The steps are killed if they do not end within as long again, or 10 seconds if that is less.
         output: What to write: the page (html), the notebook (ipynb), or both. All else is always written.
@@ -101,11 +101,8 @@ def run(
         print_outcome(outcome)
     if notify:
         desktop.notify(*notification(outcome))
-    if open_page and outcome.signal is None:
-        from mitosis.cli.output.table import print_warning
-
-        if outcome.page is not None and not desktop.open_in_browser(outcome.page):
-            print_warning("there is no browser here to open the page in")
+    if open_page and outcome.signal is None and outcome.page is not None:
+        desktop.show_page(outcome.page)
     if outcome.recorded_in is not None:
         with contextlib.suppress(BrokenPipeError):  # it must not hide how the trial ended
             _share(outcome.recorded_in, outcome, None if quiet else out)

@@ -11,8 +11,9 @@ from typing import IO, Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
+from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.streams import is_terminal
-from mitosis.cli.output.table import print_conflicts, print_line, print_warning
+from mitosis.cli.output.table import print_conflicts, print_line, print_lines, print_warning
 from mitosis.confidential import without_password
 from mitosis.config import find_config
 from mitosis.errors.base import MitosisError
@@ -28,10 +29,17 @@ from mitosis.text import counted
 
 _Remote = Annotated[str | None, Parameter(completer=completers.remotes)]
 _Commits = Annotated[bool, Parameter(name="--commits", negative="--no-commits")]
+_DECISIONS = "^(accept|forget|let|release|rename|resolve|retire|settle) "
+"""How subjects of commits begin by which somebody has decided what to make of what is recorded."""
+_DECISIONS_SHOWN = 10
 _AFTER_TRIAL_LIMIT_S = 30.0
 
 
-def push(*words: Annotated[str, Parameter(completer=completers.remote_and_keys)], commits: _Commits = True) -> int:
+def push(
+    *words: Annotated[str, Parameter(completer=completers.remote_and_keys)],
+    commits: _Commits = True,
+    config: ConfigFile = None,
+) -> int:
     """Send records to a remote, after fetching and merging those it already has.
 
     Args:
@@ -39,9 +47,11 @@ def push(*words: Annotated[str, Parameter(completer=completers.remote_and_keys)]
         commits: Send the experiments' commits too, so that others can check out the code of each trial.
     """
     repository, journal = _open()
-    remote, keys = _split(repository, journal, words)
+    before = journal.tip()
+    remote, keys = _split(repository, journal, words, config)
     pushed = exchange.push(repository, remote, _transport(repository), keys=keys, with_commits=commits)
     _print_pushed(pushed, with_received=False)
+    _print_decisions(journal, before, pushed.pulled)
     print_conflicts(journal.conflicts())
     return 0
 
@@ -52,6 +62,8 @@ def pull(
     *,
     fetch: Annotated[bool, Parameter(negative="--no-fetch")] = True,
     verify_signatures: Annotated[bool, Parameter(negative="--no-verify-signatures")] = True,
+    keep: Annotated[bool, Parameter(negative=())] = False,
+    config: ConfigFile = None,
 ) -> int:
     """Fetch the records of a remote and merge them into the local ones.
 
@@ -59,18 +71,21 @@ def pull(
         remote: Where to fetch from, by default where git push would push to.
         fetch: Fetch first; otherwise merge what git fetch has already brought.
         verify_signatures: Refuse records without a good signature, if the configuration requires them.
+        keep: Keep what the remote has taken away without a recorded reason, which is otherwise refused.
     """
     repository, journal = _open()
-    place = _find(repository, remote)
+    before = journal.tip()
+    place = _find(repository, remote, config)
     transport = _transport(repository) if fetch else None
-    pulled = exchange.pull(repository, place, transport, verify_signatures=verify_signatures)
+    pulled = exchange.pull(repository, place, transport, keep=keep, verify_signatures=verify_signatures)
     print_warning(*pulled.warnings)
     print_line(f"{pulled.remote}: {_received(pulled) or ('nothing new' if pulled.has_journal else 'no records')}")
+    _print_decisions(journal, before, pulled)
     print_conflicts(journal.conflicts())
     return 0
 
 
-def sync(remote: _Remote = None, /, *, commits: _Commits = True) -> int:
+def sync(remote: _Remote = None, /, *, commits: _Commits = True, config: ConfigFile = None) -> int:
     """Pull and push: afterwards both sides have all records.
 
     Args:
@@ -78,9 +93,11 @@ def sync(remote: _Remote = None, /, *, commits: _Commits = True) -> int:
         commits: Send the experiments' commits too, so that others can check out the code of each trial.
     """
     repository, journal = _open()
-    place = _find(repository, remote)
+    before = journal.tip()
+    place = _find(repository, remote, config)
     pushed = exchange.push(repository, place, _transport(repository), with_commits=commits)
     _print_pushed(pushed, with_received=True)
+    _print_decisions(journal, before, pushed.pulled)
     print_conflicts(journal.conflicts())
     return 0
 
@@ -134,11 +151,11 @@ def _open() -> tuple[Repository, Journal]:
     return repository, journal
 
 
-def _find(repository: Repository, word: str | None) -> Remote:
+def _find(repository: Repository, word: str | None, config: str | None) -> Remote:
     """The remote; the configuration, which may be wrong, is read only where it decides."""
     if word is not None:
         return find_remote(repository, word)
-    return find_remote(repository, None, find_config(repository.root, None, steps_needed=False).remote)
+    return find_remote(repository, None, find_config(repository.root, config, steps_needed=False).remote)
 
 
 def _transport(repository: Repository) -> Transport:
@@ -151,19 +168,21 @@ def _transport(repository: Repository) -> Transport:
     return Transport(repository, tell, show_progress=is_terminal(sys.stderr))
 
 
-def _split(repository: Repository, journal: Journal, words: tuple[str, ...]) -> tuple[Remote, list[str]]:
+def _split(
+    repository: Repository, journal: Journal, words: tuple[str, ...], config: str | None
+) -> tuple[Remote, list[str]]:
     """The remote and the full keys that the words of a push name."""
     remotes = list_remotes(repository)
     first = words[0] if words else None
     if first is not None and (first in remotes or is_place(first)):
-        return _find(repository, first), [journal.read_trial(key).key for key in words[1:]]
+        return _find(repository, first, config), [journal.read_trial(key).key for key in words[1:]]
     try:
         keys = [journal.read_trial(key).key for key in words]
     except TrialNotFound as error:
         if error.key == first:
             raise UnknownRemote(error.key, remotes, or_key=True) from error
         raise
-    return _find(repository, None), keys
+    return _find(repository, None, config), keys
 
 
 def _print_pushed(pushed: Pushed, *, with_received: bool) -> None:
@@ -174,6 +193,21 @@ def _print_pushed(pushed: Pushed, *, with_received: bool) -> None:
         sent = "records sent"
     text = ", ".join(part for part in (received, sent) if part)
     print_line(f"{pushed.pulled.remote}: {text or 'nothing new'}")
+
+
+def _print_decisions(journal: Journal, before: str | None, pulled: Pulled) -> None:
+    """Say what others have decided, as the commits of the journal say it that came since, and what is disputed."""
+    after = journal.tip()
+    if before is None or after is None or before == after:
+        return
+    words = ("log", "--reverse", "--no-merges", "--no-show-signature", "--extended-regexp", f"--grep={_DECISIONS}")
+    lines = journal.repository.git(*words, "--format=%an: %s", f"{before}..{after}").splitlines()
+    lines += [line for line in pulled.taken if line not in lines]
+    print_lines(f"    {line}" for line in lines[-_DECISIONS_SHOWN:])
+    if len(lines) > _DECISIONS_SHOWN:
+        print_line(f"    ... and {len(lines) - _DECISIONS_SHOWN} before these: git log refs/mitosis")
+    for key in dict.fromkeys(pulled.disputes):
+        print_warning(f"trial {key} has several recorded ends: mitosis settle {key}")
 
 
 def _received(pulled: Pulled) -> str:

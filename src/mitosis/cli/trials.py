@@ -1,23 +1,30 @@
-"""`mitosis list`, `show`, `open` and `forget`: look at trials, and take them out of sight."""
+"""`mitosis list`, `show`, `open`, `forget` and `settle`: look at trials, and decide what becomes of their records."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.output.streams import is_terminal
+from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.table import print_line, print_lines, print_problems, print_unmerged, print_warning
 from mitosis.cli.output.trial_text import Meanings, describe_trial, print_trials
+from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, NoteNotWritten, TrialNotFound
 from mitosis.errors.usage import UsageError
 from mitosis.git.repository import find_repository
-from mitosis.records.view import View
+from mitosis.records.view import KEY_DIGITS, View
+from mitosis.text import format_moment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mitosis.journal.ends import RecordedEnd
     from mitosis.journal.journal import Journal
+    from mitosis.records.trial import TrialRecord
 
 _Key = Annotated[str, Parameter(completer=completers.keys)]
 _Experiment = Annotated[str | None, Parameter(completer=completers.experiments)]
@@ -32,7 +39,7 @@ def list_trials(
 
     Args:
         number: How many to list at most; 0 for all.
-        experiment: Only trials of this experiment: its steps joined by +.
+        experiment: Only trials of exactly this experiment: all of its steps, joined by +.
     """
     if number < 0:
         raise UsageError(f"-n {number}: pass the number of trials to list, or 0 for all")
@@ -47,6 +54,9 @@ def list_trials(
     else:
         what = f" of {experiment}" if experiment is not None else ""
         print_line(f"no trials{what} {'can be read' if problems else 'are recorded'} in this repository")
+        others = journal.count_experiments() if experiment is not None else {}
+        if others:
+            print_line(f"Experiments are {', '.join(f'{name} ({count})' for name, count in others.items())}")
     print_problems(problems)
     _print_conflicts(meanings)
     for end, folder in find_ends(journal.running_trials()):
@@ -56,35 +66,37 @@ def list_trials(
     return 0
 
 
-def show(key: _Key) -> int:
+def show(key: _Key | None = None, /, *, config: ConfigFile = None) -> int:
     """Show everything that is recorded about a trial.
 
     Args:
-        key: The trial's key, or any unique prefix of it.
+        key: The trial's key, or any unique prefix of it; by default the newest trial.
     """
     journal = _open_journal()
-    record = journal.read_trial(key)
+    record = _read_trial(journal, key, config)
     meanings = journal.present_meanings(record.parameters)
     print_lines(describe_trial(record, meanings))
+    if journal.read_ends(record.key):
+        print_warning(f"somebody has recorded another end of this trial: mitosis settle {record.key[:KEY_DIGITS]}")
     _print_conflicts(meanings)
     print_unmerged(journal)
     return 0
 
 
-def open_page(key: _Key) -> int:
-    """Open a trial's page in the browser, or print its path where there is no browser.
+def open_page(key: _Key | None = None, /, *, config: ConfigFile = None) -> int:
+    """Open a trial's page in the browser, and print its path.
 
     For a trial that was run for its notebook alone, the notebook's path is printed.
 
     Args:
-        key: The trial's key, or any unique prefix of it.
+        key: The trial's key, or any unique prefix of it; by default the newest trial.
     """
-    from mitosis.cli.output.desktop import open_in_browser
+    from mitosis.cli.output.desktop import show_page
     from mitosis.results import find_notebook, find_page
 
-    record = _open_journal().read_trial(key)
-    page = find_page(record)
-    notebook = find_notebook(record) if record.page is None else None
+    record = _read_trial(_open_journal(), key, config)
+    page = find_page(record, config)
+    notebook = find_notebook(record, config) if record.page is None else None
     if notebook is not None:
         print_warning(f"trial {record.key} has no page; this is its notebook")
         print_line(str(notebook))
@@ -92,38 +104,74 @@ def open_page(key: _Key) -> int:
     if page is None:
         where = f"{record.trials_folder}/{record.page}" if record.page else "nowhere: it has no page"
         raise TrialNotFound(
-            key,
+            record.key,
             f"the page of trial {record.key} is not here\n    it was written on {record.process.host}, to {where}",
         )
-    if not (is_terminal() and open_in_browser(page)):
-        print_line(str(page))
+    print_line(str(page))
+    show_page(page)
     return 0
 
 
-def forget(*keys: _Key, outputs: bool = False) -> int:
+def _read_trial(journal: Journal, key: str | None, config: str | None) -> TrialRecord:
+    """The trial with a key, or the newest one, which is named on standard error.
+
+    Raises:
+        TrialNotFound: there is none; it may be a debug trial.
+    """
+    if key is None:
+        newest = next(journal.iter_trials(limit=1), None)
+        if newest is None:
+            raise TrialNotFound("", "no trials are recorded in this repository")
+        when = format_moment(newest.started, relative=True)
+        print_line(f"the newest trial, {newest.key[:KEY_DIGITS]}, started {when}", sys.stderr)
+        return newest
+    try:
+        return journal.read_trial(key)
+    except TrialNotFound as error:
+        from mitosis.results import default_trials_folder, find_trial_folder
+
+        try:
+            folder = find_trial_folder(key, default_trials_folder(Path.cwd(), config))
+        except MitosisError:
+            raise error from None
+        if not folder.name.endswith("debug"):
+            raise
+        number = folder.name.rpartition("_")[2]
+        page = next(folder.parent.glob(f"trial_*_{number}.html"), folder)
+        raise TrialNotFound(key, f"`{key}` is a debug trial, and those are not recorded\n    see {page}") from error
+
+
+def forget(*keys: _Key, outputs: bool = False, undo: bool = False, config: ConfigFile = None) -> int:
     """Remove trials from the listing with a new commit. The journal's history keeps their records.
 
     Args:
         keys: The trials' keys, or any unique prefix of each.
         outputs: Also delete their pages and folders, for good, if they are in this repository.
+        undo: List trials again that were forgotten. Outputs that were deleted do not come back.
     """
     from mitosis.results import remove_outputs
     from mitosis.sync.remotes import list_remotes
 
     if not keys:
         raise UsageError("give the key of a trial: mitosis forget KEY...\n`mitosis list` shows them.")
+    if undo and outputs:
+        raise UsageError("--outputs deletes files, and --undo cannot bring any back\nUse only one of the two.")
     journal = _open_journal()
     identity = journal.repository.identity()
-    records = {record.key: record for record in map(journal.read_trial, keys)}
-    for record in records.values():
+    records = {} if undo else {record.key: record for record in map(journal.read_trial, keys)}
+    for key in records or keys:
         try:
-            journal.forget(record.key, identity)
+            key = (journal.bring_back if undo else journal.forget)(key, identity).key
         except NoteNotWritten as error:
             print_warning(str(error))
-        how = f"git log --grep {record.key} refs/mitosis"
-        print_line(f"forgot {record.key}, {record.experiment}; git keeps it: {how}")
+            key = error.key
+        if undo:
+            print_line(f"{key} is listed again")
+            continue
+        record = records[key]
+        print_line(f"forgot {key}, {record.experiment}; to list it again: mitosis forget --undo {key}")
         if outputs:
-            removed = remove_outputs(record, journal.read_trial)
+            removed = remove_outputs(record, journal.read_trial, config)
             for path in removed:
                 print_line(f"    deleted {path}")
             if not removed:
@@ -132,6 +180,42 @@ def forget(*keys: _Key, outputs: bool = False) -> int:
     if list_remotes(journal.repository):
         print_line("Let others know: mitosis push")
     return 0
+
+
+def settle(key: _Key, /, *, keep: str | None = None) -> int:
+    """Show the ends that were recorded of a trial, if there are several, or choose the one that listings show.
+
+    Args:
+        key: The trial's key, or any unique prefix of it.
+        keep: Beginning of the id of the end that is right. The journal's history keeps the others.
+    """
+    journal = _open_journal()
+    if keep is not None:
+        record = journal.settle(key, keep, journal.repository.identity())
+        print_line(f"{record.key} {record.status}: {View.of(record).main or record.note}")
+        print_line("Let others know: mitosis push")
+        return 0
+    ends = journal.read_ends(key)
+    for end in ends:
+        shown = "  (listed)" if end.is_in_place else ""
+        print_line(
+            f"{end.oid[:KEY_DIGITS]}  recorded by {end.author}, {format_moment(end.date, relative=False)}{shown}"
+        )
+        print_lines(f"    {name} {text}" for name, text in _differing(end, ends))
+    if ends:
+        print_line(f"To choose one: mitosis settle {ends[0].record.key[:KEY_DIGITS]} --keep ID")
+    else:
+        print_line(f"there is one recorded end of trial {journal.read_trial(key).key}: nothing has to be settled")
+    return 0
+
+
+def _differing(end: RecordedEnd, ends: Sequence[RecordedEnd]) -> Iterator[tuple[str, str]]:
+    """The fields, with their texts, in which an end differs from the others."""
+    views = {other.oid: View.of(other.record) for other in ends}
+    own = views[end.oid]
+    for name in dict.fromkeys(name for view in views.values() for name in view):
+        if len({view.text(name) if name in view else "" for view in views.values()}) > 1 and name in own:
+            yield name, own.text(name)
 
 
 def _open_journal() -> Journal:

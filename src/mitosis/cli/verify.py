@@ -8,8 +8,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from mitosis import verify as verification
+from mitosis.cli import completers
+from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.streams import can_move
 from mitosis.cli.output.table import print_line, print_lines
 from mitosis.errors.base import ExitStatus
@@ -17,6 +22,9 @@ from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.unrecorded import record_ends
 from mitosis.results import default_trials_folder
+from mitosis.setup import TEXTCONV, textconv_problem
+from mitosis.sync.remotes import find_remote
+from mitosis.sync.transport import Transport
 from mitosis.text import clean, counted
 from mitosis.verify.findings import Finding, Report
 
@@ -27,21 +35,37 @@ _PATIENCE_S = 1.0
 _COUNTED = ("trial", "lock", "environment", "commit", "pin", "note", "output", "good signature")
 
 
-def verify(*, outputs: bool = False, signatures: bool = False, repair: bool = False) -> int:
+def verify(
+    *,
+    outputs: bool = False,
+    signatures: bool = False,
+    repair: bool = False,
+    against: Annotated[str | None, Parameter(completer=completers.remotes)] = None,
+    config: ConfigFile = None,
+) -> int:
     """Check that every record, lock and commit is there, can be read, and agrees with the others.
 
     Args:
         outputs: Also compare the files that trials left in the trials folder with their records.
         signatures: Also check the signature of each commit of the journal, with git.
         repair: First rebuild what is derived from the records: notes, pins, the index.
+        against: Also fetch the records of this remote, and compare them without merging.
     """
     repository = find_repository(Path.cwd())
-    trials_folder = default_trials_folder(Path.cwd()) if outputs else None
+    trials_folder = default_trials_folder(Path.cwd(), config) if outputs else None
     with _progress_line() as tell:
         ends = record_ends(Journal(repository)) if repair else []
         done = [f"recorded the end of trial {end.key}: {end.status}" for end in ends]
         done += verification.repair(repository, repository.identity(), tell=tell) if repair else []
         report = verification.verify(repository, trials_folder=trials_folder, signatures=signatures, tell=tell)
+        if against is not None:
+            remote = find_remote(repository, against)
+            tell(f"fetching from {remote.name}")
+            Transport(repository, lambda _: None).fetch(remote, remote.place)
+            verification.compare(repository, remote.name, remote.ref_name, report)
+    problem = textconv_problem(repository)
+    if problem:
+        report.warning("setting", TEXTCONV, problem, "mitosis setup")
     print_lines(f"repaired: {line}" for line in done)
     if repair and not done:
         print_line("there was nothing to repair")

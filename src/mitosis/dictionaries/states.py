@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mitosis.config import CONFIG_NAME, Config, find_config, parse_config
+from mitosis.config import CONFIG_NAME, Config, config_name, find_config, parse_config
 from mitosis.dictionaries.checkouts import Index, open_index, working_tree
 from mitosis.dictionaries.evaluation import TIME_LIMIT_S, Evaluation, evaluate
 from mitosis.dictionaries.modules import MODULE, folders, imported_files, reader_of_files, source_folders
@@ -33,6 +33,8 @@ class State:
     """None for what is in no commit."""
     config: Config | None
     """None where no steps are registered."""
+    file: str
+    """The configuration's path relative to the top, with `/`."""
     hook: str
     """What the hook does there, as `Config.hook`."""
     index: Index | None
@@ -56,11 +58,12 @@ class State:
 
     def evaluate(self, steps: Sequence[str] | None = None) -> Evaluation:
         """What the dictionaries of the steps of these names say, by default of all."""
-        if self.config is None:
-            return Evaluation()
-        if self.index is None:
-            return evaluate(working_tree(self.repository), self.config, steps=steps, time_limit_s=self.time_limit_s)
-        return evaluate_index(self.index, self.config, steps=steps, time_limit_s=self.time_limit_s)
+        found = Evaluation()
+        if self.config is not None and self.index is None:
+            found = evaluate(working_tree(self.repository), self.config, steps=steps, time_limit_s=self.time_limit_s)
+        elif self.config is not None and self.index is not None:
+            found = evaluate_index(self.index, self.config, steps=steps, time_limit_s=self.time_limit_s)
+        return replace(found, usage=replace(found.usage, files=found.usage.files | {self.file}))
 
     def warnings(self, evaluation: Evaluation) -> tuple[str, ...]:
         """What is to be said of what was evaluated: copies that trials import in place of the repository's modules, and
@@ -84,50 +87,66 @@ class State:
 
 
 @contextlib.contextmanager
-def staged_state(repository: Repository, *, time_limit_s: float = TIME_LIMIT_S) -> Iterator[State]:
+def staged_state(
+    repository: Repository, config: str | None = None, *, time_limit_s: float = TIME_LIMIT_S
+) -> Iterator[State]:
     """What git would commit now.
 
     Args:
         repository: whose index.
+        config: the configuration in place of pyproject.toml, relative to the top.
         time_limit_s: for evaluating its dictionaries.
 
     Raises:
-        ConfigError: the staged pyproject.toml cannot be used.
+        ConfigError: the staged configuration cannot be used.
         GitError: git cannot read the index.
     """
     with open_index(repository) as index:
-        yield _state_of(index, "what is staged", None, time_limit_s)
+        yield _state_of(index, "what is staged", None, config, time_limit_s)
 
 
 @contextlib.contextmanager
 def commit_state(
-    repository: Repository, commit: str, *, time_limit_s: float = TIME_LIMIT_S, without: Collection[str] = ()
+    repository: Repository,
+    commit: str,
+    config: str | None = None,
+    *,
+    time_limit_s: float = TIME_LIMIT_S,
+    without: Collection[str] = (),
 ) -> Iterator[State]:
     """A commit.
 
     Args:
         repository: that has it.
         commit: its full id.
+        config: the configuration in place of pyproject.toml, relative to the top.
         time_limit_s: for evaluating its dictionaries.
         without: files to leave out of it.
 
     Raises:
-        ConfigError: its pyproject.toml cannot be used.
+        ConfigError: its configuration cannot be used.
         GitError: git cannot read it.
     """
     with open_index(repository, commit, without=without) as index:
-        yield _state_of(index, f"commit {commit[:7]}", commit, time_limit_s)
+        yield _state_of(index, f"commit {commit[:7]}", commit, config, time_limit_s)
 
 
-def working_state(repository: Repository) -> State:
+def working_state(repository: Repository, config: str | None = None) -> State:
     """The working tree, with what is neither staged nor committed.
 
+    Args:
+        repository: whose working tree.
+        config: the configuration in place of pyproject.toml, relative to the top.
+
     Raises:
-        ConfigError: its pyproject.toml cannot be used.
+        ConfigError: its configuration cannot be used.
     """
-    config = find_config(Path(os.path.realpath(repository.root)), None, steps_needed=False)
-    steps = config if config.steps else None
-    return State(repository, "the working tree", None, steps, config.hook, None, TIME_LIMIT_S)
+    root = Path(os.path.realpath(repository.root))
+    found = find_config(root, config, steps_needed=False)
+    file = config_name(root, config)
+    return State(
+        repository, "the working tree", None, found if found.steps else None, file, found.hook, None, TIME_LIMIT_S
+    )
 
 
 def evaluate_index(
@@ -207,12 +226,16 @@ def _needs_more(found: Evaluation, left_out: Collection[str]) -> bool:
     return found.usage.looked_for(left_out)
 
 
-def _state_of(index: Index, label: str, commit: str | None, time_limit_s: float) -> State:
-    path = Path(os.path.realpath(index.repository.root)) / CONFIG_NAME
+def _state_of(index: Index, label: str, commit: str | None, name: str | None, time_limit_s: float) -> State:
+    root = Path(os.path.realpath(index.repository.root))
+    file = config_name(root, name)
+    path = root / file
+    if name is not None and file not in index.files:
+        raise ConfigError(path, f"there is no such file in {label}")
     try:
-        text = index.read(CONFIG_NAME).decode("utf-8-sig") if CONFIG_NAME in index.files else ""
+        text = index.read(file).decode("utf-8-sig") if file in index.files else ""
     except UnicodeDecodeError as error:
         raise ConfigError(path, f"byte {error.start} is not UTF-8, as TOML has to be") from error
     config = parse_config(text, path, steps_needed=False)
     steps = config if config.steps else None
-    return State(index.repository, label, commit, steps, config.hook, index, time_limit_s)
+    return State(index.repository, label, commit, steps, file, config.hook, index, time_limit_s)

@@ -39,9 +39,8 @@ class BadReference(ExperimentError):
 class SignatureMismatch(ExperimentError):
     """A step cannot be called with the parameters given.
 
-    Attributes: step, missing, unknown (names), takes (the callable as text), data (the name of the parameter that
-    takes the previous step's data, where it was given as a parameter too), from_step (the name of the parameter that a
-    step before it would give).
+    Attributes: step, missing, unknown (names), takes (the callable as text), from_step (the name of the parameter that
+    a step before it would give).
     """
 
     def __init__(
@@ -53,14 +52,12 @@ class SignatureMismatch(ExperimentError):
         unknown: Sequence[str],
         takes: str,
         names: Sequence[str],
-        data: str | None,
         from_step: str | None = None,
     ) -> None:
         self.step = step
         self.missing = list(missing)
         self.unknown = list(unknown)
         self.takes = takes
-        self.data = data
         lines: list[str] = []
         if self.unknown:
             lines.append(f"step `{step}` takes no {quoted(self.unknown)}: {takes}")
@@ -72,8 +69,6 @@ class SignatureMismatch(ExperimentError):
             first = self.missing[0]
             other = ", or run a step before it that returns it as its data" if first == from_step else ""
             lines.append(f"Pass it with -e {prefix}{first}=... or -p {prefix}{first}=...{other}")
-        if data is not None:
-            lines.append(f"step `{step}` gets `{data}` from the step before it, and as a parameter too: {takes}")
         if not lines:
             lines.append(f"step `{step}` cannot be called with these parameters: {takes}")
         super().__init__("\n".join(lines))

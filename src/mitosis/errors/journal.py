@@ -6,7 +6,9 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from mitosis.errors.base import ExitStatus, MitosisError, bulleted, suggestion
+from mitosis.errors.base import ExitStatus, MitosisError, bulleted, of_signal, suggestion
+
+_SHOWN = 20
 
 
 class JournalError(MitosisError):
@@ -103,6 +105,22 @@ class FormatTooNew(JournalError):
         super().__init__(f"{what} {has}\nUpgrade mitosis to read it.")
 
 
+class JournalRewritten(JournalError):
+    """Another journal lacks what this one has, and nothing in its history says why. Attributes: source, what."""
+
+    def __init__(self, source: str, ours: str, theirs: str, what: Sequence[str]) -> None:
+        self.source = source
+        self.what = tuple(what)
+        more = [f"and {len(what) - _SHOWN:,} more"] if len(what) > _SHOWN else []
+        super().__init__(
+            f"the journal of {source} takes away or changes what this clone has recorded, and does not say why:\n"
+            f"{bulleted([*self.what[:_SHOWN], *more])}\n"
+            "Nothing of it was merged. To see who did that:\n"
+            f"    git log --stat {ours[:12]}..{theirs[:12]}\n"
+            f"To merge the rest and keep what you have: mitosis pull {source} --keep"
+        )
+
+
 class BadRecord(JournalError):
     """A record or value that does not decode. Attributes: where (path or id), reason."""
 
@@ -137,13 +155,15 @@ class AmbiguousKey(MitosisError):
 class NotRecorded(MitosisError):
     """A trial ran, but git could not take its end.
 
-    Attributes: key, reason, folder, is_kept (whether the end is in a file of the folder, to be recorded later).
+    Attributes: key, reason, folder, is_kept (whether the end is in a file of the folder, to be recorded later), signal
+    (that which ended the wait for the journal's lock).
     """
 
-    exit_status = ExitStatus.BUG
-
-    def __init__(self, key: str, status: str, reason: str, folder: Path, *, is_kept: bool) -> None:
+    def __init__(
+        self, key: str, status: str, reason: str, folder: Path, *, is_kept: bool, signal: int | None = None
+    ) -> None:
         self.key = key
+        self.signal = signal
         self.reason = reason
         self.folder = folder
         self.is_kept = is_kept
@@ -155,6 +175,10 @@ class NotRecorded(MitosisError):
         super().__init__(
             f"trial {key} {status}, but that could not be recorded: {reason}\nIts outputs are in {folder}.\n{later}"
         )
+
+    @property
+    def exit_status(self) -> int:  # type: ignore[override]
+        return ExitStatus.BUG if self.signal is None else of_signal(self.signal)
 
 
 class NoRemote(MitosisError):
@@ -170,14 +194,20 @@ class NoRemote(MitosisError):
 class UnknownRemote(MitosisError):
     """A word that names no remote. Attributes: word, remotes (those that there are), reason (a clause on the word)."""
 
-    def __init__(self, word: str, remotes: Sequence[str], *, or_key: bool = False) -> None:
+    def __init__(self, word: str, remotes: Sequence[str], *, or_key: bool = False, is_configured: bool = False) -> None:
         self.word = word
         self.remotes = list(remotes)
         what = "neither a remote nor the beginning of a trial's key" if or_key else "not a remote of this repository"
-        self.reason = f"`{word}` is {what}"
+        named = f"`{word}`, which [tool.mitosis] names as `remote`," if is_configured else f"`{word}`"
+        self.reason = f"{named} is {what}"
         hint = f"{suggestion(word, self.remotes, 1)}\n".lstrip()
         known = f"its remotes are\n{bulleted(self.remotes)}" if self.remotes else "it has no remotes"
-        super().__init__(f"{self.reason}; {known}\n{hint}A path or URL is recognised by a `/` or a `:` in it.")
+        remedy = (
+            "It has to be the name of one: git remote add NAME URL"
+            if is_configured
+            else "A path or URL is recognised by a `/` or a `:` in it."
+        )
+        super().__init__(f"{self.reason}; {known}\n{hint}{remedy}")
 
 
 class FetchFailed(MitosisError):

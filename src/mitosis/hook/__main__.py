@@ -1,4 +1,4 @@
-"""What the pre-commit hook runs: `python -m mitosis.hook [--strict]`.
+"""What the pre-commit hook runs: `python -m mitosis.hook [--strict] [--config FILE]`.
 
 It warns when a commit would change what a locked variant means. Only a strict hook stops the commit, and only for that;
 whatever else is wrong takes one line on standard error, and the commit continues. Imports are where they are needed,
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from mitosis.errors.base import ExitStatus, MitosisError, of_signal
 from mitosis.errors.repository import GitError
+from mitosis.hook import CONFIG_KEY
 
 if TYPE_CHECKING:
     from mitosis.check.reports import Report
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     """Check what is staged.
 
     Args:
-        arguments: `--strict` to stop a commit that changes a locked variant; anything else is left alone.
+        arguments: `--strict` to stop a commit that changes a locked variant, `--config` with the configuration to use
+            in place of the one that was set when the hook was installed; anything else is left alone.
 
     Returns:
         The exit status: another than 0 stops the commit.
@@ -45,7 +47,8 @@ def main(arguments: Sequence[str]) -> int:
     # What Python would like to say of the user's modules while they are read, it says where they are imported.
     warnings.simplefilter("ignore")
     try:
-        return _check("--strict" in arguments)
+        given = arguments[arguments.index("--config") + 1 :][:1] if "--config" in arguments else []
+        return _check("--strict" in arguments, next(iter(given), None))
     except (MitosisError, OSError) as error:  # OSError: a full disk, or a folder that cannot be written to
         reason = error.summary if isinstance(error, GitError) else str(error).partition("\n")[0]
     except KeyboardInterrupt:
@@ -54,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _check(is_strict: bool) -> int:
+def _check(is_strict: bool, config: str | None) -> int:
     from mitosis.git.repository import find_repository
 
     repository = find_repository(Path.cwd())
@@ -63,7 +66,8 @@ def _check(is_strict: bool) -> int:
         return 0
     from mitosis.check.relevance import can_matter, learn
 
-    if not can_matter(repository):
+    config = config or repository.ask("config", CONFIG_KEY).removesuffix("\n") or None
+    if not can_matter(repository, config):
         return 0
     from mitosis.check.reports import check_state
     from mitosis.dictionaries.states import staged_state
@@ -72,7 +76,7 @@ def _check(is_strict: bool) -> int:
     journal = Journal(repository)
     if journal.tip() is None:
         return 0
-    with staged_state(repository, time_limit_s=_time_limit(repository)) as state:
+    with staged_state(repository, config, time_limit_s=_time_limit(repository)) as state:
         if state.hook == "off":
             return 0
         is_strict = is_strict or state.hook == "strict"
@@ -81,21 +85,21 @@ def _check(is_strict: bool) -> int:
         if report.usage is not None:
             learn(repository, report.usage)
         if report.changes:
-            report = _news(journal, report, state)
+            report = _news(journal, report, state, config)
     return _tell(report, is_strict)
 
 
-def _news(journal: Journal, report: Report, staged: State) -> Report:
+def _news(journal: Journal, report: Report, staged: State, config: str | None) -> Report:
     """What a commit brings: without what is so at HEAD already, which somebody has decided to live with."""
     from mitosis.check.comparing import with_flaky_marked
 
-    before = _before(journal, staged)
+    before = _before(journal, staged, config)
     # Only what is news otherwise is evaluated once more.
     report = report.without(before)
     return replace(report, changes=with_flaky_marked(report.changes, staged)).without(before)
 
 
-def _before(journal: Journal, staged: State) -> Report:
+def _before(journal: Journal, staged: State, config: str | None) -> Report:
     """What is found at HEAD; nothing if nothing can be told of it."""
     from mitosis.check.reports import Report, check_state
     from mitosis.dictionaries.states import commit_state
@@ -107,7 +111,7 @@ def _before(journal: Journal, staged: State) -> Report:
         without = staged.index.left_out
         with (
             contextlib.suppress(ConfigError, GitError),  # what is wrong with HEAD is not the fault of this commit
-            commit_state(journal.repository, head, time_limit_s=staged.time_limit_s, without=without) as state,
+            commit_state(journal.repository, head, config, time_limit_s=staged.time_limit_s, without=without) as state,
         ):
             # What submodules say is what is in the working tree: it is not known what it was before.
             if _submodules(state) == _submodules(staged):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from mitosis.config import find_config
 from mitosis.errors.files import FileTrouble, HookEdited, HookInTheWay, HooksNotOurs, HooksTurnedOff
 from mitosis.git.repository import Repository
+from mitosis.hook import CONFIG_KEY
 from mitosis.hook.place import (
     PYTHON_KEY,
     STRICT_KEY,
@@ -22,7 +24,7 @@ from mitosis.hook.place import (
 )
 
 
-def install(repository: Repository, *, strict: bool | None = None) -> bool:
+def install(repository: Repository, *, strict: bool | None = None, config: str | None = None) -> bool:
     """Have git run the check before each commit, after the hook that is there already.
 
     Writes to the folder of hooks and to the clone's configuration, and nothing where all is so already.
@@ -30,6 +32,7 @@ def install(repository: Repository, *, strict: bool | None = None) -> bool:
     Args:
         repository: the clone; all its worktrees share the hook.
         strict: whether a commit that changes a locked variant is to be stopped; None leaves it as it is set.
+        config: the configuration in place of pyproject.toml, relative to the top; None leaves it as it is set.
 
     Returns:
         Whether anything was changed.
@@ -41,26 +44,32 @@ def install(repository: Repository, *, strict: bool | None = None) -> bool:
         HookInTheWay: there are another hook, and one that was kept before.
         FileTrouble: a file cannot be written.
         GitError: git's configuration cannot be.
+        ConfigError: `config` cannot be used.
     """
+    if config is not None:
+        find_config(repository.root, config, steps_needed=False)
+    settings = {PYTHON_KEY: this_python()}
+    settings |= {STRICT_KEY: "true"} if strict else {}
+    settings |= {} if config is None else {CONFIG_KEY: config}
     with _alone(repository):
         place = find_place(repository)
         if place.whose == "nobody":
             raise HooksTurnedOff(place.folder)
         if place.whose != "repository":
-            raise HooksNotOurs(place.path, place.whose, line_by_hand(place.whose, strict=bool(strict)))
+            raise HooksNotOurs(place.path, place.whose, line_by_hand(place.whose, strict=bool(strict), config=config))
         installed = _unedited(place)
         keeps = installed is None and os.path.lexists(place.path)
         if keeps and os.path.lexists(place.chained):
             raise HookInTheWay(place.path, place.chained)
         if installed is not None and installed.is_current:
-            return _configure(repository, strict)
+            return _configure(repository, settings, strict)
         target = place.path if installed is None else installed.path
         new = place.path.with_name("pre-commit.mitosis-new")
         try:
             new.parent.mkdir(parents=True, exist_ok=True)
             new.write_bytes(stamped_script())
             new.chmod(0o755)
-            _configure(repository, strict)
+            _configure(repository, settings, strict)
             if keeps:
                 # Whoever is interrupted here has both files, and calls this once more, or `uninstall`.
                 place.path.replace(place.chained)
@@ -87,7 +96,7 @@ def uninstall(repository: Repository) -> list[str]:
     with _alone(repository):
         place = find_place(repository)
         done = _clear(place) if place.whose == "repository" else []
-        settings = [key for key in (PYTHON_KEY, STRICT_KEY) if _unset(repository, key)]
+        settings = [key for key in (PYTHON_KEY, STRICT_KEY, CONFIG_KEY) if _unset(repository, key)]
         return done + [f"removed: {key} from git's configuration" for key in settings]
 
 
@@ -149,10 +158,10 @@ def _clear(place: Place) -> list[str]:
     return done
 
 
-def _configure(repository: Repository, strict: bool | None) -> bool:
+def _configure(repository: Repository, settings: Mapping[str, str], strict: bool | None) -> bool:
     """Write the settings that the script reads; returns whether they were others."""
     changed = strict is False and _unset(repository, STRICT_KEY)
-    for key, value in ((PYTHON_KEY, this_python()), *([(STRICT_KEY, "true")] if strict else [])):
+    for key, value in settings.items():
         if read_setting(repository, "--local", key) != value:
             repository.git("config", "--local", "--replace-all", key, value)
             changed = True

@@ -20,6 +20,7 @@ from mitosis.errors.files import FileTrouble
 from mitosis.errors.repository import GitError
 from mitosis.errors.usage import ConfigError
 from mitosis.git.repository import Repository
+from mitosis.hook import CONFIG_KEY
 
 PYTHON_KEY = "mitosis.python"
 STRICT_KEY = "mitosis.strict"
@@ -132,12 +133,13 @@ def stamped_script() -> bytes:
     return script[: marker.end()] + stamp + script[marker.end() :]
 
 
-def line_by_hand(whose: Whose, *, strict: bool) -> str:
+def line_by_hand(whose: Whose, *, strict: bool, config: str | None = None) -> str:
     """The line that calls the check from a hook that is not mitosis' to write.
 
     Where mitosis is missing it does nothing: what is in the working tree runs at everybody's.
     """
     check = "mitosis.hook --strict" if strict else "mitosis.hook"
+    check += "" if config is None else f" --config {shlex.quote(config)}"
     if whose == "working tree":
         return f'! python -P -c "import mitosis.hook" 2>/dev/null || python -P -m {check} || exit'
     python = shlex.quote(this_python())
@@ -176,6 +178,8 @@ class Status:
     """`warn`, `strict` or `off`."""
     mode_reason: str
     """Who says so."""
+    config: str | None
+    """The configuration that this clone is set to use in place of pyproject.toml."""
     python: str | None
     """The Python that this clone is set to use."""
     chained: Path | None
@@ -199,7 +203,8 @@ def status(repository: Repository) -> Status:
     current, installed = place.current(), place.installed()
     called_by = _caller(repository, current, installed)
     problems: list[str] = []
-    mode, reason = _mode(repository, problems)
+    config = read_setting(repository, CONFIG_KEY)
+    mode, reason = _mode(repository, config, problems)
     python = read_setting(repository, "--type=path", PYTHON_KEY)
     problems += _problems(place, installed, called_by)
     if called_by in ("git", "pre-commit") and (python is None or not os.access(python, os.X_OK)):
@@ -213,6 +218,7 @@ def status(repository: Repository) -> Status:
         called_by=called_by,
         mode=mode,
         mode_reason=reason,
+        config=config,
         python=python,
         chained=place.chained if installed is not None and os.path.lexists(place.chained) else None,
         problems=tuple(problems),
@@ -234,15 +240,15 @@ def _caller(repository: Repository, current: HookFile | None, installed: HookFil
     return None
 
 
-def _mode(repository: Repository, problems: list[str]) -> tuple[str, str]:
+def _mode(repository: Repository, config: str | None, problems: list[str]) -> tuple[str, str]:
     """What the hook would do about a changed variant, and who says so."""
     try:
-        configured = find_config(repository.root, None, steps_needed=False).hook
+        configured = find_config(repository.root, config, steps_needed=False).hook
     except ConfigError as error:
         problems.append(str(error))
         configured = "warn"
     if configured != "warn":
-        return configured, f'hook = "{configured}" in {CONFIG_NAME}'
+        return configured, f'hook = "{configured}" in {config or CONFIG_NAME}'
     if read_setting(repository, "--type=bool", STRICT_KEY) == "true":
         return "strict", f"{STRICT_KEY} in git's configuration"
     return "warn", "the default"

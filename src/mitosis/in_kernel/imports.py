@@ -27,7 +27,9 @@ _log: str | None = None
 """The file for what other processes import. Each writes its lines at once."""
 
 _IN_WORKERS = """\
-import sys
+import os, sys
+if os.environ.get("MPLBACKEND") == "module://matplotlib_inline.backend_inline":
+    del os.environ["MPLBACKEND"]  # the notebook's
 sys.path[:] = [folder for folder in sys.path if folder != {folder!r}]
 own = sys.modules.pop("sitecustomize")
 try:

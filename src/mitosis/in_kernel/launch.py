@@ -11,15 +11,16 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import ctypes
 import gc
 import json
-import logging
 import os
 import sys
 import traceback
 from pathlib import Path
 from typing import Any
 
+from mitosis.in_kernel.user_code import iter_causes
 from mitosis.protocol import unpack
 
 _WITHOUT = "debugpy"
@@ -32,7 +33,6 @@ def main(connection: str, setup: str | None) -> None:
         connection: path of the connection file.
         setup: path of a file with the packed `Setup`; None to leave that out.
     """
-    atexit.register(_end)
     gc.disable()
     # Nothing of Jupyter's is to come from the working folder, which `python -m` puts first. ipykernel puts it back.
     if sys.path[0] == "" or Path(sys.path[0]) == Path.cwd():
@@ -41,13 +41,18 @@ def main(connection: str, setup: str | None) -> None:
     sys.modules[_WITHOUT] = None  # type: ignore[assignment]
     from ipykernel.iostream import IOPubThread
     from ipykernel.kernelapp import IPKernelApp
+    from ipykernel.zmqshell import ZMQInteractiveShell
 
+    # Programs that the experiment runs are to find the user's variables: Jupyter has them write colours, and more.
+    ZMQInteractiveShell.init_environment = lambda self: None  # type: ignore[method-assign]
     # A forked process sends no messages: ipykernel would have it use a TCP port of the machine, which is open to all.
     IOPubThread._setup_pipe_in = lambda self: None  # type: ignore[method-assign]
     _lose_no_message()
     from mitosis.in_kernel import streams
 
     own = streams.streams = streams.Streams(json.loads(Path(connection).read_text())["key"])
+    atexit.register(own.forget_threads)  # the first to be registered is the last to run
+    gc.freeze()  # there are no sockets yet: `_keep_sockets` has less to look at
     app: Any = IPKernelApp.instance()
     app.outstream_class = None
     app.exec_PYTHONSTARTUP = False
@@ -55,6 +60,7 @@ def main(connection: str, setup: str | None) -> None:
     own.attach(app)
     _end_as_a_script(app)
     _hide_event_loop(app.shell)
+    _show_whole_tracebacks(app.shell)
     del sys.modules[_WITHOUT]
     if setup is not None:
         from mitosis.in_kernel.prepare import prepare
@@ -62,18 +68,24 @@ def main(connection: str, setup: str | None) -> None:
         prepare(unpack(Path(setup).read_bytes()), Path(connection).parent)
     import mitosis.in_kernel.answering  # noqa: F401  # or the first question would have to
 
+    _keep_sockets()
     gc.freeze()
     gc.enable()
     app.start()
 
 
-def _end() -> None:
-    """End the process once all other exit functions have run: this is the first to be registered, so the last to run.
+def _keep_sockets() -> None:
+    """Have the sockets that are there outlive all else: where one is freed, it waits for a thread that may be gone.
 
-    What Python does after them may wait for threads of ZeroMQ's, and there is nothing left that they could save.
+    So Python can take everything apart at its end, as it does for a script: files that were not closed are written out,
+    and `__del__` is called.
     """
-    logging.shutdown()
-    os._exit(0)
+    import zmq
+
+    kinds = (zmq.Context, zmq.Socket)
+    for made in gc.get_objects():
+        if isinstance(made, kinds):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(made))
 
 
 def _end_as_a_script(app: Any) -> None:
@@ -86,6 +98,13 @@ def _end_as_a_script(app: Any) -> None:
     atexit.unregister(app.iopub_thread.stop)
     atexit.unregister(app.close)
     app.kernel._progressively_terminate_all_children = lambda: asyncio.sleep(0)
+    shut_down = app.kernel.do_shutdown
+
+    async def shut_down_awaited(restart: bool) -> Any:
+        """ipykernel warns of what is not awaited: an error, and no end, where the experiment has made warnings so."""
+        return shut_down(restart)
+
+    app.kernel.do_shutdown = shut_down_awaited
 
 
 def _hide_event_loop(shell: Any) -> None:
@@ -94,20 +113,48 @@ def _hide_event_loop(shell: Any) -> None:
     Cells with `await` need the kernel's, and run in it.
     """
     run_cell, kernel = shell.run_cell, os.getpid()
+    policy: asyncio.AbstractEventLoopPolicy = asyncio.DefaultEventLoopPolicy()
+    """The experiment's, by which it has a loop of its own outside of `asyncio.run` as well."""
 
     def run_cell_outside(*args: Any, **named: Any) -> Any:
-        loop = asyncio._get_running_loop()
+        nonlocal policy
+        loop, kernels = asyncio._get_running_loop(), asyncio.get_event_loop_policy()
         asyncio._set_running_loop(None)
+        asyncio.set_event_loop_policy(policy)
         try:
             result = run_cell(*args, **named)
         finally:
+            policy = asyncio.get_event_loop_policy()
+            asyncio.set_event_loop_policy(kernels)
             asyncio._set_running_loop(loop)
-            asyncio.set_event_loop(loop)
         if os.getpid() != kernel:
             _end_fork(result.error_in_exec)
         return result
 
     shell.run_cell = run_cell_outside
+
+
+def _show_whole_tracebacks(shell: Any) -> None:
+    """Have the notebook show of every exception where it was raised, and leave what a script has where it is.
+
+    IPython shows nothing of `sys.exit` but its status and how to leave a notebook, and of exception groups a text on
+    standard error that begins with its own frames.
+    """
+    from IPython.core import interactiveshell
+
+    interactiveshell.warn = lambda *_, **__: None  # type: ignore[attr-defined]
+    for name in ("exit", "quit"):
+        shell.builtin_trap.auto_builtins.pop(name, None)
+    show = shell.showtraceback
+
+    def show_whole(error: Any = None, *words: Any, exception_only: bool = False, **named: Any) -> Any:
+        kind, value, traceback_ = shell._get_exc_info(error)
+        if not any(isinstance(one, BaseExceptionGroup) for one in (value, *(cause for _, cause in iter_causes(value)))):
+            return show(error, *words, **named)
+        frames = traceback_.tb_next if traceback_ is not None else None
+        return shell._showtraceback(kind, value, ["".join(traceback.format_exception(kind, value, frames))])
+
+    shell.showtraceback = show_whole
 
 
 def _end_fork(error: BaseException | None) -> None:

@@ -23,8 +23,8 @@ LOG_FORMAT = "{levelname}:{asctime}:{module}:{lineno}:{message}"
 _SIGNALS = ("SIGTERM", "SIGHUP")
 _PROMPT_LIMIT = 60
 _ENDING = "a trial gets no input."
-_NO_WARNINGS = ("To exit: use", "IProgress not found")
-"""How warnings begin that are meant for whoever sits at a notebook: of IPython after `sys.exit`, of tqdm."""
+_NO_WARNING = "IProgress not found"
+"""How a warning of tqdm's begins that is meant for whoever sits at a notebook."""
 
 
 def prepare(setup: Setup, folder: Path) -> None:
@@ -51,8 +51,7 @@ def prepare(setup: Setup, folder: Path) -> None:
     assert streams.streams is not None
     _log_besides(handler, streams.streams.log_handler())
     set_up_figures(setup.figure_dpi, setup.figure_format)
-    for message in _NO_WARNINGS:
-        warnings.filterwarnings("ignore", message)
+    warnings.filterwarnings("ignore", _NO_WARNING)
 
 
 def _log_besides(*handlers: logging.Handler) -> None:
@@ -93,12 +92,11 @@ def _leave_signals_to_runner() -> None:
             signal.signal(number, handle)
 
 
-class NoInput(EOFError):
-    """The experiment asked for input. It is what Python raises where standard input is closed, and says more."""
-
-
 def _close_input() -> None:
-    """Have `input`, `getpass` and debuggers raise `NoInput` at once: who runs it again would have to type the same."""
+    """Have `input`, `getpass` and debuggers raise what Python does where there is no input, with more to say.
+
+    Who runs the trial again would have to type the same.
+    """
     shell: Any = get_ipython()
     # ipykernel replaces `input` and `getpass` while a cell runs, by these.
     shell.kernel.raw_input = _input
@@ -118,8 +116,8 @@ def _getpass(prompt: str = "", stream: object = None, **_: object) -> NoReturn:
 def _refuse(name: str, prompt: object) -> NoReturn:
     asked = str(prompt).strip()[:_PROMPT_LIMIT]
     call = f"{name}({asked!r})" if asked else f"{name}()"
-    raise NoInput(f"{call}: {_ENDING} Make it a parameter of the step: -e STEP.PARAM=VALUE")
+    raise EOFError(f"{call}: {_ENDING} Make it a parameter of the step")
 
 
 def _set_trace(debugger: bdb.Bdb, *_: object, **__: object) -> NoReturn:
-    raise NoInput(f"a debugger would stop here: {_ENDING} Remove the breakpoint, or run the notebook in Jupyter")
+    raise EOFError(f"a debugger would stop here: {_ENDING} Remove the breakpoint, or run the notebook in Jupyter")

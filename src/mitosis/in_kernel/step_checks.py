@@ -137,9 +137,10 @@ def _check_call(step: StepToCheck, action: Any, *, takes_data: bool) -> Unresolv
     if signature is None:
         return None
     given = [parameter.name for parameter in step.parameters]
-    mismatch = _mismatch(step, action, signature, given, takes_data)
-    is_callable_so = can_be_called(action, given, with_data=False) and mismatch.data is None
-    return None if is_callable_so or (takes_data and can_be_called(action, given, with_data=True)) else mismatch
+    # Whether the step before has data for it is not known yet.
+    if any(can_be_called(action, given, with_data=with_data) for with_data in {False, takes_data}):
+        return None
+    return _mismatch(step, action, signature, given, takes_data)
 
 
 def _signature(action: Any) -> inspect.Signature | None:
@@ -204,7 +205,6 @@ def _mismatch(
         step=step.name,
         missing=tuple(name for name in required if name not in given),
         unknown=() if takes_any else tuple(name for name in given if name not in by_name),
-        data=data if data in given else None,
         from_step=positional[0].name if positional and not takes_data else None,
         takes=_show_signature(step.action, action, parameters),
         names=tuple(sorted(by_name - {data})),

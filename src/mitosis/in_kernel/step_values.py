@@ -10,7 +10,7 @@ import pickle
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -126,6 +126,8 @@ def take_result(question: TakeResult) -> StepResult:
     main = None
     if "main" in result:
         main = _recorded(result["main"], "main", warnings)
+        if isinstance(result["main"], Iterator | Coroutine):
+            problem = f'its "main" is a {type(result["main"]).__name__} object, which has no value yet'
     elif question.successor is None:
         problem = f'it returned a dictionary without "main" (it has: {_key_names(result)})'
     else:
@@ -134,8 +136,8 @@ def take_result(question: TakeResult) -> StepResult:
     pass_data = False
     if question.successor is not None:
         run_as_script(question.successor.action.partition(":")[0])
-        pass_data = _takes_data(question.successor, "data" in result)
-        problem = None if pass_data else _check_data(result, question.successor, warnings)
+        pass_data = _takes_data(question.successor, result)
+        problem = problem or (None if pass_data else _check_data(result, question.successor, warnings))
     return StepResult(
         problem=problem,
         main=main,
@@ -149,8 +151,11 @@ def take_result(question: TakeResult) -> StepResult:
     )
 
 
-def _takes_data(successor: Successor, has_data: bool) -> bool:
-    return has_data and can_be_called(resolve(successor.action), successor.given, with_data=True)
+def _takes_data(successor: Successor, result: Mapping[str, Any]) -> bool:
+    action = resolve(successor.action)
+    if "data" not in result or not can_be_called(action, successor.given, with_data=True):
+        return False
+    return result["data"] is not None or not can_be_called(action, successor.given, with_data=False)
 
 
 def _check_data(result: Mapping[str, Any], successor: Successor, warnings: list[str]) -> str | None:
@@ -161,7 +166,7 @@ def _check_data(result: Mapping[str, Any], successor: Successor, warnings: list[
     if "data" not in result:
         warnings.append(f'its result has no "data": `{successor.name}` is called without it')
     elif result["data"] is not None:
-        warnings.append(f"its data is not used: `{successor.name}` takes no positional argument")
+        warnings.append(f"its data is not used: `{successor.name}` has no positional argument left for it")
     return None
 
 

@@ -42,7 +42,7 @@ class _Order:
         self.is_parent = True
         self.is_heard = False
         """Whether messages arrive: none does before the runner has subscribed to them, and one would be waited for."""
-        self.lock = threading.RLock()
+        self.lock: contextlib.AbstractContextManager[Any] = threading.RLock()
         if hasattr(os, "register_at_fork"):
             # What was not written yet, both would write.
             os.register_at_fork(before=self._flush, after_in_child=self._leave_to_parent)
@@ -176,6 +176,10 @@ class Streams:
         stream = _Stream(name, self._order)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
+
+    def forget_threads(self) -> None:
+        """Only one thread is left: those that Python ends now may hold the lock for ever."""
+        self._order.lock = contextlib.nullcontext()
 
     def attach(self, app: Any) -> None:
         """Have the messages of ipykernel's application keep the order, and have streams survive each cell."""

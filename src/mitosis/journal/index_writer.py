@@ -24,9 +24,6 @@ _MANY = 200
 _SUMMARIZED_BYTES = 2**16
 """A larger value gets no summary here."""
 _SUMMARY_LETTERS = 60
-_MOST_ENTRIES = {layout.TRIALS: 5_000_000, layout.VARIANTS: 1_000_000}
-_MOST_REMARKS = 100_000
-"""This many files and folders are looked at: folders may hold each other many times over."""
 _MOST_REMARK_BYTES = 64 * 2**20
 
 _OF_INDEX = ("moment", "alike", "record", "oid", "path")
@@ -107,10 +104,9 @@ class IndexWriter:
         return entry.oid if entry is not None and entry.is_tree else None
 
     def _apply_kind(self, kind: str, before: str | None, after: str | None, path: str) -> None:
-        limit = _MOST_ENTRIES.get(kind, _MOST_REMARKS)
         is_alone = kind == layout.TRIALS
         waiting = []
-        for change in iter_changes(self._store, before, after, path, limit=limit, tell=self._tell, once_each=is_alone):
+        for change in iter_changes(self._store, before, after, path, tell=self._tell, once_each=is_alone):
             waiting.append(change)
             if len(waiting) >= _READ_AT_ONCE:
                 self._write(kind, waiting)

@@ -9,8 +9,9 @@ from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.errors.repository import UnreadableObject
 from mitosis.errors.values import Conflict, Redefinition
 from mitosis.git.repository import Identity, Repository
-from mitosis.journal import changes, history, layout, releasing, sharing, trials, variants
+from mitosis.journal import changes, ends, history, layout, releasing, sharing, trials, variants
 from mitosis.journal.changes import Locked, Resolution
+from mitosis.journal.ends import RecordedEnd
 from mitosis.journal.history import HistoryEntry, Uses
 from mitosis.journal.index import Index
 from mitosis.journal.locks import check_locks
@@ -64,6 +65,18 @@ class Journal:
         """Take a trial out of the journal's listing by a new commit. The history keeps its record."""
         return trials.forget(self.store, self.index, key, identity)
 
+    def bring_back(self, key: str, identity: Identity) -> TrialRecord:
+        """Put a trial that was forgotten into the listing again, by a new commit."""
+        return trials.bring_back(self.store, self.index, key, identity)
+
+    def read_ends(self, key: str) -> list[RecordedEnd]:
+        """The records of a trial's end, where somebody has recorded another one; none where there is but one."""
+        return ends.read_ends(self.store, self.index, key)
+
+    def settle(self, key: str, keep: str, identity: Identity) -> TrialRecord:
+        """Choose one of several records of a trial's end."""
+        return ends.settle(self.store, self.index, key, keep, identity)
+
     def read_trial(self, key: str) -> TrialRecord:
         """The trial whose key begins with `key`."""
         return trials.read_trial(self.store, self.index, key)
@@ -73,6 +86,10 @@ class Journal:
     ) -> Iterator[TrialRecord]:
         """Trials by the time that they started, newest first. What cannot be read is appended to `problems`."""
         yield from trials.iter_trials(self.index, limit, experiment, problems)
+
+    def count_experiments(self) -> dict[str, int]:
+        """How many trials each experiment has, by name."""
+        return trials.count_experiments(self.index)
 
     def running_trials(self) -> list[TrialRecord]:
         """The trials that have no end in the journal."""
@@ -178,9 +195,11 @@ class Journal:
 
     # --- other journals ---------------------------------------------------------------------------
 
-    def merge(self, commit: str, identity: Identity | None, source: str, notes: str | None = None) -> Merged:
+    def merge(
+        self, commit: str, identity: Identity | None, source: str, notes: str | None = None, *, keep: bool = False
+    ) -> Merged:
         """Unite another journal with this one: by a fast-forward if that will do, else by a merge commit."""
-        merged = sharing.merge(self.store, self.index, commit, identity, source, notes)
+        merged = sharing.merge(self.store, self.index, commit, identity, source, notes, keep=keep)
         self._tidy_up()
         return merged
 

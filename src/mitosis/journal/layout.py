@@ -6,6 +6,7 @@ The tree of a journal commit is
     trials/<experiment>/<YYYY-MM-DD>/<key[:2]>/<key>.msgpack     those that a crowded day gets afterwards
     variants/<step>/<parameter>/<variant>/<digest>.msgpack
     renamed|retired|sources|released/<step>/<parameter>/<variant>/<digest>.msgpack
+    disputed/<key>/<oid>.msgpack                                 other records of an ended trial, see `journal.merge`
     environments/<digest>.txt
     format
 
@@ -36,6 +37,7 @@ RETIRED = "retired"
 SOURCES = "sources"
 RELEASED = "released"
 REMARKS = (RENAMED, RETIRED, SOURCES, RELEASED)
+DISPUTED = "disputed"
 ENVIRONMENTS = "environments"
 FORMAT_FILE = "format"
 FORMAT = 1
@@ -61,6 +63,7 @@ _RECORD_PATH = re.compile(
     r"trials/(?P<experiment>[^/]+)/(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})/(?:[0-9a-f]{2}/)?"
     r"(?P<key>[0-9a-f]{12})\.msgpack"
 )
+_DISPUTED_PATH = re.compile(r"disputed/(?P<key>[0-9a-f]{12})/[0-9a-f]{40}\.msgpack")
 _ENVIRONMENT_PATTERN = re.compile(r"[0-9a-f]{6,64}")
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._+-]")
@@ -145,6 +148,22 @@ def parse_record_path(path: str) -> tuple[str, str, str] | None:
     if match is None:
         return None
     return decode_name(match["experiment"]), match["day"], match["key"]
+
+
+def disputed_path(key: str, oid: str) -> str:
+    """The path of a record that another one is in the place of.
+
+    Args:
+        key: the trial's.
+        oid: id of the record's blob.
+    """
+    return f"{DISPUTED}/{key}/{oid}{RECORD_SUFFIX}"
+
+
+def parse_disputed_path(path: str) -> str | None:
+    """The key of the trial that a disputed record at this path is of; None if none is."""
+    match = _DISPUTED_PATH.fullmatch(path)
+    return None if match is None else match["key"]
 
 
 def parse_variant_path(path: str) -> tuple[VariantName, str] | None:
@@ -252,3 +271,26 @@ def refuse_format(what: str, text: bytes) -> None:
         raise JournalError(f"the format of {what} is {text!r}, where a number should be")
     if int(digits) > FORMAT:
         raise FormatTooNew("the journal" if what == JOURNAL_REF else what, int(digits), FORMAT)
+
+
+def refuse_unsafe_name(path: str, source: str) -> None:
+    """Refuse to take in a name that git itself would refuse in a working tree.
+
+    Raises:
+        JournalError: it is one.
+    """
+    if any(name in ("", ".", "..") or _is_git_folder(name) for name in path.split("/")):
+        raise JournalError(
+            f"the journal of {source} has a file {path!r}, a name that mitosis never writes; none of it was merged"
+        )
+
+
+_IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+"""Characters that file systems of macOS leave out of account, see `git fsck` on hasDotgit."""
+_GIT_FOLDERS = (".git", "git~1")
+
+
+def _is_git_folder(name: str) -> bool:
+    """Whether a file system may take a name for that of git's own folder."""
+    plain = _IGNORED_BY_HFS.sub("", name).partition(":")[0].rstrip(" .")
+    return plain.lower() in _GIT_FOLDERS

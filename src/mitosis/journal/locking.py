@@ -15,12 +15,12 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitosis.errors.journal import JournalBusy, JournalError
-from mitosis.git.repository import Repository
+from mitosis.git.repository import Identity, Repository
 from mitosis.journal.queue import Place, owner_text, read_holder
 from mitosis.process import is_alive
 
@@ -40,6 +40,32 @@ _LONGEST_PAUSE_S = 0.05
 _ATTEMPTS = 20
 _SYNCHRONIZERS = 8
 _LEFTOVER_AGE_S = 3600.0
+_NO_COMMIT = "0" * 40
+
+
+class LockedRef:
+    """A ref whose lock this process holds."""
+
+    def __init__(self, read_ref: Callable[[str], str | None], name: str) -> None:
+        self._read_ref = read_ref
+        self.name = name
+        self.target: str | None = None
+        """Where it is to point when the lock is released; None to leave it."""
+        self.entry: str | None = None
+        """The line for the reflog, if there is one."""
+
+    def read(self) -> str | None:
+        """The ref's present target."""
+        return self._read_ref(self.name)
+
+    def set_target(self, commit: str, message: str, identity: Identity | None) -> None:
+        """Let the ref point to `commit` when the lock is released; the rest is for the reflog, if there is one.
+
+        Without an identity, nothing is written to that.
+        """
+        self.target = commit
+        if identity is not None:
+            self.entry = f"{self.read() or _NO_COMMIT} {commit} {identity} {identity.moment}\t{message.strip()}\n"
 
 
 class RefLock:
@@ -49,14 +75,18 @@ class RefLock:
         repository: whose ref it is.
         ref: its full name.
         durable: whether a new value is on the disk when `replace` returns.
+        is_given_up: whether to wait no longer.
     """
 
-    def __init__(self, repository: Repository, ref: str, *, durable: bool) -> None:
+    def __init__(
+        self, repository: Repository, ref: str, *, durable: bool, is_given_up: Callable[[], bool] = lambda: False
+    ) -> None:
         self.path = lock_path(repository, ref)
         self._ref = ref
         self._value = repository.common_dir / ref
         self._folder = repository.common_dir / "mitosis"
         self._durable = durable
+        self._is_given_up = is_given_up
 
     def acquire(self, timeout_s: float | None = None) -> None:
         """Take the lock, in turn with all others who wait for it.
@@ -89,7 +119,7 @@ class RefLock:
                 place.lock_was_taken()
             if found != holder:
                 holder, changed = found, now
-            is_too_long = now - began >= max(QUEUE_TIMEOUT_S, patience_s)
+            is_too_long = now - began >= max(QUEUE_TIMEOUT_S, patience_s) or self._is_given_up()
             if is_too_long or self._is_hopeless(found, now - changed, patience_s):
                 raise JournalBusy(self._ref, self.path, now - began, describe_holder(self.path))
             # Whoever is next looks often. Random, as those on other machines have no place here, and are not to keep
@@ -133,7 +163,7 @@ class RefLock:
             if self._durable:
                 sync_folder(self._value.parent)
         except OSError as error:
-            raise JournalError(f"the ref {self._ref} cannot be written: {error}") from error
+            raise JournalError(f"the ref {self._ref} cannot be written: {self._reason(error)}") from error
 
     def release(self) -> None:
         """Give the lock back.
@@ -151,7 +181,10 @@ class RefLock:
         try:
             return self._create_in_folder()
         except OSError as error:
-            raise JournalError(f"the ref {self._ref} cannot be locked: {error}") from error
+            raise JournalError(f"the ref {self._ref} cannot be locked: {self._reason(error)}") from error
+
+    def _reason(self, error: OSError) -> str:
+        return str(error) if error.filename is not None else f"{error} (in {self._folder})"
 
     def _create_in_folder(self) -> bool:
         # `git pack-refs` takes away folders of refs that are empty, so the folder may go again before it is used.

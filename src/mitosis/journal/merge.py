@@ -2,11 +2,17 @@
 
 The result is the union of both: what one side added, changed or removed since the merge base is so in the result. It
 does not depend on which side is called ours, so everybody who merges the same two tips gets a tree of the same id. Only
-folders that differ are read, so the cost is in proportion to what changed.
+folders that differ are read, each once, so the cost is in proportion to the objects that differ.
 
-Where both sides changed the same file, one of the two is taken (git keeps the other in the history):
+A trial that has ended does not change any more. Of two records of it, one stays at its place, and the other is kept
+under `disputed/`, for a person to choose:
 
-- of two records of a trial the one that tells its end, and of two that do, the later;
+- where the merge base knows an end, the one that the history had first stays, unless somebody has chosen another since;
+- where the two ended independently, the one that ended first.
+
+Where both sides changed the same file otherwise, one of the two is taken (git keeps the other in the history):
+
+- of two records of a trial the one that tells its end;
 - anything else that belongs to the journal has a name that says its content, so that cannot happen;
 - of foreign files, the one whose id is greater.
 
@@ -17,26 +23,29 @@ them meanwhile on the other.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
+from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, JournalRewritten
 from mitosis.errors.repository import GitError
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.objects import RawEntry, iter_changes
+from mitosis.journal.objects import Change, RawEntry, iter_changes
+from mitosis.journal.reasons import describe_path, is_kept, read_choices, read_taken
 from mitosis.journal.standing import remark_file
-from mitosis.journal.store import Store
+from mitosis.journal.store import Snapshot, Store
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
+from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantLock
 
 _VARIANT_FOLDER_DEPTH = 4
 """variants, step, parameter, variant."""
 _RECORD_DEPTHS = (4, 5)
-_BASE_DEPTH_LIMIT = 10
+_MOST_BASES = 1_000
 _FORMAT_LIMIT_BYTES = 100
 
 _Entries = dict[bytes, RawEntry]
+_Folders = tuple[str | None, str | None, str | None, tuple[bytes, ...]]
 
 
 def merge_bases(repository: Repository, one: str, *others: str) -> list[str]:
@@ -53,47 +62,179 @@ def merge_bases(repository: Repository, one: str, *others: str) -> list[str]:
         raise
 
 
-def merge_trees(store: Store, ours: str, theirs: str) -> str:
-    """Merge the trees of two journal commits; returns the id of the result, which is written.
+@dataclass(frozen=True, slots=True)
+class Union:
+    """Two journals together."""
+
+    tip: str | None
+    """The commit; None if it has yet to be made."""
+    tree: str
+    trials: tuple[Change, ...] = ()
+    """The records that differ from those of this journal."""
+    taken: tuple[str, ...] = ()
+    """What others have taken away or changed of what this journal had: who, and what their commit says."""
+    disputes: tuple[str, ...] = ()
+    """Keys of the trials that have several ends since."""
+    unexplained: tuple[str, ...] = ()
+    """What was taken away without a reason, in words, and has stayed."""
+
+
+def unite(store: Store, before: Snapshot | None, theirs: Snapshot, source: str, *, keep: bool) -> Union:
+    """What a journal will be once another one is merged. No ref moves.
+
+    Args:
+        store: of the journal.
+        before: its present state.
+        theirs: the state of the other one.
+        source: what to call the other one.
+        keep: whether what it has taken away without saying so stays, instead of being an error.
+
+    Raises:
+        JournalRewritten: the other one has taken away what this one has, and does not say why.
+        JournalError: the other journal has what no mitosis writes.
+    """
+    if before is not None and before.commit == theirs.commit:
+        return Union(before.commit, before.tree)
+    bases = [] if before is None else merge_bases(store.repository, before.commit, theirs.commit)
+    if before is not None and theirs.commit in bases:
+        return Union(before.commit, before.tree)
+    old = None if before is None else before.tree
+    _refuse_foreign(store, old, theirs.tree, source)
+    tree, has_touched_ends = theirs.tree, False
+    if before is not None:
+        tree, has_touched_ends = _merge_trees(store, bases, before.commit, theirs.commit)
+    changes = list(iter_changes(store, old, tree))
+    changed = {path for path, _, new in changes if new is not None and layout.parse_record_path(path) is not None}
+    gone = {path: oid for path, oid, _ in changes if oid is not None and is_kept(path)}
+    if not has_touched_ends:
+        gone = {path: oid for path, oid in gone.items() if path not in changed}
+    taken: tuple[str, ...] = ()
+    unexplained: tuple[str, ...] = ()
+    if before is not None and gone:
+        taken, missing = _explain(store, before, theirs, gone)
+        # A record that is in the place of another one is told as a dispute.
+        lost = {path: gone[path] for path in missing if path not in changed}
+        unexplained = tuple(map(describe_path, lost))
+        if lost and not keep:
+            raise JournalRewritten(source, before.commit, theirs.commit, unexplained)
+        if lost:
+            tree = store.edit_tree(tree, lost)
+            changes = list(iter_changes(store, old, tree))
+    trials = tuple(change for change in changes if layout.parse_record_path(change[0]) is not None)
+    disputed = (layout.parse_disputed_path(path) for path, _, new in changes if new is not None)
+    disputes = tuple(dict.fromkeys(key for key in disputed if key is not None))
+    is_ahead = before is None or (before.commit in bases and tree == theirs.tree)
+    return Union(theirs.commit if is_ahead else None, tree, trials, taken, disputes, unexplained)
+
+
+def _refuse_foreign(store: Store, before: str | None, theirs: str, source: str) -> None:
+    """Refuse a journal that would bring what no mitosis writes.
+
+    Raises:
+        JournalError: it does.
+    """
+    try:
+        for path, _, new in iter_changes(store, before, theirs):
+            if new is not None:
+                layout.refuse_unsafe_name(path, source)
+    except BadRecord as error:
+        raise JournalError(f"the journal of {source} was not merged: {error}") from error
+
+
+def _explain(
+    store: Store, before: Snapshot, theirs: Snapshot, gone: Mapping[str, str]
+) -> tuple[tuple[str, ...], list[str]]:
+    """What commits say that they take away, a clause each with who did it, and the paths of which none says so."""
+    explained: dict[str, str] = {}
+    for taken in read_taken(store.repository, theirs.commit, f"^{before.commit}"):
+        if taken.path in gone and taken.is_explained:
+            explained.setdefault(taken.path, f"{taken.commit.author}: {taken.commit.summary}")
+    return tuple(dict.fromkeys(explained.values())), [path for path in gone if path not in explained]
+
+
+def _merge_trees(store: Store, bases: Sequence[str], ours: str, theirs: str) -> tuple[str, bool]:
+    """Merge the trees of two journal commits.
+
+    Args:
+        store: of the journals.
+        bases: their best common ancestors.
+        ours: one of the commits.
+        theirs: the other one.
+
+    Returns:
+        The id of the result, which is written, and whether trials that had ended were looked at.
 
     Raises:
         JournalError: a tree or commit cannot be read, or a tree not be written.
         GitError: git cannot read the histories.
     """
-    merge = _Merge(store)
-    base = merge.base(merge_bases(store.repository, ours, theirs), 0)
-    trees = (store.read_commit_tree(commit, "the journal") for commit in (ours, theirs))
-    return merge.trees(base, *trees)
+    trees = [store.read_commit_tree(commit, "the journal") for commit in (*bases[:_MOST_BASES], ours, theirs)]
+    base: str | None = None
+    for tree in trees[:-2]:
+        # Whatever one of them has, both sides have had.
+        base = tree if base is None else _Merge(store, (), ()).trees(None, base, tree)
+    merge = _Merge(store, bases, (ours, theirs))
+    tree = merge.with_disputed(merge.trees(base, *trees[-2:]))
+    return _with_used(store, base, trees[-2:], tree), merge.has_touched_ends
+
+
+def _with_used(store: Store, base: str | None, sides: Sequence[str], tree: str) -> str:
+    """The tree of a merge with the meanings that one side has released and a trial of the other has used since."""
+    folders = [None if root is None else store.find(root, layout.VARIANTS) for root in (base, tree)]
+    before, after = (entry.oid if entry is not None and entry.is_tree else None for entry in folders)
+    used: dict[str, str | None] = {}
+    for path, old, new in iter_changes(store, before, after, layout.VARIANTS) if before is not None else ():
+        lock = _is_released(store, tree, path) if new is None else None
+        if lock is not None and any(True for side in sides for _ in iter_users(store, base, side, [lock])):
+            used[path] = old
+    return store.edit_tree(tree, used) if used else tree
+
+
+def _is_released(store: Store, tree: str, path: str) -> VariantLock | None:
+    """The lock at a path, if somebody has released it."""
+    found = layout.parse_variant_path(path)
+    if found is None or store.find(tree, remark_file(layout.RELEASED, *found)[0]) is None:
+        return None
+    return VariantLock(*found)
 
 
 class _Merge:
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._base: str | None = None
-        self._sides: tuple[str, ...] = ()
+    """One merge.
 
-    def base(self, commits: Sequence[str], depth: int) -> str | None:
-        """The tree to compare both sides with: where histories have crossed, the merge of all best common ancestors."""
-        if not commits:
-            return None
-        first, *rest = commits
-        tree = self._store.read_commit_tree(first, "the journal")
-        merged = [first]
-        for commit in rest if depth < _BASE_DEPTH_LIMIT else ():
-            below = self.base(merge_bases(self._store.repository, commit, *merged), depth + 1)
-            tree = self.trees(below, tree, self._store.read_commit_tree(commit, "the journal"))
-            merged.append(commit)
-        return tree
+    Args:
+        store: of the journals.
+        bases: the commits that both sides have.
+        tips: the commits of the two sides.
+    """
+
+    def __init__(self, store: Store, bases: Sequence[str], tips: Sequence[str]) -> None:
+        self._store = store
+        self._bases = bases
+        self._tips = tips
+        self._merged: dict[_Folders, _Entries] = {}
+        self._disputed: dict[str, str | None] = {}
+        self.has_touched_ends = False
+        """Whether a trial that had ended in the base has another record on one of the sides."""
 
     def trees(self, base: str | None, ours: str, theirs: str) -> str:
         if ours == theirs:
             return ours
-        self._base, self._sides = base, (ours, theirs)
-        read = self._store.read_raw_entries
-        merged = self._entries({} if base is None else read(base, ""), read(ours, ""), read(theirs, ""), ())
-        return self._store.write_tree(merged)
+        return self._store.write_tree(self._entries(base, ours, theirs, ()))
 
-    def _entries(self, base: _Entries, ours: _Entries, theirs: _Entries, path: tuple[bytes, ...]) -> _Entries:
+    def with_disputed(self, tree: str) -> str:
+        """The tree with the records that did not stay at their place."""
+        return self._store.edit_tree(tree, self._disputed) if self._disputed else tree
+
+    def _entries(self, base: str | None, ours: str | None, theirs: str | None, path: tuple[bytes, ...]) -> _Entries:
+        """The entries of a folder. One that is met again, as in a tree that was made to have no end, is done once."""
+        # What a file is depends on the first name and on how deep it is. A record that is repeated is foreign.
+        key = (base, ours, theirs, (*path[:1], *(b"" for _ in path[1:])))
+        if key not in self._merged:
+            read = self._read
+            self._merged[key] = self._merge_entries(read(base, path), read(ours, path), read(theirs, path), path)
+        return self._merged[key]
+
+    def _merge_entries(self, base: _Entries, ours: _Entries, theirs: _Entries, path: tuple[bytes, ...]) -> _Entries:
         merged: _Entries = {}
         for name in sorted(ours.keys() | theirs.keys()):
             entry = self._entry(base.get(name), ours.get(name), theirs.get(name), (*path, name))
@@ -109,66 +250,113 @@ class _Merge:
     def _entry(
         self, base: RawEntry | None, ours: RawEntry | None, theirs: RawEntry | None, path: tuple[bytes, ...]
     ) -> RawEntry | None:
-        if len(path) <= _VARIANT_FOLDER_DEPTH and _is_of_variants(path) and None in (ours, theirs):
-            return self._remaining(base, ours or theirs, path)
-        if ours == theirs or base == theirs:
+        if ours == theirs:
             return ours
-        if base == ours:
-            return theirs
+        if ours is not None and theirs is not None and not ours.is_tree and not theirs.is_tree:
+            return self._file(base, ours, theirs, path)
+        is_of_trials = path[0] == layout.TRIALS.encode() and None not in map(_folder, (base, ours, theirs))
+        # A side alone may add, or take away, whatever it likes, but the records of trials that have ended stay.
+        if base in (ours, theirs) and not is_of_trials:
+            return ours if base == theirs else theirs
         sides = [side for side in (ours, theirs) if side is not None]
         folders = [side for side in sides if side.is_tree]
-        if folders and len(folders) == len(sides):
-            merged = self._entries(self._read(base, path), self._read(ours, path), self._read(theirs, path), path)
+        if len(folders) == len(sides) and (base is None or base.is_tree):
+            merged = self._entries(_folder(base), _folder(ours), _folder(theirs), path)
             return RawEntry.of_tree(self._store.write_tree(merged)) if merged else None
-        if folders:
-            return folders[0]  # a file where others have a folder is foreign
-        return sides[0] if len(sides) == 1 else max(sides, key=lambda side: self._rank(side, path))
+        return folders[0] if folders else sides[0]  # a file where others have a folder is foreign
 
-    def _remaining(self, base: RawEntry | None, side: RawEntry | None, path: tuple[bytes, ...]) -> RawEntry | None:
-        """A folder of variants that only one side has: without what the other side has released since the base.
+    def _are_released(self, meanings: Iterable[bytes], path: tuple[bytes, ...]) -> bool:
+        """Whether one of the sides has released all these meanings of a variant."""
+        store = self._store
+        trees = [store.read_commit_tree(tip, "the journal") for tip in self._tips]
+        return all(
+            any(_is_released(store, tree, _text((*path, name))) is not None for tree in trees) for name in meanings
+        )
 
-        Meanings are otherwise taken away one by one, and never with their folder.
-        """
-        if side is None or base is None or not side.is_tree:
-            return side
-        entries, before = self._read(side, path), self._read(base, path)
-        if len(path) == _VARIANT_FOLDER_DEPTH:
-            return None if base == side and self._are_released(entries, path) else side
-        left = {name: self._remaining(before.get(name), entry, (*path, name)) for name, entry in entries.items()}
-        kept = {name: entry for name, entry in left.items() if entry is not None}
-        return RawEntry.of_tree(self._store.write_tree(kept)) if kept else None
+    def _read(self, tree: str | None, path: tuple[bytes, ...]) -> _Entries:
+        return {} if tree is None else self._store.read_raw_entries(tree, _text(path))
 
-    def _are_released(self, meanings: _Entries, path: tuple[bytes, ...]) -> bool:
-        """Whether one of the sides has released all these meanings of a variant, and no side uses them."""
-        locks = []
-        for file in meanings:
-            found = layout.parse_variant_path(b"/".join((*path, file)).decode("utf-8", "surrogateescape"))
-            remark = None if found is None else remark_file(layout.RELEASED, *found)[0]
-            if found is None or not any(self._store.find(side, str(remark)) for side in self._sides):
-                return False
-            locks.append(VariantLock(*found))
-        return not any(key for side in self._sides for key in iter_users(self._store, self._base, side, locks))
+    def _file(self, base: RawEntry | None, ours: RawEntry, theirs: RawEntry, path: tuple[bytes, ...]) -> RawEntry:
+        """Of two files in the same place, the one that stays."""
+        if len(path) in _RECORD_DEPTHS and path[0] == layout.TRIALS.encode():
+            first = self._ended(base, path)
+            ends = {side: self._ended(side, path) for side in (ours, theirs)}
+            if first is not None or None not in ends.values():
+                return self._end(base if first is not None else None, ends, path)
+        if base in (ours, theirs):
+            return ours if base == theirs else theirs
+        return max(ours, theirs, key=lambda side: self._rank(side, path))
 
-    def _read(self, entry: RawEntry | None, path: tuple[bytes, ...]) -> _Entries:
-        if entry is None or not entry.is_tree:
-            return {}
-        return self._store.read_raw_entries(entry.oid, b"/".join(path).decode("utf-8", "surrogateescape"))
+    def _end(
+        self, base: RawEntry | None, ends: dict[RawEntry, TrialRecord | None], path: tuple[bytes, ...]
+    ) -> RawEntry:
+        """Of two records of a trial that has ended, the one that stays; the others are disputed."""
+        place = layout.parse_record_path(_text(path))
+        stays: RawEntry | None = None
+        if base is not None and place is not None:
+            self.has_touched_ends = True
+            stays = self._authority(base, list(ends), _text(path), place[2])
+        if stays is None:
+            stays = min(ends, key=lambda side: (_ended_at(ends[side]), side.oid))
+        if place is not None:
+            for other in {*ends, *(() if base is None else (base,))} - {stays}:
+                if self._ended(other, path) is not None:
+                    self._disputed[layout.disputed_path(place[2], other.oid)] = other.oid
+        return stays
 
-    def _rank(self, entry: RawEntry, path: tuple[bytes, ...]) -> tuple[int, str, str, bytes]:
-        """Of two files in the same place, that of the greater rank is taken."""
-        where = b"/".join(path).decode("utf-8", "surrogateescape")
-        if path == (layout.FORMAT_FILE.encode(),):
-            text = self._store.read_blob(entry.oid, where, _FORMAT_LIMIT_BYTES).strip()
-            return (int(text) if text.isdigit() else 0, "", entry.oid, entry.mode)
-        if len(path) not in _RECORD_DEPTHS or path[0] != layout.TRIALS.encode():
-            return (0, "", entry.oid, entry.mode)
+    def _authority(self, base: RawEntry, sides: list[RawEntry], path: str, key: str) -> RawEntry | None:
+        """The record that stays: one that was chosen since the base, or else the first that this goes back to."""
+        repository = self._store.repository
+        since = read_choices(repository, path, key, self._tips, self._bases)
+        chosen = {side for side in sides if side.oid in since.chosen}
+        if chosen:
+            return min(chosen, key=lambda side: side.oid)
+        before = read_choices(repository, path, key, self._bases, ())
+        for oid in (*before.chosen[:1], *reversed(before.records)):
+            entry = RawEntry(base.mode, oid)
+            if self._ended(entry, tuple(map(str.encode, path.split("/")))) is not None:
+                return entry
+        return base
+
+    def _ended(self, entry: RawEntry | None, path: tuple[bytes, ...]) -> TrialRecord | None:
+        """The record, if it is one that has ended."""
+        if entry is None or entry.is_tree:
+            return None
+        where = _text(path)
         try:
             record = decode_trial(self._store.read_blob(entry.oid, where, MAX_RECORD_BYTES), where)
-        except FormatTooNew:
-            return (2, "", entry.oid, entry.mode)
-        except BadRecord:
-            return (0, "", entry.oid, entry.mode)
-        return (1, record.ended or "", entry.oid, entry.mode)
+        except (BadRecord, FormatTooNew):
+            return None
+        return record if record.ended is not None else None
+
+    def _rank(self, entry: RawEntry, path: tuple[bytes, ...]) -> tuple[int, str, bytes]:
+        """Of two files in the same place, that of the greater rank is taken."""
+        where = _text(path)
+        rank = 0
+        if path == (layout.FORMAT_FILE.encode(),):
+            text = self._store.read_blob(entry.oid, where, _FORMAT_LIMIT_BYTES).strip()
+            rank = int(text) if text.isdigit() else 0
+        elif len(path) in _RECORD_DEPTHS and path[0] == layout.TRIALS.encode():
+            try:
+                record = decode_trial(self._store.read_blob(entry.oid, where, MAX_RECORD_BYTES), where)
+                rank = 1 if record.ended is None else 2
+            except FormatTooNew:
+                rank = 3
+            except BadRecord:
+                rank = 0
+        return (rank, entry.oid, entry.mode)
+
+
+def _folder(entry: RawEntry | None) -> str | None:
+    return entry.oid if entry is not None and entry.is_tree else None
+
+
+def _ended_at(record: TrialRecord | None) -> str:
+    return "" if record is None or record.ended is None else record.ended
+
+
+def _text(path: tuple[bytes, ...]) -> str:
+    return b"/".join(path).decode("utf-8", "surrogateescape")
 
 
 def iter_users(store: Store, base: str | None, tree: str, locks: Collection[VariantLock]) -> Iterator[str]:
@@ -192,26 +380,3 @@ def iter_users(store: Store, base: str | None, tree: str, locks: Collection[Vari
 
 def _is_of_variants(path: tuple[bytes, ...]) -> bool:
     return path[0] == layout.VARIANTS.encode()
-
-
-def refuse_unsafe_name(path: str, source: str) -> None:
-    """Refuse to take in a name that git itself would refuse in a working tree.
-
-    Raises:
-        JournalError: it is one.
-    """
-    if any(name in ("", ".", "..") or _is_git_folder(name) for name in path.split("/")):
-        raise JournalError(
-            f"the journal of {source} has a file {path!r}, a name that mitosis never writes; none of it was merged"
-        )
-
-
-_IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
-"""Characters that file systems of macOS leave out of account, see `git fsck` on hasDotgit."""
-_GIT_FOLDERS = (".git", "git~1")
-
-
-def _is_git_folder(name: str) -> bool:
-    """Whether a file system may take a name for that of git's own folder."""
-    plain = _IGNORED_BY_HFS.sub("", name).partition(":")[0].rstrip(" .")
-    return plain.lower() in _GIT_FOLDERS

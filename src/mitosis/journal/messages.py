@@ -11,6 +11,7 @@ from mitosis.confidential import without_password
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.journal.layout import SHORT_KEY_DIGITS
+from mitosis.journal.reasons import TRAILER_LIMIT
 from mitosis.journal.standing import parse_remark
 from mitosis.records.codec import decode_trial
 from mitosis.records.trial import TrialRecord
@@ -23,8 +24,8 @@ _SHORT_DIGEST_DIGITS = 6
 _NAME_LIMIT = 200
 _SUMMARY_VALUE_LIMIT = 40
 _SUMMARY_PARAMETERS_LIMIT = 200
-_TRAILER_LIMIT = 500
-_FAILURE_LIMIT = 200
+_FAILURE_LIMIT = 80
+_REASON_LIMIT = 200
 _METRICS_LIMIT = 100
 _TEXT_LIMIT = 10_000
 _PLAIN_LIMIT = 100
@@ -37,7 +38,7 @@ def started_message(record: TrialRecord, locked: Collection[VariantLock]) -> str
         record: the trial.
         locked: what this commit locks.
     """
-    commit = one_line(record.commit[:_SHORT_COMMIT_DIGITS], _TRAILER_LIMIT)
+    commit = one_line(record.commit[:_SHORT_COMMIT_DIGITS], TRAILER_LIMIT)
     summary = f"{_heading(record)} started at {commit}"
     parameters = _summary_parameters(View.of(record), {lock.name[:2] for lock in locked})
     trailers = _common_trailers(View.of(record))
@@ -47,12 +48,18 @@ def started_message(record: TrialRecord, locked: Collection[VariantLock]) -> str
     return _message(f"{summary}: {parameters}" if parameters else summary, trailers)
 
 
-def ended_message(record: TrialRecord) -> str:
-    """The message of the commit that ends a trial."""
+def ended_message(record: TrialRecord, *, oid: str | None = None) -> str:
+    """The message of the commit that ends a trial.
+
+    Args:
+        record: the trial.
+        oid: id of the record's blob, if it takes the place of another end: the one who ran the trial knows best.
+    """
     view = View.of(record)
     status, detail, took = _outcome(view)
     outcome = " ".join(part for part in (f"{status}: {detail}" if detail else status, took) if part)
-    return _message(f"{_heading(record)} {outcome}", [*_common_trailers(view), *_end_trailers(view)])
+    chosen = [] if oid is None else [("Chosen", f"{oid} {record.key}")]
+    return _message(f"{_heading(record)} {outcome}", [*_common_trailers(view), *_end_trailers(view), *chosen])
 
 
 def merged_message(source: str, received: int) -> str:
@@ -73,6 +80,12 @@ def forgotten_message(record: TrialRecord) -> str:
     return _message(f"forget {_heading(record)}", trailers)
 
 
+def brought_back_message(record: TrialRecord) -> str:
+    """The message of the commit that puts a forgotten trial into the listing again."""
+    trailers = [("Restored", record.key), ("Experiment", record.experiment), ("Commit", record.commit)]
+    return _message(f"list {_heading(record)} again", trailers)
+
+
 def resolved_message(name: VariantName, kept: str, others: Sequence[tuple[str, VariantName | None]]) -> str:
     """The message of the commit that chooses one of the meanings of a variant.
 
@@ -85,13 +98,24 @@ def resolved_message(name: VariantName, kept: str, others: Sequence[tuple[str, V
     trailers = [("Kept", f"{kept} {name}")]
     words = [f"keep {kept[:_SHORT_DIGEST_DIGITS]}"]
     for digest, new_name in others:
+        trailers.append(("Dropped", f"{digest} {name}"))
         if new_name is None:
-            trailers.append(("Dropped", f"{digest} {name}"))
             words.append(f"drop {digest[:_SHORT_DIGEST_DIGITS]}")
         else:
             trailers.append(("Locked", f"{digest} {new_name}"))
             words.append(f"{digest[:_SHORT_DIGEST_DIGITS]} is now {one_line(new_name.variant, _SUMMARY_VALUE_LIMIT)}")
     return _message(f"resolve {shown}: {', '.join(words)}", trailers)
+
+
+def settled_message(record: TrialRecord, oid: str) -> str:
+    """The message of the commit that chooses one of several records of a trial's end.
+
+    Args:
+        record: the one that is chosen.
+        oid: id of its blob.
+    """
+    summary = f"settle {_heading(record)}: {record.status}"
+    return _message(summary, [("Chosen", f"{oid} {record.key}"), ("Settled", record.key)])
 
 
 def locked_message(locked: Sequence[VariantLock], commit: str, accepted: Sequence[VariantName] = ()) -> str:
@@ -110,7 +134,7 @@ def locked_message(locked: Sequence[VariantLock], commit: str, accepted: Sequenc
     if not locked:
         return _message("record the sources of functions", trailers)
     what = _counted([lock.name for lock in locked])
-    return _message(f"lock {what} at {one_line(commit[:_SHORT_COMMIT_DIGITS], _TRAILER_LIMIT)}", trailers)
+    return _message(f"lock {what} at {one_line(commit[:_SHORT_COMMIT_DIGITS], TRAILER_LIMIT)}", trailers)
 
 
 def _counted(names: Sequence[VariantName]) -> str:
@@ -143,25 +167,29 @@ def retired_message(variant: VariantName, reason: str, *, is_undone: bool) -> st
     shown = one_line(str(variant), _NAME_LIMIT)
     if is_undone:
         return _message(f"let {shown} be used again", [("Unretired", str(variant))])
-    summary = f"retire {shown}: {one_line(reason, _FAILURE_LIMIT)}" if reason else f"retire {shown}"
+    summary = f"retire {shown}: {one_line(reason, _REASON_LIMIT)}" if reason else f"retire {shown}"
     return _message(summary, [("Retired", str(variant))])
 
 
-def released_message(locks: Sequence[VariantLock], reason: str) -> str:
+def released_message(locks: Sequence[VariantLock], reason: str, *, is_retired: bool) -> str:
     """The message of the commit that releases a variant.
 
     Args:
         locks: what it was locked to.
         reason: why.
+        is_retired: whether that ends its retirement, too.
     """
-    summary = f"release {one_line(str(locks[0].name), _NAME_LIMIT)}: {one_line(reason, _FAILURE_LIMIT)}"
-    return _message(summary, [*(("Released", f"{lock.digest} {lock.name}") for lock in locks), ("Reason", reason)])
+    name = str(locks[0].name)
+    summary = f"release {one_line(name, _NAME_LIMIT)}: {one_line(reason, _FAILURE_LIMIT)}"
+    released = [("Released", f"{lock.digest} {name}") for lock in locks]
+    unretired = [("Unretired", name)] if is_retired else []
+    return _message(summary, [*released, *unretired, ("Reason", reason)])
 
 
 def note_line(record: TrialRecord) -> str:
     """The line of a trial in the git note of its commit, without a line break."""
     view = View.of(record)
-    key = one_line(record.key[:SHORT_KEY_DIGITS], _TRAILER_LIMIT)
+    key = one_line(record.key[:SHORT_KEY_DIGITS], TRAILER_LIMIT)
     columns = [key, one_line(record.experiment, _NAME_LIMIT), _summary_parameters(view, ()), *_outcome(view)]
     return "  ".join(column for column in columns if column)
 
@@ -175,7 +203,9 @@ def _outcome(view: View) -> tuple[str, str, str]:
     status = view.raw("status")
     detail = view.main
     if status == "failed":
-        detail = one_line(view.raw("failure"), _FAILURE_LIMIT)
+        # Line breaks in what a KeyError says are escaped already.
+        first, more, _ = view.raw("failure").partition("\\n")
+        detail = one_line(f"{first}…" if more else first, _FAILURE_LIMIT)
     if "failure.step" in view and view.place:
         status += f" in {one_line(view.raw('failure.step'), _NAME_LIMIT)}"
     took = f"({view.text('took')})" if "took" in view else ""
@@ -221,7 +251,7 @@ def _end_trailers(view: View) -> list[tuple[str, str]]:
 
 
 def _message(summary: str, trailers: Iterable[tuple[str, str]]) -> str:
-    lines = [f"{name}: {one_line(value, _TRAILER_LIMIT)}" for name, value in trailers]
+    lines = [f"{name}: {one_line(value, TRAILER_LIMIT)}" for name, value in trailers]
     return "\n".join([summary, "", *lines, ""])
 
 

@@ -238,9 +238,10 @@ EMPTY_TREE = object_oid(b"tree", b"")
 
 # --- walking --------------------------------------------------------------------------------------
 
-MOST_ENTRIES = 5_000_000
-"""No journal has so many files and folders, or grows by so many at once. Folders may hold each other many times over,
-so a few small ones can make a tree that has no end."""
+_ALWAYS_READ = 100_000
+_REPEATED = 20
+"""So many times as many entries are looked at as there are in different folders. Folders may hold each other many times
+over, so a few small ones can make a tree that has no end."""
 _DEPTH_LIMIT = 20
 
 Change = tuple[str, str | None, str | None]
@@ -264,7 +265,7 @@ def iter_changes(
     after: str | None,
     where: str = "",
     *,
-    limit: int = MOST_ENTRIES,
+    limit: int | None = None,
     tell: Tell | None = None,
     once_each: bool = False,
 ) -> Iterator[Change]:
@@ -277,8 +278,8 @@ def iter_changes(
         before: id of a tree.
         after: id of another.
         where: their path.
-        limit: at most this many entries that differ are looked at.
-        tell: is told what cannot be read of the tree after, and of more than `limit` entries; None to raise that.
+        limit: at most this many entries that differ are looked at; None for what anybody can have recorded.
+        tell: is told what cannot be read of the tree after, and of more entries than that; None to raise it.
         once_each: whether no two folders can be the same, so that the second is a problem, and not looked into.
 
     Raises:
@@ -294,21 +295,28 @@ def _refuse(problem: BadRecord, oid: str | None = None) -> None:
 
 
 class _Walk:
-    def __init__(self, store: ReadOnlyStore, limit: int, tell: Tell, once_each: bool) -> None:
+    def __init__(self, store: ReadOnlyStore, limit: int | None, tell: Tell, once_each: bool) -> None:
         self._store = store
-        self._limit = self._left = limit
+        self._limit = _ALWAYS_READ if limit is None else limit
+        self._is_growing = limit is None
+        self._count = 0
         self._tell = tell
         self._once_each = once_each
         self._met: dict[str, str] = {}
+        self._read: set[tuple[str | None, str | None]] = set()
 
     def between(self, before: str | None, after: str | None, where: str, depth: int) -> Iterator[Change]:
         if depth > _DEPTH_LIMIT:
             self._tell(BadRecord(where, f"it is nested more than {_DEPTH_LIMIT} folders deep"))
             return
-        for name, old, new in self._entries(before, after, where):
-            self._left -= 1
-            if self._left < 0:
-                if self._left == -1:
+        entries = self._entries(before, after, where)
+        if self._is_growing and (before, after) not in self._read:
+            self._read.add((before, after))
+            self._limit += _REPEATED * len(entries)
+        for name, old, new in entries:
+            self._count += 1
+            if self._count > self._limit:
+                if self._count == self._limit + 1:
                     what = f"there are more than {self._limit:,} files and folders; no more are read"
                     self._tell(BadRecord(where or "the journal", what))
                 return

@@ -59,7 +59,8 @@ def release(store: Store, index: Index, name: VariantName, reason: str, identity
             # A merge can tell by these that nobody has removed the folder by hand.
             path, data = remark_file(layout.RELEASED, name, lock.digest)
             changes[path] = data
-        store.append(ref, before, changes, released_message(locks, reason), identity)
+        is_retired = any(path.startswith(f"{layout.RETIRED}/") for path in changes)
+        store.append(ref, before, changes, released_message(locks, reason, is_retired=is_retired), identity)
     index.refresh()
     return tuple(meanings)
 

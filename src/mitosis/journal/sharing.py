@@ -12,16 +12,18 @@ from mitosis.errors.repository import GitError, NoIdentity, ObjectMissing
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.index import Index
-from mitosis.journal.merge import merge_bases, merge_trees, refuse_unsafe_name
+from mitosis.journal.merge import merge_bases, unite
 from mitosis.journal.messages import merged_message, shared_message
 from mitosis.journal.notes import OtherNotes, TrialChange, merge_notes
-from mitosis.journal.objects import MOST_ENTRIES, Change, iter_changes
+from mitosis.journal.objects import Change, iter_changes
 from mitosis.journal.store import Snapshot, Store
 from mitosis.journal.trials import find_trial, read_record_at, trials_on
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, encode_trial
 from mitosis.records.trial import TrialRecord
 
 _REMEMBERED_TIPS = 100
+_ATTEMPTS = 5
+"""So often a merge is computed anew since the journal has grown meanwhile. Then it has to wait."""
 _COUNTED_CHANGES = 100_000
 """A command that only tells of unmerged records looks at no more."""
 
@@ -40,6 +42,10 @@ class Merged:
     """How many trials tell more than before, such as their end."""
     forgotten: int
     """How many trials are gone, since they were forgotten elsewhere."""
+    taken: tuple[str, ...] = ()
+    """What others have taken away or changed of what this journal had, a clause each, with who did it."""
+    disputes: tuple[str, ...] = ()
+    """Keys of the trials that have several ends since."""
     notes_problem: str | None = None
     """Why the notes could not be brought up to date; nothing is lost by that."""
 
@@ -57,7 +63,16 @@ class Unmerged:
     """How many trials this journal does not have; 0 if it lacks something else."""
 
 
-def merge(store: Store, index: Index, commit: str, identity: Identity | None, source: str, notes: str | None) -> Merged:
+def merge(
+    store: Store,
+    index: Index,
+    commit: str,
+    identity: Identity | None,
+    source: str,
+    notes: str | None,
+    *,
+    keep: bool = False,
+) -> Merged:
     """Unite another journal with this one: by a fast-forward if that will do, else by a merge commit.
 
     Then the notes of the commits whose trials changed are rebuilt.
@@ -70,8 +85,10 @@ def merge(store: Store, index: Index, commit: str, identity: Identity | None, so
         source: what to call the other journal, such as the name of a remote.
         notes: tip of the other repository's notes. It becomes part of the history of these, so that pushing them there
             is a fast-forward.
+        keep: whether what the other journal has taken away without saying so stays, instead of being an error.
 
     Raises:
+        JournalRewritten: the other journal has taken away what this one has, and does not say why.
         JournalBusy: somebody else is writing for too long.
         FormatTooNew: a newer mitosis has written one of the journals.
         JournalError: one of them is damaged, or this one cannot be written. After any error it is what it was.
@@ -79,36 +96,49 @@ def merge(store: Store, index: Index, commit: str, identity: Identity | None, so
         NoIdentity: git was asked who it is, and does not know.
     """
     theirs = store.snapshot_of(commit, f"the journal of {source}")
-    with store.locked(layout.JOURNAL_REF) as ref:
+    attempts = 0
+    while True:
+        # However long it takes, trials can be recorded meanwhile.
+        attempts += 1
         before = store.snapshot()
-        tip, tree = _united(store, before, theirs)
-        trials = _changed_trials(store, before, tree, source)
-        received = sum(old is None for _, old, _ in trials)
-        forgotten = sum(new is None for _, _, new in trials)
-        if tip is None:
-            assert before is not None
-            message = merged_message(source, received)
-            identity = identity or store.repository.identity()
-            tip = store.write_commit(tree, [before.commit, theirs.commit], message, identity)
-        if before is None or tip != before.commit:
-            ref.set_target(tip, f"merge {source}", identity)
+        with store.repository.sharing():
+            union = None if attempts > _ATTEMPTS else unite(store, before, theirs, source, keep=keep)
+        with store.locked(layout.JOURNAL_REF) as ref:
+            present = store.snapshot()
+            if union is None:
+                union = unite(store, present, theirs, source, keep=keep)
+            elif present != before:
+                continue
+            before = present
+            tip = union.tip
+            if tip is None:
+                assert before is not None
+                message = merged_message(source, sum(old is None for _, old, _ in union.trials))
+                identity = identity or store.repository.identity()
+                tip = store.write_commit(union.tree, [before.commit, theirs.commit], message, identity)
+            if before is None or tip != before.commit:
+                ref.set_target(tip, f"merge {source}", identity)
+        break
     _remember(store, commit)
     store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
     index.refresh()
     notes_problem = None
     try:
         others = None if notes is None else OtherNotes(notes, tell_all=tip == theirs.commit)
-        merge_notes(
-            store, list(_trial_changes(store, trials)), others, identity, lambda *which: trials_on(index, *which)
-        )
+        changes = list(_trial_changes(store, union.trials))
+        merge_notes(store, changes, others, identity, lambda *which: trials_on(index, *which))
     except (JournalError, GitError, NoIdentity) as error:
         notes_problem = str(error)
+    received = sum(old is None for _, old, _ in union.trials)
+    forgotten = sum(new is None for _, _, new in union.trials)
     return Merged(
         before=None if before is None else before.commit,
         tip=tip,
         received=received,
-        updated=len(trials) - received - forgotten,
+        updated=len(union.trials) - received - forgotten,
         forgotten=forgotten,
+        taken=union.taken,
+        disputes=union.disputes,
         notes_problem=notes_problem,
     )
 
@@ -138,39 +168,6 @@ def _holds(store: Store, tip: str, commit: str) -> bool:
     return tip == commit or commit in merge_bases(store.repository, tip, commit)
 
 
-def _united(store: Store, before: Snapshot | None, theirs: Snapshot) -> tuple[str | None, str]:
-    """The commit (None: it has yet to be made) and the tree of the two journals together."""
-    if before is None:
-        return theirs.commit, theirs.tree
-    if theirs.commit == before.commit:
-        return before.commit, before.tree
-    bases = merge_bases(store.repository, before.commit, theirs.commit)
-    if theirs.commit in bases:
-        return before.commit, before.tree
-    if before.commit in bases:
-        return theirs.commit, theirs.tree
-    return None, merge_trees(store, before.commit, theirs.commit)
-
-
-def _changed_trials(store: Store, before: Snapshot | None, tree: str, source: str) -> list[Change]:
-    """The records that a merge brings, changes or takes away.
-
-    Raises:
-        JournalError: the merge would bring what no mitosis writes.
-    """
-    trials = []
-    try:
-        for change in iter_changes(store, None if before is None else before.tree, tree, limit=MOST_ENTRIES):
-            path, _, new = change
-            if new is not None:
-                refuse_unsafe_name(path, source)
-            if layout.parse_record_path(path) is not None:
-                trials.append(change)
-    except BadRecord as error:
-        raise JournalError(f"the journal of {source} was not merged: {error}") from error
-    return trials
-
-
 def _trial_changes(store: Store, changes: Sequence[Change]) -> Iterator[TrialChange]:
     for path, old, new in changes:
         yield TrialChange(read_record_at(store, path, old), read_record_at(store, path, new))
@@ -186,9 +183,7 @@ def missing_keys(store: Store, other: str | None) -> set[str]:
     return set(_new_keys(store, theirs, ours))
 
 
-def _new_keys(
-    store: Store, before: Snapshot | None, after: Snapshot | None, limit: int = MOST_ENTRIES
-) -> Iterator[str]:
+def _new_keys(store: Store, before: Snapshot | None, after: Snapshot | None, limit: int | None = None) -> Iterator[str]:
     trees = (_trials_tree(store, before), _trials_tree(store, after))
     changes = iter_changes(store, *trees, layout.TRIALS, limit=limit)
     places = (layout.parse_record_path(path) for path, old, _ in changes if old is None)

@@ -73,8 +73,8 @@ def read_sign(repository: Repository) -> Sign:
 
 def sign_commit(
     repository: Repository, tree: str, parents: Sequence[str], message: str, identity: Identity, *, unattended: bool
-) -> str:
-    """Have git write a commit and sign it; returns its id.
+) -> bytes:
+    """Have git write a commit and sign it; returns what it has written.
 
     Raises:
         NotSigned: git cannot sign it, or nobody has unlocked the key.
@@ -101,7 +101,7 @@ def sign_commit(
             raise NotSigned(error.output) from error
     if done.status != 0:
         raise NotSigned(done.messages)
-    return done.output.strip()
+    return repository.read_object(done.output.strip()).data
 
 
 def iter_signatures(repository: Repository, commits: Sequence[str]) -> Iterator[list[Signature]]:

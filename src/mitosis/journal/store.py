@@ -10,6 +10,7 @@ import contextlib
 import functools
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import pygit2
 
     from mitosis.config import Sign
-    from mitosis.journal.locking import RefLock
+    from mitosis.journal.locking import LockedRef, RefLock
 
 _T = TypeVar("_T")
 
@@ -33,7 +34,8 @@ _FORMAT_TEXT = f"{layout.FORMAT}\n".encode()
 _FORMAT_OID = object_oid(b"blob", _FORMAT_TEXT)
 _FORMAT_LIMIT_BYTES = 100
 _WRITE_ATTEMPTS = 20
-_NO_COMMIT = "0" * 40
+_PRUNING_S = 1.0
+"""How long to wait for git while it takes away what no ref leads to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ class Store(ReadOnlyStore):
 
     def __init__(self, repository: Repository) -> None:
         super().__init__(repository)
-        self._written: list[str] = []
+        self._written: dict[str, Callable[[], object]] = {}
+        """What writes an object again that no ref may lead to yet, by its id."""
+        self.is_given_up: Callable[[], bool] = lambda: False  # whether to wait no longer for a lock
         self.is_unattended = False  # whether nobody is there to unlock the key that signs
 
     @contextlib.contextmanager
@@ -65,28 +69,40 @@ class Store(ReadOnlyStore):
             JournalBusy: somebody else held the lock for too long.
             JournalError: the ref cannot be locked or written at all.
         """
+        from mitosis.journal.locking import LockedRef
+
         is_durable = self._is_durable and not is_derived
         lock = self._new_lock(ref, is_durable)
         with self.repository.sharing():
             lock.acquire(timeout_s)
             try:
-                first = len(self._written)
-                locked = LockedRef(self, ref)
+                locked = LockedRef(self.read_ref, ref)
                 yield locked
                 if locked.target is not None:
-                    if is_durable:
-                        # Also what was written before the lock was taken: the ref is going to lead to it.
-                        first = 0
                     self._log(locked)
                     lock.replace(locked.target, [self._loose_file(oid) for oid in self._written])
-                    del self._written[first:]
+                    self._restore_pruned()
+                    self._written.clear()
             finally:
                 lock.release()
+
+    def _restore_pruned(self) -> None:
+        """Write again what git took away before a ref led to it, as `git gc --prune=now` does beside an append."""
+        pruning = self.repository.common_dir / "gc.pid"
+        deadline = time.monotonic() + _PRUNING_S
+        while True:
+            is_pruning = pruning.exists() and time.monotonic() < deadline
+            for oid, write in self._written.items():
+                if not os.path.exists(self._loose_file(oid)) and not self.repository.has_object(oid):  # noqa: PTH110
+                    write()
+            if not is_pruning:
+                return
+            time.sleep(_PRUNING_S / 20)
 
     def _new_lock(self, ref: str, is_durable: bool) -> RefLock:
         from mitosis.journal.locking import RefLock
 
-        return RefLock(self.repository, ref, durable=is_durable)
+        return RefLock(self.repository, ref, durable=is_durable, is_given_up=self.is_given_up)
 
     @functools.cached_property
     def _is_durable(self) -> bool:
@@ -192,8 +208,12 @@ class Store(ReadOnlyStore):
     def _write(self, kind: pygit2.enums.ObjectType, data: bytes) -> str:
         what = f"an object in {self.repository.common_dir}"
         self._clear_damaged(object_oid(kind.name.lower().encode(), data), what)
-        oid = str(_written(lambda: self.objects.write(kind, data), what))
-        self._written.append(oid)
+
+        def write() -> object:
+            return self.objects.write(kind, data)
+
+        oid = str(_written(write, what))
+        self._written[oid] = write
         return oid
 
     def _clear_damaged(self, oid: str, what: str) -> None:
@@ -270,13 +290,16 @@ class Store(ReadOnlyStore):
             JournalError: it cannot be written, or signed.
         """
         if self.sign != "no" and not is_derived:
+            import pygit2
+
             from mitosis.journal.signing import sign_commit
 
-            oid = sign_commit(self.repository, tree, parents, message, who, unattended=self.is_unattended)
-        else:
-            name, what = who.signature(), f"a commit in {self.repository.common_dir}"
-            oid = str(_written(lambda: self.objects.create_commit(None, name, name, message, tree, parents), what))
-        self._written.append(oid)
+            signed = sign_commit(self.repository, tree, parents, message, who, unattended=self.is_unattended)
+            return self._write(pygit2.enums.ObjectType.COMMIT, signed)
+        name, what = who.signature(), f"a commit in {self.repository.common_dir}"
+        write = functools.partial(self.objects.create_commit, None, name, name, message, tree, parents)
+        oid = str(_written(write, what))
+        self._written[oid] = write
         return oid
 
     # --- states of the journal --------------------------------------------------------------------
@@ -337,31 +360,6 @@ class Store(ReadOnlyStore):
         tree = self.edited_tree(before, changes)
         commit = self.write_commit(tree, [] if before is None else [before.commit], message, who)
         ref.set_target(commit, message.split("\n", 1)[0], who)
-
-
-class LockedRef:
-    """A ref whose lock this process holds."""
-
-    def __init__(self, store: Store, name: str) -> None:
-        self._store = store
-        self.name = name
-        self.target: str | None = None
-        """Where it is to point when the lock is released; None to leave it."""
-        self.entry: str | None = None
-        """The line for the reflog, if there is one."""
-
-    def read(self) -> str | None:
-        """The ref's present target."""
-        return self._store.read_ref(self.name)
-
-    def set_target(self, commit: str, message: str, identity: Identity | None) -> None:
-        """Let the ref point to `commit` when the lock is released; the rest is for the reflog, if there is one.
-
-        Without an identity, nothing is written to that.
-        """
-        self.target = commit
-        if identity is not None:
-            self.entry = f"{self.read() or _NO_COMMIT} {commit} {identity} {identity.moment}\t{message.strip()}\n"
 
 
 def _written(write: Callable[[], _T], what: str) -> _T:

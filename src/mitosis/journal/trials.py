@@ -24,7 +24,7 @@ from mitosis.journal.index import Index
 from mitosis.journal.index_writer import alike, plain_text
 from mitosis.journal.locking import END_TIMEOUT_S
 from mitosis.journal.locks import ChangedFunctions, RenamedVariant, check_locks
-from mitosis.journal.messages import ended_message, forgotten_message, started_message
+from mitosis.journal.messages import brought_back_message, ended_message, forgotten_message, started_message
 from mitosis.journal.notes import TrialChange, add_to_note, merge_notes
 from mitosis.journal.store import Snapshot, Store
 from mitosis.process import is_alive
@@ -132,7 +132,9 @@ def end(store: Store, index: Index, record: TrialRecord, identity: Identity) -> 
         if file is None:
             raise TrialNotFound(record.key, f"no start of trial {record.key} is recorded, so its end cannot be")
         had_ended = _had_ended(store, file)
-        store.append(ref, before, {file.path: encode_trial(record)}, ended_message(record), identity)
+        data = encode_trial(record)
+        message = ended_message(record, oid=store.write_blob(data) if had_ended else None)
+        store.append(ref, before, {file.path: data}, message, identity)
     index.refresh()
     try:
         add_to_note(store, record, identity, is_new=not had_ended, read_trials=lambda: trials_on(index, record.commit))
@@ -169,13 +171,58 @@ def forget(store: Store, index: Index, key: str, identity: Identity) -> TrialRec
         file = _find_record(store, before, folder, record.key)
         if file is None:
             raise JournalError(f"trial {record.key} is not at its place in the journal, {folder}, so it stays")
-        store.append(ref, before, {file.path: None}, forgotten_message(record), identity)
+        gone: dict[str, bytes | None] = dict.fromkeys(disputed_files(store, before, record.key))
+        store.append(ref, before, {**gone, file.path: None}, forgotten_message(record), identity)
+    _tell_notes(store, index, TrialChange(record, None), record.key, identity)
+    return record
+
+
+def bring_back(store: Store, index: Index, key: str, identity: Identity) -> TrialRecord:
+    """Put a trial that was forgotten into the listing again, as it was, by a new commit; see `forget`.
+
+    Raises:
+        TrialNotFound, AmbiguousKey: `key` does not name one trial that was forgotten.
+        NoteNotWritten: the trial is in the journal, but not in the notes.
+        JournalError: the journal is damaged, or cannot be written.
+    """
+    prefix = _key_prefix(key)
+    with store.locked(layout.JOURNAL_REF) as ref:
+        before = store.snapshot()
+        gone = {} if before is None else _removed(store, before.commit, prefix)
+        there = {name for (name,) in index.ask("SELECT key FROM trials")}
+        found = sorted(gone.keys() - there)
+        if not found:
+            raise TrialNotFound(key, f"no trial was forgotten whose key begins with `{prefix}`")
+        if len(found) > 1:
+            raise AmbiguousKey(key, found)
+        file = gone[found[0]]
+        record = decode_trial(store.read_blob(file.oid, file.path, MAX_RECORD_BYTES), file.path)
+        path = _new_path(store, before, layout.trial_folder(record.experiment, record.started), record.key)
+        store.append(ref, before, {path: encode_trial(record)}, brought_back_message(record), identity)
+    _tell_notes(store, index, TrialChange(None, record), record.key, identity)
+    return record
+
+
+def _tell_notes(store: Store, index: Index, change: TrialChange, key: str, identity: Identity) -> None:
+    """Have the notes say of a trial what the journal does now."""
     index.refresh()
     try:
-        merge_notes(store, [TrialChange(record, None)], None, identity, lambda *which: trials_on(index, *which))
+        merge_notes(store, [change], None, identity, lambda *which: trials_on(index, *which))
     except JournalError as error:
-        raise NoteNotWritten(record.key, layout.NOTES_REF, str(error)) from error
-    return record
+        raise NoteNotWritten(key, layout.NOTES_REF, str(error)) from error
+
+
+def _removed(store: Store, commit: str, prefix: str) -> dict[str, File]:
+    """The records with keys that begin so which commits of the history have removed, as they were last, by key."""
+    words = ("--full-history", "--no-renames", "--no-show-signature", "--diff-filter=D", "--raw", "--no-abbrev", "-z")
+    output = store.repository.git("log", *words, "--format=", commit, "--", f":(glob){layout.TRIALS}/**/{prefix}*")
+    parts = output.split("\0")
+    removed: dict[str, File] = {}
+    for facts, path in zip(parts[::2], parts[1::2], strict=False):
+        parsed = layout.parse_record_path(path)
+        if parsed is not None:
+            removed.setdefault(parsed[2], File(path, facts.split(" ")[2]))
+    return removed
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -196,9 +243,7 @@ def find_trial(index: Index, key: str) -> File:
         AmbiguousKey: there are several.
         JournalError: the journal cannot be read.
     """
-    prefix = key.strip().lower()
-    if not _KEY_PREFIX.fullmatch(prefix):
-        raise TrialNotFound(key, f"{key!r} is not a trial key: keys are up to {layout.KEY_DIGITS} hexadecimal digits")
+    prefix = _key_prefix(key)
     question = "SELECT key, path, oid FROM trials WHERE key >= ? AND key < ? ORDER BY path"
     found = index.ask(question, (prefix, f"{prefix}g"))
     if len(found) > 1:
@@ -208,6 +253,14 @@ def find_trial(index: Index, key: str) -> File:
         unread = f"\nParts of the journal cannot be read: {problems[0]}" if problems else ""
         raise TrialNotFound(key, f"no trial is recorded with a key that begins with `{prefix}`{unread}")
     return File(*found[0][1:])
+
+
+def _key_prefix(key: str) -> str:
+    """What the key of a trial begins with; TrialNotFound if that is none."""
+    prefix = key.strip().lower()
+    if not _KEY_PREFIX.fullmatch(prefix):
+        raise TrialNotFound(key, f"{key!r} is not a trial key: keys are up to {layout.KEY_DIGITS} hexadecimal digits")
+    return prefix
 
 
 def read_trial(store: Store, index: Index, key: str) -> TrialRecord:
@@ -258,6 +311,11 @@ def iter_trials(
         left = None if left is None else left - count
 
 
+def count_experiments(index: Index) -> dict[str, int]:
+    """How many trials each experiment has, by name."""
+    return dict(index.ask("SELECT experiment, COUNT(*) FROM trials GROUP BY experiment ORDER BY experiment"))
+
+
 def running_trials(index: Index) -> list[TrialRecord]:
     """The trials that have no end in the journal."""
     rows = index.ask(f"SELECT record, path FROM trials WHERE status = 'running' {_NEWEST_FIRST}")
@@ -275,6 +333,16 @@ def read_problems(index: Index, *kinds: str) -> list[BadRecord]:
     """What of the journal cannot be read or does not belong where it is, in folders such as `trials`."""
     rows = index.ask("SELECT path, reason FROM problems ORDER BY path")
     return [BadRecord(path, reason) for path, reason in rows if path.partition("/")[0] in kinds]
+
+
+def disputed_files(store: Store, before: Snapshot | None, key: str) -> dict[str, str]:
+    """The paths of the records that are not in the place of a trial's, with their ids."""
+    folder = f"{layout.DISPUTED}/{key}"
+    entry = None if before is None else store.find(before.tree, folder)
+    if entry is None or not entry.is_tree:
+        return {}
+    files = {f"{folder}/{name}": found.oid for name, found in store.read_tree(entry.oid, folder).items()}
+    return {path: oid for path, oid in files.items() if layout.parse_disputed_path(path) is not None}
 
 
 def read_environment(store: Store, digest: str) -> str:

@@ -64,7 +64,7 @@ class Kernel:
 
     def __init__(self, listener: OutputListener, cwd: Path, setup: Setup | None = None) -> None:
         self._listener = listener
-        self._folder = PrivateFolder()
+        self._folder = PrivateFolder(cwd)
         try:
             self.process = KernelProcess(self._folder, cwd, setup)
         except OSError as error:

@@ -14,7 +14,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -22,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mitosis.errors.base import ExitStatus, MitosisError
-from mitosis.files import TemporaryFolder
+from mitosis.errors.base import ExitStatus, MitosisError, bulleted
+from mitosis.files import TemporaryFolder, temporary_place
 from mitosis.marks import Stream
 from mitosis.process import living_in_group, signal_name
 from mitosis.protocol import Setup, pack
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
 _CONNECTION = "kernel.json"
 _KEY_BYTES = 32
+_ROOM_BYTES = 2**16
 _LOOK_AGAIN_S = 0.01
 _SAID_LINES = 15
 _SOCKET = "ipc"
@@ -54,13 +54,11 @@ class KernelDied(MitosisError):
 class KernelNotStarted(MitosisError):
     """No kernel could be started. Attributes: said (what it wrote to standard error)."""
 
-    def __init__(self, reason: str, said: str) -> None:
+    def __init__(self, reason: str, said: str, remedy: str | None = None) -> None:
         self.said = said.strip()
         tail = "\n".join(f"    {line}" for line in self.said.splitlines()[-_SAID_LINES:])
-        super().__init__(
-            f"the Jupyter kernel did not start: {reason}\n{tail}\n"
-            f"Try it alone: {sys.executable} -m ipykernel_launcher --help"
-        )
+        remedy = remedy or f"{tail}\nTry it alone: {sys.executable} -m ipykernel_launcher --help"
+        super().__init__(f"the Jupyter kernel did not start: {reason}\n{remedy}")
 
 
 class AnswerFailed(Exception):
@@ -104,8 +102,11 @@ def describe_death(returncode: int | None, said: str = "") -> str:
 class PrivateFolder:
     """A folder of mode 0700, removed when it is no longer needed.
 
-    It is made where temporary files belong. If that place is not writable, or its path too long for that of a socket,
-    or its file system has no sockets, another one is taken.
+    It is made where temporary files belong. If that place is not writable or full, or its path too long for that of a
+    socket, or its file system has no sockets, another one is taken.
+
+    Args:
+        last: where to make it if no other place will do.
 
     Attributes:
         path: of the folder.
@@ -114,9 +115,9 @@ class PrivateFolder:
         KernelNotStarted: there is no place for it. It says of each that was tried why not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, last: Path | None = None) -> None:
         passed_over: list[str] = []
-        for parent in _places():
+        for parent in (*_places(), *filter(None, [last])):
             try:
                 self._folder = _make_in(parent)
             except OSError as error:
@@ -124,7 +125,8 @@ class PrivateFolder:
                 continue
             break
         else:
-            raise KernelNotStarted(f"there is no usable folder for its sockets ({'; '.join(passed_over)})", "")
+            reason = f"there is no usable folder for its sockets\n{bulleted(passed_over)}"
+            raise KernelNotStarted(reason, "", "Make room in one of them, or set TMPDIR to a folder with a short path.")
         self.path = self._folder.path
 
     def write(self, name: str, data: bytes) -> Path:
@@ -141,7 +143,9 @@ class PrivateFolder:
 
 def _places() -> Iterator[Path]:
     """Where the folder may be, best first."""
-    names = [tempfile.gettempdir()]
+    names: list[str] = []
+    with contextlib.suppress(FileNotFoundError):
+        names.append(os.fspath(temporary_place()))
     if os.name == "posix":
         names += ["/tmp", "/var/tmp", os.environ.get("XDG_RUNTIME_DIR", "")]
     yield from (Path(name).absolute() for name in dict.fromkeys(names) if name)
@@ -151,6 +155,7 @@ def _make_in(parent: Path) -> TemporaryFolder:
     """A folder in `parent` in which there can be a socket: not every file system has them."""
     made = TemporaryFolder(parent)
     if os.name == "posix":
+        room = made.path / "room"
         path = made.path / f"{_SOCKET}-0"
         try:
             if len(os.fsencode(path)) > _PATH_LIMIT_BYTES:
@@ -158,6 +163,8 @@ def _make_in(parent: Path) -> TemporaryFolder:
             with socket.socket(socket.AF_UNIX) as trial:
                 trial.bind(str(path))
             path.unlink()
+            room.write_bytes(bytes(_ROOM_BYTES))
+            room.unlink()
         except OSError:
             made.remove()
             raise

@@ -21,13 +21,15 @@ from enum import Enum
 from typing import NamedTuple
 
 from mitosis.records.trial import ParameterRecord, TrialRecord
-from mitosis.text import clean, exact_value, format_duration, format_moment, format_size, format_value
+from mitosis.text import clean, exact_value, format_duration, format_moment, format_size, format_value, parse_moment
 
 Scalar = None | bool | int | float | str
 
 KEY_DIGITS = 6
 """How many digits of a key are shown where it only has to be told from its neighbours."""
 COMMIT_DIGITS = 7
+NOTICEABLE_S = 5.0
+"""A trial that takes this much longer than its steps says so."""
 
 
 class Kind(Enum):
@@ -146,6 +148,16 @@ class View(dict[str, Field]):
         """A duration; None if it is not known."""
         value = self.value(name)
         return float(value) if isinstance(value, int | float) else None
+
+    @property
+    def took(self) -> str:
+        """How long the steps took, and all until they ended where that is noticeably longer; may be empty."""
+        steps_s, begun, ended = self.seconds("took"), *(parse_moment(self.raw(name)) for name in ("started", "ended"))
+        if steps_s is None or begun is None or ended is None:
+            return self.text("took")
+        whole_s = (ended - begun).total_seconds()
+        more = f" for the steps, {format_duration(whole_s)} in all" if whole_s - steps_s > NOTICEABLE_S else ""
+        return f"{self.text('took')}{more}"
 
     @property
     def main(self) -> str:

@@ -28,7 +28,7 @@ from mitosis.report.displays import (
 from mitosis.report.excerpts import excerpt, share
 from mitosis.report.markup import highlight
 from mitosis.report.tracebacks import users_traceback
-from mitosis.screen import last_state, without_escapes
+from mitosis.screen import above_cursor, last_state, without_escapes
 from mitosis.text import for_page
 
 OUTPUT_ROOM = 10_000
@@ -164,7 +164,7 @@ def _merged_streams(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
             name, text = str(output.get("name")), joined(output.get("text"))
             if not run or run[-1].name != name:
                 if text.startswith("\r"):
-                    _drop_unfinished_line(run, name)
+                    _drop_unfinished_lines(run, name)
                 run.append(_Segment(name))
             run[-1].texts.append(text)
             continue
@@ -182,12 +182,11 @@ class _Segment:
     texts: list[str] = field(default_factory=list)
 
 
-def _drop_unfinished_line(run: Sequence[_Segment], name: str) -> None:
-    """Take back the last line of a stream, which goes on with a carriage return."""
+def _drop_unfinished_lines(run: Sequence[_Segment], name: str) -> None:
+    """Take back the last lines of a stream, those of bars, which goes on with a carriage return."""
     for segment in reversed(run):
         if segment.name == name:
-            before, newline, _ = "".join(segment.texts).rpartition("\n")
-            segment.texts = [before, newline]
+            segment.texts = [above_cursor("".join(segment.texts))]
             return
 
 

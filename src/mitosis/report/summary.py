@@ -221,7 +221,7 @@ def facts_of(record: TrialRecord, *, later: str) -> Iterable[tuple[str, Markup]]
     yield "Started", time_html(record.started)
     for label, name in _PLAIN_FACTS.items():
         if name in view:
-            yield label, escape(view.text(name))
+            yield label, escape(view.took if name == "took" else view.text(name))
     if "author" in view:
         name, _, address = record.author.partition(" <")
         yield "Who", Markup("{} <small>{}</small>").format(name, address.removesuffix(">"))

@@ -14,7 +14,6 @@ _FILE_FRAME = re.compile(r"\s*File (?P<path>[^\"].*?)(:\d+)?(,? in |\s*$)", re.M
 _PLAIN_FRAME = re.compile(r'(?P<margin>[ |+]*  )File "(?P<path>[^"]*)", line \d+')
 _PLAIN_CELL = re.compile(r".*[/\\]ipykernel_\d+[/\\]\d+\.py$")
 _HEADING = re.compile(r"(\S+ +)?Traceback \(most recent call last\)")
-_GROUP_HEADING = "  + Exception Group Traceback (most recent call last):"
 _INSTALLED = re.compile(r".*?[/\\](?:site|dist)-packages[/\\]|.*?[/\\]lib[/\\](?=python3\.\d+t?[/\\])")
 """What stands in a path before the name of a package that was installed, or before the standard library's."""
 _EXECUTED_LINE = re.compile(r"-+> ?\d+ ")
@@ -52,20 +51,6 @@ def users_traceback(entries: Sequence[str]) -> str:
     if any(path and not _installed_prefix(path) for path in map(_frame_path, kept)):
         kept = [_shortened(entry) for entry in kept]
     return "\n".join(_HEADING_GAP.sub("  ", _NO_SOURCE.sub("", entry).rstrip("\n")) for entry in kept)
-
-
-def group_traceback(text: str) -> tuple[str, str]:
-    """Take the traceback of an exception group off the end of what was written to standard error.
-
-    IPython shows exception groups only there, and sends no `error` output.
-
-    Returns:
-        What stands before it, and the traceback without the frames that are none of the user's; empty if there is none.
-    """
-    before, heading, rest = text.rpartition(_GROUP_HEADING)
-    if not heading:
-        return text, ""
-    return before, users_traceback([heading + rest])
 
 
 def _users_frames(frames: Sequence[str]) -> list[str]:

@@ -9,10 +9,10 @@ from nbformat import NotebookNode
 
 from mitosis.records.trial import TrialRecord
 from mitosis.report.cells import error_line
-from mitosis.report.displays import joined, traceback_entries
+from mitosis.report.displays import traceback_entries
 from mitosis.report.excerpts import Excerpt, excerpt
 from mitosis.report.summary import SENTENCE_CHARACTERS, VALUE_CHARACTERS
-from mitosis.report.tracebacks import group_traceback, users_traceback
+from mitosis.report.tracebacks import users_traceback
 from mitosis.text import cut
 
 TRACEBACK_ROOM = 7_500
@@ -60,10 +60,4 @@ def _take_traceback(cells: Iterable[NotebookNode]) -> str:
             if output.get("output_type") == "error":
                 output.elsewhere = True
                 return users_traceback(traceback_entries(output.get("traceback"))) or error_line(output)
-    for cell in reversed(cells):
-        for output in reversed(cell.outputs):
-            if output.get("output_type") == "stream" and output.get("name") == "stderr":
-                output.text, traceback = group_traceback(joined(output.get("text")))
-                if traceback:
-                    return traceback
     return ""

@@ -68,6 +68,8 @@ class Outcome:
     context: tuple[tuple[int, str], ...] = ()
     """Lines of the user's code around the failure: numbers and texts."""
     failed_line: int | None = None
+    more: tuple[str, ...] = ()
+    """Notes, causes and parts of the exception, a line each."""
     signal: int | None = None
     """The signal that interrupted it."""
     recorded_in: Repository | None = None

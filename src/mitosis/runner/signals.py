@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 from mitosis.kernel.kernel import Kernel
@@ -30,6 +31,7 @@ class Signals:
         kernel: the trial's; None before it was started.
         is_recorded: whether the start of the trial is recorded.
         received: the signal that came last.
+        noted: the same, known also while the event loop stands still.
     """
 
     def __init__(self, progress: Progress) -> None:
@@ -38,6 +40,8 @@ class Signals:
         self._timeout_s = 0.0
         self._has_timed_out = False
         self._is_killed = False
+        self._killing: asyncio.TimerHandle | None = None
+        self.noted: int | None = None
         self.kernel: Kernel | None = None
         self.is_recorded = False
         self.received: int | None = None
@@ -53,6 +57,8 @@ class Signals:
         for number in handled:
             try:
                 loop.add_signal_handler(number, self._on_signal, number)
+                signal.signal(number, self._note)  # in place of one that does nothing: the event loop wakes up anyway
+                signal.siginterrupt(number, False)
             except NotImplementedError:  # Windows
                 signal.signal(number, lambda n, _: loop.call_soon_threadsafe(self._on_signal, n))
         can_suspend = hasattr(signal, "SIGTSTP") and signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL
@@ -70,16 +76,22 @@ class Signals:
 
     @contextlib.contextmanager
     def time_limited(self, timeout_s: float | None) -> Iterator[None]:
-        """Have the steps end when they have taken as long as they may; None is for ever."""
-        if timeout_s is None:
-            yield
-            return
-        self._timeout_s = timeout_s
-        timer = asyncio.get_running_loop().call_later(timeout_s, self._on_timeout)
+        """Have the steps end when they have taken as long as they may; None is for ever.
+
+        What is still to be killed after that has ended by itself: its exit functions have a time of their own.
+        """
+        self._timeout_s = timeout_s or 0.0
+        loop = asyncio.get_running_loop()
+        timer = None if timeout_s is None else loop.call_later(timeout_s, self._on_timeout)
         try:
             yield
         finally:
-            timer.cancel()
+            for pending in (timer, self._killing):
+                if pending is not None:
+                    pending.cancel()
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.noted = number
 
     async def catch_up(self) -> None:
         """Handle what came while this process did something else: a kernel that does nothing ignores an interrupt."""
@@ -110,7 +122,7 @@ class Signals:
         elif self.kernel is not None:
             self._progress.warn("interrupting; interrupt again to kill the experiment at once")
             self.kernel.process.interrupt()
-            asyncio.get_running_loop().call_later(INTERRUPT_GRACE_S, self._kill)
+            self._killing = asyncio.get_running_loop().call_later(INTERRUPT_GRACE_S, self._kill)
 
     def _on_suspension(self) -> None:
         """Ctrl-Z: have the experiment stop along with this process, and go on along with it.
@@ -136,9 +148,9 @@ class Signals:
         grace_s = min(timeout_s, INTERRUPT_GRACE_S)
         self._progress.warn(f"the timeout of {timeout_s:g} s is over; interrupting, and killing in {grace_s:g} s")
         self.kernel.process.interrupt()
-        asyncio.get_running_loop().call_later(grace_s, self._kill)
+        self._killing = asyncio.get_running_loop().call_later(grace_s, self._kill)
 
     def _kill(self) -> None:
         self._is_killed = True
-        if self.kernel is not None:
+        if self.kernel is not None and self.kernel.process.is_alive:
             self.kernel.process.kill()

@@ -111,7 +111,8 @@ class Steps:
         self._usage = None
         error = await self._call(index, planned, previous)
         if error is not None:
-            self._failed_at = await self.kernel.ask(DescribeFailure(self.loader.root))
+            package = planned.step.action.partition(":")[0].partition(".")[0]
+            self._failed_at = await self.kernel.ask(DescribeFailure(self.loader.root, package))
             message = self._failed_at.message or error.message
             kind = self._failed_at.type or error.type
             return Failure("exception", message, kind, name, self._failed_at.location), False

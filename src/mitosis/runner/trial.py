@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from mitosis import notebook as notebooks
 from mitosis.confidential import why_secret
 from mitosis.errors.base import MitosisError
-from mitosis.errors.journal import NoteNotWritten, NotRecorded
+from mitosis.errors.journal import JournalBusy, NoteNotWritten, NotRecorded
 from mitosis.git.repository import Repository
 from mitosis.kernel.kernel import Kernel
 from mitosis.process import command_line, this_process
@@ -147,6 +147,7 @@ class Trial:
         record = self._new_record()
         newly_locked = 0
         if not self._debug:
+            self._folder.reserve_room()
             record, newly_locked = self._record_start(record)
         self._signals.is_recorded = True
         return Announcement(record, self._debug, newly_locked, checked_s=time.monotonic() - self._begun)
@@ -175,13 +176,20 @@ class Trial:
 
         assert self._settled.repository is not None and self._settled.identity is not None
         journal = self._journal = Journal(self._settled.repository)
+        journal.store.is_given_up = lambda: self._signals.noted is not None
         with self._terminal_left(journal):
             try:
                 for earlier in record_ends(journal):
                     self._progress.warn(f"the end of trial {earlier.key} is now recorded: {earlier.status}")
             except MitosisError as error:
                 self._progress.warn(f"the end of an earlier trial still could not be recorded: {error}")
-            started = journal.start(record, self._loader.variants, self._environment.text, self._settled.identity)
+            try:
+                started = journal.start(record, self._loader.variants, self._environment.text, self._settled.identity)
+            except JournalBusy as error:
+                if self._signals.noted is None:
+                    raise
+                self._signals.received = self._signals.noted
+                raise Interrupted(self._signals.noted) from error
         for changed in started.changed:
             self._warn(str(changed))
         if started.changed:
@@ -285,6 +293,7 @@ class Trial:
             notebook=saved.notebook,
             context=ran.failed_at.context,
             failed_line=ran.failed_at.line,
+            more=ran.failed_at.more,
             signal=self._signals.received,
             recorded_in=self._settled.repository if self._journal is not None else None,
             # Whoever interrupts a trial does not want to wait for a network.
@@ -297,6 +306,8 @@ class Trial:
 
         assert self._settled.identity is not None and self._settled.repository is not None
         # First, since waiting for the journal's lock may take minutes, in which this process may be killed.
+        self._folder.release_room()
+        self._signals.noted = None  # what has come before was for the experiment
         is_kept = keep_end(self._folder.path, record)
         try:
             with self._terminal_left(journal):
@@ -304,7 +315,10 @@ class Trial:
         except NoteNotWritten as error:
             self._progress.warn(str(error))
         except MitosisError as error:
-            raise NotRecorded(record.key, record.status, str(error), self._folder.path, is_kept=is_kept) from error
+            signal = self._signals.noted if isinstance(error, JournalBusy) else None
+            raise NotRecorded(
+                record.key, record.status, str(error), self._folder.path, is_kept=is_kept, signal=signal
+            ) from error
         discard_end(self._folder.path)
 
     @contextlib.contextmanager

@@ -171,7 +171,6 @@ class Loader:
                 unknown=problem.unknown,
                 takes=problem.takes,
                 names=problem.names,
-                data=problem.data,
                 from_step=problem.from_step if self._is_registered else None,
             )
         return UnknownVariant(

@@ -41,6 +41,10 @@ class Pulled:
     """Trials that are gone here, since they were forgotten there."""
     is_changed: bool = False
     """Whether anything came, be it no trial but a lock."""
+    taken: tuple[str, ...] = ()
+    """What others have taken away or changed of what was here: who, and what their commit says."""
+    disputes: tuple[str, ...] = ()
+    """Keys of the trials that have several ends since."""
     warnings: tuple[str, ...] = ()
 
     def with_merged(self, merged: Merged) -> Pulled:
@@ -54,6 +58,8 @@ class Pulled:
             updated=self.updated + merged.updated,
             forgotten=self.forgotten + merged.forgotten,
             is_changed=self.is_changed or merged.is_changed,
+            taken=(*self.taken, *merged.taken),
+            disputes=(*self.disputes, *merged.disputes),
             warnings=self.warnings if problem is None or warning in self.warnings else (*self.warnings, warning),
         )
 
@@ -74,7 +80,12 @@ class Pushed:
 
 
 def pull(
-    repository: Repository, remote: Remote, transport: Transport | None, *, verify_signatures: bool = True
+    repository: Repository,
+    remote: Remote,
+    transport: Transport | None,
+    *,
+    keep: bool = False,
+    verify_signatures: bool = True,
 ) -> Pulled:
     """Fetch the records of a remote and merge them into the local ones.
 
@@ -82,6 +93,7 @@ def pull(
         repository: the one at hand.
         remote: where from.
         transport: how to fetch; None to merge what was fetched before.
+        keep: whether what the remote has taken away without saying so stays, instead of being an error.
         verify_signatures: whether to refuse what is not signed, if the configuration requires signatures.
 
     Raises:
@@ -97,7 +109,7 @@ def pull(
         transport.fetch(remote, remote.place)
     elif repository.is_partial() and lacks_blobs(repository, layout.remote_journal_ref(remote.ref_name)):
         raise NotFetchedWhole(remote.name)
-    return _merge(journal, remote, Pulled(remote.name, False), verify_signatures=verify_signatures)
+    return _merge(journal, remote, Pulled(remote.name, False), keep=keep, verify_signatures=verify_signatures)
 
 
 def push(
@@ -180,7 +192,9 @@ def push(
     )
 
 
-def _merge(journal: Journal, remote: Remote, pulled: Pulled, *, verify_signatures: bool = True) -> Pulled:
+def _merge(
+    journal: Journal, remote: Remote, pulled: Pulled, *, keep: bool = False, verify_signatures: bool = True
+) -> Pulled:
     """Merge what was fetched."""
     tip = journal.read_tip(layout.remote_journal_ref(remote.ref_name))
     if tip is None:
@@ -192,7 +206,7 @@ def _merge(journal: Journal, remote: Remote, pulled: Pulled, *, verify_signature
         return replace(pulled, has_journal=True)
     if verify_signatures and journal.store.sign == "require":
         refuse_unsigned(journal.repository, journal.tip(), tip, remote.name)
-    merged = journal.merge(tip, None, remote.name, notes)
+    merged = journal.merge(tip, None, remote.name, notes, keep=keep)
     journal.adopt_pins(remote.ref_name)
     return pulled.with_merged(merged)
 

@@ -32,14 +32,17 @@ def find_remote(repository: Repository, word: str | None, configured: str | None
         repository: the one at hand.
         word: a remote's name, a URL or a path, as it was given; None for the usual one: that of the configuration, else
             where `git push` would push to.
-        configured: `remote` of the configuration.
+        configured: `remote` of the configuration: a remote's name, and nothing else.
 
     Raises:
         NoRemote: nothing is given, and there is no remote.
         UnknownRemote: there is no remote by that name.
     """
-    name = configured if word is None else word
     remotes = list_remotes(repository)
+    if word is None and configured is not None and configured not in remotes:
+        # Whoever wrote the file did not set up this clone: a path in it could lead to a repository with hooks.
+        raise UnknownRemote(configured, remotes, is_configured=True)
+    name = configured if word is None else word
     if name is None:
         name = _default(repository, remotes)
     if name in remotes:

@@ -17,13 +17,14 @@ from mitosis.errors.repository import GitError, ObjectTooLarge, UnreadableObject
 from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
+from mitosis.journal.merge import unite
 from mitosis.journal.store import Snapshot
 from mitosis.process import is_alive
 from mitosis.records.trial import TrialRecord
 from mitosis.verify import repairable
 from mitosis.verify.contents import UPGRADE, Contents, ContentsReader, check_lookups, who_wrote
 from mitosis.verify.findings import Report
-from mitosis.verify.history import MAX_OBJECT_BYTES, HistoryReader, check_pins, restoring
+from mitosis.verify.history import MAX_OBJECT_BYTES, HistoryReader, check_pins, check_reasons, restoring
 from mitosis.verify.outputs import OutputsChecker
 from mitosis.verify.signatures import check_signatures
 
@@ -71,9 +72,46 @@ def verify(
     check_pins(repository, _commits(contents), remote, report)
     tell("reading the history")
     HistoryReader(repository, restore, report, tell).read(snapshot.commit)
+    tell("looking for what was taken away")
+    check_reasons(journal.store, snapshot.commit, report)
     if signatures:
         check_signatures(repository, snapshot.commit, report, tell)
     return report
+
+
+def compare(repository: Repository, remote: str, ref_name: str, report: Report) -> None:
+    """Compare the journal with that of a remote, as it was fetched. Nothing is merged.
+
+    Args:
+        repository: whose journal.
+        remote: what to call the remote.
+        ref_name: what stands for it in the names of refs.
+        report: takes what differs: as an error what the remote has taken away or changed without a reason.
+    """
+    journal = Journal(repository)
+    ref = layout.remote_journal_ref(ref_name)
+    try:
+        tip, ours = journal.read_tip(ref), journal.store.snapshot()
+        if tip is None or ours is None:
+            report.info("remote", remote, "it has no records" if tip is None else "there are no records here")
+            return
+        theirs = journal.store.snapshot_of(tip, ref)
+        union = unite(journal.store, ours, theirs, remote, keep=True)
+        for what in union.unexplained:
+            clause = f"{what} is gone or changed there, without a reason"
+            report.error("remote", remote, clause, f"git log --stat {ours.commit[:12]}..{tip[:12]}")
+        for key in union.disputes:
+            report.error("remote", remote, f"it has another end of trial {key}", f"mitosis pull {remote}")
+        for line in union.taken:
+            report.info("remote", remote, line)
+        for count, what, command in (
+            (len(journal.missing_keys(tip)), "trials are not there yet", f"mitosis push {remote}"),
+            (sum(old is None for _, old, _ in union.trials), "trials of it are not here yet", f"mitosis pull {remote}"),
+        ):
+            if count:
+                report.info("remote", remote, f"{count} {what}", command)
+    except JournalError as error:
+        report.error("remote", remote, _first_line(error), f"git log {ref}")
 
 
 def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], None] = _silent) -> list[str]:

@@ -89,6 +89,7 @@ class ContentsReader:
             layout.TRIALS: self._read_record,
             layout.VARIANTS: self._read_lock,
             **dict.fromkeys(layout.REMARKS, self._read_remark),
+            layout.DISPUTED: self._read_disputed,
             layout.ENVIRONMENTS: self._read_environment,
         }
         for name, entry in self._store.read_tree(tree, "").items():
@@ -132,6 +133,14 @@ class ContentsReader:
             contents.trials[key] = Trial(path, record.commit, record.ended, note_line(record))
             self._note_uses(record)
             self._visit(record)
+
+    def _read_disputed(self, path: str, oid: str) -> None:
+        key = layout.parse_disputed_path(path)
+        if key is None:
+            self._foreign(path)
+        elif self._read("record", path, oid, MAX_RECORD_BYTES, lambda data: decode_trial(data, path)) is not None:
+            what = "somebody has recorded another end of it than the one that is shown"
+            self._report.error("trial", key, what, f"mitosis settle {key}")
 
     def _is_in_place(self, path: str, key: str, record: TrialRecord) -> bool:
         try:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable
 
+from mitosis.errors.journal import JournalError
 from mitosis.errors.repository import GitError, ObjectMissing, ObjectTooLarge, UnreadableObject
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
+from mitosis.journal.reasons import Taken, describe_path, read_taken
+from mitosis.journal.store import Store
+from mitosis.journal.trials import read_record_at
 from mitosis.verify.findings import Report
 
 MAX_OBJECT_BYTES = 64 * 2**20
@@ -120,6 +125,47 @@ class HistoryReader:
 
     def _damaged(self, oid: str, where: str, reason: str) -> None:
         self._report.error("object", oid, f"{reason} ({where})", restoring(self._repository, oid, self._restore))
+
+
+def check_reasons(store: Store, tip: str, report: Report) -> None:
+    """Check that each commit of the journal adds to it, or says what it takes away or changes.
+
+    Args:
+        store: of the journal.
+        tip: its newest commit.
+        report: takes what is wrong.
+    """
+    explained: set[str] = set()
+    suspects: list[Taken] = []
+    merges: Counter[tuple[str, str]] = Counter()
+    try:
+        for taken in read_taken(store.repository, tip):
+            if taken.is_explained:
+                explained.add(taken.path)
+            elif taken.after is None or not _is_end(store, taken):
+                suspects.append(taken)
+                merges[taken.commit.oid, taken.path] += 1
+    except (GitError, JournalError) as error:
+        report.error("history", layout.JOURNAL_REF, str(error).partition("\n")[0], "git fsck")
+        return
+    for taken in suspects:
+        said = taken.commit
+        if said.parents > 1:
+            # Of a merge, what one side has otherwise than the other is none of its own doing.
+            is_new = merges[said.oid, taken.path] == said.parents
+            if taken.path in explained if taken.after is None else not is_new:
+                continue
+        done = "taken away" if taken.after is None else "changed"
+        what = f"{describe_path(taken.path)} was {done} without a reason by {said.author}, {said.date[:10]}"
+        report.error("history", taken.path, what, f"git show --stat {said.oid[:12]}")
+
+
+def _is_end(store: Store, taken: Taken) -> bool:
+    """Whether it is the record of a trial that had not ended before."""
+    if layout.parse_record_path(taken.path) is None:
+        return False
+    record = read_record_at(store, taken.path, taken.before)
+    return record is None or record.ended is None
 
 
 def restoring(repository: Repository, oid: str, restore: str) -> str:

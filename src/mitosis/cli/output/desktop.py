@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mitosis.cli.output.streams import is_terminal
+from mitosis.cli.output.table import print_warning
 from mitosis.text import clean
 
 _NOTIFY_TIMEOUT_S = 5
@@ -29,6 +30,12 @@ def open_in_browser(page: Path) -> bool:
         return webbrowser.open(page.absolute().as_uri())
     except (webbrowser.Error, OSError):
         return False
+
+
+def show_page(page: Path) -> None:
+    """Open a page in the browser, and say so where there is none."""
+    if not open_in_browser(page):
+        print_warning("there is no browser here to open the page in")
 
 
 def notify(title: str, text: str) -> None:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator
 from typing import IO
 
 from mitosis.cli.output.streams import can_link, has_colour, is_terminal, plain
 from mitosis.records.trial import StepRecord, TrialRecord
-from mitosis.records.view import KEY_DIGITS
+from mitosis.records.view import KEY_DIGITS, NOTICEABLE_S
 from mitosis.runner.request import Announcement, Outcome, Progress
 from mitosis.screen import OutputStream, Screen, without_colour
-from mitosis.text import clean, counted, format_duration, format_value
+from mitosis.text import broken, clean, counted, format_duration, format_value
 
 LINE_WIDTH = 72
 """Columns of a line that has the time at its end, where the terminal is not narrower."""
 _NAME_WIDTH = 11
 _DEFAULTS_SHOWN = 4
 """Default arguments in the heading; all of them are on the page."""
+_VALUE_WIDTH = 16
+"""A variant that means more than this is its name alone, where a trial begins."""
+_GIVEN_WIDTH = 40
+_METRICS_SHOWN = 20
 _GREEN, _BOLD = 32, 1
 _STYLES = {"✗": 31, "!": 33, "▸": 2}
 """Of whole lines with this mark, as a terminal numbers them: red, yellow and dim."""
@@ -38,15 +44,16 @@ def _heading(announcement: Announcement) -> str:
     given = sum(not parameter.is_default for parameter in parameters)
     for parameter in parameters[: given + _DEFAULTS_SHOWN]:
         name = parameter.full_name if several else parameter.name
-        value = f" ({parameter.summary})" if parameter.kind == "lookup" else " (default)" * parameter.is_default
+        is_told = parameter.kind == "lookup" and len(parameter.summary) <= _VALUE_WIDTH
+        value = f" ({parameter.summary})" if is_told else " (default)" * parameter.is_default
         mark = "" if parameter.tracked else "+"
-        parts.append(f"{mark}{name}={parameter.text}{value}")
+        parts.append(f"{mark}{name}={clean(parameter.text, _GIVEN_WIDTH)}{value}")
     if len(parameters) > given + _DEFAULTS_SHOWN:
         parts.append(f"{counted(len(parameters) - given - _DEFAULTS_SHOWN, 'more default')}")
     if announcement.debug:
         parts.append("debug")
     elif announcement.record.commit:
-        parts.append(f'commit {announcement.record.commit[:7]} "{announcement.record.subject}"')
+        parts.append(f'commit {announcement.record.commit[:7]} "{clean(announcement.record.subject, _GIVEN_WIDTH)}"')
     return clean(" · ".join(parts))
 
 
@@ -75,19 +82,30 @@ def _step_lines(step: StepRecord, error: str | None, width: int = LINE_WIDTH) ->
     else:
         result = f"{step.main_name} = {format_value(step.main)}"
         yield _status_line("✓", clean(step.name), result, step.duration_s, width)
-    for name, value in step.metrics.items():
+    for name, value in itertools.islice(step.metrics.items(), _METRICS_SHOWN):
         yield _status_line(" ", "", f"{clean(name)} = {format_value(value)}")
+    if len(step.metrics) > _METRICS_SHOWN:
+        yield _status_line(" ", "", f"... and {len(step.metrics) - _METRICS_SHOWN} more metrics")
 
 
-def _ending(outcome: Outcome, width: int = LINE_WIDTH) -> Iterator[str]:
-    """The last lines of a trial: where it failed, how long its steps took together, and where its page is."""
+def _ending(outcome: Outcome, whole_s: float, width: int = LINE_WIDTH, columns: int | None = None) -> Iterator[str]:
+    """The last lines of a trial: where it failed, how long its steps took together, and where its page is.
+
+    Args:
+        outcome: of the trial.
+        whole_s: how long all of it took.
+        width: of a line that has the time at its end.
+        columns: of the terminal, if there is one; lines of code are cut there.
+    """
     record = outcome.record
     if record.failure is not None and record.failure.location is not None:
         yield f"  {clean(record.failure.location)}"
         digits = max((len(str(number)) for number, _ in outcome.context), default=1)
         for number, text in outcome.context:
             pointer = "❱" if number == outcome.failed_line else " "
-            yield f"    {pointer} {number:>{digits}} │ {clean(text)}"
+            yield clean(f"    {pointer} {number:>{digits}} │ {clean(text)}", columns)
+    for line in outcome.more:
+        yield f"  {clean(line)}"
     count = len(record.steps)
     if count > 1:  # one step has said all of it
         mark, text = ("✓", f"{count} steps") if record.status == "finished" else ("✗", _place_in_chain(record))
@@ -98,6 +116,8 @@ def _ending(outcome: Outcome, width: int = LINE_WIDTH) -> Iterator[str]:
         return
     key = record.key[:KEY_DIGITS]
     how = "" if record.status == "finished" else f" as {record.status}"
+    if record.duration_s is not None and whole_s - record.duration_s > NOTICEABLE_S:
+        how += f" after {format_duration(whole_s)}"
     yield _status_line("✓", "recorded", f"{key}{how} · {where}")
 
 
@@ -118,9 +138,7 @@ def notification(outcome: Outcome) -> tuple[str, str]:
     if record.failure is not None:
         what = record.failure.summary.removeprefix("interrupted ")  # which the title says
     else:
-        metrics = record.steps[-1].metrics.items() if record.steps else ()
-        results = ((record.main_name, record.main), *metrics)
-        what = ", ".join(f"{name} = {format_value(value)}" for name, value in results)
+        what = f"{record.main_name} = {format_value(record.main)}"
     how = f"debug, {record.status}" if outcome.debug else record.status
     return f"{record.experiment} {record.key[:KEY_DIGITS]} {how}", f"{what} ({format_duration(record.duration_s)})"
 
@@ -160,13 +178,19 @@ class LineProgress(Progress):
 
     def __init__(self, out: IO[str]) -> None:
         self._out = out
+        self._begun_at = time.monotonic()
         self._step = ""
         """The step that is to be named before what it prints."""
 
     @property
     def width(self) -> int:
         """Of a line that has the time at its end."""
-        return LINE_WIDTH
+        return min(LINE_WIDTH, self.columns or LINE_WIDTH)
+
+    @property
+    def columns(self) -> int | None:
+        """Of the terminal, if there is one."""
+        return None
 
     def print(self, line: str) -> None:
         """Print a line, after what waits to be printed."""
@@ -175,12 +199,14 @@ class LineProgress(Progress):
     def drain(self) -> None:
         """Print what the step has left on the screen."""
 
-    def say(self, line: str, style: int | None = None) -> None:
-        """Print one of mitosis's own lines."""
-        self.print(_styled(line, self._out, style))
+    def say(self, line: str, style: int | None = None, indent: int = _NAME_WIDTH + 3) -> None:
+        """Print one of mitosis's own lines, on a terminal broken between words and indented from there on."""
+        style = _STYLES.get(line[:1]) if style is None else style
+        for part in [line] if self.columns is None else broken(line, self.columns, indent):
+            self.print(_styled(part, self._out, style))
 
     def announce(self, announcement: Announcement) -> None:
-        self.say(_heading(announcement), _BOLD)
+        self.say(_heading(announcement), _BOLD, 4)
         self.say(_status_line("✓", "checked", _checks(announcement), announcement.checked_s, self.width))
 
     def step_started(self, name: str, number: int, count: int) -> None:
@@ -201,14 +227,14 @@ class LineProgress(Progress):
 
     def finish(self, outcome: Outcome) -> None:
         self.drain()
-        *lines, last = _ending(outcome, self.width)
+        *lines, last = _ending(outcome, time.monotonic() - self._begun_at, self.width, self.columns)
         for line in lines:
             self.say(line)
         path = shown_path(outcome)
         if can_link(self._out):
             # As terminals read hyperlinks (OSC 8).
             last = f"{last.removesuffix(path)}\x1b]8;;{_page_url(outcome)}\x1b\\{path}\x1b]8;;\x1b\\"
-        self.say(last)
+        self.print(_styled(last, self._out))
 
 
 class PlainProgress(LineProgress):

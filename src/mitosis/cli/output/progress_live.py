@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from mitosis.cli.output.progress import LINE_WIDTH, LineProgress, PlainProgress, QuietProgress, lines_of_widgets
+from mitosis.cli.output.progress import LineProgress, PlainProgress, QuietProgress, lines_of_widgets
 from mitosis.cli.output.streams import can_move, can_show_unicode, has_colour, plain
 from mitosis.runner.request import Progress
 from mitosis.screen import OutputStream, Row, Screen, colours_at_end, without_colour
@@ -97,8 +97,8 @@ class LiveProgress(LineProgress):
             self._live.start(refresh=True)
 
     @property
-    def width(self) -> int:
-        return min(LINE_WIDTH, self._live.console.width)
+    def columns(self) -> int | None:
+        return self._live.console.width
 
     def print(self, line: str) -> None:
         with self._lock:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 _PROBLEMS_SHOWN = 10
 _PIPE_WIDTH = 10_000
 _GAP = 2
-_LEAST_WIDTH = 8
-_LEAST_WIDTHS = {"value": 16, "by": 8, "last used": 9}
+_LEAST_WIDTH = 16
+_LEAST_WIDTHS = {"value": 16, "main": 16, "note": 16, "by": 8, "last used": 9}
 """Columns that are not cut below this width; optional ones are rather left out."""
-_WHOLE = ("", "key", "main", "when", "took", "variant", "state", "locked", "commit")
+_WHOLE = ("", "key", "when", "took", "variant", "state", "locked", "commit")
 """Columns that are never cut."""
 _NARROW = re.compile("[ -~\xa1-\u02ff✓✗…·–❱│→▸]*")
 """Texts in which every character takes one column."""
@@ -108,7 +108,7 @@ def print_columns(
     least = {name: min(width, _least_width(name)) for name, width in widths.items()}
     kept = list(columns)
     candidates = [name for name in optional if name in kept]
-    room = _screen_width() + _GAP
+    room = screen_width() + _GAP
     while candidates and sum(least[name] + _GAP for name in kept) > room:
         kept.remove(candidates.pop())
     while sum(widths[name] + _GAP for name in kept) > room:
@@ -155,7 +155,8 @@ def _width(text: str) -> int:
     return cell_len(text)
 
 
-def _screen_width() -> int:
+def screen_width() -> int:
+    """How wide a line may be: the terminal's columns, or very many where there is none."""
     if not is_terminal():
         return _PIPE_WIDTH
     # It loads the modules of all kinds of archives, which a pipe can do without.

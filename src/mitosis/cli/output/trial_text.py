@@ -6,14 +6,15 @@ import itertools
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import log2
 from typing import TYPE_CHECKING
 
 from mitosis.cli.output.streams import is_terminal
-from mitosis.cli.output.table import print_columns, print_line
+from mitosis.cli.output.table import print_columns, print_lines, screen_width
 from mitosis.process import is_alive
 from mitosis.records.trial import ProcessRecord
 from mitosis.records.view import KEY_DIGITS, View
-from mitosis.text import clean, cut, exact_value, format_duration, format_moment
+from mitosis.text import broken, clean, cut, exact_value, format_duration, format_moment
 from mitosis.variants import PresentMeaning, VariantLock
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def print_trials(views: Sequence[View], meanings: Meanings) -> None:
             if len(values) == 1 and name not in _NEVER_SAID_ONCE:
                 common[name] = values.pop()
     if common:
-        print_line("all: " + " · ".join(f"{name} {value}" for name, value in common.items()))
+        line = "all: " + " · ".join(f"{name} {value}" for name, value in common.items())
+        print_lines(broken(line, screen_width(), len("all: ")))
     first = ("", "key", "experiment") if relative else ("", "key", "status", "experiment")
     last = ("main", "when", "took", "note")
     parameters = [name for name in names if name not in first and name not in last]
@@ -88,9 +90,29 @@ def print_trials(views: Sequence[View], meanings: Meanings) -> None:
         columns.remove("note")
     results = {view.main_name for view in views}
     headings = {"main": results.pop()} if len(results) == 1 else {}
-    left_out = print_columns(columns, rows, optional=parameters, headings=headings)
+    optional = _by_what_they_tell(columns, rows, parameters)
+    left_out = print_columns(columns, rows, optional=optional, headings=headings)
     if left_out:
-        print_line(f"Not shown: {', '.join(left_out)}; see `mitosis show KEY`, or widen the window.")
+        line = f"Not shown: {', '.join(left_out)}; see `mitosis show KEY`, or widen the window."
+        print_lines(broken(line, screen_width(), 0))
+
+
+def _by_what_they_tell(
+    columns: Sequence[str], rows: Sequence[Mapping[str, str]], parameters: Sequence[str]
+) -> list[str]:
+    """The columns that a narrow terminal can go without, those first that tell the trials apart.
+
+    What was asked for comes before what came of it, and a column in which nearly all rows are the same comes last.
+    """
+
+    def order(name: str) -> tuple[bool, bool, float]:
+        counts = Counter(row.get(name, "") for row in rows).values()
+        # How many bits it takes to say what is in a row.
+        bits = sum(count / len(rows) * log2(len(rows) / count) for count in counts)
+        return (len(rows) > 1 and bits == 0, name not in parameters and name != "experiment", -bits)
+
+    outcome = [name for name in ("when", "note", "took") if name in columns]
+    return sorted([*(name for name in (*parameters, "experiment") if name in columns), *outcome], key=order)
 
 
 def _row(view: View, names: Mapping[str, str], meanings: Meanings, *, relative: bool) -> dict[str, str]:
@@ -139,7 +161,7 @@ def describe_trial(record: TrialRecord, meanings: Meanings) -> list[str]:
     ago = f" ({format_moment(record.started, relative=True)})" if is_terminal() else ""
     add("started", view.text("started") + ago)
     for name, field in _PLAIN.items():
-        add(name, view.text(field))
+        add(name, view.took if field == "took" else view.text(field))
     add("commit", f'{record.commit} "{record.subject}"')
     add("branch", view.text("branch"))
     lines += _describe_parameters(record, meanings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +11,11 @@ from cyclopts import Parameter
 from mitosis.check.texts import value_summary
 from mitosis.cli import completers
 from mitosis.cli.output.table import print_line
-from mitosis.errors.usage import UsageError
+from mitosis.cli.variants.showing import locked_names
+from mitosis.errors.usage import UnknownName, UsageError
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
-from mitosis.parameters import parse_parameter, parse_variant
+from mitosis.parameters import parse_variant
 from mitosis.variants import VariantName
 
 _TELL_OTHERS = "Let others know: mitosis push"
@@ -35,40 +37,60 @@ def resolve(
         keep: Digest of the meaning that the name keeps, or any unique prefix of it.
         rename_other: A new name for the other meaning, which is otherwise dropped; for several, in order of digests.
     """
-    name = parse_variant(variant)
     repository = find_repository(Path.cwd())
-    resolution = Journal(repository).resolve(name, keep, repository.identity(), rename_others=rename_other)
+    journal = Journal(repository)
+    name = _find_locked(journal, variant, "resolved")
+    for new in rename_other:
+        _check_new(name, new)
+    resolution = journal.resolve(name, keep, repository.identity(), rename_others=rename_other)
     print_line(f"{name} now means {value_summary(resolution.kept)}")
     for other, new_name in resolution.others:
         if new_name is None:
             print_line(f"    {value_summary(other)} is dropped; trials that used it keep saying so")
         else:
-            print_line(f"    {value_summary(other)} is now {new_name}")
+            print_line(f"    {value_summary(other)} is now {new_name}; call it that in the lookup dictionary")
     print_line(_TELL_OTHERS)
     return 0
 
 
-def rename(
-    parameter: Annotated[str, Parameter(completer=completers.parameter_names)],
-    old: Annotated[str, Parameter(completer=completers.variants_of_parameter)],
-    new: str,
-    /,
-) -> int:
+def rename(variant: Annotated[str, Parameter(completer=completers.full_variants)], new: str, /) -> int:
     """Record a new name for the value of a locked variant. The old name keeps its meaning.
 
     Args:
-        parameter: STEP.PARAM.
-        old: The variant.
-        new: Its new name.
+        variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
+        new: Its new name, without step and parameter.
     """
-    step, name = parse_parameter(parameter)
     repository = find_repository(Path.cwd())
-    renamed = Journal(repository).rename(VariantName(step, name, old), new, repository.identity())
-    print_line(f"{parameter}={new} means {value_summary(renamed)}, as {old} does")
+    journal = Journal(repository)
+    name = _find_locked(journal, variant, "renamed")
+    _check_new(name, new)
+    renamed = journal.rename(name, new, repository.identity())
+    print_line(f"{name.renamed(new)} means {value_summary(renamed)}, as {name.variant} does")
     print_line("    Trials keep the name that they were run with, and show both.")
-    print_line(f"    Now change the name in the lookup dictionary: `{old}` to `{new}`.")
+    print_line(f"    Now change the name in the lookup dictionary: `{name.variant}` to `{new}`.")
     print_line(_TELL_OTHERS)
     return 0
+
+
+def _find_locked(journal: Journal, word: str, done: str) -> VariantName:
+    """The locked variant that a word names.
+
+    Raises:
+        UnknownName: it is not locked.
+    """
+    name = parse_variant(word)
+    names = locked_names(journal, name.of_parameter)
+    if word not in names:
+        reason = f"is not locked, so it cannot be {done}; if the dictionary has it, change that instead"
+        raise UnknownName(word, reason, names)
+    return name
+
+
+def _check_new(name: VariantName, new: str) -> None:
+    """Refuse a new name that is written as if it were one that there is."""
+    if new.startswith(f"{name.of_parameter}="):
+        bare = new.removeprefix(f"{name.of_parameter}=")
+        raise UsageError(f"a new name is given alone, since step and parameter stay the same: {shlex.quote(bare)}")
 
 
 def retire(
@@ -85,9 +107,9 @@ def retire(
         reason: Why; shown to anybody who tries to use it.
         undo: Let a retired variant be used again.
     """
-    name = parse_variant(variant)
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
+    name = _find_locked(journal, variant, "retired")
     if undo:
         if reason:
             raise UsageError("--reason is for retiring a variant, and --undo lets one be used again")
@@ -109,9 +131,10 @@ def release(variant: Annotated[str, Parameter(completer=completers.locked_varian
         variant: STEP.PARAM=VARIANT, as `mitosis variants` lists it.
         reason: Why; recorded in the journal's history.
     """
-    name = parse_variant(variant)
     repository = find_repository(Path.cwd())
-    for meaning in Journal(repository).release(name, reason, repository.identity()):
+    journal = Journal(repository)
+    name = _find_locked(journal, variant, "released")
+    for meaning in journal.release(name, reason, repository.identity()):
         print_line(f"{name} is released; it meant {value_summary(meaning)}")
     print_line("    Its next use locks it to the value that the dictionary has then.")
     print_line(_TELL_OTHERS)

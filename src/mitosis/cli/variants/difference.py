@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from mitosis.check.texts import value_summary
 from mitosis.cli import completers
+from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.table import print_conflicts, print_line, print_warning
 from mitosis.cli.variants.showing import locked_names
 from mitosis.dictionaries.evaluation import Evaluation
@@ -22,21 +23,16 @@ from mitosis.errors.values import Conflict, VariantConflict
 from mitosis.git.repository import Repository, find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.standing import Remarks, same_names
-from mitosis.parameters import parse_parameter
+from mitosis.parameters import parse_variant
 from mitosis.variants import Variant, VariantName, changed_functions
 
 _DIFFERENCES_SHOWN = 100
 
-_OptionalVariant = Annotated[str | None, Parameter(completer=completers.variants_of_parameter)]
+_Variant = Annotated[str | None, Parameter(completer=completers.compared_variants)]
 
 
 def diff(
-    target: Annotated[str | None, Parameter(completer=completers.parameter_names)] = None,
-    first: _OptionalVariant = None,
-    second: _OptionalVariant = None,
-    /,
-    *,
-    rev: str | None = None,
+    first: _Variant = None, second: _Variant = None, /, *, rev: str | None = None, config: ConfigFile = None
 ) -> int:
     """Show how values differ, part by part.
 
@@ -45,33 +41,33 @@ def diff(
     With --rev, compare the dictionaries of two commits: what was added, removed and changed.
 
     Args:
-        target: STEP.PARAM; with --rev also STEP, or nothing for all.
-        first: A variant.
-        second: Another one.
+        first: STEP.PARAM=VARIANT, as `mitosis variants` lists it; with --rev STEP or STEP.PARAM, or nothing for all.
+        second: Another variant.
         rev: A..B, two commits as git names them; B may be left out for HEAD.
     """
     repository = find_repository(Path.cwd())
-    step, parameter = ("", "") if target is None else parse_parameter(target, needs_parameter=rev is None)
     if rev is not None:
-        if first is not None:
+        step, _, parameter = (first or "").partition(".")
+        if "=" in parameter or "=" in step or second is not None:
             raise UsageError("--rev compares whole dictionaries, so no variant can be named with it")
-        return _diff_revisions(repository, rev, step, parameter)
-    if not step or not parameter or first is None:
-        raise UsageError("name the parameter and a variant: mitosis variants diff STEP.PARAM VARIANT [VARIANT]")
+        return _diff_revisions(repository, rev, step, parameter, config)
+    if first is None:
+        raise UsageError("name a variant: mitosis variants diff STEP.PARAM=VARIANT [STEP.PARAM=VARIANT]")
     journal = Journal(repository)
-    name = VariantName(step, parameter, first)
+    name = parse_variant(first)
     if second is not None:
-        _print_difference(_value_of(journal, name), _value_of(journal, name.renamed(second)))
+        other = parse_variant(second)
+        _print_difference(_value_of(journal, name, config), _value_of(journal, other, config))
         return 0
     meanings = _locked_meanings(journal, name)
     if len(meanings) > 1:
         _print_meanings(journal, meanings)
     else:
-        _print_change(journal, name, meanings)
+        _print_change(journal, name, meanings, config)
     return 0
 
 
-def _value_of(journal: Journal, name: VariantName) -> bytes:
+def _value_of(journal: Journal, name: VariantName, config: str | None) -> bytes:
     """What a variant is locked to, or else what the dictionary says.
 
     Raises:
@@ -80,7 +76,7 @@ def _value_of(journal: Journal, name: VariantName) -> bytes:
     meanings = _locked_meanings(journal, name)
     if len(meanings) > 1:
         raise VariantConflict([_conflict(journal, name)])
-    return meanings[0].value if meanings else _present_meaning(journal, name).value
+    return meanings[0].value if meanings else _present_meaning(journal, name, config).value
 
 
 def _print_meanings(journal: Journal, meanings: Sequence[Variant]) -> None:
@@ -98,14 +94,14 @@ def _conflict(journal: Journal, name: VariantName) -> Conflict:
     return next(conflict for conflict in journal.conflicts(len(journal.locks())) if conflict.name == name)
 
 
-def _print_change(journal: Journal, name: VariantName, locked: Sequence[Variant]) -> None:
+def _print_change(journal: Journal, name: VariantName, locked: Sequence[Variant], config: str | None) -> None:
     """What a variant is locked to, what the dictionary says, and the functions of it that have changed since."""
     if not locked:
         reason = "is not locked, so there is nothing to compare"
         raise UnknownName(str(name), reason, locked_names(journal, name.of_parameter))
     remarks = journal.remarks()
     others = sorted(same_names(remarks).get(name, ()))
-    present = _present_meaning(journal, name, is_locked=True, other_names=others)
+    present = _present_meaning(journal, name, config, is_locked=True, other_names=others)
     functions = remarks.get(name, Remarks()).changed_functions(present.functions)
     _print_difference(locked[0].value, present.value, functions)
 
@@ -124,13 +120,19 @@ def _locked_meanings(journal: Journal, name: VariantName) -> list[Variant]:
 
 
 def _present_meaning(
-    journal: Journal, name: VariantName, *, is_locked: bool = False, other_names: Sequence[str] = ()
+    journal: Journal,
+    name: VariantName,
+    config: str | None,
+    *,
+    is_locked: bool = False,
+    other_names: Sequence[str] = (),
 ) -> Variant:
     """What the dictionary of the working tree says.
 
     Args:
         journal: of the repository.
         name: of the variant.
+        config: the configuration in place of pyproject.toml.
         is_locked: whether it is locked, for messages.
         other_names: what it is or was called besides, for messages.
 
@@ -138,7 +140,7 @@ def _present_meaning(
         LookupTrouble: the dictionary cannot be evaluated, or not the value.
         UnknownName: it is not there.
     """
-    state = working_state(journal.repository)
+    state = working_state(journal.repository, config)
     if name.step not in state.steps:
         reason = "is locked, but its step is not registered" if is_locked else ""
         raise UnknownName(str(name), reason or "is not locked, and its step is not registered", [])
@@ -178,8 +180,9 @@ def _print_difference(one: bytes, other: bytes, functions: Sequence[str] = (), i
         print_line(f"{indent}({same} the same)")
 
 
-def _diff_revisions(repository: Repository, rev: str, step: str, parameter: str) -> int:
-    one, other = (_dictionaries_at(repository, commit, step, parameter) for commit in resolve_range(repository, rev))
+def _diff_revisions(repository: Repository, rev: str, step: str, parameter: str, config: str | None) -> int:
+    commits = resolve_range(repository, rev)
+    one, other = (_dictionaries_at(repository, commit, step, parameter, config) for commit in commits)
     unknown = {name for found in (one, other) for trouble in found.troubles for name in trouble.steps}
     refused = {refused.name for found in (one, other) for refused in found.refused}
     before, after = ({meaning.name: meaning for meaning in found.meanings} for found in (one, other))
@@ -208,9 +211,9 @@ def _diff_revisions(repository: Repository, rev: str, step: str, parameter: str)
     return ExitStatus.FAILED if unknown else ExitStatus.DONE
 
 
-def _dictionaries_at(repository: Repository, commit: str, step: str, parameter: str) -> Evaluation:
+def _dictionaries_at(repository: Repository, commit: str, step: str, parameter: str, config: str | None) -> Evaluation:
     """What the lookup dictionaries of a commit say; what cannot be told is said on standard error."""
-    with commit_state(repository, commit) as state:
+    with commit_state(repository, commit, config) as state:
         if step and step not in state.steps:
             return Evaluation()
         evaluation = state.evaluate([step] if step else None)

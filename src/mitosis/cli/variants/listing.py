@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from mitosis.check.survey import survey
 from mitosis.check.texts import change_lines, not_compared, remedies
 from mitosis.cli import completers
+from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import (
     print_columns,
@@ -45,6 +46,7 @@ def list_variants(
     *,
     changed: bool = False,
     locked: bool = False,
+    config: ConfigFile = None,
 ) -> int:
     """List all variants that are locked or in a lookup dictionary, with their states, values and uses.
 
@@ -65,7 +67,7 @@ def list_variants(
     step, _, parameter = (what or "").partition(".")
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
-    state = None if locked else working_state(repository)
+    state = None if locked else working_state(repository, config)
     if what is not None:
         _check_step(journal, state, step)
     found = survey(journal, state, step=step or None, parameter=parameter or None, repeats=changed)
@@ -106,7 +108,8 @@ def _nothing_found(what: str | None, troubles: Sequence[Trouble], state: State |
 
 def _nothing_changed(troubles: Sequence[Trouble], state: State | None) -> str:
     if state is None or state.config is None:
-        return "no steps are registered in pyproject.toml, so there is nothing to compare"
+        file = "pyproject.toml" if state is None else state.file
+        return f"no steps are registered in {file}, so there is nothing to compare"
     return "nothing is known to have changed" if troubles else "every locked variant still means the same"
 
 

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from mitosis.check.survey import survey
 from mitosis.check.texts import change_lines, not_compared
 from mitosis.cli import completers
+from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import (
     print_columns,
@@ -41,7 +42,9 @@ _FULL_VALUE_LINES = 200
 _TRIALS_SHOWN = 20
 
 
-def show(variant: Annotated[str, Parameter(completer=completers.full_variants)], /) -> int:
+def show(
+    variant: Annotated[str, Parameter(completer=completers.full_variants)], /, *, config: ConfigFile = None
+) -> int:
     """Show all of a variant: its value, where it comes from, its history, and the trials that used it.
 
     Args:
@@ -50,7 +53,7 @@ def show(variant: Annotated[str, Parameter(completer=completers.full_variants)],
     name = parse_variant(variant)
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
-    found = survey(journal, working_state(repository), step=name.step, repeats=True)
+    found = survey(journal, working_state(repository, config), step=name.step, repeats=True)
     statuses = [status for status in found.statuses if status.name == name]
     print_warning(*(trouble.reason for trouble in found.troubles), *found.warnings)
     print_warning(*map(not_compared, found.not_compared))

@@ -1,0 +1,191 @@
+"""What the commits of a journal take away or change of what was there before, and whether they say so.
+
+A journal grows: an ordinary commit adds. One that takes away a trial, or a meaning of a variant, says in its trailers
+what it takes away (`Forgotten`, `Dropped`, `Released`, `Unretired`, `Chosen`, `Settled`). What is gone without one of
+these was not taken away by mitosis.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mitosis.errors.journal import JournalError
+from mitosis.git.program import reading_git
+from mitosis.git.repository import Repository
+from mitosis.journal import layout
+from mitosis.text import one_line
+from mitosis.variants import VariantName
+
+TRAILER_LIMIT = 500
+"""Characters of a trailer's value in messages of the journal."""
+_MOST_BYTES = 2**28
+"""So much of what git says of a history is read."""
+_READ_BYTES = 2**16
+_HEAD = "\x01"
+_FORM = _HEAD + "%x1f".join(("%H", "%P", "%an", "%aI", "%s", "%(trailers:only,unfold)")) + "%x00"
+# Every option that a user's configuration could set otherwise is given.
+LOG = (
+    "-c", "log.showRoot=true", "log", "--full-history", "--no-renames", "-z", "--no-color", "--no-notes",
+    "--no-show-signature", "--no-mailmap", "--encoding=UTF-8", "--no-ext-diff", "--no-textconv",
+)  # fmt: skip
+_GONE = "0" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit of the journal, and what it says of itself."""
+
+    oid: str
+    parents: int
+    """How many it has."""
+    author: str
+    """The name alone."""
+    date: str
+    summary: str
+    trailers: frozenset[tuple[str, str]]
+
+    def says(self, *wanted: tuple[str, str]) -> bool:
+        """Whether it has one of these trailers."""
+        return any((name, one_line(value, TRAILER_LIMIT)) in self.trailers for name, value in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A file of the journal that a commit took away, or changed."""
+
+    path: str
+    before: str
+    """Id of the blob that was there."""
+    after: str | None
+    """Id of the blob that is there since; None if it is gone."""
+    commit: Commit
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the commit says that it takes this away."""
+        return self.commit.says(*_reasons(self.path, self.before, self.after))
+
+
+def _reasons(path: str, before: str, after: str | None) -> Iterator[tuple[str, str]]:
+    """The trailers by which a commit may say that it takes a file away, or changes it."""
+    place, disputed, variant = _parse(path)
+    if place is not None:
+        yield ("Forgotten", place[2]) if after is None else ("Chosen", f"{after} {place[2]}")
+    elif disputed is not None and after is None:
+        yield "Settled", disputed
+        yield "Forgotten", disputed
+    elif variant is not None and after is None:
+        name, digest = variant
+        if path.startswith(f"{layout.RETIRED}/"):
+            yield "Unretired", str(name)
+        else:
+            yield "Dropped", f"{digest} {name}"
+        yield "Released", f"{digest} {name}"
+
+
+def _parse(path: str) -> tuple[tuple[str, str, str] | None, str | None, tuple[VariantName, str] | None]:
+    """What a path is of, if it is one at which mitosis keeps something: a trial, a disputed end, or a variant."""
+    kind = path.partition("/")[0]
+    is_of_variants = kind in (layout.VARIANTS, layout.RETIRED)
+    return (
+        layout.parse_record_path(path),
+        layout.parse_disputed_path(path),
+        layout.parse_variant_path(path) if is_of_variants else None,
+    )
+
+
+def is_kept(path: str) -> bool:
+    """Whether a path is one at which mitosis keeps what must not go or change without a reason."""
+    return path.startswith(f"{layout.ENVIRONMENTS}/") or any(found is not None for found in _parse(path))
+
+
+def read_taken(repository: Repository, *revisions: str) -> Iterator[Taken]:
+    """What the commits of a range take away or change of what mitosis keeps, newest first.
+
+    Merge commits are compared with each of their parents.
+
+    Args:
+        repository: where the journal is.
+        revisions: as for `git log`.
+
+    Raises:
+        JournalError: there is too much of it to be anybody's records.
+        GitError: git cannot be started.
+    """
+    for commit, path, before, after in _read_log(repository, "-m", "--diff-filter=DMT", *revisions):
+        if commit is not None and is_kept(path):
+            yield Taken(path, before, None if after == _GONE else after, commit)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a history had at the path of a trial's record, newest first."""
+
+    records: tuple[str, ...]
+    """Ids of blobs."""
+    chosen: tuple[str, ...]
+    """Those of them that somebody chose of several."""
+
+
+def read_choices(repository: Repository, path: str, key: str, tips: Sequence[str], without: Sequence[str]) -> Choices:
+    """What the history of some commits, without that of others, had at the path of a record."""
+    records, chosen = [], []
+    for commit, _, _, after in _read_log(repository, "--topo-order", "-m", *tips, "--not", *without, "--", path):
+        if after != _GONE:
+            records.append(after)
+            if commit.says(("Chosen", f"{after} {key}")):
+                chosen.append(after)
+    return Choices(tuple(records), tuple(chosen))
+
+
+def read_writers(repository: Repository, tip: str, *paths: str) -> dict[str, Commit]:
+    """The first commit of a history that wrote each blob at some paths, files or folders, by the blob's id."""
+    return {after: commit for commit, _, _, after in _read_log(repository, "--topo-order", "-m", tip, "--", *paths)}
+
+
+def describe_path(path: str) -> str:
+    """What is at a path of the journal, in words."""
+    place, disputed, variant = _parse(path)
+    if place is not None:
+        return f"trial {place[2]} of {one_line(place[0], 100)}"
+    if disputed is not None:
+        return f"another end of trial {disputed}"
+    if variant is not None:
+        name = one_line(str(variant[0]), 200)
+        is_lock = path.startswith(f"{layout.VARIANTS}/")
+        return f"the lock of {name} to {variant[1][:6]}" if is_lock else f"the retirement of {name}"
+    return f"the file {one_line(path, 200)}"
+
+
+def _read_log(repository: Repository, *words: str) -> Iterator[tuple[Commit, str, str, str]]:
+    """Each file that a commit adds, takes away or changes: the commit, the path, and the ids before and after."""
+    commit: Commit | None = None
+    tokens = _tokens(repository, *LOG, "--raw", "--no-abbrev", f"--format={_FORM}", *words)
+    for token in tokens:
+        if token.startswith(_HEAD):
+            commit = _commit(token.removeprefix(_HEAD))
+        elif token.lstrip("\n").startswith(":") and commit is not None:
+            fields = token.split()
+            yield commit, next(tokens, ""), fields[2], fields[3]
+
+
+def _tokens(repository: Repository, *words: str) -> Iterator[str]:
+    """What git writes between zero bytes."""
+    with Path(os.devnull).open("rb") as nothing, reading_git(*words, cwd=repository.root, stdin=nothing) as output:
+        rest, count = b"", 0
+        while data := output.read1(_READ_BYTES):  # type: ignore[attr-defined]
+            count += len(data)
+            if count > _MOST_BYTES:
+                raise JournalError("the history of the journal changes more than anybody can have recorded")
+            *whole, rest = (rest + data).split(b"\0")
+            yield from (token.decode("utf-8", "surrogateescape") for token in whole)
+
+
+def _commit(text: str) -> Commit:
+    oid, parents, author, date, summary, trailers = [*text.split("\x1f", 5), *[""] * 5][:6]
+    pairs = (line.partition(": ") for line in trailers.splitlines())
+    found = frozenset((name, value) for name, _, value in pairs)
+    return Commit(oid, len(parents.split()), one_line(author, 100), date, one_line(summary, 200), found)
