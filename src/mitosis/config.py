@@ -20,6 +20,9 @@ FIGURE_FORMATS = ("png", "svg")
 FIGURE_DPI = (10, 2400)
 """The least and the most."""
 HOOK_SETTINGS = ("warn", "strict", "off")
+Sign = Literal["no", "yes", "require"]
+"""Whether commits of the journal are signed, and those that come from others have to be."""
+SIGN_SETTINGS: Mapping[object, Sign] = {False: "no", True: "yes", "require": "require"}
 
 _HEADER = "[tool.mitosis.steps]"
 _EXAMPLE = 'my_step = ["my_package.my_module:run", "my_package.my_module:lookup_dict"]'
@@ -33,7 +36,6 @@ _PLACE = re.compile(r"(.*?)(?: \(at (?:line (\d+), column (\d+)|end of document)
 """What tomllib says is wrong, and where: until Python 3.14 only its message says that."""
 
 CONFIG_NAME = "pyproject.toml"
-TRIALS_NAME = "trials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,9 @@ class Config:
     """One of `FIGURE_FORMATS`."""
     template: str | None = None
     """For the page: a folder, relative to that of the file, or the name of an installed one; None for mitosis's own."""
+    sign: Sign = "no"
+    secrets: tuple[str, ...] = ()
+    """Patterns for names of parameters that hold secrets; of those that do not, where a `!` stands before them."""
 
 
 def read_config(path: Path, *, steps_needed: bool = True) -> Config:
@@ -125,6 +130,8 @@ def parse_config(text: str, path: Path, *, steps_needed: bool = True) -> Config:
         figure_dpi=_read_value(path, table, "figure-dpi"),
         figure_format=_read_value(path, table, "figure-format", "png"),
         template=_read_value(path, table, "template"),
+        sign=SIGN_SETTINGS[_read_value(path, table, "sign", False)],
+        secrets=tuple(_read_value(path, table, "secrets", [])),
     )
 
 
@@ -145,23 +152,6 @@ def find_config(root: Path, name: str | None, *, steps_needed: bool) -> Config:
 def config_name(root: Path, name: str | None) -> str:
     """The path of the configuration relative to the top, with `/`, as git has it; see `find_config`."""
     return Path(os.path.relpath(root / (name or CONFIG_NAME), root)).as_posix()
-
-
-def find_trials_folder(folder: Path, root: Path, option: str | None, config: Config) -> Path:
-    """Where outputs go: an option relative to the working directory, else what is configured.
-
-    Args:
-        folder: the working directory.
-        root: what a configured folder is relative to: top of the main working tree.
-        option: that of the command line.
-        config: has what is configured.
-    """
-    if option is not None:
-        chosen = (folder / Path(option).expanduser()).absolute()
-        return chosen.resolve() if ".." in chosen.parts else chosen
-    if config.trials_folder is not None:
-        return root / Path(config.trials_folder).expanduser()
-    return root / TRIALS_NAME
 
 
 def select_steps(config: Config, names: Sequence[str]) -> tuple[StepConfig, ...]:
@@ -377,6 +367,8 @@ _VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
         "this should be the folder of a template, relative to this file, or the name of an installed one, such as "
         '"lab"',
     ),
+    "sign": (lambda value: isinstance(value, bool) or value == "require", 'this should be true, false or "require"'),
+    "secrets": (_are_texts, 'this should be a list of patterns for names of parameters, such as ["*_pin", "!token"]'),
 }
 """Of each key beside the steps: what can be its value, and what to say where something else stands."""
 _STEP_VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {

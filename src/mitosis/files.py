@@ -183,3 +183,18 @@ def _remove(folder: Path) -> None:
                 function(path)
 
     shutil.rmtree(folder, onerror=remove_anyway)
+
+
+def find_trials_folder(folder: Path, root: Path, option: str | None, configured: str | None) -> Path:
+    """Where outputs go: an option relative to the working directory, else what is configured.
+
+    Args:
+        folder: the working directory.
+        root: what a configured folder is relative to: top of the main working tree.
+        option: that of the command line.
+        configured: what the configuration says.
+    """
+    if option is not None:
+        chosen = (folder / Path(option).expanduser()).absolute()
+        return chosen.resolve() if ".." in chosen.parts else chosen
+    return root / Path(configured or "trials").expanduser()

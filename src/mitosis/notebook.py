@@ -89,7 +89,7 @@ def plan_notebook(
     modules = list(dict.fromkeys(reference.partition(":")[0] for reference in references))
     lines = _expression_imports(arguments, modules)
     lines += [f"import {module}" for module in modules]
-    taken = {module.partition(".")[0] for module in modules} | set(EXPRESSION_NAMES) | set(dir(builtins))
+    taken = {"os", *(module.partition(".")[0] for module in modules), *EXPRESSION_NAMES, *dir(builtins)}
     aliases: dict[str, str] = {}
     for reference in dict.fromkeys(references):
         module, _, qualified_name = reference.partition(":")
@@ -121,10 +121,11 @@ def _expression_imports(arguments: Sequence[ParameterArgument], modules: Sequenc
     used: set[str] = set()
     for argument in arguments:
         if argument.kind == "eval":
-            tree = ast.parse(argument.text, mode="eval")
+            tree = ast.parse(argument.expression, mode="eval")
             used.update(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
     bound = {module.partition(".")[0] for module in modules}
-    return [line for name, line in EXPRESSION_NAMES.items() if name in used and name not in bound]
+    lines = [line for name, line in EXPRESSION_NAMES.items() if name in used and name not in bound]
+    return [*lines, "import os"] if any(argument.secret for argument in arguments) else lines
 
 
 def _identifier(name: str) -> str:
@@ -153,7 +154,7 @@ def _entry(argument: ParameterArgument, lookup: str, *, wrapped: bool) -> str:
     if argument.kind == "lookup":
         suffix = ".vals" if wrapped else ""
         return f'"{argument.name}": {lookup}["{argument.name}"][{_quoted(argument.text)}]{suffix}'
-    return f'"{argument.name}": {_as_dictionary_value(argument.text)}'
+    return f'"{argument.name}": {_as_dictionary_value(argument.expression)}'
 
 
 def _quoted(text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mitosis.confidential import environment_variable
 from mitosis.errors.usage import BadExpression, MalformedParameter, MisdirectedParameter, RepeatedParameter
 from mitosis.text import cut
 from mitosis.variants import MAX_NAME_BYTES, VariantName, is_too_long
@@ -34,13 +35,23 @@ class ParameterArgument:
     name: str
     kind: Literal["lookup", "eval"]
     text: str
-    """The variant of a lookup parameter, the expression of an eval parameter."""
+    """The variant of a lookup parameter, the expression of an eval parameter, or `env:NAME` for it."""
     tracked: bool
-    """False when a `+` stood before it."""
+    """False when a `+` stood before it, and for a secret."""
 
     @property
     def full_name(self) -> str:
         return f"{self.step}.{self.name}"
+
+    @property
+    def secret(self) -> str | None:
+        """The environment variable that holds its value, which is written nowhere; None where the value is given."""
+        return environment_variable(self.text) if self.kind == "eval" else None
+
+    @property
+    def expression(self) -> str:
+        """Of an eval parameter, the expression in Python."""
+        return self.text if self.secret is None else f'os.environ["{self.secret}"]'
 
 
 def parse_parameters(
@@ -156,7 +167,13 @@ def _parse_one(
                 "the expression is empty",
                 f"For an empty string write -e {shown}='\"\"', for no value -e {shown}=None",
             )
-        _check_expression(shown, text)
+        variable = environment_variable(text)
+        if variable == "":
+            reason = "`env:` is followed by the name of an environment variable, which this is not"
+            raise MalformedParameter(option, reason, f"Write it as -e {shown}=env:NAME.")
+        if variable is None:
+            _check_expression(shown, text)
+        tracked = tracked and variable is None
     elif not text:
         raise MalformedParameter(option, "the variant is empty", f"{form}: a name that the step's lookup has.")
     for recorded in (step, name, text) if kind == "lookup" else (step, name):

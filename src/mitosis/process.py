@@ -10,6 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
+from mitosis.confidential import without_password
 from mitosis.records.trial import ProcessRecord
 from mitosis.text import cut, recordable
 
@@ -32,11 +33,11 @@ def this_process() -> ProcessRecord:
 
 
 def command_line() -> tuple[str, ...]:
-    """The command line of this process, one word an item, the program without its folder."""
+    """The command line of this process, one word an item, the program without its folder and URLs without passwords."""
     program = Path(sys.argv[0]).name if sys.argv else ""
     if program in ("", "__main__.py"):
         program = "mitosis"
-    return (program, *(recordable(word) for word in sys.argv[1:]))
+    return (program, *(recordable(without_password(word)) for word in sys.argv[1:]))
 
 
 def signal_name(number: int) -> str:

@@ -280,6 +280,8 @@ class ParametersOfStep(Message):
     action: str
     takes_data: bool
     """Whether its first positional parameter is for the data of the step before."""
+    secrets: dict[str, str]
+    """What is written in place of the values of those that hold a secret, by name."""
 
 
 class DescribeParameters(Question[tuple[DescribedParameters, ...]]):
@@ -291,6 +293,8 @@ class DescribeParameters(Question[tuple[DescribedParameters, ...]]):
     steps: tuple[ParametersOfStep, ...]
     root: str
     folder: str
+    secret_names: tuple[str, ...] = ()
+    """Patterns for names of parameters whose defaults are secrets."""
 
 
 class ChangedParameter(Message):

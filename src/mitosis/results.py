@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mitosis.config import Config, find_config, find_trials_folder
+from mitosis.config import Config, find_config
 from mitosis.errors.base import MitosisError
 from mitosis.errors.files import FileTrouble
 from mitosis.errors.journal import AmbiguousKey, TrialNotFound
 from mitosis.errors.repository import RepositoryError
 from mitosis.errors.usage import ConfigError
-from mitosis.files import file_blob_id
+from mitosis.files import file_blob_id, find_trials_folder
 from mitosis.git.repository import find_repository
 from mitosis.records.output_names import belongs_to_trial
 
@@ -299,7 +299,7 @@ def _folder_on_record(key: str, looked_in: Path) -> Path:
 def default_trials_folder(folder: Path, config: str | None = None) -> Path:
     """The trials folder of the repository that `folder` is in, as pyproject.toml has it, or another file."""
     root, found = _configuration(folder, config)
-    return find_trials_folder(folder, root, None, found)
+    return find_trials_folder(folder, root, None, found.trials_folder)
 
 
 def _configuration(folder: Path, config: str | None = None) -> tuple[Path, Config]:

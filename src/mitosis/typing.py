@@ -53,7 +53,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class NotSaved:
-    """Stands in saved results for an object that could not be pickled."""
+    """Stands in what is saved for an object that could not be pickled, or for a secret."""
 
     reason: str
-    """What pickling it raised."""
+    """What pickling it raised, or which secret it is."""

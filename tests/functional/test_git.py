@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mitosis.confidential import without_password
 from mitosis.errors.repository import (
     BareRepository,
     GitError,
@@ -22,7 +23,7 @@ from mitosis.errors.repository import (
     UnreadableObject,
     UnsupportedRepository,
 )
-from mitosis.git.program import run_git, without_password
+from mitosis.git.program import run_git
 from mitosis.git.repository import Repository, find_repository
 from support.journal import Git, write_hook
 

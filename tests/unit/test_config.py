@@ -18,12 +18,12 @@ from mitosis.config import (
     StepConfig,
     add_steps_table,
     find_config,
-    find_trials_folder,
     module_step,
     read_config,
     select_steps,
 )
 from mitosis.errors.usage import BadModule, ConfigError, NoStep, RepeatedStep, UnknownStep, UsageError
+from mitosis.files import find_trials_folder
 
 STEP = 'my_exp = ["sine_experiment:run", "sine_experiment:lookup_dict"]\n'
 
@@ -309,12 +309,10 @@ def test_configuration_may_be_missing_only_when_nobody_named_it_and_no_step_is_n
 
 def test_trials_folder_is_relative_to_whoever_names_it(tmp_path: Path) -> None:
     folder = tmp_path / "sub"
-    silent = Config(tmp_path / "pyproject.toml", {}, None, ())
-    configured = Config(tmp_path / "pyproject.toml", {}, "runs", ())
-    assert find_trials_folder(folder, tmp_path, None, silent) == tmp_path / "trials"
-    assert find_trials_folder(folder, tmp_path, None, configured) == tmp_path / "runs"
-    assert find_trials_folder(folder, tmp_path, "mine", configured) == folder / "mine"
-    assert find_trials_folder(folder, tmp_path, "/elsewhere", configured) == Path("/elsewhere")
+    assert find_trials_folder(folder, tmp_path, None, None) == tmp_path / "trials"
+    assert find_trials_folder(folder, tmp_path, None, "runs") == tmp_path / "runs"
+    assert find_trials_folder(folder, tmp_path, "mine", "runs") == folder / "mine"
+    assert find_trials_folder(folder, tmp_path, "/elsewhere", "runs") == Path("/elsewhere")
 
 
 def test_steps_are_selected_in_the_order_asked_for() -> None:

@@ -348,7 +348,7 @@ def compared_variants(context: CompletionContext, names: _Names) -> _Found:
 @_completer
 def remotes(context: CompletionContext, names: _Names) -> _Found:
     """Names of git's remotes, with their places."""
-    from mitosis.git.program import without_password
+    from mitosis.confidential import without_password
 
     for line in names.repository.git("remote", "-v").splitlines():
         if line.endswith(" (fetch)"):

@@ -44,7 +44,8 @@ def run(
         param: STEP.PARAM=VARIANT: look the value up by its variant's name. May be repeated.
             The name is locked to the value from its first use on. A + before the step records without locking.
         eval_param: STEP.PARAM=EXPR: a Python expression, quoted for the shell. May be repeated.
-            A + before the step records without tracking.
+            A + before the step records without tracking. STEP.PARAM=env:NAME passes a secret: the value of an
+            environment variable, of which only the name is recorded.
         module: Run MODULE:run with MODULE:lookup_dict, without registration.
             Parameters are then written without a step.
         debug: Try things out: nothing is checked, recorded or locked.

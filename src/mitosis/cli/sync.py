@@ -14,6 +14,7 @@ from mitosis.cli import completers
 from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_conflicts, print_line, print_lines, print_warning
+from mitosis.confidential import without_password
 from mitosis.config import find_config
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import FetchFailed, NoRemote, PushFailed, TrialNotFound, UnknownRemote
@@ -60,6 +61,7 @@ def pull(
     /,
     *,
     fetch: Annotated[bool, Parameter(negative="--no-fetch")] = True,
+    verify_signatures: Annotated[bool, Parameter(negative="--no-verify-signatures")] = True,
     keep: Annotated[bool, Parameter(negative=())] = False,
     config: ConfigFile = None,
 ) -> int:
@@ -68,12 +70,14 @@ def pull(
     Args:
         remote: Where to fetch from, by default where git push would push to.
         fetch: Fetch first; otherwise merge what git fetch has already brought.
+        verify_signatures: Refuse records without a good signature, if the configuration requires them.
         keep: Keep what the remote has taken away without a recorded reason, which is otherwise refused.
     """
     repository, journal = _open()
     before = journal.tip()
     place = _find(repository, remote, config)
-    pulled = exchange.pull(repository, place, _transport(repository) if fetch else None, keep=keep)
+    transport = _transport(repository) if fetch else None
+    pulled = exchange.pull(repository, place, transport, keep=keep, verify_signatures=verify_signatures)
     print_warning(*pulled.warnings)
     print_line(f"{pulled.remote}: {_received(pulled) or ('nothing new' if pulled.has_journal else 'no records')}")
     _print_decisions(journal, before, pulled)
@@ -106,7 +110,7 @@ def push_after_trial(repository: Repository, configured: str | None, out: IO[str
         configured: the remote that the configuration names.
         out: where to say that it was done; None for nowhere.
     """
-    place = configured or "the remote"
+    place = without_password(configured or "the remote")
     said = bytearray()
     deadline = time.monotonic() + _AFTER_TRIAL_LIMIT_S
     try:

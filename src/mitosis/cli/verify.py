@@ -32,12 +32,13 @@ _MARKS = {"error": "✗", "warning": "!", "info": "·"}
 _SHOWN_OF_A_KIND = 20
 _PATIENCE_S = 1.0
 """A check that takes no longer needs no line of progress."""
-_COUNTED = ("trial", "lock", "environment", "commit", "pin", "note", "output")
+_COUNTED = ("trial", "lock", "environment", "commit", "pin", "note", "output", "good signature")
 
 
 def verify(
     *,
     outputs: bool = False,
+    signatures: bool = False,
     repair: bool = False,
     against: Annotated[str | None, Parameter(completer=completers.remotes)] = None,
     config: ConfigFile = None,
@@ -46,6 +47,7 @@ def verify(
 
     Args:
         outputs: Also compare the files that trials left in the trials folder with their records.
+        signatures: Also check the signature of each commit of the journal, with git.
         repair: First rebuild what is derived from the records: notes, pins, the index.
         against: Also fetch the records of this remote, and compare them without merging.
     """
@@ -55,7 +57,7 @@ def verify(
         ends = record_ends(Journal(repository)) if repair else []
         done = [f"recorded the end of trial {end.key}: {end.status}" for end in ends]
         done += verification.repair(repository, repository.identity(), tell=tell) if repair else []
-        report = verification.verify(repository, trials_folder=trials_folder, tell=tell)
+        report = verification.verify(repository, trials_folder=trials_folder, signatures=signatures, tell=tell)
         if against is not None:
             remote = find_remote(repository, against)
             tell(f"fetching from {remote.name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,35 @@ class JournalBusy(JournalError):
             f"{ref} is locked by another process: waited {waited_s:.0f} s for {lock_path}\n"
             f"    {holder}\n"
             "If no mitosis or git process is running in this repository, delete that file and try again."
+        )
+
+
+class NotSigned(JournalError):
+    """git could not sign a commit of the journal. Attributes: reason (what it said)."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason.strip() or "git did not say why"
+        super().__init__(
+            "the record could not be signed, as `sign` in the configuration of mitosis asks for\n"
+            f"{bulleted(self.reason.splitlines())}\n"
+            "`git commit -S` has to work here: set user.signingKey and gpg.format, and unlock the key (ssh-add, "
+            "gpg-agent). To record without signatures in this clone: git config mitosis.sign false"
+        )
+
+
+class UnsignedRecords(JournalError):
+    """Commits of another journal have no good signature. Attributes: source, commits (a clause for each)."""
+
+    def __init__(self, source: str, commits: Sequence[str], first: str) -> None:
+        self.source = source
+        self.commits = list(commits)
+        number = "1 commit" if len(commits) == 1 else f"{len(commits):,} commits"
+        have = "has" if len(commits) == 1 else "have"
+        super().__init__(
+            f"{number} of the journal of {source} {have} no good signature, so none of it was merged\n"
+            f"{bulleted(self.commits)}\n"
+            f"Look at the first: git log -1 --show-signature -p {first}\n"
+            f"If you trust them all the same: mitosis pull --no-verify-signatures {shlex.quote(source)}"
         )
 
 

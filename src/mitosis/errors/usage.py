@@ -95,6 +95,18 @@ class RepeatedParameter(UsageError):
         super().__init__(f"`{parameter}` is given more than once\n{bulleted(self.options)}\nKeep only one of them.")
 
 
+class SecretMissing(UsageError):
+    """The environment variable that a parameter is to be taken from is not set. Attributes: parameter, variable."""
+
+    def __init__(self, parameter: str, variable: str) -> None:
+        self.parameter = parameter
+        self.variable = variable
+        super().__init__(
+            f"the environment variable {variable}, which has the value of {parameter}, is not set\n"
+            f"Set it without showing it: read -rs {variable} && export {variable}"
+        )
+
+
 class BadExpression(UsageError):
     """The expression of an eval parameter is not Python.
 

@@ -10,7 +10,6 @@ import contextlib
 import math
 import os
 import queue
-import re
 import signal
 import subprocess
 import threading
@@ -20,11 +19,6 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from mitosis.errors.repository import GitError, GitMissing, NotARepository
-
-
-def without_password(url: str) -> str:
-    """The name of a remote, or a URL without what it says before the host, which may be a password."""
-    return re.sub(r"(?<=://)[^/]*@", "", url)
 
 
 def run_git(
@@ -77,6 +71,8 @@ def stream_git(
     tell: Callable[[bytes], None],
     unattended: bool = False,
     timeout_s: float | None = None,
+    stdin: IO[bytes] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Streamed:
     """Run the git program, and hand on what it says to people while it says it.
 
@@ -89,6 +85,8 @@ def stream_git(
         unattended: whether nobody is there to answer: git then has no terminal and no input, so that it fails instead
             of asking.
         timeout_s: after so long git and what it started are ended.
+        stdin: a file for its standard input; None for that of this process.
+        environment: variables to set on top of the present ones.
 
     Raises:
         GitMissing: there is no git program.
@@ -96,7 +94,7 @@ def stream_git(
     """
     import tempfile
 
-    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES}
+    variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, **(environment or {})}
     if unattended:
         variables["GIT_TERMINAL_PROMPT"] = "0"
         # Windows that ask would wait for somebody. Whoever has set these has a program that answers by itself.
@@ -110,7 +108,7 @@ def stream_git(
             process = subprocess.Popen(
                 ["git", *command],
                 cwd=cwd,
-                stdin=subprocess.DEVNULL if unattended else None,
+                stdin=subprocess.DEVNULL if unattended and stdin is None else stdin,
                 stdout=output,
                 stderr=subprocess.PIPE,
                 env=variables,

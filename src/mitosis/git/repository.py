@@ -33,6 +33,7 @@ from mitosis.git.objects import (
     read_file,
 )
 from mitosis.git.program import run_git, start_git
+from mitosis.text import recordable
 
 if TYPE_CHECKING:
     import pygit2
@@ -67,13 +68,17 @@ class Identity:
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"
 
+    @property
+    def moment(self) -> str:
+        """When git was asked, as it stores that: seconds and time zone."""
+        hours, minutes = divmod(abs(self.offset_minutes), 60)
+        return f"{self.time_s} {'-' if self.offset_minutes < 0 else '+'}{hours:02}{minutes:02}"
+
     def signature(self) -> pygit2.Signature:
         """The identity as libgit2 wants it; a commit says of itself that it is UTF-8, so other bytes are replaced."""
         import pygit2
 
-        texts = (self.name, self.email)
-        name, email = (text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for text in texts)
-        return pygit2.Signature(name, email, self.time_s, self.offset_minutes)
+        return pygit2.Signature(recordable(self.name), recordable(self.email), self.time_s, self.offset_minutes)
 
 
 @dataclass(frozen=True)
@@ -123,8 +128,7 @@ class Repository(Objects):
         name, _, rest = text.rpartition(" <")
         email, _, when = rest.partition("> ")
         seconds, _, zone = when.partition(" ")
-        sign = -1 if zone.startswith("-") else 1
-        offset = sign * (int(zone[1:3]) * 60 + int(zone[3:5]))
+        offset = (int(zone[1:3]) * 60 + int(zone[3:5])) * (-1 if zone.startswith("-") else 1)
         for part, what in ((name, "name"), (email, "email address")):
             if not part.strip():
                 raise NoIdentity(f"the {what} is empty")

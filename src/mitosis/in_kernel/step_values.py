@@ -19,6 +19,7 @@ import dill
 from mitosis.canonical.encode import digest_value, encode_with_text
 from mitosis.canonical.show import summarize_value
 from mitosis.canonical.sources import source_digests
+from mitosis.confidential import is_secret_name
 from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel import streams
 from mitosis.in_kernel.imports import run_as_script
@@ -56,6 +57,7 @@ _LEAST_OF_CURVE, _CURVE_NUMBERS, _MOST_OF_CURVE = 3, 60, 20_000
 _CURVES_LIMIT = 40
 _INT_BITS = 63
 _UNSAVED_SHOWN = 10
+_SECRET = NoMeaning("", "it is a secret")
 
 
 def describe_parameters(question: DescribeParameters) -> tuple[DescribedParameters, ...]:
@@ -67,15 +69,26 @@ def describe_parameters(question: DescribeParameters) -> tuple[DescribedParamete
     described = []
     for step in question.steps:
         values = namespace[step.variable] if step.variable else {}
-        shown = tuple(_describe(name, values[name]) for name in step.names)
+        shown = tuple(
+            DescribedValue(name, "", _SECRET) if name in step.secrets else _describe(name, values[name])
+            for name in step.names
+        )
         defaults = defaults_of(resolve(step.action), step.names, takes_data=step.takes_data)
-        shown_defaults = tuple(_describe(name, value) for name, value in defaults.items())
+        shown_defaults = tuple(_default(name, value, question.secret_names) for name, value in defaults.items())
         lasting = {d.name: defaults[d.name] for d in shown_defaults if isinstance(d.meaning, Meaning)}
-        unsaved = save({**values, **lasting}, Path(step.file))
+        kept = {name: NotSaved(f"it is a secret: {text}") for name, text in step.secrets.items()}
+        unsaved = save({**values, **lasting, **kept}, Path(step.file))
         described.append(DescribedParameters(shown, shown_defaults, tuple(unsaved)))
     if Path.cwd() == Path(question.root):  # or a module has gone elsewhere
         os.chdir(question.folder)
     return tuple(described)
+
+
+def _default(name: str, value: Any, secret_names: tuple[str, ...]) -> DescribedValue:
+    """A default; one that is a text may come from anywhere, so it is not recorded where the name is a secret's."""
+    if isinstance(value, str | bytes) and value and is_secret_name(name, secret_names):
+        return DescribedValue(name, "(not recorded: the name is one that secrets have)", _SECRET)
+    return _describe(name, value)
 
 
 def find_changed_parameters(question: FindChangedParameters) -> tuple[ChangedParameter, ...]:

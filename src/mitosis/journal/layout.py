@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from mitosis.errors.journal import JournalError
+from mitosis.errors.journal import FormatTooNew, JournalError
 from mitosis.variants import VariantName
 
 JOURNAL_REF = "refs/mitosis/journal"
@@ -257,6 +257,20 @@ def fetch_refspecs(remote: str, *, with_pins: bool) -> tuple[str, ...]:
 def remote_name(url: str) -> str:
     """The name in refs that stands for a repository that is not a configured remote: a URL may not be part of a ref."""
     return f"url-{hashlib.sha256(url.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
+
+
+def refuse_format(what: str, text: bytes) -> None:
+    """Refuse a journal by what it says is its format, unless this version can read it.
+
+    Raises:
+        FormatTooNew: a newer mitosis has written it.
+        JournalError: it is not a number.
+    """
+    digits = text.strip()
+    if not digits.isdigit():
+        raise JournalError(f"the format of {what} is {text!r}, where a number should be")
+    if int(digits) > FORMAT:
+        raise FormatTooNew("the journal" if what == JOURNAL_REF else what, int(digits), FORMAT)
 
 
 def refuse_unsafe_name(path: str, source: str) -> None:

@@ -64,12 +64,8 @@ class LockedRef:
         Without an identity, nothing is written to that.
         """
         self.target = commit
-        if identity is None:
-            return
-        sign = "-" if identity.offset_minutes < 0 else "+"
-        hours, minutes = divmod(abs(identity.offset_minutes), 60)
-        when = f"{identity.time_s} {sign}{hours:02}{minutes:02}"
-        self.entry = f"{self.read() or _NO_COMMIT} {commit} {identity} {when}\t{message.strip()}\n"
+        if identity is not None:
+            self.entry = f"{self.read() or _NO_COMMIT} {commit} {identity} {identity.moment}\t{message.strip()}\n"
 
 
 class RefLock:

@@ -7,9 +7,9 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
+from mitosis.confidential import without_password
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew
-from mitosis.git.program import without_password
 from mitosis.journal.layout import SHORT_KEY_DIGITS
 from mitosis.journal.reasons import TRAILER_LIMIT
 from mitosis.journal.standing import parse_remark

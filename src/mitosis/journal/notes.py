@@ -103,7 +103,7 @@ def add_to_note(
         changes[path] = store.write_blob(note.to_text().encode())
         tree = store.edit_tree(root, changes)
         message = f"Note on {record.commit[:7]}: {record.experiment} {record.key} {record.status}\n"
-        commit = store.write_commit(tree, [] if tip is None else [tip], message, identity)
+        commit = store.write_commit(tree, [] if tip is None else [tip], message, identity, is_derived=True)
         ref.set_target(commit, message.strip(), identity)
 
 
@@ -182,7 +182,7 @@ def merge_notes(
             return
         else:
             identity = identity or store.repository.identity()
-            target = store.write_commit(tree, parents, _MERGE_MESSAGE, identity)
+            target = store.write_commit(tree, parents, _MERGE_MESSAGE, identity, is_derived=True)
         if target != tip:
             ref.set_target(target, "merge", identity)
 
@@ -360,7 +360,7 @@ def rebuild_notes(
                 changes[path] = store.write_blob(note.to_text().encode())
         tree = store.edit_tree(root, changes)
         if changes:
-            commit = store.write_commit(tree, [] if tip is None else [tip], _REBUILT_MESSAGE, identity)
+            commit = store.write_commit(tree, [] if tip is None else [tip], _REBUILT_MESSAGE, identity, is_derived=True)
             ref.set_target(commit, _REBUILT_MESSAGE.strip(), identity)
     return len(places)
 

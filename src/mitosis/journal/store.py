@@ -25,6 +25,7 @@ from mitosis.journal.objects import BLOB_MODE, EMPTY_TREE, TREE_MODE, RawEntry, 
 if TYPE_CHECKING:
     import pygit2
 
+    from mitosis.config import Sign
     from mitosis.journal.locking import LockedRef, RefLock
 
 _T = TypeVar("_T")
@@ -53,6 +54,7 @@ class Store(ReadOnlyStore):
         self._written: dict[str, Callable[[], object]] = {}
         """What writes an object again that no ref may lead to yet, by its id."""
         self.is_given_up: Callable[[], bool] = lambda: False  # whether to wait no longer for a lock
+        self.is_unattended = False  # whether nobody is there to unlock the key that signs
 
     @contextlib.contextmanager
     def locked(self, ref: str, *, timeout_s: float | None = None, is_derived: bool = False) -> Iterator[LockedRef]:
@@ -274,18 +276,28 @@ class Store(ReadOnlyStore):
             finally:
                 lock.release()
 
-    def write_commit(self, tree: str, parents: list[str], message: str, identity: Identity) -> str:
-        """Write a commit; no ref moves.
+    @functools.cached_property
+    def sign(self) -> Sign:
+        """Whether commits are signed, and those of others have to be; what was so at first stays so."""
+        from mitosis.journal.signing import read_sign
+
+        return read_sign(self.repository)
+
+    def write_commit(self, tree: str, parents: list[str], message: str, who: Identity, is_derived: bool = False) -> str:
+        """Write a commit, signed if the configuration asks for that and it cannot be rebuilt; no ref moves.
 
         Raises:
-            JournalError: it cannot be written.
+            JournalError: it cannot be written, or signed.
         """
-        who = identity.signature()
-        what = f"a commit in {self.repository.common_dir}"
+        if self.sign != "no" and not is_derived:
+            import pygit2
 
-        def write() -> object:
-            return self.objects.create_commit(None, who, who, message, tree, list(parents))
+            from mitosis.journal.signing import sign_commit
 
+            signed = sign_commit(self.repository, tree, parents, message, who, unattended=self.is_unattended)
+            return self._write(pygit2.enums.ObjectType.COMMIT, signed)
+        name, what = who.signature(), f"a commit in {self.repository.common_dir}"
+        write = functools.partial(self.objects.create_commit, None, name, name, message, tree, parents)
         oid = str(_written(write, what))
         self._written[oid] = write
         return oid
@@ -328,7 +340,7 @@ class Store(ReadOnlyStore):
             if entry is None or entry.is_tree:
                 raise JournalError(f"{what} points to {commit}, which is not a journal: it does not say its format")
             if entry.oid != _FORMAT_OID:
-                _refuse_format(what, self.read_blob(entry.oid, layout.FORMAT_FILE, _FORMAT_LIMIT_BYTES))
+                layout.refuse_format(what, self.read_blob(entry.oid, layout.FORMAT_FILE, _FORMAT_LIMIT_BYTES))
         return Snapshot(commit, tree)
 
     def edited_tree(self, before: Snapshot | None, changes: Mapping[str, bytes | None]) -> str:
@@ -384,11 +396,3 @@ def _naming_remedy(what: str) -> Iterator[None]:
             raise
         reason = str(error).partition("\n")[0]
         raise JournalError(f"{reason}\n`mitosis verify` shows the command that repairs it.") from error
-
-
-def _refuse_format(what: str, text: bytes) -> None:
-    digits = text.strip()
-    if not digits.isdigit():
-        raise JournalError(f"the format of {what} is {text!r}, where a number should be")
-    if int(digits) > layout.FORMAT:
-        raise FormatTooNew("the journal" if what == layout.JOURNAL_REF else what, int(digits), layout.FORMAT)

@@ -96,9 +96,10 @@ def start(
             changes[_new_path(store, before, folder, record.key)] = encode_trial(record)
             if before is None or store.find(before.tree, environment_path) is None:
                 changes[environment_path] = environment.encode("utf-8", "surrogatepass")
-            store.create_ref(pin, record.commit)
             message = started_message(record, [missing.lock for missing in locks.missing])
             store.append(ref, before, changes, message, identity)
+            # Before the journal's ref moves, and not where the commit could not be signed.
+            store.create_ref(pin, record.commit)
     # Saying what is wrong takes longer than finding it out, and nobody should have to wait for that.
     refuse_violated(store, index, locks)
     store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)

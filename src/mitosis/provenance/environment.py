@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from mitosis.confidential import without_password
 from mitosis.errors.repository import RepositoryError
 from mitosis.git.program import run_git
 from mitosis.git.repository import Repository
@@ -102,7 +103,7 @@ def read_environment(repository: Repository | None = None) -> Environment:
 def chosen_variables(variables: Mapping[str, str]) -> dict[str, str]:
     """Those among `variables` that are worth recording and hold no secret, sorted by name."""
     return {
-        name: recordable(value[:_VALUE_LIMIT])
+        name: recordable(without_password(value[:_VALUE_LIMIT]))
         for name, value in sorted(variables.items())
         if name in VARIABLES or (name.startswith(VARIABLE_PREFIXES) and not _SECRET.search(name))
     }

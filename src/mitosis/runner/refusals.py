@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,12 @@ from mitosis.config import (
     Config,
     StepConfig,
     find_config,
-    find_trials_folder,
     module_step,
     select_steps,
 )
 from mitosis.errors.repository import DirtyRepository, NoCommit, NoIdentity, NotARepository
-from mitosis.errors.usage import ConfigError, UsageError
+from mitosis.errors.usage import ConfigError, SecretMissing, UsageError
+from mitosis.files import find_trials_folder
 from mitosis.git.repository import Identity, Repository, find_repository
 from mitosis.parameters import ParameterArgument, parse_parameters
 from mitosis.report.templates import Template, find_template
@@ -92,6 +93,9 @@ def settle(request: Request) -> Settled:
         [step.name for step in steps],
         module=request.module is not None,
     )
+    for argument in arguments:
+        if argument.secret is not None and argument.secret not in os.environ:
+            raise SecretMissing(argument.full_name if request.module is None else argument.name, argument.secret)
     if repository is not None and repository.head is None and not request.debug:
         raise NoCommit(repository.root)
     template = find_template(config.template, config.path) if request.output != "ipynb" else None
@@ -112,7 +116,10 @@ def settle(request: Request) -> Settled:
         steps=steps,
         arguments=arguments,
         trials_folder=find_trials_folder(
-            request.folder, root if repository is None else repository.main_root, request.trials_folder, config
+            request.folder,
+            root if repository is None else repository.main_root,
+            request.trials_folder,
+            config.trials_folder,
         ),
         untracked_files=untracked_files,
         template=template,

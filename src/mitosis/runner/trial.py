@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitosis import notebook as notebooks
+from mitosis.confidential import why_secret
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import JournalBusy, NoteNotWritten, NotRecorded
 from mitosis.git.repository import Repository
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 CLOSE_TIMEOUT_S = 10.0
 """How long exit functions and threads of the experiment may take after its last step."""
+TIME_TO_THINK_S = 3.0
+"""How long somebody at a terminal has to keep a secret from being written."""
 BREAKDOWN_LIMIT = 2000
 """Characters of an error of mitosis itself that are recorded."""
 _SWITCH_INTERVAL_S = 0.0005
@@ -68,6 +72,7 @@ class Trial:
             self._folder = TrialFolder(self._settled.trials_folder, self._settled.key, debug=self._debug)
             kernel: Kernel | None = None
             try:
+                await self._warn_of_secrets()
                 kernel = self._signals.kernel = self._new_kernel()
                 announcement = await self._begin(kernel)
             except BaseException as error:
@@ -147,6 +152,23 @@ class Trial:
         self._signals.is_recorded = True
         return Announcement(record, self._debug, newly_locked, checked_s=time.monotonic() - self._begun)
 
+    async def _warn_of_secrets(self) -> None:
+        """Say which parameters seem to be secrets and are given in the open, before they are written anywhere."""
+        settled = self._settled
+        is_warned = False
+        for argument in settled.arguments:
+            why = None if argument.secret else why_secret(argument.name, argument.text, settled.config.secrets)
+            if why is not None:
+                shown = argument.full_name if settled.request.module is None else argument.name
+                kept = "in the outputs" if self._debug else "in the record and the outputs for good"
+                self._progress.warn(
+                    f"{shown} {why}, and what it is given will be kept {kept}: press Ctrl-C now and pass "
+                    f"-e {shown}=env:NAME instead, which keeps only the name of an environment variable"
+                )
+                is_warned = True
+        if is_warned and sys.stdin is not None and sys.stdin.isatty():
+            await asyncio.sleep(TIME_TO_THINK_S)
+
     def _record_start(self, record: TrialRecord) -> tuple[TrialRecord, int]:
         """Record the start; returns the record with its iteration, and how many variants it has locked."""
         from mitosis.journal.journal import Journal
@@ -155,18 +177,19 @@ class Trial:
         assert self._settled.repository is not None and self._settled.identity is not None
         journal = self._journal = Journal(self._settled.repository)
         journal.store.is_given_up = lambda: self._signals.noted is not None
-        try:
-            for earlier in record_ends(journal):
-                self._progress.warn(f"the end of trial {earlier.key} is now recorded: {earlier.status}")
-        except MitosisError as error:
-            self._progress.warn(f"the end of an earlier trial still could not be recorded: {error}")
-        try:
-            started = journal.start(record, self._loader.variants, self._environment.text, self._settled.identity)
-        except JournalBusy as error:
-            if self._signals.noted is None:
-                raise
-            self._signals.received = self._signals.noted
-            raise Interrupted(self._signals.noted) from error
+        with self._terminal_left(journal):
+            try:
+                for earlier in record_ends(journal):
+                    self._progress.warn(f"the end of trial {earlier.key} is now recorded: {earlier.status}")
+            except MitosisError as error:
+                self._progress.warn(f"the end of an earlier trial still could not be recorded: {error}")
+            try:
+                started = journal.start(record, self._loader.variants, self._environment.text, self._settled.identity)
+            except JournalBusy as error:
+                if self._signals.noted is None:
+                    raise
+                self._signals.received = self._signals.noted
+                raise Interrupted(self._signals.noted) from error
         for changed in started.changed:
             self._warn(str(changed))
         if started.changed:
@@ -182,6 +205,7 @@ class Trial:
         from mitosis.journal.layout import experiment_name
 
         settled, environment = self._settled, self._environment
+        secrets = {argument.secret for argument in settled.arguments}
         return TrialRecord(
             key=settled.key,
             experiment=experiment_name(step.name for step in settled.steps),
@@ -200,7 +224,7 @@ class Trial:
             platform=environment.platform,
             cpu_count=environment.cpu_count,
             command=command_line(),
-            variables=environment.variables,
+            variables={name: value for name, value in environment.variables.items() if name not in secrets},
             untracked_files=settled.untracked_files,
             trials_folder=_recordable(settled.trials_folder),
             folder=_recordable(self._folder.path.name),
@@ -286,7 +310,8 @@ class Trial:
         self._signals.noted = None  # what has come before was for the experiment
         is_kept = keep_end(self._folder.path, record)
         try:
-            journal.end(record, self._settled.repository.identity())
+            with self._terminal_left(journal):
+                journal.end(record, self._settled.repository.identity())
         except NoteNotWritten as error:
             self._progress.warn(str(error))
         except MitosisError as error:
@@ -295,6 +320,18 @@ class Trial:
                 record.key, record.status, str(error), self._folder.path, is_kept=is_kept, signal=signal
             ) from error
         discard_end(self._folder.path)
+
+    @contextlib.contextmanager
+    def _terminal_left(self, journal: Journal) -> Iterator[None]:
+        """Leave the terminal to git, if it may ask for the passphrase of the key that it signs with."""
+        if journal.store.sign == "no":
+            yield
+            return
+        self._progress.suspend()
+        try:
+            yield
+        finally:
+            self._progress.resume()
 
     def _record_breakdown(self, record: TrialRecord, steps: Sequence[StepRecord], error: Exception) -> None:
         """Record that the trial ended by an error of mitosis itself, which is on its way to the user."""

@@ -263,10 +263,11 @@ class Loader:
                 names=tuple(parameter.argument.name for parameter in planned.parameters),
                 action=planned.step.action,
                 takes_data=index > 0,
+                secrets={p.argument.name: p.argument.text for p in planned.parameters if p.argument.secret},
             )
             for index, planned in enumerate(self.plan.steps)
         )
-        question = DescribeParameters(steps, self.root, str(self._folder.path))
+        question = DescribeParameters(steps, self.root, str(self._folder.path), self._settled.config.secrets)
         described, imports = await self._kernel.ask_all(question, self.list_imports())
         values: dict[ParameterArgument, DescribedValue] = {}
         defaults: list[tuple[str, DescribedValue]] = []

@@ -12,6 +12,7 @@ from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 from mitosis.journal.sharing import Merged
+from mitosis.journal.signing import refuse_unsigned
 from mitosis.sync.remotes import Remote, push_place
 from mitosis.sync.transport import Transport, lacks_blobs
 
@@ -78,7 +79,14 @@ class Pushed:
         return replace(self, warnings=(*self.warnings, warning))
 
 
-def pull(repository: Repository, remote: Remote, transport: Transport | None, *, keep: bool = False) -> Pulled:
+def pull(
+    repository: Repository,
+    remote: Remote,
+    transport: Transport | None,
+    *,
+    keep: bool = False,
+    verify_signatures: bool = True,
+) -> Pulled:
     """Fetch the records of a remote and merge them into the local ones.
 
     Args:
@@ -86,10 +94,12 @@ def pull(repository: Repository, remote: Remote, transport: Transport | None, *,
         remote: where from.
         transport: how to fetch; None to merge what was fetched before.
         keep: whether what the remote has taken away without saying so stays, instead of being an error.
+        verify_signatures: whether to refuse what is not signed, if the configuration requires signatures.
 
     Raises:
         FetchFailed: git could not fetch.
         NotFetchedWhole: what was fetched before is without contents.
+        UnsignedRecords: signatures are required and missing.
         JournalError: the journals cannot be merged.
     """
     journal = Journal(repository)
@@ -99,7 +109,7 @@ def pull(repository: Repository, remote: Remote, transport: Transport | None, *,
         transport.fetch(remote, remote.place)
     elif repository.is_partial() and lacks_blobs(repository, layout.remote_journal_ref(remote.ref_name)):
         raise NotFetchedWhole(remote.name)
-    return _merge(journal, remote, Pulled(remote.name, False), keep=keep)
+    return _merge(journal, remote, Pulled(remote.name, False), keep=keep, verify_signatures=verify_signatures)
 
 
 def push(
@@ -124,9 +134,11 @@ def push(
     Raises:
         FetchFailed: git could not fetch.
         PushFailed: git could not push, or the remote refused.
+        UnsignedRecords: signatures are required, and missing from what is there.
         JournalError: the journals cannot be merged.
     """
     journal = Journal(repository)
+    journal.store.is_unattended = transport.is_unattended
     journal.check_tip()
     pushed = Pushed(Pulled(remote.name, False))
     place = push_place(repository, remote)
@@ -180,7 +192,9 @@ def push(
     )
 
 
-def _merge(journal: Journal, remote: Remote, pulled: Pulled, *, keep: bool = False) -> Pulled:
+def _merge(
+    journal: Journal, remote: Remote, pulled: Pulled, *, keep: bool = False, verify_signatures: bool = True
+) -> Pulled:
     """Merge what was fetched."""
     tip = journal.read_tip(layout.remote_journal_ref(remote.ref_name))
     if tip is None:
@@ -190,6 +204,8 @@ def _merge(journal: Journal, remote: Remote, pulled: Pulled, *, keep: bool = Fal
         journal.name_shortly()
         journal.adopt_pins(remote.ref_name)
         return replace(pulled, has_journal=True)
+    if verify_signatures and journal.store.sign == "require":
+        refuse_unsigned(journal.repository, journal.tip(), tip, remote.name)
     merged = journal.merge(tip, None, remote.name, notes, keep=keep)
     journal.adopt_pins(remote.ref_name)
     return pulled.with_merged(merged)

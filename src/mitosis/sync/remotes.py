@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mitosis.confidential import without_password
 from mitosis.errors.journal import NoRemote, UnknownRemote
-from mitosis.git.program import without_password
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mitosis.confidential import without_password
 from mitosis.errors.journal import FetchFailed
 from mitosis.errors.repository import GitError
 from mitosis.git.program import Streamed, stream_git
@@ -188,7 +189,7 @@ class Transport:
         self._repository = repository
         self._tell = tell
         self._progress = ("--progress",) if show_progress else ()
-        self._unattended = unattended
+        self.is_unattended = unattended
         self._deadline = deadline
         self._atomic = True
         self._listener = Listener(tell)
@@ -284,7 +285,7 @@ class Transport:
                 *words,
                 cwd=self._repository.root,
                 tell=tell,
-                unattended=self._unattended,
+                unattended=self.is_unattended,
                 timeout_s=timeout_s,
             )
         except GitError as error:
@@ -306,4 +307,4 @@ def _reason(messages: str) -> str:
     lines = [line.rsplit("\r", 1)[-1].strip() for line in messages.rstrip().splitlines()]
     lines = [line for line in lines if line and not line.encode().startswith(HELD_BACK)]
     complaints = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:"))]
-    return (complaints[:1] or lines[-1:] or ["git did not say why"])[0]
+    return without_password((complaints[:1] or lines[-1:] or ["git did not say why"])[0])

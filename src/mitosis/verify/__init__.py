@@ -26,6 +26,7 @@ from mitosis.verify.contents import UPGRADE, Contents, ContentsReader, check_loo
 from mitosis.verify.findings import Report
 from mitosis.verify.history import MAX_OBJECT_BYTES, HistoryReader, check_pins, check_reasons, restoring
 from mitosis.verify.outputs import OutputsChecker
+from mitosis.verify.signatures import check_signatures
 
 _ATTEMPTS = 3
 _PAUSE_S = 0.3
@@ -36,13 +37,18 @@ def _silent(text: str) -> None:
 
 
 def verify(
-    repository: Repository, *, trials_folder: Path | None = None, tell: Callable[[str], None] = _silent
+    repository: Repository,
+    *,
+    trials_folder: Path | None = None,
+    signatures: bool = False,
+    tell: Callable[[str], None] = _silent,
 ) -> Report:
     """Check the journal of a repository and all that belongs to it. Nothing is changed.
 
     Args:
         repository: whose journal.
         trials_folder: compare the outputs in it with their records as well; None to leave them alone.
+        signatures: check that of each commit of the journal as well.
         tell: is told what is being done, as a clause for a line of progress.
 
     Raises:
@@ -68,6 +74,8 @@ def verify(
     HistoryReader(repository, restore, report, tell).read(snapshot.commit)
     tell("looking for what was taken away")
     check_reasons(journal.store, snapshot.commit, report)
+    if signatures:
+        check_signatures(repository, snapshot.commit, report, tell)
     return report
 
 
