@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from mitosis.errors.repository import ObjectTooLarge, UnreadableObject
+from mitosis.errors.repository import ObjectTooLarge, UnfitObject, UnreadableObject
 from mitosis.git.program import LONGEST_ANSWER_BYTES, reading_git
 
 
@@ -71,7 +71,7 @@ class Objects:
         data = self._read_kind(oid, "tree", limit_bytes)
         entries = _TREE_ENTRY.findall(data)
         if sum(len(mode) + len(name) + _TREE_ENTRY_FIXED_BYTES for mode, name, _ in entries) != len(data):
-            raise UnreadableObject(oid, "it is damaged: its entries do not add up")
+            raise UnfitObject(oid, "it is damaged: its entries do not add up")
         return [(name, mode, raw) for mode, name, raw in entries]
 
     def read_blob(self, oid: str, limit_bytes: int | None = None) -> bytes:
@@ -89,7 +89,7 @@ class Objects:
     def _read_kind(self, oid: str, kind: str, limit_bytes: int | None = None) -> bytes:
         found = self.read_object(oid, limit_bytes)
         if found.kind != kind:
-            raise UnreadableObject(oid, f"it is a {found.kind}, but should be a {kind}")
+            raise UnfitObject(oid, f"it is a {found.kind}, but should be a {kind}")
         return found.data
 
 

@@ -339,7 +339,7 @@ class _Walk:
                     self._store.read_tree(before, where)
                 except BadRecord:
                     raise UnreadableBefore(where, error.reason) from error
-            self._tell(BadRecord(error.where, error.reason), after)
+            self._tell(BadRecord(error.where, error.reason).with_cause(error), after)
             return [] if before is None else self._store.compare_trees(before, None, where)
 
     def _is_repeated(self, folder: str | None, path: str) -> bool:

@@ -166,7 +166,7 @@ class Store(ReadOnlyStore):
         is_sorted = all(raw_name(name) in entries for name in (*files, *folders))
         for file, oid in files.items():
             mode, _ = entries.get(raw_name(file), (BLOB_MODE, b""))
-            if mode == TREE_MODE:
+            if mode == TREE_MODE and oid is not None:
                 raise JournalError(f"{where}{file} in the journal is a folder, but should be a file")
             if oid is None:
                 entries.pop(raw_name(file), None)

@@ -119,7 +119,8 @@ class HistoryReader:
         if isinstance(error, ObjectMissing) and self._is_partial:
             self._promised += 1
         elif isinstance(error, ObjectTooLarge):
-            self._report.error("object", error.oid, f"{error.reason} ({where})", f"git cat-file -s {error.oid}")
+            # Where the present tree has it, it is an error; that it once was there does no harm.
+            self._report.info("object", error.oid, f"{error.reason} ({where})", f"git cat-file -s {error.oid}")
         else:
             self._damaged(error.oid, where, error.reason)
 
