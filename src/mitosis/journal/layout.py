@@ -177,7 +177,7 @@ def parse_disputed_path(path: str) -> str | None:
 
 def parse_variant_path(path: str) -> tuple[VariantName, str] | None:
     """The variant that a value or remark at this path is about, and the digest in its name; None if there is none."""
-    _, *names, file = path.split("/")
+    *names, file = path.split("/")[1:] or [""]
     digest = file.removesuffix(RECORD_SUFFIX)
     if len(names) != 3 or digest == file or not DIGEST_PATTERN.fullmatch(digest):
         return None

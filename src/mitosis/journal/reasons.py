@@ -1,8 +1,8 @@
 """What the commits of a journal take away or change of what was there before, and whether they say so.
 
 A journal grows: an ordinary commit adds. One that takes away a trial, or a meaning of a variant, says in its trailers
-what it takes away (`Forgotten`, `Dropped`, `Released`, `Unretired`, `Chosen`, `Settled`, `Removed`). What is gone without one of these was
-not taken away by mitosis.
+what it takes away (`Forgotten`, `Dropped`, `Released`, `Unretired`, `Chosen`, `Settled`, `Removed`). What is gone
+without one of these was not taken away by mitosis.
 """
 
 from __future__ import annotations
