@@ -214,6 +214,16 @@ def test_remote_that_cannot_be_reached_is_told_and_nothing_is_lost(ada: Desk, ur
     assert ada.trial_keys() == {trial.key}
 
 
+def test_remote_that_hides_pins_has_taken_the_records(ada: Desk, hub: Path, git: Git) -> None:
+    ada.run_trial()
+    git("config", "receive.hideRefs", PINS, cwd=hub)
+    pushed = ada.push()
+    assert (pushed.sent, refs_of(hub)[JOURNAL]) == (1, ada.tip())
+    (warning,) = pushed.warnings
+    assert "commits of experiments were not pushed" in warning
+    assert "hidden" in warning
+
+
 def test_remote_that_cannot_push_atomically_gets_the_pins_first(ada: Desk, hub: Path, git: Git) -> None:
     git("config", "receive.advertiseAtomic", "false", cwd=hub)
     ada.run_trial()

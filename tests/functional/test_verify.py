@@ -424,6 +424,27 @@ def test_incomplete_commit_of_a_trial_is_found(desk: Sound, what: str, how: str)
     assert any(word in f"{f.where} {f.what}" for f in findings for word in (oid, record.commit))
 
 
+def test_pin_of_what_is_no_commit_is_found(desk: Sound) -> None:
+    record = desk.run()
+    blob = desk.oid_of(f"{record.commit}:experiment.py")
+    desk.git("update-ref", f"refs/mitosis/commits/{blob}", blob)
+    (finding,) = desk.found("commit")
+    assert "is a blob" in finding.what
+    desk.git(*finding.remedy.split()[1:])
+    assert desk.found() == []
+
+
+def test_journal_that_is_gone_beside_what_belongs_to_it_is_found(desk: Sound, tmp_path: Path) -> None:
+    record = desk.run()
+    desk.back_up(tmp_path / "mirror.git")
+    desk.git("update-ref", "-d", JOURNAL)
+    (finding,) = desk.found()
+    assert finding.what == "it is gone, though there are still 2 refs that belong to it"
+    assert finding.remedy == "mitosis pull origin"
+    desk.pull()
+    assert desk.again().trial_keys() == {record.key}
+
+
 def test_pin_that_points_elsewhere_is_found(desk: Sound) -> None:
     record = desk.run()
     other = desk.git("commit-tree", "HEAD^{tree}", "-m", "other").strip()

@@ -12,10 +12,13 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mitosis.errors.repository import ObjectTooLarge, UnfitObject, UnreadableObject
 from mitosis.git.program import LONGEST_ANSWER_BYTES, reading_git
+
+if TYPE_CHECKING:
+    import pygit2
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,26 @@ class Objects:
             raise UnfitObject(oid, f"it is a {found.kind}, but should be a {kind}")
         return found.data
 
+
+def open_by_libgit2(git_dir: Path) -> pygit2.Repository:
+    """Open a repository that git has found, and so trusts: it knows patterns and what the environment says."""
+    import pygit2
+
+    settings = pygit2.settings
+    validates = settings.owner_validation
+    missing = [name for name in _HARMLESS_EXTENSIONS if name not in settings.extensions]
+    if missing:
+        settings.set_extensions([*settings.extensions, *missing])
+    settings.owner_validation = False
+    try:
+        return pygit2.Repository(str(git_dir))
+    finally:
+        settings.owner_validation = validates
+
+
+_HARMLESS_EXTENSIONS = ("partialclone", "refstorage")
+"""What libgit2 does not know, and nothing that it is asked depends on: which remote a partial clone fetches from, and
+that refs are files, since any other format is refused before."""
 
 KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 

@@ -280,15 +280,15 @@ class Store(ReadOnlyStore):
         Raises:
             JournalError: it cannot be written.
         """
+        import pygit2
+
         who = identity.signature()
-        what = f"a commit in {self.repository.common_dir}"
-
-        def write() -> object:
-            return self.objects.create_commit(None, who, who, message, tree, list(parents))
-
-        oid = str(_written(write, what))
-        self._written[oid] = write
-        return oid
+        sign = "-" if who.offset < 0 else "+"
+        stamp = f"{who.name} <{who.email}> {who.time} {sign}{abs(who.offset) // 60:02}{abs(who.offset) % 60:02}"
+        # libgit2 would refuse parents whose authors are malformed, which git takes.
+        lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {stamp}", f"committer {stamp}"]
+        data = "\n".join([*lines, "", message]).encode("utf-8", "surrogatepass")
+        return self._write(pygit2.enums.ObjectType.COMMIT, data)
 
     # --- states of the journal --------------------------------------------------------------------
 
