@@ -421,7 +421,9 @@ def test_commands_say_what_went_where(
     assert said(ada, "push", "abcdef") == "origin: 1 trial sent\n"
     ada.forget(adas[0].key, ada.identity)
     assert said(ada, "sync") == "origin: records sent\n"
-    assert said(bob, "pull") == "origin: 1 trial received, 1 trial forgotten elsewhere\n"
+    first, decision = said(bob, "pull").splitlines()
+    assert first == "origin: 1 trial received, 1 trial forgotten elsewhere"
+    assert decision == f"    ada: forget my_exp {adas[0].key}"
 
 
 def test_conflict_is_shown_to_both(
