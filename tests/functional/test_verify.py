@@ -560,7 +560,8 @@ def test_lock_of_a_process_that_is_gone_is_found_and_taken_away(desk: Sound, ref
     code = (
         "import os, sys; from pathlib import Path; from mitosis.git.repository import find_repository\n"
         "from mitosis.journal.locking import RefLock\n"
-        f"RefLock(find_repository(Path.cwd()), {ref!r}, durable=False).acquire(); os._exit(0)"
+        f"lock = RefLock(find_repository(Path.cwd()), {ref!r}, durable=False); lock.acquire()\n"
+        "lock._move = lambda new: os._exit(0)\nlock.replace('x')"
     )
     subprocess.run([sys.executable, "-c", code], cwd=desk.folder, check=True)
     assert lock.exists()
@@ -569,6 +570,7 @@ def test_lock_of_a_process_that_is_gone_is_found_and_taken_away(desk: Sound, ref
     assert "no longer runs" in finding.what
     assert desk.mend() == [f"removed the lock file {lock}"]
     assert not lock.exists()
+    assert list((desk.folder / ".git" / "mitosis").glob("ref-*")) == []
     assert desk.found() == []
 
 

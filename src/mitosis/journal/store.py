@@ -287,7 +287,7 @@ class Store(ReadOnlyStore):
         stamp = f"{who.name} <{who.email}> {who.time} {sign}{abs(who.offset) // 60:02}{abs(who.offset) % 60:02}"
         # libgit2 would refuse parents whose authors are malformed, which git takes.
         lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {stamp}", f"committer {stamp}"]
-        data = "\n".join([*lines, "", message]).encode("utf-8", "surrogatepass")
+        data = "\n".join([*lines, "", message.replace("\0", "\\x00")]).encode("utf-8", "surrogatepass")
         return self._write(pygit2.enums.ObjectType.COMMIT, data)
 
     # --- states of the journal --------------------------------------------------------------------
