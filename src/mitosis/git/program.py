@@ -105,7 +105,7 @@ def stream_git(
     messages = bytearray()
     said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
-    with tempfile.TemporaryFile() as output:
+    with _outlived_by_nothing(), tempfile.TemporaryFile() as output:
         with _starting(command, cwd):
             process = subprocess.Popen(
                 ["git", *command],
@@ -133,6 +133,38 @@ def stream_git(
         output.seek(0)
         written = output.read().decode(errors="surrogateescape")
     return Streamed(process.returncode, written, messages.decode(errors="replace"))
+
+
+class _Signalled(BaseException):
+    """This process was told to end. Attribute: number."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+@contextlib.contextmanager
+def _outlived_by_nothing() -> Iterator[None]:
+    """While this process waits for a program, a signal that would just end it raises first, so that both end.
+
+    Where somebody handles these signals, they decide. Nothing can be done about SIGKILL.
+    """
+    numbers = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
+    is_main = threading.current_thread() is threading.main_thread()
+    ours = [number for number in numbers if is_main and signal.getsignal(number) is signal.SIG_DFL]
+
+    def stop(number: int, frame: object) -> None:
+        raise _Signalled(number)
+
+    try:
+        for number in ours:
+            signal.signal(number, stop)
+        yield
+    except _Signalled as signalled:
+        signal.signal(signalled.number, signal.SIG_DFL)
+        os.kill(os.getpid(), signalled.number)
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 _TICK_S = 0.2
