@@ -158,10 +158,6 @@ def _remove_if_abandoned(folder: Path) -> None:
     with contextlib.suppress(OSError):  # another user's, in use, somebody's who is about to lock it, or gone by now
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():
             return
-        left = list(folder.iterdir())
-        if left and all(path.is_socket() for path in left) and time.time() - folder.stat().st_mtime > _ABANDONED_S:
-            _remove(folder)  # somebody made a socket in it while it was removed
-            return
         with (folder / _OWNER).open("r+b") as owner:
             fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if time.time() - folder.stat().st_mtime > _ABANDONED_S:
