@@ -476,7 +476,7 @@ def test_interrupt_of_a_push_ends_git_too(ada: Desk, tmp_path: Path, number: sig
             os.killpg(process.pid, number)  # as a terminal does
         else:
             process.send_signal(number)
-        assert process.wait(TIMEOUT_S) == (130 if number == signal.SIGINT else -number)
+        assert process.wait(TIMEOUT_S) == 128 + number
     wait_until(lambda: not git.is_running())
     if number != signal.SIGINT:
         os.kill(int((tmp_path / "pid").read_text()), number)  # which is not ssh, and does not see that git is gone

@@ -96,25 +96,23 @@ class Objects:
         return found.data
 
 
+_HARMLESS_EXTENSIONS = ["partialclone", "refstorage"]
+"""Of the format of a repository. libgit2 does not know them, and nothing depends on them that it is asked."""
+
+
 def open_by_libgit2(git_dir: Path) -> pygit2.Repository:
     """Open a repository that git has found, and so trusts: it knows patterns and what the environment says."""
     import pygit2
 
     settings = pygit2.settings
     validates = settings.owner_validation
-    missing = [name for name in _HARMLESS_EXTENSIONS if name not in settings.extensions]
-    if missing:
-        settings.set_extensions([*settings.extensions, *missing])
+    settings.set_extensions(sorted({*settings.extensions, *_HARMLESS_EXTENSIONS}))
     settings.owner_validation = False
     try:
         return pygit2.Repository(str(git_dir))
     finally:
         settings.owner_validation = validates
 
-
-_HARMLESS_EXTENSIONS = ("partialclone", "refstorage")
-"""What libgit2 does not know, and nothing that it is asked depends on: which remote a partial clone fetches from, and
-that refs are files, since any other format is refused before."""
 
 KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 

@@ -13,12 +13,14 @@ import queue
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from mitosis.errors.base import of_signal
 from mitosis.errors.repository import GitError, GitMissing, NotARepository
 
 
@@ -135,33 +137,23 @@ def stream_git(
     return Streamed(process.returncode, written, messages.decode(errors="replace"))
 
 
-class _Signalled(BaseException):
-    """This process was told to end. Attribute: number."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-
 @contextlib.contextmanager
 def _outlived_by_nothing() -> Iterator[None]:
-    """While this process waits for a program, a signal that would just end it raises first, so that both end.
+    """While this process waits for a program, a signal that would just end it lets it end the program first.
 
     Where somebody handles these signals, they decide. Nothing can be done about SIGKILL.
     """
-    numbers = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
-    is_main = threading.current_thread() is threading.main_thread()
-    ours = [number for number in numbers if is_main and signal.getsignal(number) is signal.SIG_DFL]
 
     def stop(number: int, frame: object) -> None:
-        raise _Signalled(number)
+        sys.exit(of_signal(number))
 
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name) and is_main]
+    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
     try:
         for number in ours:
             signal.signal(number, stop)
         yield
-    except _Signalled as signalled:
-        signal.signal(signalled.number, signal.SIG_DFL)
-        os.kill(os.getpid(), signalled.number)
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)

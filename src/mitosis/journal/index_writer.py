@@ -11,7 +11,7 @@ from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, Misplaced
 from mitosis.errors.repository import UnfitObject
 from mitosis.journal import layout
-from mitosis.journal.objects import UnreadableBefore, iter_changes
+from mitosis.journal.objects import Change, UnreadableBefore, iter_changes
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
 from mitosis.journal.store import Store
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
@@ -125,18 +125,14 @@ class IndexWriter:
                 waiting = []
         self._write(kind, waiting)
 
-    def _write(self, kind: str, changes: Sequence[tuple[str, str | None, str | None]]) -> None:
+    def _write(self, kind: str, changes: Sequence[Change]) -> None:
+        if kind == layout.TRIALS:
+            changes = [*changes, *self._twins(changes)]
         gone = [(plain_text(path),) for path, old, _ in changes if old is not None]
         if gone:
             self._connection.executemany("DELETE FROM problems WHERE path = ?", gone)
         if kind == layout.TRIALS:
             if gone:
-                # Of several records of one key, those that stay are written anew: fields and uses go by the key.
-                question = "SELECT path, oid FROM trials WHERE key = (SELECT key FROM trials WHERE path = ?)"
-                twins = {path: oid for names in gone for path, oid in self._connection.execute(question, names)}
-                stay = twins.keys() - {name for names in gone for name in names}
-                changes = [*changes, *((path, twins[path], twins[path]) for path in sorted(stay))]
-                gone += [(path,) for path in stay]
                 for table in ("fields", "uses"):
                     statement = f"DELETE FROM {table} WHERE trial IN (SELECT key FROM trials WHERE path = ?)"
                     self._connection.executemany(statement, gone)
@@ -150,6 +146,13 @@ class IndexWriter:
             if new is not None:
                 self._check_time()
                 self._write_variant(kind, path, new)
+
+    def _twins(self, changes: Sequence[Change]) -> list[Change]:
+        """Other records with the keys of those that go, to be written anew: fields and uses go by the key."""
+        paths = {plain_text(path) for path, old, _ in changes if old is not None}
+        question = "SELECT path, oid FROM trials WHERE key = (SELECT key FROM trials WHERE path = ?)"
+        twins = {twin: oid for path in paths for twin, oid in self._connection.execute(question, (path,))}
+        return [(twin, oid, oid) for twin, oid in sorted(twins.items()) if twin not in paths]
 
     def _write_trials(self, files: Sequence[tuple[str, str]]) -> None:
         oids = [oid for _, oid in files]

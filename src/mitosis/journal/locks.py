@@ -209,10 +209,8 @@ def is_whole(locked: Variant) -> bool:
 def unreadable_value(locked: Variant) -> BadRecord:
     """What to say of a recorded value for which `is_whole` is false."""
     path = layout.variant_path(*locked.lock)
-    if locked.value:
-        reason = "its content is no value, or does not have the digest that its name says"
-    else:
-        reason = f"it has more than the {MAX_VALUE_BYTES} bytes that are read, or is no file"
+    large = f"it has more than the {MAX_VALUE_BYTES} bytes that are read"
+    reason = "it is no value, or not the one that its name says" if locked.value else large
     return BadRecord(path, reason, layout.forget_command(path))
 
 

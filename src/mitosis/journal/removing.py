@@ -156,7 +156,7 @@ class _Removal:
             double = "SELECT path FROM trials WHERE key = ? AND path != ? AND record IS NOT NULL"
             others = () if place is None else self._index.ask(double, (place[2], plain_text(path)))
             if not others:
-                raise JournalError(f"{path} is sound, so it stays{_remedy(self._store, path)}")
+                raise JournalError(f"{path} is sound, so it stays{_remedy(path)}")
             self.reason = self.reason or f"there is another record of trial {others[0][0]}"
             self.records += [] if record is None else [record]
         if is_kept(path):
@@ -171,21 +171,15 @@ class _Removal:
             ) from problem
 
 
-def _remedy(store: Store, path: str) -> str:
+def _remedy(path: str) -> str:
     """How to take away what is sound, if it can be."""
-    place, disputed, variant = layout.parse_record_path(path), layout.parse_disputed_path(path), None
-    if path.partition("/")[0] in (layout.VARIANTS, layout.RETIRED):
-        variant = layout.parse_variant_path(path)
-    if place is not None:
-        return f"\nTo take the trial out of the listing: mitosis forget {place[2]}"
-    if disputed is not None:
-        return f"\nTo choose one of several ends: mitosis settle {disputed}"
-    if variant is None:
-        return ""
-    name = shlex.quote(str(variant[0]))
-    if path.startswith(f"{layout.RETIRED}/"):
-        return f"\nTo let the variant be used again: mitosis variants retire {name} --undo"
-    return (
-        f"\nTo release a lock that no trial has used: mitosis variants release {name} --reason TEXT\n"
-        f"To choose one of several meanings: mitosis variants resolve {name} --keep DIGEST"
-    )
+    place, variant = layout.parse_record_path(path), layout.parse_variant_path(path)
+    name = "" if variant is None else shlex.quote(str(variant[0]))
+    commands = {
+        layout.TRIALS: f"forget {'' if place is None else place[2]}",
+        layout.DISPUTED: f"settle {layout.parse_disputed_path(path)}",
+        layout.VARIANTS: f"variants release {name} --reason TEXT, if no trial has used it",
+        layout.RETIRED: f"variants retire {name} --undo",
+    }
+    command = commands.get(path.partition("/")[0])
+    return "" if command is None else f"\nWhat takes it away is: mitosis {command}"
