@@ -141,8 +141,9 @@ def test_what_is_sound_stays(journal: Desk, path: str, named: str) -> None:
     assert journal.tree() == before
 
 
-def test_what_is_only_damaged_here_stays(journal: Desk) -> None:
+def test_what_is_only_damaged_here_stays(journal: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     record = journal.run_trial()
+    assert run(journal, "mitosis forget --undo trials/x", monkeypatch) == 2
     journal.loose_file(journal.oid_of(f"{JOURNAL}:{record_path(record)}")).unlink()
     for path in (record_path(record), "trials"):
         with pytest.raises(JournalError, match="Another clone may have it whole"):

@@ -158,9 +158,12 @@ def forget(*keys: _Key, outputs: bool = False, undo: bool = False, config: Confi
         raise UsageError("give the key of a trial: mitosis forget KEY...\n`mitosis list` shows them.")
     if undo and outputs:
         raise UsageError("--outputs deletes files, and --undo cannot bring any back\nUse only one of the two.")
+    paths = [word for word in keys if "/" in word]
+    if paths and (undo or outputs):
+        raise UsageError(f"{paths[0]} is a path: --undo and --outputs are for the keys of trials")
     journal = _open_journal()
     identity = journal.repository.identity()
-    for word in [word for word in keys if "/" in word]:
+    for word in paths:
         place, reason = journal.remove(word, identity)
         print_line(f"removed {place} from the journal: {reason}")
     keys = tuple(word for word in keys if "/" not in word)
