@@ -9,6 +9,7 @@ import tracemalloc
 import zlib
 from pathlib import Path
 
+import pygit2
 import pytest
 
 from mitosis.confidential import without_password
@@ -145,6 +146,13 @@ def test_extension_unknown_to_libgit2_is_refused(repository: Repository, git: Gi
         _ = repository.objects
 
 
+def test_extensions_that_change_nothing_are_taken(repository: Repository, git: Git) -> None:
+    git("config", "core.repositoryFormatVersion", "1")
+    git("config", "extensions.partialClone", "origin")
+    git("config", "extensions.refStorage", "files")
+    assert repository.objects.path
+
+
 NAMES = ["with space", "new\nline", "trailing\n", "ünïcödé", "quote\"'$", os.fsdecode(b"latin\xe9"), "-dash", "tab\t"]
 
 
@@ -252,6 +260,22 @@ def test_foreign_owner_is_told_as_git_tells_it(repository_folder: Path, monkeypa
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     with pytest.raises(GitError, match=r"safe\.directory"):
         find_repository(repository_folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("trusted", ["FOLDER", "*"])
+def test_folder_that_the_environment_trusts_is_trusted(
+    repository_folder: Path, trusted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in (repository_folder, *repository_folder.rglob("*")):
+        os.chown(path, 1234, -1, follow_symlinks=False)
+    with pytest.raises(GitError, match=r"safe\.directory"):
+        find_repository(repository_folder)
+    value = trusted.replace("FOLDER", str(repository_folder.resolve()))
+    for name, text in (("COUNT", "1"), ("KEY_0", "safe.directory"), ("VALUE_0", value)):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", text)
+    assert find_repository(repository_folder).objects.path
+    assert pygit2.settings.owner_validation
 
 
 def test_missing_git_program_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

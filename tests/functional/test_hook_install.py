@@ -364,6 +364,18 @@ def in_working_tree(clone: Clone) -> Path:
     return clone / ".husky"
 
 
+def by_husky(clone: Clone) -> Path:
+    """As husky 9 arranges it: git runs a file that is made anew, and that runs the one above, executable or not."""
+    clone.git("config", "core.hooksPath", ".husky/_")
+    made = clone / ".husky" / "_"
+    made.mkdir(parents=True)
+    (made / "h").write_text(
+        's=$(dirname "$(dirname "$0")")/$(basename "$0")\n[ ! -f "$s" ] && exit 0\nsh -e "$s" "$@"\n'
+    )
+    write_hook(made / "pre-commit", b'#!/usr/bin/env sh\n. "$(dirname "$0")/h"\n')
+    return clone / ".husky"
+
+
 def shared_by_all(clone: Clone) -> Path:
     clone.git("config", "--global", "core.hooksPath", "~/githooks")
     return Path.home() / "githooks"
@@ -376,7 +388,7 @@ def linked_to_shared(clone: Clone) -> Path:
     return clone.with_name("githooks")
 
 
-@pytest.mark.parametrize("arrange", [in_working_tree, shared_by_all, linked_to_shared])
+@pytest.mark.parametrize("arrange", [in_working_tree, by_husky, shared_by_all, linked_to_shared])
 def test_folder_that_is_not_ours_is_refused_with_a_line_that_works(
     clone: Clone, tmp_path: Path, arrange: Callable[[Clone], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -397,6 +409,9 @@ def test_folder_that_is_not_ours_is_refused_with_a_line_that_works(
         monkeypatch.setenv("PATH", path)
         clone.commit_nothing()
         (clone / "after").unlink()
+    if arrange is by_husky:
+        assert found.path == folder / "pre-commit"
+        (folder / "pre-commit").chmod(0o644)
     assert clone.status().called_by == f"a line in {found.path}"
     assert clone.uninstall() == []
     assert (folder / "pre-commit").exists()

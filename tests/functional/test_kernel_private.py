@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ import pytest
 from mitosis import notebook
 from mitosis.kernel import kernel_process
 from mitosis.kernel.kernel import Kernel
-from mitosis.kernel.kernel_process import KernelDied, KernelNotStarted, PrivateFolder
+from mitosis.kernel.kernel_process import KernelDied, KernelNotStarted, PrivateFolder, _start_guard
 from mitosis.protocol import MeasureUsage
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has neither these modes nor these sockets")
@@ -112,6 +114,31 @@ def test_nothing_is_left_of_a_kernel_that_was_killed(tmp_path: Path, short_folde
 
     with_kernel(tmp_path, use)
     assert list(short_folder.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="`ps` tells sessions by other names")
+def test_what_a_kernel_started_ends_with_the_runner_unless_it_has_a_session_of_its_own() -> None:
+    code = (
+        "import subprocess\n"
+        "for how in ({}, {'process_group': 0}, {'start_new_session': True}):\n"
+        "    print(subprocess.Popen(['sleep', '600'], **how).pid, flush=True)\n"
+        "input()"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, start_new_session=True) as kernel:
+        assert kernel.stdout is not None
+        started = [psutil.Process(int(kernel.stdout.readline())) for _ in range(3)]
+        guard = _start_guard(kernel.pid)
+        assert guard is not None
+        guard.communicate()  # its input ends, as it does with the runner
+    assert [is_living(process) for process in started] == [False, False, True]
+    started[2].kill()
+
+
+def is_living(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def test_nothing_is_left_of_a_kernel_that_did_not_start(tmp_path: Path, short_folder: Path) -> None:

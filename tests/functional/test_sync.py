@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -212,6 +213,16 @@ def test_remote_that_cannot_be_reached_is_told_and_nothing_is_lost(ada: Desk, ur
             operation(said=said)
     assert said
     assert ada.trial_keys() == {trial.key}
+
+
+def test_remote_that_hides_pins_has_taken_the_records(ada: Desk, hub: Path, git: Git) -> None:
+    ada.run_trial()
+    git("config", "receive.hideRefs", PINS, cwd=hub)
+    pushed = ada.push()
+    assert (pushed.sent, refs_of(hub)[JOURNAL]) == (1, ada.tip())
+    (warning,) = pushed.warnings
+    assert "commits of experiments were not pushed" in warning
+    assert "hidden" in warning
 
 
 def test_remote_that_cannot_push_atomically_gets_the_pins_first(ada: Desk, hub: Path, git: Git) -> None:
@@ -450,7 +461,8 @@ def test_push_that_nobody_watches_ends_in_time_and_asks_nothing(ada: Desk, tmp_p
     assert time.monotonic() - began < TIMEOUT_S
 
 
-def test_interrupt_of_a_push_ends_git_too(ada: Desk, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupt_of_a_push_ends_git_too(ada: Desk, tmp_path: Path, number: signal.Signals) -> None:
     ada.run_trial()
     script = write_script(tmp_path / "ssh", f"echo $$ > {tmp_path}/pid\nexec sleep 600\n")
     ada.git("config", "core.sshCommand", str(script))
@@ -458,8 +470,15 @@ def test_interrupt_of_a_push_ends_git_too(ada: Desk, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mitosis", "push"]
     with subprocess.Popen(command, cwd=ada.folder, start_new_session=True, stderr=subprocess.PIPE) as process:
         wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
-        os.killpg(process.pid, 2)
-        assert process.wait(TIMEOUT_S) == 130
+        [git] = [child for child in psutil.Process(process.pid).children() if child.name() == "git"]
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # as a terminal does
+        else:
+            process.send_signal(number)
+        assert process.wait(TIMEOUT_S) == 128 + number
+    wait_until(lambda: not git.is_running())
+    if number != signal.SIGINT:
+        os.kill(int((tmp_path / "pid").read_text()), number)  # which is not ssh, and does not see that git is gone
     pid = int((tmp_path / "pid").read_text())
     wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 

@@ -215,8 +215,7 @@ def test_folder_that_is_in_two_places_is_found(desk: Sound) -> None:
     other += f"040000 tree {desk.git('mktree', stdin=name).strip()}\tother\n"
     desk.replace_folder("trials", desk.git("mktree", stdin=other).strip())
     findings = desk.found("path")
-    assert any("it is the same folder as" in finding.what for finding in findings)
-    assert record.key not in "".join(finding.what for finding in desk.found("record"))
+    assert {finding.where for finding in findings} == {f"trials/other/2026-03-01/{record.key}.msgpack"}
 
 
 def test_foreign_files_are_named_and_no_problem(desk: Sound) -> None:
@@ -261,7 +260,7 @@ def test_name_that_mitosis_does_not_write_is_found(desk: Sound) -> None:
     desk.run()
     value = encode_value(1)
     desk.rewrite({f"variants/my exp/frequency/%41/{digest_value(value)}.msgpack": value})
-    (finding,) = desk.found("path")
+    (finding,) = [finding for finding in desk.verify().findings if finding.kind == "foreign file"]
     assert finding.where.startswith("variants/my exp/frequency/%41/")
 
 
@@ -425,6 +424,27 @@ def test_incomplete_commit_of_a_trial_is_found(desk: Sound, what: str, how: str)
     assert any(word in f"{f.where} {f.what}" for f in findings for word in (oid, record.commit))
 
 
+def test_pin_of_what_is_no_commit_is_found(desk: Sound) -> None:
+    record = desk.run()
+    blob = desk.oid_of(f"{record.commit}:experiment.py")
+    desk.git("update-ref", f"refs/mitosis/commits/{blob}", blob)
+    (finding,) = desk.found("commit")
+    assert "is a blob" in finding.what
+    desk.git(*finding.remedy.split()[1:])
+    assert desk.found() == []
+
+
+def test_journal_that_is_gone_beside_what_belongs_to_it_is_found(desk: Sound, tmp_path: Path) -> None:
+    record = desk.run()
+    desk.back_up(tmp_path / "mirror.git")
+    desk.git("update-ref", "-d", JOURNAL)
+    (finding,) = desk.found()
+    assert finding.what == "it is gone, though there are still 2 refs that belong to it"
+    assert finding.remedy == "mitosis pull origin"
+    desk.pull()
+    assert desk.again().trial_keys() == {record.key}
+
+
 def test_pin_that_points_elsewhere_is_found(desk: Sound) -> None:
     record = desk.run()
     other = desk.git("commit-tree", "HEAD^{tree}", "-m", "other").strip()
@@ -540,7 +560,8 @@ def test_lock_of_a_process_that_is_gone_is_found_and_taken_away(desk: Sound, ref
     code = (
         "import os, sys; from pathlib import Path; from mitosis.git.repository import find_repository\n"
         "from mitosis.journal.locking import RefLock\n"
-        f"RefLock(find_repository(Path.cwd()), {ref!r}, durable=False).acquire(); os._exit(0)"
+        f"lock = RefLock(find_repository(Path.cwd()), {ref!r}, durable=False); lock.acquire()\n"
+        "lock._move = lambda new: os._exit(0)\nlock.replace('x')"
     )
     subprocess.run([sys.executable, "-c", code], cwd=desk.folder, check=True)
     assert lock.exists()
@@ -549,6 +570,7 @@ def test_lock_of_a_process_that_is_gone_is_found_and_taken_away(desk: Sound, ref
     assert "no longer runs" in finding.what
     assert desk.mend() == [f"removed the lock file {lock}"]
     assert not lock.exists()
+    assert list((desk.folder / ".git" / "mitosis").glob("ref-*")) == []
     assert desk.found() == []
 
 

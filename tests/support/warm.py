@@ -33,6 +33,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from mitosis.files import TemporaryFolder
+
 _IMPORTED_LATE = (
     "bs4",
     "ipykernel.kernelapp",
@@ -145,8 +147,8 @@ class _WarmStart:
 
     def __init__(self) -> None:
         self.at_start = _at_start(os.environ)
-        folder = tempfile.TemporaryDirectory(prefix="mitosis-")
-        self.address = Path(folder.name, "socket")
+        folder = TemporaryFolder()  # which others remove if this process is killed
+        self.address = folder.path / "socket"
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(str(self.address))
             listener.listen(100)
@@ -156,7 +158,7 @@ class _WarmStart:
                 stdout=subprocess.DEVNULL,
                 pass_fds=[listener.fileno()],
             )
-        atexit.register(folder.cleanup)
+        atexit.register(folder.remove)
         atexit.register(self._server.communicate)
 
     def start(

@@ -25,13 +25,14 @@ from mitosis.sync import exchange
 from mitosis.sync.exchange import Pulled, Pushed
 from mitosis.sync.remotes import Remote, find_remote, is_place, list_remotes
 from mitosis.sync.transport import Transport
-from mitosis.text import counted
+from mitosis.text import clean, counted
 
 _Remote = Annotated[str | None, Parameter(completer=completers.remotes)]
 _Commits = Annotated[bool, Parameter(name="--commits", negative="--no-commits")]
 _DECISIONS = "^(accept|forget|let|release|rename|resolve|retire|settle) "
 """How subjects of commits begin by which somebody has decided what to make of what is recorded."""
 _DECISIONS_SHOWN = 10
+_DECISION_WIDTH = 300
 _AFTER_TRIAL_LIMIT_S = 30.0
 
 
@@ -203,7 +204,7 @@ def _print_decisions(journal: Journal, before: str | None, pulled: Pulled) -> No
     words = ("log", "--reverse", "--no-merges", "--no-show-signature", "--extended-regexp", f"--grep={_DECISIONS}")
     lines = journal.repository.git(*words, "--format=%an: %s", f"{before}..{after}").splitlines()
     lines += [line for line in pulled.taken if line not in lines]
-    print_lines(f"    {line}" for line in lines[-_DECISIONS_SHOWN:])
+    print_lines(f"    {clean(line, _DECISION_WIDTH)}" for line in lines[-_DECISIONS_SHOWN:])
     if len(lines) > _DECISIONS_SHOWN:
         print_line(f"    ... and {len(lines) - _DECISIONS_SHOWN} before these: git log refs/mitosis")
     for key in dict.fromkeys(pulled.disputes):

@@ -144,8 +144,10 @@ def _read_trial(journal: Journal, key: str | None, config: str | None) -> TrialR
 def forget(*keys: _Key, outputs: bool = False, undo: bool = False, config: ConfigFile = None) -> int:
     """Remove trials from the listing with a new commit. The journal's history keeps their records.
 
+    A word with a / names a file of the journal that mitosis cannot use, as messages name it.
+
     Args:
-        keys: The trials' keys, or any unique prefix of each.
+        keys: The trials' keys, or any unique prefix of each, or paths of files in the journal.
         outputs: Also delete their pages and folders, for good, if they are in this repository.
         undo: List trials again that were forgotten. Outputs that were deleted do not come back.
     """
@@ -156,8 +158,15 @@ def forget(*keys: _Key, outputs: bool = False, undo: bool = False, config: Confi
         raise UsageError("give the key of a trial: mitosis forget KEY...\n`mitosis list` shows them.")
     if undo and outputs:
         raise UsageError("--outputs deletes files, and --undo cannot bring any back\nUse only one of the two.")
+    paths = [word for word in keys if "/" in word]
+    if paths and (undo or outputs):
+        raise UsageError(f"{paths[0]} is a path: --undo and --outputs are for the keys of trials")
     journal = _open_journal()
     identity = journal.repository.identity()
+    for word in paths:
+        place, reason = journal.remove(word, identity)
+        print_line(f"removed {place} from the journal: {reason}")
+    keys = tuple(word for word in keys if "/" not in word)
     records = {} if undo else {record.key: record for record in map(journal.read_trial, keys)}
     for key in records or keys:
         try:

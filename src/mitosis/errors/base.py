@@ -64,6 +64,12 @@ def quoted(names: Iterable[str], between: str = ", ") -> str:
     return between.join(f"`{name}`" for name in names)
 
 
+def few(texts: Sequence[str], between: str, *, limit: int = 5, width: int = 500) -> str:
+    """The first `limit` texts, each cut at `width` characters, and a count of the rest: others may have made many."""
+    shown = [text if len(text) <= width else f"{text[: width - 1]}…" for text in texts[:limit]]
+    return between.join(shown) + (f" (and {len(texts) - limit} more)" if len(texts) > limit else "")
+
+
 class MitosisError(RuntimeError):
     """Base of every error that mitosis raises on purpose."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mitosis.errors.base import MitosisError, nearest, quoted, suggestion, window
+from mitosis.errors.base import MitosisError, few, nearest, quoted, suggestion, window
 
 
 class ExperimentError(MitosisError):
@@ -123,7 +123,7 @@ class UnknownVariant(ExperimentError):
         elif instead is not None:
             message += f"\nTo pass the value itself, write an expression: {instead}"
         elif self.new_names:
-            message += f"\nIt is now called {quoted(self.new_names, ' or ')}."
+            message += f"\nIt is now called {few([f'`{name}`' for name in self.new_names], ' or ')}."
         elif near:
             message += f"\n{near}"
         super().__init__(message)

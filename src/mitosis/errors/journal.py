@@ -122,12 +122,26 @@ class JournalRewritten(JournalError):
 
 
 class BadRecord(JournalError):
-    """A record or value that does not decode. Attributes: where (path or id), reason."""
+    """A record or value that does not decode. Attributes: where (path or id), reason, remedy (a command or nothing)."""
 
-    def __init__(self, where: str, reason: str) -> None:
+    def __init__(self, where: str, reason: str, remedy: str = "") -> None:
         self.where = where
         self.reason = reason
-        super().__init__(f"{where} cannot be read: {reason}")
+        self.remedy = remedy
+        super().__init__(f"{where} cannot be read: {reason}" + (f"; to remove it: {remedy}" if remedy else ""))
+
+    def with_cause(self, error: BaseException) -> BadRecord:
+        """This error, with the cause of another one, which may hold on to much memory."""
+        self.__cause__ = error.__cause__
+        return self
+
+
+class ForeignFile(BadRecord):
+    """A file of the journal where mitosis keeps none."""
+
+
+class Misplaced(BadRecord):
+    """A record at the path of another one."""
 
 
 class TrialNotFound(MitosisError, FileNotFoundError):

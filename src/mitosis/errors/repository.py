@@ -147,7 +147,11 @@ class ObjectMissing(UnreadableObject):
     """An object of the repository is not there."""
 
 
-class ObjectTooLarge(UnreadableObject):
+class UnfitObject(UnreadableObject):
+    """An object of the repository is whole, but nothing that can be read there: no other clone has a better one."""
+
+
+class ObjectTooLarge(UnfitObject):
     """An object of the repository has more bytes than are read."""
 
 

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mitosis.errors.base import SHOWN_LIMIT, MitosisError
+from mitosis.errors.base import SHOWN_LIMIT, MitosisError, few
 from mitosis.variants import VariantName
 
 
@@ -167,7 +167,7 @@ class Conflict:
         readable = [meaning for meaning in self.meanings if meaning.is_readable]
         kept = (readable or self.meanings)[0]
         words = ["mitosis", "variants", "resolve", str(self.name), "--keep", kept.digest[: self.digits]]
-        if len(readable) == len(self.meanings):
+        if len(readable) == len(self.meanings) <= SHOWN_LIMIT:
             others = [meaning for meaning in self.meanings if meaning is not kept]
             words += [word for meaning in others for word in ("--rename-other", self._name_for(meaning))]
         return shlex.join(words)
@@ -184,9 +184,11 @@ class Conflict:
         digits = self.digits
         width = max(len(meaning.summary) for meaning in self.meanings)
         lines = []
-        for meaning in self.meanings:
+        for meaning in self.meanings[:SHOWN_LIMIT]:
             who = [text for text in (meaning.author, meaning.date, meaning.uses) if text]
             lines.append(f"    {meaning.digest[:digits]}…  {meaning.summary:{width}}    {', '.join(who)}")
+        if count > SHOWN_LIMIT:
+            lines.append(f"    ... and {count - SHOWN_LIMIT} more")
         number = "two" if count == 2 else str(count)
         return [f"{self.name.phrase} has {number} recorded meanings", *lines]
 
@@ -224,10 +226,11 @@ class Retirement:
     """What it has been renamed to."""
 
     def lines(self) -> list[str]:
-        reason = "; ".join(" ".join(reason.split()) for reason in self.reasons if reason.strip())
+        reason = few([" ".join(reason.split()) for reason in self.reasons if reason.strip()], "; ")
         head = f"{self.name.phrase} is retired"
         lines = [f"{head}: {reason}" if reason else head]
-        lines += [f"    it is now called `{name}`" for name in self.new_names]
+        if self.new_names:
+            lines.append(f"    it is now called {few([f'`{name}`' for name in self.new_names], ' or ')}")
         return lines
 
 

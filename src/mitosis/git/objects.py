@@ -12,10 +12,13 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from mitosis.errors.repository import ObjectTooLarge, UnreadableObject
+from mitosis.errors.repository import ObjectTooLarge, UnfitObject, UnreadableObject
 from mitosis.git.program import LONGEST_ANSWER_BYTES, reading_git
+
+if TYPE_CHECKING:
+    import pygit2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Objects:
         data = self._read_kind(oid, "tree", limit_bytes)
         entries = _TREE_ENTRY.findall(data)
         if sum(len(mode) + len(name) + _TREE_ENTRY_FIXED_BYTES for mode, name, _ in entries) != len(data):
-            raise UnreadableObject(oid, "it is damaged: its entries do not add up")
+            raise UnfitObject(oid, "it is damaged: its entries do not add up")
         return [(name, mode, raw) for mode, name, raw in entries]
 
     def read_blob(self, oid: str, limit_bytes: int | None = None) -> bytes:
@@ -89,8 +92,26 @@ class Objects:
     def _read_kind(self, oid: str, kind: str, limit_bytes: int | None = None) -> bytes:
         found = self.read_object(oid, limit_bytes)
         if found.kind != kind:
-            raise UnreadableObject(oid, f"it is a {found.kind}, but should be a {kind}")
+            raise UnfitObject(oid, f"it is a {found.kind}, but should be a {kind}")
         return found.data
+
+
+_HARMLESS_EXTENSIONS = ["partialclone", "refstorage"]
+"""Of the format of a repository. libgit2 does not know them, and nothing depends on them that it is asked."""
+
+
+def open_by_libgit2(git_dir: Path) -> pygit2.Repository:
+    """Open a repository that git has found, and so trusts: it knows patterns and what the environment says."""
+    import pygit2
+
+    settings = pygit2.settings
+    validates = settings.owner_validation
+    settings.set_extensions(sorted({*settings.extensions, *_HARMLESS_EXTENSIONS}))
+    settings.owner_validation = False
+    try:
+        return pygit2.Repository(str(git_dir))
+    finally:
+        settings.owner_validation = validates
 
 
 KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}

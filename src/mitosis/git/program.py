@@ -12,12 +12,14 @@ import os
 import queue
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from mitosis.errors.base import of_signal
 from mitosis.errors.repository import GitError, GitMissing, NotARepository
 
 
@@ -103,7 +105,7 @@ def stream_git(
     messages = bytearray()
     said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
-    with tempfile.TemporaryFile() as output:
+    with _outlived_by_nothing(), tempfile.TemporaryFile() as output:
         with _starting(command, cwd):
             process = subprocess.Popen(
                 ["git", *command],
@@ -131,6 +133,28 @@ def stream_git(
         output.seek(0)
         written = output.read().decode(errors="surrogateescape")
     return Streamed(process.returncode, written, messages.decode(errors="replace"))
+
+
+@contextlib.contextmanager
+def _outlived_by_nothing() -> Iterator[None]:
+    """While this process waits for a program, a signal that would just end it lets it end the program first.
+
+    Where somebody handles these signals, they decide. Nothing can be done about SIGKILL.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        sys.exit(of_signal(number))
+
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name) and is_main]
+    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in ours:
+            signal.signal(number, stop)
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 _TICK_S = 0.2

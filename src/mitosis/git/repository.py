@@ -30,6 +30,7 @@ from mitosis.git.objects import (
     Objects,
     check_size,
     inflate,
+    open_by_libgit2,
     read_file,
 )
 from mitosis.git.program import run_git, start_git
@@ -229,17 +230,15 @@ class Repository(Objects):
         import pygit2
 
         try:
-            return pygit2.Repository(str(self.git_dir))
+            return open_by_libgit2(self.git_dir)
         except pygit2.GitError as error:
             raise UnsupportedRepository(
-                self.root, f"a feature unknown to libgit2 ({error})", "Try a clone of it in git's default format."
+                self.root, f"what libgit2 does not know ({error})", "Try a clone of it in git's default format."
             ) from error
 
     @functools.cached_property
     def _database(self) -> pygit2.Odb:
-        import pygit2
-
-        return pygit2.Repository(str(self.git_dir)).odb if "objects" in self.__dict__ else self.objects.odb
+        return open_by_libgit2(self.git_dir).odb if "objects" in self.__dict__ else self.objects.odb
 
     @functools.cached_property
     def _loose_folders(self) -> dict[str, list[LooseFolder]]:

@@ -57,6 +57,8 @@ class Place:
 
     path: Path
     whose: Whose
+    runner: Path | None = None
+    """What git runs instead, if that is a file which another program makes anew, and which runs the hook at `path`."""
 
     @property
     def folder(self) -> Path:
@@ -91,7 +93,11 @@ def find_place(repository: Repository) -> Place:
         whose = "repository"
     elif folder.is_relative_to(repository.root.resolve()):
         whose = "working tree"
-    return Place(Path(os.path.normpath(path)), whose)
+    path = Path(os.path.normpath(path))
+    if path.parent.name == "_" and (path.with_name("h")).is_file():
+        # husky 9 makes `.husky/_`, where git looks, and runs from there what people write: `.husky/pre-commit`.
+        return Place(path.parents[1] / _NAME, whose, path)
+    return Place(path, whose)
 
 
 def read_hook(path: Path) -> HookFile | None:
@@ -169,7 +175,7 @@ class Status:
     """What `mitosis hook status` tells."""
 
     path: Path
-    """Where git looks for the hook."""
+    """Where git, or what git runs, looks for the hook."""
     current: HookFile | None
     """What is there."""
     called_by: str | None
@@ -201,7 +207,7 @@ def status(repository: Repository) -> Status:
     """
     place = find_place(repository)
     current, installed = place.current(), place.installed()
-    called_by = _caller(repository, current, installed)
+    called_by = _caller(repository, place, current, installed)
     problems: list[str] = []
     config = read_setting(repository, CONFIG_KEY)
     mode, reason = _mode(repository, config, problems)
@@ -225,9 +231,9 @@ def status(repository: Repository) -> Status:
     )
 
 
-def _caller(repository: Repository, current: HookFile | None, installed: HookFile | None) -> str | None:
+def _caller(repository: Repository, place: Place, current: HookFile | None, installed: HookFile | None) -> str | None:
     """Who has the check run before a commit, if anybody."""
-    if current is None or not os.access(current.path, os.X_OK):
+    if current is None or not os.access(place.runner or current.path, os.X_OK):
         return None
     if installed is not None:
         return "git" if installed == current else "pre-commit"

@@ -23,10 +23,11 @@ from mitosis.journal.index import Index
 from mitosis.journal.locks import Locks, is_whole, read_lock
 from mitosis.journal.standing import read_remarks
 from mitosis.journal.store import Store
-from mitosis.text import one_line
+from mitosis.text import one_line, recordable
 from mitosis.variants import LockOrigin, Variant, VariantLock, VariantName
 
 _AUTHOR_LIMIT = 100
+_TEXT_LIMIT = 200
 _FIELDS = ("%an", "%ae", "%aI", *(f"%(trailers:key={key},valueonly,separator=%x20)" for key in ("Commit", "Trial")))
 _START = "\x01"
 # Every option that a user's configuration could set otherwise is given.
@@ -127,7 +128,8 @@ def _origin(name: str, email: str, date: str, commit: str, trial: str) -> LockOr
 
 
 def _valid(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """What a commit says, which may be anybody's: one line of it."""
+    return one_line(recordable(text[:_TEXT_LIMIT]), _TEXT_LIMIT)
 
 
 # --- uses -----------------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 
 from mitosis.errors.base import MitosisError
-from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
+from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, Misplaced
+from mitosis.errors.repository import UnfitObject
 from mitosis.journal import layout
-from mitosis.journal.objects import UnreadableBefore, iter_changes
+from mitosis.journal.objects import Change, UnreadableBefore, iter_changes
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
 from mitosis.journal.store import Store
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
@@ -60,6 +61,17 @@ CREATE INDEX remarks_by_name ON remarks (step, parameter, variant);
 CREATE TABLE problems (path TEXT NOT NULL, reason TEXT NOT NULL, oid TEXT, is_folder INTEGER NOT NULL);
 CREATE INDEX problems_by_path ON problems (path);
 """.replace("{columns}", ", ".join(f'"{name}"' for name in _COLUMNS))
+_AS_IN_TREES = "replace({}path, '/', char(1))"
+"""Paths in the order in which trees have them. Of several records of one key, which nobody has but by hand, the first
+counts."""
+IS_FIRST = (
+    "record IS NOT NULL AND NOT EXISTS (SELECT 1 FROM trials AS other WHERE other.key = trials.key AND "
+    f"other.record IS NOT NULL AND {_AS_IN_TREES.format('other.')} < {_AS_IN_TREES.format('trials.')})"
+)
+DOUBLED = (
+    "SELECT path, key FROM trials WHERE key IN (SELECT key FROM trials GROUP BY key HAVING count(*) > 1) "
+    f"AND record IS NOT NULL AND NOT ({IS_FIRST})"
+)
 TABLES = ("trials", "fields", "uses", "variants", "remarks", "problems")
 
 
@@ -113,7 +125,9 @@ class IndexWriter:
                 waiting = []
         self._write(kind, waiting)
 
-    def _write(self, kind: str, changes: Sequence[tuple[str, str | None, str | None]]) -> None:
+    def _write(self, kind: str, changes: Sequence[Change]) -> None:
+        if kind == layout.TRIALS:
+            changes = [*changes, *self._twins(changes)]
         gone = [(plain_text(path),) for path, old, _ in changes if old is not None]
         if gone:
             self._connection.executemany("DELETE FROM problems WHERE path = ?", gone)
@@ -132,6 +146,13 @@ class IndexWriter:
             if new is not None:
                 self._check_time()
                 self._write_variant(kind, path, new)
+
+    def _twins(self, changes: Sequence[Change]) -> list[Change]:
+        """Other records with the keys of those that go, to be written anew: fields and uses go by the key."""
+        paths = {plain_text(path) for path, old, _ in changes if old is not None}
+        question = "SELECT path, oid FROM trials WHERE key = (SELECT key FROM trials WHERE path = ?)"
+        twins = {twin: oid for path in paths for twin, oid in self._connection.execute(question, (path,))}
+        return [(twin, oid, oid) for twin, oid in sorted(twins.items()) if twin not in paths]
 
     def _write_trials(self, files: Sequence[tuple[str, str]]) -> None:
         oids = [oid for _, oid in files]
@@ -152,11 +173,15 @@ class IndexWriter:
                 continue
             try:
                 record = decode_trial(data, path)
+                refuse_misplaced(record, path)
+            except Misplaced as error:
+                self._tell(error)
             except BadRecord as error:
                 self._tell(error)
                 self._insert_unread(path, oid, *place)
             except FormatTooNew as error:
-                self._tell(BadRecord(path, f"{error.reason}; upgrade mitosis to read it"))
+                # With its id, since another version can read it.
+                self._tell(BadRecord(path, f"{error.reason}; upgrade mitosis to read it"), oid, is_folder=False)
                 self._insert_unread(path, oid, *place)
             else:
                 self._insert(path, oid, place[2], record, data)
@@ -229,8 +254,25 @@ class IndexWriter:
         self._tell(BadRecord(path, "it does not belong there"))
 
     def _tell(self, problem: BadRecord, oid: str | None = None, *, is_folder: bool = True) -> None:
+        if isinstance(problem.__cause__, UnfitObject):
+            oid = None  # it will be no better later
         row = (plain_text(problem.where), plain_text(problem.reason), oid, is_folder)
         self._connection.execute("INSERT INTO problems VALUES (?, ?, ?, ?)", row)
+
+
+def refuse_misplaced(record: TrialRecord, path: str) -> None:
+    """Refuse a record at the path of another one.
+
+    Raises:
+        Misplaced: it is.
+    """
+    try:
+        right = layout.record_paths(layout.trial_folder(record.experiment, record.started), record.key)
+    except JournalError as error:
+        raise Misplaced(path, str(error)) from error
+    if path not in right:
+        says = f"says the key {record.key}" if f"/{record.key}." not in path else f"belongs to {right[0]}"
+        raise Misplaced(path, f"its record {says}")
 
 
 def alike(record: TrialRecord) -> str:

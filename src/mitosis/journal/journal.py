@@ -65,6 +65,12 @@ class Journal:
         """Take a trial out of the journal's listing by a new commit. The history keeps its record."""
         return trials.forget(self.store, self.index, key, identity)
 
+    def remove(self, path: str, identity: Identity) -> tuple[str, str]:
+        """Take out of the journal a file or folder that mitosis cannot use; returns its path, and why."""
+        from mitosis.journal import removing  # what it needs takes longer to import than most commands
+
+        return removing.remove(self.store, self.index, path, identity)
+
     def bring_back(self, key: str, identity: Identity) -> TrialRecord:
         """Put a trial that was forgotten into the listing again, by a new commit."""
         return trials.bring_back(self.store, self.index, key, identity)

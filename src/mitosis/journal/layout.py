@@ -15,8 +15,10 @@ Names given by users are percent-encoded, so that a path never holds anything bu
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
+import shlex
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -39,6 +41,7 @@ RELEASED = "released"
 REMARKS = (RENAMED, RETIRED, SOURCES, RELEASED)
 DISPUTED = "disputed"
 ENVIRONMENTS = "environments"
+FOLDERS = (TRIALS, VARIANTS, *REMARKS, DISPUTED, ENVIRONMENTS)
 FORMAT_FILE = "format"
 FORMAT = 1
 """Of the tree; records have a format of their own."""
@@ -105,6 +108,12 @@ def decode_name(component: str) -> str:
         return component
 
 
+def forget_command(path: str) -> str:
+    """The command that takes away a file of the journal which mitosis cannot use."""
+    return f"mitosis forget {shlex.quote(path if '/' in path else f'./{path}')}"
+
+
+@functools.lru_cache(maxsize=4096)
 def is_component(component: str) -> bool:
     """Whether `encode_name` makes such a component."""
     try:
@@ -145,7 +154,7 @@ def record_paths(folder: str, key: str) -> tuple[str, str]:
 def parse_record_path(path: str) -> tuple[str, str, str] | None:
     """Experiment, day and key of the trial whose record has this path; None if no record has it."""
     match = _RECORD_PATH.fullmatch(path)
-    if match is None:
+    if match is None or not is_component(match["experiment"]):
         return None
     return decode_name(match["experiment"]), match["day"], match["key"]
 
@@ -168,10 +177,12 @@ def parse_disputed_path(path: str) -> str | None:
 
 def parse_variant_path(path: str) -> tuple[VariantName, str] | None:
     """The variant that a value or remark at this path is about, and the digest in its name; None if there is none."""
-    _, *names, file = path.split("/")
+    *names, file = path.split("/")[1:] or [""]
     digest = file.removesuffix(RECORD_SUFFIX)
     if len(names) != 3 or digest == file or not DIGEST_PATTERN.fullmatch(digest):
         return None
+    if not all(map(is_component, names)):
+        return None  # another spelling of a name
     return VariantName(*map(decode_name, names)), digest
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from mitosis.errors.journal import JournalBusy, JournalError
 from mitosis.git.repository import Identity, Repository
-from mitosis.journal.queue import Place, owner_text, read_holder
+from mitosis.journal.queue import Place, mark, owner_text, read_holder, remove_leftovers
 from mitosis.process import is_alive
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ _PAUSE_S = 0.002
 _LONGEST_PAUSE_S = 0.05
 _ATTEMPTS = 20
 _SYNCHRONIZERS = 8
-_LEFTOVER_AGE_S = 3600.0
 _NO_COMMIT = "0" * 40
 
 
@@ -237,7 +236,7 @@ class RefLock:
 
     def _new_file(self, kind: str, text: str) -> Path:
         """A new file in the folder of derived data, which is on the same file system as the refs."""
-        path = self._folder / f"{kind}-{secrets.token_hex(8)}"
+        path = self._folder / f"{kind}-{mark(owner_text(os.getpid()))}-{secrets.token_hex(8)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         try:
             try:
@@ -355,8 +354,9 @@ def _remove_if_stale(path: Path, folder: Path) -> bool:
         # Whoever else found the lock stale may have removed it, and a third may have locked since.
         if not is_alone or not is_stale(path):
             return False
+        with contextlib.suppress(OSError):
+            remove_leftovers(folder, mark(path.read_text("utf-8", "surrogateescape")))
         path.unlink(missing_ok=True)
-        _remove_leftovers(folder)
     return True
 
 
@@ -384,11 +384,3 @@ def _alone(path: Path) -> Iterator[bool]:
         yield _identity(path) == (held.st_ino, held.st_mtime_ns)
     finally:
         os.close(descriptor)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Take away what killed processes left beside the lock."""
-    with contextlib.suppress(OSError):
-        for path in folder.iterdir():
-            if path.name.startswith(("lock-", "ref-")) and time.time() - path.stat().st_mtime > _LEFTOVER_AGE_S:
-                path.unlink()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, JournalError, NamingError
+from mitosis.errors.repository import UnfitObject
 from mitosis.journal import layout
 from mitosis.journal.objects import Entry, ReadOnlyStore, object_oid
 from mitosis.journal.standing import Remarks, latest_names, read_folder
@@ -94,10 +95,9 @@ def check_locks(store: ReadOnlyStore, tree: str | None, variants: Sequence[Varia
             missing.append(variant)
         elif len(meanings) > 1:
             in_conflict.append((variant, tuple(meanings)))
-        elif meanings[0].digest == variant.digest:
-            if meanings[0].value != variant.value:
-                raise BadRecord(f"{folder}/{name}", "the locked value does not have the digest that its name says")
-        else:
+        elif not is_whole(meanings[0]):
+            raise unreadable_value(meanings[0])
+        elif meanings[0].digest != variant.digest:
             redefined.append((variant, meanings[0]))
     retired = [(variant, remarks) for variant, remarks in _remarks(store, folders, layout.RETIRED, distinct)]
     with_functions = [variant for variant in distinct if variant.functions]
@@ -167,8 +167,17 @@ def read_meanings(store: ReadOnlyStore, folder: str, path: str, variant: Variant
     for name, entry in store.read_tree(folder, path).items():
         digest = digest_of_file(name)
         if digest is not None and not entry.is_tree:
-            value = store.read_blob(entry.oid, f"{path}/{name}", MAX_VALUE_BYTES)
-            yield Variant(variant, digest, value)
+            yield Variant(variant, digest, _read_value(store, entry.oid, f"{path}/{name}"))
+
+
+def _read_value(store: ReadOnlyStore, oid: str, path: str) -> bytes:
+    """A locked value; nothing, which is no value, if it is one that nobody can read, now or later."""
+    try:
+        return store.read_blob(oid, path, MAX_VALUE_BYTES)
+    except BadRecord as error:
+        if isinstance(error.__cause__, UnfitObject):
+            return b""
+        raise
 
 
 def read_lock(store: ReadOnlyStore, lock: VariantLock, oid: str) -> Variant:
@@ -182,7 +191,7 @@ def read_lock(store: ReadOnlyStore, lock: VariantLock, oid: str) -> Variant:
     Raises:
         BadRecord: the value cannot be read.
     """
-    return Variant(*lock, store.read_blob(oid, layout.variant_path(*lock), MAX_VALUE_BYTES))
+    return Variant(*lock, _read_value(store, oid, layout.variant_path(*lock)))
 
 
 def is_whole(locked: Variant) -> bool:
@@ -195,6 +204,14 @@ def is_whole(locked: Variant) -> bool:
     except MitosisError:
         return False
     return digest_value(locked.value) == locked.digest
+
+
+def unreadable_value(locked: Variant) -> BadRecord:
+    """What to say of a recorded value for which `is_whole` is false."""
+    path = layout.variant_path(*locked.lock)
+    large = f"it has more than the {MAX_VALUE_BYTES} bytes that are read"
+    reason = "it is no value, or not the one that its name says" if locked.value else large
+    return BadRecord(path, reason, layout.forget_command(path))
 
 
 def digest_of_file(name: str) -> str | None:

@@ -80,6 +80,18 @@ def forgotten_message(record: TrialRecord) -> str:
     return _message(f"forget {_heading(record)}", trailers)
 
 
+def removed_message(path: str, reason: str, kept: Sequence[str]) -> str:
+    """The message of the commit that takes away a file or folder which mitosis cannot use.
+
+    Args:
+        path: of it.
+        reason: why, a clause.
+        kept: each file that has to be named.
+    """
+    summary = f"remove {one_line(path, _NAME_LIMIT)}: {one_line(reason, _REASON_LIMIT)}"
+    return _message(summary, [("Removed", name) for name in dict.fromkeys([path, *kept])])
+
+
 def brought_back_message(record: TrialRecord) -> str:
     """The message of the commit that puts a forgotten trial into the listing again."""
     trailers = [("Restored", record.key), ("Experiment", record.experiment), ("Commit", record.commit)]

@@ -242,6 +242,8 @@ _ALWAYS_READ = 100_000
 _REPEATED = 20
 """So many times as many entries are looked at as there are in different folders. Folders may hold each other many times
 over, so a few small ones can make a tree that has no end."""
+_MOST_AGAIN = 100
+"""So many folders are read again in another place, where no two should be the same."""
 _DEPTH_LIMIT = 20
 
 Change = tuple[str, str | None, str | None]
@@ -280,7 +282,7 @@ def iter_changes(
         where: their path.
         limit: at most this many entries that differ are looked at; None for what anybody can have recorded.
         tell: is told what cannot be read of the tree after, and of more entries than that; None to raise it.
-        once_each: whether no two folders can be the same, so that the second is a problem, and not looked into.
+        once_each: whether no two folders can be the same, so that more than a few are a problem, and not looked into.
 
     Raises:
         UnreadableBefore: the tree before cannot be read.
@@ -303,6 +305,7 @@ class _Walk:
         self._tell = tell
         self._once_each = once_each
         self._met: dict[str, str] = {}
+        self._again = 0
         self._read: set[tuple[str | None, str | None]] = set()
 
     def between(self, before: str | None, after: str | None, where: str, depth: int) -> Iterator[Change]:
@@ -339,16 +342,20 @@ class _Walk:
                     self._store.read_tree(before, where)
                 except BadRecord:
                     raise UnreadableBefore(where, error.reason) from error
-            self._tell(BadRecord(error.where, error.reason), after)
+            self._tell(BadRecord(error.where, error.reason).with_cause(error), after)
             return [] if before is None else self._store.compare_trees(before, None, where)
 
     def _is_repeated(self, folder: str | None, path: str) -> bool:
         if folder is None or not self._once_each:
             return False
         first = self._met.setdefault(folder, path)
-        if first != path:
+        if first == path:
+            return False
+        # Which of the two is in its place, only the records in it tell.
+        self._again += 1
+        if self._again > _MOST_AGAIN:
             self._tell(BadRecord(path, f"it is the same folder as {first}"))
-        return first != path
+        return self._again > _MOST_AGAIN
 
 
 def _oid_of(entry: Entry | None, *, is_tree: bool) -> str | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import os
 import secrets
 import time
@@ -24,6 +25,7 @@ TURN_TIMEOUT_S = 5.0
 """How long the lock is left to whoever waits longest. On a busy machine it takes a while to notice that it is free."""
 _FIRST_LINE = "locked by mitosis"
 _OWNER_LIMIT_BYTES = 4096
+_LEFTOVER_AGE_S = 3600.0
 
 
 class Place:
@@ -118,3 +120,17 @@ def read_holder(path: Path) -> ProcessRecord | None:
         return None
     host, pid, started, _ = rest
     return ProcessRecord(host, int(pid), started or None)
+
+
+def mark(owner: str) -> str:
+    """What the names of files have in common that a process makes beside its locks, by its `owner_text`."""
+    return hashlib.sha256(owner.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def remove_leftovers(folder: Path, owner: str) -> None:
+    """Take away what the process of this mark, which is gone, left beside the lock, and others long ago."""
+    for path in folder.iterdir():
+        kind, _, rest = path.name.partition("-")
+        is_left = rest.startswith(f"{owner}-") or time.time() - path.stat().st_mtime > _LEFTOVER_AGE_S
+        if kind in ("lock", "ref") and is_left:
+            path.unlink()

@@ -1,8 +1,8 @@
 """What the commits of a journal take away or change of what was there before, and whether they say so.
 
 A journal grows: an ordinary commit adds. One that takes away a trial, or a meaning of a variant, says in its trailers
-what it takes away (`Forgotten`, `Dropped`, `Released`, `Unretired`, `Chosen`, `Settled`). What is gone without one of
-these was not taken away by mitosis.
+what it takes away (`Forgotten`, `Dropped`, `Released`, `Unretired`, `Chosen`, `Settled`, `Removed`). What is gone
+without one of these was not taken away by mitosis.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ class Taken:
 
 def _reasons(path: str, before: str, after: str | None) -> Iterator[tuple[str, str]]:
     """The trailers by which a commit may say that it takes a file away, or changes it."""
+    if after is None:
+        yield "Removed", path
     place, disputed, variant = _parse(path)
     if place is not None:
         yield ("Forgotten", place[2]) if after is None else ("Chosen", f"{after} {place[2]}")

@@ -168,7 +168,7 @@ class Store(ReadOnlyStore):
         is_sorted = all(raw_name(name) in entries for name in (*files, *folders))
         for file, oid in files.items():
             mode, _ = entries.get(raw_name(file), (BLOB_MODE, b""))
-            if mode == TREE_MODE:
+            if mode == TREE_MODE and oid is not None:
                 raise JournalError(f"{where}{file} in the journal is a folder, but should be a file")
             if oid is None:
                 entries.pop(raw_name(file), None)
@@ -289,18 +289,21 @@ class Store(ReadOnlyStore):
         Raises:
             JournalError: it cannot be written, or signed.
         """
-        if self.sign != "no" and not is_derived:
-            import pygit2
+        import pygit2
 
+        if self.sign != "no" and not is_derived:
             from mitosis.journal.signing import sign_commit
 
             signed = sign_commit(self.repository, tree, parents, message, who, unattended=self.is_unattended)
             return self._write(pygit2.enums.ObjectType.COMMIT, signed)
-        name, what = who.signature(), f"a commit in {self.repository.common_dir}"
-        write = functools.partial(self.objects.create_commit, None, name, name, message, tree, parents)
-        oid = str(_written(write, what))
-        self._written[oid] = write
-        return oid
+        named = who.signature()
+        sign = "-" if named.offset < 0 else "+"
+        hours, minutes = divmod(abs(named.offset), 60)
+        stamp = f"{named.name} <{named.email}> {named.time} {sign}{hours:02}{minutes:02}"
+        # libgit2 would refuse parents whose authors are malformed, which git takes.
+        lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {stamp}", f"committer {stamp}"]
+        data = "\n".join([*lines, "", message.replace("\0", "\\x00")]).encode("utf-8", "surrogatepass")
+        return self._write(pygit2.enums.ObjectType.COMMIT, data)
 
     # --- states of the journal --------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from mitosis.journal import layout
 from mitosis.journal.changes import lock_files
 from mitosis.journal.history import refuse_violated
 from mitosis.journal.index import Index
-from mitosis.journal.index_writer import alike, plain_text
+from mitosis.journal.index_writer import DOUBLED, IS_FIRST, alike, plain_text
 from mitosis.journal.locking import END_TIMEOUT_S
 from mitosis.journal.locks import ChangedFunctions, RenamedVariant, check_locks
 from mitosis.journal.messages import brought_back_message, ended_message, forgotten_message, started_message
@@ -244,10 +244,11 @@ def find_trial(index: Index, key: str) -> File:
         JournalError: the journal cannot be read.
     """
     prefix = _key_prefix(key)
-    question = "SELECT key, path, oid FROM trials WHERE key >= ? AND key < ? ORDER BY path"
+    question = f"SELECT key, path, oid FROM trials WHERE key >= ? AND key < ? ORDER BY NOT ({IS_FIRST}), path"
     found = index.ask(question, (prefix, f"{prefix}g"))
-    if len(found) > 1:
-        raise AmbiguousKey(key, [row[0] for row in found])
+    keys = sorted({row[0] for row in found})
+    if len(keys) > 1:
+        raise AmbiguousKey(key, keys)
     if not found:
         problems = read_problems(index, layout.TRIALS)
         unread = f"\nParts of the journal cannot be read: {problems[0]}" if problems else ""
@@ -292,7 +293,7 @@ def iter_trials(
     """
     if problems is not None:
         problems += read_problems(index, layout.TRIALS)
-    condition = "record IS NOT NULL AND (moment, key, path) < (?, ?, ?)"
+    condition = f"{IS_FIRST} AND (moment, key, path) < (?, ?, ?)"
     wanted: tuple[str | None, ...] = ()
     if experiment is not None:
         condition += " AND experiment = ?"
@@ -318,21 +319,25 @@ def count_experiments(index: Index) -> dict[str, int]:
 
 def running_trials(index: Index) -> list[TrialRecord]:
     """The trials that have no end in the journal."""
-    rows = index.ask(f"SELECT record, path FROM trials WHERE status = 'running' {_NEWEST_FIRST}")
+    rows = index.ask(f"SELECT record, path FROM trials WHERE status = 'running' AND {IS_FIRST} {_NEWEST_FIRST}")
     return [decode_trial(data, path) for data, path in rows]
 
 
 def trials_on(index: Index, commit: str, short_keys: frozenset[str] | None = None) -> list[TrialRecord]:
     """All readable trials that ran on a commit, or those of them whose keys begin like one of these."""
-    rows = index.ask('SELECT key, record, path FROM trials WHERE "commit" = ? AND record IS NOT NULL', (commit,))
+    rows = index.ask(f'SELECT key, record, path FROM trials WHERE "commit" = ? AND {IS_FIRST}', (commit,))
     wanted = (row for row in rows if short_keys is None or row[0][: layout.SHORT_KEY_DIGITS] in short_keys)
     return [decode_trial(data, path) for _, data, path in wanted]
 
 
 def read_problems(index: Index, *kinds: str) -> list[BadRecord]:
     """What of the journal cannot be read or does not belong where it is, in folders such as `trials`."""
-    rows = index.ask("SELECT path, reason FROM problems ORDER BY path")
-    return [BadRecord(path, reason) for path, reason in rows if path.partition("/")[0] in kinds]
+    rows = index.ask("SELECT path, reason, oid FROM problems ORDER BY path")
+    if layout.TRIALS in kinds:
+        rows += [(path, f"there is another record of trial {key}", None) for path, key in index.ask(DOUBLED)]
+    # What another version, or another clone's object, can mend is noted with its id.
+    remedies = ((*row, "" if oid is not None else layout.forget_command(row[0])) for *row, oid in rows)
+    return [BadRecord(*problem) for problem in remedies if problem[0].partition("/")[0] in kinds]
 
 
 def disputed_files(store: Store, before: Snapshot | None, key: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from mitosis.errors.journal import BadRecord
 from mitosis.journal import layout
 from mitosis.journal.index import Index
 from mitosis.journal.index_writer import plain_text
-from mitosis.journal.locks import read_lock
+from mitosis.journal.locks import read_lock, unreadable_value
 from mitosis.journal.standing import Remarks, latest_names
 from mitosis.journal.store import Store
 from mitosis.journal.trials import read_problems
@@ -57,10 +57,10 @@ def iter_values(
         try:
             variant = read_lock(store, lock, oid)
             if digest_value(variant.value) != lock.digest:
-                raise BadRecord(path, "its content does not have the digest that its name says")
+                raise unreadable_value(variant)
         except BadRecord as error:
             if problems is not None:
-                problems.append(BadRecord(error.where, error.reason))
+                problems.append(BadRecord(error.where, error.reason, error.remedy))
         else:
             yield dataclasses.replace(variant, text=index.recorded_text(lock))
 

@@ -318,11 +318,14 @@ def _start_guard(group: int) -> subprocess.Popen[bytes] | None:
     """Start a process that kills a process group if this process ends before it has told it not to.
 
     What the kernel has started does not see for itself that this process is gone, and what is stopped sees nothing.
+    What has begun a session of its own (setsid) is left: nothing tells it from a daemon that is to stay.
 
     Returns:
         What ends as soon as it gets a line on standard input; None where it could not be started.
     """
-    script = 'read -r line || kill -s KILL -- "-$0"'
+    # The group first, then what has a group of its own in the kernel's session, where `ps` tells sessions.
+    others = 'ps -A -o pid= -o sid= | while read -r p s; do [ "$s" = "$0" ] && kill -s KILL "$p"; done'
+    script = f'read -r line || {{ kill -s KILL -- "-$0"; {others}; }}'
     try:
         return subprocess.Popen(
             ["/bin/sh", "-c", script, str(group)],

@@ -21,6 +21,7 @@ from mitosis.journal.merge import unite
 from mitosis.journal.store import Snapshot
 from mitosis.process import is_alive
 from mitosis.records.trial import TrialRecord
+from mitosis.text import counted
 from mitosis.verify import repairable
 from mitosis.verify.contents import UPGRADE, Contents, ContentsReader, check_lookups, who_wrote
 from mitosis.verify.findings import Report
@@ -181,7 +182,13 @@ def _read_snapshot(journal: Journal, restore: str, report: Report) -> Snapshot |
         report.error("journal", name, _first_line(error), _tip_remedy(journal, restore, error))
         return None
     if snapshot is None:
-        report.info("journal", name, "no trial is recorded in this repository")
+        left = journal.repository.git("for-each-ref", "--format=%(refname)", layout.PIN_PREFIX, layout.NOTES_REF)
+        if left:
+            # As `git filter-repo` leaves a repository, which rewrites what it knows, and forgets the rest.
+            what = f"it is gone, though there are still {counted(len(left.split()), 'ref')} that belong to it"
+            report.error("journal", name, what, f"mitosis pull {_likely_remote(journal.repository)}")
+        else:
+            report.info("journal", name, "no trial is recorded in this repository")
     return snapshot
 
 

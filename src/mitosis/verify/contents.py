@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from mitosis.canonical.decode import decode_value
-from mitosis.canonical.encode import digest_value
 from mitosis.errors.base import MitosisError
-from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
+from mitosis.errors.journal import BadRecord, ForeignFile, FormatTooNew, JournalError, Misplaced
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.locks import MAX_VALUE_BYTES
 from mitosis.journal.messages import note_line
 from mitosis.journal.objects import ReadOnlyStore, iter_changes
-from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
-from mitosis.journal.trials import MAX_ENVIRONMENT_BYTES
-from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
+from mitosis.journal.removing import FOREIGN, is_damaged, read_file
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
 from mitosis.verify.findings import Report
 
-_SHORTENED = re.compile(r".*~[0-9a-f]{32}", re.DOTALL)
 UPGRADE = "upgrade mitosis"
-
-_T = TypeVar("_T")
 
 
 def who_wrote(path: str) -> str:
@@ -85,10 +76,9 @@ class ContentsReader:
 
     def read(self, tree: str) -> Contents:
         """All that the tree holds, checked."""
-        readers = {
+        readers = dict.fromkeys(layout.FOLDERS, self._read) | {
             layout.TRIALS: self._read_record,
             layout.VARIANTS: self._read_lock,
-            **dict.fromkeys(layout.REMARKS, self._read_remark),
             layout.DISPUTED: self._read_disputed,
             layout.ENVIRONMENTS: self._read_environment,
         }
@@ -119,39 +109,23 @@ class ContentsReader:
         return contents
 
     def _read_record(self, path: str, oid: str) -> None:
-        parsed = layout.parse_record_path(path)
-        if parsed is None:
-            self._foreign(path)
-            return
-        contents, key = self._contents, parsed[2]
-        record = self._read("record", path, oid, MAX_RECORD_BYTES, lambda data: decode_trial(data, path))
-        if record is None or not self._is_in_place(path, key, record):
-            contents.unreadable_keys.add(key)
-        elif key in contents.trials:
-            self._report.error("key", path, "another trial in the journal has the same key", who_wrote(f"*{key}*"))
-        else:
-            contents.trials[key] = Trial(path, record.commit, record.ended, note_line(record))
+        contents, place = self._contents, layout.parse_record_path(path)
+        record = self._read(path, oid)
+        if place is not None and record is None:
+            contents.unreadable_keys.add(place[2])
+        elif record is not None and record.key in contents.trials:
+            what = f"{contents.trials[record.key].path} has the same key, and is shown"
+            self._report.error("key", path, what, layout.forget_command(path))
+        elif record is not None:
+            contents.trials[record.key] = Trial(path, record.commit, record.ended, note_line(record))
             self._note_uses(record)
             self._visit(record)
 
     def _read_disputed(self, path: str, oid: str) -> None:
-        key = layout.parse_disputed_path(path)
-        if key is None:
-            self._foreign(path)
-        elif self._read("record", path, oid, MAX_RECORD_BYTES, lambda data: decode_trial(data, path)) is not None:
+        if self._read(path, oid) is not None:
+            key = layout.parse_disputed_path(path) or ""
             what = "somebody has recorded another end of it than the one that is shown"
             self._report.error("trial", key, what, f"mitosis settle {key}")
-
-    def _is_in_place(self, path: str, key: str, record: TrialRecord) -> bool:
-        try:
-            right = layout.record_paths(layout.trial_folder(record.experiment, record.started), record.key)
-        except JournalError as error:
-            self._report.error("path", path, str(error), who_wrote(path))
-            return False
-        if path not in right:
-            what = f"its record says the key {record.key}" if record.key != key else f"its record belongs to {right[0]}"
-            self._report.error("path", path, what, who_wrote(path))
-        return path in right
 
     def _note_uses(self, record: TrialRecord) -> None:
         """Note what a record refers to."""
@@ -172,80 +146,54 @@ class ContentsReader:
                 contents.uses.setdefault(lock, []).append(record.key)
 
     def _read_lock(self, path: str, oid: str) -> None:
-        parsed = layout.parse_variant_path(path)
-        if parsed is None:
-            self._foreign(path)
-            return
-        digest = parsed[1]
-        # What cannot be read is a meaning as well: without this, trials that used it would be named too.
-        self._contents.locks.add(path)
-        self._check_names(path)
-
-        def decode(value: bytes) -> bool:
-            if digest_value(value) != digest:
-                raise BadRecord(path, "its content does not have the digest that its name says")
-            decode_value(value)
-            return True
-
-        if (oid, digest) not in self._sound_values and self._read("lock", path, oid, MAX_VALUE_BYTES, decode):
-            self._sound_values.add((oid, digest))
-
-    def _read_remark(self, path: str, oid: str) -> None:
-        if layout.parse_variant_path(path) is None:
-            self._foreign(path)
-            return
-        self._check_names(path)
-        kind, *_, name = path.split("/")
-        self._read("lock", path, oid, MAX_REMARK_BYTES, lambda data: decode_remark(kind, name, data, path))
-
-    def _check_names(self, path: str) -> None:
-        names = path.split("/")[1:-1]
-        if not all(_SHORTENED.fullmatch(name) or layout.is_component(name) for name in names):
-            self._report.error("path", path, "mitosis never writes such a name", who_wrote(path))
+        if layout.parse_variant_path(path) is not None:
+            # What cannot be read is a meaning as well: without this, trials that used it would be named too.
+            self._contents.locks.add(path)
+            if (oid, path.rpartition("/")[2]) in self._sound_values:
+                return
+        self._read(path, oid)
 
     def _read_environment(self, path: str, oid: str) -> None:
         digest = path.rpartition("/")[2].removesuffix(".txt")
-        if not layout.DIGEST_PATTERN.fullmatch(digest) or path != layout.environment_path(digest):
+        if layout.DIGEST_PATTERN.fullmatch(digest) and path == layout.environment_path(digest):
+            self._contents.environments.add(digest)
+        self._read(path, oid)
+
+    def _read(self, path: str, oid: str) -> TrialRecord | None:
+        """The record that a file is; None if it is anything else, or of no use, which is a finding."""
+        try:
+            record = read_file(self._store, path, oid)
+        except ForeignFile:
             self._foreign(path)
-            return
-        self._contents.environments.add(digest)
-
-        def decode(text: bytes) -> None:
-            if digest_value(text) != digest:  # it is made in the same way
-                raise BadRecord(path, "its text does not have the digest that its name says")
-
-        self._read("environment", path, oid, MAX_ENVIRONMENT_BYTES, decode)
-
-    def _read(self, kind: str, path: str, oid: str, limit_bytes: int, decode: Callable[[bytes], _T]) -> _T | None:
-        """What a file says; None if it cannot be read, which is a finding."""
-        try:
-            data = self._store.read_blob(oid, path, limit_bytes)
-        except BadRecord as error:
-            self._tell_of_object(kind, path, oid, error)
-            return None
-        try:
-            return decode(data)
         except FormatTooNew as error:
-            self._report.error(kind, path, error.reason, UPGRADE)
+            self._report.error(_kind(path), path, error.reason, UPGRADE)
+        except Misplaced as error:
+            self._tell("path", error, oid)
         except BadRecord as error:
-            self._report.error(kind, path, error.reason, who_wrote(path))
+            self._tell(_kind(path), BadRecord(path, error.reason).with_cause(error), oid)
+        else:
+            self._sound_values.add((oid, path.rpartition("/")[2]))
+            return record
         return None
 
     def _tell_of_folder(self, problem: BadRecord, oid: str | None = None) -> None:
-        if oid is None:
-            self._report.error("path", problem.where, problem.reason, who_wrote(problem.where))
-        else:
-            self._tell_of_object("folder", problem.where, oid, problem)
+        self._tell("path" if oid is None else "folder", problem, oid)
 
-    def _tell_of_object(self, kind: str, path: str, oid: str, problem: BadRecord) -> None:
-        if self._is_partial and not self._store.repository.has_object(oid):
+    def _tell(self, kind: str, problem: BadRecord, oid: str | None) -> None:
+        if not is_damaged(problem):
+            self._report.error(kind, problem.where, problem.reason, layout.forget_command(problem.where))
+        elif self._is_partial and oid is not None and not self._store.repository.has_object(oid):
             self._promised += 1
         else:
-            self._report.error(kind, path, problem.reason, self._restore)
+            self._report.error(kind, problem.where, problem.reason, self._restore)
 
     def _foreign(self, path: str) -> None:
-        what = "it does not belong to the format of the journal; mitosis skips it"
-        self._report.info("foreign file", path, what, who_wrote(path))
+        self._report.info("foreign file", path, FOREIGN, layout.forget_command(path))
+
+
+def _kind(path: str) -> str:
+    kinds = {layout.TRIALS: "record", layout.DISPUTED: "record", layout.ENVIRONMENTS: "environment"}
+    return kinds.get(path.partition("/")[0], "lock")
 
 
 def _trials(keys: Sequence[str]) -> str:

@@ -119,7 +119,8 @@ class HistoryReader:
         if isinstance(error, ObjectMissing) and self._is_partial:
             self._promised += 1
         elif isinstance(error, ObjectTooLarge):
-            self._report.error("object", error.oid, f"{error.reason} ({where})", f"git cat-file -s {error.oid}")
+            # Where the present tree has it, it is an error; that it once was there does no harm.
+            self._report.info("object", error.oid, f"{error.reason} ({where})", f"git cat-file -s {error.oid}")
         else:
             self._damaged(error.oid, where, error.reason)
 
@@ -206,7 +207,11 @@ def check_pins(repository: Repository, commits: Iterable[str], remote: str, repo
         if kind != "commit":
             who = "a commit that trials ran on" if commit in used else "a pinned commit"
             what = f"{who} is {'missing' if kind is None else f'a {kind}'}"
-            report.error("commit", commit, what, "mitosis pull, once somebody who has it has pushed (mitosis push)")
+            remedy = "mitosis pull, once somebody who has it has pushed (mitosis push)"
+            if kind is not None:  # whoever has it has the same
+                recorded = f"git log --grep '^Commit: {commit}' {layout.JOURNAL_REF}"
+                remedy = f"git update-ref -d {layout.PIN_PREFIX}{commit}" if commit in pins else recorded
+            report.error("commit", commit, what, remedy)
         elif commit not in pins:
             report.warning("pin", commit, "a commit that trials ran on is not pinned", "mitosis verify --repair")
     if is_shallow and unpinned:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_columns, print_lines, screen_width
+from mitosis.errors.base import few
 from mitosis.process import is_alive
 from mitosis.records.trial import ProcessRecord
 from mitosis.records.view import KEY_DIGITS, View
@@ -199,9 +200,9 @@ def _describe_parameters(record: TrialRecord, meanings: Meanings) -> list[str]:
             now = "is no longer locked" if not meaning.meanings else "now means another value"
             remark = f"  (`{clean(parameter.text)}` {now}{f'; this one is {names}' if names else ''})"
         elif meaning is not None and meaning.new_names:
-            remark = f"  (now called {' or '.join(f'`{clean(name)}`' for name in meaning.new_names)})"
+            remark = f"  (now called {few([f'`{clean(name)}`' for name in meaning.new_names], ' or ')})"
         if meaning is not None and meaning.is_retired:
-            reasons = "; ".join(filter(None, map(clean, meaning.reasons)))
+            reasons = few([clean(reason) for reason in meaning.reasons if reason], "; ")
             remark += f"  (`{clean(parameter.text)}` is retired{f': {reasons}' if reasons else ''})"
         lines.append(f"  {clean(parameter.full_name):<{width}}  {clean(value)}{remark}")
     compound = [p.lock.name for p in record.parameters if p.lock is not None and "(" in p.summary]

@@ -24,7 +24,7 @@ from mitosis.cli.output.table import (
     print_warning,
 )
 from mitosis.dictionaries.states import working_state
-from mitosis.errors.base import ExitStatus
+from mitosis.errors.base import ExitStatus, few
 from mitosis.errors.usage import UnknownName, UsageError
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
@@ -147,9 +147,9 @@ def _short_value(status: VariantStatus) -> str:
         return f"{redefinition.locked.summary} → {redefinition.now_summary}"
     shown = status.summary
     if status.remarks.new_names:
-        shown += f", now called {' or '.join(sorted(status.remarks.new_names))}"
+        shown += f", now called {few(sorted(status.remarks.new_names), ' or ')}"
     if status.old_names:
-        shown += f", was called {' or '.join(sorted(status.old_names))}"
+        shown += f", was called {few(sorted(status.old_names), ' or ')}"
     return shown
 
 

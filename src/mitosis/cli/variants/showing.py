@@ -24,13 +24,13 @@ from mitosis.cli.output.table import (
     print_warning,
 )
 from mitosis.dictionaries.states import working_state
-from mitosis.errors.base import MitosisError
+from mitosis.errors.base import MitosisError, few
 from mitosis.errors.usage import UnknownName
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.standing import same_names
 from mitosis.parameters import parse_variant
-from mitosis.text import counted, format_moment, format_value
+from mitosis.text import clean, counted, format_moment, format_value
 from mitosis.variants import VariantLock, VariantName
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 _FULL_VALUE_LINES = 200
 _TRIALS_SHOWN = 20
+_HISTORY_SHOWN = 100
+_FACTS_SHOWN = 5
+_FACT_WIDTH = 10_000
 
 
 def show(
@@ -72,9 +75,11 @@ def show(
     history = journal.variant_history(name)
     if history:
         print_line("history")
-        for entry in history:
+        for entry in history[:_HISTORY_SHOWN]:
             when = format_moment(entry.date, relative=is_terminal())
             print_line(f"    {entry.commit[:7]}  {when}  {entry.author}  {entry.summary}")
+        if len(history) > _HISTORY_SHOWN:
+            print_line(f"    ... and {len(history) - _HISTORY_SHOWN} before these: git log refs/mitosis")
     _print_trials(journal, name)
     print_conflicts([conflict for conflict in journal.conflicts() if conflict.name == name])
     return 0
@@ -88,15 +93,17 @@ def _facts(status: VariantStatus, origin: LockOrigin | None) -> Iterator[str]:
         at = f", commit {origin.commit[:7]}" if origin.commit else ""
         by = f", by trial {origin.trial}" if origin.trial else ""
         yield f"locked {when} by {origin.author}{at}{by}"
-    for new in status.remarks.new_names:
-        yield f"now called {new}"
-    for old in status.old_names:
-        yield f"was called {old}"
-    for reason in status.remarks.reasons:
-        yield f"retired: {reason}" if reason else "retired"
+    for what, texts in (
+        ("now called", status.remarks.new_names),
+        ("was called", status.old_names),
+        ("retired:", status.remarks.reasons),
+    ):
+        yield from (f"{what} {clean(text, _FACT_WIDTH)}".rstrip(": ") for text in texts[:_FACTS_SHOWN])
+        if len(texts) > _FACTS_SHOWN:
+            yield f"{what} ... and {len(texts) - _FACTS_SHOWN} more"
     functions = dict.fromkeys(name for source in status.remarks.sources for name in source)
     if functions:
-        yield f"names {', '.join(functions)}"
+        yield f"names {few(list(functions), ', ', limit=_TRIALS_SHOWN)}"
 
 
 def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[str]:

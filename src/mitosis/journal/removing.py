@@ -1,0 +1,185 @@
+"""What of a journal mitosis can use, and taking away what it can't: by a commit that says so, for everybody."""
+
+from __future__ import annotations
+
+import shlex
+
+from mitosis.errors.journal import BadRecord, ForeignFile, JournalError
+from mitosis.errors.repository import UnfitObject, UnreadableObject
+from mitosis.git.repository import Identity
+from mitosis.journal import layout
+from mitosis.journal.index import Index
+from mitosis.journal.index_writer import plain_text, refuse_misplaced
+from mitosis.journal.locks import MAX_VALUE_BYTES
+from mitosis.journal.messages import removed_message
+from mitosis.journal.notes import TrialChange, merge_notes
+from mitosis.journal.objects import ReadOnlyStore, iter_changes
+from mitosis.journal.reasons import is_kept
+from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
+from mitosis.journal.store import Store
+from mitosis.journal.trials import MAX_ENVIRONMENT_BYTES, trials_on
+from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
+from mitosis.records.trial import TrialRecord
+from mitosis.text import one_line
+
+_MOST_FILES = 10_000
+"""So many files that have to be named can be removed with a folder."""
+FOREIGN = "it does not belong to the format of the journal; mitosis skips it"
+
+
+def read_file(store: ReadOnlyStore, path: str, oid: str) -> TrialRecord | None:
+    """Read a file of the journal, and check that it is what its path says.
+
+    Args:
+        store: of the journal.
+        path: of the file.
+        oid: of its blob.
+
+    Returns:
+        The record, if it is that of a trial.
+
+    Raises:
+        ForeignFile: mitosis keeps nothing at such a path.
+        Misplaced: it is a record that belongs to another path.
+        FormatTooNew: a newer mitosis has written it.
+        BadRecord: it cannot be read, or is not what its name says.
+    """
+    kind, _, rest = path.partition("/")
+    name = rest.rpartition("/")[2]
+    variant = layout.parse_variant_path(path)
+    if layout.parse_record_path(path) is not None or layout.parse_disputed_path(path) is not None:
+        record = decode_trial(store.read_blob(oid, path, MAX_RECORD_BYTES), path)
+        if kind == layout.TRIALS:
+            refuse_misplaced(record, path)
+        return record
+    if variant is not None and kind == layout.VARIANTS:
+        from mitosis.canonical.decode import decode_value
+
+        value = store.read_blob(oid, path, MAX_VALUE_BYTES)
+        _check_digest(value, variant[1], path)
+        decode_value(value)
+    elif variant is not None and kind in layout.REMARKS:
+        decode_remark(kind, name, store.read_blob(oid, path, MAX_REMARK_BYTES), path)
+    elif kind == layout.ENVIRONMENTS and layout.DIGEST_PATTERN.fullmatch(name[:-4]) and rest == f"{name[:-4]}.txt":
+        # The digest of a text is made in the same way.
+        _check_digest(store.read_blob(oid, path, MAX_ENVIRONMENT_BYTES), name[:-4], path)
+    elif path != layout.FORMAT_FILE:
+        raise ForeignFile(path, FOREIGN)
+    return None
+
+
+def _check_digest(data: bytes, digest: str, path: str) -> None:
+    from mitosis.canonical.encode import digest_value
+
+    if digest_value(data) != digest:
+        raise BadRecord(path, "its content does not have the digest that its name says")
+
+
+def is_damaged(error: BadRecord) -> bool:
+    """Whether an object of the repository is missing or damaged, so that another clone may have it whole."""
+    return isinstance(error.__cause__, UnreadableObject) and not isinstance(error.__cause__, UnfitObject)
+
+
+def remove(store: Store, index: Index, word: str, identity: Identity) -> tuple[str, str]:
+    """Take out of the journal a file or folder that mitosis cannot use. The history keeps it.
+
+    Args:
+        store: of the journal.
+        index: of the journal.
+        word: its path, as messages show it.
+        identity: author and committer of the journal's commit.
+
+    Returns:
+        The path, and why it could not be used.
+
+    Raises:
+        JournalError: there is no such file, it is sound or only damaged here, or the journal cannot be written.
+    """
+    with store.locked(layout.JOURNAL_REF) as ref:
+        before = store.snapshot()
+        path, oid, is_tree = ("", "", True) if before is None else _find(store, before.tree, word)
+        if before is None or not path:
+            raise JournalError(f"the journal has no file {word}\n`mitosis verify` names what mitosis cannot use.")
+        removal = _Removal(store, index)
+        if is_tree:
+            removal.add_folder(path, oid)
+        else:
+            removal.add_file(path, oid)
+        message = removed_message(path, removal.reason, removal.kept)
+        store.append(ref, before, {path: None}, message, identity)
+    index.refresh()
+    changes = [TrialChange(record, None) for record in removal.records]
+    merge_notes(store, changes, None, identity, lambda *which: trials_on(index, *which))
+    return path, removal.reason
+
+
+def _find(store: Store, tree: str, word: str) -> tuple[str, str, bool]:
+    """Path and id of what a word names, and whether that is a folder; an empty path if it names nothing."""
+    path, oid, is_tree = "", tree, True
+    for part in word.removeprefix("./").strip("/").split("/"):
+        entries = store.read_tree(oid, path) if is_tree else {}
+        # Names that a terminal does not show as they are can be given as they were shown.
+        names = [part] if part in entries else [name for name in entries if one_line(name) == part]
+        if not names:
+            return "", "", False
+        path = f"{path}/{names[0]}".lstrip("/")
+        oid, is_tree = entries[names[0]].oid, entries[names[0]].is_tree
+    return path, oid, is_tree
+
+
+class _Removal:
+    """Makes sure that what is to be removed is nothing that can be used."""
+
+    def __init__(self, store: Store, index: Index) -> None:
+        self._store = store
+        self._index = index
+        self.reason = ""
+        self.kept: list[str] = []
+        """The paths for which others want a reason."""
+        self.records: list[TrialRecord] = []
+        """Those that can be read all the same."""
+
+    def add_folder(self, path: str, oid: str) -> None:
+        self.reason = "a folder without anything that mitosis can use"
+        if path.partition("/")[0] in layout.FOLDERS:
+            for file, _, blob in iter_changes(self._store, None, oid, path, tell=self._tell):
+                self.add_file(file, blob or "")
+
+    def add_file(self, path: str, oid: str) -> None:
+        try:
+            record = read_file(self._store, path, oid)
+        except BadRecord as error:
+            self._tell(error)
+            self.reason = self.reason or error.reason
+        else:
+            place = layout.parse_record_path(path)
+            double = "SELECT path FROM trials WHERE key = ? AND path != ? AND record IS NOT NULL"
+            others = () if place is None else self._index.ask(double, (place[2], plain_text(path)))
+            if not others:
+                raise JournalError(f"{path} is sound, so it stays{_remedy(path)}")
+            self.reason = self.reason or f"there is another record of trial {others[0][0]}"
+            self.records += [] if record is None else [record]
+        if is_kept(path):
+            self.kept.append(path)
+        if len(self.kept) > _MOST_FILES:
+            raise JournalError(f"there are more than {_MOST_FILES:,} files in it\nRemove the folders in it first.")
+
+    def _tell(self, problem: BadRecord, oid: str | None = None) -> None:
+        if is_damaged(problem):
+            raise JournalError(
+                f"{problem}\nAnother clone may have it whole: `mitosis verify` shows how to bring it back."
+            ) from problem
+
+
+def _remedy(path: str) -> str:
+    """How to take away what is sound, if it can be."""
+    place, variant = layout.parse_record_path(path), layout.parse_variant_path(path)
+    name = "" if variant is None else shlex.quote(str(variant[0]))
+    commands = {
+        layout.TRIALS: f"forget {'' if place is None else place[2]}",
+        layout.DISPUTED: f"settle {layout.parse_disputed_path(path)}",
+        layout.VARIANTS: f"variants release {name} --reason TEXT, if no trial has used it",
+        layout.RETIRED: f"variants retire {name} --undo",
+    }
+    command = commands.get(path.partition("/")[0])
+    return "" if command is None else f"\nWhat takes it away is: mitosis {command}"
