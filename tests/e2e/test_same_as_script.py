@@ -171,6 +171,130 @@ def run():
     print(*variables)
     return hashlib.sha256(repr(variables).encode()).hexdigest()
 """,
+    "threads": """\
+import queue, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+def run():
+    results, local = queue.Queue(), threading.local()
+    local.name = "main"
+    def work(number):
+        sys.stdout.write(f"thread {number} {hasattr(local, 'name')}\\n")
+        results.put(number)
+    threads = [threading.Thread(target=work, args=(n,), daemon=n == 2) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    timer = threading.Timer(0.01, print, ["timer"])
+    timer.start()
+    timer.join()
+    with ThreadPoolExecutor(2) as pool:
+        return sum(pool.map(lambda n: n * 2, range(3))) + results.qsize()
+""",
+    "programs_started": """\
+import subprocess, sys
+def run():
+    print(subprocess.check_output([sys.executable, "-c", "import sys; print(sys.argv)", "a"], text=True).strip())
+    piped = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    print(piped.communicate("through a pipe")[0])
+    subprocess.run(["sh", "-c", "echo here"], stdout=sys.stdout, stderr=sys.stderr)
+    subprocess.Popen(["true"])  # nobody waits for it
+    return subprocess.run(["sh", "-c", "kill -9 $$"]).returncode
+""",
+    "temporary_files": """\
+import os, pathlib, shutil, tempfile
+def run():
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "a").write_text("x")
+        size = shutil.disk_usage(folder).total > 0
+    handle, name = tempfile.mkstemp()
+    os.close(handle)
+    os.unlink(name)
+    with tempfile.SpooledTemporaryFile(10) as spooled:
+        spooled.write(b"x" * 20)
+    pathlib.Path("own").mkdir(exist_ok=True)
+    os.chdir("own")
+    print(os.path.basename(os.getcwd()), os.listdir())
+    os.chdir("..")
+    return str([size, os.path.exists(folder)])
+""",
+    "sockets": """\
+import socket, socketserver, threading, urllib.request
+from http.server import BaseHTTPRequestHandler
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"served")
+    def log_message(self, *_):
+        print("asked for", self.path)
+def run():
+    one, other = socket.socketpair()
+    one.sendall(b"x")
+    print(other.recv(1))
+    one.close(), other.close()
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.handle_request).start()
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        return opener.open(f"http://127.0.0.1:{server.server_address[1]}/it").read().decode()
+""",
+    "database": """\
+import sqlite3
+def run():
+    with sqlite3.connect("lab.sqlite") as connection:
+        connection.execute("CREATE TABLE results (value REAL)")
+        connection.executemany("INSERT INTO results VALUES (?)", [(n,) for n in range(4)])
+    return sqlite3.connect("lab.sqlite").execute("SELECT sum(value) FROM results").fetchone()[0]
+""",
+    "pickles": """\
+import copy, dataclasses, inspect, pickle
+@dataclasses.dataclass
+class Point:
+    x: int = 1
+def run():
+    print(pickle.loads(pickle.dumps(Point(3))), copy.deepcopy([Point()]), Point.__module__, __name__)
+    return inspect.getsource(Point)
+""",
+    "bars": """\
+import sys, time
+def run():
+    for number in range(3):
+        print(f"\\r{number}/3", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    sys.stdout.write("no line break yet")
+    sys.stdout.flush()
+    print(", now")
+    return sys.stdout.write("x\\n")
+""",
+    "contexts": """\
+import asyncio, contextvars, gc
+name = contextvars.ContextVar("name", default="default")
+def numbers():
+    try:
+        yield 1
+    finally:
+        print("closed")
+async def work():
+    name.set("inner")
+    async def given():
+        yield name.get()
+    return [value async for value in given()]
+def run():
+    for number in numbers():
+        break
+    gc.collect()
+    print(asyncio.run(work()))
+    return name.get()
+""",
+    "times": """\
+import datetime, decimal, locale, os, random, time
+def run():
+    os.environ["TZ"] = "Asia/Tokyo"
+    time.tzset()
+    print(datetime.datetime.fromtimestamp(0), time.tzname, locale.setlocale(locale.LC_NUMERIC), decimal.getcontext())
+    random.seed(3)
+    return random.random()
+""",
     "end": """\
 import atexit, ctypes, sys, tempfile, threading, time, weakref
 class Told:
