@@ -129,7 +129,7 @@ class Maker:
     def read(self, folder: Folder, name: bytes) -> bytes:
         _, below = folder.get(name, (FILE, ""))
         try:
-            return self.source[below].data if isinstance(below, str) else b""  # type: ignore[attr-defined, no-any-return]
+            return self.source[below].data if isinstance(below, str) else b""  # type: ignore[attr-defined]
         except (KeyError, ValueError, AttributeError):
             return b""
 
@@ -302,7 +302,7 @@ class Maker:
             other: a commit to cross histories with.
             names: values of trailers that would explain what is taken away.
         """
-        root = self.load(str(self.source[tip].tree.id))  # type: ignore[attr-defined]
+        root = self.load(str(self.source[tip].peel(pygit2.Tree).id))
         for _ in range(self.random.choice((1, 1, 2, 3))):
             self.change(root)
             tree, parents = self.write(root), [tip]

@@ -12,7 +12,7 @@ from mitosis.journal.messages import settled_message
 from mitosis.journal.notes import TrialChange, merge_notes
 from mitosis.journal.reasons import read_writers
 from mitosis.journal.store import Store
-from mitosis.journal.trials import disputed_files, find_trial, read_record_at, trials_on
+from mitosis.journal.trials import disputed_files, find_trial, read_end_at, trials_on
 from mitosis.records.codec import MAX_RECORD_BYTES
 from mitosis.records.trial import TrialRecord
 
@@ -47,7 +47,7 @@ def read_ends(store: Store, index: Index, key: str) -> list[RecordedEnd]:
     writers = read_writers(store.repository, before.commit, file.path, *others)
     found = []
     for path, oid in {file.path: file.oid, **others}.items():
-        record = read_record_at(store, path, oid)
+        record = read_end_at(store, file.path, oid)
         if record is not None:
             who = writers.get(oid)
             author, date = ("somebody", "") if who is None else (who.author, who.date)
@@ -90,6 +90,6 @@ def settle(store: Store, index: Index, key: str, keep: str, identity: Identity) 
         changes[file.path] = store.read_blob(end.oid, file.path, MAX_RECORD_BYTES)
         store.append(ref, before, changes, settled_message(end.record, end.oid), identity)
     index.refresh()
-    was = next(other.record for other in ends if other.is_in_place)
+    was = next((other.record for other in ends if other.is_in_place), None)
     merge_notes(store, [TrialChange(was, end.record)], None, identity, lambda *which: trials_on(index, *which))
     return end.record

@@ -168,9 +168,9 @@ def parse_disputed_path(path: str) -> str | None:
 
 def parse_variant_path(path: str) -> tuple[VariantName, str] | None:
     """The variant that a value or remark at this path is about, and the digest in its name; None if there is none."""
-    _, *names, file = path.split("/")
-    digest = file.removesuffix(RECORD_SUFFIX)
-    if len(names) != 3 or digest == file or not DIGEST_PATTERN.fullmatch(digest):
+    _, *names = path.split("/")
+    digest = names.pop().removesuffix(RECORD_SUFFIX) if len(names) == 4 else ""
+    if not path.endswith(RECORD_SUFFIX) or not DIGEST_PATTERN.fullmatch(digest):
         return None
     return VariantName(*map(decode_name, names)), digest
 

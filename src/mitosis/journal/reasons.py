@@ -1,4 +1,4 @@
-"""What the commits of a journal take away or change of what was there before, and whether they say so.
+"""Histories of the journal: what their commits take away or change of what was there before, and whether they say so.
 
 A journal grows: an ordinary commit adds. One that takes away a trial, or a meaning of a variant, says in its trailers
 what it takes away (`Forgotten`, `Dropped`, `Released`, `Unretired`, `Chosen`, `Settled`). What is gone without one of
@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mitosis.errors.journal import JournalError
+from mitosis.errors.repository import GitError, UnreadableObject
 from mitosis.git.program import reading_git
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
+from mitosis.journal.objects import TREE_LIMIT_BYTES, Sizes
 from mitosis.text import one_line
 from mitosis.variants import VariantName
 
@@ -32,6 +34,20 @@ LOG = (
     "--no-show-signature", "--no-mailmap", "--encoding=UTF-8", "--no-ext-diff", "--no-textconv",
 )  # fmt: skip
 _GONE = "0" * 40
+
+
+def merge_bases(repository: Repository, one: str, *others: str) -> list[str]:
+    """The best common ancestors of a commit and a merge of others, sorted; none for unrelated histories.
+
+    Raises:
+        GitError: git cannot read the histories.
+    """
+    try:
+        return sorted(repository.git("merge-base", "--all", one, *others).split())
+    except GitError as error:
+        if error.status == 1 and not error.output:
+            return []
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +125,7 @@ def read_taken(repository: Repository, *revisions: str) -> Iterator[Taken]:
 
     Args:
         repository: where the journal is.
-        revisions: as for `git log`.
+        revisions: as for `git log`; they have passed `refuse_endless`, or all their trees been read.
 
     Raises:
         JournalError: there is too much of it to be anybody's records.
@@ -118,6 +134,27 @@ def read_taken(repository: Repository, *revisions: str) -> Iterator[Taken]:
     for commit, path, before, after in _read_log(repository, "-m", "--diff-filter=DMT", *revisions):
         if commit is not None and is_kept(path):
             yield Taken(path, before, None if after == _GONE else after, commit)
+
+
+def refuse_endless(repository: Repository, *revisions: str) -> None:
+    """Refuse commits whose files git could look at for ever.
+
+    Raises:
+        JournalError: there is such a commit.
+        GitError: git cannot read the history.
+    """
+
+    def read(oid: bytes, path: str) -> list[tuple[bytes, bytes, bytes]]:
+        try:
+            return repository.read_entries(oid.hex(), TREE_LIMIT_BYTES)
+        except UnreadableObject:
+            return []  # git stops there, too
+
+    sizes = Sizes(read)
+    for line in repository.git("log", "--format=%H %T", "--no-show-signature", *revisions).splitlines():
+        commit, _, tree = line.partition(" ")
+        if sizes.is_endless(bytes.fromhex(tree)):
+            raise JournalError(f"commit {commit} of the journal has more files than anybody can have recorded")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from mitosis.journal.locking import END_TIMEOUT_S
 from mitosis.journal.locks import ChangedFunctions, RenamedVariant, check_locks
 from mitosis.journal.messages import brought_back_message, ended_message, forgotten_message, started_message
 from mitosis.journal.notes import TrialChange, add_to_note, merge_notes
+from mitosis.journal.objects import ReadOnlyStore
 from mitosis.journal.store import Snapshot, Store
 from mitosis.process import is_alive
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, encode_trial
@@ -358,7 +359,7 @@ def read_environment(store: Store, digest: str) -> str:
     return store.read_blob(entry.oid, path, MAX_ENVIRONMENT_BYTES).decode("utf-8", "replace")
 
 
-def read_record_at(store: Store, path: str, oid: str | None) -> TrialRecord | None:
+def read_record_at(store: ReadOnlyStore, path: str, oid: str | None) -> TrialRecord | None:
     """A record; None where there is none or it cannot be read, which is for listings to say."""
     if oid is None:
         return None
@@ -366,6 +367,18 @@ def read_record_at(store: Store, path: str, oid: str | None) -> TrialRecord | No
         return decode_trial(store.read_blob(oid, path, MAX_RECORD_BYTES), path)
     except (BadRecord, FormatTooNew):
         return None
+
+
+def read_end_at(store: ReadOnlyStore, path: str, oid: str) -> TrialRecord | None:
+    """A record of how the trial with a path ended; None if it is none, or another trial's."""
+    record = read_record_at(store, path, oid)
+    if record is None or record.ended is None:
+        return None
+    try:
+        places = layout.record_paths(layout.trial_folder(record.experiment, record.started), record.key)
+    except JournalError:
+        return None
+    return record if path in places else None
 
 
 def _find_record(store: Store, before: Snapshot | None, folder: str, key: str) -> File | None:

@@ -18,7 +18,7 @@ from mitosis.journal.locks import MAX_VALUE_BYTES
 from mitosis.journal.messages import note_line
 from mitosis.journal.objects import ReadOnlyStore, iter_changes
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
-from mitosis.journal.trials import MAX_ENVIRONMENT_BYTES
+from mitosis.journal.trials import MAX_ENVIRONMENT_BYTES, read_end_at
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
@@ -81,6 +81,7 @@ class ContentsReader:
         self._sound_values: set[tuple[str, str]] = set()
         self._is_partial = store.repository.is_partial()
         self._promised = 0
+        self._disputed: list[tuple[str, str, str]] = []
         self._contents = Contents()
 
     def read(self, tree: str) -> Contents:
@@ -104,6 +105,13 @@ class ContentsReader:
             elif name != layout.FORMAT_FILE:
                 self._foreign(name)
         contents = self._contents
+        for path, key, oid in self._disputed:
+            trial = contents.trials.get(key)
+            if trial is None or read_end_at(self._store, trial.path, oid) is None:
+                self._report.error("record", path, "it is no other end of a trial in the journal", who_wrote(path))
+            else:
+                what = "somebody has recorded another end of it than the one that is shown"
+                self._report.error("trial", key, what, f"mitosis settle {key}")
         for digest, keys in contents.environment_uses.items():
             if digest not in contents.environments:
                 what = f"its environment {digest!r:.60} is not in the journal"
@@ -138,9 +146,10 @@ class ContentsReader:
         key = layout.parse_disputed_path(path)
         if key is None:
             self._foreign(path)
-        elif self._read("record", path, oid, MAX_RECORD_BYTES, lambda data: decode_trial(data, path)) is not None:
-            what = "somebody has recorded another end of it than the one that is shown"
-            self._report.error("trial", key, what, f"mitosis settle {key}")
+            return
+        record = self._read("record", path, oid, MAX_RECORD_BYTES, lambda data: decode_trial(data, path))
+        if record is not None:
+            self._disputed.append((path, key, oid))
 
     def _is_in_place(self, path: str, key: str, record: TrialRecord) -> bool:
         try:
