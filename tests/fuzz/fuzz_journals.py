@@ -241,6 +241,8 @@ class Case:
         unsafe = UNSAFE.search(text)
         if unsafe and words[0] != "__complete":
             raise Found(f"{unsafe} in {text[max(0, unsafe.start() - 200) : unsafe.end() + 200]!r}")
+        if "! index: " in text:
+            raise Found("the index is wrong")
         if len(text) > MOST_OUTPUT:
             raise Found(f"{len(text)} characters of output")
         return status, text
@@ -339,7 +341,7 @@ class Case:
         if command.startswith("mitosis "):
             words = shlex.split(command)[1:]
             _, text = self.run(*words)
-            ends = re.findall("^([0-9a-f]+)  recorded by", text, re.MULTILINE)
+            ends = re.findall(r"^([0-9a-f]+)  recorded by.*\(listed\)", text, re.MULTILINE)
             if ends:
                 self.run(*words, "--keep", self.random.choice(ends))
             return
@@ -449,6 +451,9 @@ def fuzz(journals: int, seed: int, *, keep_going: bool = False) -> tuple[Counter
     verification._PAUSE_S = 0  # nobody else writes
     with made_real() as real:
         for number in range(seed, seed + journals):
+            if keep_going and number % 100 == 0:
+                sys.stdout.write(f"{number}\n")
+                sys.stdout.flush()
             try:
                 happened += hold(real, number)
             except Found as error:

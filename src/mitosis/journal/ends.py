@@ -10,9 +10,10 @@ from mitosis.journal import layout
 from mitosis.journal.index import Index
 from mitosis.journal.messages import settled_message
 from mitosis.journal.notes import TrialChange, merge_notes
+from mitosis.journal.objects import ReadOnlyStore
 from mitosis.journal.reasons import read_writers
 from mitosis.journal.store import Store
-from mitosis.journal.trials import disputed_files, find_trial, read_end_at, trials_on
+from mitosis.journal.trials import disputed_files, find_trial, read_record_at, trials_on
 from mitosis.records.codec import MAX_RECORD_BYTES
 from mitosis.records.trial import TrialRecord
 
@@ -93,3 +94,15 @@ def settle(store: Store, index: Index, key: str, keep: str, identity: Identity) 
     was = next((other.record for other in ends if other.is_in_place), None)
     merge_notes(store, [TrialChange(was, end.record)], None, identity, lambda *which: trials_on(index, *which))
     return end.record
+
+
+def read_end_at(store: ReadOnlyStore, path: str, oid: str) -> TrialRecord | None:
+    """A record of how the trial with a path ended; None if it is none, or another trial's."""
+    record = read_record_at(store, path, oid)
+    if record is None or record.ended is None:
+        return None
+    try:
+        places = layout.record_paths(layout.trial_folder(record.experiment, record.started), record.key)
+    except JournalError:
+        return None
+    return record if path in places else None

@@ -21,6 +21,8 @@ from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.index import Index
 from mitosis.journal.locks import Locks, is_whole, read_lock
+from mitosis.journal.objects import ReadOnlyStore
+from mitosis.journal.reasons import refuse_endless
 from mitosis.journal.standing import read_remarks
 from mitosis.journal.store import Store
 from mitosis.text import one_line
@@ -52,10 +54,12 @@ def read_origins(
         path: the file or folder of the tree to look at.
 
     Raises:
+        JournalError: there is too much in it to be anybody's records.
         GitError: git cannot read the history.
     """
     if commit is None:
         return {}
+    refuse_endless(ReadOnlyStore(repository), commit, path=path)
     form = f"--format={_START}" + "%x00".join(_FIELDS) + "%x00"
     output = repository.git(*_LOG, "--diff-filter=A", "--name-only", form, commit, "--", path)
     origins: dict[VariantLock, LockOrigin] = {}

@@ -28,11 +28,11 @@ from dataclasses import dataclass
 
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, JournalRewritten
 from mitosis.journal import layout
+from mitosis.journal.ends import read_end_at
 from mitosis.journal.objects import Change, RawEntry, iter_changes
 from mitosis.journal.reasons import describe_path, is_kept, merge_bases, read_choices, read_taken, refuse_endless
 from mitosis.journal.standing import remark_file
 from mitosis.journal.store import Snapshot, Store
-from mitosis.journal.trials import read_end_at
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantLock
@@ -131,7 +131,7 @@ def _explain(
 ) -> tuple[tuple[str, ...], list[str]]:
     """What commits say that they take away, a clause each with who did it, and the paths of which none says so."""
     explained: dict[str, str] = {}
-    refuse_endless(store.repository, theirs.commit, f"^{before.commit}")
+    refuse_endless(store, theirs.commit, f"^{before.commit}")
     for taken in read_taken(store.repository, theirs.commit, f"^{before.commit}"):
         if taken.path in gone and taken.is_explained:
             explained.setdefault(taken.path, f"{taken.commit.author}: {taken.commit.summary}")

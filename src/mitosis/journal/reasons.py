@@ -7,17 +7,18 @@ these was not taken away by mitosis.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitosis.errors.journal import JournalError
+from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.errors.repository import GitError, UnreadableObject
 from mitosis.git.program import reading_git
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.objects import TREE_LIMIT_BYTES, Sizes
+from mitosis.journal.objects import TREE_LIMIT_BYTES, Entry, ReadOnlyStore, Sizes
 from mitosis.text import one_line
 from mitosis.variants import VariantName
 
@@ -136,25 +137,32 @@ def read_taken(repository: Repository, *revisions: str) -> Iterator[Taken]:
             yield Taken(path, before, None if after == _GONE else after, commit)
 
 
-def refuse_endless(repository: Repository, *revisions: str) -> None:
+def refuse_endless(store: ReadOnlyStore, *revisions: str, path: str = "") -> None:
     """Refuse commits whose files git could look at for ever.
+
+    Args:
+        store: of the journal.
+        revisions: as for `git log`.
+        path: git is to look at this folder or file alone.
 
     Raises:
         JournalError: there is such a commit.
         GitError: git cannot read the history.
     """
 
-    def read(oid: bytes, path: str) -> list[tuple[bytes, bytes, bytes]]:
+    def read(oid: bytes, where: str) -> list[tuple[bytes, bytes, bytes]]:
         try:
-            return repository.read_entries(oid.hex(), TREE_LIMIT_BYTES)
+            return store.repository.read_entries(oid.hex(), TREE_LIMIT_BYTES)
         except UnreadableObject:
             return []  # git stops there, too
 
     sizes = Sizes(read)
-    for line in repository.git("log", "--format=%H %T", "--no-show-signature", *revisions).splitlines():
-        commit, _, tree = line.partition(" ")
-        if sizes.is_endless(bytes.fromhex(tree)):
-            raise JournalError(f"commit {commit} of the journal has more files than anybody can have recorded")
+    words = ("--full-history", "--format=%H %T", "--no-show-signature", *revisions, *(["--", path] if path else []))
+    for commit, tree in (line.split() for line in store.repository.git("log", *words).splitlines()):
+        with contextlib.suppress(BadRecord):
+            entry = store.find(tree, path) if path else Entry(True, tree)
+            if entry is not None and entry.is_tree and sizes.is_endless(bytes.fromhex(entry.oid)):
+                raise JournalError(f"commit {commit} of the journal has more files than anybody can have recorded")
 
 
 @dataclass(frozen=True, slots=True)

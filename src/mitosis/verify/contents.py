@@ -14,11 +14,12 @@ from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
+from mitosis.journal.ends import read_end_at
 from mitosis.journal.locks import MAX_VALUE_BYTES
 from mitosis.journal.messages import note_line
 from mitosis.journal.objects import ReadOnlyStore, iter_changes
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
-from mitosis.journal.trials import MAX_ENVIRONMENT_BYTES, read_end_at
+from mitosis.journal.trials import MAX_ENVIRONMENT_BYTES
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
