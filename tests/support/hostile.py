@@ -41,8 +41,23 @@ NAMES = (
 )
 ATTRIBUTES = b"* diff=evil filter=evil merge=evil\n"
 BLOBS = (
-    *(b"", b"\x91" * 100_000, b"\x81\xa1x" * 50_000, b"\xdd\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff", b"\x81\xa6format\x09"),
-    *(b"\x9f" + b"\xdd\x00\x01\x86\x9f" * 15, pickle.dumps(Pickle()), ATTRIBUTES, b"[diff]\n", b"../../x", b"1\n", b"2\n"),
+    *(
+        b"",
+        b"\x91" * 100_000,
+        b"\x81\xa1x" * 50_000,
+        b"\xdd\xff\xff\xff\xff",
+        b"\xdb\xff\xff\xff\xff",
+        b"\x81\xa6format\x09",
+    ),
+    *(
+        b"\x9f" + b"\xdd\x00\x01\x86\x9f" * 15,
+        pickle.dumps(Pickle()),
+        ATTRIBUTES,
+        b"[diff]\n",
+        b"../../x",
+        b"1\n",
+        b"2\n",
+    ),
 )
 DATES = ("0 +0000", "1 -9999", "99999999999 +0100", "18446744073709551615 +0000", "-5 +0000", "x", "", "1e9 +2400")
 TOPS = tuple(b"trials variants renamed retired sources released disputed environments".split())
@@ -242,7 +257,12 @@ class Maker:
         """One more meaning of a variant, or remark on one."""
         data = encode_value(self.random.choice((1, [1] * 1000, {"a": Ellipsis}, self.random.choice(HOSTILE_TEXTS))))
         place = root
-        names = (self.random.choice(TOPS[1:6]), b"my_exp", b"frequency", self.random.choice((b"slow", b"fast", b"x%2Fy")))
+        names = (
+            self.random.choice(TOPS[1:6]),
+            b"my_exp",
+            b"frequency",
+            self.random.choice((b"slow", b"fast", b"x%2Fy")),
+        )
         for name in names:
             below = place.setdefault(name, (FOLDER, Folder()))[1]
             if not isinstance(below, Folder):

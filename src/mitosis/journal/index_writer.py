@@ -82,6 +82,12 @@ class IndexWriter:
         for kind in (layout.TRIALS, layout.VARIANTS, *layout.REMARKS):
             self._apply_kind(kind, self._below(before, kind, is_old=True), self._below(after, kind), kind)
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether some of the tree was not looked at, so that what is in the index depends on where it began."""
+        question = "SELECT 1 FROM problems WHERE is_folder AND oid IS NULL LIMIT 1"
+        return self._connection.execute(question).fetchone() is not None
+
     def retry(self) -> None:
         """Read what could not be read before, and can be now."""
         found = self._connection.execute("SELECT path, oid, is_folder FROM problems WHERE oid IS NOT NULL").fetchall()
@@ -153,10 +159,10 @@ class IndexWriter:
             try:
                 record = decode_trial(data, path)
             except BadRecord as error:
-                self._tell(error)
+                self._tell(error, is_folder=False)
                 self._insert_unread(path, oid, *place)
             except FormatTooNew as error:
-                self._tell(BadRecord(path, f"{error.reason}; upgrade mitosis to read it"))
+                self._tell(BadRecord(path, f"{error.reason}; upgrade mitosis to read it"), is_folder=False)
                 self._insert_unread(path, oid, *place)
             else:
                 self._insert(path, oid, place[2], record, data)
@@ -208,7 +214,7 @@ class IndexWriter:
         try:
             content = json.dumps(decode_remark(kind, path.rpartition("/")[2], data, path))
         except BadRecord as error:
-            self._tell(error)
+            self._tell(error, is_folder=False)
         else:
             self._connection.execute(
                 "INSERT INTO remarks VALUES (?, ?, ?, ?, ?, ?)", (kind, *names, content, plain_text(path))
@@ -226,7 +232,7 @@ class IndexWriter:
         return self._summaries[oid]
 
     def _misplaced(self, path: str) -> None:
-        self._tell(BadRecord(path, "it does not belong there"))
+        self._tell(BadRecord(path, "it does not belong there"), is_folder=False)
 
     def _tell(self, problem: BadRecord, oid: str | None = None, *, is_folder: bool = True) -> None:
         row = (plain_text(problem.where), plain_text(problem.reason), oid, is_folder)
