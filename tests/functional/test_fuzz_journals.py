@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mitosis.errors.journal import JournalError
-from mitosis.journal import layout
+from mitosis.journal import layout, objects
+from mitosis.journal.index import is_index_right
 from mitosis.journal.layout import parse_variant_path
 from mitosis.records.codec import encode_trial
 from mitosis.verify import verify
@@ -29,12 +30,18 @@ def run_fuzzer(journals: str, *words: str) -> None:
 
 
 def test_commands_keep_their_promises_whatever_the_journal_is() -> None:
-    run_fuzzer("12", "--seed", "4")
+    run_fuzzer("9", "--seed", "11")
 
 
 @pytest.mark.slow
 def test_commands_keep_their_promises_for_very_many_journals() -> None:
     run_fuzzer(SLOW_JOURNALS, "--seed", "1000000")
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a journal hold fewer files than it may, so that these tests are quick."""
+    monkeypatch.setattr(objects, "_ALWAYS_READ", 300)
 
 
 def write_endless(desk: Desk, folder: str) -> None:
@@ -46,6 +53,7 @@ def write_endless(desk: Desk, folder: str) -> None:
     desk.replace_folder(folder, tree)
 
 
+@pytest.mark.usefixtures("few")
 def test_git_is_not_sent_into_a_folder_without_end(journal: Desk) -> None:
     journal.run_trial(variants=[make_variant()])
     write_endless(journal, layout.VARIANTS)
@@ -77,3 +85,33 @@ def test_only_an_end_of_the_trial_can_be_chosen(journal: Desk) -> None:
     journal.rewrite({record_path(record): b"\xc1"})
     journal.settle(record.key, journal.read_ends(record.key)[0].oid, journal.identity)
     assert journal.read_trial(record.key) == others[1]
+
+
+def test_a_folder_with_two_entries_of_one_name_is_damaged(journal: Desk) -> None:
+    record = journal.run_trial()
+    blob = bytes.fromhex(journal.git("hash-object", "-w", "--stdin", stdin="x").strip())
+    journal.replace_folder(layout.RETIRED, journal.write_tree((b"100644 x\0" + blob) * 2))
+    assert journal.listed() == ([record], [])
+    problems = {finding.where: finding.what for finding in verify(journal.repository).problems}
+    assert "two entries of one name" in problems[layout.RETIRED]
+
+
+@pytest.mark.usefixtures("few")
+def test_the_index_does_not_depend_on_what_was_read_before(journal: Desk) -> None:
+    journal.run_trial()
+    assert journal.conflicts() == ()
+    write_endless(journal, layout.VARIANTS)
+    journal.run_trial()
+    assert is_index_right(journal.again().store)
+    journal.replace_folder(layout.VARIANTS, None)
+    journal.listed()
+    assert is_index_right(journal.again().store)
+
+
+def test_a_pin_of_nothing_is_removed_as_verify_says(journal: Desk) -> None:
+    journal.run_trial()
+    pin = f"{layout.PIN_PREFIX}{'a' * 40}"
+    journal.git("update-ref", pin, "HEAD")
+    remedies = {finding.where: finding.remedy for finding in verify(journal.repository).problems}
+    journal.git(*remedies[pin].split()[1:])
+    assert pin not in {finding.where for finding in verify(journal.repository).problems}
