@@ -115,3 +115,18 @@ def test_a_pin_of_nothing_is_removed_as_verify_says(journal: Desk) -> None:
     remedies = {finding.where: finding.remedy for finding in verify(journal.repository).problems}
     journal.git(*remedies[pin].split()[1:])
     assert pin not in {finding.where for finding in verify(journal.repository).problems}
+
+
+def test_a_date_that_git_cannot_show_hides_nothing(journal: Desk) -> None:
+    slow, fast = make_variant(), make_variant("fast", 10)
+    paths = {record_path(journal.run_trial(variants=[slow])) for _ in range(2)}
+    first, last = paths
+    journal.rewrite({first: None})
+    journal.rewrite({last: None, layout.variant_path(*fast.lock): fast.value})
+    lines = [f"tree {journal.tree()}", f"parent {journal.oid_of(f'{JOURNAL}~')}"]
+    lines += [f"{role} E <e> 1 -9999" for role in ("author", "committer")]
+    tip = journal.git("hash-object", "-w", "-t", "commit", "--literally", "--stdin", stdin="\n".join([*lines, "", "x"]))
+    journal.git("update-ref", JOURNAL, tip.strip())
+    assert paths <= {finding.where for finding in verify(journal.repository).problems}
+    assert [entry.commit for entry in journal.variant_history(fast.name)]
+    assert {slow.lock, fast.lock} == set(journal.variant_origins())

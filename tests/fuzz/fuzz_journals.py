@@ -55,7 +55,8 @@ OURS = re.compile(
 UNSAFE = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 BROKEN = re.compile(
     "bad object|bad tree|bad revision|missing|unable to read|unable to parse|[Cc]ould not read|cannot parse|corrupt|"
-    "not a tree|not a commit|not a valid|invalid|failed to|unknown revision|fatal: ambiguous|mismatch"
+    "not a tree|not a commit|not a valid|invalid|failed to|unknown revision|fatal: ambiguous|mismatch|"
+    "Timestamp before"
 )
 """What git says where the history itself is damaged, so that it cannot show more of it."""
 

@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mitosis.errors.journal import BadRecord, JournalError
@@ -28,13 +29,24 @@ _MOST_BYTES = 2**28
 """So much of what git says of a history is read."""
 _READ_BYTES = 2**16
 _HEAD = "\x01"
-_FORM = _HEAD + "%x1f".join(("%H", "%P", "%an", "%aI", "%s", "%(trailers:only,unfold)")) + "%x00"
+_FORM = _HEAD + "%x1f".join(("%H", "%P", "%an", "%at", "%s", "%(trailers:only,unfold)")) + "%x00"
 # Every option that a user's configuration could set otherwise is given.
 LOG = (
     "-c", "log.showRoot=true", "log", "--full-history", "--no-renames", "-z", "--no-color", "--no-notes",
     "--no-show-signature", "--no-mailmap", "--encoding=UTF-8", "--no-ext-diff", "--no-textconv",
 )  # fmt: skip
 _GONE = "0" * 40
+
+
+def moment_of(seconds: str) -> datetime:
+    """The time that git gives for `%at`; 1970 for one that it cannot make sense of.
+
+    Of some times in some zones it gives no date, but ends, and with it what it tells of the history.
+    """
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
 
 
 def merge_bases(repository: Repository, one: str, *others: str) -> list[str]:
@@ -61,6 +73,7 @@ class Commit:
     author: str
     """The name alone."""
     date: str
+    """ISO 8601, in UTC."""
     summary: str
     trailers: frozenset[tuple[str, str]]
 
@@ -233,4 +246,5 @@ def _commit(text: str) -> Commit:
     oid, parents, author, date, summary, trailers = [*text.split("\x1f", 5), *[""] * 5][:6]
     pairs = (line.partition(": ") for line in trailers.splitlines())
     found = frozenset((name, value) for name, _, value in pairs)
-    return Commit(oid, len(parents.split()), one_line(author, 100), date, one_line(summary, 200), found)
+    when = moment_of(date).isoformat()
+    return Commit(oid, len(parents.split()), one_line(author, 100), when, one_line(summary, 200), found)
