@@ -69,12 +69,14 @@ class Objects:
             limit_bytes: refuse a larger one; that costs no memory.
 
         Raises:
-            UnreadableObject: it is missing, damaged, too large, no tree, or has a name with a slash.
+            UnreadableObject: it is missing, damaged, too large, no tree, or has a name with a slash or twice.
         """
         data = self._read_kind(oid, "tree", limit_bytes)
         entries = _TREE_ENTRY.findall(data)
         if sum(len(mode) + len(name) + _TREE_ENTRY_FIXED_BYTES for mode, name, _ in entries) != len(data):
             raise UnfitObject(oid, "it is damaged: its entries do not add up")
+        if len({name for _, name, _ in entries}) != len(entries):
+            raise UnfitObject(oid, "it is damaged: it has two entries of one name")
         return [(name, mode, raw) for mode, name, raw in entries]
 
     def read_blob(self, oid: str, limit_bytes: int | None = None) -> bytes:

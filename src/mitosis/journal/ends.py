@@ -10,6 +10,7 @@ from mitosis.journal import layout
 from mitosis.journal.index import Index
 from mitosis.journal.messages import settled_message
 from mitosis.journal.notes import TrialChange, merge_notes
+from mitosis.journal.objects import ReadOnlyStore
 from mitosis.journal.reasons import read_writers
 from mitosis.journal.store import Store
 from mitosis.journal.trials import disputed_files, find_trial, read_record_at, trials_on
@@ -47,7 +48,7 @@ def read_ends(store: Store, index: Index, key: str) -> list[RecordedEnd]:
     writers = read_writers(store.repository, before.commit, file.path, *others)
     found = []
     for path, oid in {file.path: file.oid, **others}.items():
-        record = read_record_at(store, path, oid)
+        record = read_end_at(store, file.path, oid)
         if record is not None:
             who = writers.get(oid)
             author, date = ("somebody", "") if who is None else (who.author, who.date)
@@ -90,6 +91,18 @@ def settle(store: Store, index: Index, key: str, keep: str, identity: Identity) 
         changes[file.path] = store.read_blob(end.oid, file.path, MAX_RECORD_BYTES)
         store.append(ref, before, changes, settled_message(end.record, end.oid), identity)
     index.refresh()
-    was = next(other.record for other in ends if other.is_in_place)
+    was = next((other.record for other in ends if other.is_in_place), None)
     merge_notes(store, [TrialChange(was, end.record)], None, identity, lambda *which: trials_on(index, *which))
     return end.record
+
+
+def read_end_at(store: ReadOnlyStore, path: str, oid: str) -> TrialRecord | None:
+    """A record of how the trial with a path ended; None if it is none, or another trial's."""
+    record = read_record_at(store, path, oid)
+    if record is None or record.ended is None:
+        return None
+    try:
+        places = layout.record_paths(layout.trial_folder(record.experiment, record.started), record.key)
+    except JournalError:
+        return None
+    return record if path in places else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord
@@ -21,6 +20,8 @@ from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.index import Index
 from mitosis.journal.locks import Locks, is_whole, read_lock
+from mitosis.journal.objects import ReadOnlyStore
+from mitosis.journal.reasons import moment_of, refuse_endless
 from mitosis.journal.standing import read_remarks
 from mitosis.journal.store import Store
 from mitosis.text import one_line, recordable
@@ -28,7 +29,7 @@ from mitosis.variants import LockOrigin, Variant, VariantLock, VariantName
 
 _AUTHOR_LIMIT = 100
 _TEXT_LIMIT = 200
-_FIELDS = ("%an", "%ae", "%aI", *(f"%(trailers:key={key},valueonly,separator=%x20)" for key in ("Commit", "Trial")))
+_FIELDS = ("%an", "%ae", "%at", *(f"%(trailers:key={key},valueonly,separator=%x20)" for key in ("Commit", "Trial")))
 _START = "\x01"
 # Every option that a user's configuration could set otherwise is given.
 _LOG = (
@@ -53,10 +54,12 @@ def read_origins(
         path: the file or folder of the tree to look at.
 
     Raises:
+        JournalError: there is too much in it to be anybody's records.
         GitError: git cannot read the history.
     """
     if commit is None:
         return {}
+    refuse_endless(ReadOnlyStore(repository), commit, path=path)
     form = f"--format={_START}" + "%x00".join(_FIELDS) + "%x00"
     output = repository.git(*_LOG, "--diff-filter=A", "--name-only", form, commit, "--", path)
     origins: dict[VariantLock, LockOrigin] = {}
@@ -88,12 +91,13 @@ def read_history(repository: Repository, commit: str | None, variant: VariantNam
     if commit is None:
         return []
     folders = [layout.remark_folder(kind, variant) for kind in (layout.VARIANTS, *layout.REMARKS)]
-    output = repository.git(*_LOG, "--no-patch", "--format=%H%x1f%an%x1f%aI%x1f%s", commit, "--", *folders)
+    output = repository.git(*_LOG, "--no-patch", "--format=%H%x1f%an%x1f%at%x1f%s", commit, "--", *folders)
     entries = []
     for line in output.split("\0"):
         words = line.split("\x1f", 3)
         if len(words) == 4:
-            entries.append(HistoryEntry(*map(_valid, words)))
+            commit, author, seconds, summary = map(_valid, words)
+            entries.append(HistoryEntry(commit, author, moment_of(seconds).isoformat(), summary))
     return entries
 
 
@@ -112,16 +116,11 @@ def _parse(output: str) -> Iterator[tuple[VariantLock, LockOrigin]]:
             yield VariantLock(*found), origin
 
 
-def _origin(name: str, email: str, date: str, commit: str, trial: str) -> LockOrigin:
-    try:
-        moment = datetime.fromisoformat(date)
-    except ValueError:
-        # git writes nothing for a date that it cannot make sense of.
-        moment = datetime.fromtimestamp(0, UTC)
+def _origin(name: str, email: str, seconds: str, commit: str, trial: str) -> LockOrigin:
     return LockOrigin(
         author=f"{_valid(name)} <{_valid(email)}>",
         name=_valid(name),
-        date=moment,
+        date=moment_of(seconds),
         commit=commit if layout.COMMIT_PATTERN.fullmatch(commit) else None,
         trial=trial if layout.KEY_PATTERN.fullmatch(trial) else None,
     )
@@ -285,7 +284,7 @@ class Describer:
             digest=locked.digest,
             summary=text if is_readable else "(cannot be read)",
             author="" if origin is None else one_line(origin.name, _AUTHOR_LIMIT),
-            date="" if origin is None else origin.date.date().isoformat(),
+            date="" if origin is None else origin.date.astimezone().date().isoformat(),
             commit=None if origin is None else origin.commit,
             used_by=self._uses[locked.lock].trials if locked.lock in self._uses else 0,
             is_readable=is_readable,

@@ -201,10 +201,14 @@ class Index:
 
         after = None if snapshot is None else snapshot.tree
         writer = IndexWriter(connection, self._store, self._check_time)
+        is_whole = before is not None and before != after and writer.is_partial
         try:
-            if before != after:
+            if before != after and not is_whole:
                 writer.apply(before, after)
+                is_whole = before is not None and writer.is_partial
         except UnreadableBefore:
+            is_whole = True
+        if is_whole:
             for table in TABLES:
                 connection.execute(f"DELETE FROM {table}")
             writer.apply(None, after)

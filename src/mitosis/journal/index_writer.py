@@ -94,6 +94,12 @@ class IndexWriter:
         for kind in (layout.TRIALS, layout.VARIANTS, *layout.REMARKS):
             self._apply_kind(kind, self._below(before, kind, is_old=True), self._below(after, kind), kind)
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether some of the tree was not looked at, so that what is in the index depends on where it began."""
+        question = "SELECT 1 FROM problems WHERE is_folder AND oid IS NULL LIMIT 1"
+        return self._connection.execute(question).fetchone() is not None
+
     def retry(self) -> None:
         """Read what could not be read before, and can be now."""
         found = self._connection.execute("SELECT path, oid, is_folder FROM problems WHERE oid IS NOT NULL").fetchall()
@@ -177,7 +183,7 @@ class IndexWriter:
             except Misplaced as error:
                 self._tell(error)
             except BadRecord as error:
-                self._tell(error)
+                self._tell(error, is_folder=False)
                 self._insert_unread(path, oid, *place)
             except FormatTooNew as error:
                 # With its id, since another version can read it.
@@ -233,7 +239,7 @@ class IndexWriter:
         try:
             content = json.dumps(decode_remark(kind, path.rpartition("/")[2], data, path))
         except BadRecord as error:
-            self._tell(error)
+            self._tell(error, is_folder=False)
         else:
             self._connection.execute(
                 "INSERT INTO remarks VALUES (?, ?, ?, ?, ?, ?)", (kind, *names, content, plain_text(path))
@@ -251,7 +257,7 @@ class IndexWriter:
         return self._summaries[oid]
 
     def _misplaced(self, path: str) -> None:
-        self._tell(BadRecord(path, "it does not belong there"))
+        self._tell(BadRecord(path, "it does not belong there"), is_folder=False)
 
     def _tell(self, problem: BadRecord, oid: str | None = None, *, is_folder: bool = True) -> None:
         if isinstance(problem.__cause__, UnfitObject):

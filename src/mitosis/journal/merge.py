@@ -27,11 +27,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, JournalRewritten
-from mitosis.errors.repository import GitError
-from mitosis.git.repository import Repository
 from mitosis.journal import layout
+from mitosis.journal.ends import read_end_at
 from mitosis.journal.objects import Change, RawEntry, iter_changes
-from mitosis.journal.reasons import describe_path, is_kept, read_choices, read_taken
+from mitosis.journal.reasons import describe_path, is_kept, merge_bases, read_choices, read_taken, refuse_endless
 from mitosis.journal.standing import remark_file
 from mitosis.journal.store import Snapshot, Store
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
@@ -46,20 +45,6 @@ _FORMAT_LIMIT_BYTES = 100
 
 _Entries = dict[bytes, RawEntry]
 _Folders = tuple[str | None, str | None, str | None, tuple[bytes, ...]]
-
-
-def merge_bases(repository: Repository, one: str, *others: str) -> list[str]:
-    """The best common ancestors of a commit and a merge of others, sorted; none for unrelated histories.
-
-    Raises:
-        GitError: git cannot read the histories.
-    """
-    try:
-        return sorted(repository.git("merge-base", "--all", one, *others).split())
-    except GitError as error:
-        if error.status == 1 and not error.output:
-            return []
-        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +131,7 @@ def _explain(
 ) -> tuple[tuple[str, ...], list[str]]:
     """What commits say that they take away, a clause each with who did it, and the paths of which none says so."""
     explained: dict[str, str] = {}
+    refuse_endless(store, theirs.commit, f"^{before.commit}")
     for taken in read_taken(store.repository, theirs.commit, f"^{before.commit}"):
         if taken.path in gone and taken.is_explained:
             explained.setdefault(taken.path, f"{taken.commit.author}: {taken.commit.summary}")
@@ -319,15 +305,8 @@ class _Merge:
         return base
 
     def _ended(self, entry: RawEntry | None, path: tuple[bytes, ...]) -> TrialRecord | None:
-        """The record, if it is one that has ended."""
-        if entry is None or entry.is_tree:
-            return None
-        where = _text(path)
-        try:
-            record = decode_trial(self._store.read_blob(entry.oid, where, MAX_RECORD_BYTES), where)
-        except (BadRecord, FormatTooNew):
-            return None
-        return record if record.ended is not None else None
+        """The record, if it is one of this trial that has ended."""
+        return None if entry is None or entry.is_tree else read_end_at(self._store, _text(path), entry.oid)
 
     def _rank(self, entry: RawEntry, path: tuple[bytes, ...]) -> tuple[int, str, bytes]:
         """Of two files in the same place, that of the greater rank is taken."""

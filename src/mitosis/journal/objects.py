@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mitosis.errors.journal import BadRecord, JournalError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BLOB_MODE = b"100644"
 TREE_MODE = b"40000"
 
-_TREE_LIMIT_BYTES = 16 * 2**20
+TREE_LIMIT_BYTES = 16 * 2**20
 """Of one folder of a journal: some 250,000 entries. More than that are nobody's records."""
 _KEPT_TREES = 64
 _KEPT_ENTRIES = 10_000
@@ -171,7 +171,7 @@ class ReadOnlyStore:
     def can_read(self, oid: str) -> bool:
         """Whether there is an object of that id that can be read."""
         try:
-            self.repository.read_object(oid, _TREE_LIMIT_BYTES)
+            self.repository.read_object(oid, TREE_LIMIT_BYTES)
         except UnreadableObject:
             return False
         return True
@@ -200,7 +200,7 @@ class ReadOnlyStore:
         entries = self._trees.get(oid)
         if entries is None:
             try:
-                entries = self.repository.read_entries(oid, _TREE_LIMIT_BYTES)
+                entries = self.repository.read_entries(oid, TREE_LIMIT_BYTES)
             except UnreadableObject as error:
                 raise BadRecord(where or "the journal's tree", error.reason) from error
             self._keep_tree(oid, entries)
@@ -237,6 +237,45 @@ EMPTY_TREE = object_oid(b"tree", b"")
 
 
 # --- walking --------------------------------------------------------------------------------------
+
+_RawEntries = list[tuple[bytes, bytes, bytes]]
+
+
+class Sizes:
+    """How many files each of some trees has in all its folders, a folder that is there twice counted twice.
+
+    git looks at that many of them, and a few small trees that hold each other can have more than can be counted.
+
+    Args:
+        read: gives the entries of a tree, by its id (20 bytes) and its path; none if it cannot be read.
+    """
+
+    def __init__(self, read: Callable[[bytes, str], _RawEntries]) -> None:
+        self._read = read
+        self._sizes: dict[bytes, int] = {}
+        self._entries = 0
+
+    def is_endless(self, root: bytes) -> bool:
+        """Whether a tree has more files than anybody can have recorded. Each of its folders is read, unless it was."""
+        waiting: list[tuple[bytes, str, tuple[int, list[bytes]] | None]] = [(root, "", None)]
+        while waiting:
+            oid, path, below = waiting.pop()
+            if below is not None:  # all its folders are done
+                self._sizes[oid] = below[0] + sum(self._sizes[folder] for folder in below[1])
+            elif oid not in self._sizes:
+                entries = self._read(oid, path)
+                self._sizes[oid] = 0
+                self._entries += len(entries)
+                folders = [(raw, path_below(path, name)) for name, mode, raw in entries if mode == TREE_MODE]
+                waiting.append((oid, path, (len(entries) - len(folders), [raw for raw, _ in folders])))
+                waiting += [(raw, where, None) for raw, where in folders]
+        return self._sizes[root] > _ALWAYS_READ + _REPEATED * self._entries
+
+
+def path_below(path: str, name: bytes) -> str:
+    """The path of something in a folder."""
+    return f"{path}/{_name_text(name)}" if path else _name_text(name)
+
 
 _ALWAYS_READ = 100_000
 _REPEATED = 20

@@ -1,4 +1,4 @@
-"""What the commits of a journal take away or change of what was there before, and whether they say so.
+"""Histories of the journal: what their commits take away or change of what was there before, and whether they say so.
 
 A journal grows: an ordinary commit adds. One that takes away a trial, or a meaning of a variant, says in its trailers
 what it takes away (`Forgotten`, `Dropped`, `Released`, `Unretired`, `Chosen`, `Settled`, `Removed`). What is gone
@@ -7,15 +7,19 @@ without one of these was not taken away by mitosis.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from mitosis.errors.journal import JournalError
+from mitosis.errors.journal import BadRecord, JournalError
+from mitosis.errors.repository import GitError, UnreadableObject
 from mitosis.git.program import reading_git
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
+from mitosis.journal.objects import TREE_LIMIT_BYTES, Entry, ReadOnlyStore, Sizes
 from mitosis.text import one_line
 from mitosis.variants import VariantName
 
@@ -25,13 +29,38 @@ _MOST_BYTES = 2**28
 """So much of what git says of a history is read."""
 _READ_BYTES = 2**16
 _HEAD = "\x01"
-_FORM = _HEAD + "%x1f".join(("%H", "%P", "%an", "%aI", "%s", "%(trailers:only,unfold)")) + "%x00"
+_FORM = _HEAD + "%x1f".join(("%H", "%P", "%an", "%at", "%s", "%(trailers:only,unfold)")) + "%x00"
 # Every option that a user's configuration could set otherwise is given.
 LOG = (
     "-c", "log.showRoot=true", "log", "--full-history", "--no-renames", "-z", "--no-color", "--no-notes",
     "--no-show-signature", "--no-mailmap", "--encoding=UTF-8", "--no-ext-diff", "--no-textconv",
 )  # fmt: skip
 _GONE = "0" * 40
+
+
+def moment_of(seconds: str) -> datetime:
+    """The time that git gives for `%at`; 1970 for one that it cannot make sense of.
+
+    Of some times in some zones it gives no date, but ends, and with it what it tells of the history.
+    """
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+def merge_bases(repository: Repository, one: str, *others: str) -> list[str]:
+    """The best common ancestors of a commit and a merge of others, sorted; none for unrelated histories.
+
+    Raises:
+        GitError: git cannot read the histories.
+    """
+    try:
+        return sorted(repository.git("merge-base", "--all", one, *others).split())
+    except GitError as error:
+        if error.status == 1 and not error.output:
+            return []
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +73,7 @@ class Commit:
     author: str
     """The name alone."""
     date: str
+    """ISO 8601, in UTC."""
     summary: str
     trailers: frozenset[tuple[str, str]]
 
@@ -111,7 +141,7 @@ def read_taken(repository: Repository, *revisions: str) -> Iterator[Taken]:
 
     Args:
         repository: where the journal is.
-        revisions: as for `git log`.
+        revisions: as for `git log`; they have passed `refuse_endless`, or all their trees been read.
 
     Raises:
         JournalError: there is too much of it to be anybody's records.
@@ -120,6 +150,34 @@ def read_taken(repository: Repository, *revisions: str) -> Iterator[Taken]:
     for commit, path, before, after in _read_log(repository, "-m", "--diff-filter=DMT", *revisions):
         if commit is not None and is_kept(path):
             yield Taken(path, before, None if after == _GONE else after, commit)
+
+
+def refuse_endless(store: ReadOnlyStore, *revisions: str, path: str = "") -> None:
+    """Refuse commits whose files git could look at for ever.
+
+    Args:
+        store: of the journal.
+        revisions: as for `git log`.
+        path: git is to look at this folder or file alone.
+
+    Raises:
+        JournalError: there is such a commit.
+        GitError: git cannot read the history.
+    """
+
+    def read(oid: bytes, where: str) -> list[tuple[bytes, bytes, bytes]]:
+        try:
+            return store.repository.read_entries(oid.hex(), TREE_LIMIT_BYTES)
+        except UnreadableObject:
+            return []  # git stops there, too
+
+    sizes = Sizes(read)
+    words = ("--full-history", "--format=%H %T", "--no-show-signature", *revisions, *(["--", path] if path else []))
+    for commit, tree in (line.split() for line in store.repository.git("log", *words).splitlines()):
+        with contextlib.suppress(BadRecord):
+            entry = store.find(tree, path) if path else Entry(True, tree)
+            if entry is not None and entry.is_tree and sizes.is_endless(bytes.fromhex(entry.oid)):
+                raise JournalError(f"commit {commit} of the journal has more files than anybody can have recorded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,4 +248,5 @@ def _commit(text: str) -> Commit:
     oid, parents, author, date, summary, trailers = [*text.split("\x1f", 5), *[""] * 5][:6]
     pairs = (line.partition(": ") for line in trailers.splitlines())
     found = frozenset((name, value) for name, _, value in pairs)
-    return Commit(oid, len(parents.split()), one_line(author, 100), date, one_line(summary, 200), found)
+    when = moment_of(date).isoformat()
+    return Commit(oid, len(parents.split()), one_line(author, 100), when, one_line(summary, 200), found)

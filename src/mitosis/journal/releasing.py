@@ -9,8 +9,9 @@ from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.changes import read_locked
 from mitosis.journal.index import Index
-from mitosis.journal.merge import iter_users, merge_bases
+from mitosis.journal.merge import iter_users
 from mitosis.journal.messages import released_message
+from mitosis.journal.reasons import merge_bases
 from mitosis.journal.sharing import remote_tips
 from mitosis.journal.standing import remark_file
 from mitosis.journal.store import Snapshot, Store

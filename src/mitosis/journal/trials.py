@@ -26,6 +26,8 @@ from mitosis.journal.locking import END_TIMEOUT_S
 from mitosis.journal.locks import ChangedFunctions, RenamedVariant, check_locks
 from mitosis.journal.messages import brought_back_message, ended_message, forgotten_message, started_message
 from mitosis.journal.notes import TrialChange, add_to_note, merge_notes
+from mitosis.journal.objects import ReadOnlyStore
+from mitosis.journal.reasons import read_taken, refuse_endless
 from mitosis.journal.store import Snapshot, Store
 from mitosis.process import is_alive
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, encode_trial
@@ -214,14 +216,12 @@ def _tell_notes(store: Store, index: Index, change: TrialChange, key: str, ident
 
 def _removed(store: Store, commit: str, prefix: str) -> dict[str, File]:
     """The records with keys that begin so which commits of the history have removed, as they were last, by key."""
-    words = ("--full-history", "--no-renames", "--no-show-signature", "--diff-filter=D", "--raw", "--no-abbrev", "-z")
-    output = store.repository.git("log", *words, "--format=", commit, "--", f":(glob){layout.TRIALS}/**/{prefix}*")
-    parts = output.split("\0")
+    refuse_endless(store, commit, path=layout.TRIALS)
     removed: dict[str, File] = {}
-    for facts, path in zip(parts[::2], parts[1::2], strict=False):
-        parsed = layout.parse_record_path(path)
-        if parsed is not None:
-            removed.setdefault(parsed[2], File(path, facts.split(" ")[2]))
+    for taken in read_taken(store.repository, commit, "--no-merges", "--", f":(glob){layout.TRIALS}/**/{prefix}*"):
+        parsed = layout.parse_record_path(taken.path)
+        if parsed is not None and taken.after is None:
+            removed.setdefault(parsed[2], File(taken.path, taken.before))
     return removed
 
 
@@ -364,7 +364,7 @@ def read_environment(store: Store, digest: str) -> str:
     return store.read_blob(entry.oid, path, MAX_ENVIRONMENT_BYTES).decode("utf-8", "replace")
 
 
-def read_record_at(store: Store, path: str, oid: str | None) -> TrialRecord | None:
+def read_record_at(store: ReadOnlyStore, path: str, oid: str | None) -> TrialRecord | None:
     """A record; None where there is none or it cannot be read, which is for listings to say."""
     if oid is None:
         return None

@@ -72,11 +72,12 @@ def verify(
     tell("looking for the commits of trials")
     check_pins(repository, _commits(contents), remote, report)
     tell("reading the history")
-    HistoryReader(repository, restore, report, tell).read(snapshot.commit)
-    tell("looking for what was taken away")
-    check_reasons(journal.store, snapshot.commit, report)
-    if signatures:
-        check_signatures(repository, snapshot.commit, report, tell)
+    if HistoryReader(repository, restore, report, tell).read(snapshot.commit):
+        tell("looking for what was taken away")
+        check_lookups(repository, snapshot.commit, contents, report)
+        check_reasons(journal.store, snapshot.commit, report)
+        if signatures:
+            check_signatures(repository, snapshot.commit, report, tell)
     return report
 
 
@@ -219,7 +220,6 @@ def _check_contents(
 
     tell("reading records")
     contents = ContentsReader(journal.store, restore, report, visit).read(snapshot.tree)
-    check_lookups(journal.repository, snapshot.commit, contents, report)
     if outputs is not None:
         report.counts["outputs"] = outputs.checked
         if outputs.elsewhere:

@@ -11,6 +11,7 @@ from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, ForeignFile, FormatTooNew, JournalError, Misplaced
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
+from mitosis.journal.ends import read_end_at
 from mitosis.journal.messages import note_line
 from mitosis.journal.objects import ReadOnlyStore, iter_changes
 from mitosis.journal.removing import FOREIGN, is_damaged, read_file
@@ -72,6 +73,7 @@ class ContentsReader:
         self._sound_values: set[tuple[str, str]] = set()
         self._is_partial = store.repository.is_partial()
         self._promised = 0
+        self._disputed: list[tuple[str, str, str]] = []
         self._contents = Contents()
 
     def read(self, tree: str) -> Contents:
@@ -94,6 +96,13 @@ class ContentsReader:
             elif name != layout.FORMAT_FILE:
                 self._foreign(name)
         contents = self._contents
+        for path, key, oid in self._disputed:
+            trial = contents.trials.get(key)
+            if trial is None or read_end_at(self._store, trial.path, oid) is None:
+                self._report.error("record", path, "it is no other end of a trial in the journal", who_wrote(path))
+            else:
+                what = "somebody has recorded another end of it than the one that is shown"
+                self._report.error("trial", key, what, f"mitosis settle {key}")
         for digest, keys in contents.environment_uses.items():
             if digest not in contents.environments:
                 what = f"its environment {digest!r:.60} is not in the journal"
@@ -123,9 +132,7 @@ class ContentsReader:
 
     def _read_disputed(self, path: str, oid: str) -> None:
         if self._read(path, oid) is not None:
-            key = layout.parse_disputed_path(path) or ""
-            what = "somebody has recorded another end of it than the one that is shown"
-            self._report.error("trial", key, what, f"mitosis settle {key}")
+            self._disputed.append((path, layout.parse_disputed_path(path) or "", oid))
 
     def _note_uses(self, record: TrialRecord) -> None:
         """Note what a record refers to."""

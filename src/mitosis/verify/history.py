@@ -11,6 +11,7 @@ from mitosis.errors.journal import JournalError
 from mitosis.errors.repository import GitError, ObjectMissing, ObjectTooLarge, UnreadableObject
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
+from mitosis.journal.objects import TREE_LIMIT_BYTES, TREE_MODE, Sizes, path_below
 from mitosis.journal.reasons import Taken, describe_path, read_taken
 from mitosis.journal.store import Store
 from mitosis.journal.trials import read_record_at
@@ -18,11 +19,8 @@ from mitosis.verify.findings import Report
 
 MAX_OBJECT_BYTES = 64 * 2**20
 """A larger object is not read: nothing that mitosis writes comes near it."""
-MAX_TREE_BYTES = 16 * 2**20
-"""The same for a tree: what it is taken apart into needs many times as much memory."""
 
 _HEADER = re.compile(rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)")
-_TREE_MODE = b"40000"
 _COMMIT_MODE = b"160000"
 _TELL_EVERY = 5000
 _MISSING = re.compile(r"^\?([0-9a-f]{40})$", re.MULTILINE)
@@ -50,9 +48,11 @@ class HistoryReader:
         self._boundary = set(shallow.read_text("ascii").split()) if repository.is_shallow() else set()
         self._is_partial = repository.is_partial()
         self._promised = 0
+        self._sizes = Sizes(self._read_folder)
 
-    def read(self, tip: str) -> None:
-        """Read the history of a commit, newest first."""
+    def read(self, tip: str) -> bool:
+        """Read the history of a commit, newest first; tells whether git can look at all its files."""
+        is_bounded = True
         commits = [bytes.fromhex(tip)]
         count = 0
         while commits:
@@ -69,7 +69,10 @@ class HistoryReader:
                 continue
             if count % _TELL_EVERY == 0:
                 self._tell(f"reading the history: {count:,} commits")
-            self._read_tree(bytes.fromhex(header[1].decode()))
+            if self._sizes.is_endless(bytes.fromhex(header[1].decode())):
+                is_bounded = False
+                what = f"commit {raw.hex()} has more files than anybody can have recorded"
+                self._report.error("history", layout.JOURNAL_REF, what, f"git cat-file -p {raw.hex()}")
             if raw.hex() not in self._boundary:
                 commits += [bytes.fromhex(line[7:].decode()) for line in header[2].splitlines()]
         self._report.counts |= {"commits": count, "objects": len(self._seen)}
@@ -80,28 +83,20 @@ class HistoryReader:
                 f"{self._promised} objects of it are not in this partial clone; git fetches them when they are needed"
             )
             self._report.info("history", layout.JOURNAL_REF, what)
+        return is_bounded
 
-    def _read_tree(self, root: bytes) -> None:
-        waiting = [(root, "")]
-        while waiting:
-            raw, path = waiting.pop()
-            if raw in self._seen:
-                continue
-            self._seen.add(raw)
-            try:
-                entries = self._repository.read_entries(raw.hex(), MAX_TREE_BYTES)
-            except UnreadableObject as error:
-                self._unreadable(error, path or "the tree of a commit")
-                continue
-            for name, mode, below in entries:
-                if below in self._seen or mode == _COMMIT_MODE:
-                    continue
-                where = f"{path}/{name.decode('utf-8', 'surrogateescape')}" if path else name.decode("utf-8", "replace")
-                if mode == _TREE_MODE:
-                    waiting.append((below, where))
-                else:
-                    self._seen.add(below)
-                    self._object(below, "blob", where)
+    def _read_folder(self, raw: bytes, path: str) -> list[tuple[bytes, bytes, bytes]]:
+        self._seen.add(raw)
+        try:
+            entries = self._repository.read_entries(raw.hex(), TREE_LIMIT_BYTES)
+        except UnreadableObject as error:
+            self._unreadable(error, path or "the tree of a commit")
+            return []
+        for name, mode, below in entries:
+            if below not in self._seen and mode not in (TREE_MODE, _COMMIT_MODE):
+                self._seen.add(below)
+                self._object(below, "blob", path_below(path, name))
+        return entries
 
     def _object(self, raw: bytes, kind: str, where: str) -> bytes | None:
         oid = raw.hex()
@@ -191,17 +186,16 @@ def check_pins(repository: Repository, commits: Iterable[str], remote: str, repo
     """
     lines = repository.git("for-each-ref", "--format=%(objectname) %(refname)", layout.PIN_PREFIX).splitlines()
     pins = {name.removeprefix(layout.PIN_PREFIX): oid for oid, _, name in (line.partition(" ") for line in lines)}
-    for commit, target in pins.items():
-        if commit != target:
-            name = layout.PIN_PREFIX + commit
-            report.error(
-                "pin", name, f"it points to {target}", f"git update-ref {shlex.quote(name)} {shlex.quote(commit)}"
-            )
     used = set(commits)
     unpinned = used.difference(pins)
     is_shallow = repository.is_shallow()
     wanted = {commit for commit in pins if layout.COMMIT_PATTERN.fullmatch(commit)} | (set() if is_shallow else used)
     kinds = _kinds(repository, sorted(wanted))
+    for commit, target in pins.items():
+        if commit != target:
+            name = shlex.quote(layout.PIN_PREFIX + commit)
+            remedy = f"{name} {commit}" if kinds.get(commit) == "commit" else f"-d {name}"
+            report.error("pin", layout.PIN_PREFIX + commit, f"it points to {target}", f"git update-ref {remedy}")
     for commit in sorted(wanted):
         kind = kinds.get(commit)
         if kind != "commit":
