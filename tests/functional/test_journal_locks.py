@@ -257,7 +257,7 @@ def test_lock_whose_content_was_changed_is_never_believed(journal: Desk, lock: L
     slow = make_variant()
     lock(slow)
     journal.rewrite({f"variants/my_exp/frequency/slow/{slow.digest}.msgpack": "forged"})
-    with pytest.raises(BadRecord, match="digest"):
+    with pytest.raises(BadRecord, match="not the one that its name says"):
         lock(slow)
     problems: list[BadRecord] = []
     assert list(journal.iter_variants(problems=problems)) == []

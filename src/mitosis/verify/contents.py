@@ -187,7 +187,10 @@ class ContentsReader:
         self._tell("path" if oid is None else "folder", problem, oid)
 
     def _tell(self, kind: str, problem: BadRecord, oid: str | None) -> None:
-        if not is_damaged(problem):
+        if kind == "environment" and not is_damaged(problem):
+            # Trials name it, and without it they would say still less.
+            self._report.error(kind, problem.where, problem.reason, who_wrote(problem.where))
+        elif not is_damaged(problem):
             self._report.error(kind, problem.where, problem.reason, layout.forget_command(problem.where))
         elif self._is_partial and oid is not None and not self._store.repository.has_object(oid):
             self._promised += 1
