@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from mitosis.records.trial import MainResult, ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.trial import Metric, ParameterRecord, StepRecord, TrialRecord
 from mitosis.records.view import COMMIT_DIGITS, View
 from mitosis.report.curves import DIGITS, curve_html
 from mitosis.report.excerpts import Excerpt, excerpt, share
@@ -121,7 +121,7 @@ def results_of(step: StepRecord, curves: Mapping[str, Any], count: int) -> tuple
     return (_value(step.main_name, step.main, VALUE_CHARACTERS), *_grouped(shown), *more)
 
 
-def _value(name: str, value: MainResult, limit: int) -> Value:
+def _value(name: str, value: Metric, limit: int) -> Value:
     exact = cut(exact_value(value), limit)
     shown = format_number(value, DIGITS) if isinstance(value, float) else exact
     return Value(name, shown, exact if exact != shown else "")
