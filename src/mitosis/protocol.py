@@ -14,6 +14,8 @@ AnswerT = TypeVar("AnswerT")
 
 Plain = bool | int | float | str | None
 """What a record holds of a result."""
+PlainMetric = Plain | tuple[int | float, ...]
+"""The same of a metric, which may be a list of numbers."""
 
 
 _MESSAGE = 1
@@ -297,19 +299,12 @@ class DescribeParameters(Question[tuple[DescribedParameters, ...]]):
     """Patterns for names of parameters whose defaults are secrets."""
 
 
-class ChangedParameter(Message):
-    """A parameter that is not what was recorded any more, and what it is now."""
+class FindChangedParameters(Question[dict[str, DescribedValue]]):
+    """Which parameters and defaults of later steps has a step changed, by `step.name`, and what are they now?"""
 
-    name: str
-    summary: str
-
-
-class FindChangedParameters(Question[tuple[ChangedParameter, ...]]):
-    """Which parameters has a step before changed?"""
-
-    variable: str | None
+    steps: dict[str, ParametersOfStep]
     digests: dict[str, str]
-    """What was recorded, by name."""
+    """What was recorded, by `step.name`."""
 
 
 # --- results --------------------------------------------------------------------------------------
@@ -340,8 +335,10 @@ class Curve(Message):
 
     count: int
     """Of all its numbers."""
-    numbers: tuple[float | None, ...]
-    """To six digits; None for what is not finite."""
+    not_finite: int
+    """How many of them are nan or infinite."""
+    numbers: tuple[float | str, ...]
+    """To six digits; `nan`, `inf` or `-inf` for what is not finite, and where that is among what is not drawn."""
 
 
 class StepResult(Message):
@@ -350,7 +347,7 @@ class StepResult(Message):
     problem: str | None
     """Why it cannot be accepted."""
     main: Plain
-    metrics: dict[str, Plain]
+    metrics: dict[str, PlainMetric]
     curves: dict[str, Curve]
     """Of those metrics that are lists of numbers."""
     has_metrics: bool

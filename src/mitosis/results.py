@@ -46,7 +46,7 @@ def load_trial_data(
         hexstr: another name of `key`.
 
     Returns:
-        One dictionary a step; fewer if the trial failed.
+        One dictionary a step; fewer if the trial failed. If it failed for a step that returned something else, that.
 
     Raises:
         TrialNotFound: no such trial, or its outputs are not here. Also a FileNotFoundError.

@@ -24,6 +24,8 @@ _MAX_INTEGER_BITS = 1024
 """Python refuses to print very large integers, and nobody reads them."""
 _HUGE = 10**15
 """Integers from this on are rounded where a float would be."""
+_ENDS = 8
+"""So many numbers are shown of each end of a list."""
 _HUGE_TEXT = re.compile(r"-?[1-9][0-9]{18,299}")
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 _AGES = ((_DAY_S * 365, "y"), (_DAY_S * 30, "mo"), (_DAY_S, "d"), (_HOUR_S, "h"), (_MINUTE_S, "min"))
@@ -142,7 +144,7 @@ def format_number(value: float, digits: int = 3) -> str:
     return short if float(short) == value or not math.isfinite(value) else f"{value:#.{digits}g}".rstrip(".")
 
 
-def format_value(value: bool | int | float | str | None, limit: int = 40) -> str:
+def format_value(value: bool | int | float | str | tuple[int | float, ...] | None, limit: int = 40) -> str:
     """A result on one line: three digits of a float or a huge integer, `limit` characters of a text, `–` for none."""
     if value is None:
         return "–"
@@ -155,8 +157,13 @@ def format_value(value: bool | int | float | str | None, limit: int = 40) -> str
     return one_line(exact_value(value), limit)
 
 
-def exact_value(value: bool | int | float | str | None) -> str:
-    """A result with all its digits."""
+def exact_value(value: bool | int | float | str | tuple[int | float, ...] | None) -> str:
+    """A result with all its digits; a list by its two ends if it is long."""
+    if isinstance(value, tuple):
+        if len(value) <= 2 * _ENDS:
+            return f"[{', '.join(map(str, value))}]"
+        ends = [*map(str, value[:_ENDS]), "…", *map(str, value[-_ENDS:])]
+        return f"[{', '.join(ends)}] ({len(value):,} numbers)"
     if isinstance(value, int) and value.bit_length() > _MAX_INTEGER_BITS:
         return f"an integer of {value.bit_length()} bits"
     return str(value)

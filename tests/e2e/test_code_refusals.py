@@ -101,6 +101,10 @@ WRONG: dict[str, tuple[tuple[str, ...], list[str]]] = {
             """-e my_exp.amplitude='"rbf"'""",
         ],
     ),
+    "undefined module": (
+        (*SLOWLY, "my_exp.amplitude=scipy.stats.norm()"),
+        ["An expression can use Path, logging, math, mpl, np, pd, Python's built-in names, and what `lab` has"],
+    ),
     "expression that ends the kernel": (
         (*SLOWLY, "my_exp.amplitude=__import__('os')._exit(4)"),
         ["the kernel ended with exit status 4", "no step ran"],

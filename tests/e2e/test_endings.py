@@ -48,9 +48,12 @@ SHARED = "sizes = {'sizes': {'few': [1, 2]}}\n"
 def test_step_that_changes_a_parameter_of_the_next_fails(project: Project) -> None:
     project.commit(
         {
-            "pyproject.toml": '[tool.mitosis.steps]\none = ["one:run", "one:sizes"]\ntwo = ["two:run", "one:sizes"]\n',
-            "one.py": f"{SHARED}def run(sizes):\n    sizes.append(3)\n    return {{'main': 1, 'data': 0}}\n",
-            "two.py": "def run(data, sizes):\n    return {'main': sum(sizes)}\n",
+            "pyproject.toml": '[tool.mitosis.steps]\none = ["one:run", "one:sizes"]\ntwo = ["two:run", "one:sizes"]\n'
+            'warm = ["one:warm", "one:sizes"]\ncool = ["two:cool", "one:sizes"]\n',
+            "one.py": f"{SHARED}def run(sizes):\n    sizes.append(3)\n    return {{'main': 1, 'data': 0}}\n"
+            "RATES = {'rate': 1}\ndef warm(rates=RATES):\n    rates['rate'] += 1\n    return {'main': 1, 'data': 0}\n",
+            "two.py": "import one\ndef run(data, sizes):\n    return {'main': sum(sizes)}\n"
+            "def cool(*, rates=one.RATES):\n    return {'main': rates['rate']}\n",
         }
     )
     words = ("one", "two", "-p", "one.sizes=few", "-p", "two.sizes=few")
@@ -58,11 +61,20 @@ def test_step_that_changes_a_parameter_of_the_next_fails(project: Project) -> No
     failure = project.record().failure
     assert failure is not None
     assert (failure.kind, failure.step) == ("parameter", "one")
-    assert "it changed the value of `two.sizes`, from [1, 2] to [1, 2, 3]" in failure.message
+    said = "it changed the value of `two.sizes` in place, which `two` would get; have it change a copy"
+    assert failure.message == f"{said}\n[2]: added: 3"
+    assert "  [2]: added: 3\n" in done.stdout
+    page = project.page_of(project.record()).read_text()
+    assert page.count("in place, which") == page.count("[2]: added: 3") == 1
     assert "✗ one" in done.stdout
 
     assert "! step `one`: it changed the value of `two.sizes`" in project.mitosis(*words, "--debug").stderr
     project.mitosis("one", "two", "-p", "one.sizes=few", "-p", "+two.sizes=few")
+
+    # A default as well, and of a step after the next.
+    done = project.mitosis("warm", "two", "cool", "-e", "two.sizes=[]", status=FAILED)
+    assert re.search(r"✗ warm +it changed the value of `cool.rates` in place", done.stdout)
+    assert "  rate: 1 → 2\n" in done.stdout
 
 
 def test_exception_fails_the_trial_and_is_shown_everywhere(project: Project) -> None:
@@ -94,10 +106,14 @@ def test_exception_fails_the_trial_and_is_shown_everywhere(project: Project) -> 
 
 
 def test_failing_second_step_keeps_the_first_result(project: Project) -> None:
-    project.commit(steps("def run():\n    return {'main': 1, 'data': 5}\n", "def run(data):\n    return data / 0\n"))
+    odd = "class Odd(Exception):\n    def __str__(self):\n        raise TypeError\n\n"
+    project.commit(
+        steps("def run():\n    return {'main': 1, 'data': 5}\n", f"{odd}def run(data):\n    raise Odd(data)\n")
+    )
     project.mitosis("one", "two", status=FAILED)
     record = project.record()
     assert record.failure is not None and record.failure.step == "two"
+    assert record.failure.summary == "Odd: (its message cannot be shown)", "not of what its text raises"
     assert record.steps[0].main == 1
     assert package.load_trial_data(record.key, trials_folder=project / "trials") == [{"main": 1, "data": 5}]
 
@@ -105,7 +121,8 @@ def test_failing_second_step_keeps_the_first_result(project: Project) -> None:
 @pytest.mark.parametrize(
     ("first", "told"),
     [
-        ("def run():\n    return 1\n", "it returned int, not a dictionary"),
+        ("def run():\n    return 1, map\n", "it returned tuple, not a dictionary; load_trial_data gives it (2"),
+        ("def run():\n    return (n for n in [])\n", "it returned generator, not a dictionary"),
         ("def run():\n    return {'metrics': {}}\n", 'without "main" (it has: metrics)'),
         ("def run():\n    return {'main': map(abs, [1])}\n", 'its "main" is a map object, which has no value yet'),
     ],
@@ -114,9 +131,12 @@ def test_result_that_is_no_result_fails_the_trial(project: Project, first: str, 
     project.commit(steps(first))
     done = project.mitosis("one", status=FAILED)
     assert told in done.stdout
+    if "load_trial_data" in told:
+        assert package.load_trial_data(project.record().key, trials_folder=project / "trials") == [(1, map)]
     record = project.record()
     assert record.failure is not None and record.failure.kind == "result"
     assert told in record.failure.message
+    assert ("load_trial_data" in record.failure.message) == ("load_trial_data" in told), "only what could be saved"
 
 
 @pytest.mark.parametrize(

@@ -165,5 +165,5 @@ def test_each_step_has_its_own_source_and_its_curves_and_an_empty_log_no_link(pr
     curves = {row.th.get_text(): row.select("svg") for row in page.select("#step-2 .results tr") if row.th}
     assert [name for name, drawn in curves.items() if drawn] == ["list", "vector"]
     assert [len(str(line["points"]).split()) for line in page.select("polyline")] == [2, 2, 60]
-    assert [part.get_text() for part in page.select(".curve")] == [" 1 → 3 4 values", " 0 → 1 500 values"]
+    assert [part.get_text() for part in page.select(".curve")] == [" 1 → 3 4 values, 1 not finite", " 0 → 1 500 values"]
     assert "log" not in links(page) and "notebook" in links(page)

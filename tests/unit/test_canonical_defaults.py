@@ -22,6 +22,16 @@ class Forest:
         self.trees = trees
 
 
+class Estimator(Forest):
+    def get_params(self) -> None:
+        """By it, scikit-learn knows its own."""
+
+
+def fitted(estimator: Estimator) -> Estimator:
+    vars(estimator).update(mean_=0.5, _seen_=3)
+    return estimator
+
+
 class Chain:
     def __init__(self, steps: list[Any], verbose: bool = False) -> None:
         self.steps = steps
@@ -70,6 +80,8 @@ class Shy(metaclass=Evasive):
         (Forest(trees=500), "Forest(trees=500, base='tree')"),
         (Forest(3, criterion="log"), "Forest(criterion='log', depth=3, base='tree')"),
         (Forest(trees=100.0), "Forest(trees=100.0, base='tree')"),  # type: ignore[arg-type]
+        (Estimator(trees=500), "Estimator(trees=500)"),
+        (fitted(Estimator(3)), "Estimator(depth=3, mean_=0.5)"),
         (
             Chain([("scale", Chain([])), ("options", Options(betas=[0.9]))]),
             "Chain(steps=[('scale', Chain(steps=[])), ('options', Options(betas=[0.9]))])",

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from mitosis.cli.output.progress import LineProgress, PlainProgress, summary_line
-from mitosis.records.trial import Failure, ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.trial import Failure, Metric, ParameterRecord, StepRecord, TrialRecord
 from mitosis.runner.request import Announcement, Outcome
 from support.journal import make_record
 
 VALUE = "{'length': 15, 'window': 'hann', 'weights': [1, 2, 1]}"
-METRICS: dict[str, bool | int | float | str | None] = {f"m{number}": number for number in range(23)}
+METRICS: dict[str, Metric] = {f"m{number}": number for number in range(23)}
 
 
 class Narrow(LineProgress):

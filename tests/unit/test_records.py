@@ -206,7 +206,7 @@ def test_nonsense_format_is_refused(version: object) -> None:
         ("steps", {}, "steps is dict"),
         ("steps", [3], r"steps\[0\] is int"),
         ("steps", [{"name": "a", "action": "b"}, {"name": "a"}], r"steps\[1\]\.action is missing"),
-        ("steps", [{"name": "a", "action": "b", "metrics": {"x": []}}], r"steps\[0\]\.metrics\.x is list"),
+        ("steps", [{"name": "a", "action": "b", "metrics": {"x": ["1"]}}], r"steps\[0\]\.metrics\.x\[0\] is str"),
         ("process", {"host": "a"}, r"process\.pid is missing"),
         ("failure", "boom", "failure is str"),
         ("warnings", ["a", 1], r"warnings\[1\] is int"),

@@ -127,19 +127,33 @@ def test_files_that_html_shows_are_in_the_page(tmp_path: Path, plotly_script: st
     folder.mkdir()
     (folder / "a b.mp4").write_bytes(b"film")
     load = '<script src="https://cdn.plot.ly/plotly-3.0.0.min.js"></script>'
-    (folder / "chart.html").write_text(f"{load}<p>&lt;</p>")
+    (folder / "sub").mkdir()
+    inner = "<img src='../a%20b.mp4'><a href='more.html'>m</a><a href='#x'>x</a><iframe src='chart.html'></iframe>"
+    (folder / "sub" / "chart.html").write_text(f"{load}<p>&lt;</p>{inner}")
     displays = Displays({}, folder)
     film = base64.b64encode(b"film").decode()
     assert displays.html("<video src='a%20b.mp4#t=1'></video>") == f'<video src="data:video/mp4;base64,{film}"></video>'
     assert f'src="data:video/mp4;base64,{film}"' in displays.html(f'<embed src="{folder.as_uri()}/a%20b.mp4">')
-    frame = BeautifulSoup(displays.html('<iframe title="x" src="chart.html"></iframe>'), "html.parser").iframe
+    frame = BeautifulSoup(displays.html('<iframe title="x" src="sub/chart.html"></iframe>'), "html.parser").iframe
     assert frame is not None and frame.get("src") is None
     assert plotly_script in str(frame["srcdoc"]) and "<p>&lt;</p>" in str(frame["srcdoc"])
     # From the page, a link has further to go.
     assert displays.html("<a href='a%20b.mp4'>it</a>") == '<a href="2026-03-01_5f2c%2091/a%20b.mp4">it</a>'
     for address in ("https://example.org/", "#top", "mailto:a@example.org", "//example.org", "/abc"):
         assert displays.html(f'<a href="{address}">x</a>') == f'<a href="{address}">x</a>'
-    assert "<code>gone.png</code> cannot be shown" in displays.html("<img src='gone.png'>")
+    # From a frame, too, and it cannot go there inside of it; what would show nothing makes way for a remark.
+    framed = BeautifulSoup(str(frame["srcdoc"]), "html.parser")
+    links = [(str(link["href"]), link.get("target")) for link in framed("a")]
+    assert links == [("2026-03-01_5f2c%2091/sub/more.html", "_blank"), ("#x", None)]
+    assert [str(image["src"]) for image in framed("img")] == [f"data:video/mp4;base64,{film}"]
+    assert not framed("iframe") and "chart.html cannot be shown" in framed.get_text(), "or it might hold itself"
+    why = "the trial's folder has no such file, or it is too large"
+    gone = f'<span class="remark"><code>gone.mp4</code> cannot be shown: {why}.</span>'
+    for element in ("<img src='gone.mp4'>", "<video src='gone.mp4'></video>", "<audio><source src='gone.mp4'></audio>"):
+        assert displays.html(element) == gone
+    assert displays.html("<video poster='gone.mp4'><source src='a%20b.mp4'></video>").endswith(f"</video>{gone}")
+    away = displays.html("<iframe src='https://example.org/a'></iframe>")
+    assert "<iframe" not in away and '<a href="https://example.org/a" target="_blank">' in away
 
 
 def test_a_script_cannot_end_the_script_around_it() -> None:

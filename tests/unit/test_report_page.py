@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import re
 import threading
 from pathlib import Path
@@ -13,7 +14,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from mitosis.omission import METADATA, Omission
-from mitosis.records.trial import Failure, MainResult, ParameterRecord, ProcessRecord, Status, StepRecord, TrialRecord
+from mitosis.records.trial import Failure, Metric, ParameterRecord, ProcessRecord, Status, StepRecord, TrialRecord
+from mitosis.report.curves import curve_html
 from mitosis.report.exporter import PageExporter, prepared_exporter, render_page
 from mitosis.report.layout import PageFacts
 
@@ -271,7 +273,7 @@ def test_a_kernel_that_died_is_told_without_a_traceback() -> None:
     failure = Failure("kernel", "the kernel died\nsignal 9", step="my_exp")
     page = rendered(cell("my_exp = run()"), record=trial(status="failed", failure=failure, step=0))
     assert text_of(page, ".trouble h2") == ["The kernel died"]
-    assert text_of(page, ".trouble pre") == ["the kernel died signal 9"]
+    assert text_of(page, ".trouble pre") == ["signal 9"], "the title has the rest"
 
 
 def test_an_interrupted_trial_tells_where_it_was_on_demand() -> None:
@@ -299,7 +301,7 @@ def test_a_debug_run_is_marked_and_its_commit_is_in_doubt() -> None:
 
 
 def test_numbers_are_written_in_one_way_and_are_there_with_all_digits() -> None:
-    metrics: dict[str, MainResult] = {"error": 2 / 3, "half": 0.5, "n": 123456, "tiny": 1.23456e-9}
+    metrics: dict[str, Metric] = {"error": 2 / 3, "half": 0.5, "n": 123456, "tiny": 1.23456e-9}
     page = rendered(record=trial(StepRecord("my_exp", "sine:run", main=1 / 3, main_name="score", metrics=metrics)))
     assert rows_of(page, ".results tr") == ["score 0.3333", "error 0.6667", "half 0.5", "n 123456", "tiny 1.235e-09"]
     error = BeautifulSoup(page, "html.parser").select(".results data")[1]
@@ -308,16 +310,16 @@ def test_numbers_are_written_in_one_way_and_are_there_with_all_digits() -> None:
 
 
 def test_metrics_are_grouped_by_name_and_lists_of_numbers_are_curves() -> None:
-    recall: dict[str, MainResult] = {f"recall.{number}": number / 7 for number in range(10)}
-    metrics: dict[str, MainResult] = {"val.loss": "[1.0, nan, 0.25]", "val.f1": 0.5, "top.k.1": 1, "top.k.2": 2}
+    recall: dict[str, Metric] = {f"recall.{number}": number / 7 for number in range(10)}
+    metrics: dict[str, Metric] = {"val.loss": (1.0, math.nan, 0.25), "val.f1": 0.5, "top.k.1": 1, "top.k.2": 2}
     steps = (StepRecord("a", "m:a", main=1, metrics=metrics | recall), StepRecord("b", "m:b", main=2))
     page = rendered(
-        cell('a["metrics"]', kind="metrics", step="a", curves={"val.loss": [3, [1.0, None, 0.25]], "gone": 7}),
+        cell('a["metrics"]', kind="metrics", step="a", curves={"val.loss": [3, 1, [1.0, "nan", 0.25]], "gone": 7}),
         record=trial(*steps),
     )
     assert rows_of(page, "#step-1 .results tr") == [
         "main 1",
-        "val.loss 1 → 0.25 3 values",
+        "val.loss 1 → 0.25 3 values, 1 not finite",
         "val.f1 0.5",
         "top.k 1 1 2 2",
         "recall 0 0 1 0.1429 2 0.2857 3 0.4286 4 0.5714 5 0.7143 6 0.8571 7 1 8 1.143 9 1.286",
@@ -325,6 +327,9 @@ def test_metrics_are_grouped_by_name_and_lists_of_numbers_are_curves() -> None:
     (curve,) = BeautifulSoup(page, "html.parser").select(".curve svg")
     assert curve["aria-label"] == "Curve of val.loss, from 0.25 to 1"
     assert [line["points"] for line in curve.select("polyline")] == ["3,3 3,3", "117,25 117,25"], "with a gap"
+    assert [mark["d"] for mark in curve.select(".lost")] == ["M60 1V27"]
+    diverged = curve_html("loss", [3, 1, [1, 2, "inf"]])
+    assert diverged is not None and "1 → inf" in diverged, "the last value is the last one"
 
 
 def test_without_variants_there_is_no_column_for_them() -> None:
@@ -514,7 +519,7 @@ def test_a_value_of_which_the_table_says_less_is_there_in_full_and_folded() -> N
 
 
 def test_a_page_of_many_steps_metrics_and_outputs_stays_small_too() -> None:
-    metrics: dict[str, MainResult] = {f"metric_{number}": number / 7 for number in range(1000)}
+    metrics: dict[str, Metric] = {f"metric_{number}": number / 7 for number in range(1000)}
     steps = tuple(StepRecord(f"s{i}", f"m:s{i}", "m:l", duration_s=1.0, main=1.0, metrics=metrics) for i in range(6))
     record = trial(
         steps=steps,
@@ -526,7 +531,7 @@ def test_a_page_of_many_steps_metrics_and_outputs_stays_small_too() -> None:
     )
     doc = "Do it.\n\n" + "Explain at length.\n" * 100
     about: dict[str, Any] = {"doc": doc, "source": "f(x)\n" * 2000}
-    curves = {name: [99, [0.5] * 60] for name in metrics}
+    curves = {name: [99, 0, [0.5] * 60] for name in metrics}
     cells = [cell("f()", stream("line\n" * 3000), step=step.name, curves=curves, **about) for step in steps]
     page = rendered(*cells, record=record)
     assert len(page.encode()) <= 60_000

@@ -21,7 +21,8 @@ def telling_parts(
 ) -> dict[int, dict[str, Item]]:
     """The parts that tell one object from another of its class, by the `id` of its node.
 
-    Parameters of the class come first, without those that have their default; then what else the object holds.
+    Parameters of the class come first, without those that have their default; then what else the object holds, or of
+    an estimator of scikit-learn what fitting has made.
 
     Args:
         objects: values and the nodes that stand for them.
@@ -36,18 +37,22 @@ def telling_parts(
         if cls not in known:
             known[cls] = _parameters(cls)
         if known[cls]:
-            found[id(node)] = _telling(node, known[cls], item_of)
+            found[id(node)] = _telling(node, known[cls], item_of, is_estimator=hasattr(cls, "get_params"))
     return found
 
 
-def _telling(node: Node, parameters: dict[str, object], item_of: Callable[[object], Item | None]) -> dict[str, Item]:
+def _telling(
+    node: Node, parameters: dict[str, object], item_of: Callable[[object], Item | None], *, is_estimator: bool
+) -> dict[str, Item]:
     first: dict[str, Item] = {}
     then: dict[str, Item] = {}
     for step, part in node.parts.items():
         name = step.removeprefix(".")
         default = parameters.get(name, parameters.get(name.lstrip("_"), _UNKNOWN))
         if default is _UNKNOWN and step.startswith("."):
-            then[step] = part
+            # An estimator of scikit-learn has attributes that say nothing; what fitting has made is called `mean_`.
+            if not is_estimator or (name.endswith("_") and not name.startswith("_")):
+                then[step] = part
         elif default is _UNKNOWN or default is _REQUIRED or not are_same(part, item_of(default)):
             first[step] = part
     return first | then

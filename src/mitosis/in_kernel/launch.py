@@ -21,7 +21,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from mitosis.in_kernel.user_code import iter_causes
+from mitosis.in_kernel.user_code import iter_causes, let_interrupts_pass, message_of
 from mitosis.protocol import unpack
 
 _WITHOUT = "debugpy"
@@ -184,12 +184,25 @@ def _show_whole_tracebacks(shell: Any) -> None:
 
     def show_whole(error: Any = None, *words: Any, exception_only: bool = False, **named: Any) -> Any:
         kind, value, traceback_ = shell._get_exc_info(error)
+        _give_text(value)
         if not any(isinstance(one, BaseExceptionGroup) for one in (value, *(cause for _, cause in iter_causes(value)))):
             return show(error, *words, **named)
         frames = traceback_.tb_next if traceback_ is not None else None
         return shell._showtraceback(kind, value, ["".join(traceback.format_exception(kind, value, frames))])
 
     shell.showtraceback = show_whole
+
+
+def _give_text(error: BaseException) -> None:
+    """Have an exception whose text cannot be made say so: what shows it asks for the text, and fails if that raises."""
+    try:
+        str(error)
+    except BaseException as text_error:
+        let_interrupts_pass(text_error)
+        kind, text = type(error), message_of(error)
+        error.__class__ = type(
+            kind.__name__, (kind,), {"__slots__": (), "__module__": kind.__module__, "__str__": lambda _: text}
+        )
 
 
 def _end_fork(error: BaseException | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
 import os
 import pickle
 import re
@@ -23,11 +22,10 @@ from mitosis.confidential import is_secret_name
 from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel import streams
 from mitosis.in_kernel.imports import run_as_script
+from mitosis.in_kernel.recorded import flatten, named, recorded
 from mitosis.in_kernel.step_checks import can_be_called, defaults_of, resolve
 from mitosis.in_kernel.user_code import bounded_repr, describe_exception, let_interrupts_pass, user_namespace
 from mitosis.protocol import (
-    ChangedParameter,
-    Curve,
     DescribedParameters,
     DescribedValue,
     DescribeParameters,
@@ -35,29 +33,21 @@ from mitosis.protocol import (
     Meaning,
     MeasureUsage,
     NoMeaning,
-    Plain,
+    ParametersOfStep,
     StepResult,
     Successor,
     TakeResult,
     Usage,
 )
-from mitosis.text import cut
 from mitosis.typing import NotSaved
 from mitosis.variants import SUMMARY_LIMIT
 
-TEXT_LIMIT = 500
-"""Characters of a result's text that go into the record."""
-METRICS_LIMIT = 1000
-"""Metrics of one step that go into the record."""
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 """Of an object in memory, which is another one in each process."""
 _DEPTH_LIMIT = 20
-_LEAST_OF_CURVE, _CURVE_NUMBERS, _MOST_OF_CURVE = 3, 60, 20_000
-"""Of the numbers in a list: with fewer it is no curve, so many are drawn, and with more it is not looked at."""
-_CURVES_LIMIT = 40
-_INT_BITS = 63
 _UNSAVED_SHOWN = 10
 _SECRET = NoMeaning("", "it is a secret")
+_WHOLE = "the whole result"
 
 
 def describe_parameters(question: DescribeParameters) -> tuple[DescribedParameters, ...]:
@@ -65,15 +55,13 @@ def describe_parameters(question: DescribeParameters) -> tuple[DescribedParamete
 
     A default that has none is not saved: it may be an open file, and nobody wants a warning of that with each trial.
     """
-    namespace = user_namespace()
     described = []
     for step in question.steps:
-        values = namespace[step.variable] if step.variable else {}
+        values, defaults = _arguments_of(step)
         shown = tuple(
             DescribedValue(name, "", _SECRET) if name in step.secrets else _describe(name, values[name])
             for name in step.names
         )
-        defaults = defaults_of(resolve(step.action), step.names, takes_data=step.takes_data)
         shown_defaults = tuple(_default(name, value, question.secret_names) for name, value in defaults.items())
         lasting = {d.name: defaults[d.name] for d in shown_defaults if isinstance(d.meaning, Meaning)}
         kept = {name: NotSaved(f"it is a secret: {text}") for name, text in step.secrets.items()}
@@ -91,15 +79,25 @@ def _default(name: str, value: Any, secret_names: tuple[str, ...]) -> DescribedV
     return _describe(name, value)
 
 
-def find_changed_parameters(question: FindChangedParameters) -> tuple[ChangedParameter, ...]:
-    """Which parameters of a step are not what was recorded any more, for a step before it has changed them."""
-    values = user_namespace()[question.variable] if question.variable else {}
-    changed = []
-    for name, recorded in question.digests.items():
-        now = _describe(name, values[name])
-        if not isinstance(now.meaning, Meaning) or now.meaning.digest != recorded:
-            changed.append(ChangedParameter(name, now.summary))
-    return tuple(changed)
+def _arguments_of(step: ParametersOfStep) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters of a step, and the defaults of those that are not given."""
+    values = user_namespace()[step.variable] if step.variable else {}
+    return values, defaults_of(resolve(step.action), step.names, takes_data=step.takes_data)
+
+
+def find_changed_parameters(question: FindChangedParameters) -> dict[str, DescribedValue]:
+    """Which parameters of later steps are not what was recorded any more, for the step that ran has changed them."""
+    changed = {}
+    for step, its in question.steps.items():
+        values, defaults = _arguments_of(its)
+        for name, value in {**defaults, **values}.items():
+            recorded = question.digests.get(f"{step}.{name}")
+            if recorded is None:
+                continue
+            now = _describe(name, value)
+            if not isinstance(now.meaning, Meaning) or now.meaning.digest != recorded:
+                changed[f"{step}.{name}"] = now
+    return changed
 
 
 def _describe(name: str, value: Any) -> DescribedValue:
@@ -114,25 +112,28 @@ def _describe(name: str, value: Any) -> DescribedValue:
 
 def take_result(question: TakeResult) -> StepResult:
     """Look at a step's result, save it, and reduce it to what is recorded."""
-    result = user_namespace()[question.variable]
+    result, file = user_namespace()[question.variable], Path(question.file)
     problem: str | None = None
     if not isinstance(result, Mapping):
         problem = f"it returned {type(result).__name__}, not a dictionary"
-        return StepResult(problem, None, {}, {}, False, False, (), (), measure_usage())
-    unsaved = save(result, Path(question.file))
+        unsaved = [] if result is None else save(result, file)
+        if result is not None and not any(text.startswith((_WHOLE, file.name)) for text in unsaved):
+            problem += f"; load_trial_data gives it ({file.parent.name}/{file.name})"
+        return StepResult(problem, None, {}, {}, False, False, tuple(unsaved), (), measure_usage())
+    unsaved = save(result, file)
     warnings: list[str] = []
     if streams.streams is not None:
         warnings += [f"it left sys.{name} unusable, which was put back" for name in streams.streams.take_revived()]
     main = None
     if "main" in result:
-        main = _recorded(result["main"], "main", warnings)
+        main = recorded(result["main"], "main", warnings)
         if isinstance(result["main"], Iterator | Coroutine):
             problem = f'its "main" is a {type(result["main"]).__name__} object, which has no value yet'
     elif question.successor is None:
         problem = f'it returned a dictionary without "main" (it has: {_key_names(result)})'
     else:
         warnings.append('its result has no "main"')
-    metrics, curves = _flatten(result["metrics"], warnings) if "metrics" in result else ({}, {})
+    metrics, curves = flatten(named(result.get("metrics", {})), warnings, file.name)
     pass_data = False
     if question.successor is not None:
         run_as_script(question.successor.action.partition(":")[0])
@@ -189,102 +190,6 @@ def _key_names(result: Mapping[Any, Any]) -> str:
     return ", ".join(sorted(str(key) for key in result)) or "nothing"
 
 
-def _recorded(value: Any, name: str, warnings: list[str]) -> Plain:
-    """The value as a plain number, bool or None where it is one, else as a bounded text."""
-    if value is None or isinstance(value, bool):
-        return value
-    plain = _plain_number(value)
-    if plain is not None:
-        return plain
-    if isinstance(value, str):
-        text = str.__str__(value)
-        return cut(text, TEXT_LIMIT)
-    if type(value) in (list, tuple):  # numpy's numbers say their type with each of them
-        numbers = [(item, _plain_number(item)) for item in value[:TEXT_LIMIT]]
-        value = type(value)(item if number is None else number for item, number in numbers)
-    text = bounded_repr(value, TEXT_LIMIT)
-    if text.startswith("<") and " whose repr raised " in text:
-        warnings.append(f"{name}: {text.strip('<>')}")
-    return text
-
-
-def _plain_number(value: Any) -> int | float | bool | None:
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and (
-        isinstance(value, numpy.generic) or (isinstance(value, numpy.ndarray) and value.ndim == 0)
-    ):
-        value = value.item()
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int) and abs(int(value)) < 2**_INT_BITS:
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
-    if isinstance(value, int | str | bytes | complex):
-        return None
-    return _through_float(value)
-
-
-def _through_float(value: Any) -> float | None:
-    """Decimals, fractions and one-element tensors are numbers too."""
-    if isinstance(value, list | tuple | dict | set) or not hasattr(type(value), "__float__"):
-        return None
-    if getattr(value, "ndim", 0) != 0:
-        return None
-    try:
-        number = float(value)
-    except BaseException as error:
-        let_interrupts_pass(error)
-        return None
-    return number if isinstance(number, float) and not math.isnan(number) else None
-
-
-def _curve(value: Any) -> Curve | None:
-    """The numbers of a list, tuple or vector, or as many of them as can be drawn; None if it is no such thing."""
-    numpy = sys.modules.get("numpy")
-    is_vector = numpy is not None and type(value) is numpy.ndarray and value.ndim == 1
-    if not (is_vector or type(value) in (list, tuple)) or not _LEAST_OF_CURVE <= len(value) <= _MOST_OF_CURVE:
-        return None
-    plain = map(_plain_number, value)
-    numbers = [number for number in plain if isinstance(number, int | float) and not isinstance(number, bool)]
-    last = len(numbers) - 1
-    if last + 1 != len(value):
-        return None
-    steps = min(last, _CURVE_NUMBERS - 1)
-    drawn = (numbers[round(step * last / steps)] for step in range(steps + 1))
-    return Curve(len(numbers), tuple(float(f"{number:.6g}") if math.isfinite(number) else None for number in drawn))
-
-
-def _flatten(metrics: Any, warnings: list[str]) -> tuple[dict[str, Plain], dict[str, Curve]]:
-    """Metrics by name, nested ones joined by dots, and the curves among them."""
-    flat: dict[str, Plain] = {}
-    curves: dict[str, Curve] = {}
-
-    def add(prefix: str, value: Any, depth: int) -> None:
-        if len(flat) >= METRICS_LIMIT:
-            return
-        if isinstance(value, Mapping) and depth < _DEPTH_LIMIT:
-            for key, item in value.items():
-                add(f"{prefix}.{key}" if prefix else str(key), item, depth + 1)
-        else:
-            name = prefix[:TEXT_LIMIT] or "metrics"
-            if name in flat:
-                warnings.append(f"several metrics are called `{name}`: the last one is recorded")
-            flat[name] = _recorded(value, prefix, warnings)
-            curve = _curve(value)
-            if curve is not None and len(curves) < _CURVES_LIMIT:
-                curves[name] = curve
-
-    try:
-        add("", metrics, 0)
-    except BaseException as error:
-        let_interrupts_pass(error)
-        warnings.append(f"its metrics cannot be read: {describe_exception(error)}")
-    if len(flat) >= METRICS_LIMIT:
-        warnings.append(f"only the first {METRICS_LIMIT} metrics are recorded")
-    return flat, curves
-
-
 def save(value: Any, path: Path) -> list[str]:
     """Pickle `value` to `path`, and what of it cannot be pickled as `NotSaved`.
 
@@ -313,7 +218,7 @@ def save(value: Any, path: Path) -> list[str]:
         except BaseException as whole_error:  # a mapping's keys may not be picklable, or it cannot be iterated over
             let_interrupts_pass(whole_error)
             reason = describe_exception(whole_error)
-            unsaved += [f"the whole result: {reason}", *save(NotSaved(reason), path)]
+            unsaved += [f"{_WHOLE}: {reason}", *save(NotSaved(reason), path)]
     with contextlib.suppress(OSError):
         partial.unlink(missing_ok=True)
     if len(unsaved) > _UNSAVED_SHOWN:
@@ -346,7 +251,7 @@ def _picklable(value: Any, path: str, error: BaseException, unsaved: list[str], 
         items = [(index, item, f"{path}[{index}]") for index, item in enumerate(value)]
     else:
         reason = describe_exception(error)
-        unsaved.append(f"{path or 'the whole result'}: {reason}")
+        unsaved.append(f"{path or _WHOLE}: {reason}")
         return NotSaved(reason)
     kept: list[tuple[Any, Any]] = []
     for key, item, item_path in items:

@@ -44,13 +44,14 @@ def let_interrupts_pass(error: BaseException) -> None:
 
 def describe_exception(error: BaseException) -> str:
     """`Class: message` on one line, whatever the exception's own methods do."""
-    message = _message_of(error).strip()
+    message = message_of(error).strip()
     name = type(error).__name__
     first = message.splitlines()[0] if message else ""
     return f"{name}: {first}" if first else name
 
 
-def _message_of(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
+    """What it says, or that it cannot."""
     try:
         return str(error)
     except BaseException as message_error:
@@ -77,7 +78,7 @@ def describe_failure(question: DescribeFailure) -> DescribedFailure:
     if not isinstance(error, BaseException):
         return DescribedFailure()
     kind = type(error).__name__
-    message = _message_of(error)[:MESSAGE_LIMIT]
+    message = message_of(error)[:MESSAGE_LIMIT]
     if isinstance(error, SystemExit):
         message = f"{0 if error.code is None else message} (the step exited, so it has returned no result)"
     more = tuple(islice(_more_of(error, question), _MORE_LINES))

@@ -13,6 +13,7 @@ ParameterKind = Literal["lookup", "eval", "default"]
 Better = Literal["higher", "lower"]
 Number = int | float
 MainResult = None | bool | int | float | str
+Metric = MainResult | tuple[Number, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class StepRecord:
     duration_s: float | None = None
     """Wall time; None for a step that did not end."""
     main: MainResult = None
-    metrics: dict[str, MainResult] = field(default_factory=dict)
-    """Metrics by name, nested ones joined by dots; what is not a number is a bounded text."""
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    """Metrics by name, nested ones joined by dots; what is neither a number nor a list of them is a bounded text."""
     main_name: str = "main"
     """What `main` is called where it is shown."""
     better: Better | None = None

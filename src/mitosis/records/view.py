@@ -216,7 +216,7 @@ def values_of(record: TrialRecord) -> dict[str, Scalar]:
         values |= _values_of_parameter(parameter)
     for step in record.steps:
         for name, metric in step.metrics.items():
-            values[f"metrics.{step.name}.{name}"] = metric
+            values[f"metrics.{step.name}.{name}"] = exact_value(metric) if isinstance(metric, tuple) else metric
     return values
 
 

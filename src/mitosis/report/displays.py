@@ -117,7 +117,7 @@ class Displays:
 
     def html(self, source: str) -> Markup:
         """HTML that the experiment displays on purpose, with what it needs to work here, without a network."""
-        source, absent = self._fragments.whole(adapt(source))
+        source = self._fragments.whole(adapt(source))
         if PLOTLY_SCRIPT.search(source):
             source = _with_plotly(source, self._library("plotly"))
         before, hosts = Markup(""), hosts_in(source)
@@ -129,7 +129,7 @@ class Displays:
             before, hosts = self._library("vega") + present, []
         elif loads:
             hosts = ["cdn.jsdelivr.net"]
-        return before + Markup(source) + _absence(hosts, absent, altair=bool(loads))
+        return before + Markup(source) + _absence(hosts, altair=bool(loads))
 
     is_for_light = staticmethod(is_for_light)
     table_width = staticmethod(table_width)
@@ -278,25 +278,17 @@ def png_size(value: str) -> tuple[int, int] | None:
     return width, height
 
 
-def _absence(hosts: Sequence[str], files: Sequence[str] = (), *, altair: bool = False) -> Markup:
+def _absence(hosts: Sequence[str], *, altair: bool = False) -> Markup:
     """A remark on what is missing, since the page loads nothing."""
-    remarks = []
-    if files:
-        what = Markup(", ").join(Markup("<code>{}</code>").format(name) for name in files[:3])
-        remarks.append(
-            Markup("{}{} cannot be shown: the trial's folder has no such file, or it is too large").format(
-                what, " and others" if len(files) > 3 else ""
-            )
-        )
-    if hosts:
-        names = ", ".join(hosts[:3]) + (" and others" if len(hosts) > 3 else "")
-        remedy = "; with the package vl-convert-python installed, Altair charts are shown in full" if altair else ""
-        if _BOKEH in hosts:
-            remedy = "; Bokeh's scripts come along with output_notebook(bokeh.resources.INLINE)"
-        remarks.append(
-            Markup("What this output refers to at {} is not loaded: the page uses no network{}").format(names, remedy)
-        )
-    return Markup("").join(Markup('\n<p class="remark">{}.</p>').format(remark) for remark in remarks)
+    if not hosts:
+        return Markup("")
+    names = ", ".join(hosts[:3]) + (" and others" if len(hosts) > 3 else "")
+    remedy = "; with the package vl-convert-python installed, Altair charts are shown in full" if altair else ""
+    if _BOKEH in hosts:
+        remedy = "; Bokeh's scripts come along with output_notebook(bokeh.resources.INLINE)"
+    return Markup(
+        '\n<p class="remark">What this output refers to at {} is not loaded: the page uses no network{}.</p>'
+    ).format(names, remedy)
 
 
 def _listed(state: Mapping[str, Any], name: str) -> Sequence[Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 import mimetypes
+import os
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -26,6 +27,8 @@ _SHOWN = {
     "video": ("src", "poster"),
 }
 """The attributes by which elements refer to files that they show or use."""
+_EMPTY_IF_AWAY = ("audio", "embed", "iframe", "object", "video")
+"""Those that are an empty area, or a spinner, if what they show is not loaded."""
 _OF_DOCUMENTS = ("base", "meta", "title")
 """Elements that would be about the whole page; by one of them it might even leave for another."""
 _TOGETHER_BYTES = 30_000_000
@@ -33,6 +36,8 @@ _TOGETHER_BYTES = 30_000_000
 
 _NO_FILE = re.compile(r"(?!file:///)[a-z][a-z0-9+.-]*:|//|#|$", re.IGNORECASE)
 """How an address begins that does not lead to a file."""
+_NO_LINK = re.compile(rf"{_NO_FILE.pattern}|/|file:", re.IGNORECASE)
+_AWAY = re.compile(r"(?:https?:)?//", re.IGNORECASE)
 _ALTAIR_LOADS = re.compile(r'maybeLoadScript\("([a-z-]+)", "([\d.]+)"\)')
 _ALTAIR_SCRIPT = re.compile(r"(?<=<script type=\"text/javascript\">).*(?=</script>)", re.DOTALL)
 _TAG_OF_SCRIPT = re.compile(r"<(?=/?script)", re.IGNORECASE)
@@ -78,13 +83,10 @@ class Fragments:
         self._complete = complete
         self._room_bytes = _TOGETHER_BYTES
 
-    def whole(self, source: str) -> tuple[str, list[str]]:
-        """The HTML with all its elements ended, and the files in it that it shows.
+    def whole(self, source: str) -> str:
+        """The HTML with all its elements ended, and the files in it that it shows, or remarks in their place.
 
         What is left open, a comment as well, would take in the rest of the page.
-
-        Returns:
-            It, and the addresses of the files that could not be put in.
         """
         if altair_loads(source):
             source = _ALTAIR_SCRIPT.sub(lambda script: _TAG_OF_SCRIPT.sub(r"\\u003c", script[0]), source)
@@ -97,22 +99,33 @@ class Fragments:
         for tag in soup.find_all("script"):
             if tag.string and "<!--" in tag.string:  # by these two together, the end of a script is not its end
                 tag.string = _TAG_OF_SCRIPT.sub(r"\\u003c", tag.string)
-        absent = [] if self._folder is None else list(self._bring_files(soup, self._folder))
-        return soup.decode(formatter="minimal"), absent
+        self._bring_files(soup, self._folder)
+        return soup.decode(formatter="minimal")
 
-    def _bring_files(self, soup: BeautifulSoup, folder: Path) -> Iterator[str]:
-        """Have relative addresses lead to where they should; yields those of files that cannot be shown."""
+    def _bring_files(self, soup: BeautifulSoup, folder: Path | None, *, in_frame: bool = False) -> None:
+        """Have relative addresses lead to where they should.
+
+        Args:
+            soup: of the display, or of a file in a frame.
+            folder: that relative addresses lead from.
+            in_frame: whether it is such a file, which cannot hold others, and whose links have to leave the frame.
+        """
         for tag in soup.find_all(["a", "area", *_SHOWN]):
             for name in _SHOWN.get(tag.name, ("href",)):
-                address = str(tag.get(name) or "").strip()
-                if _NO_FILE.match(address):
-                    continue
-                if tag.name in _SHOWN:
-                    path = unquote(re.split("[?#]", address.removeprefix("file://"))[0])
-                    if not self._bring(tag, name, folder / path):
-                        yield address
-                elif not address.startswith(("/", "file:")):
-                    tag[name] = f"{quote(folder.name)}/{address}"
+                address = "" if tag.decomposed else str(tag.get(name) or "").strip()
+                if tag.name not in _SHOWN:
+                    if in_frame and not address.startswith("#"):
+                        tag["target"] = "_blank"
+                    if folder is not None and self._folder is not None and not _NO_LINK.match(address):
+                        tag[name] = f"{quote(os.path.relpath(folder, self._folder.parent))}/{address}"
+                elif _AWAY.match(address) and tag.name in _EMPTY_IF_AWAY:
+                    link = soup.new_tag("a", href=address, target="_blank", string=address)
+                    _remark(soup, tag, name, link, " is not loaded: the page uses no network.")
+                elif folder is not None and not _NO_FILE.match(address):
+                    path = folder / unquote(re.split("[?#]", address.removeprefix("file://"))[0])
+                    if (in_frame and tag.name == "iframe") or not self._bring(tag, name, path):
+                        why = " cannot be shown: the trial's folder has no such file, or it is too large."
+                        _remark(soup, tag, name, soup.new_tag("code", string=address), why)
 
     def _bring(self, tag: Tag, name: str, path: Path) -> bool:
         """Put a file into the page; returns whether there is such a file, and room for it."""
@@ -125,8 +138,27 @@ class Fragments:
         self._room_bytes -= len(data)
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         if tag.name == "iframe" and kind == "text/html":
-            tag["srcdoc"] = self._complete(data.decode("utf-8", "replace"))
+            framed = BeautifulSoup(data.decode("utf-8", "replace"), "html.parser", multi_valued_attributes=None)
+            self._bring_files(framed, path.parent, in_frame=True)
+            tag["srcdoc"] = self._complete(framed.decode(formatter="minimal"))
             del tag[name]
         else:
             tag[name] = f"data:{kind};base64,{b64encode(data).decode('ascii')}"
         return True
+
+
+def _remark(soup: BeautifulSoup, tag: Tag, name: str, what: Tag, why: str) -> None:
+    """Put a remark in the place of an element that would show nothing, or after one that can do without."""
+    remark = soup.new_tag("span", attrs={"class": "remark"})
+    remark.extend([what, why])
+    media = tag.find_parent(["audio", "video", "picture"])
+    if name == "poster":
+        del tag[name]
+        tag.insert_after(remark)
+    elif media is None:
+        tag.replace_with(remark)
+    else:
+        tag.decompose()
+        media.insert_after(remark)
+        if not media.get("src") and media.find(["source", "img"]) is None:
+            media.decompose()

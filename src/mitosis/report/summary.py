@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from mitosis.records.trial import MainResult, ParameterRecord, StepRecord, TrialRecord
+from mitosis.records.trial import Metric, ParameterRecord, StepRecord, TrialRecord
 from mitosis.records.view import COMMIT_DIGITS, View
 from mitosis.report.curves import DIGITS, curve_html
 from mitosis.report.excerpts import Excerpt, excerpt, share
@@ -26,6 +26,8 @@ SENTENCE_CHARACTERS = 200
 
 _LONGEST_ESCAPE = 8
 """HTML has at most so many characters for one of a text without colours."""
+_STAYS = "\xa0"
+"""A blank at which no line breaks."""
 _TOLD_LIMIT = 6
 """This many parameters at most tell a trial from others in its title."""
 _TOLD_CHARACTERS = 32
@@ -117,11 +119,11 @@ def results_of(step: StepRecord, curves: Mapping[str, Any], count: int) -> tuple
         for name, value in list(step.metrics.items())[: max(count - 1, 0)]
     ]
     left = len(step.metrics) - len(shown)
-    more = [Value(f"and {left:,} more", "in the results")] if left else []
+    more = [Value(f"and {left:,} more".replace(" ", _STAYS), f"in{_STAYS}the{_STAYS}results")] if left else []
     return (_value(step.main_name, step.main, VALUE_CHARACTERS), *_grouped(shown), *more)
 
 
-def _value(name: str, value: MainResult, limit: int) -> Value:
+def _value(name: str, value: Metric, limit: int) -> Value:
     exact = cut(exact_value(value), limit)
     shown = format_number(value, DIGITS) if isinstance(value, float) else exact
     return Value(name, shown, exact if exact != shown else "")

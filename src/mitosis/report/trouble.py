@@ -44,11 +44,12 @@ def trouble_of(record: TrialRecord, cells: Iterable[NotebookNode]) -> Trouble | 
     elif not kind:
         # What mitosis says itself begins small, for it stands in a line on the terminal.
         title = title[0].upper() + title[1:]
+    rest = message if len(title) > SENTENCE_CHARACTERS else message.partition("\n")[2]
     title = cut(title, SENTENCE_CHARACTERS)
     return Trouble(
         title=title,
         where=(failure.location or "") if failure is not None else "",
-        message=cut(message, 2 * VALUE_CHARACTERS) if not traceback and not title.endswith(message[1:]) else "",
+        message="" if traceback else cut(rest, 2 * VALUE_CHARACTERS),
         traceback=excerpt(traceback, TRACEBACK_ROOM, from_head=0.35) if traceback else None,
     )
 

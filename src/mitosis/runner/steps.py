@@ -6,20 +6,22 @@ import contextlib
 import dataclasses
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mitosis import notebook as notebooks
+from mitosis.canonical.difference import compare_values
 from mitosis.errors.base import MitosisError
 from mitosis.kernel.kernel import Kernel
 from mitosis.kernel.kernel_process import AnswerFailed, CellError, KernelDied
 from mitosis.protocol import (
-    ChangedParameter,
     DescribedFailure,
+    DescribedValue,
     DescribeFailure,
     FindChangedParameters,
     Imports,
+    Meaning,
     MeasureUsage,
     Successor,
     TakeResult,
@@ -30,6 +32,10 @@ from mitosis.runner.request import Progress
 from mitosis.runner.signals import Signals
 from mitosis.runner.trial_folder import TrialFolder
 from mitosis.runner.user_code import Loader
+from mitosis.text import counted, one_line
+
+_DIFFERENCES, _DIFFERENCE_CHARACTERS = 4, 100
+"""So many are told of a value that was changed, each in so many characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,7 @@ class Steps:
         result, imports, changed = await self.kernel.ask_all(
             TakeResult(planned.variable, str(self.folder.results(index)), _successor(successor)),
             self.loader.list_imports(),
-            self._recorded_parameters(successor),
+            self._recorded_parameters(index + 1),
         )
         self._usage = result.usage
         self._change(index, main=result.main, metrics=result.metrics)
@@ -132,9 +138,11 @@ class Steps:
             return Failure("result", result.problem, step=name), False
         self._check_late_imports(name, imports)
         if result.has_metrics:
-            curves = {label: [curve.count, list(curve.numbers)] for label, curve in result.curves.items()}
+            curves = {
+                label: [curve.count, curve.not_finite, list(curve.numbers)] for label, curve in result.curves.items()
+            }
             await self._show(f'{planned.variable}["metrics"]', "metrics", name, curves=curves)
-        return self._changed_parameters(successor, name, changed), result.pass_data
+        return self._changed_parameters(name, changed), result.pass_data
 
     async def _call(
         self, index: int, planned: notebooks.PlannedStep, previous: notebooks.PlannedStep | None
@@ -157,32 +165,27 @@ class Steps:
     def _change(self, index: int, **changes: Any) -> None:
         self.records[index] = dataclasses.replace(self.records[index], **changes)
 
-    def _recorded_parameters(self, planned: notebooks.PlannedStep | None) -> FindChangedParameters:
-        """What the step that comes next is recorded to get."""
-        if planned is None:
-            return FindChangedParameters(None, {})
-        given = (p for p in self.loader.parameters if p.step == planned.step.name and p.tracked and not p.is_default)
+    def _recorded_parameters(self, index: int) -> FindChangedParameters:
+        """What the steps from that index on are recorded to get."""
+        later = {planned.step.name for planned in self.loader.plan.steps[index:]}
         return FindChangedParameters(
-            planned.parameters_variable, {p.name: p.digest for p in given if p.digest is not None}
+            {name: its for name, its in self.loader.parameters_of.items() if name in later},
+            {p.full_name: p.digest for p in self.loader.parameters if p.tracked and p.digest is not None},
         )
 
-    def _changed_parameters(
-        self, successor: notebooks.PlannedStep | None, step: str, changed: Sequence[ChangedParameter]
-    ) -> Failure | None:
-        """Why the next step must not run, if the record would say that it got other values than it does."""
-        if successor is None or not changed:
+    def _changed_parameters(self, step: str, changed: Mapping[str, DescribedValue]) -> Failure | None:
+        """Why no later step must run, if the record would say that it got other values than it does."""
+        name, now = next(iter(changed.items()), (None, None))
+        if name is None or now is None:
             return None
-        name, now = changed[0].name, changed[0].summary
-        recorded = next(p for p in self.loader.parameters if (p.step, p.name) == (successor.step.name, name))
-        was = f"from {recorded.summary} to {now}" if now != recorded.summary else f"which still looks like {now}"
-        message = (
-            f"it changed the value of `{recorded.step}.{name}`, {was}, so that `{recorded.step}` would not run with "
-            "what is recorded; have it change a copy"
-        )
+        reader = name.rpartition(".")[0]
+        said = f"it changed the value of `{name}` in place, which `{reader}` would get; have it change a copy"
+        lines = _differences(self.loader.values[name], now)
         if self.loader.is_debug:
-            self.warn(f"step `{step}`: {message}")
+            self.warn(f"step `{step}`: {said} ({'; '.join(lines)})")
             return None
-        return Failure("parameter", message, step=step)
+        self._failed_at = DescribedFailure(more=lines)
+        return Failure("parameter", "\n".join([said, *lines]), step=step)
 
     def _check_late_imports(self, step: str, imports: Imports) -> None:
         """What a step imported while it ran is checked too, but then it is too late to refuse."""
@@ -211,6 +214,16 @@ class Steps:
             with contextlib.suppress(KernelDied, AnswerFailed):
                 self._usage = await self.kernel.ask(MeasureUsage())
         return self._usage or _usage_of_children()
+
+
+def _differences(recorded: bytes, now: DescribedValue) -> tuple[str, ...]:
+    """The first differences between what was recorded and what a value is now, each on a line."""
+    if not isinstance(now.meaning, Meaning):
+        return (one_line(f"{now.meaning.path}: {now.meaning.reason}".removeprefix(": "), _DIFFERENCE_CHARACTERS),)
+    found = compare_values(recorded, now.meaning.data)
+    lines = [one_line(str(difference), _DIFFERENCE_CHARACTERS) for difference in found.differences[:_DIFFERENCES]]
+    more = len(found.differences) + found.more - len(lines)
+    return (*lines, *([f"and {counted(more, 'more difference')}"] if more else []))
 
 
 def _successor(planned: notebooks.PlannedStep | None) -> Successor | None:

@@ -67,6 +67,7 @@ class Loader:
         parameters: records of the parameters, once they are loaded: those that are given, then the defaults.
         variants: what the tracked lookup parameters mean.
         values: canonical values of parameters by `step.name`, of those that have one.
+        parameters_of: what was asked of the parameters of each step, by its name.
     """
 
     def __init__(self, settled: Settled, kernel: Kernel, folder: TrialFolder, warn: Callable[[str], None]) -> None:
@@ -86,6 +87,7 @@ class Loader:
         self.parameters: tuple[ParameterRecord, ...] = ()
         self.variants: tuple[Variant, ...] = ()
         self.values: dict[str, bytes] = {}
+        self.parameters_of: dict[str, ParametersOfStep] = {}
 
     async def load(self) -> None:
         """Import the steps, evaluate the parameters, and check all of it.
@@ -256,8 +258,8 @@ class Loader:
                 error = await self._kernel.run_cell(cell)
                 if error is not None:
                     raise await self._parameter_refusal(planned)
-        steps = tuple(
-            ParametersOfStep(
+        self.parameters_of = {
+            planned.step.name: ParametersOfStep(
                 variable=planned.parameters_variable,
                 file=str(self._folder.parameters(index)),
                 names=tuple(parameter.argument.name for parameter in planned.parameters),
@@ -266,7 +268,8 @@ class Loader:
                 secrets={p.argument.name: p.argument.text for p in planned.parameters if p.argument.secret},
             )
             for index, planned in enumerate(self.plan.steps)
-        )
+        }
+        steps = tuple(self.parameters_of.values())
         question = DescribeParameters(steps, self.root, str(self._folder.path), self._settled.config.secrets)
         described, imports = await self._kernel.ask_all(question, self.list_imports())
         values: dict[ParameterArgument, DescribedValue] = {}
@@ -298,9 +301,18 @@ class Loader:
         shown = f"{self._prefix(argument.step)}{argument.name}"
         if argument.kind == "lookup":
             return LookupFailed(shown, argument.text, failed.error)
-        hint = quoting_hint(shown, argument.text) if failed.is_unknown_name else None
-        if hint is not None and argument.name in failed.variants:
+        hint = None
+        if failed.is_unknown_name and argument.name in failed.variants:
             hint = f"It is the name of a variant: -p {shown}={argument.text}"
+        elif failed.is_unknown_name:
+            hints = [] if "(" in argument.text else [quoting_hint(shown, argument.text)]
+            if not argument.text.isidentifier():
+                modules = ", ".join(f"`{module}`" for module in self._modules())
+                hints.append(
+                    f"An expression can use {', '.join(notebooks.EXPRESSION_NAMES)}, Python's built-in names, and what "
+                    f"{modules} has, such as {self._modules()[0]}.NAME"
+                )
+            hint = "\n".join(hints)
         return ExpressionFailed(shown, argument.text, failed.error, hint)
 
     def _lasting(self, value: DescribedValue) -> Meaning | NoMeaning:

@@ -22,7 +22,9 @@ from IPython.display import HTML, display
 from scipy.optimize import least_squares
 
 lookups = {
-    "system": {"lab-pendulum-of-the-second-floor": {"length_m": 0.72, "damping_per_s": 0.11, "gravity": 9.81}},
+    "system": {
+        "lab-pendulum-of-the-second-floor": {"length_m": 0.72, "damping_per_s": 0.11, "g": 9.81, "by": "hand, " * 40}
+    },
     "start": {"singular": np.ones((3, 3))},
 }
 
@@ -110,6 +112,8 @@ def test_every_kind_of_page_can_be_read_by_everybody_on_every_screen(
             found = opened(path, width=width, dark=dark)
             found.page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
             assert found.overflow_px == 0
+            for table in found.page.locator(".wide:has(.parameters)").all():
+                assert table.evaluate("part => part.scrollWidth <= part.clientWidth"), "also of a value in full"
             assert serious(found.page) == []
             assert (found.requests, found.complaints) == ([], [])
     for link in found.page.locator("a").all():
@@ -124,7 +128,7 @@ def test_a_phone_shows_names_whole_and_code_without_scrolling(page_of: Make, ope
     page = opened(page_of("plain"), width=390).page
     chip = page.locator(".variant")
     assert chip.bounding_box()["height"] < 1.8 * 16, "the name of a variant stands on one line"
-    value = page.locator(".parameters td code")
+    value = page.locator(".parameters td code").first
     assert value.bounding_box()["y"] > chip.bounding_box()["y"], "below it is its value"
     for part in page.locator(".code, .parameters, .facts, .command").all():
         assert part.evaluate("part => part.scrollWidth <= part.clientWidth + 1"), part.inner_text()
@@ -139,7 +143,8 @@ def test_on_paper_what_is_folded_for_tidiness_is_open_and_what_only_works_on_a_s
     assert page.locator("details.doc pre").bounding_box()["height"] > 0
     assert page.locator("details.doc pre").evaluate("part => part.checkVisibility({contentVisibilityAuto: true})")
     assert not page.locator("details.long pre").first.is_visible()
-    assert page.locator("details.long summary").count() == 30
+    assert page.locator("section.step details.long summary").count() == 30
+    assert page.locator(".parameters details").count() and not page.locator(".parameters summary").is_visible()
     assert not any(part.is_visible() for part in page.locator("nav").all())
     for part in page.locator("figure, tr").all():
         assert part.evaluate("part => getComputedStyle(part).breakInside") == "avoid"

@@ -13,15 +13,16 @@ from support.e2e import PYPROJECT
 SHOW = '''\
 """Shows all kinds of things."""
 import sys
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.display import HTML, Audio, Latex, Markdown, display
+from IPython.display import HTML, Audio, IFrame, Latex, Markdown, Video, display
 
 lookups = {"kind": {"<b>": {"degree": 3}}}
 
 
-def run(kind):
+def look(kind):
     """Show.
 
     And go on about it.
@@ -38,12 +39,20 @@ def run(kind):
     return {"main": 1 / 3, "metrics": {"<script>alert(1)</script>": 2.5}}
 
 
+def frame():
+    """Show what needs files."""
+    Path("other.html").write_text("<title>Other</title>other")
+    Path("report.html").write_text("<html lang=en><title>Report</title><a href='other.html'>other</a></html>")
+    display(IFrame("report.html", 300, 80), Video(url="gone.mp4"), IFrame("https://example.org/", 300, 80))
+    return {"main": 1}
+
+
 def fail(kind):
     """Fail."""
     raise ValueError("<script>alert(1)</script>")
 '''
 
-STEPS = 'look = ["lab.show:run", "lab.show:lookups"]\nfail = ["lab.show:fail", "lab.show:lookups"]\n'
+STEPS = "".join(f'{name} = ["lab.show:{name}", "lab.show:lookups"]\n' for name in ("look", "frame", "fail"))
 
 
 @pytest.fixture(autouse=True)
@@ -142,3 +151,18 @@ def test_figures_are_dimmed_on_a_dark_page_until_they_are_pointed_at(
     image.hover()
     assert image.evaluate(shade) == "none"
     assert opened(path).page.locator("figure img").first.evaluate(shade) == "none"
+
+
+def test_links_in_a_frame_lead_to_the_folder_and_nothing_is_left_of_what_cannot_be_shown(
+    made: Callable[..., Path], opened: Callable[..., Any]
+) -> None:
+    path = made("frame")
+    page = opened(path).page
+    shade = "frame => getComputedStyle(frame).filter"
+    assert opened(path, dark=True).page.locator("iframe").evaluate(shade) == "brightness(0.86)"
+    with page.context.expect_page() as other:
+        page.frame_locator("iframe").locator("a").click()
+    assert other.value.title() == "Other"
+    assert page.locator("iframe, video").count() == 1
+    assert "gone.mp4 cannot be shown" in page.inner_text("main")
+    assert page.locator("span.remark a").get_attribute("href") == "https://example.org/"

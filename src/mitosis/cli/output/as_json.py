@@ -142,7 +142,7 @@ def _plain(value: Any) -> Any:
     """The value without what JSON has no word for, or readers disagree about."""
     if isinstance(value, dict):
         return {_plain(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
