@@ -144,7 +144,7 @@ class Loader:
             raise ImportFailed(self._modules(), summary, "\n".join(error.traceback))
 
     def _modules(self) -> list[str]:
-        references = [ref for step in self._settled.steps for ref in (step.action, step.lookup)]
+        references = [ref for step in self._settled.steps for ref in step.references]
         return list(dict.fromkeys(reference.partition(":")[0] for reference in references))
 
     def _step_to_check(self, planned: notebooks.PlannedStep) -> StepToCheck:
@@ -177,7 +177,7 @@ class Loader:
             step,
             problem.parameter,
             problem.variant,
-            next(s.lookup for s in self._settled.steps if s.name == step),
+            next(s.lookup for s in self._settled.steps if s.name == step) or "",
             problem.known,
             parameter_known=problem.has_parameter,
             error=problem.error,
@@ -340,7 +340,7 @@ class Loader:
                 VariantName(argument.step, argument.name, argument.text),
                 value.meaning.digest,
                 value.meaning.data,
-                source=lookups[argument.step],
+                source=lookups[argument.step] or "",
                 functions=value.meaning.functions,
                 text=value.summary,
             )
