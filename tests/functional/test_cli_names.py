@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mitosis.records.trial import ParameterRecord, ProcessRecord
-from support.variants import Lab, variant
+from support.variants import LAB, STEPS, Lab, variant
 
 ADAS, BOBS = variant("slow", 1), variant("slow", 3)
 RESOLVE = ("variants", "resolve", "my_exp.frequency=slow", "--keep")
@@ -83,7 +83,11 @@ def test_forgotten_trial_is_not_listed_and_stays_in_the_history(lab: Lab) -> Non
     listed = lab.mitosis("list").out
     assert gone.key[:6] not in listed
     assert kept.key[:6] in listed
-    lab.mitosis("show", gone.key, status=2)
+    shown = lab.mitosis("show", gone.key[:7], status=2).err.splitlines()
+    assert shown[0] == f"mitosis: `{gone.key[:7]}` is a trial that was forgotten"
+    assert shown[1].startswith(f"    {gone.key}  my_exp  forgotten 2026-") and shown[1].endswith(" by Ada Lovelace")
+    assert shown[2] == f"To list it again: mitosis forget --undo {gone.key[:7]}"
+    assert lab.mitosis("forget", "--undo").lines == [shown[1]]
     subjects = lab.git("log", "--format=%s", "--grep", gone.key, "refs/mitosis").splitlines()
     assert subjects[0] == f"forget my_exp {gone.key}"
     assert len(subjects) == 3
@@ -97,6 +101,7 @@ def test_forgotten_trial_is_listed_again_as_it_was(lab: Lab) -> None:
     said = lab.mitosis("forget", used.key).lines[-1]
     assert said.endswith(f"mitosis forget --undo {used.key}")
     assert lab.mitosis("forget", "--undo", used.key[:8]).lines == [f"{used.key} is listed again"]
+    assert lab.mitosis("forget", "--undo").lines == ["no trials were forgotten in this repository"]
     assert lab.journal.read_trial(used.key) == before[0]
     assert sorted(lab.journal.note().splitlines()) == sorted(before[1].splitlines())
     assert lab.git("log", "-1", "--format=%s", "refs/mitosis") == f"list my_exp {used.key} again\n"
@@ -136,6 +141,31 @@ def test_key_of_a_debug_trial_leads_to_its_page(lab: Lab) -> None:
     for command in ("show", "open"):
         said = lab.mitosis(command, "0123", status=2).err
         assert "`0123` is a debug trial, and those are not recorded" in said and str(page) in said
+
+
+def test_resolving_what_is_no_conflict_says_so_and_a_conflict_is_shown_until_one_is_chosen(lab: Lab) -> None:
+    lab.lock({"slow": 1})
+    said = lab.mitosis("variants", "resolve", "my_exp.frequency=slow")
+    assert said.lines == ["my_exp.frequency=slow has one meaning, so there is nothing to resolve"]
+    lab.give_meaning("slow", 3)
+    assert "mitosis variants resolve my_exp.frequency=slow --keep" in lab.mitosis(*RESOLVE[:-1]).err
+
+
+def test_name_that_is_right_is_not_taken_for_another(lab: Lab) -> None:
+    lab.write({"pyproject.toml": STEPS, "lab.py": LAB})
+    lab.lock({"slow": 1})
+    for words in (["retire"], ["release", "--reason", "x"], ["rename", "my_exp.frequency=fast"]):
+        said = lab.mitosis("variants", *words[:1], "my_exp.frequency=fast", *words[1:], status=2).err
+        assert "is not locked, so it cannot be" in said and "change it in the lookup dictionary" in said
+        assert "Did you mean" not in said
+    said = lab.mitosis("variants", "retire", "my_exp.frequency=quick", status=2).err
+    assert "There is: my_exp.frequency=slow" in said
+    lab.journal.run_trial(parameters=(ParameterRecord("my_exp", "frequency", "lookup", "slov", tracked=False),))
+    assert (
+        "trials that used it keep saying so" in lab.mitosis("variants", "retire", "my_exp.frequency=slov", status=2).err
+    )
+    lab.edit(('"slow"', '"slov"'))
+    assert "1 trial used it untracked (+)" in lab.mitosis("variants", "show", "my_exp.frequency=slov").lines
 
 
 def test_names_that_are_not_locked_are_refused_with_the_nearest(lab: Lab) -> None:

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.configuration import ConfigFile
+from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_line, print_lines, print_problems, print_unmerged, print_warning
 from mitosis.cli.output.trial_text import Meanings, describe_trial, print_trials
 from mitosis.errors.base import MitosisError
@@ -128,6 +129,14 @@ def _read_trial(journal: Journal, key: str | None, config: str | None) -> TrialR
     try:
         return journal.read_trial(key)
     except TrialNotFound as error:
+        forgotten = list(_forgotten(journal, key.strip().lower()))
+        if forgotten:
+            lines = [
+                f"`{key}` is a trial that was forgotten",
+                *forgotten,
+                f"To list it again: mitosis forget --undo {key}",
+            ]
+            raise TrialNotFound(key, "\n".join(lines)) from error
         from mitosis.results import default_trials_folder, find_trial_folder
 
         try:
@@ -141,22 +150,32 @@ def _read_trial(journal: Journal, key: str | None, config: str | None) -> TrialR
         raise TrialNotFound(key, f"`{key}` is a debug trial, and those are not recorded\n    see {page}") from error
 
 
+def _forgotten(journal: Journal, prefix: str = "") -> Iterator[str]:
+    """A line for each forgotten trial whose key begins so."""
+    for key, entry in journal.forgotten(prefix).items():
+        when = format_moment(entry.date, relative=is_terminal())
+        yield f"    {key}  {entry.summary}  forgotten {when} by {entry.author}"
+
+
 def forget(*keys: _Key, outputs: bool = False, undo: bool = False, config: ConfigFile = None) -> int:
     """Remove trials from the listing with a new commit. The journal's history keeps their records.
 
     Args:
         keys: The trials' keys, or any unique prefix of each.
         outputs: Also delete their pages and folders, for good, if they are in this repository.
-        undo: List trials again that were forgotten. Outputs that were deleted do not come back.
+        undo: List trials again that were forgotten, or say which were if no key is given. Deleted outputs stay deleted.
     """
     from mitosis.results import remove_outputs
     from mitosis.sync.remotes import list_remotes
 
+    journal = _open_journal()
+    if undo and not keys and not outputs:
+        print_lines(list(_forgotten(journal)) or ["no trials were forgotten in this repository"])
+        return 0
     if not keys:
         raise UsageError("give the key of a trial: mitosis forget KEY...\n`mitosis list` shows them.")
     if undo and outputs:
         raise UsageError("--outputs deletes files, and --undo cannot bring any back\nUse only one of the two.")
-    journal = _open_journal()
     identity = journal.repository.identity()
     records = {} if undo else {record.key: record for record in map(journal.read_trial, keys)}
     for key in records or keys:

@@ -173,6 +173,7 @@ class Loader:
                 names=problem.names,
                 from_step=problem.from_step if self._is_registered else None,
             )
+        new_names, other_names = self._other_names(step, problem.parameter, problem.variant)
         return UnknownVariant(
             step,
             problem.parameter,
@@ -182,23 +183,25 @@ class Loader:
             parameter_known=problem.has_parameter,
             error=problem.error,
             instead=f"-e {self._prefix(step)}{problem.parameter}=..." if problem.is_taken else None,
-            new_names=self._new_names(step, problem.parameter, problem.variant),
+            new_names=new_names,
+            there=[name for name in other_names if name in problem.known and problem.has_parameter],
             other_keys=problem.other_keys,
             alike=problem.alike,
         )
 
-    def _new_names(self, step: str, parameter: str, variant: str) -> Sequence[str]:
-        """What the journal says that a variant is called now; none if it was not renamed."""
+    def _other_names(self, step: str, parameter: str, variant: str) -> tuple[Sequence[str], Sequence[str]]:
+        """What the journal says that a variant is called now, and all that it was ever called besides."""
         from mitosis.journal.journal import Journal
-        from mitosis.journal.standing import latest_names
+        from mitosis.journal.standing import latest_names, same_names
 
         if self._settled.repository is None:
-            return ()
+            return (), ()
         try:
             remarks = Journal(self._settled.repository).remarks()
         except JournalError:  # this is only for a hint: a trial that is recorded says what is wrong with the journal
-            return ()
-        return latest_names(remarks, VariantName(step, parameter, variant))
+            return (), ()
+        name = VariantName(step, parameter, variant)
+        return latest_names(remarks, name), sorted(same_names(remarks).get(name, ()))
 
     def _prefix(self, step: str) -> str:
         """What stands before a parameter of the step on the command line."""

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from mitosis.check.survey import survey
 from mitosis.check.texts import value_summary
 from mitosis.cli import completers
-from mitosis.cli.output.table import print_line
-from mitosis.cli.variants.showing import locked_names
-from mitosis.errors.usage import UnknownName, UsageError
-from mitosis.git.repository import find_repository
+from mitosis.cli.output.table import print_conflicts, print_line
+from mitosis.cli.variants.showing import iter_uses, locked_names
+from mitosis.dictionaries.modules import Modules
+from mitosis.dictionaries.source import SourceReader
+from mitosis.dictionaries.states import State, working_state
+from mitosis.errors.usage import ConfigError, UnknownName, UsageError
+from mitosis.git.repository import Repository, find_repository
 from mitosis.journal.journal import Journal
 from mitosis.parameters import parse_variant
 from mitosis.variants import VariantName
@@ -25,10 +30,10 @@ def resolve(
     variant: Annotated[str, Parameter(completer=completers.conflicting_variants)],
     /,
     *,
-    keep: Annotated[str, Parameter(completer=completers.meanings)],
+    keep: Annotated[str | None, Parameter(completer=completers.meanings)] = None,
     rename_other: tuple[str, ...] = (),
 ) -> int:
-    """Choose one of several recorded meanings of a variant, for everybody who shares the repository.
+    """Show the recorded meanings of a variant, if there are several, or choose one for all who share the repository.
 
     Trials that used another meaning keep saying what they used.
 
@@ -40,15 +45,22 @@ def resolve(
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
     name = _find_locked(journal, variant, "resolved")
+    if keep is None:
+        conflicts = [conflict for conflict in journal.conflicts(len(journal.locks())) if conflict.name == name]
+        print_conflicts(conflicts)
+        if not conflicts:
+            print_line(f"{name} has one meaning, so there is nothing to resolve")
+        return 0
     for new in rename_other:
         _check_new(name, new)
+    texts = _texts(journal, name)
     resolution = journal.resolve(name, keep, repository.identity(), rename_others=rename_other)
-    print_line(f"{name} now means {value_summary(resolution.kept)}")
+    print_line(f"{name} now means {texts[resolution.kept.digest]}")
     for other, new_name in resolution.others:
         if new_name is None:
-            print_line(f"    {value_summary(other)} is dropped; trials that used it keep saying so")
+            print_line(f"    {texts[other.digest]} is dropped; trials that used it keep saying so")
         else:
-            print_line(f"    {value_summary(other)} is now {new_name}; call it that in the lookup dictionary")
+            print_line(f"    {texts[other.digest]} is now {new_name}; call it that in the lookup dictionary")
     print_line(_TELL_OTHERS)
     return 0
 
@@ -64,10 +76,14 @@ def rename(variant: Annotated[str, Parameter(completer=completers.full_variants)
     journal = Journal(repository)
     name = _find_locked(journal, variant, "renamed")
     _check_new(name, new)
+    texts, there = _texts(journal, name), _in_dictionary(repository, name)
     renamed = journal.rename(name, new, repository.identity())
-    print_line(f"{name.renamed(new)} means {value_summary(renamed)}, as {name.variant} does")
+    print_line(f"{name.renamed(new)} means {texts[renamed.digest]}, as {name.variant} does")
     print_line("    Trials keep the name that they were run with, and show both.")
-    print_line(f"    Now change the name in the lookup dictionary: `{name.variant}` to `{new}`.")
+    if new in there and name.variant not in there:
+        print_line(f"    The lookup dictionary calls it `{new}` already.")
+    else:
+        print_line(f"    Now change the name in the lookup dictionary: `{name.variant}` to `{new}`.")
     print_line(_TELL_OTHERS)
     return 0
 
@@ -80,10 +96,41 @@ def _find_locked(journal: Journal, word: str, done: str) -> VariantName:
     """
     name = parse_variant(word)
     names = locked_names(journal, name.of_parameter)
-    if word not in names:
-        reason = f"is not locked, so it cannot be {done}; if the dictionary has it, change that instead"
-        raise UnknownName(word, reason, names)
-    return name
+    if word in names:
+        return name
+    if name.variant in _in_dictionary(journal.repository, name):
+        raise UnknownName(word, f"is not locked, so it cannot be {done}: change it in the lookup dictionary", [])
+    if any(parameter.text == name.variant for _, parameter in iter_uses(journal, name)):
+        raise UnknownName(word, f"is not locked, so it cannot be {done}; trials that used it keep saying so", [])
+    raise UnknownName(word, f"is not locked, so it cannot be {done}", names)
+
+
+def _in_dictionary(repository: Repository, name: VariantName) -> Collection[str]:
+    """The variants that the source of the lookup dictionary has beside this one; none where it does not tell."""
+    state = _present_state(repository)
+    step = None if state is None or state.config is None else state.config.steps.get(name.step)
+    if state is None or state.config is None or step is None or step.lookup is None:
+        return ()
+    return SourceReader(Modules(state.config, state.read)).variants(step.lookup).get(name.parameter, {})
+
+
+def _present_state(repository: Repository) -> State | None:
+    try:
+        return working_state(repository)
+    except ConfigError:  # what it says only makes messages better
+        return None
+
+
+def _texts(journal: Journal, name: VariantName) -> dict[str, str]:
+    """The meanings of a variant as short texts, by digest.
+
+    The dictionary is evaluated where an object is locked that no trial has described: all that is known are its bytes.
+    """
+    found = survey(journal, None, step=name.step, parameter=name.parameter)
+    own = {lock for lock in journal.locks() if lock.name == name}
+    if any(not variant.text and "(" in value_summary(variant) for _, variant in journal.read_locks(own, problems=[])):
+        found = survey(journal, _present_state(journal.repository), step=name.step, parameter=name.parameter)
+    return {status.digest: status.summary or "" for status in found.statuses if status.name == name}
 
 
 def _check_new(name: VariantName, new: str) -> None:
@@ -134,8 +181,9 @@ def release(variant: Annotated[str, Parameter(completer=completers.locked_varian
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
     name = _find_locked(journal, variant, "released")
+    texts = _texts(journal, name)
     for meaning in journal.release(name, reason, repository.identity()):
-        print_line(f"{name} is released; it meant {value_summary(meaning)}")
+        print_line(f"{name} is released; it meant {texts[meaning.digest]}")
     print_line("    Its next use locks it to the value that the dictionary has then.")
     print_line(_TELL_OTHERS)
     return 0
