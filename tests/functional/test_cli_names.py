@@ -61,10 +61,22 @@ def test_trial_keeps_showing_what_it_used(lab: Lab, two_meanings: tuple[str, str
     first, second = two_meanings
     lab.mitosis(*RESOLVE, ADAS.digest, "--rename-other", "bobs-slow")
     rows = {line.split()[0]: line for line in lab.mitosis("list").lines}
-    assert " slow (3) " in rows[second[:6]]
-    assert " slow  " in rows[first[:6]]
+    assert rows[second[:6]].endswith(" slow (now bobs-slow)")
+    assert rows[first[:6]].endswith(" slow")
     line = "  my_exp.frequency  slow = 3  (`slow` now means another value; this one is `bobs-slow`)"
     assert line in lab.mitosis("show", second).lines
+
+
+def test_meanings_that_are_long_are_told_apart_by_their_digests(lab: Lab) -> None:
+    values = [{"scale": scale, "kernel": list(range(9))} for scale in (0.01, 0.02)]
+    keys = [lab.use("slow", value) for value in values[:1]]
+    lab.give_meaning("slow", values[1])
+    used = variant("slow", values[1])
+    parameter = ParameterRecord("my_exp", "frequency", "lookup", "slow", digest=used.digest, summary=str(values[1]))
+    keys.append(lab.journal.run_trial(parameters=(parameter,)).key)
+    rows = {line.split()[0]: line for line in lab.mitosis("list").lines}
+    assert rows[keys[1][:6]].endswith(f" slow ({used.digest[:6]})")
+    assert rows[keys[0][:6]].endswith(f" slow ({variant('slow', values[0]).digest[:6]})")
 
 
 def test_meaning_can_be_dropped(lab: Lab, two_meanings: tuple[str, str]) -> None:
@@ -128,8 +140,9 @@ def test_without_a_key_it_is_the_newest_trial(lab: Lab) -> None:
 
 def test_experiments_that_there_are_are_named_where_one_has_no_trials(lab: Lab) -> None:
     lab.journal.run_trial(experiment="data+fit")
-    said = lab.mitosis("list", "--experiment", "data").lines
-    assert said == ["no trials of data are recorded in this repository", "Experiments are data+fit (1)"]
+    said = lab.mitosis("list", "--experiment", "data+ft", status=2).err.splitlines()
+    assert said[0] == "mitosis: no trials of `data+ft` are recorded in this repository"
+    assert said[1:] == ["    experiments: data+fit (1)", "Did you mean `data+fit`?"]
 
 
 def test_key_of_a_debug_trial_leads_to_its_page(lab: Lab) -> None:

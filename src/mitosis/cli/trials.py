@@ -13,7 +13,7 @@ from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_line, print_lines, print_problems, print_unmerged, print_warning
 from mitosis.cli.output.trial_text import Meanings, describe_trial, print_trials
-from mitosis.errors.base import MitosisError
+from mitosis.errors.base import MitosisError, suggestion
 from mitosis.errors.journal import BadRecord, NoteNotWritten, TrialNotFound
 from mitosis.errors.usage import UsageError
 from mitosis.git.repository import find_repository
@@ -53,11 +53,14 @@ def list_trials(
     if records:
         print_trials([View.of(record) for record in records], meanings)
     else:
-        what = f" of {experiment}" if experiment is not None else ""
-        print_line(f"no trials{what} {'can be read' if problems else 'are recorded'} in this repository")
         others = journal.count_experiments() if experiment is not None else {}
-        if others:
-            print_line(f"Experiments are {', '.join(f'{name} ({count})' for name, count in others.items())}")
+        if experiment is not None and others:
+            named = ", ".join(f"{name} ({count})" for name, count in others.items())
+            raise UsageError(
+                f"no trials of `{experiment}` are recorded in this repository\n    experiments: {named}\n"
+                f"{suggestion(experiment, others)}".rstrip()
+            )
+        print_line(f"no trials {'can be read' if problems else 'are recorded'} in this repository")
     print_problems(problems)
     _print_conflicts(meanings)
     for end, folder in find_ends(journal.running_trials()):
