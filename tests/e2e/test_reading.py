@@ -36,8 +36,8 @@ def test_list_in_a_pipe_has_the_same_columns_whatever_the_rows(project: Project)
     project.mitosis("my_exp", "-p", "my_exp.frequency=slow", "-e", f"my_exp.amplitude={long}")
     rows = [re.split("  +", line) for line in project.mitosis("list").stdout.splitlines()]
     fixed = ["key", "status", "experiment", "main", "when", "took", "note"]
-    assert rows[0] == [*fixed, "my_exp.frequency", "my_exp.amplitude"]
-    assert [row[6:] for row in rows[1:]] == [["–", "slow", long], ["–", "slow", "4"]]
+    assert rows[0] == [*fixed, "my_exp.amplitude", "my_exp.frequency"]
+    assert [row[6:] for row in rows[1:]] == [["–", long, "slow"], ["–", "4", "slow"]]
     assert [len(row) for row in rows] == [9, 9, 9]
 
 

@@ -95,18 +95,6 @@ class RepeatedParameter(UsageError):
         super().__init__(f"`{parameter}` is given more than once\n{bulleted(self.options)}\nKeep only one of them.")
 
 
-class NoDictionary(UsageError):
-    """A parameter is looked up for a step that is registered without a dictionary. Attributes: step, parameter."""
-
-    def __init__(self, step: str, parameter: str) -> None:
-        self.step = step
-        self.parameter = parameter
-        super().__init__(
-            f"step `{step}` is registered without a lookup dictionary, so it has no variants\n"
-            f"To pass the value itself, write an expression: -e {step}.{parameter}=..."
-        )
-
-
 class BadExpression(UsageError):
     """The expression of an eval parameter is not Python.
 

@@ -17,7 +17,7 @@ from mitosis.config import (
     select_steps,
 )
 from mitosis.errors.repository import DirtyRepository, NoCommit, NoIdentity, NotARepository
-from mitosis.errors.usage import ConfigError, NoDictionary, UsageError
+from mitosis.errors.usage import ConfigError, UsageError
 from mitosis.git.repository import Identity, Repository, find_repository
 from mitosis.parameters import ParameterArgument, parse_parameters
 from mitosis.report.templates import Template, find_template
@@ -94,7 +94,10 @@ def settle(request: Request) -> Settled:
     )
     for argument in arguments:
         if argument.kind == "lookup" and any(s.lookup is None and s.name == argument.step for s in steps):
-            raise NoDictionary(argument.step, argument.name)
+            raise UsageError(
+                f"step `{argument.step}` is registered without a lookup dictionary, so it has no variants\n"
+                f"To pass the value itself, write an expression: -e {argument.step}.{argument.name}=..."
+            )
     if repository is not None and repository.head is None and not request.debug:
         raise NoCommit(repository.root)
     template = find_template(config.template, config.path) if request.output != "ipynb" else None

@@ -83,7 +83,7 @@ def print_trials(views: Sequence[View], meanings: Meanings) -> None:
         names_of[name] = name if steps_of[short] > 1 or not relative else short
     rows = [_row(view, names_of, meanings, relative=relative) for view in views]
     if not relative:
-        names = [*_FIXED, *map(clean, names_of.values())]
+        names = [*_FIXED, *sorted(map(clean, names_of.values()))]
         print_columns(names, [{"": row[""], **{name: row.get(name) or "–" for name in names}} for row in rows])
         return
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -124,7 +124,8 @@ def _by_what_they_tell(
         counts = Counter(row.get(name, "") for row in rows).values()
         # How many bits it takes to say what is in a row.
         bits = sum(count / len(rows) * log2(len(rows) / count) for count in counts)
-        return (len(rows) > 1 and bits == 0, name not in parameters and name != "experiment", -bits)
+        is_asked = name in parameters or name == "experiment"
+        return (len(rows) > 1 and bits == 0, not is_asked, -bits * is_asked)
 
     optional = (*parameters, "experiment", "note", "when", "took")
     ordered = sorted((name for name in optional if name in columns), key=order)

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from mitosis.check.survey import survey
-from mitosis.check.texts import value_summary
+from mitosis.check.survey import Survey, survey
 from mitosis.cli import completers
 from mitosis.cli.output.table import print_conflicts, print_line
 from mitosis.cli.variants.showing import iter_uses, locked_names
-from mitosis.dictionaries.modules import Modules
-from mitosis.dictionaries.source import SourceReader
-from mitosis.dictionaries.states import State, working_state
+from mitosis.dictionaries.states import working_state
 from mitosis.errors.usage import ConfigError, UnknownName, UsageError
-from mitosis.git.repository import Repository, find_repository
+from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.parameters import parse_variant
-from mitosis.variants import VariantName
+from mitosis.variants import Variant, VariantName
 
 _TELL_OTHERS = "Let others know: mitosis push"
 
@@ -53,14 +49,14 @@ def resolve(
         return 0
     for new in rename_other:
         _check_new(name, new)
-    texts = _texts(journal, name)
+    found = _survey(journal, name)
     resolution = journal.resolve(name, keep, repository.identity(), rename_others=rename_other)
-    print_line(f"{name} now means {texts[resolution.kept.digest]}")
+    print_line(f"{name} now means {_text(found, resolution.kept)}")
     for other, new_name in resolution.others:
         if new_name is None:
-            print_line(f"    {texts[other.digest]} is dropped; trials that used it keep saying so")
+            print_line(f"    {_text(found, other)} is dropped; trials that used it keep saying so")
         else:
-            print_line(f"    {texts[other.digest]} is now {new_name}; call it that in the lookup dictionary")
+            print_line(f"    {_text(found, other)} is now {new_name}; call it that in the lookup dictionary")
     print_line(_TELL_OTHERS)
     return 0
 
@@ -76,11 +72,11 @@ def rename(variant: Annotated[str, Parameter(completer=completers.full_variants)
     journal = Journal(repository)
     name = _find_locked(journal, variant, "renamed")
     _check_new(name, new)
-    texts, there = _texts(journal, name), _in_dictionary(repository, name)
+    found = _survey(journal, name)
     renamed = journal.rename(name, new, repository.identity())
-    print_line(f"{name.renamed(new)} means {texts[renamed.digest]}, as {name.variant} does")
+    print_line(f"{name.renamed(new)} means {_text(found, renamed)}, as {name.variant} does")
     print_line("    Trials keep the name that they were run with, and show both.")
-    if new in there and name.variant not in there:
+    if name.renamed(new) in found.present and name not in found.present:
         print_line(f"    The lookup dictionary calls it `{new}` already.")
     else:
         print_line(f"    Now change the name in the lookup dictionary: `{name.variant}` to `{new}`.")
@@ -98,39 +94,26 @@ def _find_locked(journal: Journal, word: str, done: str) -> VariantName:
     names = locked_names(journal, name.of_parameter)
     if word in names:
         return name
-    if name.variant in _in_dictionary(journal.repository, name):
-        raise UnknownName(word, f"is not locked, so it cannot be {done}: change it in the lookup dictionary", [])
+    reason = f"is not locked, so it cannot be {done}"
+    if any(status.name == name for status in _survey(journal, name).statuses):
+        raise UnknownName(word, f"{reason}: change it in the lookup dictionary", [])
     if any(parameter.text == name.variant for _, parameter in iter_uses(journal, name)):
-        raise UnknownName(word, f"is not locked, so it cannot be {done}; trials that used it keep saying so", [])
-    raise UnknownName(word, f"is not locked, so it cannot be {done}", names)
+        raise UnknownName(word, f"{reason}; trials that used it keep saying so", [])
+    raise UnknownName(word, reason, names)
 
 
-def _in_dictionary(repository: Repository, name: VariantName) -> Collection[str]:
-    """The variants that the source of the lookup dictionary has beside this one; none where it does not tell."""
-    state = _present_state(repository)
-    step = None if state is None or state.config is None else state.config.steps.get(name.step)
-    if state is None or state.config is None or step is None or step.lookup is None:
-        return ()
-    return SourceReader(Modules(state.config, state.read)).variants(step.lookup).get(name.parameter, {})
-
-
-def _present_state(repository: Repository) -> State | None:
+def _survey(journal: Journal, name: VariantName) -> Survey:
+    """What is known of the variants of a parameter, also from the dictionary if it can be evaluated."""
     try:
-        return working_state(repository)
+        state = working_state(journal.repository)
     except ConfigError:  # what it says only makes messages better
-        return None
+        state = None
+    return survey(journal, state, step=name.step, parameter=name.parameter)
 
 
-def _texts(journal: Journal, name: VariantName) -> dict[str, str]:
-    """The meanings of a variant as short texts, by digest.
-
-    The dictionary is evaluated where an object is locked that no trial has described: all that is known are its bytes.
-    """
-    found = survey(journal, None, step=name.step, parameter=name.parameter)
-    own = {lock for lock in journal.locks() if lock.name == name}
-    if any(not variant.text and "(" in value_summary(variant) for _, variant in journal.read_locks(own, problems=[])):
-        found = survey(journal, _present_state(journal.repository), step=name.step, parameter=name.parameter)
-    return {status.digest: status.summary or "" for status in found.statuses if status.name == name}
+def _text(found: Survey, meaning: Variant) -> str:
+    """A locked value as trials have recorded it, or as the dictionary has it."""
+    return next((s.summary for s in found.statuses if (s.name, s.digest) == meaning.lock and s.summary), "its value")
 
 
 def _check_new(name: VariantName, new: str) -> None:
@@ -181,9 +164,9 @@ def release(variant: Annotated[str, Parameter(completer=completers.locked_varian
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
     name = _find_locked(journal, variant, "released")
-    texts = _texts(journal, name)
+    found = _survey(journal, name)
     for meaning in journal.release(name, reason, repository.identity()):
-        print_line(f"{name} is released; it meant {texts[meaning.digest]}")
+        print_line(f"{name} is released; it meant {_text(found, meaning)}")
     print_line("    Its next use locks it to the value that the dictionary has then.")
     print_line(_TELL_OTHERS)
     return 0
