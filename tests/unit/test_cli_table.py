@@ -11,7 +11,7 @@ import pytest
 
 from mitosis.cli.output.table import print_columns
 from mitosis.cli.output.trial_text import print_trials
-from mitosis.records.trial import Failure, ParameterRecord
+from mitosis.records.trial import Failure, ParameterRecord, StepRecord
 from mitosis.records.view import View
 from support.journal import make_record
 
@@ -94,6 +94,7 @@ def test_no_column_is_cut_so_that_its_rows_look_the_same(printed: Callable[..., 
                     experiment="fit",
                     parameters=parameters,
                     main=str([0.123456789] * 30),
+                    steps=(StepRecord("fit", "lab:fit", main_name="loss" if number else "error"),),
                     status="failed" if failure else "finished",
                     failure=failure,
                 )
@@ -107,6 +108,7 @@ def test_no_column_is_cut_so_that_its_rows_look_the_same(printed: Callable[..., 
     ]
     assert lines[3] == "   111111  models.with_a_long_name_b  1*    [0.123, … 30 values]"
     assert lines[6] == "* the default: it was not given"
+    assert printed(64, lambda: print_trials(views[1:], {}))[1].split() == ["key", "model", "seed", "loss"]
     failed = printed(40, lambda: print_trials(views[:1] * 3, {}))
     assert failed[3].split() == ["✗", "000000", "ValueError:", "a", "bad", "shape"]
 
