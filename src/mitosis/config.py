@@ -28,7 +28,7 @@ _HEADER = "[tool.mitosis.steps]"
 _EXAMPLE = 'my_step = ["my_package.my_module:run", "my_package.my_module:lookup_dict"]'
 _INIT_LINES = (
     _HEADER,
-    "# One step a line: the callable to run, and the dictionary that its variants are looked up in.",
+    "# One step a line: the callable to run, and the dictionary that its variants are looked up in, if it has any.",
     f"# {_EXAMPLE}",
 )
 
@@ -45,12 +45,17 @@ class StepConfig:
     name: str
     action: str
     """Reference of the callable."""
-    lookup: str
-    """Reference of the lookup dictionary."""
+    lookup: str | None = None
+    """Reference of the lookup dictionary; None for a step that has no variants."""
     main: str = "main"
     """What its main result is called where it is shown."""
     better: Literal["higher", "lower"] | None = None
     """Which of two main results is the better one; None where nothing was said."""
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """All that it has."""
+        return (self.action,) if self.lookup is None else (self.action, self.lookup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,23 +284,24 @@ def _read_step(path: Path, name: str, entry: object) -> StepConfig:
     key = f"tool.mitosis.steps.{name}" if name.isidentifier() else f'tool.mitosis.steps."{name}"'
     _check_step_name(path, name, key)
     table: Mapping[str, Any] = entry if isinstance(entry, dict) else {}
-    if isinstance(entry, list) and len(entry) == len(_REFERENCES):
-        table = dict(zip(_REFERENCES, entry, strict=True))
+    if isinstance(entry, list) and 0 < len(entry) <= len(_REFERENCES):
+        table = dict(zip(_REFERENCES, entry, strict=False))
     _check_keys(path, table, STEP_KEYS, key)
-    action, lookup = (table.get(role) for role in _REFERENCES)
-    if not (isinstance(action, str) and isinstance(lookup, str)):
+    action, lookup = table.get("action"), table.get("lookup")
+    if not (isinstance(action, str) and isinstance(table.get("lookup", ""), str)):
         raise ConfigError(
             path,
-            'this should be a list of two strings: ["module:callable", "module:lookup_dict"]\n'
+            'this should be a list of strings: ["module:callable", "module:lookup_dict"], or the first alone\n'
             'or a table: { action = "module:callable", lookup = "module:lookup_dict", main = "accuracy" }',
             key=key,
         )
-    for reference in (action, lookup):
+    main, better = _read_value(path, table, "main", "main", of=key), _read_value(path, table, "better", of=key)
+    step = StepConfig(name, action, lookup, main, better)
+    for reference in step.references:
         if not is_reference(reference):
             form = "it should look like `package.module:name` or `package.module:Class.name`"
             raise ConfigError(path, f"`{reference}` is not a reference: {form}", key=key)
-    main, better = _read_value(path, table, "main", "main", of=key), _read_value(path, table, "better", of=key)
-    return StepConfig(name, action, lookup, main, better)
+    return step
 
 
 def _check_step_name(path: Path, name: str, key: str) -> None:

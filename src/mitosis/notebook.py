@@ -49,7 +49,7 @@ class PlannedStep:
     action: str
     """Expression that reaches the callable."""
     lookup: str
-    """Expression that reaches the lookup dictionary."""
+    """Expression that reaches the lookup dictionary; empty where there is none."""
     variable: str
     """Name of the step's result."""
     parameters_variable: str | None
@@ -85,7 +85,7 @@ def plan_notebook(
         wrapped: lookup parameters whose dictionary holds a `mitosis.typing.Parameter`.
         awaited: names of the steps that are `async def`.
     """
-    references = [reference for step in steps for reference in (step.action, step.lookup)]
+    references = [reference for step in steps for reference in step.references]
     modules = list(dict.fromkeys(reference.partition(":")[0] for reference in references))
     lines = _expression_imports(arguments, modules)
     lines += [f"import {module}" for module in modules]
@@ -102,7 +102,7 @@ def plan_notebook(
     for step in steps:
         own = sorted((a for a in arguments if a.step == step.name), key=lambda a: a.name)
         variable = _free_name(_identifier(step.name), taken)
-        lookup = aliases.get(step.lookup, step.lookup.replace(":", "."))
+        lookup = "" if step.lookup is None else aliases.get(step.lookup, step.lookup.replace(":", "."))
         planned.append(
             PlannedStep(
                 step=step,

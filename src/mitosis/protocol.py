@@ -114,7 +114,7 @@ class StepToCheck(Message):
 
     name: str
     action: str
-    lookup: str
+    lookup: str | None
     needs_lookup: bool
     """Whether the lookup dictionary has to be there."""
     parameters: tuple[GivenParameter, ...]
@@ -235,7 +235,7 @@ class FailedParameter(Message):
 class FindFailedParameter(Question[FailedParameter]):
     """Where did the cell of parameters that ran last fail?"""
 
-    lookup: str
+    lookup: str | None
     given: dict[str, str]
     """Variants and expressions by the names of the parameters."""
 

@@ -40,6 +40,8 @@ ESCAPE = re.compile(
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 _WITHOUT_MOVES = re.compile(r"(?:[^\x00-\x08\x0b-\x1f\x7f-\x9f]++|\x1b\[[0-9;:]*+m)*+")
 _REDRAWS = re.compile(r"[\r\x08]|\x1b\[\d*[A-GJ]")
+MOVES_UP = re.compile(r"\x1b\[\d*[AF]")
+"""Only what draws several bars does that."""
 _COLOURS_KEPT = 8
 _DEPTH_LIMIT = 40
 
@@ -67,7 +69,7 @@ def above_cursor(text: str) -> str:
 class Row:
     """A line that can still change."""
 
-    __slots__ = ("is_afresh", "is_begun", "is_redrawn", "text")
+    __slots__ = ("is_afresh", "is_begun", "is_redrawn", "is_said", "text")
 
     def __init__(self) -> None:
         self.text = ""
@@ -76,6 +78,8 @@ class Row:
         self.is_redrawn = False
         self.is_begun = False
         """Whether text of it was taken by `take_begun`."""
+        self.is_said = False
+        """Whether it was last written by who draws no bars."""
 
 
 class Screen:
@@ -95,9 +99,16 @@ class Screen:
         """How many lines up the cursor has gone since it last went down."""
         self._rest = ""
         self._ended: list[str] = []
+        self._is_said = False
 
-    def feed(self, text: str) -> list[str]:
-        """Write text; returns the lines that this ended, without control characters but colours."""
+    def feed(self, text: str, *, is_said: bool = False) -> list[str]:
+        """Write text; returns the lines that this ended, without control characters but colours.
+
+        Args:
+            text: a piece of what is written.
+            is_said: whether it comes another way than what draws bars, so that no bar is drawn on its lines again.
+        """
+        self._is_said = is_said
         text = self._rest + text
         if self._is_plain and not self._is_endless and _WITHOUT_MOVES.fullmatch(text):
             return self._feed_plain(text)
@@ -130,6 +141,7 @@ class Screen:
         """The same as `feed` for text in which nothing moves, in a tenth of the time."""
         self._rest = ""
         row = self._rows[0]
+        row.is_said = self._is_said
         first, *others = text.split("\n")
         row.text += first
         if others:
@@ -160,6 +172,14 @@ class Screen:
         text, row.text, row.is_begun = row.text, "", True
         return text
 
+    def take_said(self) -> list[str]:
+        """End the lines down to the last one that was said above the cursor; returns them."""
+        count = max((at + 1 for at, row in enumerate(self._rows[: self._row]) if row.is_said), default=0)
+        ended = [row.text.rstrip(" ") for row in self._rows[:count]]
+        del self._rows[:count]
+        self._row -= count
+        return ended
+
     def settle(self) -> list[str]:
         """End the lines above the last one, if that is a new one; returns them.
 
@@ -181,6 +201,7 @@ class Screen:
 
     def _put(self, text: str) -> None:
         row = self._rows[self._row]
+        row.is_said = self._is_said
         if row.is_afresh:
             if row.is_begun:
                 self._ended.append("")

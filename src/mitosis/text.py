@@ -27,6 +27,8 @@ _HUGE = 10**15
 _ENDS = 8
 """So many numbers are shown of each end of a list."""
 _HUGE_TEXT = re.compile(r"-?[1-9][0-9]{18,299}")
+_FLOAT = re.compile(r"(?<![\w.'])-?\d+\.\d+(?:e[+-]?\d+)?(?![\w.])")
+_NUMBERS = re.compile(r"\[[\w.+-]*\w(?:, [\w.+-]*\w)*\]")
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 _AGES = ((_DAY_S * 365, "y"), (_DAY_S * 30, "mo"), (_DAY_S, "d"), (_HOUR_S, "h"), (_MINUTE_S, "min"))
 
@@ -154,7 +156,13 @@ def format_value(value: bool | int | float | str | tuple[int | float, ...] | Non
         value = int(value)  # as records have integers of more than 64 bits
     if isinstance(value, int) and abs(value) >= _HUGE and value.bit_length() < _MAX_INTEGER_BITS:
         return format_number(float(value))
-    return one_line(exact_value(value), limit)
+    text = exact_value(value)
+    if text.startswith("["):
+        text = _FLOAT.sub(lambda number: format_number(float(number[0])), text)
+        if len(text) > limit and _NUMBERS.fullmatch(text):
+            end = f"… {text.count(',') + 1} values]"
+            return f"{text[: limit - len(end)].rpartition(' ')[0]} {end}"
+    return one_line(text, limit)
 
 
 def exact_value(value: bool | int | float | str | tuple[int | float, ...] | None) -> str:

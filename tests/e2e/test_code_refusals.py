@@ -58,8 +58,9 @@ def registered(action: str, lookup: str = "lab:lookup_dict") -> dict[str, str]:
             ["registered as `lab:runn`, but `lab` has no attribute `runn`", "Did you mean `run`?"],
         ),
         (registered("lab:lookup_dict"), ["it is dict, not a callable"]),
+        (registered("lab:run", "lab:run"), ["it is a function, not a dictionary; a step without variants needs none"]),
     ],
-    ids=["missing module", "module that ends the kernel", "missing attribute", "no callable"],
+    ids=["missing module", "module that ends the kernel", "missing attribute", "no callable", "no dictionary"],
 )
 def test_step_that_cannot_be_found_is_named(
     project: Project, refused: Refused, files: dict[str, str], told: list[str]
@@ -218,6 +219,21 @@ def test_module_without_a_lookup_dictionary_runs_unless_one_is_needed(project: P
     assert "-m alone needs `alone:lookup_dict`, but `alone` has no attribute" in refused("-m", "alone", "-p", "a=x")
     project.mitosis("-m", "alone", "-e", "a=3")
     assert project.record().main == 3
+
+
+def test_step_without_variants_needs_no_dictionary_and_keeps_no_other_from_being_locked(
+    project: Project, refused: Refused
+) -> None:
+    steps = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\nplain = ["lab.plain:run"]\n'
+    project.commit({"pyproject.toml": steps, "lab/plain.py": "def run(x):\n    return {'main': x}\n"})
+    message = refused("plain", "-p", "plain.x=slow")
+    assert "step `plain` is registered without a lookup dictionary, so it has no variants" in message
+    assert message.endswith("write an expression: -e plain.x=...\n")
+    project.mitosis("plain", "-e", "plain.x=3")
+    assert project.records()[0].main == 3
+    assert "2 variants newly locked" in project.mitosis("lock").stdout
+    assert "plain" not in project.mitosis("variants").stdout
+    project.mitosis("check")
 
 
 def test_traceback_has_no_colours_in_a_pipe(project: Project) -> None:

@@ -38,7 +38,7 @@ def run():
 IN_ORDER = ["out 1", "err 1", "INFO lab: log 1", "out 2", "WARNING lab: log 2", "err 2", "out 3"]
 
 BARS = """\
-import sys, time
+import logging, sys, time
 lookup_dict = {}
 def run():
     write = sys.stderr.write
@@ -54,6 +54,7 @@ def run():
             time.sleep(0.05)
         if i == 1:
             print("between")
+            logging.getLogger("lab").info("told")
     draw("\\n\\n")
     print("\\x1b[31mred\\x1b[0m \\x1b]0;title\\x07after")
     print("no end", end="", flush=True)
@@ -111,7 +112,7 @@ def test_bars_are_live_on_a_terminal(project: Project) -> None:
             let_go(project, bars)
 
     seen = on_terminal(project, "my_exp", columns=40, watch=watch)
-    assert between(seen.lines) == ["between", "outer 3", "inner 2", "red after", "no end"]
+    assert between(seen.lines) == ["between", "INFO lab: told", "outer 3", "inner 2", "red after", "no end"]
     assert "title" not in seen.raw
 
 
@@ -153,7 +154,7 @@ def test_signals_before_the_trial_leave_a_terminal_with_a_cursor(tmp_path: Path,
 def test_bars_are_lines_on_a_pipe(project: Project) -> None:
     project.commit_lab(BARS)
     done = project.mitosis("my_exp")
-    assert done.stderr.splitlines() == ["outer 3", "inner 2"]
+    assert done.stderr.splitlines() == ["INFO lab: told", "outer 3", "inner 2"]
     assert between(done.stdout.splitlines()) == ["between", "red after", "no end"]
     assert not CONTROL.search(done.stdout + done.stderr)
 

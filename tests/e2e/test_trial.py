@@ -159,11 +159,10 @@ def then(data=None, *rest, scale=2, **more):
     assert (scale.full_name, scale.text, scale.digest is not None) == ("then.scale", "2", True)
     assert (hook.text, hook.tracked, hook.digest) == ("<function <lambda>>", False, None), "it has no lasting value"
     parts = done.stdout.splitlines()[0].split(" · ")
-    assert parts[1:3] == ["first.model=big", "first.rate=1"]
-    assert parts[3:-1] == ["first.seed=8 (default)", "then.scale=2 (default)"]
+    assert parts[1:-1] == ["first: model=big (Forest(trees=500)), rate=1"]
     listed = project.mitosis("list").stdout
     assert re.search(r"\b8 \(default\).*\n.*\b7 \(default\)", listed)
-    assert "scale" not in listed and "hook" not in listed, "they are the same in all trials, or have no value"
+    assert "then.scale" in listed and "hook" not in listed, "it has no value"
     shown = project.mitosis("show", later.key).stdout
     assert re.search(r"first\.seed +8 \(default\)\n", shown)
     assert re.search(r"first\.hook +<function <lambda>> \(default\)  \(not tracked\)", shown)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from mitosis.records.trial import ParameterRecord
 from mitosis.variants import VariantName
 from mitosis.verify import verify
 from support.e2e import Mitosis, command
@@ -119,7 +120,8 @@ REFUSED = [
     (f"retire my_exp.frequency=slow --reason {'x' * 20_000}", "characters"),
     ("retire slow", "step.param=variant"),
     ("release my_exp.frequency=gone --reason x", "is not locked"),
-    ("release my_exp.frequency=fast", "--reason"),
+    ("release my_exp.frequency=fast", "--reason is required: mitosis variants release my_exp.frequency=fast --reason"),
+    ("release my_exp.frequency=fast --reason", "requires an argument"),
     ("release slow --reason x", "step.param=variant"),
     ("release my_exp.frequency=slow --reason x", "To stop anybody from using it again: mitosis variants retire"),
 ]
@@ -429,7 +431,7 @@ def test_locked_variant_that_the_dictionary_lacks_is_told_from_one_that_is_not_t
     locked.edit(('"slow": 1', '"gentle": 1'))
     said = locked.mitosis("variants", "diff", "my_exp.frequency=slow", status=2)
     assert "`my_exp.frequency=slow` is locked, but the lookup dictionary no longer has it" in said.err
-    assert "it has been called `gentle`, too\nDid you mean `my_exp.frequency=gentle`?" in said.err
+    assert "it has been called `gentle`, too\nThere is: my_exp.frequency=gentle" in said.err
     locked.write({"pyproject.toml": ""})
     said = locked.mitosis("variants", "diff", "my_exp.frequency=slow", status=2)
     assert "is locked, but its step is not registered" in said.err
@@ -482,6 +484,25 @@ def test_rename_says_what_to_do_and_the_listing_both_names(locked: Lab) -> None:
     assert locked.mitosis("check").lines == ["checked the working tree: every locked variant still means the same"]
 
 
+def test_changes_describe_objects_as_their_code_does(lab: Lab) -> None:
+    model = (
+        "class Model:\n    def __init__(self, trees=9, depth=1):\n        self.trees, self.depth = trees, depth\n\n\n"
+    )
+    lab.commit({"lab.py": f"{model}lookup_dict = {{'model': {{'big': Model(500)}}}}\n"})
+    lab.mitosis("lock")
+    said = lab.mitosis("variants", "rename", "my_exp.model=big", "large")
+    assert said.lines[0] == "my_exp.model=large means Model(trees=500), as big does"
+    lab.edit(("'big'", "'large'"))
+    said = lab.mitosis("variants", "release", "my_exp.model=large", "--reason", "a typing error")
+    assert said.lines[0] == "my_exp.model=large is released; it meant Model(trees=500)"
+    digest = next(lock.digest for lock in lab.journal.locks())
+    used = ParameterRecord("my_exp", "model", "lookup", "big", digest=digest, summary="Model(trees=500)")
+    lab.journal.run_trial(parameters=(used,))
+    said = lab.mitosis("variants", "rename", "my_exp.model=big", "large")
+    assert "    The lookup dictionary calls it `large` already." in said.lines
+    assert "Model(trees=500)" in lab.mitosis("variants", "--locked").rows["my_exp.model=large"]
+
+
 def test_name_gets_no_second_newer_one(locked: Lab) -> None:
     locked.mitosis("variants", "rename", "my_exp.frequency=slow", "gentle")
     said = locked.mitosis("variants", "rename", "my_exp.frequency=slow", "soft", status=2)
@@ -522,6 +543,8 @@ def test_trial_with_an_old_name_runs_and_says_the_new_one_once(lab: Lab, mitosis
     # What trials are listed with says it already.
     assert "called" not in lab.mitosis("list").out
     lab.mitosis("variants", "rename", "my_exp.frequency=gentle", "soft")
+    refused = mitosis("my_exp", "-p", "my_exp.frequency=soft", cwd=lab.folder, status=2)
+    assert "The dictionary still has it as `slow`: change the name there, or use that." in refused.stderr
     lab.edit(('"slow"', '"soft"'))
     lab.commit({})
     refused = mitosis("my_exp", "-p", "my_exp.frequency=slow", cwd=lab.folder, status=2)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mitosis.records.trial import ParameterRecord, ProcessRecord
-from support.variants import Lab, variant
+from support.variants import LAB, STEPS, Lab, variant
 
 ADAS, BOBS = variant("slow", 1), variant("slow", 3)
 RESOLVE = ("variants", "resolve", "my_exp.frequency=slow", "--keep")
@@ -61,10 +61,22 @@ def test_trial_keeps_showing_what_it_used(lab: Lab, two_meanings: tuple[str, str
     first, second = two_meanings
     lab.mitosis(*RESOLVE, ADAS.digest, "--rename-other", "bobs-slow")
     rows = {line.split()[0]: line for line in lab.mitosis("list").lines}
-    assert " slow (3) " in rows[second[:6]]
-    assert " slow  " in rows[first[:6]]
+    assert rows[second[:6]].endswith(" slow (now bobs-slow)")
+    assert rows[first[:6]].endswith(" slow")
     line = "  my_exp.frequency  slow = 3  (`slow` now means another value; this one is `bobs-slow`)"
     assert line in lab.mitosis("show", second).lines
+
+
+def test_meanings_that_are_long_are_told_apart_by_their_digests(lab: Lab) -> None:
+    values = [{"scale": scale, "kernel": list(range(9))} for scale in (0.01, 0.02)]
+    keys = [lab.use("slow", value) for value in values[:1]]
+    lab.give_meaning("slow", values[1])
+    used = variant("slow", values[1])
+    parameter = ParameterRecord("my_exp", "frequency", "lookup", "slow", digest=used.digest, summary=str(values[1]))
+    keys.append(lab.journal.run_trial(parameters=(parameter,)).key)
+    rows = {line.split()[0]: line for line in lab.mitosis("list").lines}
+    assert rows[keys[1][:6]].endswith(f" slow ({used.digest[:6]})")
+    assert rows[keys[0][:6]].endswith(f" slow ({variant('slow', values[0]).digest[:6]})")
 
 
 def test_meaning_can_be_dropped(lab: Lab, two_meanings: tuple[str, str]) -> None:
@@ -83,7 +95,11 @@ def test_forgotten_trial_is_not_listed_and_stays_in_the_history(lab: Lab) -> Non
     listed = lab.mitosis("list").out
     assert gone.key[:6] not in listed
     assert kept.key[:6] in listed
-    lab.mitosis("show", gone.key, status=2)
+    shown = lab.mitosis("show", gone.key[:7], status=2).err.splitlines()
+    assert shown[0] == f"mitosis: `{gone.key[:7]}` is a trial that was forgotten"
+    assert shown[1].startswith(f"    {gone.key}  my_exp  forgotten 2026-") and shown[1].endswith(" by Ada Lovelace")
+    assert shown[2] == f"To list it again: mitosis forget --undo {gone.key[:7]}"
+    assert lab.mitosis("forget", "--undo").lines == [shown[1]]
     subjects = lab.git("log", "--format=%s", "--grep", gone.key, "refs/mitosis").splitlines()
     assert subjects[0] == f"forget my_exp {gone.key}"
     assert len(subjects) == 3
@@ -97,6 +113,7 @@ def test_forgotten_trial_is_listed_again_as_it_was(lab: Lab) -> None:
     said = lab.mitosis("forget", used.key).lines[-1]
     assert said.endswith(f"mitosis forget --undo {used.key}")
     assert lab.mitosis("forget", "--undo", used.key[:8]).lines == [f"{used.key} is listed again"]
+    assert lab.mitosis("forget", "--undo").lines == ["no trials were forgotten in this repository"]
     assert lab.journal.read_trial(used.key) == before[0]
     assert sorted(lab.journal.note().splitlines()) == sorted(before[1].splitlines())
     assert lab.git("log", "-1", "--format=%s", "refs/mitosis") == f"list my_exp {used.key} again\n"
@@ -123,8 +140,9 @@ def test_without_a_key_it_is_the_newest_trial(lab: Lab) -> None:
 
 def test_experiments_that_there_are_are_named_where_one_has_no_trials(lab: Lab) -> None:
     lab.journal.run_trial(experiment="data+fit")
-    said = lab.mitosis("list", "--experiment", "data").lines
-    assert said == ["no trials of data are recorded in this repository", "Experiments are data+fit (1)"]
+    said = lab.mitosis("list", "--experiment", "data+ft", status=2).err.splitlines()
+    assert said[0] == "mitosis: no trials of `data+ft` are recorded in this repository"
+    assert said[1:] == ["    experiments: data+fit (1)", "Did you mean `data+fit`?"]
 
 
 def test_key_of_a_debug_trial_leads_to_its_page(lab: Lab) -> None:
@@ -136,6 +154,31 @@ def test_key_of_a_debug_trial_leads_to_its_page(lab: Lab) -> None:
     for command in ("show", "open"):
         said = lab.mitosis(command, "0123", status=2).err
         assert "`0123` is a debug trial, and those are not recorded" in said and str(page) in said
+
+
+def test_resolving_what_is_no_conflict_says_so_and_a_conflict_is_shown_until_one_is_chosen(lab: Lab) -> None:
+    lab.lock({"slow": 1})
+    said = lab.mitosis("variants", "resolve", "my_exp.frequency=slow")
+    assert said.lines == ["my_exp.frequency=slow has one meaning, so there is nothing to resolve"]
+    lab.give_meaning("slow", 3)
+    assert "mitosis variants resolve my_exp.frequency=slow --keep" in lab.mitosis(*RESOLVE[:-1]).err
+
+
+def test_name_that_is_right_is_not_taken_for_another(lab: Lab) -> None:
+    lab.write({"pyproject.toml": STEPS, "lab.py": LAB})
+    lab.lock({"slow": 1})
+    for words in (["retire"], ["release", "--reason", "x"], ["rename", "my_exp.frequency=fast"]):
+        said = lab.mitosis("variants", *words[:1], "my_exp.frequency=fast", *words[1:], status=2).err
+        assert "is not locked, so it cannot be" in said and "change it in the lookup dictionary" in said
+        assert "Did you mean" not in said
+    said = lab.mitosis("variants", "retire", "my_exp.frequency=quick", status=2).err
+    assert "There is: my_exp.frequency=slow" in said
+    lab.journal.run_trial(parameters=(ParameterRecord("my_exp", "frequency", "lookup", "slov", tracked=False),))
+    assert (
+        "trials that used it keep saying so" in lab.mitosis("variants", "retire", "my_exp.frequency=slov", status=2).err
+    )
+    lab.edit(('"slow"', '"slov"'))
+    assert "1 trial used it untracked (+)" in lab.mitosis("variants", "show", "my_exp.frequency=slov").lines
 
 
 def test_names_that_are_not_locked_are_refused_with_the_nearest(lab: Lab) -> None:

@@ -58,7 +58,7 @@ FAILURES = [
     ("import sys; sys.exit('no licence')", "`bad` cannot be imported: SystemExit: no licence"),
     ("raise KeyboardInterrupt", "`bad` cannot be imported: KeyboardInterrupt"),
     ("x = 1", "`bad:lookup_dict`: `bad` has no attribute `lookup_dict`"),
-    ("lookup_dict = 3", "`bad:lookup_dict`: this is an int, but should be a dictionary"),
+    ("lookup_dict = 3", "`bad:lookup_dict`: it is an int, not a dictionary; a step without variants needs none"),
     (
         "class D(dict):\n    def keys(self): raise OSError('no disk')\nlookup_dict = D()",
         "`bad:lookup_dict`: listing its parameters raised OSError: no disk",

@@ -53,19 +53,20 @@ def test_header_has_names_and_terminals_break_nothing_in_words(tmp_path: Path) -
     narrow.announce(announcement)
     narrow.step_ended(step, "TypeError: unsupported operand type(s) for *: 'NoneType' and 'float'")
     narrow.finish(outcome)
-    assert narrow.lines[:6] == [
-        "my_exp · window=smooth · frequency=slow (1) · grid=[1, 1, 1,",
-        '    1, 1, 1, 1, 1, 1, 1, 1, 1, 1,… · commit ccccccc "first',
-        '    first first first first first fir…"',
+    assert narrow.lines[:7] == [
+        "my_exp · window=smooth ({'length': 15, 'window': 'hann',",
+        "    'weigh…) · frequency=slow (1) · grid=[1, 1, 1, 1, 1, 1,",
+        '    1, 1, 1, 1, 1, 1, 1,… · commit ccccccc "first first',
+        '    first first first first fir…"',
         f"✓ checked     {'clean tree':38} {'0.2 s':>7}",
         "✗ my_exp      TypeError: unsupported operand type(s) for *:",
         "              'NoneType' and 'float'   0.4 s",
     ]
-    assert narrow.lines[6] == "              m0 = 0"
-    assert narrow.lines[25].strip() == "m19 = 19"
-    assert narrow.lines[26].strip() == "... and 3 more metrics"
-    assert narrow.lines[27:29] == ["  lab.py:3 in run", "    ❱ 3 │     raise ValueError('a line of code that is wide…"]
-    assert narrow.lines[29].startswith("✓ recorded ")
+    assert narrow.lines[7] == "              m0 = 0"
+    assert narrow.lines[26].strip() == "m19 = 19"
+    assert narrow.lines[27].strip() == "... and 3 more metrics"
+    assert narrow.lines[28:30] == ["  lab.py:3 in run", "    ❱ 3 │     raise ValueError('a line of code that is wide…"]
+    assert narrow.lines[30].startswith("✓ recorded ")
 
 
 def test_pipes_have_whole_lines(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from mitosis.cli.output.table import print_columns
 from mitosis.cli.output.trial_text import print_trials
-from mitosis.records.trial import ParameterRecord
+from mitosis.records.trial import Failure, ParameterRecord, StepRecord
 from mitosis.records.view import View
 from support.journal import make_record
 
@@ -47,19 +47,16 @@ def test_wide_terminal_shows_all(printed: Callable[..., list[str]]) -> None:
 
 
 def test_narrow_terminal_cuts_the_widest_and_keeps_marks_keys_and_results(printed: Callable[..., list[str]]) -> None:
-    assert printed(50) == [
-        "   key     amplitude    main      note",
-        "✗  5f2c91  np.linspac…  –         ValueError: a b…",
-        "   81aa03  4            3.17e-05",
+    rows = [{**row, "note": row["note"] * 2} for row in ROWS]
+    assert printed(70, lambda: print_columns(COLUMNS, rows)) == [
+        "   key     amplitude              main      note",
+        "✗  5f2c91  np.linspace(0, 1, 50)  –         ValueError: a bad shapeVa…",
+        "   81aa03  4                      3.17e-05",
     ]
 
 
 def test_terminal_that_is_too_narrow_loses_no_column(printed: Callable[..., list[str]]) -> None:
-    assert printed(10) == [
-        "   key     amplitude  main      note",
-        "✗  5f2c91  np.linsp…  –         ValueError: a b…",
-        "   81aa03  4          3.17e-05",
-    ]
+    assert printed(10) == printed(100)
 
 
 def test_narrow_list_keeps_what_tells_the_trials_apart(printed: Callable[..., list[str]]) -> None:
@@ -80,6 +77,40 @@ def test_narrow_list_keeps_what_tells_the_trials_apart(printed: Callable[..., li
     assert narrow[2].split() == ["key", "rare", "seed", "length", "main"]
     assert narrow[-2:] == ["Not shown: when, took; see `mitosis show", "KEY`, or widen the window."]
     assert printed(34, lambda: print_trials(views, {}))[2].split() == ["key", "seed", "length", "main"]
+
+
+def test_no_column_is_cut_so_that_its_rows_look_the_same(printed: Callable[..., list[str]]) -> None:
+    views = []
+    for number in range(4):
+        failure = None if number else Failure("exception", "a bad shape", "ValueError")
+        parameters = (
+            ParameterRecord("fit", "model", "eval", f"models.with_a_long_name_{'ab'[number % 2]}"),
+            ParameterRecord("fit", "seed", "default" if number else "eval", str(number), digest=str(number)),
+        )
+        views.append(
+            View.of(
+                make_record(
+                    key=f"{number}" * 12,
+                    experiment="fit",
+                    parameters=parameters,
+                    main=str([0.123456789] * 30),
+                    steps=(StepRecord("fit", "lab:fit", main_name="loss" if number else "error"),),
+                    status="failed" if failure else "finished",
+                    failure=failure,
+                )
+            )
+        )
+    lines = printed(64, lambda: print_trials(views, {}))
+    assert lines[:3] == [
+        "all: experiment fit",
+        "   key     model                      seed  main",
+        "✗  000000  models.with_a_long_name_a  0     –",
+    ]
+    assert lines[3] == "   111111  models.with_a_long_name_b  1*    [0.123, … 30 values]"
+    assert lines[6] == "* the default: it was not given"
+    assert printed(64, lambda: print_trials(views[1:], {}))[1].split() == ["key", "model", "seed", "loss"]
+    failed = printed(40, lambda: print_trials(views[:1] * 3, {}))
+    assert failed[3].split() == ["✗", "000000", "ValueError:", "a", "bad", "shape"]
 
 
 def test_marks_colour_their_rows_where_there_are_colours(

@@ -132,8 +132,13 @@ def test_steps_table_may_be_missing_where_no_step_is_needed(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "entry",
     [
-        *("'pkg:run'", "3", "true", "[]", "['pkg:run']", "['a:b', 'a:c', 'a:d']", "['pkg:run', 3]"),
-        *("{}", "{ action = 'pkg:run' }", "{ lookup = 'pkg:l', main = 'error' }", "{ action = 'a:b', lookup = 3 }"),
+        *("'pkg:run'", "3", "true", "[]", "['a:b', 'a:c', 'a:d']", "['pkg:run', 3]"),
+        *(
+            "{}",
+            "{ action = 'pkg:run', lookup = false }",
+            "{ lookup = 'pkg:l', main = 'error' }",
+            "{ action = 'a:b', lookup = 3 }",
+        ),
     ],
 )
 def test_entry_that_is_no_pair_of_strings_is_refused(tmp_path: Path, entry: str) -> None:
@@ -146,11 +151,13 @@ def test_entry_that_is_no_pair_of_strings_is_refused(tmp_path: Path, entry: str)
 def test_step_may_be_a_table_that_names_its_result(tmp_path: Path) -> None:
     path = write(
         tmp_path,
-        '[tool.mitosis.steps]\na = { action = "m:a", lookup = "m:l" }\n'
+        '[tool.mitosis.steps]\na = { action = "m:a", lookup = "m:l" }\nc = ["m:c"]\nd = { action = "m:d" }\n'
         '[tool.mitosis.steps.b]\naction = "m:b"\nlookup = "m:l"\nmain = "F₁ score"\nbetter = "higher"\n',
     )
     assert list(read_config(path).steps.values()) == [
         StepConfig("a", "m:a", "m:l"),
+        StepConfig("c", "m:c"),
+        StepConfig("d", "m:d"),
         StepConfig("b", "m:b", "m:l", "F₁ score", "higher"),
     ]
 

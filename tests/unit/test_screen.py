@@ -111,6 +111,16 @@ def test_bars_are_settled_when_they_are_through() -> None:
     assert screen.drain() == []
 
 
+def test_what_is_said_among_bars_is_taken_with_all_above_it() -> None:
+    screen = Screen()
+    screen.feed("\router\n\rinner\x1b[A")
+    screen.feed("said\n", is_said=True)
+    screen.feed("\router 2\n\rinner 2\x1b[A")
+    assert screen.take_said() == ["said"]
+    assert screen.take_said() == []
+    assert screen.feed("\router 3\n\rinner 3\x1b[A") + screen.drain() == ["outer 3", "inner 3"]
+
+
 def test_many_carriage_returns_come_to_an_end() -> None:
     assert lines_of("\r" * 100_000 + "x\n") == ["x"]
 

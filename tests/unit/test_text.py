@@ -43,9 +43,13 @@ def test_lines_are_broken_between_words_and_facts() -> None:
         ("1234567890123456789012345678901", "1.23e+30"),
         ("0123456789012345678901234", "0123456789012345678901234"),
         (True, "True"),
+        ("[0.9561403508771929, 2.0]", "[0.956, 2]"),
+        (str([0.9561403508771929] * 30), "[0.956, 0.956, 0.956, … 30 values]"),
+        ("[0.95614035, ..., 0.95614035]", "[0.956, ..., 0.956]"),
+        ("['1.23456']", "['1.23456']"),
     ],
 )
-def test_huge_integers_are_rounded(value: int | str, shown: str) -> None:
+def test_huge_integers_and_lists_are_rounded(value: int | str, shown: str) -> None:
     assert text.format_value(value) == shown
 
 

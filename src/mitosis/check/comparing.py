@@ -206,8 +206,9 @@ def _described(
             facts["conflict"] = conflicts.get(name)
         else:
             facts["locked"] = shown.get(name, "")
-        if source is not None and name.step in steps:
-            facts["place"] = source.place(steps[name.step].lookup, name.parameter, name.variant)
+        lookup = steps[name.step].lookup if name.step in steps else None
+        if source is not None and lookup is not None:
+            facts["place"] = source.place(lookup, name.parameter, name.variant)
         trials = sum(uses.get(VariantLock(name, one), Uses()).trials for one in recorded.meanings[name])
         changes.append(Change(kind, name, trials, state.label, state.commit, **facts))
     return tuple(sorted(changes, key=lambda change: change.name))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cyclopts import App, CycloptsError, Group, Parameter
+import shlex
+
+from cyclopts import App, CycloptsError, Group, MissingArgumentError, Parameter
 
 from mitosis import __version__
 from mitosis.cli.configuration import with_config_in_place
@@ -90,7 +92,7 @@ def call(words: list[str]) -> int:
         app.help_print()
         return ExitStatus.REFUSED
     except CycloptsError as error:
-        usage = UsageError(f"{error}\nSee {_helpful(words)} --help.")
+        usage = UsageError(f"{_missing(error, words) or error}\nSee {_helpful(words)} --help.")
         if "--json" in words and (words[0] == "run" or words[0] not in app):
             from mitosis.cli.output.as_json import print_error
 
@@ -103,6 +105,15 @@ def call(words: list[str]) -> int:
         hint = f"\nOr did you mean the command `mitosis {near[0]}`?" if near else ""
         raise UsageError(f"{error}{hint}") from error
     return status if isinstance(status, int) else 0
+
+
+def _missing(error: CycloptsError, words: list[str]) -> str:
+    """What is to be said of a word that has to be given and was not; empty if something else is wrong."""
+    argument = error.argument if isinstance(error, MissingArgumentError) else None
+    if argument is None or any(word.partition("=")[0] in argument.names for word in words):
+        return ""
+    option = f'{argument.name} "..."' if argument.name.startswith("-") else argument.name
+    return f"{argument.name} is required: {shlex.join(['mitosis', *words])} {option}"
 
 
 def _helpful(words: list[str]) -> str:

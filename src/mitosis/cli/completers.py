@@ -139,7 +139,7 @@ class _Names:
 
     def _dictionary(self, step: str) -> dict[str, dict[str, str]]:
         registered = self.registered.get(step)
-        return {} if registered is None else self._source.variants(registered.lookup)
+        return {} if registered is None or registered.lookup is None else self._source.variants(registered.lookup)
 
     def _signature(self, step: str) -> Signature | None:
         registered = self.registered.get(step)

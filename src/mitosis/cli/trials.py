@@ -10,9 +10,10 @@ from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.configuration import ConfigFile
+from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_line, print_lines, print_problems, print_unmerged, print_warning
 from mitosis.cli.output.trial_text import Meanings, describe_trial, print_trials
-from mitosis.errors.base import MitosisError
+from mitosis.errors.base import MitosisError, suggestion
 from mitosis.errors.journal import BadRecord, NoteNotWritten, TrialNotFound
 from mitosis.errors.usage import UsageError
 from mitosis.git.repository import find_repository
@@ -52,11 +53,14 @@ def list_trials(
     if records:
         print_trials([View.of(record) for record in records], meanings)
     else:
-        what = f" of {experiment}" if experiment is not None else ""
-        print_line(f"no trials{what} {'can be read' if problems else 'are recorded'} in this repository")
         others = journal.count_experiments() if experiment is not None else {}
-        if others:
-            print_line(f"Experiments are {', '.join(f'{name} ({count})' for name, count in others.items())}")
+        if experiment is not None and others:
+            named = ", ".join(f"{name} ({count})" for name, count in others.items())
+            raise UsageError(
+                f"no trials of `{experiment}` are recorded in this repository\n    experiments: {named}\n"
+                f"{suggestion(experiment, others)}".rstrip()
+            )
+        print_line(f"no trials {'can be read' if problems else 'are recorded'} in this repository")
     print_problems(problems)
     _print_conflicts(meanings)
     for end, folder in find_ends(journal.running_trials()):
@@ -128,6 +132,14 @@ def _read_trial(journal: Journal, key: str | None, config: str | None) -> TrialR
     try:
         return journal.read_trial(key)
     except TrialNotFound as error:
+        forgotten = list(_forgotten(journal, key.strip().lower()))
+        if forgotten:
+            lines = [
+                f"`{key}` is a trial that was forgotten",
+                *forgotten,
+                f"To list it again: mitosis forget --undo {key}",
+            ]
+            raise TrialNotFound(key, "\n".join(lines)) from error
         from mitosis.results import default_trials_folder, find_trial_folder
 
         try:
@@ -141,6 +153,13 @@ def _read_trial(journal: Journal, key: str | None, config: str | None) -> TrialR
         raise TrialNotFound(key, f"`{key}` is a debug trial, and those are not recorded\n    see {page}") from error
 
 
+def _forgotten(journal: Journal, prefix: str = "") -> Iterator[str]:
+    """A line for each forgotten trial whose key begins so."""
+    for key, entry in journal.forgotten(prefix).items():
+        when = format_moment(entry.date, relative=is_terminal())
+        yield f"    {key}  {entry.summary}  forgotten {when} by {entry.author}"
+
+
 def forget(*keys: _Key, outputs: bool = False, undo: bool = False, config: ConfigFile = None) -> int:
     """Remove trials from the listing with a new commit. The journal's history keeps their records.
 
@@ -149,11 +168,15 @@ def forget(*keys: _Key, outputs: bool = False, undo: bool = False, config: Confi
     Args:
         keys: The trials' keys, or any unique prefix of each, or paths of files in the journal.
         outputs: Also delete their pages and folders, for good, if they are in this repository.
-        undo: List trials again that were forgotten. Outputs that were deleted do not come back.
+        undo: List trials again that were forgotten, or say which were if no key is given. Deleted outputs stay deleted.
     """
     from mitosis.results import remove_outputs
     from mitosis.sync.remotes import list_remotes
 
+    journal = _open_journal()
+    if undo and not keys and not outputs:
+        print_lines(list(_forgotten(journal)) or ["no trials were forgotten in this repository"])
+        return 0
     if not keys:
         raise UsageError("give the key of a trial: mitosis forget KEY...\n`mitosis list` shows them.")
     if undo and outputs:
@@ -161,7 +184,6 @@ def forget(*keys: _Key, outputs: bool = False, undo: bool = False, config: Confi
     paths = [word for word in keys if "/" in word]
     if paths and (undo or outputs):
         raise UsageError(f"{paths[0]} is a path: --undo and --outputs are for the keys of trials")
-    journal = _open_journal()
     identity = journal.repository.identity()
     for word in paths:
         place, reason = journal.remove(word, identity)

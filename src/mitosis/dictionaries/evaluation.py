@@ -15,7 +15,7 @@ from typing import Any
 
 import msgpack
 
-from mitosis.config import Config, StepConfig
+from mitosis.config import Config
 from mitosis.dictionaries.checkouts import Checkout
 from mitosis.dictionaries.modules import MODULE, Usage, source_folders
 from mitosis.files import TemporaryFolder
@@ -98,14 +98,15 @@ def evaluate(
         steps: names of the steps to evaluate; all by default. Names without a step are left out.
         time_limit_s: for all of them.
     """
-    wanted = [step for name, step in config.steps.items() if steps is None or name in steps]
+    named = config.steps if steps is None else {name: step for name, step in config.steps.items() if name in steps}
+    wanted = {name: step.lookup for name, step in named.items() if step.lookup is not None}
     if not wanted:
         return Evaluation()
     request = {
         "root": str(checkout.root),
         "top": str(checkout.top),
         "pythonpath": [str(path) for path in config.pythonpath],
-        "steps": [(step.name, step.lookup) for step in wanted],
+        "steps": list(wanted.items()),
     }
     with TemporaryFolder() as folder:
         (folder.path / "request").write_bytes(msgpack.packb(request, unicode_errors="surrogatepass"))
@@ -198,18 +199,17 @@ class _Output:
 
 
 def _collected(
-    replies: Path, steps: Sequence[StepConfig], checkout: Checkout, folders: Sequence[str], end: _End
+    replies: Path, lookups: Mapping[str, str], checkout: Checkout, folders: Sequence[str], end: _End
 ) -> Evaluation:
     """What the process replied, and what became of the steps that it did not come to.
 
     Args:
         replies: the file that it appended to.
-        steps: those that it was to evaluate.
+        lookups: references of the dictionaries that it was to evaluate, by step.
         checkout: where it was. Texts name the files of a temporary one as those of the working tree.
         folders: that modules are imported from.
         end: how it ended.
     """
-    lookups = {step.name: step.lookup for step in steps}
     meanings: list[Variant] = []
     refused: list[Refused] = []
     troubles: list[Trouble] = []

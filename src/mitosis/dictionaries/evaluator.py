@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from mitosis.canonical.sources import source_digests
 from mitosis.dictionaries.relocation import Places, Watch, relocate_imports
 from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel.imports import list_imports, watch_imports
-from mitosis.in_kernel.step_checks import Unresolved, resolve
+from mitosis.in_kernel.step_checks import Unresolved, is_dictionary, resolve_lookup
 from mitosis.in_kernel.user_code import describe_exception
 from mitosis.protocol import ListImports
 from mitosis.text import cut
@@ -137,7 +137,7 @@ def _evaluate_module(module: str, steps: list[tuple[str, str]], replies: Replies
     for step, lookup in steps:
         replies.send("begin", steps=[step], what=f"evaluating `{lookup}`")
         try:
-            _evaluate_dictionary(step, resolve(lookup), replies, places)
+            _evaluate_dictionary(step, resolve_lookup(lookup), replies, places)
         except Unresolved as error:
             replies.send("trouble", steps=[step], reason=f"`{lookup}`: {error.reason}", details="")
         except _Trouble as trouble:
@@ -174,7 +174,7 @@ def _text_keys(mapping: Any) -> list[str]:
     Raises:
         _Trouble: it is not a mapping, or has too many keys.
     """
-    if not isinstance(mapping, Mapping) and not (hasattr(mapping, "keys") and hasattr(mapping, "__getitem__")):
+    if not is_dictionary(mapping):
         raise _Trouble(f"this is {article(type(mapping).__name__)}, but should be a dictionary")
     keys = list(itertools.islice(iter(mapping.keys()), _NAMES_LIMIT + 1))
     if len(keys) > _NAMES_LIMIT:

@@ -107,7 +107,7 @@ def imported_files(config: Config, names: Collection[str], read: Callable[[str],
     """
     source = source_folders(config)
     found: set[str] = set()
-    left = {step.lookup.partition(":")[0] for step in config.steps.values()}
+    left = {step.lookup.partition(":")[0] for step in config.steps.values() if step.lookup is not None}
     seen: set[str] = set()
     while left:
         module = left.pop()

@@ -79,7 +79,7 @@ class UnknownVariant(ExperimentError):
 
     Attributes: step, parameter, variant, lookup, known (what there is instead), other_keys (those that are not strings,
     as Python writes them), alike (the one of them that is written like what was asked for, and its class; or None),
-    new_names (what the journal says that the variant is called now).
+    new_names (what the journal says that the variant is called now), there (other names that the dictionary has).
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class UnknownVariant(ExperimentError):
         error: str | None = None,
         instead: str | None = None,
         new_names: Sequence[str] = (),
+        there: Sequence[str] = (),
         other_keys: Sequence[str] = (),
         alike: tuple[str, str] | None = None,
     ) -> None:
@@ -105,6 +106,7 @@ class UnknownVariant(ExperimentError):
         self.other_keys = list(other_keys)
         self.alike = alike
         self.new_names = tuple(new_names)
+        self.there = tuple(there)
         if error is not None:
             message = f"looking up `{parameter}` = `{variant}` in {lookup} failed: {error}"
         elif parameter_known:
@@ -124,6 +126,10 @@ class UnknownVariant(ExperimentError):
             message += f"\nTo pass the value itself, write an expression: {instead}"
         elif self.new_names:
             message += f"\nIt is now called {few([f'`{name}`' for name in self.new_names], ' or ')}."
+        elif self.there:
+            message += (
+                f"\nThe dictionary still has it as {quoted(self.there, ' and ')}: change the name there, or use that."
+            )
         elif near:
             message += f"\n{near}"
         super().__init__(message)

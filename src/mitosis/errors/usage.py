@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mitosis.errors.base import SHOWN_LIMIT, WINDOW, MitosisError, bulleted, suggestion, window
+from mitosis.errors.base import SHOWN_LIMIT, WINDOW, MitosisError, bulleted, nearest, suggestion, window
 
 
 class ConfigError(MitosisError):
@@ -136,7 +136,11 @@ class UnknownName(UsageError):
         self.known = tuple(known)
         lines = [f"`{name}` {reason}"]
         there = f"There is: {', '.join(known[:SHOWN_LIMIT])}{', ...' if len(known) > SHOWN_LIMIT else ''}"
+        # All variants of a parameter are alike in what is before their own names.
+        common = name[: name.find("=") + 1]
+        alike = [other.removeprefix(common) for other in known if other.startswith(common)]
+        near = nearest(name.removeprefix(common), alike) if alike else nearest(name, known)
         if known:
-            lines.append(suggestion(name, known, 1) or there)
+            lines.append(f"Did you mean `{common if alike else ''}{near[0]}`?" if near else there)
         lines.append("`mitosis variants` lists all of them.")
         super().__init__("\n".join(lines))

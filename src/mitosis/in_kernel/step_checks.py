@@ -7,9 +7,10 @@ import itertools
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from mitosis.canonical.plain import article
 from mitosis.in_kernel.user_code import describe_exception, let_interrupts_pass, user_namespace
 from mitosis.protocol import (
     CheckedSteps,
@@ -27,6 +28,7 @@ from mitosis.typing import Parameter
 
 _SOURCE_LIMIT = 50_000
 """Characters of a step's source that are sent back, at most."""
+_NEEDS_NONE = "a step without variants needs none"
 _KNOWN_LIMIT = 200
 """This many names at most are sent back as what there is to choose from."""
 
@@ -41,7 +43,7 @@ def check_steps(question: CheckSteps) -> CheckedSteps:
     for index, step in enumerate(question.steps):
         try:
             action = resolve(step.action)
-            lookup = resolve(step.lookup) if step.needs_lookup else {}
+            lookup = resolve_lookup(step.lookup) if step.lookup and step.needs_lookup else {}
         except Unresolved as error:
             problem = UnresolvedReference(step.name, error.reference, error.reason, error.known)
             break
@@ -88,9 +90,26 @@ def resolve(reference: str) -> Any:
     return found
 
 
+def resolve_lookup(reference: str) -> Any:
+    """The lookup dictionary that a reference names.
+
+    Raises:
+        Unresolved: it names nothing, or no dictionary.
+    """
+    found = resolve(reference)
+    if not is_dictionary(found):
+        raise Unresolved(reference, f"it is {article(type(found).__name__)}, not a dictionary; {_NEEDS_NONE}")
+    return found
+
+
+def is_dictionary(value: Any) -> bool:
+    """Whether it can be asked for its keys, and for what they stand for."""
+    return isinstance(value, Mapping) or (hasattr(value, "keys") and hasattr(value, "__getitem__"))
+
+
 def _shadowed_modules(step: StepToCheck) -> Iterable[str]:
     namespace = user_namespace()
-    for reference in (step.action, step.lookup):
+    for reference in filter(None, (step.action, step.lookup)):
         module = reference.partition(":")[0]
         try:
             reached = eval(module, namespace)
@@ -251,9 +270,9 @@ def find_failed_parameter(question: FindFailedParameter) -> FailedParameter:
     )
 
 
-def _has_variant(lookup: str, parameter: str, variant: str) -> bool:
+def _has_variant(lookup: str | None, parameter: str, variant: str) -> bool:
     try:
-        return variant in resolve(lookup)[parameter]
+        return lookup is not None and variant in resolve(lookup)[parameter]
     except BaseException as error:  # a dictionary of the user's may do anything, and this is only for a hint
         let_interrupts_pass(error)
         return False

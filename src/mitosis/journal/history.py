@@ -91,14 +91,38 @@ def read_history(repository: Repository, commit: str | None, variant: VariantNam
     if commit is None:
         return []
     folders = [layout.remark_folder(kind, variant) for kind in (layout.VARIANTS, *layout.REMARKS)]
-    output = repository.git(*_LOG, "--no-patch", "--format=%H%x1f%an%x1f%at%x1f%s", commit, "--", *folders)
-    entries = []
-    for line in output.split("\0"):
-        words = line.split("\x1f", 3)
-        if len(words) == 4:
-            commit, author, seconds, summary = map(_valid, words)
-            entries.append(HistoryEntry(commit, author, moment_of(seconds).isoformat(), summary))
-    return entries
+    return list(_read_entries(repository, "--format=%H%x1f%an%x1f%at%x1f%s", commit, "--", *folders))
+
+
+def read_forgotten(repository: Repository, commit: str | None, prefix: str) -> dict[str, HistoryEntry]:
+    """The commits of a journal that forgot trials, by key, the newest of each; the summary is the experiment.
+
+    Args:
+        repository: where the journal is.
+        commit: the journal's tip; None while there is no journal.
+        prefix: of the keys.
+
+    Raises:
+        GitError: git cannot read the history.
+    """
+    if commit is None:
+        return {}
+    trailers = [f"%(trailers:key={key},valueonly,separator=%x20)" for key in ("Experiment", "Forgotten")]
+    form = f"--format=%H%x1f%an%x1f%at%x1f{'%x20'.join(trailers)}"
+    forgotten: dict[str, HistoryEntry] = {}
+    for entry in _read_entries(repository, "--fixed-strings", f"--grep=Forgotten: {prefix}", form, commit):
+        experiment, _, key = entry.summary.rpartition(" ")
+        if key.startswith(prefix):
+            forgotten.setdefault(key, replace(entry, summary=experiment))
+    return forgotten
+
+
+def _read_entries(repository: Repository, *words: str) -> Iterator[HistoryEntry]:
+    for line in repository.git(*_LOG, "--no-patch", *words).split("\0"):
+        fields = line.split("\x1f", 3)
+        if len(fields) == 4:
+            commit, author, seconds, summary = map(_valid, fields)
+            yield HistoryEntry(commit, author, moment_of(seconds).isoformat(), summary)
 
 
 def _parse(output: str) -> Iterator[tuple[VariantLock, LockOrigin]]:

@@ -60,11 +60,17 @@ class Index:
     def recorded_text(self, lock: VariantLock) -> str:
         """The short text of a locked value that a trial recorded, which had the object; empty where none has.
 
+        Trials that used the value under another name have the same text.
+
         Raises:
             JournalError: the journal cannot be read.
         """
         question = "SELECT value FROM uses JOIN fields USING (trial) WHERE lock = ? AND name = ? LIMIT 1"
-        rows = self.ask(question, (layout.variant_path(*lock), f"values.{lock.name.of_parameter}"))
+        path, name = layout.variant_path(*lock), f"values.{lock.name.of_parameter}"
+        rows = self.ask(question, (path, name))
+        if not rows:
+            *above, _, file = path.split("/")
+            rows = self.ask(question.replace("lock = ?", "lock GLOB ?"), (f"{'/'.join(above)}/*/{file}", name))
         # A number is one for the index as well, and its bytes say all of it.
         return next((value for (value,) in rows if isinstance(value, str)), "")
 

@@ -75,6 +75,12 @@ class Journal:
         """Put a trial that was forgotten into the listing again, by a new commit."""
         return trials.bring_back(self.store, self.index, key, identity)
 
+    def forgotten(self, prefix: str = "") -> dict[str, HistoryEntry]:
+        """The trials that were forgotten whose keys begin so, each with the commit that did it, newest first."""
+        listed = {key for (key,) in self.index.ask("SELECT key FROM trials")}
+        found = history.read_forgotten(self.repository, self._checked_tip(), prefix)
+        return {key: entry for key, entry in found.items() if key not in listed}
+
     def read_ends(self, key: str) -> list[RecordedEnd]:
         """The records of a trial's end, where somebody has recorded another one; none where there is but one."""
         return ends.read_ends(self.store, self.index, key)

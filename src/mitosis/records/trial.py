@@ -24,7 +24,7 @@ class StepRecord:
     action: str
     """Reference of the callable, `module:qualified.name`."""
     lookup: str | None = None
-    """Reference of the lookup dictionary."""
+    """Reference of the lookup dictionary, if the step has one."""
     source: str | None = None
     """File of the callable relative to the repository, or the distribution it was installed from."""
     duration_s: float | None = None

@@ -96,6 +96,11 @@ def settle(request: Request) -> Settled:
     for argument in arguments:
         if argument.secret is not None and argument.secret not in os.environ:
             raise SecretMissing(argument.full_name if request.module is None else argument.name, argument.secret)
+        if argument.kind == "lookup" and any(s.lookup is None and s.name == argument.step for s in steps):
+            raise UsageError(
+                f"step `{argument.step}` is registered without a lookup dictionary, so it has no variants\n"
+                f"To pass the value itself, write an expression: -e {argument.step}.{argument.name}=..."
+            )
     if repository is not None and repository.head is None and not request.debug:
         raise NoCommit(repository.root)
     template = find_template(config.template, config.path) if request.output != "ipynb" else None

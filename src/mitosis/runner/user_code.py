@@ -146,7 +146,7 @@ class Loader:
             raise ImportFailed(self._modules(), summary, "\n".join(error.traceback))
 
     def _modules(self) -> list[str]:
-        references = [ref for step in self._settled.steps for ref in (step.action, step.lookup)]
+        references = [ref for step in self._settled.steps for ref in step.references]
         return list(dict.fromkeys(reference.partition(":")[0] for reference in references))
 
     def _step_to_check(self, planned: notebooks.PlannedStep) -> StepToCheck:
@@ -175,32 +175,35 @@ class Loader:
                 names=problem.names,
                 from_step=problem.from_step if self._is_registered else None,
             )
+        new_names, other_names = self._other_names(step, problem.parameter, problem.variant)
         return UnknownVariant(
             step,
             problem.parameter,
             problem.variant,
-            next(s.lookup for s in self._settled.steps if s.name == step),
+            next(s.lookup for s in self._settled.steps if s.name == step) or "",
             problem.known,
             parameter_known=problem.has_parameter,
             error=problem.error,
             instead=f"-e {self._prefix(step)}{problem.parameter}=..." if problem.is_taken else None,
-            new_names=self._new_names(step, problem.parameter, problem.variant),
+            new_names=new_names,
+            there=[name for name in other_names if name in problem.known and problem.has_parameter],
             other_keys=problem.other_keys,
             alike=problem.alike,
         )
 
-    def _new_names(self, step: str, parameter: str, variant: str) -> Sequence[str]:
-        """What the journal says that a variant is called now; none if it was not renamed."""
+    def _other_names(self, step: str, parameter: str, variant: str) -> tuple[Sequence[str], Sequence[str]]:
+        """What the journal says that a variant is called now, and all that it was ever called besides."""
         from mitosis.journal.journal import Journal
-        from mitosis.journal.standing import latest_names
+        from mitosis.journal.standing import latest_names, same_names
 
         if self._settled.repository is None:
-            return ()
+            return (), ()
         try:
             remarks = Journal(self._settled.repository).remarks()
         except JournalError:  # this is only for a hint: a trial that is recorded says what is wrong with the journal
-            return ()
-        return latest_names(remarks, VariantName(step, parameter, variant))
+            return (), ()
+        name = VariantName(step, parameter, variant)
+        return latest_names(remarks, name), sorted(same_names(remarks).get(name, ()))
 
     def _prefix(self, step: str) -> str:
         """What stands before a parameter of the step on the command line."""
@@ -353,7 +356,7 @@ class Loader:
                 VariantName(argument.step, argument.name, argument.text),
                 value.meaning.digest,
                 value.meaning.data,
-                source=lookups[argument.step],
+                source=lookups[argument.step] or "",
                 functions=value.meaning.functions,
                 text=value.summary,
             )

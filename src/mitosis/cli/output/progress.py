@@ -20,10 +20,6 @@ from mitosis.text import broken, clean, counted, format_duration, format_value
 LINE_WIDTH = 72
 """Columns of a line that has the time at its end, where the terminal is not narrower."""
 _NAME_WIDTH = 11
-_DEFAULTS_SHOWN = 4
-"""Default arguments in the heading; all of them are on the page."""
-_VALUE_WIDTH = 16
-"""A variant that means more than this is its name alone, where a trial begins."""
 _GIVEN_WIDTH = 40
 _METRICS_SHOWN = 20
 _GREEN, _BOLD = 32, 1
@@ -37,19 +33,21 @@ def lines_of_widgets(text: str) -> list[str]:
 
 
 def _heading(announcement: Announcement) -> str:
-    """The first line of a trial: what is run, with which parameters, at which commit."""
-    several = len(announcement.record.steps) > 1
+    """The first line of a trial: what is run, with which parameters, at which commit.
+
+    It leaves out defaults, which `mitosis show` and the page have. Of several steps, each is named before what it is
+    given.
+    """
     parts = [announcement.record.experiment]
-    parameters = [p for p in announcement.record.parameters if p.tracked or not p.is_default]
-    given = sum(not parameter.is_default for parameter in parameters)
-    for parameter in parameters[: given + _DEFAULTS_SHOWN]:
-        name = parameter.full_name if several else parameter.name
-        is_told = parameter.kind == "lookup" and len(parameter.summary) <= _VALUE_WIDTH
-        value = f" ({parameter.summary})" if is_told else " (default)" * parameter.is_default
+    given: dict[str, list[str]] = {step.name: [] for step in announcement.record.steps}
+    for parameter in announcement.record.parameters:
+        if parameter.is_default:
+            continue
+        value = f" ({clean(parameter.summary, _GIVEN_WIDTH)})" if parameter.kind == "lookup" else ""
         mark = "" if parameter.tracked else "+"
-        parts.append(f"{mark}{name}={clean(parameter.text, _GIVEN_WIDTH)}{value}")
-    if len(parameters) > given + _DEFAULTS_SHOWN:
-        parts.append(f"{counted(len(parameters) - given - _DEFAULTS_SHOWN, 'more default')}")
+        given[parameter.step].append(f"{mark}{parameter.name}={clean(parameter.text, _GIVEN_WIDTH)}{value}")
+    for step, words in given.items():
+        parts += words if len(given) == 1 else [f"{step}: {', '.join(words)}"] * bool(words)
     if announcement.debug:
         parts.append("debug")
     elif announcement.record.commit:

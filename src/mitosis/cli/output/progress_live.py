@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from mitosis.cli.output.progress import LineProgress, PlainProgress, QuietProgress, lines_of_widgets
 from mitosis.cli.output.streams import can_move, can_show_unicode, has_colour, plain
 from mitosis.runner.request import Progress
-from mitosis.screen import OutputStream, Row, Screen, colours_at_end, without_colour
+from mitosis.screen import MOVES_UP, OutputStream, Row, Screen, colours_at_end, without_colour
 from mitosis.text import clean, format_duration
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class LiveProgress(LineProgress):
         self._phase_begun = time.monotonic()
         self._screen = Screen()
         self._log = Screen()
+        self._prints_bars = False
         self._widgets: list[str] = []
         self._has_colour = has_colour(out)
         self._lock = threading.RLock()
@@ -80,9 +81,12 @@ class LiveProgress(LineProgress):
             if stream == "widgets":
                 self._widgets = lines_of_widgets(text)
             elif stream == "log":  # above a bar that is still drawn, not after it
+                self._waiting += self._screen.take_said()
                 self._take_log(self._log.feed(text))
             else:
-                self._waiting += self._screen.feed(text)
+                # Bars that are printed move up in lines that were printed.
+                self._prints_bars |= stream == "stdout" and MOVES_UP.search(text) is not None
+                self._waiting += self._screen.feed(text, is_said=stream == "stdout" and not self._prints_bars)
             if time.monotonic() - self._printed_at > _PRINT_EVERY_S:
                 self._print_waiting()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from mitosis.journal.journal import Journal
 
 _PROBLEMS_SHOWN = 10
-_PIPE_WIDTH = 10_000
+_PIPE_WIDTH = 10**9
 _GAP = 2
-_LEAST_WIDTH = 16
-_LEAST_WIDTHS = {"value": 16, "main": 16, "note": 16, "by": 8, "last used": 9}
-"""Columns that are not cut below this width; optional ones are rather left out."""
+_LEAST_WIDTH = 24
+_LEAST_WIDTHS = {"value": 16, "main": 16, "by": 8, "last used": 9}
+"""Columns are not cut below this width; optional ones are rather left out."""
 _WHOLE = ("", "key", "when", "took", "variant", "state", "locked", "commit")
 """Columns that are never cut."""
 _NARROW = re.compile("[ -~\xa1-\u02ff✓✗…·–❱│→▸]*")
@@ -93,7 +94,7 @@ def print_columns(
     Args:
         columns: the headings, which are also the keys in `rows`; the first holds a mark that colours its row.
         rows: what is missing in a row stays blank.
-        optional: columns that a terminal too narrow for all goes without, the last ones first.
+        optional: columns that a terminal too narrow for all goes without; the first ones get the room first.
         headings: of those columns that have another one than their key.
 
     Returns:
@@ -105,12 +106,13 @@ def print_columns(
         for name in columns
     }
     widths = {name: max(map(_width, column)) for name, column in texts.items()}
-    least = {name: min(width, _least_width(name)) for name, width in widths.items()}
-    kept = list(columns)
-    candidates = [name for name in optional if name in kept]
+    least = {name: min(width, _least_width(name, texts[name])) for name, width in widths.items()}
     room = screen_width() + _GAP
-    while candidates and sum(least[name] + _GAP for name in kept) > room:
-        kept.remove(candidates.pop())
+    chosen = [name for name in columns if name not in optional]
+    for name in optional:
+        if sum(least[other] + _GAP for other in (*chosen, name)) <= room:
+            chosen.append(name)
+    kept = [name for name in columns if name in chosen]
     while sum(widths[name] + _GAP for name in kept) > room:
         cuttable = [name for name in kept if widths[name] > least[name]]
         if not cuttable:
@@ -123,11 +125,20 @@ def print_columns(
     return [name for name in columns if name not in kept]
 
 
-def _least_width(name: str) -> int:
-    """The columns of a terminal that a column of the table has at least, unless all of it is narrower."""
+def _least_width(name: str, texts: Sequence[str]) -> int:
+    """The columns of a terminal that a column of the table has at least, unless all of it is narrower.
+
+    What differs has to differ where it is cut as well.
+    """
     if name in _WHOLE:
         return _PIPE_WIDTH
-    return _LEAST_WIDTHS.get(name, min(max(len(name), 1), _LEAST_WIDTH))
+    if name in _LEAST_WIDTHS:
+        return _LEAST_WIDTHS[name]
+    least = _LEAST_WIDTH
+    for one, other in itertools.pairwise(sorted(set(texts))):
+        shared = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
+        least = max(least, _width(one[:shared]) + 2)
+    return least
 
 
 def _cell(text: str, width: int) -> str:

@@ -10,21 +10,27 @@ from math import log2
 from typing import TYPE_CHECKING
 
 from mitosis.cli.output.streams import is_terminal
-from mitosis.cli.output.table import print_columns, print_lines, screen_width
+from mitosis.cli.output.table import print_columns, print_line, print_lines, screen_width
 from mitosis.errors.base import few
 from mitosis.process import is_alive
 from mitosis.records.trial import ProcessRecord
 from mitosis.records.view import KEY_DIGITS, View
-from mitosis.text import broken, clean, cut, exact_value, format_duration, format_moment
+from mitosis.text import broken, clean, cut, exact_value, format_duration, format_moment, format_value
 from mitosis.variants import PresentMeaning, VariantLock
 
 if TYPE_CHECKING:
     from mitosis.records.trial import ParameterRecord, TrialRecord
 
-_PARAMETER_WIDTH = 24
+_MEANING_WIDTH = 16
+"""A meaning that takes more is told from others by the beginning of its digest."""
+_MAIN_WIDTH = 24
+_DEFAULT = "*"
+"""Behind a default, on a terminal."""
 _NOTE_WIDTH = 48
 _FACT_WIDTH = 13
 _MARKS = {"failed": "✗", "interrupted": "✗", "running": "…", "lost": "?"}
+_FIXED = ("key", "status", "experiment", "main", "when", "took", "note")
+"""Columns that a pipe or a file has in any case, in this order; what was passed follows."""
 _NEVER_SAID_ONCE = ("", "key", "status", "when", "took", "note", "main")
 _PLAIN = {
     "ended": "ended",
@@ -60,19 +66,27 @@ def present_meaning(parameter: ParameterRecord, meanings: Meanings) -> PresentMe
 
 
 def print_trials(views: Sequence[View], meanings: Meanings) -> None:
-    """Print trials as rows. What is the same in all of them is said once above. Files get the status as a word.
+    """Print trials as rows. On a terminal, what is the same in all of them is said once above.
 
-    Of a parameter that none of the trials was given, nothing is said if it is the same in all that have it.
+    There, nothing is said of a parameter that none of the trials was given and that is the same in all that have it.
+    In a pipe or a file, nothing is left out or cut, and no cell is empty.
     """
     relative = is_terminal()
     given: dict[str, set[str | None]] = {}
     for parameter in itertools.chain.from_iterable(view.parameters for view in views):
         if parameter.tracked or not parameter.is_default:
             given.setdefault(parameter.full_name, set()).add(parameter.digest if parameter.is_default else None)
-    told = [name for name, defaults in given.items() if len(defaults) > 1 or None in defaults]
+    told = [name for name, defaults in given.items() if not relative or len(defaults) > 1 or None in defaults]
     steps_of = Counter(name.rpartition(".")[2] for name in told)
-    names_of = {name: name if steps_of[short] > 1 else short for name in told for _, _, short in [name.rpartition(".")]}
+    names_of = {}
+    for name in told:
+        short = name.rpartition(".")[2]
+        names_of[name] = name if steps_of[short] > 1 or not relative else short
     rows = [_row(view, names_of, meanings, relative=relative) for view in views]
+    if not relative:
+        names = [*_FIXED, *sorted(map(clean, names_of.values()))]
+        print_columns(names, [{"": row[""], **{name: row.get(name) or "–" for name in names}} for row in rows])
+        return
     names = list(dict.fromkeys(name for row in rows for name in row))
     common = {}
     if len(rows) > 1:
@@ -83,16 +97,17 @@ def print_trials(views: Sequence[View], meanings: Meanings) -> None:
     if common:
         line = "all: " + " · ".join(f"{name} {value}" for name, value in common.items())
         print_lines(broken(line, screen_width(), len("all: ")))
-    first = ("", "key", "experiment") if relative else ("", "key", "status", "experiment")
-    last = ("main", "when", "took", "note")
+    first, last = ("", "key", "experiment"), ("main", "when", "took", "note")
     parameters = [name for name in names if name not in first and name not in last]
-    columns = [name for name in (*first, *parameters, *last) if name in names and name not in common]
-    if not any(row.get("note") for row in rows):
-        columns.remove("note")
+    has_result = any(row["main"] != "–" for row in rows)
+    needless = {*common, *(() if any(row["note"] for row in rows) else ["note"]), *(() if has_result else ["main"])}
+    columns = [name for name in (*first, *parameters, *last) if name in names and name not in needless]
     results = {view.main_name for view in views}
     headings = {"main": results.pop()} if len(results) == 1 else {}
     optional = _by_what_they_tell(columns, rows, parameters)
     left_out = print_columns(columns, rows, optional=optional, headings=headings)
+    if any(parameter.is_default and parameter.full_name in names_of for view in views for parameter in view.parameters):
+        print_line(f"{_DEFAULT} the default: it was not given")
     if left_out:
         line = f"Not shown: {', '.join(left_out)}; see `mitosis show KEY`, or widen the window."
         print_lines(broken(line, screen_width(), 0))
@@ -110,10 +125,14 @@ def _by_what_they_tell(
         counts = Counter(row.get(name, "") for row in rows).values()
         # How many bits it takes to say what is in a row.
         bits = sum(count / len(rows) * log2(len(rows) / count) for count in counts)
-        return (len(rows) > 1 and bits == 0, name not in parameters and name != "experiment", -bits)
+        is_asked = name in parameters or name == "experiment"
+        return (len(rows) > 1 and bits == 0, not is_asked, -bits * is_asked)
 
-    outcome = [name for name in ("when", "note", "took") if name in columns]
-    return sorted([*(name for name in (*parameters, "experiment") if name in columns), *outcome], key=order)
+    optional = (*parameters, "experiment", "note", "when", "took")
+    ordered = sorted((name for name in optional if name in columns), key=order)
+    if "note" in columns and sum(row[""] == "✗" for row in rows) * 2 > len(rows):
+        ordered.sort(key=lambda name: name != "note")  # why they failed is all that came of most of them
+    return ordered
 
 
 def _row(view: View, names: Mapping[str, str], meanings: Meanings, *, relative: bool) -> dict[str, str]:
@@ -128,13 +147,18 @@ def _row(view: View, names: Mapping[str, str], meanings: Meanings, *, relative: 
         meaning = present_meaning(parameter, meanings)
         # The name alone would say what it means now, or nothing while it means several things.
         is_plain = meaning is None or (meaning.is_locked and meaning.meanings == 1)
-        then = " (default)" * parameter.is_default if is_plain else f" ({parameter.summary})"
-        shown = clean(f"{'' if parameter.tracked else '+'}{parameter.text}{then}", _PARAMETER_WIDTH)
-        if meaning is not None and meaning.new_names:
-            shown += f" (now {clean(' or '.join(meaning.new_names), _PARAMETER_WIDTH)})"
-        row[clean(names[parameter.full_name])] = shown
+        shown = f"{'' if parameter.tracked else '+'}{parameter.text}"
+        if parameter.is_default:
+            shown += _DEFAULT if relative else " (default)"
+        if meaning is not None and (meaning.new_names or meaning.other_names):
+            shown += f" (now {' or '.join(meaning.new_names or meaning.other_names)})"
+        elif not is_plain:
+            is_short = len(parameter.summary) <= _MEANING_WIDTH
+            shown += f" ({parameter.summary if is_short else (parameter.digest or '')[:KEY_DIGITS]})"
+        row[clean(names[parameter.full_name])] = clean(shown)
     if state == "finished":
-        row["main"] = view.text("main") or "–"
+        main = view.get("main")
+        row["main"] = "–" if main is None else format_value(main.value, _MAIN_WIDTH) if relative else main.exact
     else:
         row["main"] = "–" if state in ("failed", "interrupted") else state
     row["when"] = format_moment(view.raw("started"), relative=relative)

@@ -8,15 +8,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from mitosis.check.texts import value_summary
+from mitosis.check.survey import Survey, survey
 from mitosis.cli import completers
-from mitosis.cli.output.table import print_line
-from mitosis.cli.variants.showing import locked_names
-from mitosis.errors.usage import UnknownName, UsageError
+from mitosis.cli.output.table import print_conflicts, print_line
+from mitosis.cli.variants.showing import iter_uses, locked_names
+from mitosis.dictionaries.states import working_state
+from mitosis.errors.usage import ConfigError, UnknownName, UsageError
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.parameters import parse_variant
-from mitosis.variants import VariantName
+from mitosis.variants import Variant, VariantName
 
 _TELL_OTHERS = "Let others know: mitosis push"
 
@@ -25,10 +26,10 @@ def resolve(
     variant: Annotated[str, Parameter(completer=completers.conflicting_variants)],
     /,
     *,
-    keep: Annotated[str, Parameter(completer=completers.meanings)],
+    keep: Annotated[str | None, Parameter(completer=completers.meanings)] = None,
     rename_other: tuple[str, ...] = (),
 ) -> int:
-    """Choose one of several recorded meanings of a variant, for everybody who shares the repository.
+    """Show the recorded meanings of a variant, if there are several, or choose one for all who share the repository.
 
     Trials that used another meaning keep saying what they used.
 
@@ -40,15 +41,22 @@ def resolve(
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
     name = _find_locked(journal, variant, "resolved")
+    if keep is None:
+        conflicts = [conflict for conflict in journal.conflicts(len(journal.locks())) if conflict.name == name]
+        print_conflicts(conflicts)
+        if not conflicts:
+            print_line(f"{name} has one meaning, so there is nothing to resolve")
+        return 0
     for new in rename_other:
         _check_new(name, new)
+    found = _survey(journal, name)
     resolution = journal.resolve(name, keep, repository.identity(), rename_others=rename_other)
-    print_line(f"{name} now means {value_summary(resolution.kept)}")
+    print_line(f"{name} now means {_text(found, resolution.kept)}")
     for other, new_name in resolution.others:
         if new_name is None:
-            print_line(f"    {value_summary(other)} is dropped; trials that used it keep saying so")
+            print_line(f"    {_text(found, other)} is dropped; trials that used it keep saying so")
         else:
-            print_line(f"    {value_summary(other)} is now {new_name}; call it that in the lookup dictionary")
+            print_line(f"    {_text(found, other)} is now {new_name}; call it that in the lookup dictionary")
     print_line(_TELL_OTHERS)
     return 0
 
@@ -64,10 +72,14 @@ def rename(variant: Annotated[str, Parameter(completer=completers.full_variants)
     journal = Journal(repository)
     name = _find_locked(journal, variant, "renamed")
     _check_new(name, new)
+    found = _survey(journal, name)
     renamed = journal.rename(name, new, repository.identity())
-    print_line(f"{name.renamed(new)} means {value_summary(renamed)}, as {name.variant} does")
+    print_line(f"{name.renamed(new)} means {_text(found, renamed)}, as {name.variant} does")
     print_line("    Trials keep the name that they were run with, and show both.")
-    print_line(f"    Now change the name in the lookup dictionary: `{name.variant}` to `{new}`.")
+    if name.renamed(new) in found.present and name not in found.present:
+        print_line(f"    The lookup dictionary calls it `{new}` already.")
+    else:
+        print_line(f"    Now change the name in the lookup dictionary: `{name.variant}` to `{new}`.")
     print_line(_TELL_OTHERS)
     return 0
 
@@ -80,10 +92,28 @@ def _find_locked(journal: Journal, word: str, done: str) -> VariantName:
     """
     name = parse_variant(word)
     names = locked_names(journal, name.of_parameter)
-    if word not in names:
-        reason = f"is not locked, so it cannot be {done}; if the dictionary has it, change that instead"
-        raise UnknownName(word, reason, names)
-    return name
+    if word in names:
+        return name
+    reason = f"is not locked, so it cannot be {done}"
+    if any(status.name == name for status in _survey(journal, name).statuses):
+        raise UnknownName(word, f"{reason}: change it in the lookup dictionary", [])
+    if any(parameter.text == name.variant for _, parameter in iter_uses(journal, name)):
+        raise UnknownName(word, f"{reason}; trials that used it keep saying so", [])
+    raise UnknownName(word, reason, names)
+
+
+def _survey(journal: Journal, name: VariantName) -> Survey:
+    """What is known of the variants of a parameter, also from the dictionary if it can be evaluated."""
+    try:
+        state = working_state(journal.repository)
+    except ConfigError:  # what it says only makes messages better
+        state = None
+    return survey(journal, state, step=name.step, parameter=name.parameter)
+
+
+def _text(found: Survey, meaning: Variant) -> str:
+    """A locked value as trials have recorded it, or as the dictionary has it."""
+    return next((s.summary for s in found.statuses if (s.name, s.digest) == meaning.lock and s.summary), "its value")
 
 
 def _check_new(name: VariantName, new: str) -> None:
@@ -134,8 +164,9 @@ def release(variant: Annotated[str, Parameter(completer=completers.locked_varian
     repository = find_repository(Path.cwd())
     journal = Journal(repository)
     name = _find_locked(journal, variant, "released")
+    found = _survey(journal, name)
     for meaning in journal.release(name, reason, repository.identity()):
-        print_line(f"{name} is released; it meant {value_summary(meaning)}")
+        print_line(f"{name} is released; it meant {_text(found, meaning)}")
     print_line("    Its next use locks it to the value that the dictionary has then.")
     print_line(_TELL_OTHERS)
     return 0

@@ -35,7 +35,7 @@ from mitosis.variants import VariantLock, VariantName
 
 if TYPE_CHECKING:
     from mitosis.check.survey import Survey, VariantStatus
-    from mitosis.records.trial import TrialRecord
+    from mitosis.records.trial import ParameterRecord, TrialRecord
     from mitosis.variants import LockOrigin
 
 _FULL_VALUE_LINES = 200
@@ -127,22 +127,32 @@ def _full_value(journal: Journal, found: Survey, status: VariantStatus) -> list[
 def _print_trials(journal: Journal, name: VariantName) -> None:
     others = same_names(journal.remarks()).get(name, ())
     used = []
+    untracked = 0
     elsewhere: Counter[str] = Counter()
-    for trial in journal.iter_trials():
-        for use in (parameter.lock for parameter in trial.parameters):
-            if use is None or use.name[:2] != name[:2]:
-                continue
-            if use.name == name:
-                used.append((trial, use.digest))
-            elif use.name.variant in others:
-                elsewhere[use.name.variant] += 1
-    if not used:
+    for trial, parameter in iter_uses(journal, name):
+        if parameter.text == name.variant and parameter.tracked:
+            used.append((trial, parameter.digest))
+        elif parameter.text == name.variant:
+            untracked += 1
+        elif parameter.text in others and parameter.tracked:
+            elsewhere[parameter.text] += 1
+    if untracked:
+        print_line(f"{counted(untracked, 'trial')} used it untracked (+)")
+    if not used and not untracked:
         print_line("no trial has used it")
-    else:
+    elif used:
         _print_uses(used)
     for other, count in sorted(elsewhere.items()):
         shown = shlex.quote(str(name.renamed(other)))
         print_line(f"{counted(count, 'trial')} used it as {other}: mitosis variants show {shown}")
+
+
+def iter_uses(journal: Journal, name: VariantName) -> Iterator[tuple[TrialRecord, ParameterRecord]]:
+    """Each trial that looked up a variant of the parameter of this one, and what it recorded of that."""
+    for trial in journal.iter_trials():
+        for parameter in trial.parameters:
+            if parameter.kind == "lookup" and (parameter.step, parameter.name) == name[:2]:
+                yield trial, parameter
 
 
 def _print_uses(used: Sequence[tuple[TrialRecord, str | None]]) -> None:
@@ -160,9 +170,11 @@ def _print_uses(used: Sequence[tuple[TrialRecord, str | None]]) -> None:
         for trial, digest in used[:_TRIALS_SHOWN]
     ]
     columns = ["", "key", "experiment", "status", "main", "when"]
+    results = {trial.main_name for trial, _ in used}
+    headings = {"main": clean(results.pop())} if len(results) == 1 else {}
     if len({digest for _, digest in used}) > 1:
         columns.append("meaning")
-    print_columns(columns, rows)
+    print_columns(columns, rows, headings=headings)
     if len(used) > _TRIALS_SHOWN:
         print_line(f"  ... and {len(used) - _TRIALS_SHOWN} more")
 
