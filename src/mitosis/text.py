@@ -156,7 +156,7 @@ def format_value(value: bool | int | float | str | tuple[int | float, ...] | Non
         value = int(value)  # as records have integers of more than 64 bits
     if isinstance(value, int) and abs(value) >= _HUGE and value.bit_length() < _MAX_INTEGER_BITS:
         return format_number(float(value))
-    text = exact_value(value)
+    text = f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else exact_value(value)
     if text.startswith("["):
         text = _FLOAT.sub(lambda number: format_number(float(number[0])), text)
         if len(text) > limit and _NUMBERS.fullmatch(text):
