@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import dill
 
-from mitosis.canonical.encode import digest_value, encode_with_text
+from mitosis.canonical.encode import digest_value, encode_value, encode_with_text
 from mitosis.canonical.show import summarize_value
 from mitosis.canonical.sources import source_digests
 from mitosis.errors.values import UnstableValue
@@ -83,9 +83,12 @@ def find_changed_parameters(question: FindChangedParameters) -> tuple[ChangedPar
     values = user_namespace()[question.variable] if question.variable else {}
     changed = []
     for name, recorded in question.digests.items():
-        now = _describe(name, values[name])
-        if not isinstance(now.meaning, Meaning) or now.meaning.digest != recorded:
-            changed.append(ChangedParameter(name, now.summary))
+        try:
+            is_changed = digest_value(encode_value(values[name])) != recorded
+        except UnstableValue:
+            is_changed = True
+        if is_changed:
+            changed.append(ChangedParameter(name, _describe(name, values[name]).summary))
     return tuple(changed)
 
 
