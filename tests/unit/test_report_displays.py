@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +103,23 @@ def test_scripts_and_frames_that_need_the_network_say_so() -> None:
     [
         ("<!-- open", "&lt;!-- open"),
         ("<b>x<textarea>a", "<b>x<textarea>a</textarea></b>"),
-        ("<style>a{}", "<style></style>"),
+        ("<style>a{}", "<style>a{}</style>"),
         ("<div class='x", "&lt;div class='x"),
         ("</div></main>a", "a"),
-        ("<plaintext>a", "<pre>a</pre>"),
+        ("<plaintext>a<b>", "<pre>a&lt;b&gt;</pre>"),
+        ("<div class='x' title=\"a\" b='<i>", "&lt;div class='x' title=\"a\" b='&lt;i&gt;"),
+        ("<div><b>x</div>y</b>", "<div><b>x</b></div>y"),
+        ("<b><table><tr><td>1</b></i></table>", "<b><table><tr><td>1</td></tr></table></b>"),
+        ("<table><tr><td>1<tr><td>2<th>3", "<table><tr><td>1</td></tr><tr><td>2</td><th>3</th></tr></table>"),
+        ("<p>a<p>b<ul><li>c<ul><li>d</ul><li>e", "<p>a</p><p>b</p><ul><li>c<ul><li>d</li></ul></li><li>e</li></ul>"),
+        ("<dl><dt>a<dd>b<dt>c</dl>", "<dl><dt>a</dt><dd>b</dd><dt>c</dt></dl>"),
+        ("<select><option>a<option>b", "<select><option>a</option><option>b</option></select>"),
+        ("<svg><g/><style>a<!-- b</style>", "<svg><g/><style>a&lt;!-- b&lt;/style&gt;</style></svg>"),
+        ("<svg><![CDATA[<a>]]>b</svg><![CDATA[c>d", "<svg>&lt;a&gt;b</svg>d"),
+        ("<!-- a > <b> --><!--><i>x<?a?></i></>", "<!-- a > <b> --><!--><i>x<?a?></i></>"),
+        ("<html><head><style>b{}</style></head><body bgcolor=red>a</body></html>b", "<style>b{}</style>ab"),
+        ("<title>a</title><img alt='a>b' / ><br>", "<img alt='a>b' / ><br>"),
+        ("<textarea><b></textarea ><XMP></i></xMp>", "<textarea><b></textarea ><XMP></i></xMp>"),
         ("<base href='x'><meta http-equiv=refresh content='0;url=x'>a", "a"),
         ("<script><!-- <script> </script>", r"<script><!-- \u003cscript> </script>"),
         ("<svg><title>a</title></svg>", "<svg><title>a</title></svg>"),
@@ -140,6 +154,23 @@ def test_files_that_html_shows_are_in_the_page(tmp_path: Path, plotly_script: st
     for address in ("https://example.org/", "#top", "mailto:a@example.org", "//example.org", "/abc"):
         assert displays.html(f'<a href="{address}">x</a>') == f'<a href="{address}">x</a>'
     assert "<code>gone.png</code> cannot be shown" in displays.html("<img src='gone.png'>")
+
+
+def test_only_files_of_the_trial_and_of_the_working_tree_are_in_the_page(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    folder = root / "trials" / "2026-03-01_5f2c91"
+    for place in (folder, elsewhere, root / ".git"):
+        place.mkdir(parents=True)
+    for path in (root / "logo.png", elsewhere / "key", root / ".git" / "config"):
+        path.write_bytes(b"secret")
+    (folder / "link.png").symlink_to(elsewhere / "key")
+    os.mkfifo(folder / "pipe")
+    displays = Displays({}, folder, root)
+    secret = base64.b64encode(b"secret").decode()
+    assert f'src="data:image/png;base64,{secret}"' in displays.html("<img src=../../logo.png>")
+    for address in (elsewhere / "key", "../../../elsewhere/key", "link.png", "../../.git/config", "pipe", "/dev/zero"):
+        shown = displays.html(f"<img src='{address}'>")
+        assert f"<code>{address}</code> cannot be shown" in shown and secret not in shown
 
 
 def test_a_script_cannot_end_the_script_around_it() -> None:
@@ -183,6 +214,15 @@ def test_html_that_would_load_plotly_gets_the_installed_script_once(plotly_scrip
     first, second = displays.html(source), displays.html(source)
     assert plotly_script in first and plotly_script not in second
     assert "cdn.plot.ly" not in first + second and "is not loaded" not in first + second
+
+
+def test_asking_whether_a_widget_can_be_shown_loads_no_script_for_it(plotly_script: str) -> None:
+    source = '<script src="https://cdn.plot.ly/plotly-3.1.0.min.js"></script>'
+    displays = Displays(_widgets(box={"name": "HTMLModel", "value": source}))
+    view = {"model_id": "box"}
+    assert displays.choose({_VIEW: view, "text/plain": "x"}) == _VIEW
+    assert plotly_script in displays.widget(view)
+    assert plotly_script not in displays.widget(view)
 
 
 def test_png_size_is_read_from_its_header() -> None:
