@@ -49,6 +49,7 @@ _LIBRARY_CHARACTERS = 300_000
 """What is longer has its libraries with it, and they name many addresses."""
 
 # How browsers read tags: "Tokenization" and "Tree construction" in the HTML standard (html.spec.whatwg.org).
+_BLANK = " "
 _S = r"[ \t\n\f\r]"
 _ATTRIBUTE = (
     r"(?:[ \t\n\f\r/]*+([^ \t\n\f\r/>][^ \t\n\f\r/>=]*+)"
@@ -60,22 +61,26 @@ _MARKUP = re.compile(
     r"|!--(?:-?>|(?s:.*?)--!?>)|(?P<cdata>!\[CDATA\[)|(?!!--)(?:[!?]|/(?!>))[^>]*>|/>|(?P<open>[!?/]))"
 )
 """A tag, a comment, or what browsers take for one; `open` where nothing ends it."""
-_VOID = frozenset("area base bgsound br col embed frame hr img input link meta param source track wbr".split())
+_VOID = frozenset("area base bgsound br col embed frame hr img input link meta param source track wbr".split(_BLANK))
 _RAW = frozenset(("iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp"))
 """Elements whose content is text up to their end, except within an SVG or a formula."""
 _FOREIGN = frozenset(("svg", "math"))
-_HTML_INSIDE = frozenset("annotation-xml desc foreignobject mi mn mo ms mtext title".split())
+_HTML_INSIDE = frozenset("annotation-xml desc foreignobject mi mn mo ms mtext title".split(_BLANK))
 """Elements of an SVG or a formula that have HTML in them again."""
 _CELLS = ("td", "th", "caption", "colgroup")
 _ROWS = ("tr", *_CELLS)
 _PARTS = ("tbody", "tfoot", "thead", *_ROWS)
 _ENDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("tbody", "tfoot", "thead", "caption", "colgroup"), _PARTS),
-    **{"tr": _ROWS, "td": _CELLS, "th": _CELLS, "li": ("li",), "dt": ("dt", "dd"), "dd": ("dt", "dd")},
-    **{"option": ("option",), "optgroup": ("option", "optgroup")},
+    **dict.fromkeys(("td", "th"), _CELLS),
+    **dict.fromkeys(("dt", "dd"), ("dt", "dd")),
+    "tr": _ROWS,
+    "li": ("li",),
+    "option": ("option",),
+    "optgroup": ("option", "optgroup"),
     **dict.fromkeys(
-        "address article aside blockquote center details div dl fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6"
-        " header hr main menu nav ol p pre search section summary table ul xmp".split(),
+        "address article aside blockquote center details div dl fieldset figcaption figure footer form h1 h2 h3 h4 h5"
+        " h6 header hr main menu nav ol p pre search section summary table ul xmp".split(_BLANK),
         ("p",),
     ),
 }
