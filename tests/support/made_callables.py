@@ -101,6 +101,32 @@ class KeptHash:
         return self._hash
 
 
+class Sized:
+    """Hashes its objects, and has an attribute that is about hashes and is not one."""
+
+    def __init__(self, size: int | None) -> None:
+        self._hash_size = size
+        self._hash = None if size is None else -size
+
+    def __hash__(self) -> int:
+        return 0 if self._hash_size is None else self._hash_size
+
+
+class Module:
+    """State as modules of torch have it."""
+
+    __module__ = "torch.nn.modules.module"
+
+    def __init__(self, table: object) -> None:
+        self._modules: dict[str, object] = {}
+        self._hooks: dict[str, object] = {}
+        self._table = table
+
+
+class Net(Module):
+    """A module of a user's."""
+
+
 class BaseModel:
     """State as models of pydantic have it."""
 

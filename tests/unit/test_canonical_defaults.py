@@ -54,6 +54,20 @@ class Config:
 drawn: list[int] = []
 
 
+class Drawing(list[int]):
+    """A class that counts how many it makes, and will not be made."""
+
+    def __init__(self) -> None:
+        drawn.append(1)
+        raise SystemExit
+
+
+@dataclasses.dataclass
+class Counted:
+    depth: int
+    drawn: list[int] = dataclasses.field(default_factory=Drawing)
+
+
 class Described:
     """As attrs describes a class."""
 
@@ -66,7 +80,7 @@ class Described:
 class Evasive(type):
     @property
     def __signature__(cls) -> Any:
-        raise RuntimeError
+        raise SystemExit
 
 
 class Shy(metaclass=Evasive):
@@ -89,7 +103,8 @@ class Shy(metaclass=Evasive):
         ({"one": Chain([], verbose=True)}, "{'one': Chain(_verbose=True, steps=[])}"),
         (Options(), "Options()"),
         ([[[[[[Options(), Options(rate=1)]]]]]], "[[[[[[Options(), Options(…)]]]]]]"),
-        (Config(3, drawn=7), "Config(depth=3, drawn=7)"),
+        (Counted(3, [4]), "Counted(depth=3, drawn=[4])"),
+        (Config(3, drawn=7), "Config(depth=3, drawn=7, options=Options())"),
         (Config(3, Options(1.0), 7), "Config(depth=3, drawn=7, options=Options(rate=1.0))"),
         (Described(), "Described()"),
         (Described(["a"]), "Described(_names=['a'])"),

@@ -112,6 +112,17 @@ def test_what_an_object_keeps_of_its_use_does_not_count(one: Callable[[], object
     assert encode_value(one()) == encode_value(other())
 
 
+def test_what_is_called_after_hashes_counts_unless_it_is_the_hash() -> None:
+    assert_all_differ([made.Sized(size) for size in (None, 8, 64)])
+    assert "_hash=-8" in summarize_value(encode_value(made.Sized(8)))
+
+
+def test_module_leaves_out_of_its_private_attributes_only_the_empty() -> None:
+    tables = [np.array([1, 2]), np.array([0.0]), np.array([]), 0, False, None]
+    assert_all_differ([made.Net(table) for table in tables])
+    assert encode_value(made.Net(None)) == encode_value(made.Net([])) == encode_value(made.Net({}))
+
+
 def test_model_is_its_fields() -> None:
     assert summarize_value(encode_value(made.Config())) == "Config(_secret=1, n=3, z=2)"
     assert_all_differ([made.Config(), made.Config(n=4), made.Config(secret=2), made.Config(extra=3)])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ def test_scripts_and_frames_that_need_the_network_say_so() -> None:
         ("<style>a{}", "<style></style>"),
         ("<div class='x", "&lt;div class='x"),
         ("</div></main>a", "a"),
+        ("<style>a{}</style><table><tr><TD class='a'>1<br></TD></tr></table>",) * 2,
         ("<plaintext>a", "<pre>a</pre>"),
         ("<base href='x'><meta http-equiv=refresh content='0;url=x'>a", "a"),
         ("<script><!-- <script> </script>", r"<script><!-- \u003cscript> </script>"),
@@ -147,13 +149,30 @@ def test_files_that_html_shows_are_in_the_page(tmp_path: Path, plotly_script: st
     assert links == [("2026-03-01_5f2c%2091/sub/more.html", "_blank"), ("#x", None)]
     assert [str(image["src"]) for image in framed("img")] == [f"data:video/mp4;base64,{film}"]
     assert not framed("iframe") and "chart.html cannot be shown" in framed.get_text(), "or it might hold itself"
-    why = "the trial's folder has no such file, or it is too large"
+    why = "no such file is in the trial's folder or the working tree, or it is too large"
     gone = f'<span class="remark"><code>gone.mp4</code> cannot be shown: {why}.</span>'
     for element in ("<img src='gone.mp4'>", "<video src='gone.mp4'></video>", "<audio><source src='gone.mp4'></audio>"):
         assert displays.html(element) == gone
     assert displays.html("<video poster='gone.mp4'><source src='a%20b.mp4'></video>").endswith(f"</video>{gone}")
     away = displays.html("<iframe src='https://example.org/a'></iframe>")
     assert "<iframe" not in away and '<a href="https://example.org/a" target="_blank">' in away
+
+
+def test_only_files_of_the_trial_and_of_the_working_tree_are_in_the_page(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    folder = root / "trials" / "2026-03-01_5f2c91"
+    for place in (folder, elsewhere, root / ".git"):
+        place.mkdir(parents=True)
+    for path in (root / "logo.png", elsewhere / "key", root / ".git" / "config"):
+        path.write_bytes(b"secret")
+    (folder / "link.png").symlink_to(elsewhere / "key")
+    os.mkfifo(folder / "pipe")
+    displays = Displays({}, folder, root)
+    secret = base64.b64encode(b"secret").decode()
+    assert f'src="data:image/png;base64,{secret}"' in displays.html("<img src=../../logo.png>")
+    for address in (elsewhere / "key", "../../../elsewhere/key", "link.png", "../../.git/config", "pipe", "/dev/zero"):
+        shown = displays.html(f"<img src='{address}'>")
+        assert f"<code>{address}</code> cannot be shown" in shown and secret not in shown
 
 
 def test_a_script_cannot_end_the_script_around_it() -> None:
@@ -197,6 +216,15 @@ def test_html_that_would_load_plotly_gets_the_installed_script_once(plotly_scrip
     first, second = displays.html(source), displays.html(source)
     assert plotly_script in first and plotly_script not in second
     assert "cdn.plot.ly" not in first + second and "is not loaded" not in first + second
+
+
+def test_asking_whether_a_widget_can_be_shown_loads_no_script_for_it(plotly_script: str) -> None:
+    source = '<script src="https://cdn.plot.ly/plotly-3.1.0.min.js"></script>'
+    displays = Displays(_widgets(box={"name": "HTMLModel", "value": source}))
+    view = {"model_id": "box"}
+    assert displays.choose({_VIEW: view, "text/plain": "x"}) == _VIEW
+    assert plotly_script in displays.widget(view)
+    assert plotly_script not in displays.widget(view)
 
 
 def test_png_size_is_read_from_its_header() -> None:

@@ -14,9 +14,10 @@ from mitosis.canonical.nodes import Item, Node, are_same
 
 _REQUIRED: Final = object()
 _UNKNOWN: Final = object()
+_CONTAINERS: Final = {dict, frozenset, list, set, tuple}
 
 
-def telling_parts(
+def non_default_parts(
     objects: Iterable[tuple[object, Node]], item_of: Callable[[object], Item | None]
 ) -> dict[int, dict[str, Item]]:
     """The parts that tell one object from another of its class, by the `id` of its node.
@@ -62,7 +63,9 @@ def _parameters(cls: type) -> dict[str, object]:
     """The defaults of what a class is called with, `_REQUIRED` for what has none."""
     try:
         return dict(_read_parameters(cls))
-    except Exception:  # a class may do anything when it is asked, and this is only for a text
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a class may do anything when it is asked, and this is only for a text
         return {}
 
 
@@ -70,10 +73,10 @@ def _read_parameters(cls: Any) -> Iterator[tuple[str, object]]:
     for parameter in inspect.signature(cls).parameters.values():
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             yield parameter.name, _REQUIRED if parameter.default is parameter.empty else parameter.default
-    # Signatures do not tell what a factory of a dataclass or of attrs makes. Only classes are called: whatever else
-    # makes a value may count how often it did, or draw random numbers.
+    # Signatures do not tell what a factory of a dataclass or of attrs makes. A user's own may count how often it was
+    # called, or draw random numbers.
     factories = [(f.name, f.default_factory) for f in getattr(cls, "__dataclass_fields__", {}).values()]
     factories += [(a.name, getattr(a.default, "factory", None)) for a in getattr(cls, "__attrs_attrs__", ())]
     for name, factory in factories:
-        if isinstance(factory, type):
+        if any(factory is kind for kind in _CONTAINERS):
             yield name, factory()

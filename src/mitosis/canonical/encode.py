@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, cast
 
 from mitosis.canonical import nodes
 from mitosis.canonical.content import without_content
-from mitosis.canonical.defaults import telling_parts
+from mitosis.canonical.defaults import non_default_parts
 from mitosis.canonical.expansion import (
     LONG_SCALAR,
     Expansion,
@@ -91,7 +91,7 @@ def encode_with_text(value: object, limit: int) -> tuple[bytes, str]:
     """
     walk = _Walk()
     data, root = _encode(value, walk)
-    parts = telling_parts(walk.objects(), walk.item_of)
+    parts = non_default_parts(walk.objects(), walk.item_of)
     return data, brief(root, limit, detailed=True, parts_of=parts) if parts else ""
 
 

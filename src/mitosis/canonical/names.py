@@ -67,7 +67,7 @@ def class_label(cls: type) -> str:
     return checked_label(cls, module, name, f"the class `{name}`")
 
 
-def found_label(value: Any) -> str | None:
+def label_by_lookup(value: Any) -> str | None:
     """`module:qualified.name` of a callable that a decorator or a compiler made; None where no name leads to it.
 
     It may say its name itself, or a function that it wraps does. One whose parameters nobody can see, since compiled
@@ -139,7 +139,7 @@ def function_label(function: Any) -> str:
         Refusal: it has no name, or one that does not refer to it.
     """
     if hasattr(function, "__wrapped__"):
-        label = found_label(function)
+        label = label_by_lookup(function)
         if label is not None:
             return label
         module, name = _claimed(function)

@@ -14,6 +14,7 @@ import pickle
 import re
 import sys
 import types
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -32,9 +33,9 @@ from mitosis.canonical.names import (
     checked_label,
     class_label,
     encodable,
-    found_label,
     function_label,
     is_called_by_python,
+    label_by_lookup,
     nameless,
     raw_name,
     type_name,
@@ -83,6 +84,11 @@ _MODULE: Final = "torch.nn.modules.module:Module"
 _OF_MODULE: Final = ("_parameters", "_buffers")
 """Attributes of a module of torch that have others in them, which its users see as attributes."""
 
+_CONTAINERS: Final = {dict, frozenset, list, set, str, tuple, OrderedDict}
+
+_CACHED_HASH: Final = re.compile(r"_(?:\w*__)?(?:attrs_)?(?:cached_)?hash(?:_?(?:value|cache|code))?")
+"""Names of attributes that hold the hash of their object: `_hash`, `__hash` as Python changes it, `_hash_value`."""
+
 _OWN_WAYS: Final = {"__getstate__", "__reduce__", "__reduce_ex__"}
 
 _DRAWS_WITH: Final = {
@@ -100,7 +106,7 @@ def expand_object(value: object, limit: int) -> Part:
     if issubclass(cls, set | frozenset) and cls.__reduce__ in (set.__reduce__, frozenset.__reduce__):
         return _expand_set(value)
     if callable(value):
-        label = found_label(value)
+        label = label_by_lookup(value)
         if label is not None:
             return atom("function", label)
         if not is_called_by_python(value) and next(wrapped_functions(value), None) is not None:
@@ -257,13 +263,17 @@ def _module_parts(value: object, state: dict[str, Any]) -> dict[str, object]:
     What it keeps for hooks and the like, and nobody has used, differs from version to version.
     """
     own = {name: part for name, part in state.items() if name not in ("_modules", *_OF_MODULE)}
-    own = {name: part for name, part in own.items() if part or part == 0 or not name.startswith("_")}
+    own = {name: part for name, part in own.items() if not name.startswith("_") or not _is_empty(part)}
     for name in _OF_MODULE:
         own.update(state.get(name) or {})
     parts = attributes(_cleaned(value, own))
     if state["_modules"]:
         parts["mapping"] = mapping("dict", list(state["_modules"].items()), ordered=True)
     return parts
+
+
+def _is_empty(part: object) -> bool:
+    return part is None or (type(part) in _CONTAINERS and not part)
 
 
 def _are_names(state: dict[Any, object]) -> bool:
@@ -279,7 +289,7 @@ def _cleaned(value: object, state: dict[str, object]) -> dict[str, object]:
         # What a property computes at its first use, and keeps where its name is, was not said of the object.
         left_out.update(name for name, held in vars(base).items() if type(held).__name__ in _CACHED_PROPERTIES)
         if isinstance(vars(base).get("__hash__"), types.FunctionType):
-            left_out.update(name for name, part in state.items() if _is_kept_hash(name, part))
+            left_out.update(name for name, part in state.items() if _is_cached_hash(value, name, part))
         if label == _ESTIMATOR:
             left_out.update(_unset_parameters(type(value), state))
         generator = _DRAWS_WITH.get(label)
@@ -292,9 +302,14 @@ def _label(cls: type) -> str:
     return ":".join(raw_name(cls))
 
 
-def _is_kept_hash(name: str, part: object) -> bool:
-    """Whether an attribute of a class that hashes its objects itself is their hash, or the place for it."""
-    return name.startswith("_") and "hash" in name and type(part) in (int, type(None))
+def _is_cached_hash(value: object, name: str, part: object) -> bool:
+    """Whether an attribute of an object whose class hashes it is the hash, or the place for it."""
+    if not _CACHED_HASH.fullmatch(name):
+        return False
+    try:
+        return part is None or (type(part) is int and hash(value) == part)
+    except Exception:  # a class may do anything when it is asked
+        return False
 
 
 def _unset_parameters(cls: Any, state: dict[str, object]) -> Iterator[str]:

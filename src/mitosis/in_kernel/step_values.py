@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import dill
 
-from mitosis.canonical.encode import digest_value, encode_with_text
+from mitosis.canonical.encode import digest_value, encode_value, encode_with_text
 from mitosis.canonical.show import summarize_value
 from mitosis.canonical.sources import source_digests
 from mitosis.confidential import is_secret_name
@@ -94,9 +94,12 @@ def find_changed_parameters(question: FindChangedParameters) -> dict[str, Descri
             recorded = question.digests.get(f"{step}.{name}")
             if recorded is None:
                 continue
-            now = _describe(name, value)
-            if not isinstance(now.meaning, Meaning) or now.meaning.digest != recorded:
-                changed[f"{step}.{name}"] = now
+            try:
+                is_same = digest_value(encode_value(value)) == recorded
+            except UnstableValue:
+                is_same = False
+            if not is_same:
+                changed[f"{step}.{name}"] = _describe(name, value)
     return changed
 
 

@@ -70,15 +70,16 @@ _PLOTLY_ON_PAPER = """
 class Displays:
     """The displays of one page, in the order in which they stand on it."""
 
-    def __init__(self, widgets: Mapping[str, Any], folder: Path | None = None) -> None:
+    def __init__(self, widgets: Mapping[str, Any], folder: Path | None = None, root: Path | None = None) -> None:
         """Prepare for the first.
 
         Args:
             widgets: the state of each Jupyter widget by the id of its model.
             folder: that the experiment ran in.
+            root: of the repository's working tree. The page has files from it and from `folder`, and no others.
         """
         self._widgets = widgets
-        self._fragments = Fragments(folder, _with_plotly)
+        self._fragments = Fragments(folder, root, _with_plotly)
         self._count = 0
         self._loaded: set[str] = set()
         self.has_cut = False
@@ -98,7 +99,11 @@ class Displays:
         if kind == PLOTLY:
             return isinstance(data[kind], dict) and _plotly_path() is not None
         if kind == WIDGET:
-            return bool(self.widget(data[kind]))
+            # Where it is shown, a script that it needs must not count as loaded yet.
+            other = Displays(self._widgets)
+            shown = other.widget(data[kind])
+            self.has_cut = self.has_cut or other.has_cut
+            return bool(shown)
         if _VEGA.fullmatch(kind):
             return isinstance(data[kind], dict) and importlib.util.find_spec("vl_convert") is not None
         return True
@@ -117,7 +122,7 @@ class Displays:
 
     def html(self, source: str) -> Markup:
         """HTML that the experiment displays on purpose, with what it needs to work here, without a network."""
-        source = self._fragments.whole(adapt(source))
+        source = self._fragments.make_self_contained(adapt(source))
         if PLOTLY_SCRIPT.search(source):
             source = _with_plotly(source, self._library("plotly"))
         before, hosts = Markup(""), hosts_in(source)

@@ -31,6 +31,16 @@ _EMPTY_IF_AWAY = ("audio", "embed", "iframe", "object", "video")
 """Those that are an empty area, or a spinner, if what they show is not loaded."""
 _OF_DOCUMENTS = ("base", "meta", "title")
 """Elements that would be about the whole page; by one of them it might even leave for another."""
+_PLAIN = frozenset(
+    (
+        *("b", "br", "caption", "code", "col", "colgroup", "dd", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5"),
+        *("h6", "hr", "i", "li", "ol", "p", "pre", "small", "span", "strong", "sub", "sup", "table", "tbody", "td"),
+        *("tfoot", "th", "thead", "tr", "ul"),
+    )
+)
+_VOID = frozenset(("br", "col", "hr"))
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:\s[^<>]*)?)>")
+_STYLE = re.compile(r"<style\b[^<>]*>[^<]*</style>")
 _TOGETHER_BYTES = 30_000_000
 """So much of all files together is put into a page."""
 
@@ -75,21 +85,25 @@ class Fragments:
 
     Args:
         folder: that the experiment ran in, beside the page. Relative addresses lead from it.
+        root: of the repository's working tree. Only what is in one of the two is put into a page.
         complete: gives the HTML of a file in a frame what it would load.
     """
 
-    def __init__(self, folder: Path | None, complete: Callable[[str], str]) -> None:
+    def __init__(self, folder: Path | None, root: Path | None, complete: Callable[[str], str]) -> None:
         self._folder = folder
+        self._places = [place.resolve() for place in (folder, root) if place is not None]
         self._complete = complete
         self._room_bytes = _TOGETHER_BYTES
 
-    def whole(self, source: str) -> str:
+    def make_self_contained(self, source: str) -> str:
         """The HTML with all its elements ended, and the files in it that it shows, or remarks in their place.
 
         What is left open, a comment as well, would take in the rest of the page.
         """
         if altair_loads(source):
             source = _ALTAIR_SCRIPT.sub(lambda script: _TAG_OF_SCRIPT.sub(r"\\u003c", script[0]), source)
+        if _is_sound(source):
+            return source
         soup = BeautifulSoup(source, "html.parser", multi_valued_attributes=None)
         for tag in soup.find_all(_OF_DOCUMENTS):
             if tag.find_parent("svg") is None:
@@ -124,13 +138,19 @@ class Fragments:
                 elif folder is not None and not _NO_FILE.match(address):
                     path = folder / unquote(re.split("[?#]", address.removeprefix("file://"))[0])
                     if (in_frame and tag.name == "iframe") or not self._bring(tag, name, path):
-                        why = " cannot be shown: the trial's folder has no such file, or it is too large."
+                        where = "no such file is in the trial's folder or the working tree"
+                        why = f" cannot be shown: {where}, or it is too large."
                         _remark(soup, tag, name, soup.new_tag("code", string=address), why)
 
     def _bring(self, tag: Tag, name: str, path: Path) -> bool:
         """Put a file into the page; returns whether there is such a file, and room for it."""
         try:
-            if path.stat().st_size > self._room_bytes:
+            path = path.resolve()
+            # Others, such as pipes and devices, may never end.
+            if not path.is_file() or path.stat().st_size > self._room_bytes:
+                return False
+            inside = (path.relative_to(place).parts for place in self._places if path.is_relative_to(place))
+            if all(".git" in parts for parts in inside):
                 return False
             data = path.read_bytes()
         except (OSError, ValueError):  # an address can be anything
@@ -145,6 +165,23 @@ class Fragments:
         else:
             tag[name] = f"data:{kind};base64,{b64encode(data).decode('ascii')}"
         return True
+
+
+def _is_sound(source: str) -> bool:
+    """Whether HTML is made of plain elements that are all ended, as tables of data frames are: they can be long."""
+    rest = _STYLE.sub("", source)
+    waiting: list[str] = []
+    count = 0
+    for tag in _TAG.finditer(rest):
+        end, name, attributes = tag[1], tag[2].lower(), tag[3]
+        count += 1
+        if name not in _PLAIN or attributes.count('"') % 2 or attributes.count("'") % 2:
+            return False
+        if end and (not waiting or waiting.pop() != name):
+            return False
+        if not end and name not in _VOID:
+            waiting.append(name)
+    return not waiting and rest.count("<") == count
 
 
 def _remark(soup: BeautifulSoup, tag: Tag, name: str, what: Tag, why: str) -> None:

@@ -84,6 +84,8 @@ class PageFacts:
     """How tracked files differ from the commit, in debug: lines such as ` M sine_experiment/__init__.py`."""
     place: Path | None = None
     """Path of the trial's folder, where relative addresses in what was displayed lead from."""
+    root: Path | None = None
+    """Of the repository's working tree, from which the page may have files, too."""
     values: Mapping[str, str] = field(default_factory=dict)
     """Whole values by `step.name`, of parameters of which the record has a short text that says less."""
 
@@ -166,7 +168,7 @@ def lay_out(notebook: NotebookNode, facts: PageFacts) -> tuple[NotebookNode, Pag
     facts = _showable(facts)
     record = facts.record
     widgets = notebook.get("metadata", {}).get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
-    displays = Displays(widgets, facts.place)
+    displays = Displays(widgets, facts.place, facts.root)
     sections = _sections(notebook, record, displays)
     trouble = trouble_of(record, [cell for section in sections for cell in section.cells])
     _make_fit(sections)

@@ -161,6 +161,7 @@ class Saver:
             rerun=shlex.join(rerun_command(self.settled.request)),
             changes=self.settled.changes,
             place=self.folder.path,
+            root=self.settled.root,
             values=dict(self._whole_values()),
         )
 

@@ -74,6 +74,8 @@ class ContentsReader:
         self._is_partial = store.repository.is_partial()
         self._promised = 0
         self._disputed: list[tuple[str, str, str]] = []
+        self._environments: list[BadRecord] = []
+        """Those that are of no use."""
         self._contents = Contents()
 
     def read(self, tree: str) -> Contents:
@@ -103,6 +105,11 @@ class ContentsReader:
             else:
                 what = "somebody has recorded another end of it than the one that is shown"
                 self._report.error("trial", key, what, f"mitosis settle {key}")
+        for problem in self._environments:
+            # Where trials name it, they would say still less without it.
+            is_used = problem.where.rpartition("/")[2].removesuffix(".txt") in contents.environment_uses
+            remedy = (who_wrote if is_used else layout.forget_command)(problem.where)
+            self._report.error("environment", problem.where, problem.reason, remedy)
         for digest, keys in contents.environment_uses.items():
             if digest not in contents.environments:
                 what = f"its environment {digest!r:.60} is not in the journal"
@@ -188,8 +195,7 @@ class ContentsReader:
 
     def _tell(self, kind: str, problem: BadRecord, oid: str | None) -> None:
         if kind == "environment" and not is_damaged(problem):
-            # Trials name it, and without it they would say still less.
-            self._report.error(kind, problem.where, problem.reason, who_wrote(problem.where))
+            self._environments.append(problem)
         elif not is_damaged(problem):
             self._report.error(kind, problem.where, problem.reason, layout.forget_command(problem.where))
         elif self._is_partial and oid is not None and not self._store.repository.has_object(oid):
