@@ -12,9 +12,10 @@ from mitosis.git.repository import Identity, Repository
 from mitosis.journal import changes, ends, history, layout, releasing, sharing, trials, variants
 from mitosis.journal.changes import Locked, Resolution
 from mitosis.journal.ends import RecordedEnd
-from mitosis.journal.history import HistoryEntry, Uses
+from mitosis.journal.history import Uses
 from mitosis.journal.index import Index
 from mitosis.journal.locks import check_locks
+from mitosis.journal.reasons import Commit
 from mitosis.journal.sharing import Merged, Unmerged
 from mitosis.journal.standing import Remarks
 from mitosis.journal.store import Store
@@ -189,7 +190,7 @@ class Journal:
         origins = history.read_origins(self.repository, self._checked_tip())
         return {lock: origin for lock, origin in origins.items() if lock in present}
 
-    def variant_history(self, variant: VariantName) -> list[HistoryEntry]:
+    def variant_history(self, variant: VariantName) -> list[Commit]:
         """The commits of the journal that are about a variant, newest first."""
         return history.read_history(self.repository, self._checked_tip(), variant)
 

@@ -65,6 +65,11 @@ _VOID = frozenset("area base bgsound br col embed frame hr img input link meta p
 _RAW = frozenset(("iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp"))
 """Elements whose content is text up to their end, except within an SVG or a formula."""
 _FOREIGN = frozenset(("svg", "math"))
+_NEVER_FOREIGN = frozenset(
+    "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta"
+    " nobr ol p pre ruby s small span strong strike sub sup table tt u ul var".split(_BLANK)
+)
+"""Elements that end an SVG or a formula that they begin in."""
 _HTML_INSIDE = frozenset("annotation-xml desc foreignobject mi mn mo ms mtext title".split(_BLANK))
 """Elements of an SVG or a formula that have HTML in them again."""
 _CELLS = ("td", "th", "caption", "colgroup")
@@ -224,6 +229,8 @@ class _Reading:
             self._at = self._source.find(">", self._at) + 1 or len(self._source)
 
     def _take_start(self, name: str, tag: re.Match[str]) -> None:
+        while name in _NEVER_FOREIGN and self._open and self._open[-1][1]:
+            self._end_from(len(self._open) - 1)
         is_foreign = bool(self._open) and self._open[-1][1]
         if not is_foreign and name in _ENDS:
             self._end_outermost(_ENDS[name], _TABLE_BOUNDS if name in _PARTS else _LIST_BOUNDS)

@@ -74,7 +74,7 @@ def show(
         print_line("history")
         for entry in history:
             when = format_moment(entry.date, relative=is_terminal())
-            print_line(f"    {entry.commit[:7]}  {when}  {entry.author}  {entry.summary}")
+            print_line(f"    {entry.oid[:7]}  {when}  {entry.author}  {entry.summary}")
     _print_trials(journal, name)
     print_conflicts([conflict for conflict in journal.conflicts() if conflict.name == name])
     return 0
