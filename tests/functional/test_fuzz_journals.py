@@ -128,5 +128,5 @@ def test_a_date_that_git_cannot_show_hides_nothing(journal: Desk) -> None:
     tip = journal.git("hash-object", "-w", "-t", "commit", "--literally", "--stdin", stdin="\n".join([*lines, "", "x"]))
     journal.git("update-ref", JOURNAL, tip.strip())
     assert paths <= {finding.where for finding in verify(journal.repository).problems}
-    assert [entry.commit for entry in journal.variant_history(fast.name)]
+    assert [entry.oid for entry in journal.variant_history(fast.name)]
     assert {slow.lock, fast.lock} == set(journal.variant_origins())

@@ -9,7 +9,7 @@ from mitosis.errors.values import VariantRedefined
 from mitosis.records.trial import ParameterRecord
 from mitosis.variants import Variant, VariantName
 from mitosis.verify import verify
-from support.journal import JOURNAL, Desk, make_variant
+from support.journal import JOURNAL, Desk, make_variant, record_path
 
 NAME = VariantName("my_exp", "frequency", "slow")
 SLOW, SLOWER = make_variant("slow", 1), make_variant("slow", 2)
@@ -22,6 +22,10 @@ def lock(journal: Desk, *variants: Variant) -> None:
 
 def use(variant: Variant) -> tuple[ParameterRecord, ...]:
     return (ParameterRecord(*variant.name[:2], "lookup", variant.name.variant, digest=variant.digest, summary="1"),)
+
+
+def locks_missed(journal: Desk) -> list[str]:
+    return [finding.what for finding in verify(journal.repository).findings if finding.kind == "lock"]
 
 
 def release(journal: Desk) -> None:
@@ -57,6 +61,40 @@ def test_released_name_can_be_locked_to_another_value(journal: Desk) -> None:
         "release my_exp.frequency=slow",
     ]
     assert not verify(journal.repository).findings
+
+
+def test_no_trial_comes_back_without_its_lock(ada: Desk, bob: Desk) -> None:
+    used = ada.run_trial(variants=[SLOW], parameters=use(SLOW))
+    data = ada.git("cat-file", "blob", f"{JOURNAL}:{record_path(used)}")
+    bob.merge_from(ada)
+    ada.forget(used.key, ada.identity)
+    release(ada)
+    remarks = ("ls-tree", "-r", "--name-only", JOURNAL, "released/")
+    assert len(ada.git(*remarks).splitlines()) == 1
+    with pytest.raises(NamingError, match=f"used {NAME}, which was released and is not locked to {SLOW.digest[:6]}"):
+        ada.bring_back(used.key, ada.identity)
+    lock(ada, SLOWER)
+    with pytest.raises(NamingError, match="is not locked to"):
+        ada.bring_back(used.key, ada.identity)
+    release(ada)
+    lock(ada, SLOW)
+    assert len(ada.git(*remarks).splitlines()) == 1, "what is locked again is not released any more"
+    assert ada.bring_back(used.key, ada.identity) == used
+    assert ada.git("cat-file", "blob", f"{JOURNAL}:{record_path(used)}") == data
+    assert not locks_missed(ada)
+    # Somebody with another program takes the lock away.
+    ada.rewrite({f"variants/my_exp/frequency/slow/{SLOW.digest}.msgpack": None})
+    assert "is not a meaning any more" in locks_missed(ada)[0]
+
+
+def test_trial_whose_meaning_a_resolve_dropped_comes_back(ada: Desk, bob: Desk) -> None:
+    lock(ada, SLOWER)
+    used = bob.run_trial(variants=[SLOW], parameters=use(SLOW))
+    bob.merge_from(ada)
+    bob.forget(used.key, bob.identity)
+    bob.resolve(NAME, SLOWER.digest, bob.identity)
+    assert bob.bring_back(used.key, bob.identity) == used
+    assert not locks_missed(bob)
 
 
 def test_used_lock_is_kept_as_long_as_its_trials_are(ada: Desk, bob: Desk) -> None:

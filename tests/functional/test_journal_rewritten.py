@@ -63,6 +63,10 @@ def test_somebody_chooses_one_of_several_ends_for_everybody(ada: Desk, bob: Desk
     bob.merge_from(ada)
     other = rewrite_end(eve, record, main=9)
     ada.merge_from(eve)
+    disputed = ada.read_ends(record.key)
+    ada.forget(record.key, ada.identity)
+    ada.bring_back(record.key, ada.identity)
+    assert [end.record for end in ada.read_ends(record.key)] == [end.record for end in disputed] == [record, other]
     with pytest.raises(JournalError, match="names none of the recorded ends"):
         ada.settle(record.key, "0123", ada.identity)
     assert ada.settle(record.key[:8], ada.read_ends(record.key)[1].oid[:10], ada.identity) == other

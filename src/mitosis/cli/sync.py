@@ -19,6 +19,7 @@ from mitosis.config import find_config
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import FetchFailed, NoRemote, PushFailed, TrialNotFound, UnknownRemote
 from mitosis.git.repository import Repository, find_repository
+from mitosis.journal.history import read_decisions
 from mitosis.journal.journal import Journal
 from mitosis.journal.unrecorded import record_ends
 from mitosis.sync import exchange
@@ -29,8 +30,6 @@ from mitosis.text import clean, counted
 
 _Remote = Annotated[str | None, Parameter(completer=completers.remotes)]
 _Commits = Annotated[bool, Parameter(name="--commits", negative="--no-commits")]
-_DECISIONS = "^(accept|forget|let|release|rename|resolve|retire|settle) "
-"""How subjects of commits begin by which somebody has decided what to make of what is recorded."""
 _DECISIONS_SHOWN = 10
 _DECISION_WIDTH = 300
 _AFTER_TRIAL_LIMIT_S = 30.0
@@ -201,8 +200,7 @@ def _print_decisions(journal: Journal, before: str | None, pulled: Pulled) -> No
     after = journal.tip()
     if before is None or after is None or before == after:
         return
-    words = ("log", "--reverse", "--no-merges", "--no-show-signature", "--extended-regexp", f"--grep={_DECISIONS}")
-    lines = journal.repository.git(*words, "--format=%an: %s", f"{before}..{after}").splitlines()
+    lines = read_decisions(journal.repository, before, after)
     lines += [line for line in pulled.taken if line not in lines]
     print_lines(f"    {clean(line, _DECISION_WIDTH)}" for line in lines[-_DECISIONS_SHOWN:])
     if len(lines) > _DECISIONS_SHOWN:

@@ -83,6 +83,7 @@ def lock_files(missing: Sequence[Variant], sources: Sequence[Variant]) -> dict[s
         if digest_value(new.value) != new.digest:
             raise ValueError(f"{new.digest} is not the digest of the value of {new.name}")
         changes[layout.variant_path(*new.lock)] = new.value
+        changes[remark_file(layout.RELEASED, *new.lock)[0]] = None
     for variant in sources:
         functions = dict(sorted(variant.functions.items()))
         path, data = remark_file(layout.SOURCES, variant.name, functions)
@@ -182,23 +183,18 @@ def unretire(store: Store, variant: VariantName, identity: Identity) -> None:
     """
     with store.locked(layout.JOURNAL_REF) as ref:
         before = store.snapshot()
-        folder = layout.remark_folder(layout.RETIRED, variant)
-        entry = None if before is None else store.find(before.tree, folder)
-        if before is None or entry is None or not entry.is_tree:
+        files = store.files_in(None if before is None else before.tree, layout.remark_folder(layout.RETIRED, variant))
+        if before is None or not files:
             raise NamingError(f"{variant} is not retired")
-        changes: dict[str, bytes | None] = {
-            f"{folder}/{file}": None for file, below in store.read_tree(entry.oid, folder).items() if not below.is_tree
-        }
+        changes: dict[str, bytes | None] = dict.fromkeys(files)
         store.append(ref, before, changes, retired_message(variant, "", is_undone=True), identity)
 
 
 def read_locked(store: Store, before: Snapshot | None, variant: VariantName) -> list[Variant]:
     """What a variant is locked to in a state of the journal; nothing if it is not, several values if in conflict."""
     folder = layout.variant_folder(variant)
-    entry = None if before is None else store.find(before.tree, folder)
-    if entry is None or not entry.is_tree:
-        return []
-    return list(read_meanings(store, entry.oid, folder, variant))
+    oid = store.folder_oid(None if before is None else before.tree, folder)
+    return [] if oid is None else list(read_meanings(store, oid, folder, variant))
 
 
 def _only_meaning(store: Store, before: Snapshot | None, variant: VariantName, done: str) -> Variant:
@@ -255,15 +251,13 @@ def resolve(
         NamingError: there is no such conflict, or it cannot be resolved so.
         JournalError: the journal is damaged, or cannot be written.
     """
-    folder = layout.variant_folder(name)
     with store.locked(layout.JOURNAL_REF) as ref:
         before = store.snapshot()
-        entry = None if before is None else store.find(before.tree, folder)
-        if before is None or entry is None or not entry.is_tree:
+        meanings = read_locked(store, before, name)
+        if before is None or not meanings:
             raise NamingError(
                 f"{name} is not locked, so there is nothing to resolve\n`mitosis variants` lists what is."
             )
-        meanings = list(read_meanings(store, entry.oid, folder, name))
         if len(meanings) < 2:
             raise NamingError(f"{name} has one meaning, so there is nothing to resolve")
         kept = _chosen(meanings, keep.strip().lower(), name)
@@ -283,7 +277,7 @@ def resolve(
             new_name = name.renamed(rename_others[index]) if rename_others else None
             if new_name is not None:
                 _check_whole(other, f"{new_name.variant!r} cannot be its name; leave out --rename-other to drop it")
-                _check_new_name(store, before.tree, other, new_name)
+                _check_new_name(store, before, other, new_name)
                 changes[layout.variant_path(new_name, other.digest)] = other.value
             resolved.append((other, new_name))
         resolution = Resolution(name, kept, tuple(resolved))
@@ -309,22 +303,17 @@ def _check_whole(meaning: Variant, remedy: str) -> None:
         raise NamingError(f"the meaning {meaning.digest} cannot be read, so {remedy}")
 
 
-def _check_new_name(store: Store, tree: str, other: Variant, new_name: VariantName) -> None:
+def _check_new_name(store: Store, before: Snapshot, other: Variant, new_name: VariantName) -> None:
     """Refuse a name that means something else."""
     if not new_name.variant:
         raise NamingError("--rename-other needs a name; leave it out to drop the other meaning")
     if is_too_long(new_name.variant):
         raise NamingError(too_long(new_name.variant))
-    folder = layout.variant_folder(new_name)
-    entry = store.find(tree, folder)
     if new_name == other.name:
         raise NamingError(f"`{new_name.variant}` is the name that is in conflict; give the other meaning another one")
-    if read_remarks(store, tree, new_name).is_retired:
+    if read_remarks(store, before.tree, new_name).is_retired:
         raise NamingError(f"{new_name} is retired\nChoose another name.")
-    if entry is None or not entry.is_tree:
-        return
-    meanings = list(read_meanings(store, entry.oid, folder, new_name))
-    if any(meaning.digest != other.digest for meaning in meanings):
+    if any(meaning.digest != other.digest for meaning in read_locked(store, before, new_name)):
         raise NamingError(
             f"{new_name.of_parameter} already has a variant `{new_name.variant}`, with another value\n"
             "Choose a new name."

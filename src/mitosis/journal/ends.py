@@ -9,11 +9,11 @@ from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.index import Index
 from mitosis.journal.messages import settled_message
-from mitosis.journal.notes import TrialChange, merge_notes
+from mitosis.journal.notes import TrialChange
 from mitosis.journal.objects import ReadOnlyStore
 from mitosis.journal.reasons import read_writers
 from mitosis.journal.store import Store
-from mitosis.journal.trials import disputed_files, find_trial, read_record_at, trials_on
+from mitosis.journal.trials import disputed_files, find_trial, read_record_at, tell_notes
 from mitosis.records.codec import MAX_RECORD_BYTES
 from mitosis.records.trial import TrialRecord
 
@@ -71,6 +71,7 @@ def settle(store: Store, index: Index, key: str, keep: str, identity: Identity) 
 
     Raises:
         TrialNotFound, AmbiguousKey: `key` does not name one trial.
+        NoteNotWritten: it is chosen, but the notes could not be written.
         JournalError: it has one end, none like `keep`, or the journal cannot be written.
     """
     with store.locked(layout.JOURNAL_REF) as ref:
@@ -90,9 +91,8 @@ def settle(store: Store, index: Index, key: str, keep: str, identity: Identity) 
         changes: dict[str, bytes | None] = dict.fromkeys(disputed_files(store, before, end.record.key))
         changes[file.path] = store.read_blob(end.oid, file.path, MAX_RECORD_BYTES)
         store.append(ref, before, changes, settled_message(end.record, end.oid), identity)
-    index.refresh()
     was = next((other.record for other in ends if other.is_in_place), None)
-    merge_notes(store, [TrialChange(was, end.record)], None, identity, lambda *which: trials_on(index, *which))
+    tell_notes(store, index, TrialChange(was, end.record), end.record.key, identity)
     return end.record
 
 

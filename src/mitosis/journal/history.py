@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from mitosis.errors.base import MitosisError
-from mitosis.errors.journal import BadRecord
+from mitosis.errors.journal import BadRecord, NamingError
 from mitosis.errors.values import (
     Conflict,
     Meaning,
@@ -21,21 +23,16 @@ from mitosis.journal import layout
 from mitosis.journal.index import Index
 from mitosis.journal.locks import Locks, is_whole, read_lock
 from mitosis.journal.objects import ReadOnlyStore
-from mitosis.journal.reasons import moment_of, refuse_endless
+from mitosis.journal.reasons import Commit, read_added, read_commits, read_lost, refuse_endless
 from mitosis.journal.standing import read_remarks
-from mitosis.journal.store import Store
-from mitosis.text import one_line, recordable
+from mitosis.journal.store import Snapshot, Store
+from mitosis.records.trial import TrialRecord
+from mitosis.text import one_line
 from mitosis.variants import LockOrigin, Variant, VariantLock, VariantName
 
 _AUTHOR_LIMIT = 100
-_TEXT_LIMIT = 200
-_FIELDS = ("%an", "%ae", "%at", *(f"%(trailers:key={key},valueonly,separator=%x20)" for key in ("Commit", "Trial")))
-_START = "\x01"
-# Every option that a user's configuration could set otherwise is given.
-_LOG = (
-    "-c", "log.showRoot=true", "log", "--full-history", "--no-renames", "-z", "--no-color", "--no-notes",
-    "--no-show-signature", "--no-mailmap", "--encoding=UTF-8",
-)  # fmt: skip
+_DECISION = re.compile(r"(accept|forget|let|release|rename|resolve|retire|settle) |list .* again$")
+"""What subjects of commits are like by which somebody has decided what to make of what is recorded."""
 
 
 # --- origins --------------------------------------------------------------------------------------
@@ -60,29 +57,18 @@ def read_origins(
     if commit is None:
         return {}
     refuse_endless(ReadOnlyStore(repository), commit, path=path)
-    form = f"--format={_START}" + "%x00".join(_FIELDS) + "%x00"
-    output = repository.git(*_LOG, "--diff-filter=A", "--name-only", form, commit, "--", path)
     origins: dict[VariantLock, LockOrigin] = {}
-    for name, origin in _parse(output):
-        known = origins.get(name)
-        if known is None or (origin.date, origin.author) < (known.date, known.author):
-            origins[name] = origin
+    for adding, added in read_added(repository, commit, path):
+        found = layout.parse_variant_path(added) if added.startswith(f"{layout.VARIANTS}/") else None
+        if found is not None:
+            lock, origin = VariantLock(*found), _origin(adding)
+            known = origins.get(lock)
+            if known is None or (origin.date, origin.author) < (known.date, known.author):
+                origins[lock] = origin
     return origins
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
-    """A commit of the journal."""
-
-    commit: str
-    author: str
-    """The name alone."""
-    date: str
-    """ISO 8601, with an offset."""
-    summary: str
-
-
-def read_history(repository: Repository, commit: str | None, variant: VariantName) -> list[HistoryEntry]:
+def read_history(repository: Repository, commit: str | None, variant: VariantName) -> list[Commit]:
     """The commits of a journal that are about a variant, newest first.
 
     Raises:
@@ -91,10 +77,10 @@ def read_history(repository: Repository, commit: str | None, variant: VariantNam
     if commit is None:
         return []
     folders = [layout.remark_folder(kind, variant) for kind in (layout.VARIANTS, *layout.REMARKS)]
-    return list(_read_entries(repository, "--format=%H%x1f%an%x1f%at%x1f%s", commit, "--", *folders))
+    return list(read_commits(repository, commit, "--", *folders))
 
 
-def read_forgotten(repository: Repository, commit: str | None, prefix: str) -> dict[str, HistoryEntry]:
+def read_forgetting(repository: Repository, commit: str | None, prefix: str) -> dict[str, Commit]:
     """The commits of a journal that forgot trials, by key, the newest of each; the summary is the experiment.
 
     Args:
@@ -105,54 +91,32 @@ def read_forgotten(repository: Repository, commit: str | None, prefix: str) -> d
     Raises:
         GitError: git cannot read the history.
     """
-    if commit is None:
-        return {}
-    trailers = [f"%(trailers:key={key},valueonly,separator=%x20)" for key in ("Experiment", "Forgotten")]
-    form = f"--format=%H%x1f%an%x1f%at%x1f{'%x20'.join(trailers)}"
-    forgotten: dict[str, HistoryEntry] = {}
-    for entry in _read_entries(repository, "--fixed-strings", f"--grep=Forgotten: {prefix}", form, commit):
-        experiment, _, key = entry.summary.rpartition(" ")
+    forgotten: dict[str, Commit] = {}
+    words = ("--fixed-strings", f"--grep=Forgotten: {prefix}")
+    for said in read_commits(repository, *words, commit) if commit is not None else ():
+        trailers = dict(said.trailers)
+        key = trailers.get("Forgotten", "")
         if key.startswith(prefix):
-            forgotten.setdefault(key, replace(entry, summary=experiment))
+            forgotten.setdefault(key, replace(said, summary=trailers.get("Experiment", "")))
     return forgotten
 
 
-def _read_entries(repository: Repository, *words: str) -> Iterator[HistoryEntry]:
-    for line in repository.git(*_LOG, "--no-patch", *words).split("\0"):
-        fields = line.split("\x1f", 3)
-        if len(fields) == 4:
-            commit, author, seconds, summary = map(_valid, fields)
-            yield HistoryEntry(commit, author, moment_of(seconds).isoformat(), summary)
+def read_decisions(repository: Repository, before: str, after: str) -> list[str]:
+    """What people have decided between two commits of a journal, oldest first: who, and what their commit says."""
+    commits = read_commits(repository, "--reverse", "--no-merges", f"{before}..{after}")
+    return [f"{commit.author}: {commit.summary}" for commit in commits if _DECISION.match(commit.summary)]
 
 
-def _parse(output: str) -> Iterator[tuple[VariantLock, LockOrigin]]:
-    """Each lock that a commit adds, with the commit's author, date and trailers."""
-    words = iter(output.split("\0"))
-    origin: LockOrigin | None = None
-    for word in words:
-        if word.startswith(_START):
-            fields = [next(words, "") for _ in _FIELDS[1:]]
-            origin = _origin(word.removeprefix(_START), *fields)
-            continue
-        path = word.removeprefix("\n")
-        found = layout.parse_variant_path(path) if path.startswith(f"{layout.VARIANTS}/") else None
-        if found is not None and origin is not None:
-            yield VariantLock(*found), origin
-
-
-def _origin(name: str, email: str, seconds: str, commit: str, trial: str) -> LockOrigin:
+def _origin(adding: Commit) -> LockOrigin:
+    said = dict(adding.trailers)
+    commit, trial = said.get("Commit", ""), said.get("Trial", "")
     return LockOrigin(
-        author=f"{_valid(name)} <{_valid(email)}>",
-        name=_valid(name),
-        date=moment_of(seconds),
+        author=f"{adding.author} <{adding.email}>",
+        name=adding.author,
+        date=datetime.fromisoformat(adding.date),
         commit=commit if layout.COMMIT_PATTERN.fullmatch(commit) else None,
         trial=trial if layout.KEY_PATTERN.fullmatch(trial) else None,
     )
-
-
-def _valid(text: str) -> str:
-    """What a commit says, which may be anybody's: one line of it."""
-    return one_line(recordable(text[:_TEXT_LIMIT]), _TEXT_LIMIT)
 
 
 # --- uses -----------------------------------------------------------------------------------------
@@ -196,6 +160,26 @@ def refuse_violated(store: Store, index: Index, locks: Locks) -> None:
     if locks.in_conflict:
         raise VariantConflict([describer.conflict(meanings) for _, meanings in locks.in_conflict])
     raise VariantRedefined([describer.redefinition(variant, locked) for variant, locked in locks.redefined])
+
+
+def refuse_released(store: Store, before: Snapshot, record: TrialRecord) -> None:
+    """Refuse a record that needs a lock which is gone, other than by a resolve.
+
+    Raises:
+        NamingError: there is such a lock.
+    """
+    locks = {
+        layout.variant_path(*lock): lock for parameter in record.parameters if (lock := parameter.lock) is not None
+    }
+    lost = [path for path in locks if store.find(before.tree, path) is None]
+    dropped = read_lost(store.repository, before.commit, *lost) if lost else {}
+    for path in lost:
+        if not dropped.get(path, True):  # `mitosis verify` tells of one that never was
+            name, digest = locks[path]
+            raise NamingError(
+                f"trial {record.key} used {name}, which was released and is not locked to {digest[:6]} any more\n"
+                "Once it is, by a trial or by `mitosis lock`, the trial can be listed again."
+            )
 
 
 def _retirement(store: Store, variant: Variant) -> Retirement:

@@ -114,12 +114,11 @@ class IndexWriter:
 
     def _below(self, tree: str | None, kind: str, *, is_old: bool = False) -> str | None:
         try:
-            entry = None if tree is None else self._store.find(tree, kind)
+            return self._store.folder_oid(tree, kind)
         except BadRecord as error:
             if is_old:
                 raise UnreadableBefore(kind, error.reason) from error
             raise
-        return entry.oid if entry is not None and entry.is_tree else None
 
     def _apply_kind(self, kind: str, before: str | None, after: str | None, path: str) -> None:
         is_alone = kind == layout.TRIALS

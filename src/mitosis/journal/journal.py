@@ -12,9 +12,10 @@ from mitosis.git.repository import Identity, Repository
 from mitosis.journal import changes, ends, history, layout, releasing, sharing, trials, variants
 from mitosis.journal.changes import Locked, Resolution
 from mitosis.journal.ends import RecordedEnd
-from mitosis.journal.history import HistoryEntry, Uses
+from mitosis.journal.history import Uses
 from mitosis.journal.index import Index
 from mitosis.journal.locks import check_locks
+from mitosis.journal.reasons import Commit
 from mitosis.journal.sharing import Merged, Unmerged
 from mitosis.journal.standing import Remarks
 from mitosis.journal.store import Store
@@ -75,10 +76,10 @@ class Journal:
         """Put a trial that was forgotten into the listing again, by a new commit."""
         return trials.bring_back(self.store, self.index, key, identity)
 
-    def forgotten(self, prefix: str = "") -> dict[str, HistoryEntry]:
+    def forgotten(self, prefix: str = "") -> dict[str, Commit]:
         """The trials that were forgotten whose keys begin so, each with the commit that did it, newest first."""
         listed = {key for (key,) in self.index.ask("SELECT key FROM trials")}
-        found = history.read_forgotten(self.repository, self._checked_tip(), prefix)
+        found = history.read_forgetting(self.repository, self._checked_tip(), prefix)
         return {key: entry for key, entry in found.items() if key not in listed}
 
     def read_ends(self, key: str) -> list[RecordedEnd]:
@@ -201,7 +202,7 @@ class Journal:
         origins = history.read_origins(self.repository, self._checked_tip())
         return {lock: origin for lock, origin in origins.items() if lock in present}
 
-    def variant_history(self, variant: VariantName) -> list[HistoryEntry]:
+    def variant_history(self, variant: VariantName) -> list[Commit]:
         """The commits of the journal that are about a variant, newest first."""
         return history.read_history(self.repository, self._checked_tip(), variant)
 

@@ -166,8 +166,7 @@ def _merge_trees(store: Store, bases: Sequence[str], ours: str, theirs: str) -> 
 
 def _with_used(store: Store, base: str | None, sides: Sequence[str], tree: str) -> str:
     """The tree of a merge with the meanings that one side has released and a trial of the other has used since."""
-    folders = [None if root is None else store.find(root, layout.VARIANTS) for root in (base, tree)]
-    before, after = (entry.oid if entry is not None and entry.is_tree else None for entry in folders)
+    before, after = (store.folder_oid(root, layout.VARIANTS) for root in (base, tree))
     used: dict[str, str | None] = {}
     for path, old, new in iter_changes(store, before, after, layout.VARIANTS) if before is not None else ():
         lock = _is_released(store, tree, path) if new is None else None
@@ -344,8 +343,7 @@ def iter_users(store: Store, base: str | None, tree: str, locks: Collection[Vari
     Raises:
         BadRecord: the trees cannot be read.
     """
-    trees = [None if root is None else store.find(root, layout.TRIALS) for root in (base, tree)]
-    before, after = (entry.oid if entry is not None and entry.is_tree else None for entry in trees)
+    before, after = (store.folder_oid(root, layout.TRIALS) for root in (base, tree))
     for path, _, new in iter_changes(store, before, after, layout.TRIALS):
         if new is None or layout.parse_record_path(path) is None:
             continue

@@ -195,6 +195,24 @@ class ReadOnlyStore:
             where = f"{where}/{name}" if where else name
         return entry
 
+    def folder_oid(self, tree: str | None, path: str) -> str | None:
+        """The id of the folder at a path below a tree; None if there is none, or no tree.
+
+        Raises:
+            BadRecord: a folder on the way is missing or damaged.
+        """
+        return None if tree is None else _oid_of(self.find(tree, path), is_tree=True)
+
+    def files_in(self, tree: str | None, folder: str) -> dict[str, str]:
+        """The ids of the files in a folder below a tree, by path; none if there is no such folder.
+
+        Raises:
+            BadRecord: a folder is missing or damaged.
+        """
+        oid = self.folder_oid(tree, folder)
+        entries = {} if oid is None else self.read_tree(oid, folder)
+        return {f"{folder}/{name}": entry.oid for name, entry in entries.items() if not entry.is_tree}
+
     def _read_entries(self, oid: str, where: str) -> list[tuple[bytes, bytes, bytes]]:
         """Name, mode and id of each entry. An append reads the same few trees several times, so those are kept."""
         entries = self._trees.get(oid)

@@ -20,7 +20,7 @@ from mitosis.git.program import reading_git
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.objects import TREE_LIMIT_BYTES, Entry, ReadOnlyStore, Sizes
-from mitosis.text import one_line
+from mitosis.text import one_line, recordable
 from mitosis.variants import VariantName
 
 TRAILER_LIMIT = 500
@@ -28,10 +28,12 @@ TRAILER_LIMIT = 500
 _MOST_BYTES = 2**28
 """So much of what git says of a history is read."""
 _READ_BYTES = 2**16
+_TEXT_LIMIT = 200
 _HEAD = "\x01"
-_FORM = _HEAD + "%x1f".join(("%H", "%P", "%an", "%at", "%s", "%(trailers:only,unfold)")) + "%x00"
+_FIELDS = ("%H", "%P", "%an", "%ae", "%at", "%s", "%(trailers:only,unfold)")
+_FORM = _HEAD + "%x1f".join(_FIELDS) + "%x00"
 # Every option that a user's configuration could set otherwise is given.
-LOG = (
+_LOG = (
     "-c", "log.showRoot=true", "log", "--full-history", "--no-renames", "-z", "--no-color", "--no-notes",
     "--no-show-signature", "--no-mailmap", "--encoding=UTF-8", "--no-ext-diff", "--no-textconv",
 )  # fmt: skip
@@ -72,6 +74,7 @@ class Commit:
     """How many it has."""
     author: str
     """The name alone."""
+    email: str
     date: str
     """ISO 8601, in UTC."""
     summary: str
@@ -206,6 +209,44 @@ def read_writers(repository: Repository, tip: str, *paths: str) -> dict[str, Com
     return {after: commit for commit, _, _, after in _read_log(repository, "--topo-order", "-m", tip, "--", *paths)}
 
 
+def read_added(repository: Repository, tip: str, path: str) -> Iterator[tuple[Commit, str]]:
+    """The commits of a history that add files at a path, or below it, with the path of each file."""
+    for commit, added, _, _ in _read_log(repository, "--diff-filter=A", tip, "--", path):
+        yield commit, added
+
+
+def read_commits(repository: Repository, *words: str) -> Iterator[Commit]:
+    """The commits that `git log` finds by these words."""
+    for token in _tokens(repository, *_LOG, "--no-patch", f"--format={_FORM}", *words):
+        if token.startswith(_HEAD):
+            yield _commit(token.removeprefix(_HEAD))
+
+
+def read_forgotten(repository: Repository, tip: str, prefix: str) -> dict[str, dict[str, str]]:
+    """The files of trials whose keys begin so that a history forgot, by key: the ids of blobs by path."""
+    places = (f":(glob){layout.TRIALS}/**/{prefix}*", f":(glob){layout.DISPUTED}/{prefix}*/*")
+    forgotten: dict[str, tuple[Commit, dict[str, str]]] = {}
+    for commit, path, before, _ in _read_log(repository, "--diff-filter=D", tip, "--", *places):
+        place, key, _ = _parse(path)
+        key = key if place is None else place[2]
+        if key is not None and commit.says(("Forgotten", key)):
+            newest, files = forgotten.setdefault(key, (commit, {}))
+            if newest.oid == commit.oid:
+                files[path] = before
+    return {key: files for key, (_, files) in forgotten.items()}
+
+
+def read_lost(repository: Repository, tip: str, *paths: str) -> dict[str, bool]:
+    """Of files or folders at which a history had locks: the paths of these, and whether a resolve dropped each."""
+    dropped: dict[str, bool] = {}
+    for commit, path, _, after in _read_log(repository, tip, "--", *paths):
+        variant = _parse(path)[2]
+        if variant is not None:
+            is_dropped = after == _GONE and commit.says(("Dropped", f"{variant[1]} {variant[0]}"))
+            dropped[path] = dropped.get(path, False) or is_dropped
+    return dropped
+
+
 def describe_path(path: str) -> str:
     """What is at a path of the journal, in words."""
     place, disputed, variant = _parse(path)
@@ -223,7 +264,7 @@ def describe_path(path: str) -> str:
 def _read_log(repository: Repository, *words: str) -> Iterator[tuple[Commit, str, str, str]]:
     """Each file that a commit adds, takes away or changes: the commit, the path, and the ids before and after."""
     commit: Commit | None = None
-    tokens = _tokens(repository, *LOG, "--raw", "--no-abbrev", f"--format={_FORM}", *words)
+    tokens = _tokens(repository, *_LOG, "--raw", "--no-abbrev", f"--format={_FORM}", *words)
     for token in tokens:
         if token.startswith(_HEAD):
             commit = _commit(token.removeprefix(_HEAD))
@@ -245,8 +286,9 @@ def _tokens(repository: Repository, *words: str) -> Iterator[str]:
 
 
 def _commit(text: str) -> Commit:
-    oid, parents, author, date, summary, trailers = [*text.split("\x1f", 5), *[""] * 5][:6]
+    oid, parents, author, email, date, summary, trailers = [*text.split("\x1f", 6), *[""] * 6][:7]
     pairs = (line.partition(": ") for line in trailers.splitlines())
     found = frozenset((name, value) for name, _, value in pairs)
-    when = moment_of(date).isoformat()
-    return Commit(oid, len(parents.split()), one_line(author, 100), when, one_line(summary, 200), found)
+    # Anybody may have written them, at any length.
+    shown = [one_line(recordable(text[:_TEXT_LIMIT]), _TEXT_LIMIT) for text in (author, email, summary)]
+    return Commit(oid, len(parents.split()), shown[0], shown[1], moment_of(date).isoformat(), shown[2], found)

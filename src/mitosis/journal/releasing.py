@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterator
 
 from mitosis.errors.journal import NamingError
@@ -91,7 +92,7 @@ def _refuse_used(name: VariantName, users: Collection[str]) -> None:
     shown = ", ".join(used[:_MOST_NAMED]) + (f" and {len(used) - _MOST_NAMED} more" if len(used) > _MOST_NAMED else "")
     raise NamingError(
         f"{name} has been used by {'a trial' if len(used) == 1 else f'{len(used)} trials'}, so it cannot be released: "
-        f"{shown}\nTo stop anybody from using it again: mitosis variants retire {name}"
+        f"{shown}\nTo stop anybody from using it again: mitosis variants retire {shlex.quote(str(name))}"
     )
 
 
@@ -100,15 +101,11 @@ def _files_about(store: Store, tree: str, name: VariantName) -> Iterator[str]:
     folders = [layout.variant_folder(name)]
     folders += [layout.remark_folder(kind, name) for kind in layout.REMARKS if kind != layout.RELEASED]
     for folder in folders:
-        entry = store.find(tree, folder)
-        if entry is not None and entry.is_tree:
-            yield from (
-                f"{folder}/{file}" for file, below in store.read_tree(entry.oid, folder).items() if not below.is_tree
-            )
+        yield from store.files_in(tree, folder)
     above = layout.remark_folder(layout.RENAMED, name).rpartition("/")[0]
-    entry = store.find(tree, above)
-    if entry is not None and entry.is_tree:
+    oid = store.folder_oid(tree, above)
+    if oid is not None:
         file = remark_file(layout.RENAMED, name, name.variant)[0].rpartition("/")[2]
-        for old, below in store.read_tree(entry.oid, above).items():
+        for old, below in store.read_tree(oid, above).items():
             if below.is_tree and store.find(below.oid, file) is not None:
                 yield f"{above}/{old}/{file}"

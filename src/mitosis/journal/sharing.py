@@ -185,15 +185,11 @@ def missing_keys(store: Store, other: str | None) -> set[str]:
 
 
 def _new_keys(store: Store, before: Snapshot | None, after: Snapshot | None, limit: int | None = None) -> Iterator[str]:
-    trees = (_trials_tree(store, before), _trials_tree(store, after))
-    changes = iter_changes(store, *trees, layout.TRIALS, limit=limit)
+    old = None if before is None else store.folder_oid(before.tree, layout.TRIALS)
+    new = None if after is None else store.folder_oid(after.tree, layout.TRIALS)
+    changes = iter_changes(store, old, new, layout.TRIALS, limit=limit)
     places = (layout.parse_record_path(path) for path, old, _ in changes if old is None)
     return (place[2] for place in places if place is not None)
-
-
-def _trials_tree(store: Store, snapshot: Snapshot | None) -> str | None:
-    entry = None if snapshot is None else store.find(snapshot.tree, layout.TRIALS)
-    return entry.oid if entry is not None and entry.is_tree else None
 
 
 def find_unmerged(store: Store) -> tuple[Unmerged, ...]:
@@ -326,10 +322,7 @@ def _needed_files(store: Store, snapshot: Snapshot, record: TrialRecord) -> Iter
             continue
         yield layout.variant_path(*use)
         # Without these a lock does not tell there what its functions were.
-        folder = layout.remark_folder(layout.SOURCES, use.name)
-        found = store.find(snapshot.tree, folder)
-        if found is not None and found.is_tree:
-            yield from (f"{folder}/{name}" for name in store.read_tree(found.oid, folder))
+        yield from store.files_in(snapshot.tree, layout.remark_folder(layout.SOURCES, use.name))
 
 
 def adopt_pins(store: Store, remote: str) -> int:

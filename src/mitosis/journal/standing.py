@@ -135,11 +135,11 @@ def read_remarks(store: ReadOnlyStore, tree: str | None, variant: VariantName) -
         BadRecord: one of them cannot be read.
     """
     remarks = Remarks()
-    for kind in _KEYS if tree is not None else ():
+    for kind in _KEYS:
         folder = layout.remark_folder(kind, variant)
-        entry = store.find(tree or "", folder)
-        if entry is not None and entry.is_tree:
-            for content in read_folder(store, kind, folder, entry.oid):
+        oid = store.folder_oid(tree, folder)
+        if oid is not None:
+            for content in read_folder(store, kind, folder, oid):
                 remarks.add(kind, content)
     return remarks
 

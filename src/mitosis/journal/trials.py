@@ -19,7 +19,7 @@ from mitosis.errors.journal import (
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.changes import lock_files
-from mitosis.journal.history import refuse_violated
+from mitosis.journal.history import refuse_released, refuse_violated
 from mitosis.journal.index import Index
 from mitosis.journal.index_writer import DOUBLED, IS_FIRST, alike, plain_text
 from mitosis.journal.locking import END_TIMEOUT_S
@@ -27,7 +27,7 @@ from mitosis.journal.locks import ChangedFunctions, RenamedVariant, check_locks
 from mitosis.journal.messages import brought_back_message, ended_message, forgotten_message, started_message
 from mitosis.journal.notes import TrialChange, add_to_note, merge_notes
 from mitosis.journal.objects import ReadOnlyStore
-from mitosis.journal.reasons import read_taken, refuse_endless
+from mitosis.journal.reasons import read_forgotten, refuse_endless
 from mitosis.journal.store import Snapshot, Store
 from mitosis.process import is_alive
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, encode_trial
@@ -175,7 +175,7 @@ def forget(store: Store, index: Index, key: str, identity: Identity) -> TrialRec
             raise JournalError(f"trial {record.key} is not at its place in the journal, {folder}, so it stays")
         gone: dict[str, bytes | None] = dict.fromkeys(disputed_files(store, before, record.key))
         store.append(ref, before, {**gone, file.path: None}, forgotten_message(record), identity)
-    _tell_notes(store, index, TrialChange(record, None), record.key, identity)
+    tell_notes(store, index, TrialChange(record, None), record.key, identity)
     return record
 
 
@@ -184,45 +184,46 @@ def bring_back(store: Store, index: Index, key: str, identity: Identity) -> Tria
 
     Raises:
         TrialNotFound, AmbiguousKey: `key` does not name one trial that was forgotten.
+        NamingError: a variant that it used was released since.
         NoteNotWritten: the trial is in the journal, but not in the notes.
         JournalError: the journal is damaged, or cannot be written.
     """
     prefix = _key_prefix(key)
+    tip = store.tip()
+    if tip is not None:
+        refuse_endless(store, tip, path=layout.TRIALS)
+    gone = {} if tip is None else read_forgotten(store.repository, tip, prefix)
+    there = {name for (name,) in index.ask("SELECT key FROM trials")}
+    found = sorted(gone.keys() - there)
+    if not found:
+        raise TrialNotFound(key, f"no trial was forgotten whose key begins with `{prefix}`")
+    if len(found) > 1:
+        raise AmbiguousKey(key, found)
+    files = {path: store.read_blob(oid, path, MAX_RECORD_BYTES) for path, oid in gone[found[0]].items()}
+    place = next((path for path in files if layout.parse_record_path(path) is not None), None)
+    if place is None:
+        raise JournalError(f"the journal's history has no record of trial {found[0]}")
+    data = files.pop(place)
+    record = decode_trial(data, place)
+    folder = layout.trial_folder(record.experiment, record.started)
     with store.locked(layout.JOURNAL_REF) as ref:
         before = store.snapshot()
-        gone = {} if before is None else _removed(store, before.commit, prefix)
-        there = {name for (name,) in index.ask("SELECT key FROM trials")}
-        found = sorted(gone.keys() - there)
-        if not found:
-            raise TrialNotFound(key, f"no trial was forgotten whose key begins with `{prefix}`")
-        if len(found) > 1:
-            raise AmbiguousKey(key, found)
-        file = gone[found[0]]
-        record = decode_trial(store.read_blob(file.oid, file.path, MAX_RECORD_BYTES), file.path)
-        path = _new_path(store, before, layout.trial_folder(record.experiment, record.started), record.key)
-        store.append(ref, before, {path: encode_trial(record)}, brought_back_message(record), identity)
-    _tell_notes(store, index, TrialChange(None, record), record.key, identity)
+        if before is None or _find_record(store, before, folder, record.key) is not None:
+            raise JournalError(f"trial {record.key} was not brought back: the journal was changed meanwhile")
+        refuse_released(store, before, record)
+        files[_new_path(store, before, folder, record.key)] = data
+        store.append(ref, before, files, brought_back_message(record), identity)
+    tell_notes(store, index, TrialChange(None, record), record.key, identity)
     return record
 
 
-def _tell_notes(store: Store, index: Index, change: TrialChange, key: str, identity: Identity) -> None:
+def tell_notes(store: Store, index: Index, change: TrialChange, key: str, identity: Identity) -> None:
     """Have the notes say of a trial what the journal does now."""
     index.refresh()
     try:
         merge_notes(store, [change], None, identity, lambda *which: trials_on(index, *which))
     except JournalError as error:
         raise NoteNotWritten(key, layout.NOTES_REF, str(error)) from error
-
-
-def _removed(store: Store, commit: str, prefix: str) -> dict[str, File]:
-    """The records with keys that begin so which commits of the history have removed, as they were last, by key."""
-    refuse_endless(store, commit, path=layout.TRIALS)
-    removed: dict[str, File] = {}
-    for taken in read_taken(store.repository, commit, "--no-merges", "--", f":(glob){layout.TRIALS}/**/{prefix}*"):
-        parsed = layout.parse_record_path(taken.path)
-        if parsed is not None and taken.after is None:
-            removed.setdefault(parsed[2], File(taken.path, taken.before))
-    return removed
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -342,11 +343,7 @@ def read_problems(index: Index, *kinds: str) -> list[BadRecord]:
 
 def disputed_files(store: Store, before: Snapshot | None, key: str) -> dict[str, str]:
     """The paths of the records that are not in the place of a trial's, with their ids."""
-    folder = f"{layout.DISPUTED}/{key}"
-    entry = None if before is None else store.find(before.tree, folder)
-    if entry is None or not entry.is_tree:
-        return {}
-    files = {f"{folder}/{name}": found.oid for name, found in store.read_tree(entry.oid, folder).items()}
+    files = store.files_in(None if before is None else before.tree, f"{layout.DISPUTED}/{key}")
     return {path: oid for path, oid in files.items() if layout.parse_disputed_path(path) is not None}
 
 
@@ -386,10 +383,8 @@ def _find_record(store: Store, before: Snapshot | None, folder: str, key: str) -
 def _new_path(store: Store, before: Snapshot | None, folder: str, key: str) -> str:
     """The path for the record of a new trial in a folder `trials/<experiment>/<day>`."""
     direct, in_shard = layout.record_paths(folder, key)
-    entry = None if before is None else store.find(before.tree, folder)
-    if entry is None or not entry.is_tree:
-        return direct
-    return direct if store.count_files(entry.oid, folder) < layout.CROWDED else in_shard
+    oid = store.folder_oid(None if before is None else before.tree, folder)
+    return direct if oid is None or store.count_files(oid, folder) < layout.CROWDED else in_shard
 
 
 def _had_ended(store: Store, file: File) -> bool:

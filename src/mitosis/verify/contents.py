@@ -14,6 +14,7 @@ from mitosis.journal import layout
 from mitosis.journal.ends import read_end_at
 from mitosis.journal.messages import note_line
 from mitosis.journal.objects import ReadOnlyStore, iter_changes
+from mitosis.journal.reasons import read_lost
 from mitosis.journal.removing import FOREIGN, is_damaged, read_file
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
@@ -229,18 +230,14 @@ def check_lookups(repository: Repository, commit: str, contents: Contents, repor
     unknown = {path: keys for path, keys in contents.uses.items() if path not in contents.locks}
     if not unknown:
         return
-    # A conflict that was resolved has taken a meaning away; then the history has it.
     try:
-        output = repository.git(
-            "log", "--full-history", "--no-renames", "--diff-filter=A", "--name-only", "-z", "--format=", "--no-color",
-            "--no-show-signature", commit, "--", layout.VARIANTS,
-        )  # fmt: skip
+        dropped = read_lost(repository, commit, layout.VARIANTS)
     except MitosisError as error:
         report.error("history", layout.JOURNAL_REF, str(error).partition("\n")[0], "git fsck")
         return
-    known = set(output.split("\0"))
     for path, keys in unknown.items():
-        if path not in known:
-            folder = path.rpartition("/")[0]
-            what = f"the value that it used was never recorded as a meaning of {folder}"
+        # A conflict that was resolved has taken a meaning away.
+        if not dropped.get(path, False):
+            done = "is not a meaning any more" if path in dropped else "was never recorded as a meaning"
+            what = f"the value that it used {done} of {path.rpartition('/')[0]}"
             report.error("lock", _trials(keys), what, f"mitosis show {keys[0]}")

@@ -77,7 +77,7 @@ def show(
         print_line("history")
         for entry in history[:_HISTORY_SHOWN]:
             when = format_moment(entry.date, relative=is_terminal())
-            print_line(f"    {entry.commit[:7]}  {when}  {entry.author}  {entry.summary}")
+            print_line(f"    {entry.oid[:7]}  {when}  {entry.author}  {entry.summary}")
         if len(history) > _HISTORY_SHOWN:
             print_line(f"    ... and {len(history) - _HISTORY_SHOWN} before these: git log refs/mitosis")
     _print_trials(journal, name)
