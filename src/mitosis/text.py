@@ -24,7 +24,6 @@ _MAX_INTEGER_BITS = 1024
 """Python refuses to print very large integers, and nobody reads them."""
 _HUGE = 10**15
 """Integers from this on are rounded where a float would be."""
-_HUGE_TEXT = re.compile(r"-?[1-9][0-9]{18,299}")
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 _AGES = ((_DAY_S * 365, "y"), (_DAY_S * 30, "mo"), (_DAY_S, "d"), (_HOUR_S, "h"), (_MINUTE_S, "min"))
 
@@ -148,8 +147,6 @@ def format_value(value: bool | int | float | str | None, limit: int = 40) -> str
         return "–"
     if isinstance(value, float):
         return format_number(value)
-    if isinstance(value, str) and _HUGE_TEXT.fullmatch(value):
-        value = int(value)  # as records have integers of more than 64 bits
     if isinstance(value, int) and abs(value) >= _HUGE and value.bit_length() < _MAX_INTEGER_BITS:
         return format_number(float(value))
     return one_line(exact_value(value), limit)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from mitosis.errors.repository import GitError, GitMissing, NotARepository
+from mitosis.files import temporary_place
 
 
 def without_password(url: str) -> str:
@@ -105,7 +106,7 @@ def stream_git(
     messages = bytearray()
     said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
-    with tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryFile(dir=temporary_place()) as output:
         with _starting(command, cwd):
             process = subprocess.Popen(
                 ["git", *command],
