@@ -121,11 +121,6 @@ def run_command(words: list[str]) -> int:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
             return _complain_of_output(error)
-        from mitosis.files import NO_TEMPORARY_PLACE
-
-        if isinstance(error, FileNotFoundError) and (error.strerror or "").startswith(NO_TEMPORARY_PLACE):
-            _complain(f"mitosis: {error.strerror}\nMake room there, or set TMPDIR to another folder.\n")
-            return ExitStatus.REFUSED
         import traceback
 
         _complain(traceback.format_exc())

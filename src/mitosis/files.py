@@ -6,7 +6,6 @@ Temporary folders are removed also when the process that made them was killed: b
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import hashlib
 import os
@@ -17,9 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from mitosis.errors.files import NoTemporaryPlace
+
 _READ_BYTES = 2**20
-NO_TEMPORARY_PLACE = "No usable temporary directory"
-"""How Python begins to say that."""
+_TEMPORARY = ("/tmp", "/var/tmp", "/usr/tmp")
+"""Where Python puts temporary files, if the environment says nothing and they can be written."""
 _PREFIX = "mitosis-"
 _OWNER = "owner"
 """A file whose lock says that the folder is in use."""
@@ -96,13 +97,17 @@ def temporary_place() -> Path:
     """Where temporary files belong, without symbolic links.
 
     Raises:
-        FileNotFoundError: nowhere. Python would take the working directory, which is the user's.
+        NoTemporaryPlace: nowhere. Python would take the working directory, which is the user's.
     """
     import tempfile
 
-    place = tempfile.gettempdir()
-    if place == os.getcwd() and not any(map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))):  # noqa: PTH109
-        raise FileNotFoundError(errno.ENOENT, f"{NO_TEMPORARY_PLACE} found in /tmp and /var/tmp")
+    try:
+        place = tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise NoTemporaryPlace from error
+    is_asked_for = place in _TEMPORARY or any(map(os.environ.get, ("TMPDIR", "TEMP", "TMP")))
+    if place == os.getcwd() and not is_asked_for:  # noqa: PTH109
+        raise NoTemporaryPlace
     return Path(os.path.realpath(place))
 
 
@@ -118,6 +123,7 @@ class TemporaryFolder:
         path: of the folder. By default there are no symbolic links on the way.
 
     Raises:
+        NoTemporaryPlace: there is none for it.
         OSError: it cannot be made.
     """
 

@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from mitosis.errors.files import FileTrouble
@@ -59,16 +60,23 @@ def _write_refspec(repository: Repository, remote: str, refspec: str) -> Written
     return Written(f"{key} = {refspec}", repository.common_dir / "config", changed)
 
 
+def _command_end() -> str:
+    """The end of the command for texts. Each version may show records in its own way, and git keeps them by command."""
+    return f" -X mitosis={metadata.version('mitosis')}{_ISOLATED}"  # Python lets anything be said by -X
+
+
 def textconv_problem(repository: Repository) -> str:
     """What is wrong with how this clone shows records as text, which `set_up` mends; empty if nothing is."""
     present = _read_all(repository, TEXTCONV)
-    if not present or present[-1].endswith(_ISOLATED):
+    if not present or present[-1].endswith(_command_end()):
         return ""
+    if present[-1].endswith(_ISOLATED):
+        return "git may keep texts of records that another version of mitosis has written"
     return "with it, `git log -p` can run modules of the working tree in place of those of Python and mitosis"
 
 
 def _write_textconv(repository: Repository) -> list[Written]:
-    command = f"{shlex.quote(Path(sys.executable).as_posix())}{_ISOLATED}"
+    command = f"{shlex.quote(Path(sys.executable).as_posix())}{_command_end()}"
     try:
         repository.identity()
         # One Python a blob takes minutes for some hundred; git keeps the texts in refs/notes/textconv/mitosis.

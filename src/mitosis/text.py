@@ -26,7 +26,6 @@ _HUGE = 10**15
 """Integers from this on are rounded where a float would be."""
 _ENDS = 8
 """So many numbers are shown of each end of a list."""
-_HUGE_TEXT = re.compile(r"-?[1-9][0-9]{18,299}")
 _FLOAT = re.compile(r"(?<![\w.'])-?\d+\.\d+(?:e[+-]?\d+)?(?![\w.])")
 _NUMBERS = re.compile(r"\[[\w.+-]*\w(?:, [\w.+-]*\w)*\]")
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
@@ -152,8 +151,6 @@ def format_value(value: bool | int | float | str | tuple[int | float, ...] | Non
         return "–"
     if isinstance(value, float):
         return format_number(value)
-    if isinstance(value, str) and _HUGE_TEXT.fullmatch(value):
-        value = int(value)  # as records have integers of more than 64 bits
     if isinstance(value, int) and abs(value) >= _HUGE and value.bit_length() < _MAX_INTEGER_BITS:
         return format_number(float(value))
     text = f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else exact_value(value)

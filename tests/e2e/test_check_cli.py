@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mitosis.files import temporary_place
 from support.e2e import write
 from support.journal import make_record
 from support.variants import ADA, ENVIRONMENT, LAB, STEPS, Lab, make_lab, variant
@@ -292,7 +293,10 @@ def test_temporary_files_are_never_put_into_the_working_directory(lab: Lab, monk
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(tempfile, "tempdir", str(Path.cwd()))  # as Python has it where /tmp and /var/tmp are full
     said = lab.mitosis("check", status=2)
-    assert "No usable temporary directory" in said.err and "set TMPDIR" in said.err
+    assert "no folder for temporary files can be written" in said.err and "set TMPDIR" in said.err
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
+    monkeypatch.chdir("/tmp")  # there they do belong
+    assert temporary_place() == Path("/tmp").resolve()
 
 
 def test_words_that_are_too_many_point_to_the_help_of_the_command(lab: Lab) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mitosis import __version__
 from mitosis.__main__ import run_command
 from support.journal import JOURNAL, PINS, Clone, Desk, Git
 
@@ -30,7 +31,7 @@ def test_without_a_remote_the_rest_is_set_up(
 ) -> None:
     set_up(repository_folder)
     assert "This repository has no remote." in capfd.readouterr().out
-    assert git("config", "diff.mitosis.textconv").endswith(" -P -m mitosis textconv\n")
+    assert git("config", "diff.mitosis.textconv").endswith(f" -X mitosis={__version__} -P -m mitosis textconv\n")
 
 
 def test_git_shows_records_at_once_and_runs_nothing_of_the_working_tree(
@@ -40,6 +41,9 @@ def test_git_shows_records_at_once_and_runs_nothing_of_the_working_tree(
     journal.git("config", "diff.mitosis.textconv", f"{sys.executable} -m mitosis textconv")
     call(journal.folder, "verify")
     assert "! setting: diff.mitosis.textconv" in capfd.readouterr().out
+    journal.git("config", "diff.mitosis.textconv", f"{sys.executable} -X mitosis=0.1 -P -m mitosis textconv")
+    call(journal.folder, "verify")
+    assert "texts of records that another version" in capfd.readouterr().out
     set_up(journal.folder)
     for name in ("mitosis.py", "msgpack.py", "enum.py"):
         (journal.folder / name).write_text("raise SystemExit('code of the working tree')\n")

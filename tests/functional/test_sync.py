@@ -424,6 +424,11 @@ def test_commands_say_what_went_where(
     assert said(ada, "sync") == "origin: records sent\n"
     forgotten = f"    ada: forget my_exp {adas[0].key}\n"
     assert said(bob, "pull") == f"origin: 1 trial received, 1 trial forgotten elsewhere\n{forgotten}"
+    ada.bring_back(adas[0].key, ada.identity)
+    message = "note\n\nforget what is said here\n"
+    ada.git("update-ref", JOURNAL, ada.git("commit-tree", f"{JOURNAL}^{{tree}}", "-p", JOURNAL, "-m", message).strip())
+    said(ada, "push")
+    assert said(bob, "pull") == f"origin: 1 trial received\n    ada: list my_exp {adas[0].key} again\n"
 
 
 def test_conflict_is_shown_to_both(

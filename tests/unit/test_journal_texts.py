@@ -92,6 +92,10 @@ def test_failure_is_told(chain: TrialRecord, ended: TrialRecord) -> None:
     assert ended_message(failed.with_changes(failure=wordy)).startswith(
         "data+fit 5f2c91d07a3b failed: KeyError: 'a key… (0.4 s)\n"
     )
+    formula = Failure("exception", r"bad \nabla", "ValueError")
+    assert ended_message(failed.with_changes(failure=formula)).startswith(
+        "data+fit 5f2c91d07a3b failed: ValueError: bad \\nabla (0.4 s)\n"
+    )
     wordy = Failure("exception", "x" * 500, "ValueError")
     assert len(ended_message(failed.with_changes(failure=wordy)).splitlines()[0]) < 130
     died = ended.with_changes(status="failed", failure=Failure("kernel", "the kernel died"), main=None)

@@ -29,6 +29,16 @@ class FolderNotWritable(MitosisError):
         )
 
 
+class NoTemporaryPlace(MitosisError):
+    """There is no folder for temporary files."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no folder for temporary files can be written, neither /tmp nor /var/tmp\n"
+            "Make room there, or set TMPDIR to another folder."
+        )
+
+
 class HooksNotOurs(MitosisError):
     """git looks for hooks in a folder that is not mitosis' to write to.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mitosis.errors.repository import ObjectTooLarge, UnfitObject, UnreadableObject
+from mitosis.files import temporary_place
 from mitosis.git.program import LONGEST_ANSWER_BYTES, reading_git
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def read_blobs(oids: Sequence[str], limit_bytes: int, *, cwd: Path) -> Iterator[
     """
     import tempfile
 
-    with tempfile.TemporaryFile() as wanted:
+    with tempfile.TemporaryFile(dir=temporary_place()) as wanted:
         wanted.write("".join(f"{oid}\n" for oid in oids).encode())
         wanted.seek(0)
         with reading_git("cat-file", "--batch", "--buffer", cwd=cwd, stdin=wanted) as answers:

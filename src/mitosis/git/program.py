@@ -21,6 +21,7 @@ from typing import IO, NamedTuple
 
 from mitosis.errors.base import of_signal
 from mitosis.errors.repository import GitError, GitMissing, NotARepository
+from mitosis.files import temporary_place
 
 
 def run_git(
@@ -105,7 +106,7 @@ def stream_git(
     messages = bytearray()
     said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
-    with _outlived_by_nothing(), tempfile.TemporaryFile() as output:
+    with _outlived_by_nothing(), tempfile.TemporaryFile(dir=temporary_place()) as output:
         with _starting(command, cwd):
             process = subprocess.Popen(
                 ["git", *command],

@@ -23,7 +23,7 @@ from mitosis.errors.values import UnstableValue
 from mitosis.in_kernel import streams
 from mitosis.in_kernel.imports import run_as_script
 from mitosis.in_kernel.recorded import flatten, named, recorded
-from mitosis.in_kernel.step_checks import can_be_called, defaults_of, resolve
+from mitosis.in_kernel.step_checks import can_be_called, default_for_data, defaults_of, resolve
 from mitosis.in_kernel.user_code import bounded_repr, describe_exception, let_interrupts_pass, user_namespace
 from mitosis.protocol import (
     DescribedParameters,
@@ -164,11 +164,16 @@ def _takes_data(successor: Successor, result: Mapping[str, Any]) -> bool:
 
 def _check_data(result: Mapping[str, Any], successor: Successor, warnings: list[str]) -> str | None:
     """Why the next step cannot run without the data of this one; None if it can."""
-    if not can_be_called(resolve(successor.action), successor.given, with_data=False):
+    action = resolve(successor.action)
+    if not can_be_called(action, successor.given, with_data=False):
         needing = f"the next step, `{successor.name}`, needs it"
         return f'its result has no "data", and {needing} (it has: {_key_names(result)})'
+    default = default_for_data(action, successor.given)
+    used = f", but with its default {default}, which is not recorded" if default else ""
     if "data" not in result:
-        warnings.append(f'its result has no "data": `{successor.name}` is called without it')
+        warnings.append(f'its result has no "data": `{successor.name}` is called without it{used}')
+    elif result["data"] is None and default:
+        warnings.append(f'its "data" is None: `{successor.name}` is called without it{used}')
     elif result["data"] is not None:
         warnings.append(f"its data is not used: `{successor.name}` has no positional argument left for it")
     return None

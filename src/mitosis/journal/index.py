@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mitosis.records.view import View
     from mitosis.variants import VariantLock
 
-VERSION = 1
+VERSION = 2
 _APPLICATION = 0x6D69746F
 _BUSY_S = 0.05
 """How long to wait for another process that writes the index."""

@@ -215,8 +215,9 @@ def _outcome(view: View) -> tuple[str, str, str]:
     status = view.raw("status")
     detail = view.main
     if status == "failed":
-        # Line breaks in what a KeyError says are escaped already.
-        first, more, _ = view.raw("failure").partition("\\n")
+        first, more = view.raw("failure"), ""
+        if first.startswith("KeyError: "):  # it shows what is missing as Python writes it, line breaks escaped
+            first, more, _ = first.partition("\\n")
         detail = one_line(f"{first}…" if more else first, _FAILURE_LIMIT)
     if "failure.step" in view and view.place:
         status += f" in {one_line(view.raw('failure.step'), _NAME_LIMIT)}"

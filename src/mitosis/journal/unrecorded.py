@@ -20,6 +20,8 @@ from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, encode_trial
 from mitosis.records.trial import TrialRecord
 
 FILE = "unrecorded.msgpack"
+ROOM = ".mitosis-room"
+"""A file of the trial's folder that takes the room `FILE` needs: the disk may be full when the trial ends."""
 _OTHER_HOSTS_AGE_S = 3600.0
 """A process on another machine cannot be seen. After an hour it has given up trying to record the end itself."""
 
@@ -64,7 +66,12 @@ def record_ends(journal: Journal) -> list[TrialRecord]:
         JournalError: the journal cannot be read or written; what could not be recorded is still kept.
     """
     recorded = []
-    for end, folder in list(find_ends(journal.running_trials())):
+    running = journal.running_trials()
+    for record in running:
+        if record.folder and is_alive(record.process) is False:
+            with contextlib.suppress(OSError):
+                Path(record.trials_folder or "", record.folder, ROOM).unlink(missing_ok=True)
+    for end, folder in list(find_ends(running)):
         with contextlib.suppress(NoteNotWritten):  # the notes are only a view, and are repaired as such
             journal.end(end, journal.repository.identity())
         discard_end(folder)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitosis.errors.base import ExitStatus, MitosisError, bulleted
+from mitosis.errors.files import NoTemporaryPlace
 from mitosis.files import TemporaryFolder, temporary_place
 from mitosis.marks import Stream
 from mitosis.process import living_in_group, signal_name
@@ -144,7 +145,7 @@ class PrivateFolder:
 def _places() -> Iterator[Path]:
     """Where the folder may be, best first."""
     names: list[str] = []
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(NoTemporaryPlace):
         names.append(os.fspath(temporary_place()))
     if os.name == "posix":
         names += ["/tmp", "/var/tmp", os.environ.get("XDG_RUNTIME_DIR", "")]

@@ -122,7 +122,7 @@ class Signals:
         elif self.kernel is not None:
             self._progress.warn("interrupting; interrupt again to kill the experiment at once")
             self.kernel.process.interrupt()
-            self._killing = asyncio.get_running_loop().call_later(INTERRUPT_GRACE_S, self._kill)
+            self._kill_after(INTERRUPT_GRACE_S)
 
     def _on_suspension(self) -> None:
         """Ctrl-Z: have the experiment stop along with this process, and go on along with it.
@@ -148,6 +148,11 @@ class Signals:
         grace_s = min(timeout_s, INTERRUPT_GRACE_S)
         self._progress.warn(f"the timeout of {timeout_s:g} s is over; interrupting, and killing in {grace_s:g} s")
         self.kernel.process.interrupt()
+        self._kill_after(grace_s)
+
+    def _kill_after(self, grace_s: float) -> None:
+        if self._killing is not None:
+            self._killing.cancel()
         self._killing = asyncio.get_running_loop().call_later(grace_s, self._kill)
 
     def _kill(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mitosis.errors.files import FolderNotWritable
 from mitosis.files import file_blob_id, write_whole
+from mitosis.journal.unrecorded import ROOM
 from mitosis.omission import output_file
 from mitosis.records.trial import Output
 
@@ -20,8 +21,6 @@ LOG = "experiment.log"
 REQUIREMENTS = "requirements.txt"
 PAGE_LINK = "experiment"
 _IGNORED = ".gitignore"
-_ROOM = ".room"
-"""Takes the room that the end of a trial needs: the disk may be full when it ends."""
 _ROOM_BYTES = 2**16
 OUTPUTS_LIMIT = 10_000
 """This many files at most are listed in a record."""
@@ -59,14 +58,14 @@ class TrialFolder:
             FolderNotWritable: there is none.
         """
         try:
-            (self.path / _ROOM).write_bytes(os.urandom(_ROOM_BYTES))  # some file systems compress
+            (self.path / ROOM).write_bytes(os.urandom(_ROOM_BYTES))  # some file systems compress
         except OSError as error:
             raise FolderNotWritable(self.trials_folder, error.strerror or str(error)) from error
 
     def release_room(self) -> None:
         """Make way for `unrecorded.msgpack`."""
         with contextlib.suppress(OSError):
-            (self.path / _ROOM).unlink(missing_ok=True)
+            (self.path / ROOM).unlink(missing_ok=True)
 
     def results(self, number: int) -> Path:
         """What step `number` returned; steps count from 0."""
@@ -137,7 +136,7 @@ class TrialFolder:
         for folder, _, names in os.walk(self.path):
             for name in names:
                 path = Path(folder, name)
-                if path.is_file() and not path.is_symlink() and name != _ROOM:
+                if path.is_file() and not path.is_symlink() and path != self.path / ROOM:
                     yield path
 
 
