@@ -163,10 +163,7 @@ def retire(store: Store, variant: VariantName, reason: str, identity: Identity) 
         raise NamingError(f"the reason has {len(reason)} characters, more than the {MAX_REASON_LENGTH} that are kept")
     with store.locked(layout.JOURNAL_REF) as ref:
         before = store.snapshot()
-        if not read_locked(store, before, variant):
-            raise NamingError(
-                f"{variant} is not locked, so it cannot be retired\nRemove it from the dictionary instead."
-            )
+        require_locked(store, before, variant, "retired")
         assert before is not None
         if read_remarks(store, before.tree, variant).is_retired:
             raise NamingError(f"{variant} is already retired")
@@ -197,14 +194,20 @@ def read_locked(store: Store, before: Snapshot | None, variant: VariantName) -> 
     return [] if oid is None else list(read_meanings(store, oid, folder, variant))
 
 
-def _only_meaning(store: Store, before: Snapshot | None, variant: VariantName, done: str) -> Variant:
-    """The meaning of a variant that is locked, and that without a conflict."""
+def require_locked(store: Store, before: Snapshot | None, variant: VariantName, done: str) -> list[Variant]:
+    """What a variant is locked to; NamingError if it is not, since then nobody depends on it."""
     found = read_locked(store, before, variant)
     if not found:
         raise NamingError(
-            f"{variant} is not locked, so it cannot be {done}: no trial depends on it yet\n"
-            "Change its name in the dictionary; `mitosis variants` lists what is locked."
+            f"{variant} is not locked, so it cannot be {done}; change the dictionary instead\n"
+            "`mitosis variants` lists what is locked."
         )
+    return found
+
+
+def _only_meaning(store: Store, before: Snapshot | None, variant: VariantName, done: str) -> Variant:
+    """The meaning of a variant that is locked, and that without a conflict."""
+    found = require_locked(store, before, variant, done)
     if len(found) > 1:
         raise NamingError(
             f"{variant} has {len(found)} recorded meanings, so it cannot be {done}\n"
@@ -253,11 +256,8 @@ def resolve(
     """
     with store.locked(layout.JOURNAL_REF) as ref:
         before = store.snapshot()
-        meanings = read_locked(store, before, name)
-        if before is None or not meanings:
-            raise NamingError(
-                f"{name} is not locked, so there is nothing to resolve\n`mitosis variants` lists what is."
-            )
+        meanings = require_locked(store, before, name, "resolved")
+        assert before is not None
         if len(meanings) < 2:
             raise NamingError(f"{name} has one meaning, so there is nothing to resolve")
         kept = _chosen(meanings, keep.strip().lower(), name)

@@ -74,18 +74,18 @@ class RefLock:
         repository: whose ref it is.
         ref: its full name.
         durable: whether a new value is on the disk when `replace` returns.
-        is_given_up: whether to wait no longer.
+        should_give_up: whether to wait no longer.
     """
 
     def __init__(
-        self, repository: Repository, ref: str, *, durable: bool, is_given_up: Callable[[], bool] = lambda: False
+        self, repository: Repository, ref: str, *, durable: bool, should_give_up: Callable[[], bool] = lambda: False
     ) -> None:
         self.path = lock_path(repository, ref)
         self._ref = ref
         self._value = repository.common_dir / ref
         self._folder = repository.common_dir / "mitosis"
         self._durable = durable
-        self._is_given_up = is_given_up
+        self._should_give_up = should_give_up
 
     def acquire(self, timeout_s: float | None = None) -> None:
         """Take the lock, in turn with all others who wait for it.
@@ -118,7 +118,7 @@ class RefLock:
                 place.lock_was_taken()
             if found != holder:
                 holder, changed = found, now
-            is_too_long = now - began >= max(QUEUE_TIMEOUT_S, patience_s) or self._is_given_up()
+            is_too_long = now - began >= max(QUEUE_TIMEOUT_S, patience_s) or self._should_give_up()
             if is_too_long or self._is_hopeless(found, now - changed, patience_s):
                 raise JournalBusy(self._ref, self.path, now - began, describe_holder(self.path))
             # Whoever is next looks often. Random, as those on other machines have no place here, and are not to keep

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from mitosis.errors.journal import NamingError
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
-from mitosis.journal.changes import read_locked
+from mitosis.journal.changes import require_locked
 from mitosis.journal.index import Index
 from mitosis.journal.merge import iter_users
 from mitosis.journal.messages import released_message
@@ -49,11 +49,8 @@ def release(store: Store, index: Index, name: VariantName, reason: str, identity
         raise NamingError(f"the reason has {len(reason)} characters, more than the {MAX_REASON_LENGTH} that are kept")
     with store.locked(layout.JOURNAL_REF) as ref:
         before = store.snapshot()
-        meanings = read_locked(store, before, name)
-        if before is None or not meanings:
-            raise NamingError(
-                f"{name} is not locked, so it cannot be released\n`mitosis variants` lists what is locked."
-            )
+        meanings = require_locked(store, before, name, "released")
+        assert before is not None
         locks = [meaning.lock for meaning in meanings]
         _refuse_used(name, [*_users_here(index, locks), *_users_elsewhere(store, before, locks)])
         changes: dict[str, bytes | None] = dict.fromkeys(_files_about(store, before.tree, name))

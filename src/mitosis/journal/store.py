@@ -53,7 +53,7 @@ class Store(ReadOnlyStore):
         super().__init__(repository)
         self._written: dict[str, Callable[[], object]] = {}
         """What writes an object again that no ref may lead to yet, by its id."""
-        self.is_given_up: Callable[[], bool] = lambda: False  # whether to wait no longer for a lock
+        self.should_give_up: Callable[[], bool] = lambda: False  # whether to wait no longer for a lock
         self.is_unattended = False  # whether nobody is there to unlock the key that signs
 
     @contextlib.contextmanager
@@ -102,7 +102,7 @@ class Store(ReadOnlyStore):
     def _new_lock(self, ref: str, is_durable: bool) -> RefLock:
         from mitosis.journal.locking import RefLock
 
-        return RefLock(self.repository, ref, durable=is_durable, is_given_up=self.is_given_up)
+        return RefLock(self.repository, ref, durable=is_durable, should_give_up=self.should_give_up)
 
     @functools.cached_property
     def _is_durable(self) -> bool:

@@ -176,7 +176,7 @@ class Trial:
 
         assert self._settled.repository is not None and self._settled.identity is not None
         journal = self._journal = Journal(self._settled.repository)
-        journal.store.is_given_up = lambda: self._signals.noted is not None
+        journal.store.should_give_up = lambda: self._signals.noted is not None
         with self._terminal_left(journal):
             try:
                 for earlier in record_ends(journal):
