@@ -178,6 +178,8 @@ class Store(ReadOnlyStore):
             mode, raw = entries.get(raw_name(folder), (TREE_MODE, b""))
             if mode != TREE_MODE:
                 raise JournalError(f"{where}{folder} in the journal is a file, but should be a folder")
+            if not raw and not any(inner.values()):
+                continue  # what is not there need not go
             tree = self.edit_tree(raw.hex() or None, inner, f"{where}{folder}/")
             if tree == EMPTY_TREE:
                 entries.pop(raw_name(folder), None)
