@@ -7,8 +7,8 @@ folders that differ are read, each once, so the cost is in proportion to the obj
 A trial that has ended does not change any more. Of two records of it, one stays at its place, and the other is kept
 under `disputed/`, for a person to choose:
 
-- where the merge base knows an end, the one that the history had first stays, unless somebody has chosen another since;
-- where the two ended independently, the one that ended first.
+- one that somebody chose stays;
+- else, of those that were not made by changing another end, the one that ended first.
 
 Where both sides changed the same file otherwise, one of the two is taken (git keeps the other in the history):
 
@@ -289,19 +289,27 @@ class _Merge:
                     self._disputed[layout.disputed_path(place[2], other.oid)] = other.oid
         return stays
 
-    def _authority(self, base: RawEntry, sides: list[RawEntry], path: str, key: str) -> RawEntry | None:
-        """The record that stays: one that was chosen since the base, or else the first that this goes back to."""
+    def _authority(self, base: RawEntry, sides: list[RawEntry], path: str, key: str) -> RawEntry:
+        """The record that stays: one that somebody chose, or else the earliest end that was not made of another end.
+
+        Both sides' histories count, so that it does not matter in which order several ends met.
+        """
         repository = self._store.repository
         since = read_choices(repository, path, key, self._tips, self._bases)
         chosen = {side for side in sides if side.oid in since.chosen}
         if chosen:
             return min(chosen, key=lambda side: side.oid)
-        before = read_choices(repository, path, key, self._bases, ())
-        for oid in (*before.chosen[:1], *reversed(before.records)):
-            entry = RawEntry(base.mode, oid)
-            if self._ended(entry, tuple(map(str.encode, path.split("/")))) is not None:
-                return entry
-        return base
+        all_ = read_choices(repository, path, key, self._tips, ())
+        place = tuple(map(str.encode, path.split("/")))
+        for oid in all_.chosen:
+            if self._ended(RawEntry(base.mode, oid), place) is not None:
+                return RawEntry(base.mode, oid)
+        ends: list[tuple[str, str]] = []
+        for before, after in all_.written:
+            record = self._ended(RawEntry(base.mode, after), place)
+            if record is not None and (before is None or self._ended(RawEntry(base.mode, before), place) is None):
+                ends.append((_ended_at(record), after))
+        return RawEntry(base.mode, min(ends)[1]) if ends else base
 
     def _ended(self, entry: RawEntry | None, path: tuple[bytes, ...]) -> TrialRecord | None:
         """The record, if it is one of this trial that has ended."""

@@ -185,23 +185,27 @@ def refuse_endless(store: ReadOnlyStore, *revisions: str, path: str = "") -> Non
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What a history had at the path of a trial's record, newest first."""
+    """What the commits of a history, but for merges, have written to the path of a trial's record."""
 
-    records: tuple[str, ...]
-    """Ids of blobs."""
+    written: tuple[tuple[str | None, str], ...]
+    """Ids of the blobs before and after, oldest first; None where there was nothing. What was removed counts once."""
     chosen: tuple[str, ...]
-    """Those of them that somebody chose of several."""
+    """Those that somebody chose of several, newest first."""
 
 
 def read_choices(repository: Repository, path: str, key: str, tips: Sequence[str], without: Sequence[str]) -> Choices:
     """What the history of some commits, without that of others, had at the path of a record."""
-    records, chosen = [], []
-    for commit, _, _, after in _read_log(repository, "--topo-order", "-m", *tips, "--not", *without, "--", path):
-        if after != _GONE:
-            records.append(after)
-            if commit.says(("Chosen", f"{after} {key}")):
-                chosen.append(after)
-    return Choices(tuple(records), tuple(chosen))
+    written: list[tuple[str | None, str]] = []
+    chosen: list[str] = []
+    was_removed = False
+    log = _read_log(repository, "--topo-order", "--reverse", "--no-merges", *tips, "--not", *without, "--", path)
+    for commit, _, before, after in log:
+        was_removed = was_removed or after == _GONE
+        if after != _GONE and not (was_removed and before == _GONE):
+            written.append((None if before == _GONE else before, after))
+        if commit.says(("Chosen", f"{after} {key}")):
+            chosen.insert(0, after)
+    return Choices(tuple(written), tuple(chosen))
 
 
 def read_writers(repository: Repository, tip: str, *paths: str) -> dict[str, Commit]:
