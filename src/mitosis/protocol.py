@@ -353,6 +353,8 @@ class StepResult(Message):
     has_metrics: bool
     pass_data: bool
     """Whether the next step is to be called with its data."""
+    default: DescribedValue | None
+    """What the next step has in place of the data, if it is called without and its default is anything but None."""
     unsaved: tuple[str, ...]
     warnings: tuple[str, ...]
     usage: Usage

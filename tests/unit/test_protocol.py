@@ -27,7 +27,9 @@ from mitosis.protocol import (
 STEP = StepToCheck("fit", "lab:run", "lab:lookup", True, (GivenParameter("noise", "lookup", "low\udcff"),))
 QUESTIONS: tuple[Question[Any], ...] = (CheckSteps((STEP,)), TakeResult("fit", "/results", None), MeasureUsage())
 MISSING = MissingVariant("fit", "noise", "low", True, ("high",), ("1",), ("1", "int"), None)
-RESULT = StepResult(None, 1, {"f1": 0.5, "none": None, "many": 2**62}, {}, True, False, (), ("odd",), Usage(1.5, 3))
+RESULT = StepResult(
+    None, 1, {"f1": 0.5, "none": None, "many": 2**62}, {}, True, False, None, (), ("odd",), Usage(1.5, 3)
+)
 ANSWERS = (CheckedSteps(MISSING, (DescribedStep("fit", "", None, None),), ("lab.run",), (), ()), RESULT, Usage(2.0))
 
 

@@ -195,13 +195,13 @@ def defaults_of(action: Any, given: Collection[str], *, takes_data: bool) -> dic
     return {p.name: p.default for p in parameters if p.default is not p.empty and p.name not in given and p not in data}
 
 
-def default_for_data(action: Any, given: Collection[str]) -> str:
-    """The parameter that the data of the step before would be for, and its default, as `name=value`; empty if none."""
+def default_for_data(action: Any, given: Collection[str]) -> tuple[str, Any] | None:
+    """The parameter that the data of the step before would be for, and its default; None if it has none, or None."""
     signature = _signature(action)
     for first in _positional([] if signature is None else signature.parameters.values())[:1]:
         if first.name not in given and first.default is not first.empty and first.default is not None:
-            return f"{first.name}={_short_repr(first.default)}"
-    return ""
+            return first.name, first.default
+    return None
 
 
 def _positional(parameters: Iterable[inspect.Parameter]) -> list[inspect.Parameter]:

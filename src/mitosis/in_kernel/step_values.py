@@ -122,7 +122,7 @@ def take_result(question: TakeResult) -> StepResult:
         unsaved = [] if result is None else save(result, file)
         if result is not None and not any(text.startswith((_WHOLE, file.name)) for text in unsaved):
             problem += f"; load_trial_data gives it ({file.parent.name}/{file.name})"
-        return StepResult(problem, None, {}, {}, False, False, tuple(unsaved), (), measure_usage())
+        return StepResult(problem, None, {}, {}, False, False, None, tuple(unsaved), (), measure_usage())
     unsaved = save(result, file)
     warnings: list[str] = []
     if streams.streams is not None:
@@ -137,11 +137,14 @@ def take_result(question: TakeResult) -> StepResult:
     else:
         warnings.append('its result has no "main"')
     metrics, curves = flatten(named(result.get("metrics", {})), warnings, file.name)
-    pass_data = False
+    pass_data, default = False, None
     if question.successor is not None:
         run_as_script(question.successor.action.partition(":")[0])
         pass_data = _takes_data(question.successor, result)
-        problem = problem or (None if pass_data else _check_data(result, question.successor, warnings))
+        if not pass_data:
+            instead = default_for_data(resolve(question.successor.action), question.successor.given)
+            default = None if instead is None else _default(*instead, ())
+            problem = problem or _check_data(result, question.successor, default, warnings)
     return StepResult(
         problem=problem,
         main=main,
@@ -149,6 +152,7 @@ def take_result(question: TakeResult) -> StepResult:
         curves=curves,
         has_metrics="metrics" in result,
         pass_data=pass_data,
+        default=default,
         unsaved=tuple(unsaved),
         warnings=tuple(warnings),
         usage=measure_usage(),
@@ -162,17 +166,18 @@ def _takes_data(successor: Successor, result: Mapping[str, Any]) -> bool:
     return result["data"] is not None or not can_be_called(action, successor.given, with_data=False)
 
 
-def _check_data(result: Mapping[str, Any], successor: Successor, warnings: list[str]) -> str | None:
+def _check_data(
+    result: Mapping[str, Any], successor: Successor, default: DescribedValue | None, warnings: list[str]
+) -> str | None:
     """Why the next step cannot run without the data of this one; None if it can."""
     action = resolve(successor.action)
     if not can_be_called(action, successor.given, with_data=False):
         needing = f"the next step, `{successor.name}`, needs it"
         return f'its result has no "data", and {needing} (it has: {_key_names(result)})'
-    default = default_for_data(action, successor.given)
-    used = f", but with its default {default}, which is not recorded" if default else ""
+    used = "" if default is None else f", with its default {default.name}={default.summary}"
     if "data" not in result:
         warnings.append(f'its result has no "data": `{successor.name}` is called without it{used}')
-    elif result["data"] is None and default:
+    elif result["data"] is None and default is not None:
         warnings.append(f'its "data" is None: `{successor.name}` is called without it{used}')
     elif result["data"] is not None:
         warnings.append(f"its data is not used: `{successor.name}` has no positional argument left for it")

@@ -27,7 +27,7 @@ from mitosis.protocol import (
     TakeResult,
     Usage,
 )
-from mitosis.records.trial import Failure, Status, StepRecord
+from mitosis.records.trial import Failure, ParameterRecord, Status, StepRecord
 from mitosis.runner.request import Progress
 from mitosis.runner.signals import Signals
 from mitosis.runner.trial_folder import TrialFolder
@@ -69,6 +69,8 @@ class Steps:
     """Is told what the user should know and what stops nothing."""
     records: list[StepRecord] = field(init=False)
     """Of the steps, as far as they came."""
+    defaults: list[ParameterRecord] = field(default_factory=list)
+    """What steps had in place of the data of the step before. It is known too late to tell iterations apart."""
     _usage: Usage | None = None
     _failed_at: DescribedFailure = field(default_factory=DescribedFailure)
 
@@ -136,6 +138,8 @@ class Steps:
             self.warn(f"step `{name}`: {warning}")
         if result.problem is not None:
             return Failure("result", result.problem, step=name), False
+        if successor is not None and result.default is not None:
+            self.defaults.append(self.loader.default_record(successor.step.name, result.default, tracked=False))
         self._check_late_imports(name, imports)
         if result.has_metrics:
             curves = {

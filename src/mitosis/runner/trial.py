@@ -89,7 +89,7 @@ class Trial:
                 self._progress.announce(announcement)
                 ran = await steps.run(self._settled.request.timeout_s)
                 kernel.begin_close()
-                record = self._complete(record, ran, steps.records)
+                record = self._complete(record, ran, steps)
                 saved = self._save(record)
             except Exception as error:
                 self._record_breakdown(record, steps.records, error)
@@ -233,9 +233,10 @@ class Trial:
 
     # --- the end ----------------------------------------------------------------------------------
 
-    def _complete(self, record: TrialRecord, ran: Ran, steps: Sequence[StepRecord]) -> TrialRecord:
+    def _complete(self, record: TrialRecord, ran: Ran, steps: Steps) -> TrialRecord:
         """The record of how the steps went; the notebook with its heading."""
         self._progress.phase("saving")
+        record = record.with_changes(parameters=(*record.parameters, *steps.defaults))
         heading = notebooks.heading_source(
             record.experiment,
             [
@@ -250,8 +251,8 @@ class Trial:
             status=ran.status,
             failure=ran.failure,
             step=ran.index,
-            steps=tuple(steps),
-            main=steps[-1].main if ran.status == "finished" else None,
+            steps=tuple(steps.records),
+            main=steps.records[-1].main if ran.status == "finished" else None,
             ended=datetime.now(UTC).isoformat(),
             duration_s=ran.duration_s,
             cpu_s=ran.usage.cpu_s,

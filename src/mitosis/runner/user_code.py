@@ -99,7 +99,7 @@ class Loader:
             await self._import()
             values, defaults, imports = await self._evaluate()
             given = [self._parameter_record(a, values[a]) for a in self._settled.arguments]
-            self.parameters = (*given, *(self._default_record(step, value) for step, value in defaults))
+            self.parameters = (*given, *(self.default_record(step, value) for step, value in defaults))
             described = [(a.step, value) for a, value in values.items()] + defaults
             self.values = {f"{s}.{v.name}": v.meaning.data for s, v in described if isinstance(v.meaning, Meaning)}
             self.check_imports(imports)
@@ -324,10 +324,12 @@ class Loader:
             return NoMeaning("", "it holds the path of this trial's folder, which is another for each trial")
         return value.meaning
 
-    def _default_record(self, step: str, value: DescribedValue) -> ParameterRecord:
+    def default_record(self, step: str, value: DescribedValue, *, tracked: bool = True) -> ParameterRecord:
+        """The record of a default argument; one whose value has no digest is not tracked."""
         meaning = self._lasting(value)
         digest = meaning.digest if isinstance(meaning, Meaning) else None
-        return ParameterRecord(step, value.name, "default", value.summary, digest is not None, digest, value.summary)
+        is_tracked = tracked and digest is not None
+        return ParameterRecord(step, value.name, "default", value.summary, is_tracked, digest, value.summary)
 
     def _parameter_record(self, argument: ParameterArgument, value: DescribedValue) -> ParameterRecord:
         meaning = self._lasting(value)
