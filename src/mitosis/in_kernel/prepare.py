@@ -80,16 +80,24 @@ def _leave_signals_to_runner() -> None:
     ever, and so does a program that it starts. Signals that are ignored stay so: somebody used `nohup`.
     """
     pid = os.getpid()
+    numbers = [number for name in _SIGNALS if (number := getattr(signal, name, None)) is not None]
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if os.getpid() != pid:
-            signal.signal(number, signal.SIG_DFL)
+        if os.getpid() != pid:  # it came while this process was being forked
+            end_by_signals()
             os.kill(os.getpid(), number)
 
-    for name in _SIGNALS:
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+    def end_by_signals() -> None:
+        for number in numbers:
+            if signal.getsignal(number) is handle:
+                signal.signal(number, signal.SIG_DFL)
+
+    for number in numbers:
+        if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, handle)
+    if hasattr(os, "register_at_fork"):
+        # One that comes just before a call that waits would reach a function in Python only after that.
+        os.register_at_fork(after_in_child=end_by_signals)
 
 
 def _close_input() -> None:
