@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
 from types import FrameType
@@ -79,25 +80,31 @@ def _leave_signals_to_runner() -> None:
     Whoever runs jobs sends them to all processes of a job at once. A process that the experiment forks ends by them, as
     ever, and so does a program that it starts. Signals that are ignored stay so: somebody used `nohup`.
     """
-    pid = os.getpid()
-    numbers = [number for name in _SIGNALS if (number := getattr(signal, name, None)) is not None]
+    left = [n for name in _SIGNALS if (n := getattr(signal, name, None)) and signal.getsignal(n) == signal.SIG_DFL]
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if os.getpid() != pid:  # it came while this process was being forked
-            end_by_signals()
-            os.kill(os.getpid(), number)
+        """Do nothing; a signal that is ignored would be ignored by programs that the experiment starts, too."""
+
+    for number in left:
+        signal.signal(number, handle)
+    if not hasattr(os, "register_at_fork"):
+        return
+    masks = threading.local()
+
+    def hold_back() -> None:
+        masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, left)
+
+    def let_come() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.before)
 
     def end_by_signals() -> None:
-        for number in numbers:
+        for number in left:
             if signal.getsignal(number) is handle:
                 signal.signal(number, signal.SIG_DFL)
+        let_come()
 
-    for number in numbers:
-        if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, handle)
-    if hasattr(os, "register_at_fork"):
-        # One that comes just before a call that waits would reach a function in Python only after that.
-        os.register_at_fork(after_in_child=end_by_signals)
+    # Python forgets a signal that reaches a new process before it has a handler of its own.
+    os.register_at_fork(before=hold_back, after_in_parent=let_come, after_in_child=end_by_signals)
 
 
 def _close_input() -> None:
