@@ -362,10 +362,7 @@ _VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
         'this should be "warn", "strict" or "off": whether a commit that changes a locked variant passes with a '
         "warning, is stopped, or is not checked",
     ),
-    "allow-changes": (
-        _are_texts,
-        'this should be a list of patterns of git\'s for files, such as ["*.md", "paper/**"]',
-    ),
+    "allow-changes": (_are_texts, 'this should be a list of patterns for files, such as ["*.md", "paper/**"]'),
     "figure-dpi": (_is_dpi, f"this should be a number of pixels per inch, from {FIGURE_DPI[0]} to {FIGURE_DPI[1]}"),
     "figure-format": (lambda value: value in FIGURE_FORMATS, 'this should be "png" or "svg"'),
     "template": (

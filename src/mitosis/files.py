@@ -21,6 +21,8 @@ from mitosis.errors.files import NoTemporaryPlace
 _READ_BYTES = 2**20
 _TEMPORARY = ("/tmp", "/var/tmp", "/usr/tmp")
 """Where Python puts temporary files, if the environment says nothing and they can be written."""
+_NETWORK = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "gfs", "vboxsf")
+"""How the kinds of file systems begin that several machines share."""
 _PREFIX = "mitosis-"
 _OWNER = "owner"
 """A file whose lock says that the folder is in use."""
@@ -91,6 +93,23 @@ def is_installed(path: str) -> bool:
 def real_path(path: str) -> str:
     """The path without symbolic links: git names the working tree so."""
     return os.path.realpath(path)
+
+
+def is_on_network(path: Path) -> bool:
+    """Whether a file is on a file system that other machines have as well."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:  # not Linux
+        return False
+    place = str(path.parent.resolve())
+    longest, kind = -1, ""
+    for line in mounts:
+        words, _, rest = line.partition(" - ")
+        point = words.split(" ")[4]
+        is_above = place == point or place.startswith(point.rstrip("/") + "/")
+        if is_above and len(point) >= longest:
+            longest, kind = len(point), rest.split(" ")[0]
+    return kind.startswith(_NETWORK)
 
 
 def temporary_place() -> Path:

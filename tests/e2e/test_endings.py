@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import mitosis as package
-from mitosis.journal.queue import owner_text
+from mitosis.journal.storage.queue import owner_text
 from support.e2e import Mitosis, Project, command, make_project
 from support.faults import can_mount
 from support.waiting import TIMEOUT_S, wait_until

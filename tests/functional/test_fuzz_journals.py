@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from mitosis.errors.journal import JournalError
-from mitosis.journal import layout, objects
+from mitosis.journal import layout
 from mitosis.journal.index import is_index_right
 from mitosis.journal.layout import parse_variant_path
+from mitosis.journal.storage import walking
 from mitosis.records.codec import encode_trial
 from mitosis.verify import verify
 from support.journal import JOURNAL, Desk, make_variant, record_path
@@ -41,7 +42,7 @@ def test_commands_keep_their_promises_for_very_many_journals() -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a journal hold fewer files than it may, so that these tests are quick."""
-    monkeypatch.setattr(objects, "_ALWAYS_READ", 300)
+    monkeypatch.setattr(walking, "_ALWAYS_READ", 300)
 
 
 def write_endless(desk: Desk, folder: str) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from mitosis.errors.journal import FormatTooNew, JournalBusy, JournalError, NoteNotWritten, TrialNotFound
 from mitosis.git.repository import Identity
-from mitosis.journal import layout, locking
-from mitosis.journal import store as store_module
+from mitosis.journal import layout
+from mitosis.journal.storage import locking
+from mitosis.journal.storage import store as store_module
 from mitosis.records.codec import decode_trial
 from mitosis.records.trial import ParameterRecord, StepRecord, TrialRecord
 from support.journal import ENVIRONMENT, JOURNAL, PINS, Desk, make_record, make_variant, record_path

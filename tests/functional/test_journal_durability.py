@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from mitosis.errors.journal import JournalBusy, JournalError
-from mitosis.journal import locking
-from mitosis.journal.queue import read_holder
+from mitosis.journal.storage import locking
+from mitosis.journal.storage.queue import read_holder
 from support.journal import JOURNAL, NOTES, PINS, Desk
 
 HOLD = """
 import sys, time
 from pathlib import Path
 from mitosis.git.repository import find_repository
-from mitosis.journal.locking import RefLock
+from mitosis.journal.storage.locking import RefLock
 RefLock(find_repository(Path.cwd()), sys.argv[1], durable=False).acquire()
 print("held", flush=True)
 time.sleep(100)

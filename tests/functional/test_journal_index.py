@@ -23,7 +23,7 @@ from mitosis.git.repository import Repository
 from mitosis.journal import index as index_module
 from mitosis.journal.index import Index, Lookup, TooLate, is_index_right
 from mitosis.journal.index_writer import IndexWriter
-from mitosis.journal.store import Store
+from mitosis.journal.storage.store import Store
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import ParameterRecord, TrialRecord
 from support.journal import JOURNAL, Desk, Git, make_variant, record_path, run_git
@@ -262,7 +262,7 @@ def test_file_system_that_refuses_sqlite_is_no_error(journal: Desk, monkeypatch:
 
 
 def test_network_file_system_gets_no_shared_memory(journal: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index_module, "_is_on_network", lambda path: True)
+    monkeypatch.setattr(index_module, "is_on_network", lambda path: True)
     journal.run_trial()
     assert journal.again().run_trial().iteration == 1
     assert not journal.index.path.with_name("index.sqlite-wal").exists()

@@ -6,8 +6,9 @@ import pytest
 
 from mitosis.errors.journal import JournalError, NamingError, TrialNotFound, TrialStillRuns
 from mitosis.errors.values import VariantConflict, VariantRedefined
-from mitosis.journal import objects, sharing
+from mitosis.journal import sharing
 from mitosis.journal.notes import note_of
+from mitosis.journal.storage import walking
 from mitosis.process import this_process
 from mitosis.records.trial import ParameterRecord
 from mitosis.variants import Variant, VariantName
@@ -321,7 +322,7 @@ def test_clone_without_notes_takes_those_of_the_other(ada: Desk, bob: Desk) -> N
 def test_folders_that_hold_each_other_many_times_over_are_not_taken_in(
     ada: Desk, bob: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(objects, "_ALWAYS_READ", 1_000)
+    monkeypatch.setattr(walking, "_ALWAYS_READ", 1_000)
     monkeypatch.setattr(sharing, "_COUNTED_CHANGES", 10_000)
     ada.run_trial()
     bob.run_trial()

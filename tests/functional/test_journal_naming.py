@@ -11,10 +11,11 @@ import pytest
 from mitosis.errors.journal import BadRecord, NamingError
 from mitosis.errors.values import VariantConflict, VariantRedefined, VariantRetired
 from mitosis.git.repository import Identity
-from mitosis.journal import layout, objects, standing
+from mitosis.journal import layout, standing
 from mitosis.journal.journal import Journal
 from mitosis.journal.messages import render_blob
 from mitosis.journal.standing import Remarks, remark_file
+from mitosis.journal.storage import walking
 from mitosis.variants import Variant, VariantName
 from mitosis.verify import verify
 from support.journal import JOURNAL, PINS, Desk, make_record, make_variant
@@ -282,8 +283,8 @@ def test_too_many_and_too_large_remarks_are_not_read(journal: Desk, monkeypatch:
     problems: list[BadRecord] = []
     assert {name[2] for name in journal.remarks(problems=problems)} == {"v0", "v1", "v2", "v3"}
     assert ["slow" in problem.where for problem in problems] == [True]
-    monkeypatch.setattr(objects, "_ALWAYS_READ", 5)
-    monkeypatch.setattr(objects, "_REPEATED", 0)
+    monkeypatch.setattr(walking, "_ALWAYS_READ", 5)
+    monkeypatch.setattr(walking, "_REPEATED", 0)
     journal.index.close()
     journal.index.path.unlink()
     assert len(journal.remarks(problems=problems)) < 4

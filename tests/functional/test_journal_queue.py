@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from mitosis.journal import locking, queue
 from mitosis.journal.journal import Journal
-from mitosis.journal.locking import RefLock
+from mitosis.journal.storage import locking, queue
+from mitosis.journal.storage.locking import RefLock
 from mitosis.records.trial import ProcessRecord
 from support.waiting import wait_until
 
@@ -40,9 +40,8 @@ def has_tickets(folder: Path, count: int) -> bool:
 @contextlib.contextmanager
 def ticket_of_another(folder: Path) -> Iterator[str]:
     """The name of a ticket that is older than all others, and of a process that runs until the block ends."""
-    program = (
-        "import os\nfrom mitosis.journal.queue import owner_text\nprint(owner_text(os.getpid()), flush=True)\ninput()"
-    )
+    importing = "import os\nfrom mitosis.journal.storage.queue import owner_text\n"
+    program = f"{importing}print(owner_text(os.getpid()), flush=True)\ninput()"
     words = [sys.executable, "-c", program]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

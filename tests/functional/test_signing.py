@@ -13,8 +13,8 @@ import pytest
 from mitosis.errors.journal import JournalError, NotSigned, UnsignedRecords
 from mitosis.errors.usage import ConfigError
 from mitosis.git.repository import Identity
-from mitosis.journal import signing
-from mitosis.journal.signing import read_sign
+from mitosis.journal.storage import signing
+from mitosis.journal.storage.signing import read_sign
 from mitosis.sync import exchange
 from mitosis.sync.remotes import find_remote
 from mitosis.variants import VariantName

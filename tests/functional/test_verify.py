@@ -559,7 +559,7 @@ def test_lock_of_a_process_that_is_gone_is_found_and_taken_away(desk: Sound, ref
     lock = desk.folder / ".git" / f"{ref}.lock"
     code = (
         "import os, sys; from pathlib import Path; from mitosis.git.repository import find_repository\n"
-        "from mitosis.journal.locking import RefLock\n"
+        "from mitosis.journal.storage.locking import RefLock\n"
         f"lock = RefLock(find_repository(Path.cwd()), {ref!r}, durable=False); lock.acquire()\n"
         "lock._move = lambda new: os._exit(0)\nlock.replace('x')"
     )

@@ -42,8 +42,8 @@ from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.messages import ended_message, note_line, render_blob, started_message
 from mitosis.journal.notes import note_of, parse_note
-from mitosis.journal.objects import iter_changes
-from mitosis.journal.store import Store
+from mitosis.journal.storage.store import Store
+from mitosis.journal.storage.walking import iter_changes
 from mitosis.records.codec import decode_trial, encode_trial
 from mitosis.text import clean
 from mitosis.variants import VariantLock, VariantName

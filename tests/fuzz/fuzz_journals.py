@@ -36,7 +36,8 @@ import pygit2
 
 from mitosis import verify as verification
 from mitosis.__main__ import run_command
-from mitosis.journal import layout, objects
+from mitosis.journal import layout
+from mitosis.journal.storage import walking
 from support.hostile import MARKER, MISSING, Maker
 from support.hostile_real import Found, Real, isolate, made_real
 from support.journal import JOURNAL, NOTES, run_git
@@ -282,7 +283,7 @@ def _in_child(real: Real, folder: Path, seed: int, pipe: int) -> None:
     """Hold one case, bounded."""
     os.setpgid(0, 0)
     if seed % 10:
-        objects._ALWAYS_READ = 2_000  # what is said of a tree without end comes sooner
+        walking._ALWAYS_READ = 2_000  # what is said of a tree without end comes sooner
     with tempfile.TemporaryFile() as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)

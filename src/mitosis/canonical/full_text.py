@@ -9,16 +9,9 @@ from typing import Final
 from mitosis.canonical import nodes
 from mitosis.canonical.content import TEXT_LABELS, content_name
 from mitosis.canonical.decode import read
+from mitosis.canonical.frames import frame_size
 from mitosis.canonical.nodes import Back, Item, Node, array_header
-from mitosis.canonical.show import (
-    WHOLE,
-    array_text,
-    brackets,
-    brief,
-    elements,
-    frame_size,
-    rows_for_people,
-)
+from mitosis.canonical.show import WHOLE, array_text, brackets, brief, elements, rows_for_people
 from mitosis.text import one_line
 
 _LINE: Final = 100

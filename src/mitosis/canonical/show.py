@@ -18,6 +18,7 @@ from mitosis.canonical.content import (
     time_text,
 )
 from mitosis.canonical.decode import read
+from mitosis.canonical.frames import frame_text
 from mitosis.canonical.names import dotted, short_name
 from mitosis.canonical.nodes import Back, Item, Node, Scalar, array_header
 from mitosis.text import one_line
@@ -33,7 +34,6 @@ WHOLE: Final = 2
 _SHOWN_ELEMENTS: Final = 12
 """Elements up to which an array is shown whole."""
 
-_SHOWN_COLUMNS: Final = 8
 _MIN_TEXT: Final = 20
 _SCALAR_ROOM: Final = 300
 _NAME: Final = 30
@@ -165,7 +165,7 @@ class _Line:
         parts = self._parts_of.get(id(node), node.parts)
         if node.label == "method" and parts.keys() >= {".__self__", ".__name__"}:
             return f"{self.text(parts['.__self__'], depth - 1)}.{parts['.__name__']!s}"
-        special = _frame_text(node, self._text_room(opened=1))
+        special = frame_text(node, self._text_room(opened=1))
         if special is not None:
             self._used += len(special)
             return special
@@ -339,60 +339,6 @@ def array_text(node: Node, room: int = 60, detail: int = 0) -> str:
 def shape_text(shape: tuple[int, ...]) -> str:
     """`512×512`; for an array without dimensions `0-d`."""
     return "×".join(map(str, shape)) if shape else "0-d"
-
-
-def frame_size(node: Node) -> str | None:
-    """Rows and columns of a frame, `3×6`; None for anything else."""
-    columns = _columns(node)
-    if columns is None:
-        return None
-    rows = _length(columns.items[1] if columns.items else node.parts.get(".index"))
-    return f"{rows}×{len(columns.items) // 2}"
-
-
-def _columns(node: Node) -> Node | None:
-    """The columns of a frame; None for anything else."""
-    if node.label not in ("pandas.DataFrame", "polars.DataFrame") or node.kind != nodes.RECORD:
-        return None
-    items = node.parts.get("items")
-    return items if isinstance(items, Node) and items.kind in nodes.MAPPINGS else None
-
-
-def _frame_text(node: Node, room: int) -> str | None:
-    """Frames by their size and as many names of columns as there is room for, arrays of objects by their size.
-
-    None for other records.
-    """
-    size, columns = frame_size(node), _columns(node)
-    if size is not None and columns is not None:
-        keys = [key for key in columns.items[::2] if not isinstance(key, Node | Back)]
-        names = [(key if isinstance(key, str) else repr(key))[:_NAME] for key in keys[:_SHOWN_COLUMNS]]
-        text = f"DataFrame({size})"
-        for count in range(1, len(names) + 1):
-            longer = f"DataFrame({size}: {', '.join(names[:count])}{', …' if count < len(keys) else ''})"
-            if len(longer) <= room:
-                text = longer
-        return text
-    if node.label == "numpy.ndarray":
-        shape = node.parts.get("shape")
-        fields = [step[1:] for step in node.parts if step.startswith(".")]
-        if isinstance(shape, Node):
-            sizes = "×".join(str(size) for size in shape.items) or "0-d"
-            return f"array({sizes} {'{' + ', '.join(fields) + '}' if fields else 'object'})"
-    return None
-
-
-def _length(item: Item) -> str:
-    """The number of rows of a column."""
-    for _ in range(3):
-        if not isinstance(item, Node):
-            break
-        if item.kind in nodes.ARRAYS:
-            return str(array_header(item).count)
-        if item.kind == nodes.SEQUENCE:
-            return str(len(item.items))
-        item = item.parts.get("items") if item.kind == nodes.RECORD else None
-    return "?"
 
 
 def rows_for_people(node: Node) -> list[tuple[Item, Item]]:

@@ -13,7 +13,7 @@ from mitosis.journal.index import Index
 from mitosis.journal.locks import ChangedFunctions, check_locks, is_whole, read_meanings, too_long
 from mitosis.journal.messages import locked_message, renamed_message, resolved_message, retired_message
 from mitosis.journal.standing import MAX_REASON_LENGTH, read_remarks, remark_file
-from mitosis.journal.store import Snapshot, Store
+from mitosis.journal.storage.store import Snapshot, Store
 from mitosis.variants import Variant, VariantName, is_too_long
 
 

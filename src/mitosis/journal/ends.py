@@ -10,9 +10,9 @@ from mitosis.journal import layout
 from mitosis.journal.index import Index
 from mitosis.journal.messages import settled_message
 from mitosis.journal.notes import TrialChange
-from mitosis.journal.objects import ReadOnlyStore
 from mitosis.journal.reasons import read_writers
-from mitosis.journal.store import Store
+from mitosis.journal.storage.objects import ReadOnlyStore
+from mitosis.journal.storage.store import Store
 from mitosis.journal.trials import disputed_files, find_trial, read_record_at, tell_notes
 from mitosis.records.codec import MAX_RECORD_BYTES
 from mitosis.records.trial import TrialRecord

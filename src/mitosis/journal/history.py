@@ -22,10 +22,10 @@ from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.index import Index
 from mitosis.journal.locks import Locks, is_whole, read_lock
-from mitosis.journal.objects import ReadOnlyStore
 from mitosis.journal.reasons import Commit, read_added, read_commits, read_lost, refuse_endless
 from mitosis.journal.standing import read_remarks
-from mitosis.journal.store import Snapshot, Store
+from mitosis.journal.storage.objects import ReadOnlyStore
+from mitosis.journal.storage.store import Snapshot, Store
 from mitosis.records.trial import TrialRecord
 from mitosis.text import one_line
 from mitosis.variants import LockOrigin, Variant, VariantLock, VariantName

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import JournalError
+from mitosis.files import is_on_network
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.objects import UnreadableBefore
-from mitosis.journal.store import Snapshot, Store
+from mitosis.journal.storage.store import Snapshot, Store
+from mitosis.journal.storage.walking import UnreadableBefore
 
 if TYPE_CHECKING:
     from mitosis.records.view import View
@@ -126,7 +127,8 @@ class Index:
                     self.path.parent.mkdir(exist_ok=True)
                     self.path.touch()
             connection = _connect(str(self.path))
-            mode = "TRUNCATE" if _is_on_network(self.path) else "WAL"
+            # SQLite's faster mode needs memory that the processes share, so one machine.
+            mode = "TRUNCATE" if is_on_network(self.path) else "WAL"
             connection.execute(f"PRAGMA journal_mode={mode}")
             # After a crash of the machine the file is an older one, and whole.
             connection.execute("PRAGMA synchronous=NORMAL")
@@ -233,7 +235,6 @@ class Index:
 
 _of_parents: list[sqlite3.Connection | None] = []
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_SCHEMA", "SQLITE_FORMAT")
-_NETWORK = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "gfs", "vboxsf")
 
 
 class _Connection(sqlite3.Connection):
@@ -258,23 +259,6 @@ def _is_foreign(connection: sqlite3.Connection) -> bool:
     """Whether a file holds something else than this version writes."""
     found = tuple(connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
     return found not in ((0, 0), (_APPLICATION, VERSION))
-
-
-def _is_on_network(path: Path) -> bool:
-    """Whether a file is on a file system that other machines have as well: SQLite's faster mode does not work there."""
-    try:
-        mounts = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
-    except OSError:  # not Linux
-        return False
-    place = str(path.parent.resolve())
-    longest, kind = -1, ""
-    for line in mounts:
-        words, _, rest = line.partition(" - ")
-        point = words.split(" ")[4]
-        is_above = place == point or place.startswith(point.rstrip("/") + "/")
-        if is_above and len(point) >= longest:
-            longest, kind = len(point), rest.split(" ")[0]
-    return kind.startswith(_NETWORK)
 
 
 # --- checking -------------------------------------------------------------------------------------

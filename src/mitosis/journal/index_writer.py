@@ -11,9 +11,9 @@ from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, Misplaced
 from mitosis.errors.repository import UnfitObject
 from mitosis.journal import layout
-from mitosis.journal.objects import Change, UnreadableBefore, iter_changes
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
-from mitosis.journal.store import Store
+from mitosis.journal.storage.store import Store
+from mitosis.journal.storage.walking import Change, UnreadableBefore, iter_changes
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.records.view import COLUMNS, values_of

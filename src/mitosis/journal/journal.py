@@ -18,7 +18,7 @@ from mitosis.journal.locks import check_locks
 from mitosis.journal.reasons import Commit
 from mitosis.journal.sharing import Merged, Unmerged
 from mitosis.journal.standing import Remarks
-from mitosis.journal.store import Store
+from mitosis.journal.storage.store import Store
 from mitosis.journal.trials import Started
 from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import LockOrigin, PresentMeaning, Variant, VariantLock, VariantName

@@ -10,8 +10,8 @@ from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, JournalError, NamingError
 from mitosis.errors.repository import UnfitObject
 from mitosis.journal import layout
-from mitosis.journal.objects import Entry, ReadOnlyStore, object_oid
 from mitosis.journal.standing import Remarks, latest_names, read_folder
+from mitosis.journal.storage.objects import Entry, ReadOnlyStore, object_oid
 from mitosis.variants import MAX_NAME_BYTES, Variant, VariantLock, VariantName, is_too_long
 
 MAX_VALUE_BYTES = 64 * 2**20

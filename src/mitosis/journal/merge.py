@@ -29,10 +29,11 @@ from dataclasses import dataclass
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, JournalRewritten
 from mitosis.journal import layout
 from mitosis.journal.ends import read_end_at
-from mitosis.journal.objects import Change, RawEntry, iter_changes
 from mitosis.journal.reasons import describe_path, is_kept, merge_bases, read_choices, read_taken, refuse_endless
 from mitosis.journal.standing import remark_file
-from mitosis.journal.store import Snapshot, Store
+from mitosis.journal.storage.objects import RawEntry
+from mitosis.journal.storage.store import Snapshot, Store
+from mitosis.journal.storage.walking import Change, iter_changes
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantLock

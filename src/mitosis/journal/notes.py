@@ -16,9 +16,9 @@ from mitosis.errors.repository import ObjectMissing, UnreadableObject
 from mitosis.git.repository import Identity
 from mitosis.journal.layout import COMMIT_PATTERN, NOTES_REF, SHARD_PATTERN, SHORT_KEY_DIGITS
 from mitosis.journal.messages import note_line
-from mitosis.journal.objects import EMPTY_TREE
 from mitosis.journal.reasons import merge_bases
-from mitosis.journal.store import Store
+from mitosis.journal.storage.objects import EMPTY_TREE
+from mitosis.journal.storage.store import Store
 from mitosis.records.trial import TrialRecord
 
 LINES_LIMIT = 50

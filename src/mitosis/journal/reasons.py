@@ -19,7 +19,8 @@ from mitosis.errors.repository import GitError, UnreadableObject
 from mitosis.git.program import reading_git
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.objects import TREE_LIMIT_BYTES, Entry, ReadOnlyStore, Sizes
+from mitosis.journal.storage.objects import TREE_LIMIT_BYTES, Entry, ReadOnlyStore
+from mitosis.journal.storage.walking import Sizes
 from mitosis.text import one_line, recordable
 from mitosis.variants import VariantName
 

@@ -13,10 +13,11 @@ from mitosis.journal.index_writer import plain_text, refuse_misplaced
 from mitosis.journal.locks import MAX_VALUE_BYTES
 from mitosis.journal.messages import removed_message
 from mitosis.journal.notes import TrialChange, merge_notes
-from mitosis.journal.objects import ReadOnlyStore, iter_changes
 from mitosis.journal.reasons import is_kept
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
-from mitosis.journal.store import Store
+from mitosis.journal.storage.objects import ReadOnlyStore
+from mitosis.journal.storage.store import Store
+from mitosis.journal.storage.walking import iter_changes
 from mitosis.journal.trials import MAX_ENVIRONMENT_BYTES, trials_on
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord

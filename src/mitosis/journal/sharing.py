@@ -15,9 +15,9 @@ from mitosis.journal.index import Index
 from mitosis.journal.merge import unite
 from mitosis.journal.messages import merged_message, shared_message
 from mitosis.journal.notes import OtherNotes, TrialChange, merge_notes
-from mitosis.journal.objects import Change, iter_changes
 from mitosis.journal.reasons import merge_bases
-from mitosis.journal.store import Snapshot, Store
+from mitosis.journal.storage.store import Snapshot, Store
+from mitosis.journal.storage.walking import Change, iter_changes
 from mitosis.journal.trials import find_trial, read_record_at, trials_on
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, encode_trial
 from mitosis.records.trial import TrialRecord

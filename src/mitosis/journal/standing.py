@@ -21,7 +21,7 @@ import msgpack
 
 from mitosis.errors.journal import BadRecord
 from mitosis.journal import layout
-from mitosis.journal.objects import ReadOnlyStore
+from mitosis.journal.storage.objects import ReadOnlyStore
 from mitosis.variants import VariantName, changed_functions
 
 MAX_REMARK_BYTES = 2**20

@@ -22,13 +22,13 @@ from mitosis.journal.changes import lock_files
 from mitosis.journal.history import refuse_released, refuse_violated
 from mitosis.journal.index import Index
 from mitosis.journal.index_writer import DOUBLED, IS_FIRST, alike, plain_text
-from mitosis.journal.locking import END_TIMEOUT_S
 from mitosis.journal.locks import ChangedFunctions, RenamedVariant, check_locks
 from mitosis.journal.messages import brought_back_message, ended_message, forgotten_message, started_message
 from mitosis.journal.notes import TrialChange, add_to_note, merge_notes
-from mitosis.journal.objects import ReadOnlyStore
 from mitosis.journal.reasons import read_forgotten, refuse_endless
-from mitosis.journal.store import Snapshot, Store
+from mitosis.journal.storage.locking import END_TIMEOUT_S
+from mitosis.journal.storage.objects import ReadOnlyStore
+from mitosis.journal.storage.store import Snapshot, Store
 from mitosis.process import is_alive
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, encode_trial
 from mitosis.records.trial import TrialRecord

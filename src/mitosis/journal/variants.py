@@ -11,7 +11,7 @@ from mitosis.journal.index import Index
 from mitosis.journal.index_writer import plain_text
 from mitosis.journal.locks import read_lock, unreadable_value
 from mitosis.journal.standing import Remarks, latest_names
-from mitosis.journal.store import Store
+from mitosis.journal.storage.store import Store
 from mitosis.journal.trials import read_problems
 from mitosis.records.trial import ParameterRecord
 from mitosis.variants import PresentMeaning, Variant, VariantLock, VariantName

@@ -12,7 +12,7 @@ from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 from mitosis.journal.sharing import Merged
-from mitosis.journal.signing import refuse_unsigned
+from mitosis.journal.storage.signing import refuse_unsigned
 from mitosis.sync.remotes import Remote, push_place
 from mitosis.sync.transport import Transport, lacks_blobs
 

@@ -18,7 +18,7 @@ from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 from mitosis.journal.merge import unite
-from mitosis.journal.store import Snapshot
+from mitosis.journal.storage.store import Snapshot
 from mitosis.process import is_alive
 from mitosis.records.trial import TrialRecord
 from mitosis.text import counted

@@ -13,9 +13,10 @@ from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.ends import read_end_at
 from mitosis.journal.messages import note_line
-from mitosis.journal.objects import ReadOnlyStore, iter_changes
 from mitosis.journal.reasons import read_lost
 from mitosis.journal.removing import FOREIGN, is_damaged, read_file
+from mitosis.journal.storage.objects import ReadOnlyStore
+from mitosis.journal.storage.walking import iter_changes
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
 from mitosis.verify.findings import Report

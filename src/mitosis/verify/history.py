@@ -11,9 +11,10 @@ from mitosis.errors.journal import JournalError
 from mitosis.errors.repository import GitError, ObjectMissing, ObjectTooLarge, UnreadableObject
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.objects import TREE_LIMIT_BYTES, TREE_MODE, Sizes, path_below
 from mitosis.journal.reasons import Taken, describe_path, read_taken
-from mitosis.journal.store import Store
+from mitosis.journal.storage.objects import TREE_LIMIT_BYTES, TREE_MODE
+from mitosis.journal.storage.store import Store
+from mitosis.journal.storage.walking import Sizes, path_below
 from mitosis.journal.trials import read_record_at
 from mitosis.verify.findings import Report
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from mitosis.errors.repository import GitError
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.signing import AS_RECORDED, Signature, iter_signatures
+from mitosis.journal.storage.signing import AS_RECORDED, Signature, iter_signatures
 from mitosis.text import counted
 from mitosis.verify.findings import Report
 

@@ -14,21 +14,28 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from mitosis.errors.journal import FormatTooNew, JournalError
 from mitosis.errors.repository import UnreadableObject
 from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
-from mitosis.journal.objects import BLOB_MODE, EMPTY_TREE, TREE_MODE, RawEntry, ReadOnlyStore, object_oid, raw_name
+from mitosis.journal.storage.objects import (
+    BLOB_MODE,
+    EMPTY_TREE,
+    TREE_MODE,
+    RawEntry,
+    ReadOnlyStore,
+    commit_data,
+    object_oid,
+    raw_name,
+)
 
 if TYPE_CHECKING:
     import pygit2
 
     from mitosis.config import Sign
-    from mitosis.journal.locking import LockedRef, RefLock
-
-_T = TypeVar("_T")
+    from mitosis.journal.storage.locking import LockedRef, RefLock
 
 _FORMAT_TEXT = f"{layout.FORMAT}\n".encode()
 _FORMAT_OID = object_oid(b"blob", _FORMAT_TEXT)
@@ -69,7 +76,7 @@ class Store(ReadOnlyStore):
             JournalBusy: somebody else held the lock for too long.
             JournalError: the ref cannot be locked or written at all.
         """
-        from mitosis.journal.locking import LockedRef
+        from mitosis.journal.storage.locking import LockedRef
 
         is_durable = self._is_durable and not is_derived
         lock = self._new_lock(ref, is_durable)
@@ -100,7 +107,7 @@ class Store(ReadOnlyStore):
             time.sleep(_PRUNING_S / 20)
 
     def _new_lock(self, ref: str, is_durable: bool) -> RefLock:
-        from mitosis.journal.locking import RefLock
+        from mitosis.journal.storage.locking import RefLock
 
         return RefLock(self.repository, ref, durable=is_durable, should_give_up=self.should_give_up)
 
@@ -210,10 +217,7 @@ class Store(ReadOnlyStore):
     def _write(self, kind: pygit2.enums.ObjectType, data: bytes) -> str:
         what = f"an object in {self.repository.common_dir}"
         self._clear_damaged(object_oid(kind.name.lower().encode(), data), what)
-
-        def write() -> object:
-            return self.objects.write(kind, data)
-
+        write = functools.partial(self.objects.write, kind, data)
         oid = str(_written(write, what))
         self._written[oid] = write
         return oid
@@ -262,7 +266,7 @@ class Store(ReadOnlyStore):
         """Whether a ref exists. If so, a lock that a killed process has left on it is removed."""
         if name not in self.objects.references:
             return False
-        from mitosis.journal.locking import remove_stale_lock
+        from mitosis.journal.storage.locking import remove_stale_lock
 
         remove_stale_lock(self.repository, name)
         return True
@@ -281,7 +285,7 @@ class Store(ReadOnlyStore):
     @functools.cached_property
     def sign(self) -> Sign:
         """Whether commits are signed, and those of others have to be; what was so at first stays so."""
-        from mitosis.journal.signing import read_sign
+        from mitosis.journal.storage.signing import read_sign
 
         return read_sign(self.repository)
 
@@ -294,17 +298,11 @@ class Store(ReadOnlyStore):
         import pygit2
 
         if self.sign != "no" and not is_derived:
-            from mitosis.journal.signing import sign_commit
+            from mitosis.journal.storage.signing import sign_commit
 
             signed = sign_commit(self.repository, tree, parents, message, who, unattended=self.is_unattended)
             return self._write(pygit2.enums.ObjectType.COMMIT, signed)
-        named = who.signature()
-        sign = "-" if named.offset < 0 else "+"
-        hours, minutes = divmod(abs(named.offset), 60)
-        stamp = f"{named.name} <{named.email}> {named.time} {sign}{hours:02}{minutes:02}"
-        # libgit2 would refuse parents whose authors are malformed, which git takes.
-        lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {stamp}", f"committer {stamp}"]
-        data = "\n".join([*lines, "", message.replace("\0", "\\x00")]).encode("utf-8", "surrogatepass")
+        data = commit_data(tree, parents, message, who)
         return self._write(pygit2.enums.ObjectType.COMMIT, data)
 
     # --- states of the journal --------------------------------------------------------------------
@@ -367,7 +365,7 @@ class Store(ReadOnlyStore):
         ref.set_target(commit, message.split("\n", 1)[0], who)
 
 
-def _written(write: Callable[[], _T], what: str) -> _T:
+def _written(write: Callable[[], object], what: str) -> object:
     """Do `write`, again if need be.
 
     libgit2 makes the folder of a new object or ref and then the file in it; in between, `git gc` and `git pack-refs`
@@ -394,10 +392,8 @@ def _naming_remedy(what: str) -> Iterator[None]:
     """Let errors about this repository's own journal say what to do next."""
     try:
         yield
-    except FormatTooNew:
-        raise
     except JournalError as error:
-        if what != layout.JOURNAL_REF:
+        if what != layout.JOURNAL_REF or isinstance(error, FormatTooNew):
             raise
         reason = str(error).partition("\n")[0]
         raise JournalError(f"{reason}\n`mitosis verify` shows the command that repairs it.") from error

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from mitosis.errors.journal import JournalBusy, JournalError
 from mitosis.git.repository import Identity, Repository
-from mitosis.journal.queue import Place, mark, owner_text, read_holder, remove_leftovers
+from mitosis.journal.storage.queue import Place, mark, owner_text, read_holder, remove_leftovers
 from mitosis.process import is_alive
 
 if TYPE_CHECKING:
