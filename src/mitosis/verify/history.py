@@ -53,7 +53,7 @@ class HistoryReader:
 
     def read(self, tip: str) -> bool:
         """Read the history of a commit, newest first; tells whether git can look at all its files."""
-        is_bounded = True
+        endless: bytes | None = None
         commits = [bytes.fromhex(tip)]
         count = 0
         while commits:
@@ -71,11 +71,13 @@ class HistoryReader:
             if count % _TELL_EVERY == 0:
                 self._tell(f"reading the history: {count:,} commits")
             if self._sizes.is_endless(bytes.fromhex(header[1].decode())):
-                is_bounded = False
-                what = f"commit {raw.hex()} has more files than anybody can have recorded"
-                self._report.error("history", layout.JOURNAL_REF, what, f"git cat-file -p {raw.hex()}")
+                endless = raw
             if raw.hex() not in self._boundary:
                 commits += [bytes.fromhex(line[7:].decode()) for line in header[2].splitlines()]
+        if endless is not None:
+            # One of the oldest: whatever is appended afterwards has those files as well.
+            what = f"commit {endless.hex()} has more files than anybody can have recorded"
+            self._report.error("history", layout.JOURNAL_REF, what, f"git cat-file -p {endless.hex()}")
         self._report.counts |= {"commits": count, "objects": len(self._seen)}
         if self._boundary:
             self._report.info("history", layout.JOURNAL_REF, "the clone is shallow; its history ends early")
@@ -84,7 +86,7 @@ class HistoryReader:
                 f"{self._promised} objects of it are not in this partial clone; git fetches them when they are needed"
             )
             self._report.info("history", layout.JOURNAL_REF, what)
-        return is_bounded
+        return endless is None
 
     def _read_folder(self, raw: bytes, path: str) -> list[tuple[bytes, bytes, bytes]]:
         self._seen.add(raw)

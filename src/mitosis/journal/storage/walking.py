@@ -54,6 +54,8 @@ over, so a few small ones can make a tree that has no end."""
 _MOST_AGAIN = 100
 """So many folders are read again in another place, where no two should be the same."""
 _DEPTH_LIMIT = 20
+_NO_FOLDER_DEPTH = 5
+"""Nothing that is recorded is in a folder whose path has so many components."""
 
 Change = tuple[str, str | None, str | None]
 """The path of a file, and its id before and after."""
@@ -105,6 +107,11 @@ def _refuse(problem: BadRecord, oid: str | None = None) -> None:
     raise problem
 
 
+def _removable(folder: str) -> str:
+    """The highest folder above one that can be removed without anything that is recorded."""
+    return "/".join(folder.split("/")[:_NO_FOLDER_DEPTH])
+
+
 class _Walk:
     def __init__(self, store: ReadOnlyStore, limit: int | None, tell: Tell, once_each: bool) -> None:
         self._store = store
@@ -115,11 +122,15 @@ class _Walk:
         self._once_each = once_each
         self._met: dict[str, str] = {}
         self._again = 0
+        self._too_deep: set[str] = set()
         self._read: set[tuple[str | None, str | None]] = set()
 
     def between(self, before: str | None, after: str | None, where: str, depth: int) -> Iterator[Change]:
         if depth > _DEPTH_LIMIT:
-            self._tell(BadRecord(where, f"it is nested more than {_DEPTH_LIMIT} folders deep"))
+            top = _removable(where)
+            if top not in self._too_deep:
+                self._too_deep.add(top)
+                self._tell(BadRecord(top, f"it is nested more than {_DEPTH_LIMIT} folders deep"))
             return
         entries = self._entries(before, after, where)
         if self._is_growing and (before, after) not in self._read:
@@ -130,7 +141,7 @@ class _Walk:
             if self._count > self._limit:
                 if self._count == self._limit + 1:
                     what = f"there are more than {self._limit:,} files and folders; no more are read"
-                    self._tell(BadRecord(where or "the journal", what))
+                    self._tell(BadRecord(_removable(where) or "the journal", what))
                 return
             path = f"{where}/{name}" if where else name
             old_folder, new_folder = oid_of(old, is_tree=True), oid_of(new, is_tree=True)
