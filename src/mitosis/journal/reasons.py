@@ -242,12 +242,13 @@ def read_forgotten(repository: Repository, tip: str, prefix: str) -> dict[str, d
 
 
 def read_lost(repository: Repository, tip: str, *paths: str) -> dict[str, bool]:
-    """Of files or folders at which a history had locks: the paths of these, and whether a resolve dropped each."""
+    """Of files or folders at which a history had locks: the paths of these, and whether somebody meant to drop each."""
     dropped: dict[str, bool] = {}
     for commit, path, _, after in _read_log(repository, tip, "--", *paths):
         variant = _parse(path)[2]
         if variant is not None:
-            is_dropped = after == _GONE and commit.says(("Dropped", f"{variant[1]} {variant[0]}"))
+            reasons = (("Dropped", f"{variant[1]} {variant[0]}"), ("Removed", path))
+            is_dropped = after == _GONE and commit.says(*reasons)
             dropped[path] = dropped.get(path, False) or is_dropped
     return dropped
 

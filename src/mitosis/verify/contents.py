@@ -237,7 +237,7 @@ def check_lookups(repository: Repository, commit: str, contents: Contents, repor
         report.error("history", layout.JOURNAL_REF, str(error).partition("\n")[0], "git fsck")
         return
     for path, keys in unknown.items():
-        # A conflict that was resolved has taken a meaning away.
+        # Whoever resolved a conflict, or removed what cannot be read, has taken a meaning away.
         if not dropped.get(path, False):
             done = "is not a meaning any more" if path in dropped else "was never recorded as a meaning"
             what = f"the value that it used {done} of {path.rpartition('/')[0]}"
