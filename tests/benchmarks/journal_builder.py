@@ -32,8 +32,10 @@ _ENVIRONMENT_DIGEST = "e" * 40
 _MACHINE = "machine=3f2a9c0d1e4b5a67 boot=7b1f2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d pids=4026531836"
 _AUTHOR = "Ada Lovelace <ada@example.org>"
 VARIANTS = {"slow": 1, "middle": 2, "fast": 10}
-"""What each variant means."""
-_VALUES = {name: encode_value(value) for name, value in VARIANTS.items()}
+"""What each variant of `frequency` means."""
+_NOISE = {"low": {"kind": "normal", "scale": 0.01}, "high": {"kind": "normal", "scale": 0.2}}
+"""What each variant of `noise` means."""
+_VALUES = {name: encode_value(value) for name, value in (VARIANTS | _NOISE).items()}
 
 
 def build_journal(
@@ -74,7 +76,8 @@ def _record(number: int, commit: str, trials_a_day: int, experiments: int, gener
     started = _FIRST_DAY + timedelta(days=day, seconds=within * 36_000 / trials_a_day, microseconds=number % 1_000_000)
     duration_s = 0.2 + generator.expovariate(0.1)
     amplitude = number % 250
-    variant = generator.choice(list(VARIANTS))
+    degree = 1 + number % 5
+    variant, noise = generator.choice(list(VARIANTS)), generator.choice(list(_NOISE))
     main = generator.random() * 1e-4
     folder = f"{started:%Y-%m-%d}_{key}"
     page = f"trial_{experiment}-{amplitude}-{variant}_0_{key}.html"
@@ -90,16 +93,13 @@ def _record(number: int, commit: str, trials_a_day: int, experiments: int, gener
                 source=f"lab/{experiment}.py",
                 duration_s=duration_s,
                 main=main,
-                metrics={"loss": generator.random(), "accuracy": generator.random()},
+                metrics={name: generator.random() for name in ("loss", "accuracy", "f1")},
             ),
         ),
         parameters=(
             ParameterRecord(experiment, "frequency", "lookup", variant, True, _digest(variant), str(VARIANTS[variant])),
-            ParameterRecord(
-                *(experiment, "amplitude", "eval", str(amplitude), True),
-                digest_value(encode_value(amplitude)),
-                str(amplitude),
-            ),
+            ParameterRecord(experiment, "noise", "lookup", noise, True, _digest(noise), str(_NOISE[noise])),
+            *(_evaluated(experiment, name, value) for name, value in (("amplitude", amplitude), ("degree", degree))),
         ),
         commit=commit,
         status="finished",
@@ -124,8 +124,12 @@ def _record(number: int, commit: str, trials_a_day: int, experiments: int, gener
             experiment,
             "-p",
             f"{experiment}.frequency={variant}",
+            "-p",
+            f"{experiment}.noise={noise}",
             "-e",
             f"{experiment}.amplitude={amplitude}",
+            "-e",
+            f"{experiment}.degree={degree}",
         ),
         variables={"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"},
         trials_folder="/home/ada/lab/trials",
@@ -137,6 +141,10 @@ def _record(number: int, commit: str, trials_a_day: int, experiments: int, gener
             Output(page, generator.randrange(100, 1_000_000), digits(40)),
         ),
     )
+
+
+def _evaluated(step: str, name: str, value: int) -> ParameterRecord:
+    return ParameterRecord(step, name, "eval", str(value), True, digest_value(encode_value(value)), str(value))
 
 
 def _running(record: TrialRecord) -> TrialRecord:

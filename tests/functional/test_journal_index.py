@@ -140,10 +140,10 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "garbage": lambda path: path.write_bytes(path.read_bytes()[:4096] + b"\xff" * (path.stat().st_size - 4096)),
     "other version": lambda path: run_sql(path, "PRAGMA user_version=999"),
     "foreign": foreign,
-    "without a table": lambda path: run_sql(path, "DROP TABLE fields"),
+    "without a table": lambda path: run_sql(path, "DROP TABLE entries"),
     "without a state": lambda path: run_sql(path, "DELETE FROM state"),
     "of two states": lambda path: run_sql(path, "INSERT INTO state SELECT * FROM state"),
-    "no UTF-8": lambda path: run_sql(path, "UPDATE trials SET path = CAST(x'ff' || key AS TEXT)"),
+    "no UTF-8": lambda path: run_sql(path, "UPDATE records SET path = CAST(x'ff' || path AS TEXT)"),
     "folder instead": folder_instead,
 }
 

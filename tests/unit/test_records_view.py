@@ -32,9 +32,9 @@ def chain() -> TrialRecord:
 
 def test_fields_have_values_kinds_and_texts() -> None:
     view = View.of(chain())
-    assert {name: view.value(name) for name in view if name.partition(".")[0] in ("params", "values", "metrics")} == {
+    assert {name: view.value(name) for name in view if name.partition(".")[0] in ("params", "value", "metrics")} == {
         "params.data.noise": "low",
-        "values.data.noise": 0.01,
+        "value.data.noise": 0.01,
         "params.fit.degree": 100,
         "params.fit.name": "'x'",
         "params.fit.gpu": "<object>",
@@ -67,10 +67,10 @@ def test_view_is_made_again_from_what_was_stored() -> None:
 
 def test_note_says_why_a_trial_failed_or_of_what_it_warned() -> None:
     failed = make_record(status="failed", failure=Failure("exception", "bad shape\nmore", "ValueError", "fit"))
-    assert View.of(failed).value("note") == "ValueError: bad shape (fit)"
-    assert View.of(make_record(warnings=("a",))).value("note") == "a"
-    assert View.of(make_record(warnings=("a", "b"))).value("note") == "2 warnings"
-    assert "note" not in View.of(make_record())
+    assert View.of(failed).value("trouble") == "ValueError: bad shape (fit)"
+    assert View.of(make_record(warnings=("a",))).value("trouble") == "a"
+    assert View.of(make_record(warnings=("a", "b"))).value("trouble") == "2 warnings"
+    assert "trouble" not in View.of(make_record())
 
 
 def test_texts_are_harmless() -> None:

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +30,16 @@ if TYPE_CHECKING:
     from mitosis.records.view import View
     from mitosis.variants import VariantLock
 
-VERSION = 2
+VERSION = 3
 _APPLICATION = 0x6D69746F
 _BUSY_S = 0.05
 """How long to wait for another process that writes the index."""
 _ATTEMPTS = 4
 _MOST_WAL_BYTES = 4 * 2**20
+_ROWS_AT_ONCE = 1_000
+
+Function = Callable[..., Any]
+_NONE: Mapping[str, Function] = {}
 
 
 class TooLate(JournalError):
@@ -66,8 +70,11 @@ class Index:
         Raises:
             JournalError: the journal cannot be read.
         """
-        question = "SELECT value FROM uses JOIN fields USING (trial) WHERE lock = ? AND name = ? LIMIT 1"
-        path, name = layout.variant_path(*lock), f"values.{lock.name.of_parameter}"
+        question = (
+            "SELECT value FROM uses JOIN entries USING (trial) JOIN names ON names.id = entries.name "
+            "WHERE lock = ? AND names.name = ? LIMIT 1"
+        )
+        path, name = layout.variant_path(*lock), f"value.{lock.name.of_parameter}"
         rows = self.ask(question, (path, name))
         if not rows:
             *above, _, file = path.split("/")
@@ -75,25 +82,47 @@ class Index:
         # A number is one for the index as well, and its bytes say all of it.
         return next((value for (value,) in rows if isinstance(value, str)), "")
 
-    def ask(self, question: str, values: Sequence[Any] = ()) -> list[Any]:
+    def ask(self, question: str, values: Sequence[Any] = (), functions: Mapping[str, Function] = _NONE) -> list[Any]:
         """The rows that answer a question in SQL about the journal as it is now.
+
+        Args:
+            question: one statement.
+            values: of its parameters.
+            functions: that it calls, by name.
 
         Raises:
             FormatTooNew: a newer mitosis has written the journal.
             JournalError: the journal cannot be read.
             TooLate: it took longer than the patience.
         """
-        with self._alone:
-            for attempt in range(_ATTEMPTS):
-                try:
+        return list(self.iterate(question, values, functions))
+
+    def iterate(
+        self, question: str, values: Sequence[Any] = (), functions: Mapping[str, Function] = _NONE
+    ) -> Iterator[Any]:
+        """As `ask`, one row at a time, all of them of the journal as it was when the first was asked for."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                with self._alone:
                     connection = self._current()
                     self._catch_up(connection)
-                    return connection.execute(question, values).fetchall()
+                    for name, function in functions.items():
+                        connection.create_function(name, -1, function, deterministic=True)
+                    rows = connection.execute(question, values)
+                    first = rows.fetchmany(_ROWS_AT_ONCE)
+                break
+            except sqlite3.DatabaseError as error:
+                if attempt == _ATTEMPTS - 1:
+                    raise JournalError(f"the index of the journal cannot be made: {error}") from error
+                self._replace(error, is_last=attempt == _ATTEMPTS - 2)
+        yield from first
+        while len(first) == _ROWS_AT_ONCE:
+            with self._alone:
+                try:
+                    first = rows.fetchmany(_ROWS_AT_ONCE)
                 except sqlite3.DatabaseError as error:
-                    if attempt == _ATTEMPTS - 1:
-                        raise JournalError(f"the index of the journal cannot be made: {error}") from error
-                    self._replace(error, is_last=attempt == _ATTEMPTS - 2)
-        raise AssertionError("the attempts are counted")
+                    raise JournalError(f"the index of the journal is damaged: {error}") from error
+            yield from first
 
     def refresh(self) -> None:
         """Bring it up to date after an append, for whoever reads next. Nothing is raised."""
@@ -178,12 +207,12 @@ class Index:
         tip = self._store.tip()
         if len(state) == 1 and state[0][0] == tip and not self._is_more_readable(connection):
             return
-        from mitosis.journal.index_writer import SCHEMA
+        from mitosis.journal.index_schema import SCHEMA
 
         connection.execute("BEGIN IMMEDIATE")
         try:
             if not _has_tables(connection):
-                for statement in SCHEMA.split(";"):
+                for statement in SCHEMA.split(";\n"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id={_APPLICATION}")
                 connection.execute(f"PRAGMA user_version={VERSION}")
@@ -205,7 +234,8 @@ class Index:
             raise
 
     def _change(self, connection: sqlite3.Connection, before: str | None, snapshot: Snapshot | None) -> None:
-        from mitosis.journal.index_writer import TABLES, IndexWriter
+        from mitosis.journal.index_schema import TABLES
+        from mitosis.journal.index_writer import IndexWriter
 
         after = None if snapshot is None else snapshot.tree
         writer = IndexWriter(connection, self._store, self._check_time)
@@ -270,13 +300,13 @@ def is_index_right(store: Store) -> bool:
     Raises:
         JournalError: the journal cannot be read.
     """
-    from mitosis.journal.index_writer import TABLES
+    from mitosis.journal.index_schema import CONTENT
 
     found, expected = _InMemory(store), _InMemory(store)
     if not found.path.exists():
         return True
     try:
-        return found.load() and all(found.rows(table) == expected.rows(table) for table in TABLES)
+        return found.load() and all(found.rows(question) == expected.rows(question) for question in CONTENT)
     except sqlite3.DatabaseError:
         return False
 
@@ -289,9 +319,9 @@ class _InMemory(Index):
         self._connection = self._open_to_read()
         return _has_tables(self._connection)
 
-    def rows(self, table: str) -> list[Any]:
-        """All rows of a table, in an order that says nothing."""
-        return sorted(self.ask(f"SELECT * FROM {table}"), key=repr)
+    def rows(self, question: str) -> list[Any]:
+        """The rows that answer a question, in an order that says nothing."""
+        return sorted(self.ask(question), key=repr)
 
     def _open(self) -> sqlite3.Connection:
         return _connect(":memory:")
@@ -368,19 +398,19 @@ class Lookup:
 
     def experiments(self) -> list[str]:
         """The names of experiments that have trials."""
-        return [name for (name,) in self._ask("SELECT DISTINCT experiment FROM trials ORDER BY experiment")]
+        return [name for (name,) in self._ask("SELECT DISTINCT experiment FROM listing ORDER BY experiment")]
 
     def newest_trials(self, prefix: str, limit: int) -> list[View]:
         """The newest trials whose key begins so, as much of each as is shown where the shell offers keys."""
+        from mitosis.journal.index_schema import loaded
         from mitosis.records.view import View
 
         names = ("key", "experiment", "status", "main", "started")
         question = (
-            f"SELECT {', '.join(names)} FROM trials WHERE record IS NOT NULL AND key >= ? AND key < ? "
-            "ORDER BY moment DESC, key DESC LIMIT ?"
+            f"SELECT {', '.join(names)} FROM listing WHERE key >= ? AND key < ? ORDER BY started DESC, key DESC LIMIT ?"
         )
         rows = self._ask(question, prefix, f"{prefix}g", limit)
-        return [View.from_values((name, value) for name, value in zip(names, row, strict=True)) for row in rows]
+        return [View.from_values((name, loaded(value)) for name, value in zip(names, row, strict=True)) for row in rows]
 
     def _ask(self, question: str, *values: Any) -> Sequence[Any]:
         with contextlib.suppress(MitosisError):

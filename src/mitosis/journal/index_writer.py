@@ -1,23 +1,28 @@
-"""What the index of the journal holds of each record, value and remark, and writing it."""
+"""Writing the index: what is in it of each record, value, remark, annotation and environment."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
 
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, Misplaced
 from mitosis.errors.repository import UnfitObject
 from mitosis.journal import layout
+from mitosis.journal.index_schema import package_name, plain_text, stored
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
 from mitosis.journal.storage.store import Store
 from mitosis.journal.storage.walking import Change, UnreadableBefore, iter_changes
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
-from mitosis.records.view import COLUMNS, values_of
+from mitosis.records.view import COLUMNS, MOMENTS, number_or_text, split_field, values_of
 from mitosis.text import parse_moment
+from mitosis.variants import VariantName
 
 _READ_AT_ONCE = 5_000
 _MANY = 200
@@ -26,53 +31,22 @@ _SUMMARIZED_BYTES = 2**16
 """A larger value gets no summary here."""
 _SUMMARY_LETTERS = 60
 _MOST_REMARK_BYTES = 64 * 2**20
+_MOST_LEAVES = 1_000
+"""Of one value."""
+_ENVIRONMENT_BYTES = 2**20
+_PACKAGE = re.compile(r"^(?:[^#\n]*# )?([A-Za-z0-9][\w.-]*)==([^\s,]+)", re.ASCII | re.MULTILINE)
+"""A line of `pip freeze`: at the end, if that is a comment."""
 
-_OF_INDEX = ("moment", "alike", "record", "oid", "path")
-"""Columns of trials beside their fields: when they started, in UTC; what they have in common with their iterations; the
-record, its id, and where it is in the journal."""
-_COLUMNS = (*COLUMNS, *_OF_INDEX)
-_INSERT = f"INSERT INTO trials VALUES ({', '.join('?' * len(_COLUMNS))})"
-SCHEMA = """
-CREATE TABLE state (journal TEXT, tree TEXT);
-INSERT INTO state VALUES (NULL, NULL);
-CREATE TABLE trials ({columns});
-CREATE UNIQUE INDEX trials_by_path ON trials (path);
-CREATE INDEX trials_by_key ON trials (key);
-CREATE INDEX trials_by_moment ON trials (moment, key);
-CREATE INDEX trials_by_experiment ON trials (experiment, moment, key);
-CREATE INDEX trials_that_run ON trials (status) WHERE status = 'running';
-CREATE INDEX trials_alike ON trials (alike);
-CREATE INDEX trials_by_commit ON trials ("commit");
-CREATE TABLE fields (trial TEXT NOT NULL, name TEXT NOT NULL, value);
-CREATE INDEX fields_of_trial ON fields (trial);
-CREATE TABLE uses (trial TEXT NOT NULL, lock TEXT NOT NULL, started TEXT NOT NULL);
-CREATE INDEX uses_of_trial ON uses (trial);
-CREATE INDEX uses_of_lock ON uses (lock, started);
-CREATE TABLE variants (
-    step TEXT NOT NULL, parameter TEXT NOT NULL, variant TEXT NOT NULL, digest TEXT NOT NULL, summary TEXT,
-    oid TEXT NOT NULL, path TEXT NOT NULL UNIQUE
-);
-CREATE INDEX variants_by_name ON variants (step, parameter, variant, digest);
-CREATE TABLE remarks (
-    kind TEXT NOT NULL, step TEXT NOT NULL, parameter TEXT NOT NULL, variant TEXT NOT NULL, content TEXT NOT NULL,
-    path TEXT NOT NULL UNIQUE
-);
-CREATE INDEX remarks_by_name ON remarks (step, parameter, variant);
-CREATE TABLE problems (path TEXT NOT NULL, reason TEXT NOT NULL, oid TEXT, is_folder INTEGER NOT NULL);
-CREATE INDEX problems_by_path ON problems (path);
-""".replace("{columns}", ", ".join(f'"{name}"' for name in _COLUMNS))
-_AS_IN_TREES = "replace({}path, '/', char(1))"
-"""Paths in the order in which trees have them. Of several records of one key, which nobody has but by hand, the first
-counts."""
-IS_FIRST = (
-    "record IS NOT NULL AND NOT EXISTS (SELECT 1 FROM trials AS other WHERE other.key = trials.key AND "
-    f"other.record IS NOT NULL AND {_AS_IN_TREES.format('other.')} < {_AS_IN_TREES.format('trials.')})"
-)
-DOUBLED = (
-    "SELECT path, key FROM trials WHERE key IN (SELECT key FROM trials GROUP BY key HAVING count(*) > 1) "
-    f"AND record IS NOT NULL AND NOT ({IS_FIRST})"
-)
-TABLES = ("trials", "fields", "uses", "variants", "remarks", "problems")
+_ELSEWHERE = "it does not belong there"
+_TABLES = {
+    layout.TRIALS: ("unlisted",),
+    layout.VARIANTS: ("variants",),
+    **dict.fromkeys(layout.REMARKS, ("remarks",)),
+    layout.ENVIRONMENTS: (),
+    layout.ANNOTATIONS: ("annotations", "taken_back"),
+}
+"""Those whose rows go with the file that they come from."""
+_INSERT = f"INSERT INTO listing VALUES (?, {', '.join('?' * len(COLUMNS))})"
 
 
 class IndexWriter:
@@ -82,6 +56,7 @@ class IndexWriter:
         self._connection = connection
         self._store = store
         self._check_time = check_time
+        self._names: dict[str, int] = {}
         self._summaries: dict[str, str | None] = {}
         self._remark_bytes = 0
 
@@ -91,7 +66,7 @@ class IndexWriter:
         Raises:
             UnreadableBefore: the older tree is not there any more.
         """
-        for kind in (layout.TRIALS, layout.VARIANTS, *layout.REMARKS):
+        for kind in _TABLES:
             self._apply_kind(kind, self._below(before, kind, is_old=True), self._below(after, kind), kind)
 
     @property
@@ -134,30 +109,53 @@ class IndexWriter:
         if kind == layout.TRIALS:
             changes = [*changes, *self._twins(changes)]
         gone = [(plain_text(path),) for path, old, _ in changes if old is not None]
-        if gone:
-            self._connection.executemany("DELETE FROM problems WHERE path = ?", gone)
-        if kind == layout.TRIALS:
-            if gone:
-                for table in ("fields", "uses"):
-                    statement = f"DELETE FROM {table} WHERE trial IN (SELECT key FROM trials WHERE path = ?)"
-                    self._connection.executemany(statement, gone)
-                self._connection.executemany("DELETE FROM trials WHERE path = ?", gone)
-            self._write_trials([(path, new) for path, _, new in changes if new is not None])
-            return
-        table = "variants" if kind == layout.VARIANTS else "remarks"
-        if gone:
+        here = [(path, new) for path, _, new in changes if new is not None]
+        for table in ("problems", *_TABLES[kind]) if gone else ():
             self._connection.executemany(f"DELETE FROM {table} WHERE path = ?", gone)
-        for path, _, new in changes:
-            if new is not None:
-                self._check_time()
-                self._write_variant(kind, path, new)
+        if kind == layout.TRIALS:
+            self._remove_trials(gone)
+            self._write_trials(here)
+            return
+        if kind == layout.VARIANTS and gone:
+            self._connection.execute("DELETE FROM leaves WHERE digest NOT IN (SELECT digest FROM variants)")
+        if kind == layout.ENVIRONMENTS:
+            digests = [(path.rpartition("/")[2].removesuffix(".txt"),) for (path,) in gone if path is not None]
+            self._connection.executemany("DELETE FROM packages WHERE environment = ?", digests)
+        write = {
+            layout.VARIANTS: self._write_variant,
+            layout.ENVIRONMENTS: self._write_environment,
+            layout.ANNOTATIONS: self._write_annotation,
+        }.get(kind, self._write_remark)
+        for path, oid in here:
+            self._check_time()
+            try:
+                write(path, oid)
+            except Misplaced as error:
+                self._tell(error, is_folder=False)
+            except BadRecord as error:
+                self._tell(error, oid, is_folder=False)
+
+    # --- trials -----------------------------------------------------------------------------------
 
     def _twins(self, changes: Sequence[Change]) -> list[Change]:
-        """Other records with the keys of those that go, to be written anew: fields and uses go by the key."""
+        """Other records with the keys of those that go, one of which may be listed instead."""
+        question = (
+            "SELECT path, oid FROM unlisted WHERE is_double AND key = "
+            "(SELECT key FROM listing JOIN records ON trial = id WHERE path = ?)"
+        )
         paths = {plain_text(path) for path, old, _ in changes if old is not None}
-        question = "SELECT path, oid FROM trials WHERE key = (SELECT key FROM trials WHERE path = ?)"
         twins = {twin: oid for path in paths for twin, oid in self._connection.execute(question, (path,))}
         return [(twin, oid, oid) for twin, oid in sorted(twins.items()) if twin not in paths]
+
+    def _remove_trials(self, paths: Sequence[tuple[str | None]]) -> None:
+        trial = "(SELECT trial FROM records WHERE path = ?)"
+        for statement in (
+            f"DELETE FROM entries WHERE trial = {trial} AND name IN (SELECT id FROM names)",
+            f"DELETE FROM uses WHERE trial = {trial}",
+            f"DELETE FROM listing WHERE id = {trial}",
+            "DELETE FROM records WHERE path = ?",
+        ):
+            self._connection.executemany(statement, paths)
 
     def _write_trials(self, files: Sequence[tuple[str, str]]) -> None:
         oids = [oid for _, oid in files]
@@ -168,13 +166,13 @@ class IndexWriter:
             self._check_time()
             place = layout.parse_record_path(path)
             if place is None:
-                self._misplaced(path)
+                self._tell(BadRecord(path, _ELSEWHERE), is_folder=False)
                 continue
             try:
                 data = self._store.read_blob(oid, path, MAX_RECORD_BYTES) if blob is None else blob
             except BadRecord as error:
                 self._tell(error, oid, is_folder=False)
-                self._insert_unread(path, oid, *place)
+                self._leave_out(path, oid, place[2])
                 continue
             try:
                 record = decode_trial(data, path)
@@ -183,66 +181,116 @@ class IndexWriter:
                 self._tell(error)
             except BadRecord as error:
                 self._tell(error, is_folder=False)
-                self._insert_unread(path, oid, *place)
+                self._leave_out(path, oid, place[2])
             except FormatTooNew as error:
                 # With its id, since another version can read it.
                 self._tell(BadRecord(path, f"{error.reason}; upgrade mitosis to read it"), oid, is_folder=False)
-                self._insert_unread(path, oid, *place)
+                self._leave_out(path, oid, place[2])
             else:
-                self._insert(path, oid, place[2], record, data)
+                self._list(path, oid, record, data)
 
-    def _insert_unread(self, path: str, oid: str, experiment: str, day: str, key: str) -> None:
-        """Of a record that cannot be read, its place tells something all the same."""
+    def _leave_out(self, path: str | None, oid: str, key: str, *, is_double: bool = False) -> None:
+        row = (plain_text(path), key, oid, is_double)
+        self._connection.execute("INSERT INTO unlisted VALUES (?, ?, ?, ?)", row)
+
+    def _list(self, path: str, oid: str, record: TrialRecord, data: bytes) -> None:
+        question = "SELECT path, oid FROM listing JOIN records ON trial = id WHERE key = ?"
+        for other, other_oid in self._connection.execute(question, (record.key,)).fetchall():
+            # Of several records of one key, which nobody has but by hand, the first in the tree counts.
+            if other.split("/") < path.split("/"):
+                self._leave_out(path, oid, record.key, is_double=True)
+                return
+            self._remove_trials([(other,)])
+            self._leave_out(other, other_oid, record.key, is_double=True)
+        values = values_of(record)
+        for name in MOMENTS:
+            moment = parse_moment(str(values.get(name)))
+            if moment is not None:
+                values[name] = moment.isoformat(timespec="microseconds")
+        columns = [stored(values.pop(name, None)) for name in COLUMNS]
+        trial = self._connection.execute(_INSERT, (None, *columns)).lastrowid
         self._connection.execute(
-            "INSERT INTO trials (key, experiment, moment, oid, path) VALUES (?, ?, ?, ?, ?)",
-            (key, plain_text(experiment), day, oid, plain_text(path)),
+            "INSERT INTO records VALUES (?, ?, ?, ?, ?)", (trial, plain_text(path), oid, alike(record), data)
         )
-
-    def _insert(self, path: str, oid: str, key: str, record: TrialRecord, data: bytes) -> None:
-        moment = parse_moment(record.started)
-        when = plain_text(record.started) if moment is None else moment.isoformat(timespec="microseconds")
-        values = {name: _scalar(value) for name, value in values_of(record).items()}
-        columns = [values.pop(name, None) for name in COLUMNS]
-        self._connection.execute(_INSERT, (*columns, when, alike(record), data, oid, plain_text(path)))
-        fields = ((key, plain_text(name), value) for name, value in values.items())
-        self._connection.executemany("INSERT INTO fields VALUES (?, ?, ?)", fields)
+        entries = [(self._name(name), trial, stored(value)) for name, value in values.items()]
+        self._connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", entries)
         locks = dict.fromkeys(parameter.lock for parameter in record.parameters if parameter.lock is not None)
         with contextlib.suppress(JournalError):  # names or digests that nothing can be locked to
             self._connection.executemany(
                 "INSERT INTO uses VALUES (?, ?, ?)",
-                [(key, layout.variant_path(*lock), plain_text(record.started)) for lock in locks],
+                [(trial, layout.variant_path(*lock), plain_text(record.started)) for lock in locks],
             )
 
-    def _write_variant(self, kind: str, path: str, oid: str) -> None:
+    def _name(self, name: str) -> int:
+        """The number of the name of a field."""
+        if name not in self._names:
+            text = plain_text(name)
+            question = "SELECT id FROM names WHERE name = ?"
+            found = self._connection.execute(question, (text,)).fetchone()
+            if found is None:
+                kind, step, label = split_field(text or "")
+                row = (text, kind, step, label)
+                statement = "INSERT INTO names (name, kind, step, label) VALUES (?, ?, ?, ?)"
+                found = (self._connection.execute(statement, row).lastrowid,)
+            self._names[name] = found[0]
+        return self._names[name]
+
+    # --- everything else --------------------------------------------------------------------------
+
+    def _write_variant(self, path: str, oid: str) -> None:
+        name, digest = self._variant(path)
+        row = (*map(plain_text, name), digest, self._summary(oid, path), oid, plain_text(path))
+        self._connection.execute("INSERT INTO variants VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        known = self._connection.execute("SELECT 1 FROM leaves WHERE digest = ? LIMIT 1", (digest,)).fetchone()
+        if known is None:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO leaves VALUES (?, ?, ?)", self._leaves(oid, path, digest)
+            )
+
+    def _variant(self, path: str) -> tuple[VariantName, str]:
         found = layout.parse_variant_path(path)
         if found is None:
-            self._misplaced(path)
-            return
-        name, digest = found
-        names = tuple(map(plain_text, name))
-        if kind == layout.VARIANTS:
-            row = (*names, digest, self._summary(oid, path), oid, plain_text(path))
-            self._connection.execute("INSERT INTO variants VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-            return
-        try:
-            data = self._store.read_blob(oid, path, MAX_REMARK_BYTES)
-        except BadRecord as error:
-            self._tell(error, oid, is_folder=False)
-            return
+            raise Misplaced(path, _ELSEWHERE)
+        return found
+
+    def _leaves(self, oid: str, path: str, digest: str) -> list[tuple[str | None, str, Any]]:
+        from mitosis.canonical.leaves import iter_leaves
+
+        with contextlib.suppress(MitosisError):
+            leaves = iter_leaves(self._store.read_blob(oid, path, _SUMMARIZED_BYTES))
+            found = [(leaf, number_or_text(v) if isinstance(v, str) else v) for leaf, v in islice(leaves, _MOST_LEAVES)]
+            return [(plain_text(leaf), digest, stored(value)) for leaf, value in found]
+        return []
+
+    def _write_remark(self, path: str, oid: str) -> None:
+        name, _ = self._variant(path)
+        data = self._store.read_blob(oid, path, MAX_REMARK_BYTES)
         import json
 
         self._remark_bytes += len(data)
         if self._remark_bytes > _MOST_REMARK_BYTES:
             self._tell(BadRecord(path, "there are too many remarks before it; it is not read"))
             return
-        try:
-            content = json.dumps(decode_remark(kind, path.rpartition("/")[2], data, path))
-        except BadRecord as error:
-            self._tell(error, is_folder=False)
-        else:
-            self._connection.execute(
-                "INSERT INTO remarks VALUES (?, ?, ?, ?, ?, ?)", (kind, *names, content, plain_text(path))
-            )
+        kind, _, rest = path.partition("/")
+        with self._telling():
+            content = json.dumps(decode_remark(kind, rest.rpartition("/")[2], data, path))
+            row = (kind, *map(plain_text, name), content, plain_text(path))
+            self._connection.execute("INSERT INTO remarks VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def _write_annotation(self, path: str, oid: str) -> None:
+        from mitosis.journal.annotations import MAX_ANNOTATION_BYTES, decode_annotation
+
+        data = self._store.read_blob(oid, path, MAX_ANNOTATION_BYTES)
+        with self._telling():
+            self._insert_annotation(decode_annotation(path, data))
+
+    def _write_environment(self, path: str, oid: str) -> None:
+        digest = path.rpartition("/")[2].removesuffix(".txt")
+        if not layout.DIGEST_PATTERN.fullmatch(digest) or path != layout.environment_path(digest):
+            return  # no trial names it
+        text = self._store.read_blob(oid, path, _ENVIRONMENT_BYTES).decode(errors="replace")
+        rows = [(package_name(name), digest, version) for name, version in _PACKAGE.findall(text)]
+        self._connection.executemany("INSERT OR REPLACE INTO packages VALUES (?, ?, ?)", rows)
 
     def _summary(self, oid: str, path: str) -> str | None:
         """A value in a few words; None where that cannot be told."""
@@ -255,8 +303,13 @@ class IndexWriter:
                 self._summaries[oid] = plain_text(summarize_value(value, limit=_SUMMARY_LETTERS))
         return self._summaries[oid]
 
-    def _misplaced(self, path: str) -> None:
-        self._tell(BadRecord(path, "it does not belong there"), is_folder=False)
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Note what is wrong with a file that was read."""
+        try:
+            yield
+        except BadRecord as error:
+            self._tell(error, is_folder=False)
 
     def _tell(self, problem: BadRecord, oid: str | None = None, *, is_folder: bool = True) -> None:
         if isinstance(problem.__cause__, UnfitObject):
@@ -283,15 +336,3 @@ def refuse_misplaced(record: TrialRecord, path: str) -> None:
 def alike(record: TrialRecord) -> str:
     """A digest of what two trials have in common that are iterations of each other."""
     return hashlib.sha256(repr(record.asked).encode("utf-8", "backslashreplace")).hexdigest()[:32]
-
-
-def plain_text(text: str | None) -> str | None:
-    """Text that SQLite takes: surrogates, which names may have, are escaped."""
-    return None if text is None else text.encode("utf-8", "backslashreplace").decode()
-
-
-def _scalar(value: bool | int | float | str | None) -> bool | int | float | str | None:
-    if isinstance(value, str):
-        return plain_text(value)
-    is_too_large = isinstance(value, int) and not -(2**63) <= value < 2**63
-    return str(value) if is_too_large else value

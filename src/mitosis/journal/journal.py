@@ -78,7 +78,7 @@ class Journal:
 
     def forgotten(self, prefix: str = "") -> dict[str, Commit]:
         """The trials that were forgotten whose keys begin so, each with the commit that did it, newest first."""
-        listed = {key for (key,) in self.index.ask("SELECT key FROM trials")}
+        listed = {key for (key,) in self.index.ask(f"SELECT key FROM {trials.ALL_RECORDS}")}
         found = history.read_forgetting(self.repository, self._checked_tip(), prefix)
         return {key: entry for key, entry in found.items() if key not in listed}
 
@@ -89,6 +89,10 @@ class Journal:
     def settle(self, key: str, keep: str, identity: Identity) -> TrialRecord:
         """Choose one of several records of a trial's end."""
         return ends.settle(self.store, self.index, key, keep, identity)
+
+    def find_key(self, prefix: str) -> str:
+        """The key of the trial whose key begins with `prefix`."""
+        return trials.find_trial(self.index, prefix).path.rpartition("/")[2].removesuffix(layout.RECORD_SUFFIX)
 
     def read_trial(self, key: str) -> TrialRecord:
         """The trial whose key begins with `key`."""

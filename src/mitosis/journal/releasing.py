@@ -64,9 +64,12 @@ def release(store: Store, index: Index, name: VariantName, reason: str, identity
     return tuple(meanings)
 
 
+_USERS = "SELECT key FROM uses JOIN listing ON listing.id = uses.trial WHERE lock = ? ORDER BY uses.started"
+
+
 def _users_here(index: Index, locks: Collection[VariantLock]) -> Iterator[str]:
     for lock in locks:
-        rows = index.ask("SELECT trial FROM uses WHERE lock = ? ORDER BY started", (layout.variant_path(*lock),))
+        rows = index.ask(_USERS, (layout.variant_path(*lock),))
         yield from (key[: layout.SHORT_KEY_DIGITS] for (key,) in rows)
 
 

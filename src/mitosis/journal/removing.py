@@ -9,7 +9,8 @@ from mitosis.errors.repository import UnfitObject, UnreadableObject
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.index import Index
-from mitosis.journal.index_writer import plain_text, refuse_misplaced
+from mitosis.journal.index_schema import plain_text
+from mitosis.journal.index_writer import refuse_misplaced
 from mitosis.journal.locks import MAX_VALUE_BYTES
 from mitosis.journal.messages import removed_message
 from mitosis.journal.notes import TrialChange, merge_notes
@@ -18,7 +19,7 @@ from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
 from mitosis.journal.storage.objects import ReadOnlyStore
 from mitosis.journal.storage.store import Store
 from mitosis.journal.storage.walking import iter_changes
-from mitosis.journal.trials import MAX_ENVIRONMENT_BYTES, trials_on
+from mitosis.journal.trials import ALL_RECORDS, MAX_ENVIRONMENT_BYTES, trials_on
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.text import one_line
@@ -154,7 +155,7 @@ class _Removal:
             self.reason = self.reason or error.reason
         else:
             place = layout.parse_record_path(path)
-            double = "SELECT path FROM trials WHERE key = ? AND path != ? AND record IS NOT NULL"
+            double = f"SELECT path FROM {ALL_RECORDS} WHERE key = ? AND path != ? AND (is_listed OR is_double)"
             others = () if place is None else self._index.ask(double, (place[2], plain_text(path)))
             if not others:
                 raise JournalError(f"{path} is sound, so it stays{_remedy(path)}")

@@ -21,7 +21,8 @@ from mitosis.journal import layout
 from mitosis.journal.changes import lock_files
 from mitosis.journal.history import refuse_released, refuse_violated
 from mitosis.journal.index import Index
-from mitosis.journal.index_writer import DOUBLED, IS_FIRST, alike, plain_text
+from mitosis.journal.index_schema import plain_text
+from mitosis.journal.index_writer import alike
 from mitosis.journal.locks import ChangedFunctions, RenamedVariant, check_locks
 from mitosis.journal.messages import brought_back_message, ended_message, forgotten_message, started_message
 from mitosis.journal.notes import TrialChange, add_to_note, merge_notes
@@ -38,7 +39,13 @@ MAX_ENVIRONMENT_BYTES = 16 * 2**20
 _KEY_PREFIX = re.compile(rf"[0-9a-f]{{1,{layout.KEY_DIGITS}}}")
 _READ_AT_ONCE = 1_000
 _AFTER_ALL = "\U0010ffff"
-_NEWEST_FIRST = "ORDER BY moment DESC, key DESC, path DESC"
+_NEWEST_FIRST = "ORDER BY started DESC, key DESC"
+_LISTED = "listing JOIN records ON records.trial = listing.id"
+ALL_RECORDS = (
+    f"(SELECT key, path, oid, 1 AS is_listed, 0 AS is_double FROM {_LISTED} "
+    "UNION ALL SELECT key, path, oid, 0, is_double FROM unlisted)"
+)
+"""Those of trials that are listed, those that cannot be read, and those with the key of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +96,10 @@ def start(
         before = store.snapshot()
         locks = check_locks(store, None if before is None else before.tree, variants)
         if not locks.are_violated:
-            taken = index.ask("SELECT path FROM trials WHERE key = ?", (record.key,))
+            taken = index.ask(f"SELECT path FROM {ALL_RECORDS} WHERE key = ?", (record.key,))
             if taken:
                 raise JournalError(f"there is already a trial {record.key}, in {taken[0][0].rpartition('/')[0]}")
-            [(iteration,)] = index.ask("SELECT count(*) FROM trials WHERE alike = ?", (alike(record),))
+            [(iteration,)] = index.ask("SELECT count(*) FROM records WHERE alike = ?", (alike(record),))
             record = record.with_changes(iteration=iteration)
             changes = lock_files(locks.missing, locks.unknown_sources)
             changes[_new_path(store, before, folder, record.key)] = encode_trial(record)
@@ -193,7 +200,7 @@ def bring_back(store: Store, index: Index, key: str, identity: Identity) -> Tria
     if tip is not None:
         refuse_endless(store, tip, path=layout.TRIALS)
     gone = {} if tip is None else read_forgotten(store.repository, tip, prefix)
-    there = {name for (name,) in index.ask("SELECT key FROM trials")}
+    there = {name for (name,) in index.ask(f"SELECT key FROM {ALL_RECORDS}")}
     found = sorted(gone.keys() - there)
     if not found:
         raise TrialNotFound(key, f"no trial was forgotten whose key begins with `{prefix}`")
@@ -245,7 +252,7 @@ def find_trial(index: Index, key: str) -> File:
         JournalError: the journal cannot be read.
     """
     prefix = _key_prefix(key)
-    question = f"SELECT key, path, oid FROM trials WHERE key >= ? AND key < ? ORDER BY NOT ({IS_FIRST}), path"
+    question = f"SELECT key, path, oid FROM {ALL_RECORDS} WHERE key >= ? AND key < ? ORDER BY is_listed DESC, path"
     found = index.ask(question, (prefix, f"{prefix}g"))
     keys = sorted({row[0] for row in found})
     if len(keys) > 1:
@@ -294,39 +301,39 @@ def iter_trials(
     """
     if problems is not None:
         problems += read_problems(index, layout.TRIALS)
-    condition = f"{IS_FIRST} AND (moment, key, path) < (?, ?, ?)"
+    condition = "(started, key) < (?, ?)"
     wanted: tuple[str | None, ...] = ()
     if experiment is not None:
         condition += " AND experiment = ?"
         wanted = (plain_text(experiment),)
-    question = f"SELECT moment, key, path, record FROM trials WHERE {condition} {_NEWEST_FIRST} LIMIT ?"
-    last = (_AFTER_ALL,) * 3
+    question = f"SELECT started, key, path, record FROM {_LISTED} WHERE {condition} {_NEWEST_FIRST} LIMIT ?"
+    last = (_AFTER_ALL,) * 2
     left = limit
     while left is None or left > 0:
         count = _READ_AT_ONCE if left is None else min(left, _READ_AT_ONCE)
         rows = index.ask(question, (*last, *wanted, count))
-        for *place, data in rows:
-            yield decode_trial(data, place[2])
+        for *_, path, data in rows:
+            yield decode_trial(data, path)
         if len(rows) < count:
             return
-        last = tuple(rows[-1][:3])
+        last = rows[-1][:2]
         left = None if left is None else left - count
 
 
 def count_experiments(index: Index) -> dict[str, int]:
     """How many trials each experiment has, by name."""
-    return dict(index.ask("SELECT experiment, COUNT(*) FROM trials GROUP BY experiment ORDER BY experiment"))
+    return dict(index.ask("SELECT experiment, COUNT(*) FROM listing GROUP BY experiment ORDER BY experiment"))
 
 
 def running_trials(index: Index) -> list[TrialRecord]:
     """The trials that have no end in the journal."""
-    rows = index.ask(f"SELECT record, path FROM trials WHERE status = 'running' AND {IS_FIRST} {_NEWEST_FIRST}")
+    rows = index.ask(f"SELECT record, path FROM {_LISTED} WHERE status = 'running' {_NEWEST_FIRST}")
     return [decode_trial(data, path) for data, path in rows]
 
 
 def trials_on(index: Index, commit: str, short_keys: frozenset[str] | None = None) -> list[TrialRecord]:
     """All readable trials that ran on a commit, or those of them whose keys begin like one of these."""
-    rows = index.ask(f'SELECT key, record, path FROM trials WHERE "commit" = ? AND {IS_FIRST}', (commit,))
+    rows = index.ask(f'SELECT key, record, path FROM {_LISTED} WHERE "commit" = ?', (commit,))
     wanted = (row for row in rows if short_keys is None or row[0][: layout.SHORT_KEY_DIGITS] in short_keys)
     return [decode_trial(data, path) for _, data, path in wanted]
 
@@ -335,7 +342,8 @@ def read_problems(index: Index, *kinds: str) -> list[BadRecord]:
     """What of the journal cannot be read or does not belong where it is, in folders such as `trials`."""
     rows = index.ask("SELECT path, reason, oid FROM problems ORDER BY path")
     if layout.TRIALS in kinds:
-        rows += [(path, f"there is another record of trial {key}", None) for path, key in index.ask(DOUBLED)]
+        doubles = index.ask("SELECT path, key FROM unlisted WHERE is_double")
+        rows += [(path, f"there is another record of trial {key}", None) for path, key in doubles]
     # What another version, or another clone's object, can mend is noted with its id.
     remedies = ((*row, "" if oid is not None else layout.forget_command(row[0])) for *row, oid in rows)
     return [BadRecord(*problem) for problem in remedies if problem[0].partition("/")[0] in kinds]

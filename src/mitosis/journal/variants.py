@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from mitosis.errors.journal import BadRecord
 from mitosis.journal import layout
 from mitosis.journal.index import Index
-from mitosis.journal.index_writer import plain_text
+from mitosis.journal.index_schema import plain_text
 from mitosis.journal.locks import read_lock, unreadable_value
 from mitosis.journal.standing import Remarks, latest_names
 from mitosis.journal.storage.store import Store

@@ -3,10 +3,10 @@
 | Field | Holds |
 |---|---|
 | `params.STEP.NAME` | the variant's name, or the value of another parameter: a number where it is one |
-| `values.STEP.NAME` | what a variant means; only lookup parameters have it |
-| `expressions.STEP.NAME` | what was given for an eval parameter, where the value does not say the same |
-| `digests.STEP.NAME`, `untracked.STEP.NAME` | the digest of the value; whether the parameter is not tracked |
-| `defaults.STEP.NAME` | whether the parameter was not given, so that its default took part |
+| `value.STEP.NAME` | what a variant means; only lookup parameters have it |
+| `expression.STEP.NAME` | what was given for an eval parameter, where the value does not say the same |
+| `digest.STEP.NAME`, `untracked.STEP.NAME` | the digest of the value; whether the parameter is not tracked |
+| `default.STEP.NAME` | whether the parameter was not given, so that its default took part |
 | `metrics.STEP.NAME` | a metric, whose name may hold dots |
 
 The other names are in `_COLUMNS`. A field that says nothing is left out. Values are plain, so a view can be stored as
@@ -72,7 +72,8 @@ _COLUMNS: dict[str, tuple[Kind, Callable[[TrialRecord], Scalar]]] = {
     "failure.kind": (Kind.TEXT, lambda r: r.failure.kind if r.failure else None),
     "failure.step": (Kind.TEXT, lambda r: r.failure.step if r.failure else None),
     "failure.at": (Kind.TEXT, lambda r: r.failure.location if r.failure else None),
-    "note": (Kind.TEXT, lambda r: r.note),
+    # Why it did not finish, or of what it warned.
+    "trouble": (Kind.TEXT, lambda r: r.note),
     "python": (Kind.TEXT, lambda r: r.interpreter),
     "platform": (Kind.TEXT, lambda r: r.platform),
     "host": (Kind.TEXT, lambda r: r.process.host),
@@ -86,8 +87,10 @@ _COLUMNS: dict[str, tuple[Kind, Callable[[TrialRecord], Scalar]]] = {
     "folder": (Kind.TEXT, lambda r: r.folder),
     "page": (Kind.TEXT, lambda r: r.page),
 }
+COLUMN_KINDS = {name: kind for name, (kind, _) in _COLUMNS.items()}
 COLUMNS = tuple(_COLUMNS)
 """The names of the fields that are not parameters or metrics, which any trial may have."""
+MOMENTS = tuple(name for name, (kind, _) in _COLUMNS.items() if kind is Kind.MOMENT)
 
 
 class Field(NamedTuple):
@@ -185,16 +188,16 @@ class View(dict[str, Field]):
     def _parameter(self, full_name: str) -> ParameterRecord:
         step, _, name = full_name.rpartition(".")
         given = self.raw(f"params.{full_name}")
-        is_lookup = f"values.{full_name}" in self
-        digest = self.value(f"digests.{full_name}")
+        is_lookup = f"value.{full_name}" in self
+        digest = self.value(f"digest.{full_name}")
         return ParameterRecord(
             step=step,
             name=name,
-            kind="lookup" if is_lookup else "default" if f"defaults.{full_name}" in self else "eval",
-            text=self.raw(f"expressions.{full_name}") or given,
+            kind="lookup" if is_lookup else "default" if f"default.{full_name}" in self else "eval",
+            text=self.raw(f"expression.{full_name}") or given,
             tracked=f"untracked.{full_name}" not in self,
             digest=None if digest is None else str(digest),
-            summary=self.raw(f"values.{full_name}") if is_lookup else given,
+            summary=self.raw(f"value.{full_name}") if is_lookup else given,
         )
 
     @property
@@ -222,25 +225,32 @@ def values_of(record: TrialRecord) -> dict[str, Scalar]:
 
 def _values_of_parameter(parameter: ParameterRecord) -> dict[str, Scalar]:
     name = parameter.full_name
-    value = _number_or_text(parameter.summary)
+    value = number_or_text(parameter.summary)
     values: dict[str, Scalar] = {}
     if parameter.kind == "lookup":
         values[f"params.{name}"] = parameter.text
-        values[f"values.{name}"] = value
+        values[f"value.{name}"] = value
     else:
         values[f"params.{name}"] = parameter.text if value == "" else value
         if parameter.summary not in ("", parameter.text):
-            values[f"expressions.{name}"] = parameter.text
+            values[f"expression.{name}"] = parameter.text
     if parameter.digest is not None:
-        values[f"digests.{name}"] = parameter.digest
+        values[f"digest.{name}"] = parameter.digest
     if parameter.is_default:
-        values[f"defaults.{name}"] = True
+        values[f"default.{name}"] = True
     if not parameter.tracked:
         values[f"untracked.{name}"] = True
     return values
 
 
-def _number_or_text(text: str) -> Scalar:
+def split_field(name: str) -> tuple[str, str, str]:
+    """The kind, the step and the rest of the name of a field that a parameter or a metric has."""
+    kind, _, rest = name.partition(".")
+    step, _, label = rest.partition(".") if kind == "metrics" else rest.rpartition(".")
+    return kind, step, label
+
+
+def number_or_text(text: str) -> Scalar:
     """The number or truth value that a text is the usual form of, else the text."""
     if text in ("True", "False"):
         return text == "True"

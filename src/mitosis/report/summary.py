@@ -179,12 +179,12 @@ def _beginning(text: str, room: int) -> Excerpt:
 def _parameter(view: View, parameter: ParameterRecord, whole: Excerpt | None) -> Parameter:
     name = parameter.full_name
     given = cut(view.raw(f"params.{name}"), VALUE_CHARACTERS)
-    is_variant = f"values.{name}" in view
+    is_variant = f"value.{name}" in view
     return Parameter(
         name=parameter.name,
         variant=given if is_variant else "",
-        expression=cut(view.raw(f"expressions.{name}"), VALUE_CHARACTERS),
-        value=cut(view.raw(f"values.{name}"), VALUE_CHARACTERS) if is_variant else given,
+        expression=cut(view.raw(f"expression.{name}"), VALUE_CHARACTERS),
+        value=cut(view.raw(f"value.{name}"), VALUE_CHARACTERS) if is_variant else given,
         tracked=parameter.tracked,
         is_default=parameter.is_default,
         whole=whole,

@@ -49,7 +49,7 @@ def present_state(view: View) -> tuple[str, str]:
     """The status, `lost` where the process of a running trial is gone, and a note about it."""
     status = view.raw("status")
     if status != "running":
-        return status, view.raw("note")
+        return status, view.raw("trouble")
     host, pid = view.raw("host"), view.value("pid")
     process = ProcessRecord(host, pid if isinstance(pid, int) else 0, view.raw("process") or None)
     alive = is_alive(process)

@@ -1,0 +1,67 @@
+"""Groups of trials that have the values of some fields in common, and what is to be said of each."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mitosis.query.fields import Field
+from mitosis.query.search import Search
+from mitosis.records.view import Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Trials that have the same values of the fields that they are grouped by. Numbers are those of one more field."""
+
+    values: tuple[Scalar, ...]
+    """Of the fields that they are grouped by."""
+    trials: int
+    best: float | None
+    """None where no trial has a number, as below."""
+    best_key: str | None
+    mean: float | None
+    deviation: float | None
+    """Standard deviation of the sample; None of a single number."""
+    median: float | None
+
+
+def group(search: Search, by: Sequence[Field], of: Field, *, is_higher_better: bool) -> list[Group]:
+    """The groups of the trials that were found, in the order of their values.
+
+    Args:
+        search: what finds the trials.
+        by: the fields whose values a group has in common.
+        of: the field of whose numbers something is said; what is no number, or not finite, is passed over.
+        is_higher_better: whether the best number is the highest; else it is the lowest.
+    """
+    members: dict[tuple[Scalar, ...], list[tuple[Scalar, Scalar]]] = {}
+    for *values, number, key in search.rows([*by, of, search.fields.find("key")]):
+        members.setdefault(tuple(values), []).append((number, key))
+    groups = [_group(values, found, is_higher_better) for values, found in members.items()]
+    return sorted(groups, key=lambda group: [_rank(value) for value in group.values])
+
+
+def _group(values: tuple[Scalar, ...], members: Sequence[tuple[Scalar, Scalar]], is_higher_better: bool) -> Group:
+    numbers = [(float(number), str(key)) for number, key in members if is_number(number)]
+    if not numbers:
+        return Group(values, len(members), None, None, None, None, None)
+    best, key = (max if is_higher_better else min)(numbers, key=lambda pair: pair[0])
+    only = [number for number, _ in numbers]
+    deviation = statistics.stdev(only) if len(only) > 1 else None
+    return Group(values, len(members), best, key, statistics.fmean(only), deviation, statistics.median(only))
+
+
+def is_number(value: Scalar) -> bool:
+    """Whether a value is a finite number that can be calculated with."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def _rank(value: Scalar) -> tuple[int, float, str]:
+    """Numbers first, then texts, and what is missing last."""
+    if value is None:
+        return 3, 0.0, ""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
+        return 0, float(value) if abs(value) < 1e300 else 1e300, ""
+    return (2, 0.0, value) if isinstance(value, str) else (1, 0.0, str(value))

@@ -1,0 +1,126 @@
+"""Finding trials: which, in what order, how many of them, and the fields that are wanted."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from mitosis.errors.repository import GitError
+from mitosis.errors.usage import UsageError
+from mitosis.git.repository import Repository
+from mitosis.journal.index_schema import loaded
+from mitosis.journal.journal import Journal
+from mitosis.query.fields import Field, Fields
+from mitosis.query.functions import FUNCTIONS
+from mitosis.query.language import compile_condition
+from mitosis.query.sql import Sql, compose, join
+from mitosis.records.view import COLUMNS, Scalar, View
+
+_VIEWS_AT_ONCE = 500
+_NEWEST_FIRST = "listing.started DESC, listing.key DESC"
+
+
+class Search:
+    """The trials of a journal that meet some conditions, in an order. Nothing is read before it is asked for.
+
+    Args:
+        journal: where they are recorded.
+        where: conditions in the language of `mitosis.query.language`; all of them have to be met.
+        sort: fields by their values, lowest first, after a `-` highest first; newest first where all are equal.
+        reverse: whether to turn the order around; trials without a value still come last.
+        limit: at most so many trials; None for all.
+
+    Raises:
+        QueryError: a condition cannot be read.
+        UnknownField: there is no such field to sort by.
+        JournalError: the journal cannot be read.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        where: Sequence[str] = (),
+        sort: Sequence[str] = (),
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> None:
+        self.journal = journal
+        self.fields = Fields(journal.index)
+        conditions = [compile_condition(text, self.fields, self._find_commits) for text in where]
+        self._where = compose(" WHERE {}", join(" AND ", conditions)) if conditions else Sql("")
+        self._order = compose(" ORDER BY {}", join(", ", self._order_by(sort, reverse)))
+        self._limit = limit
+
+    def count(self) -> int:
+        """How many trials meet the conditions, whatever the limit."""
+        [(count,)] = self._ask(compose("SELECT count(*) FROM listing{}", self._where))
+        return int(count)
+
+    def keys(self) -> Iterator[str]:
+        """Their keys."""
+        return (str(key) for (key,) in self.rows([self.fields.find("key")]))
+
+    def rows(self, fields: Sequence[Field]) -> Iterator[tuple[Scalar, ...]]:
+        """Of each trial, the values of these fields."""
+        columns = join(", ", (field.sql for field in fields))
+        for row in self._ask(
+            compose("SELECT {} FROM listing{}{}{}", columns, self._where, self._order, self._limited())
+        ):
+            yield tuple(map(loaded, row)) if any(isinstance(value, bytes) for value in row) else row
+
+    def views(self) -> Iterator[View]:
+        """Of each trial, all that the index holds of it."""
+        columns = ", ".join(f'"{name}"' for name in COLUMNS)
+        question = f"SELECT id, {columns} FROM listing{{}}{{}}{{}}"
+        rows = self._ask(compose(question, self._where, self._order, self._limited()))
+        while chunk := list(islice(rows, _VIEWS_AT_ONCE)):
+            entries = self._entries([row[0] for row in chunk])
+            for number, *values in chunk:
+                said = zip(COLUMNS, values, strict=True)
+                present = [(name, loaded(value)) for name, value in said if value is not None]
+                yield View.from_values([*present, *entries.get(number, ())])
+
+    def _entries(self, numbers: Sequence[int]) -> dict[int, list[tuple[str, Scalar]]]:
+        """The fields of parameters and metrics that some trials have, by the number of the trial."""
+        found: dict[int, list[tuple[str, Scalar]]] = {}
+        # The numbers are the index's own. Each field is a stretch of the table, in which there are few of these.
+        among = ", ".join(map(str, numbers))
+        question = (
+            "SELECT trial, names.name, value FROM names CROSS JOIN entries "
+            f"ON entries.name = names.id AND trial IN ({among}) ORDER BY names.id"
+        )
+        for trial, name, value in self.journal.index.iterate(question):
+            found.setdefault(trial, []).append((name, loaded(value)))
+        return found
+
+    def _ask(self, sql: Sql) -> Iterator[Any]:
+        return self.journal.index.iterate(sql.text, sql.values, FUNCTIONS)
+
+    def _limited(self) -> Sql:
+        return Sql("") if self._limit is None else Sql(" LIMIT ?", (self._limit,))
+
+    def _order_by(self, sort: Sequence[str], reverse: bool) -> Iterator[Sql]:
+        for word in sort:
+            name = word.removeprefix("-")
+            is_descending = (name != word) != reverse
+            yield compose(f"{{}} {'DESC' if is_descending else 'ASC'} NULLS LAST", self.fields.find(name).sql)
+        yield Sql(_NEWEST_FIRST.replace("DESC", "ASC") if reverse else _NEWEST_FIRST)
+
+    def _find_commits(self, text: str) -> list[str]:
+        return find_commits(self.journal.repository, text)
+
+
+def find_commits(repository: Repository, text: str) -> list[str]:
+    """The commits in a range of git's, such as `main..feature`, `v1.0` or `main ^feature`.
+
+    Raises:
+        UsageError: there is no such range.
+    """
+    try:
+        words = shlex.split(text)
+        return repository.git("rev-list", "--end-of-options", *words, "--").split() if words else []
+    except (GitError, ValueError) as error:
+        raise UsageError(f"git knows no revision or range `{text}`") from error
