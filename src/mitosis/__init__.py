@@ -1,27 +1,32 @@
 """mitosis: a git-native experiment runner.
 
-From Python, `load_trial_data` and `load_trial_params` bring back what a trial left. Everything else is the command
-line, and `mitosis.typing` for annotating experiments.
+From Python, `trials` and `trial` find what is recorded, as `mitosis list` and `show` do; `load_trial_data` and
+`load_trial_params` bring back what a trial left. Experiments are annotated by `mitosis.typing`, and everything else is
+the command line.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mitosis.collection import trial, trials
     from mitosis.results import _load_trial_params as _load_trial_params
     from mitosis.results import load_trial_data, load_trial_params
 
 __version__ = "0.7.0"
-__all__ = ["__version__", "load_trial_data", "load_trial_params"]
+__all__ = ["__version__", "load_trial_data", "load_trial_params", "trial", "trials"]
+_HOMES = {
+    **dict.fromkeys(("trial", "trials"), "mitosis.collection"),
+    **dict.fromkeys(("load_trial_data", "load_trial_params", "_load_trial_params"), "mitosis.results"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    # Every command imports this package first, and few of them load results (PEP 562).
-    if name in ("load_trial_data", "load_trial_params", "_load_trial_params"):
-        from mitosis import results
-
-        return getattr(results, name)
+    # Every command imports this package first, and few of them need these (PEP 562).
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -55,7 +55,9 @@ The exit status is 1 if they contain something that can never be locked; it is n
 app.default(run)
 app.command(run, name="run", help="Run a trial: for steps that share a command's name.", group=_RUNNING)
 for _name, _function, _group, _help in (
-    ("list", "trials:list_trials", _READING, "List trials, newest first."),
+    ("list", "listing:list_trials", _READING, "List trials, newest first."),
+    ("fields", "listing:list_fields", _READING, "List what trials can be asked for."),
+    ("sql", "listing:sql", _READING, "Ask the index of the journal in SQL."),
     ("show", "trials:show", _READING, "Show everything that is recorded about a trial."),
     ("open", "trials:open_page", _READING, "Open a trial's page in the browser."),
     ("variants", "variants:app", _READING, "List variants, what they mean, and whether that has changed."),

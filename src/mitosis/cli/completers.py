@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mitosis.config import Config, StepConfig
     from mitosis.dictionaries.source import Signature, SourceReader
     from mitosis.git.repository import Repository
-    from mitosis.journal.index import Lookup
+    from mitosis.journal.lookup import Lookup
 
 _MOST_TRIALS = 50
 _MOST_BYTES = 2**18
@@ -156,7 +156,7 @@ def _completer(
 
     def complete(context: CompletionContext) -> list[tuple[str, str]]:
         from mitosis.git.repository import find_repository
-        from mitosis.journal.index import Lookup
+        from mitosis.journal.lookup import Lookup
         from mitosis.text import cut
 
         repository = find_repository(Path.cwd())
@@ -257,6 +257,22 @@ def keys(context: CompletionContext, names: _Names) -> _Found:
             started = format_moment(trial.raw("started"), relative=True)
             facts = (trial.text("experiment"), trial.text("status"), trial.main, started)
             yield trial.raw("key"), " · ".join(filter(None, facts))
+
+
+@_completer
+def fields(context: CompletionContext, names: _Names) -> _Found:
+    """Names of fields, also behind a comma and a `-`."""
+    given, comma, last = context.incomplete.rpartition(",")
+    sign = "-" * last.startswith("-")
+    return ((f"{given}{comma}{sign}{name}", "") for name in names.lookup.fields())
+
+
+@_completer
+def tags(context: CompletionContext, names: _Names) -> _Found:
+    """Tags, each with how many trials have it."""
+    from mitosis.text import counted
+
+    return ((tag, counted(trials, "trial")) for tag, trials in names.lookup.tags().items())
 
 
 @_completer

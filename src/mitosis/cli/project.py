@@ -14,9 +14,9 @@ from cyclopts import Parameter
 from mitosis import demo as demos
 from mitosis.cli import completers
 from mitosis.cli.configuration import ConfigFile
+from mitosis.cli.listing import list_trials
 from mitosis.cli.output.table import print_line
 from mitosis.cli.run import run
-from mitosis.cli.trials import list_trials
 from mitosis.config import CONFIG_NAME, add_steps_table
 from mitosis.errors.files import FileTrouble
 from mitosis.errors.journal import UnknownRemote

@@ -172,12 +172,14 @@ def _split(
     repository: Repository, journal: Journal, words: tuple[str, ...], config: str | None
 ) -> tuple[Remote, list[str]]:
     """The remote and the full keys that the words of a push name."""
+    from mitosis.query.selection import select_all
+
     remotes = list_remotes(repository)
     first = words[0] if words else None
     if first is not None and (first in remotes or is_place(first)):
-        return _find(repository, first, config), [journal.read_trial(key).key for key in words[1:]]
+        return _find(repository, first, config), select_all(journal, words[1:])
     try:
-        keys = [journal.read_trial(key).key for key in words]
+        keys = select_all(journal, words)
     except TrialNotFound as error:
         if error.key == first:
             raise UnknownRemote(error.key, remotes, or_key=True) from error

@@ -1,4 +1,4 @@
-"""`mitosis list`, `show`, `open`, `forget` and `settle`: look at trials, and decide what becomes of their records."""
+"""`mitosis show`, `open`, `forget` and `settle`: look at trials, and decide what becomes of their records."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.configuration import ConfigFile
+from mitosis.cli.listing import print_meanings_in_conflict
 from mitosis.cli.output.streams import is_terminal
-from mitosis.cli.output.table import print_line, print_lines, print_problems, print_unmerged, print_warning
-from mitosis.cli.output.trial_text import Meanings, describe_trial, print_trials
-from mitosis.errors.base import MitosisError, suggestion
-from mitosis.errors.journal import BadRecord, NoteNotWritten, TrialNotFound
+from mitosis.cli.output.table import print_line, print_lines, print_unmerged, print_warning
+from mitosis.cli.output.trial_text import describe_trial
+from mitosis.errors.base import MitosisError
+from mitosis.errors.journal import NoteNotWritten, TrialNotFound
 from mitosis.errors.usage import UsageError
 from mitosis.git.repository import find_repository
 from mitosis.records.view import KEY_DIGITS, View
@@ -28,53 +29,13 @@ if TYPE_CHECKING:
     from mitosis.records.trial import TrialRecord
 
 _Key = Annotated[str, Parameter(completer=completers.keys)]
-_Experiment = Annotated[str | None, Parameter(completer=completers.experiments)]
-
-_DEFAULT_COUNT = 20
-
-
-def list_trials(
-    *, number: Annotated[int, Parameter(name=["--number", "-n"])] = _DEFAULT_COUNT, experiment: _Experiment = None
-) -> int:
-    """List trials, newest first.
-
-    Args:
-        number: How many to list at most; 0 for all.
-        experiment: Only trials of exactly this experiment: all of its steps, joined by +.
-    """
-    if number < 0:
-        raise UsageError(f"-n {number}: pass the number of trials to list, or 0 for all")
-    problems: list[BadRecord] = []
-    from mitosis.journal.unrecorded import find_ends
-
-    journal = _open_journal()
-    records = list(journal.iter_trials(limit=number or None, experiment=experiment, problems=problems))
-    meanings = journal.present_meanings(parameter for record in records for parameter in record.parameters)
-    if records:
-        print_trials([View.of(record) for record in records], meanings)
-    else:
-        others = journal.count_experiments() if experiment is not None else {}
-        if experiment is not None and others:
-            named = ", ".join(f"{name} ({count})" for name, count in others.items())
-            raise UsageError(
-                f"no trials of `{experiment}` are recorded in this repository\n    experiments: {named}\n"
-                f"{suggestion(experiment, others)}".rstrip()
-            )
-        print_line(f"no trials {'can be read' if problems else 'are recorded'} in this repository")
-    print_problems(problems)
-    _print_conflicts(meanings)
-    for end, folder in find_ends(journal.running_trials()):
-        print_warning(f"trial {end.key} {end.status}, but that is not recorded yet: its end is kept in {folder}")
-        print_warning("The next trial in this repository will record it, or `mitosis sync` will.")
-    print_unmerged(journal)
-    return 0
 
 
 def show(key: _Key | None = None, /, *, config: ConfigFile = None) -> int:
     """Show everything that is recorded about a trial.
 
     Args:
-        key: The trial's key, or any unique prefix of it; by default the newest trial.
+        key: The beginning of its key, latest, latest~1, best, @TAG or where:CONDITION; by default the newest trial.
     """
     journal = _open_journal()
     record = _read_trial(journal, key, config)
@@ -82,7 +43,7 @@ def show(key: _Key | None = None, /, *, config: ConfigFile = None) -> int:
     print_lines(describe_trial(record, meanings))
     if journal.read_ends(record.key):
         print_warning(f"somebody has recorded another end of this trial: mitosis settle {record.key[:KEY_DIGITS]}")
-    _print_conflicts(meanings)
+    print_meanings_in_conflict(meanings)
     print_unmerged(journal)
     return 0
 
@@ -93,7 +54,7 @@ def open_page(key: _Key | None = None, /, *, config: ConfigFile = None) -> int:
     For a trial that was run for its notebook alone, the notebook's path is printed.
 
     Args:
-        key: The trial's key, or any unique prefix of it; by default the newest trial.
+        key: The beginning of its key, latest, latest~1, best, @TAG or where:CONDITION; by default the newest trial.
     """
     from mitosis.cli.output.desktop import show_page
     from mitosis.results import find_notebook, find_page
@@ -116,41 +77,41 @@ def open_page(key: _Key | None = None, /, *, config: ConfigFile = None) -> int:
     return 0
 
 
-def _read_trial(journal: Journal, key: str | None, config: str | None) -> TrialRecord:
-    """The trial with a key, or the newest one, which is named on standard error.
+def _read_trial(journal: Journal, word: str | None, config: str | None) -> TrialRecord:
+    """The trial that a word means, or the newest one, which is named on standard error.
 
     Raises:
         TrialNotFound: there is none; it may be a debug trial.
     """
-    if key is None:
-        newest = next(journal.iter_trials(limit=1), None)
-        if newest is None:
-            raise TrialNotFound("", "no trials are recorded in this repository")
+    from mitosis.query.selection import read_one
+
+    if word is None:
+        newest = read_one(journal, "latest")
         when = format_moment(newest.started, relative=True)
         print_line(f"the newest trial, {newest.key[:KEY_DIGITS]}, started {when}", sys.stderr)
         return newest
     try:
-        return journal.read_trial(key)
+        return read_one(journal, word)
     except TrialNotFound as error:
-        forgotten = list(_forgotten(journal, key.strip().lower()))
+        forgotten = list(_forgotten(journal, word.strip().lower()))
         if forgotten:
             lines = [
-                f"`{key}` is a trial that was forgotten",
+                f"`{word}` is a trial that was forgotten",
                 *forgotten,
-                f"To list it again: mitosis forget --undo {key}",
+                f"To list it again: mitosis forget --undo {word}",
             ]
-            raise TrialNotFound(key, "\n".join(lines)) from error
+            raise TrialNotFound(word, "\n".join(lines)) from error
         from mitosis.results import default_trials_folder, find_trial_folder
 
         try:
-            folder = find_trial_folder(key, default_trials_folder(Path.cwd(), config))
+            folder = find_trial_folder(word, default_trials_folder(Path.cwd(), config))
         except MitosisError:
             raise error from None
         if not folder.name.endswith("debug"):
             raise
         number = folder.name.rpartition("_")[2]
         page = next(folder.parent.glob(f"trial_*_{number}.html"), folder)
-        raise TrialNotFound(key, f"`{key}` is a debug trial, and those are not recorded\n    see {page}") from error
+        raise TrialNotFound(word, f"`{word}` is a debug trial, and those are not recorded\n    see {page}") from error
 
 
 def _forgotten(journal: Journal, prefix: str = "") -> Iterator[str]:
@@ -166,10 +127,11 @@ def forget(*keys: _Key, outputs: bool = False, undo: bool = False, config: Confi
     A word with a / names a file of the journal that mitosis cannot use, as messages name it.
 
     Args:
-        keys: The trials' keys, or any unique prefix of each, or paths of files in the journal.
+        keys: The trials, as for `show`, or paths of files in the journal.
         outputs: Also delete their pages and folders, for good, if they are in this repository.
         undo: List trials again that were forgotten, or say which were if no key is given. Deleted outputs stay deleted.
     """
+    from mitosis.query.selection import select_all
     from mitosis.results import remove_outputs
     from mitosis.sync.remotes import list_remotes
 
@@ -181,15 +143,15 @@ def forget(*keys: _Key, outputs: bool = False, undo: bool = False, config: Confi
         raise UsageError("give the key of a trial: mitosis forget KEY...\n`mitosis list` shows them.")
     if undo and outputs:
         raise UsageError("--outputs deletes files, and --undo cannot bring any back\nUse only one of the two.")
-    paths = [word for word in keys if "/" in word]
+    paths = [word for word in keys if "/" in word and not word.startswith(("@", "where:"))]
     if paths and (undo or outputs):
         raise UsageError(f"{paths[0]} is a path: --undo and --outputs are for the keys of trials")
     identity = journal.repository.identity()
     for word in paths:
         place, reason = journal.remove(word, identity)
         print_line(f"removed {place} from the journal: {reason}")
-    keys = tuple(word for word in keys if "/" not in word)
-    records = {} if undo else {record.key: record for record in map(journal.read_trial, keys)}
+    keys = tuple(word for word in keys if word not in paths)
+    records = {} if undo else {key: journal.read_trial(key) for key in select_all(journal, keys)}
     for key in records or keys:
         try:
             key = (journal.bring_back if undo else journal.forget)(key, identity).key
@@ -217,10 +179,13 @@ def settle(key: _Key, /, *, keep: str | None = None) -> int:
     """Show the ends that were recorded of a trial, if there are several, or choose the one that listings show.
 
     Args:
-        key: The trial's key, or any unique prefix of it.
+        key: The trial, as for `show`.
         keep: Beginning of the id of the end that is right. The journal's history keeps the others.
     """
+    from mitosis.query.selection import select_one
+
     journal = _open_journal()
+    key = select_one(journal, key)
     if keep is not None:
         record = journal.settle(key, keep, journal.repository.identity())
         print_line(f"{record.key} {record.status}: {View.of(record).main or record.note}")
@@ -255,10 +220,3 @@ def _open_journal() -> Journal:
     from mitosis.journal.journal import Journal
 
     return Journal(find_repository(Path.cwd()))
-
-
-def _print_conflicts(meanings: Meanings) -> None:
-    """Say, on standard error, which names that were shown have several meanings."""
-    names = {str(u.name): m.meanings for u, m in meanings.items() if m.meanings > 1}
-    for name, count in names.items():
-        print_warning(f"{name} has {count} recorded meanings, so it cannot be run: see `mitosis variants`")

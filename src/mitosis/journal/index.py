@@ -21,13 +21,11 @@ from typing import TYPE_CHECKING, Any
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import JournalError
 from mitosis.files import is_on_network
-from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.storage.store import Snapshot, Store
 from mitosis.journal.storage.walking import UnreadableBefore
 
 if TYPE_CHECKING:
-    from mitosis.records.view import View
     from mitosis.variants import VariantLock
 
 VERSION = 3
@@ -37,6 +35,9 @@ _BUSY_S = 0.05
 _ATTEMPTS = 4
 _MOST_WAL_BYTES = 4 * 2**20
 _ROWS_AT_ONCE = 1_000
+
+_READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
+"""What a statement may do that others have written."""
 
 Function = Callable[..., Any]
 _NONE: Mapping[str, Function] = {}
@@ -123,6 +124,21 @@ class Index:
                 except sqlite3.DatabaseError as error:
                     raise JournalError(f"the index of the journal is damaged: {error}") from error
             yield from first
+
+    @contextlib.contextmanager
+    def read_only(self) -> Iterator[sqlite3.Connection]:
+        """A connection to the index as it is now, by which nothing can be changed, nor any other file be opened."""
+        with self._alone:
+            self.ask("SELECT 1")
+            connection = self._current()
+            self._catch_up(connection)
+            connection.set_authorizer(
+                lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
+            )
+            try:
+                yield connection
+            finally:
+                connection.set_authorizer(None)
 
     def refresh(self) -> None:
         """Bring it up to date after an append, for whoever reads next. Nothing is raised."""
@@ -340,79 +356,3 @@ def remove_index(store: Store) -> None:
     index.remove()
     if index.path.exists():
         raise JournalError(f"the index of the journal cannot be removed\nRemove {index.path}.")
-
-
-# --- for the shell --------------------------------------------------------------------------------
-
-_PATIENCE_S = 1.5
-_MOST_NAMES = 1_000
-
-
-class Lookup:
-    """Names and trials of the journal for the shell to offer. Use it in a `with` statement.
-
-    Somebody waits who has not asked for anything yet. So it ends when bringing the index up to date takes long, and
-    what cannot be read is left out: `mitosis verify` is there to name that.
-
-    Args:
-        repository: where the journal is.
-    """
-
-    def __init__(self, repository: Repository) -> None:
-        self._index = Index(Store(repository), _PATIENCE_S)
-
-    def __enter__(self) -> Lookup:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._index.close()
-
-    def steps(self) -> list[str]:
-        """The steps that have locked variants."""
-        return [step for (step,) in self._ask("SELECT DISTINCT step FROM variants ORDER BY step")]
-
-    def parameters(self, step: str) -> list[str]:
-        """The parameters of a step that have locked variants."""
-        question = "SELECT DISTINCT parameter FROM variants WHERE step = ? ORDER BY parameter"
-        return [parameter for (parameter,) in self._ask(question, step)]
-
-    def variants(self, step: str, parameter: str) -> dict[str, tuple[str, ...]]:
-        """The digests of the meanings that are recorded for each variant of a parameter."""
-        question = (
-            "SELECT variant, digest FROM variants WHERE step = ? AND parameter = ? ORDER BY variant, digest LIMIT ?"
-        )
-        found: dict[str, tuple[str, ...]] = {}
-        for variant, digest in self._ask(question, step, parameter, _MOST_NAMES):
-            found[variant] = (*found.get(variant, ()), digest)
-        return found
-
-    def retired(self, step: str, parameter: str) -> set[str]:
-        """The variants of a parameter that may not be used any more."""
-        question = "SELECT variant FROM remarks WHERE kind = ? AND step = ? AND parameter = ?"
-        return {variant for (variant,) in self._ask(question, layout.RETIRED, step, parameter)}
-
-    def summary(self, step: str, parameter: str, variant: str, digest: str) -> str:
-        """What a variant means, in a few words; empty where that cannot be told."""
-        question = "SELECT summary FROM variants WHERE step = ? AND parameter = ? AND variant = ? AND digest = ?"
-        return next((summary or "" for (summary,) in self._ask(question, step, parameter, variant, digest)), "")
-
-    def experiments(self) -> list[str]:
-        """The names of experiments that have trials."""
-        return [name for (name,) in self._ask("SELECT DISTINCT experiment FROM listing ORDER BY experiment")]
-
-    def newest_trials(self, prefix: str, limit: int) -> list[View]:
-        """The newest trials whose key begins so, as much of each as is shown where the shell offers keys."""
-        from mitosis.journal.index_schema import loaded
-        from mitosis.records.view import View
-
-        names = ("key", "experiment", "status", "main", "started")
-        question = (
-            f"SELECT {', '.join(names)} FROM listing WHERE key >= ? AND key < ? ORDER BY started DESC, key DESC LIMIT ?"
-        )
-        rows = self._ask(question, prefix, f"{prefix}g", limit)
-        return [View.from_values((name, loaded(value)) for name, value in zip(names, row, strict=True)) for row in rows]
-
-    def _ask(self, question: str, *values: Any) -> Sequence[Any]:
-        with contextlib.suppress(MitosisError):
-            return self._index.ask(question, values)
-        return ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from mitosis.query.fields import Field
 from mitosis.query.search import Search
@@ -44,7 +45,7 @@ def group(search: Search, by: Sequence[Field], of: Field, *, is_higher_better: b
 
 
 def _group(values: tuple[Scalar, ...], members: Sequence[tuple[Scalar, Scalar]], is_higher_better: bool) -> Group:
-    numbers = [(float(number), str(key)) for number, key in members if is_number(number)]
+    numbers = [(number, str(key)) for number, key in members if is_number(number)]
     if not numbers:
         return Group(values, len(members), None, None, None, None, None)
     best, key = (max if is_higher_better else min)(numbers, key=lambda pair: pair[0])
@@ -53,7 +54,7 @@ def _group(values: tuple[Scalar, ...], members: Sequence[tuple[Scalar, Scalar]],
     return Group(values, len(members), best, key, statistics.fmean(only), deviation, statistics.median(only))
 
 
-def is_number(value: Scalar) -> bool:
+def is_number(value: Scalar) -> TypeGuard[int | float]:
     """Whether a value is a finite number that can be calculated with."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import shlex
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -53,6 +55,15 @@ class Search:
         self._where = compose(" WHERE {}", join(" AND ", conditions)) if conditions else Sql("")
         self._order = compose(" ORDER BY {}", join(", ", self._order_by(sort, reverse)))
         self._limit = limit
+
+    def among(self, keys: Sequence[str]) -> Search:
+        """The trials with these keys, which have to be some of those that are found here, in the same order."""
+        chosen = copy.copy(self)
+        chosen._where = compose(
+            " WHERE listing.key IN (SELECT value FROM json_each({}))", Sql("?", (json.dumps(list(keys)),))
+        )
+        chosen._limit = None
+        return chosen
 
     def count(self) -> int:
         """How many trials meet the conditions, whatever the limit."""

@@ -53,7 +53,7 @@ def select(journal: Journal, word: str) -> list[str]:
     if latest is not None:
         before = int(latest[1] or 0)
         found = list(Search(journal, limit=before + 1).keys())[before:]
-        return found or _refuse(word, "is so old" if before else "is recorded")
+        return found or _refuse(word, "is so old" if before else "")
     if word == "best" or word.startswith("best:"):
         return [_best(journal, word)]
     return [journal.find_key(word)]
@@ -80,7 +80,7 @@ def read_one(journal: Journal, word: str) -> TrialRecord:
 def _best(journal: Journal, word: str) -> str:
     newest = next(Search(journal, limit=1).views(), None)
     if newest is None:
-        return _refuse(word, "is recorded")[0]
+        return _refuse(word, "")[0]
     by = word.partition(":")[2] or ("-main" if newest.value("main.better") == "higher" else "main")
     name = by.removeprefix("-")
     conditions = [f"experiment == {newest.raw('experiment')!r}", "status == 'finished'"]
@@ -93,4 +93,5 @@ def _best(journal: Journal, word: str) -> str:
 
 
 def _refuse(word: str, what: str) -> list[str]:
-    raise TrialNotFound(word, f"no trial {what}\n`mitosis list` shows what there is.")
+    said = f"no trial {what}\n`mitosis list` shows what there is." if what else ""
+    raise TrialNotFound(word, said or "no trials are recorded in this repository")

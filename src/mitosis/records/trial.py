@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mitosis.variants import VariantLock, VariantName
 
 Status = Literal["running", "finished", "failed", "interrupted"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 ParameterKind = Literal["lookup", "eval", "default"]
 Better = Literal["higher", "lower"]
 Number = int | float

@@ -93,6 +93,11 @@ COLUMNS = tuple(_COLUMNS)
 MOMENTS = tuple(name for name, (kind, _) in _COLUMNS.items() if kind is Kind.MOMENT)
 
 
+def kind_of(name: str) -> Kind:
+    """What a field is that is called so."""
+    return COLUMN_KINDS.get(name, Kind.TEXT if name in ("tags", "note") else Kind.VALUE)
+
+
 class Field(NamedTuple):
     """A named value of a trial."""
 
@@ -128,9 +133,7 @@ class View(dict[str, Field]):
     @classmethod
     def from_values(cls, values: Iterable[tuple[str, Scalar]]) -> View:
         """The view that was stored as pairs of name and value."""
-        return cls(
-            (name, Field(value, _COLUMNS[name][0] if name in _COLUMNS else Kind.VALUE)) for name, value in values
-        )
+        return cls((name, Field(value, kind_of(name))) for name, value in values)
 
     def value(self, name: str) -> Scalar:
         """The value of a field; None if the trial does not have it."""
