@@ -22,8 +22,8 @@ from mitosis.errors.journal import JournalError
 from mitosis.git.repository import Repository
 from mitosis.journal import index as index_module
 from mitosis.journal.index import Index, TooLate, is_index_right
-from mitosis.journal.lookup import Lookup
 from mitosis.journal.index_writer import IndexWriter
+from mitosis.journal.lookup import Lookup
 from mitosis.journal.storage.store import Store
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import ParameterRecord, TrialRecord

@@ -20,7 +20,7 @@ from mitosis.journal.storage.store import Store
 from mitosis.journal.storage.walking import Change, UnreadableBefore, iter_changes
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
-from mitosis.records.view import COLUMNS, MOMENTS, number_or_text, split_field, values_of
+from mitosis.records.view import COLUMNS, MOMENTS, Scalar, number_or_text, split_field, values_of
 from mitosis.text import parse_moment
 from mitosis.variants import VariantName
 
@@ -212,7 +212,7 @@ class IndexWriter:
         self._connection.execute(
             "INSERT INTO records VALUES (?, ?, ?, ?, ?)", (trial, plain_text(path), oid, alike(record), data)
         )
-        entries = [(self._name(name), trial, stored(value)) for name, value in values.items()]
+        entries = [(self._name(name), trial, stored(_said(name, value))) for name, value in values.items()]
         self._connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", entries)
         locks = dict.fromkeys(parameter.lock for parameter in record.parameters if parameter.lock is not None)
         with contextlib.suppress(JournalError):  # names or digests that nothing can be locked to
@@ -316,6 +316,17 @@ class IndexWriter:
             oid = None  # it will be no better later
         row = (plain_text(problem.where), plain_text(problem.reason), oid, is_folder)
         self._connection.execute("INSERT INTO problems VALUES (?, ?, ?, ?)", row)
+
+
+def _said(name: str, value: Scalar) -> Scalar:
+    """The value of a field; of a parameter that is a text, the text without the quotes that records show it with."""
+    if name.startswith("params.") and isinstance(value, str) and value[:1] in ("'", '"'):
+        import ast
+
+        with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            found = ast.literal_eval(value)
+            return found if isinstance(found, str) else value
+    return value
 
 
 def refuse_misplaced(record: TrialRecord, path: str) -> None:

@@ -161,7 +161,7 @@ class _Compiler:
                 raise self._source.error(
                     f"{part.constant} is neither less nor greater than anything", node, "Write ==."
                 )
-        relation = compose(f"{{}} {_ORDER[op]} {{}}", left.sql, right.sql)
+        relation = compose(f"{{}} {_ORDER[op]} {{}}", self._ordered(left, at), self._ordered(right, other))
         guarded = [part.sql for part in (left, right) if part.field is not None]
         if not guarded:
             return compose("({})", relation)
@@ -169,6 +169,12 @@ class _Compiler:
         are_texts = join(" AND ", (compose("typeof({}) = 'text'", sql) for sql in guarded))
         alike = {"number": are_numbers, "text": are_texts, "": compose("{} OR {}", are_numbers, are_texts)}[kind]
         return compose("(CASE WHEN {} THEN {} END)", alike, relation)
+
+    def _ordered(self, part: _Part, node: ast.expr) -> Sql:
+        """A value that is less or greater than others: of constants, a number however large."""
+        if isinstance(part.constant, int) and not isinstance(part.constant, bool):
+            return self._number(node)
+        return part.sql
 
     def _refuse_mixed(self, left: _Part, right: _Part, node: ast.expr) -> str:
         """Whether numbers or texts are compared, empty where that is not known; never one with the other."""
