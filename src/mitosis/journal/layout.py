@@ -54,6 +54,7 @@ RECORD_SUFFIX = ".msgpack"
 KEY_DIGITS = 12
 SHORT_KEY_DIGITS = 6
 """How many digits of a key are shown where it only has to be told from its neighbours."""
+_DIGEST_DIGITS = 40
 
 LONGEST_COMPONENT = 3_000
 """Bytes of one component of a path: what git can handle is limited to 4,096 for a whole path."""
@@ -205,6 +206,11 @@ def variant_path(variant: VariantName, digest: str) -> str:
     if not DIGEST_PATTERN.fullmatch(digest):
         raise JournalError(f"{digest!r} is not the digest of a value: a digest has 40 hexadecimal digits")
     return f"{variant_folder(variant)}/{digest}{RECORD_SUFFIX}"
+
+
+def digest_name(data: bytes) -> str:
+    """The name of a file that is named by the digest of its content."""
+    return f"{hashlib.sha256(data).hexdigest()[:_DIGEST_DIGITS]}{RECORD_SUFFIX}"
 
 
 def environment_path(digest: str) -> str:
