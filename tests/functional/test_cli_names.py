@@ -103,19 +103,19 @@ def test_forgotten_trial_is_not_listed_and_stays_in_the_history(lab: Lab) -> Non
     subjects = lab.git("log", "--format=%s", "--grep", gone.key, "refs/mitosis").splitlines()
     assert subjects[0] == f"forget my_exp {gone.key}"
     assert len(subjects) == 3
-    assert gone.key[:6] not in lab.journal.note()
+    assert gone.key[:6] not in lab.journal.git_note()
     lab.git("fsck", "--strict")
 
 
 def test_forgotten_trial_is_listed_again_as_it_was(lab: Lab) -> None:
     used, other = lab.journal.run_trial(), lab.journal.run_trial()
-    before = lab.journal.read_trial(used.key), lab.journal.note()
+    before = lab.journal.read_trial(used.key), lab.journal.git_note()
     said = lab.mitosis("forget", used.key).lines[-1]
     assert said.endswith(f"mitosis forget --undo {used.key}")
     assert lab.mitosis("forget", "--undo", used.key[:8]).lines == [f"{used.key} is listed again"]
     assert lab.mitosis("forget", "--undo").lines == ["no trials were forgotten in this repository"]
     assert lab.journal.read_trial(used.key) == before[0]
-    assert sorted(lab.journal.note().splitlines()) == sorted(before[1].splitlines())
+    assert sorted(lab.journal.git_note().splitlines()) == sorted(before[1].splitlines())
     assert lab.git("log", "-1", "--format=%s", "refs/mitosis") == f"list my_exp {used.key} again\n"
     for key in (used.key, other.key, "0123456789ab"):
         assert "no trial was forgotten" in lab.mitosis("forget", "--undo", key, status=2).err

@@ -204,8 +204,8 @@ def test_git_shows_texts_harmlessly(
     journal.rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(hostile)})
     assert run_command(["verify", "--repair"]) in (0, 1)
     assert run_command(["setup"]) == 0
-    assert KEY[:6] in journal.note()
-    assert UNSAFE.search(journal.note()) is None
+    assert KEY[:6] in journal.git_note()
+    assert UNSAFE.search(journal.git_note()) is None
     assert UNSAFE.search(journal.git("log", "-p", "--no-color", "refs/mitosis")) is None
 
 

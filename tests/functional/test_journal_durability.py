@@ -58,7 +58,7 @@ def test_lock_of_a_killed_process_is_removed(journal: Desk, ref: str, trials_bef
     record = journal.run_trial()
     assert not lock.exists()
     assert journal.read_trial(record.key).status == "finished"
-    assert record.key[:6] in journal.note()
+    assert record.key[:6] in journal.git_note()
     assert journal.oid_of("refs/mitosis") == journal.tip()
     assert journal.oid_of(f"{PINS}/{record.commit}") == record.commit
 

@@ -109,7 +109,7 @@ def test_trial_that_was_forgotten_stays_forgotten(ada: Desk, bob: Desk) -> None:
     ada.merge_from(bob)
     assert ada.trial_keys() == bob.trial_keys() == {kept.key, new.key}
     for journal in (ada, bob):
-        note = journal.note()
+        note = journal.git_note()
         assert gone.key[:6] not in note
         assert kept.key[:6] in note
         assert new.key[:6] in note
@@ -284,10 +284,10 @@ def test_notes_of_both_are_one_and_need_no_merge(ada: Desk, bob: Desk) -> None:
     expected = note_of(list(ada.iter_trials())).to_text()
     assert expected.endswith("... and 30 more\n")
     for journal in (ada, bob):
-        assert journal.note() == expected
+        assert journal.git_note() == expected
     bob.run_trial(ended="2026-03-02T12:00:00+00:00")
     ada.merge_from(bob)
-    assert ada.note() == note_of(list(ada.iter_trials())).to_text()
+    assert ada.git_note() == note_of(list(ada.iter_trials())).to_text()
     for journal, other in ((ada, bob), (bob, ada)):
         journal.git("push", "--quiet", str(other.folder), "refs/notes/mitosis:refs/notes/mitosis")
 
@@ -316,7 +316,7 @@ def test_clone_without_notes_takes_those_of_the_other(ada: Desk, bob: Desk) -> N
     bob.merge_from(ada)
     bob.git("update-ref", "-d", "refs/notes/mitosis")
     bob.merge_from(ada)
-    assert trial.key[:6] in bob.note()
+    assert trial.key[:6] in bob.git_note()
 
 
 def test_folders_that_hold_each_other_many_times_over_are_not_taken_in(
@@ -359,7 +359,7 @@ def test_note_that_is_missing_or_foreign_is_rebuilt_by_a_merge(ada: Desk, bob: D
     else:
         ada.git("notes", "--ref=mitosis", "add", "-f", "-m", note)
     assert ada.merge_from(bob).notes_problem is None
-    assert ada.note() == note_of(list(ada.iter_trials())).to_text()
+    assert ada.git_note() == note_of(list(ada.iter_trials())).to_text()
 
 
 def test_notes_that_cannot_be_read_do_not_keep_the_journal_from_merging(ada: Desk, bob: Desk) -> None:

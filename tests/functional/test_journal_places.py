@@ -23,7 +23,7 @@ def use(journal: Desk) -> None:
     assert [lock.digest for lock in journal.iter_variants()] == [slow.digest]
     assert len(journal.variant_origins()) == 1
     assert len(journal.git("log", "--format=%H", "refs/mitosis").split()) == 4
-    assert len(journal.note().splitlines()) == 2
+    assert len(journal.git_note().splitlines()) == 2
     assert journal.git("fsck", "--strict", "--no-dangling") == ""
 
 

@@ -54,7 +54,7 @@ def test_a_trial_that_ended_keeps_its_end_whatever_others_make_of_it(ada: Desk, 
     for desk in (ada, bob, eve):
         assert desk.read_trial(record.key) == record
         assert desk.tree() == ada.tree()
-    assert record.key[:6] in bob.note()
+    assert record.key[:6] in bob.git_note()
 
 
 def test_somebody_chooses_one_of_several_ends_for_everybody(ada: Desk, bob: Desk, eve: Desk) -> None:

@@ -90,7 +90,7 @@ class Desk(Journal):
         """The text of a file in the journal."""
         return self.git("cat-file", "-p", f"{JOURNAL}:{path}")
 
-    def note(self) -> str:
+    def git_note(self) -> str:
         """The note of HEAD."""
         return self.git("notes", "--ref=mitosis", "show")
 

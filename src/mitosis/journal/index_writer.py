@@ -278,11 +278,23 @@ class IndexWriter:
             self._connection.execute("INSERT INTO remarks VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def _write_annotation(self, path: str, oid: str) -> None:
-        from mitosis.journal.annotations import MAX_ANNOTATION_BYTES, decode_annotation
+        from mitosis.journal.annotations import MAX_ANNOTATION_BYTES, Note, Untag, decode_annotation
 
+        key = layout.parse_annotation_path(path)
+        if key is None:
+            raise Misplaced(path, _ELSEWHERE)
+        name = path.rpartition("/")[2]
         data = self._store.read_blob(oid, path, MAX_ANNOTATION_BYTES)
         with self._telling():
-            self._insert_annotation(decode_annotation(path, data))
+            found = decode_annotation(name, data, path)
+            if isinstance(found, Untag):
+                rows = [(key, digest, plain_text(path)) for digest in found.of]
+                self._connection.executemany("INSERT INTO taken_back VALUES (?, ?, ?)", rows)
+                return
+            kind, text = ("note", found.text) if isinstance(found, Note) else ("tag", found.name)
+            digest = name.removesuffix(layout.RECORD_SUFFIX)
+            row = (key, kind, text, found.author, found.when, digest, plain_text(path))
+            self._connection.execute("INSERT INTO annotations VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def _write_environment(self, path: str, oid: str) -> None:
         digest = path.rpartition("/")[2].removesuffix(".txt")

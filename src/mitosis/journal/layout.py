@@ -7,6 +7,7 @@ The tree of a journal commit is
     variants/<step>/<parameter>/<variant>/<digest>.msgpack
     renamed|retired|sources|released/<step>/<parameter>/<variant>/<digest>.msgpack
     disputed/<key>/<oid>.msgpack                                 other records of an ended trial, see `journal.merge`
+    annotations/<key>/<digest>.msgpack                           tags of a trial, and notes on it
     environments/<digest>.txt
     format
 
@@ -40,9 +41,9 @@ SOURCES = "sources"
 RELEASED = "released"
 REMARKS = (RENAMED, RETIRED, SOURCES, RELEASED)
 DISPUTED = "disputed"
-ENVIRONMENTS = "environments"
 ANNOTATIONS = "annotations"
-FOLDERS = (TRIALS, VARIANTS, *REMARKS, DISPUTED, ENVIRONMENTS)
+ENVIRONMENTS = "environments"
+FOLDERS = (TRIALS, VARIANTS, *REMARKS, DISPUTED, ANNOTATIONS, ENVIRONMENTS)
 FORMAT_FILE = "format"
 FORMAT = 1
 """Of the tree; records have a format of their own."""
@@ -55,6 +56,7 @@ RECORD_SUFFIX = ".msgpack"
 KEY_DIGITS = 12
 SHORT_KEY_DIGITS = 6
 """How many digits of a key are shown where it only has to be told from its neighbours."""
+_DIGEST_DIGITS = 40
 
 LONGEST_COMPONENT = 3_000
 """Bytes of one component of a path: what git can handle is limited to 4,096 for a whole path."""
@@ -68,6 +70,7 @@ _RECORD_PATH = re.compile(
     r"(?P<key>[0-9a-f]{12})\.msgpack"
 )
 _DISPUTED_PATH = re.compile(r"disputed/(?P<key>[0-9a-f]{12})/[0-9a-f]{40}\.msgpack")
+_ANNOTATION_PATH = re.compile(r"annotations/(?P<key>[0-9a-f]{12})/[0-9a-f]{40}\.msgpack")
 _ENVIRONMENT_PATTERN = re.compile(r"[0-9a-f]{6,64}")
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._+-]")
@@ -176,6 +179,17 @@ def parse_disputed_path(path: str) -> str | None:
     return None if match is None else match["key"]
 
 
+def annotation_folder(key: str) -> str:
+    """The folder of the tags of a trial, and the notes on it."""
+    return f"{ANNOTATIONS}/{key}"
+
+
+def parse_annotation_path(path: str) -> str | None:
+    """The key of the trial that an annotation at this path is of; None if none is."""
+    match = _ANNOTATION_PATH.fullmatch(path)
+    return None if match is None else match["key"]
+
+
 def parse_variant_path(path: str) -> tuple[VariantName, str] | None:
     """The variant that a value or remark at this path is about, and the digest in its name; None if there is none."""
     *names, file = path.split("/")[1:] or [""]
@@ -206,6 +220,11 @@ def variant_path(variant: VariantName, digest: str) -> str:
     if not DIGEST_PATTERN.fullmatch(digest):
         raise JournalError(f"{digest!r} is not the digest of a value: a digest has 40 hexadecimal digits")
     return f"{variant_folder(variant)}/{digest}{RECORD_SUFFIX}"
+
+
+def digest_name(data: bytes) -> str:
+    """The name of a file that is named by the digest of its content."""
+    return f"{hashlib.sha256(data).hexdigest()[:_DIGEST_DIGITS]}{RECORD_SUFFIX}"
 
 
 def environment_path(digest: str) -> str:

@@ -12,7 +12,6 @@ when their journals are merged:
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +27,6 @@ MAX_REMARK_BYTES = 2**20
 MAX_REASON_LENGTH = 10_000
 """Of a reason that is given; a longer one that was recorded is read all the same."""
 _MAX_ITEMS = 10_000
-_DIGEST_DIGITS = 40
 
 _KEYS: Mapping[str, tuple[str, type]] = {
     layout.RENAMED: ("name", str),
@@ -80,7 +78,7 @@ def remark_file(kind: str, variant: VariantName, content: object) -> tuple[str, 
         content: the new name, the reason, the digests, or the digest of the value.
     """
     data: bytes = msgpack.packb({_KEYS[kind][0]: content}, unicode_errors="surrogatepass")
-    return f"{layout.remark_folder(kind, variant)}/{_digest(data)}{layout.RECORD_SUFFIX}", data
+    return f"{layout.remark_folder(kind, variant)}/{layout.digest_name(data)}", data
 
 
 def decode_remark(kind: str, name: str, data: bytes, where: str) -> Any:
@@ -95,7 +93,7 @@ def decode_remark(kind: str, name: str, data: bytes, where: str) -> Any:
     Raises:
         BadRecord: it is not a remark of that kind, or not the one that its name says.
     """
-    if f"{_digest(data)}{layout.RECORD_SUFFIX}" != name:
+    if layout.digest_name(data) != name:
         raise BadRecord(where, "its content does not have the digest that its name says")
     key = _KEYS[kind][0]
     fields = parse_remark(data)
@@ -215,7 +213,3 @@ def read_folder(
             problems.append(error)
         else:
             yield content
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:_DIGEST_DIGITS]
