@@ -92,7 +92,7 @@ class Naive:
             return True if True in found else None if None in found else False
         part, whole = self.value(left), self.value(right)
         if name_of(left) == "commit" and isinstance(right, ast.Constant):
-            return part in self.ranges[right.value]
+            return part in self.ranges[str(right.value)]
         if name_of(right) == "tags":
             return None if part is None else part in (whole or "").split(", ")
         return part in whole if isinstance(part, str) and isinstance(whole, str) else None
@@ -105,9 +105,9 @@ class Naive:
             if not isinstance(constant, ast.Constant):
                 continue
             if name_of(node) in MOMENTS:
-                return self.times(ast.Eq, value, constant.value)
+                return self.times(ast.Eq, value, str(constant.value))
             if name_of(node) in IDS:
-                return bool(value.startswith(constant.value.lower()))
+                return bool(value.startswith(str(constant.value).lower()))
         return kind(one) == kind(other) and (kind(one) == "nan" or one == other)
 
     def order(self, op: type, left: ast.expr, right: ast.expr) -> bool | None:
@@ -117,7 +117,7 @@ class Naive:
         if name_of(left) in MOMENTS and isinstance(right, ast.Constant):
             return self.times(op, one, other)
         if name_of(right) in MOMENTS and isinstance(left, ast.Constant):
-            mirrored = {ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE}
+            mirrored: dict[type, type] = {ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE}
             return self.times(mirrored[op], other, one)
         one, other = (float(v) if is_huge_constant(n) else v for n, v in ((left, one), (right, other)))
         if kind(one) != kind(other) or kind(one) not in ("number", "text"):
@@ -129,7 +129,7 @@ class Naive:
         assert moment is not None and period is not None
         is_moment = period.start == period.end
         is_before, is_after = moment < period.start, moment > period.end or (moment == period.end and not is_moment)
-        outcomes = {ast.Eq: not is_before and not is_after, ast.Lt: is_before, ast.Gt: is_after}
+        outcomes: dict[type, bool] = {ast.Eq: not is_before and not is_after, ast.Lt: is_before, ast.Gt: is_after}
         return {**outcomes, ast.LtE: not is_after, ast.GtE: not is_before}[op]
 
     def value(self, node: ast.expr) -> Any:
@@ -138,7 +138,8 @@ class Naive:
         if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
             return self.values[name_of(node)]
         if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
-            return node.operand.value if isinstance(node.op, ast.UAdd) else -node.operand.value
+            constant: Any = node.operand.value
+            return constant if isinstance(node.op, ast.UAdd) else -constant
         if isinstance(node, ast.UnaryOp):
             number = self.number(node.operand)
             return None if number is None else number if isinstance(node.op, ast.UAdd) else -number

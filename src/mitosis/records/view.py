@@ -15,7 +15,6 @@ pairs of name and value, in this order, and made again without the record.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import NamedTuple
@@ -262,6 +261,6 @@ def number_or_text(text: str) -> Scalar:
             value: int | float = convert(text)
         except ValueError:
             continue
-        if str(value) == text and math.isfinite(value):
+        if str(value) == text:
             return value
     return text
