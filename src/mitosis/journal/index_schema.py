@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import cast, overload
 
 from mitosis.records.view import COLUMNS, Scalar
 
@@ -41,7 +42,7 @@ CREATE INDEX listing_by_experiment ON listing (experiment, started, key);
 CREATE INDEX listing_by_main ON listing (main);
 CREATE INDEX listing_that_runs ON listing (status) WHERE status = 'running';
 CREATE INDEX listing_by_commit ON listing ("commit");
-CREATE TABLE records (trial INTEGER PRIMARY KEY, path TEXT NOT NULL, oid TEXT NOT NULL, alike TEXT, record BLOB);
+CREATE TABLE records (trial INTEGER PRIMARY KEY, path TEXT NOT NULL, oid TEXT NOT NULL, alike TEXT);
 CREATE UNIQUE INDEX records_by_path ON records (path);
 CREATE INDEX records_alike ON records (alike);
 CREATE TABLE unlisted (
@@ -103,7 +104,7 @@ TABLES = (
     *("annotations", "taken_back", "packages", "problems"),
 )
 CONTENT = (
-    f"SELECT {_COLUMNS}, path, oid, alike, record FROM listing JOIN records ON trial = id",
+    f"SELECT {_COLUMNS}, path, oid, alike FROM listing JOIN records ON trial = id",
     f"SELECT key, n.name, kind, n.step, label, value {_OF_TRIALS}",
     "SELECT key, lock, uses.started FROM uses JOIN listing ON id = trial",
     *(f"SELECT * FROM {name}" for name in TABLES if name not in ("listing", "records", "names", "entries", "uses")),
@@ -116,13 +117,12 @@ def stored(value: Scalar) -> bool | int | float | str | bytes | None:
 
     Those are truth values, not-a-number, and integers of more than 64 bits.
     """
-    if isinstance(value, str):
-        return plain_text(value)
-    is_odd = (
-        isinstance(value, bool)
-        or (isinstance(value, int) and not -(2**63) <= value < 2**63)
-        or (isinstance(value, float) and math.isnan(value))
-    )
+    kind = value.__class__  # this is asked of everything that is in the index
+    if kind is str:
+        return plain_text(cast("str", value))
+    if kind is float:
+        return value if value == value else b"nan"
+    is_odd = kind is bool or (kind is int and not -(2**63) <= cast("int", value) < 2**63)
     return str(value).encode() if is_odd else value
 
 
@@ -134,9 +134,15 @@ def loaded(value: Scalar | bytes) -> Scalar:
     return text == "True" if text in ("True", "False") else math.nan if text == "nan" else int(text)
 
 
+@overload
+def plain_text(text: str) -> str: ...
+@overload
+def plain_text(text: None) -> None: ...
 def plain_text(text: str | None) -> str | None:
     """Text that SQLite takes: surrogates, which names may have, are escaped."""
-    return None if text is None else text.encode("utf-8", "backslashreplace").decode()
+    if text is None or text.isascii():
+        return text
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def package_name(name: str) -> str:

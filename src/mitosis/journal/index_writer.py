@@ -7,7 +7,9 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from mitosis.errors.base import MitosisError
@@ -49,6 +51,18 @@ _TABLES = {
 _INSERT = f"INSERT INTO listing VALUES (?, {', '.join('?' * len(COLUMNS))})"
 
 
+@dataclass(slots=True)
+class _Rows:
+    """Trials that are read and not written yet."""
+
+    listing: list[tuple[Any, ...]] = field(default_factory=list)
+    records: list[tuple[int, str, str, str]] = field(default_factory=list)
+    entries: list[tuple[int, int, Any]] = field(default_factory=list)
+    uses: list[tuple[int, str, str]] = field(default_factory=list)
+    places: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Path and id of the record of each, by the trial's key."""
+
+
 class IndexWriter:
     """Writes into the index what differs between two trees."""
 
@@ -56,6 +70,7 @@ class IndexWriter:
         self._connection = connection
         self._store = store
         self._check_time = check_time
+        self._rows = _Rows()
         self._names: dict[str, int] = {}
         self._summaries: dict[str, str | None] = {}
         self._remark_bytes = 0
@@ -187,39 +202,60 @@ class IndexWriter:
                 self._tell(BadRecord(path, f"{error.reason}; upgrade mitosis to read it"), oid, is_folder=False)
                 self._leave_out(path, oid, place[2])
             else:
-                self._list(path, oid, record, data)
+                self._list(path, oid, record)
+        self._insert_listed()
 
-    def _leave_out(self, path: str | None, oid: str, key: str, *, is_double: bool = False) -> None:
+    def _leave_out(self, path: str, oid: str, key: str, *, is_double: bool = False) -> None:
         row = (plain_text(path), key, oid, is_double)
         self._connection.execute("INSERT INTO unlisted VALUES (?, ?, ?, ?)", row)
 
-    def _list(self, path: str, oid: str, record: TrialRecord, data: bytes) -> None:
-        question = "SELECT path, oid FROM listing JOIN records ON trial = id WHERE key = ?"
-        for other, other_oid in self._connection.execute(question, (record.key,)).fetchall():
+    def _list(self, path: str, oid: str, record: TrialRecord) -> None:
+        other = self._listed_place(record.key)
+        if other is not None:
             # Of several records of one key, which nobody has but by hand, the first in the tree counts.
-            if other.split("/") < path.split("/"):
+            if other[0].split("/") < path.split("/"):
                 self._leave_out(path, oid, record.key, is_double=True)
                 return
-            self._remove_trials([(other,)])
-            self._leave_out(other, other_oid, record.key, is_double=True)
+            self._insert_listed()
+            self._remove_trials([(other[0],)])
+            self._leave_out(*other, record.key, is_double=True)
         values = values_of(record)
         for name in MOMENTS:
             moment = parse_moment(str(values.get(name)))
             if moment is not None:
                 values[name] = moment.isoformat(timespec="microseconds")
-        columns = [stored(values.pop(name, None)) for name in COLUMNS]
-        trial = self._connection.execute(_INSERT, (None, *columns)).lastrowid
-        self._connection.execute(
-            "INSERT INTO records VALUES (?, ?, ?, ?, ?)", (trial, plain_text(path), oid, alike(record), data)
-        )
-        entries = [(self._name(name), trial, stored(_said(name, value))) for name, value in values.items()]
-        self._connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", entries)
+        trial = self._next_trial()
+        rows = self._rows
+        rows.places[record.key] = (plain_text(path), oid)
+        rows.listing.append((trial, *[stored(values.pop(name, None)) for name in COLUMNS]))
+        rows.records.append((trial, plain_text(path), oid, alike(record)))
+        rows.entries += [(self._name(name), trial, stored(_said(name, value))) for name, value in values.items()]
         locks = dict.fromkeys(parameter.lock for parameter in record.parameters if parameter.lock is not None)
         with contextlib.suppress(JournalError):  # names or digests that nothing can be locked to
-            self._connection.executemany(
-                "INSERT INTO uses VALUES (?, ?, ?)",
-                [(trial, layout.variant_path(*lock), plain_text(record.started)) for lock in locks],
-            )
+            rows.uses += [(trial, layout.variant_path(*lock), plain_text(record.started)) for lock in locks]
+
+    def _listed_place(self, key: str) -> tuple[str, str] | None:
+        """Path and id of the record of a trial that is listed."""
+        if key in self._rows.places:
+            return self._rows.places[key]
+        question = "SELECT path, oid FROM listing JOIN records ON trial = id WHERE key = ?"
+        found: tuple[str, str] | None = self._connection.execute(question, (key,)).fetchone()
+        return found
+
+    def _next_trial(self) -> int:
+        if not self._rows.listing:
+            [(last,)] = self._connection.execute("SELECT max(id) FROM listing").fetchall()
+            return 1 if last is None else int(last) + 1
+        return int(self._rows.listing[-1][0]) + 1
+
+    def _insert_listed(self) -> None:
+        """Write what is waiting, together: a table at a time, and the fields in the order that they are kept in."""
+        rows, self._rows = self._rows, _Rows()
+        self._connection.executemany(_INSERT, rows.listing)
+        self._connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", rows.records)
+        rows.entries.sort(key=itemgetter(0, 1))
+        self._connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", rows.entries)
+        self._connection.executemany("INSERT INTO uses VALUES (?, ?, ?)", rows.uses)
 
     def _name(self, name: str) -> int:
         """The number of the name of a field."""

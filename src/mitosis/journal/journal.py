@@ -103,7 +103,7 @@ class Journal:
         self, *, limit: int | None = None, experiment: str | None = None, problems: list[BadRecord] | None = None
     ) -> Iterator[TrialRecord]:
         """Trials by the time that they started, newest first. What cannot be read is appended to `problems`."""
-        yield from trials.iter_trials(self.index, limit, experiment, problems)
+        yield from trials.iter_trials(self.store, self.index, limit, experiment, problems)
 
     def count_experiments(self) -> dict[str, int]:
         """How many trials each experiment has, by name."""
@@ -111,7 +111,7 @@ class Journal:
 
     def running_trials(self) -> list[TrialRecord]:
         """The trials that have no end in the journal."""
-        return trials.running_trials(self.index)
+        return trials.running_trials(self.store, self.index)
 
     def read_environment(self, digest: str) -> str:
         """The text of an environment."""

@@ -114,7 +114,7 @@ def remove(store: Store, index: Index, word: str, identity: Identity) -> tuple[s
         store.append(ref, before, {path: None}, message, identity)
     index.refresh()
     changes = [TrialChange(record, None) for record in removal.records]
-    merge_notes(store, changes, None, identity, lambda *which: trials_on(index, *which))
+    merge_notes(store, changes, None, identity, lambda *which: trials_on(store, index, *which))
     return path, removal.reason
 
 

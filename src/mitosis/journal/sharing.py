@@ -127,7 +127,7 @@ def merge(
     try:
         others = None if notes is None else OtherNotes(notes, tell_all=tip == theirs.commit)
         changes = list(_trial_changes(store, union.trials))
-        merge_notes(store, changes, others, identity, lambda *which: trials_on(index, *which))
+        merge_notes(store, changes, others, identity, lambda *which: trials_on(store, index, *which))
     except (JournalError, GitError, NoIdentity) as error:
         notes_problem = str(error)
     received = sum(old is None for _, old, _ in union.trials)

@@ -146,7 +146,9 @@ def end(store: Store, index: Index, record: TrialRecord, identity: Identity) -> 
         store.append(ref, before, {file.path: data}, message, identity)
     index.refresh()
     try:
-        add_to_note(store, record, identity, is_new=not had_ended, read_trials=lambda: trials_on(index, record.commit))
+        add_to_note(
+            store, record, identity, is_new=not had_ended, read_trials=lambda: trials_on(store, index, record.commit)
+        )
     except JournalError as error:
         raise NoteNotWritten(record.key, layout.NOTES_REF, str(error)) from error
 
@@ -228,7 +230,7 @@ def tell_notes(store: Store, index: Index, change: TrialChange, key: str, identi
     """Have the notes say of a trial what the journal does now."""
     index.refresh()
     try:
-        merge_notes(store, [change], None, identity, lambda *which: trials_on(index, *which))
+        merge_notes(store, [change], None, identity, lambda *which: trials_on(store, index, *which))
     except JournalError as error:
         raise NoteNotWritten(key, layout.NOTES_REF, str(error)) from error
 
@@ -279,18 +281,16 @@ def read_trial(store: Store, index: Index, key: str) -> TrialRecord:
         TrialNotFound, AmbiguousKey, JournalError: see `find_trial`.
         BadRecord, FormatTooNew: its record cannot be read.
     """
-    file = find_trial(index, key)
-    # For one object the git program is there sooner than libgit2, which knows better what is wrong.
-    [data] = store.read_blobs([file.oid], MAX_RECORD_BYTES)
-    return decode_trial(store.read_blob(file.oid, file.path, MAX_RECORD_BYTES) if data is None else data, file.path)
+    return next(_read_all(store, [find_trial(index, key)]))
 
 
 def iter_trials(
-    index: Index, limit: int | None, experiment: str | None, problems: list[BadRecord] | None
+    store: Store, index: Index, limit: int | None, experiment: str | None, problems: list[BadRecord] | None
 ) -> Iterator[TrialRecord]:
     """Trials by the time that they started, newest first.
 
     Args:
+        store: of the journal.
         index: of the journal.
         limit: at most this many.
         experiment: only those of this experiment.
@@ -306,18 +306,24 @@ def iter_trials(
     if experiment is not None:
         condition += " AND experiment = ?"
         wanted = (plain_text(experiment),)
-    question = f"SELECT started, key, path, record FROM {_LISTED} WHERE {condition} {_NEWEST_FIRST} LIMIT ?"
+    question = f"SELECT started, key, path, oid FROM {_LISTED} WHERE {condition} {_NEWEST_FIRST} LIMIT ?"
     last = (_AFTER_ALL,) * 2
     left = limit
     while left is None or left > 0:
         count = _READ_AT_ONCE if left is None else min(left, _READ_AT_ONCE)
         rows = index.ask(question, (*last, *wanted, count))
-        for *_, path, data in rows:
-            yield decode_trial(data, path)
+        yield from _read_all(store, [File(path, oid) for *_, path, oid in rows])
         if len(rows) < count:
             return
         last = rows[-1][:2]
         left = None if left is None else left - count
+
+
+def _read_all(store: Store, files: Sequence[File]) -> Iterator[TrialRecord]:
+    # For a few objects the git program is there sooner than libgit2, which knows better what is wrong.
+    blobs = store.read_blobs([file.oid for file in files], MAX_RECORD_BYTES) if files else ()
+    for file, data in zip(files, blobs, strict=False):
+        yield decode_trial(store.read_blob(file.oid, file.path, MAX_RECORD_BYTES) if data is None else data, file.path)
 
 
 def count_experiments(index: Index) -> dict[str, int]:
@@ -325,17 +331,17 @@ def count_experiments(index: Index) -> dict[str, int]:
     return dict(index.ask("SELECT experiment, COUNT(*) FROM listing GROUP BY experiment ORDER BY experiment"))
 
 
-def running_trials(index: Index) -> list[TrialRecord]:
+def running_trials(store: Store, index: Index) -> list[TrialRecord]:
     """The trials that have no end in the journal."""
-    rows = index.ask(f"SELECT record, path FROM {_LISTED} WHERE status = 'running' {_NEWEST_FIRST}")
-    return [decode_trial(data, path) for data, path in rows]
+    rows = index.ask(f"SELECT path, oid FROM {_LISTED} WHERE status = 'running' {_NEWEST_FIRST}")
+    return list(_read_all(store, [File(*row) for row in rows]))
 
 
-def trials_on(index: Index, commit: str, short_keys: frozenset[str] | None = None) -> list[TrialRecord]:
+def trials_on(store: Store, index: Index, commit: str, short_keys: frozenset[str] | None = None) -> list[TrialRecord]:
     """All readable trials that ran on a commit, or those of them whose keys begin like one of these."""
-    rows = index.ask(f'SELECT key, record, path FROM {_LISTED} WHERE "commit" = ?', (commit,))
+    rows = index.ask(f'SELECT key, path, oid FROM {_LISTED} WHERE "commit" = ?', (commit,))
     wanted = (row for row in rows if short_keys is None or row[0][: layout.SHORT_KEY_DIGITS] in short_keys)
-    return [decode_trial(data, path) for _, data, path in wanted]
+    return list(_read_all(store, [File(*file) for _, *file in wanted]))
 
 
 def read_problems(index: Index, *kinds: str) -> list[BadRecord]:

@@ -196,5 +196,7 @@ def repair_notes(journal: Journal, contents: Contents, identity: Identity) -> li
         wrong = sorted(expected)
     if not wrong:
         return []
-    count = rebuild_notes(journal.store, wrong, expected, identity, lambda *which: trials_on(journal.index, *which))
+    count = rebuild_notes(
+        journal.store, wrong, expected, identity, lambda *which: trials_on(journal.store, journal.index, *which)
+    )
     return [f"rebuilt {count} note{'' if count == 1 else 's'}"]
