@@ -533,7 +533,7 @@ def test_damaged_index_is_found_and_rebuilt(desk: Sound) -> None:
     desk.run()
     desk.index.close()
     with contextlib.closing(sqlite3.connect(desk.index.path)) as index:
-        index.execute("UPDATE trials SET key = '000000000000'")
+        index.execute("UPDATE listing SET key = '000000000000'")
         index.commit()
     (finding,) = desk.found()
     assert (finding.kind, finding.severity) == ("index", "warning")

@@ -58,6 +58,7 @@ for _name, _function, _group, _help in (
     ("list", "listing:list_trials", _READING, "List trials, newest first."),
     ("fields", "listing:list_fields", _READING, "List what trials can be asked for."),
     ("sql", "listing:sql", _READING, "Ask the index of the journal in SQL."),
+    ("log", "log:log", _READING, "Show the history of the code with the trials that ran on each commit."),
     ("show", "trials:show", _READING, "Show everything that is recorded about a trial."),
     ("open", "trials:open_page", _READING, "Open a trial's page in the browser."),
     ("variants", "variants:app", _READING, "List variants, what they mean, and whether that has changed."),

@@ -248,8 +248,8 @@ def _parameters(
 
 @_completer
 def keys(context: CompletionContext, names: _Names) -> _Found:
-    """Keys of the newest trials that are not on the line yet."""
-    from mitosis.text import format_moment
+    """Keys of the newest trials that are not on the line yet, and the other words for trials."""
+    from mitosis.text import counted, format_moment
 
     given = _typed(context, context.argument.field_info.name)
     for trial in names.lookup.newest_trials(context.incomplete, _MOST_TRIALS):
@@ -257,6 +257,13 @@ def keys(context: CompletionContext, names: _Names) -> _Found:
             started = format_moment(trial.raw("started"), relative=True)
             facts = (trial.text("experiment"), trial.text("status"), trial.main, started)
             yield trial.raw("key"), " · ".join(filter(None, facts))
+    if context.incomplete.startswith("@"):
+        yield from ((f"@{tag}", counted(trials, "trial")) for tag, trials in names.lookup.tags().items())
+    elif context.incomplete.startswith("best:"):
+        sign = "best:-" if context.incomplete.startswith("best:-") else "best:"
+        yield from ((f"{sign}{name}", "") for name in names.lookup.fields())
+    elif context.incomplete:
+        yield from (("latest", "the newest trial"), ("best", "the best of the newest experiment"))
 
 
 @_completer

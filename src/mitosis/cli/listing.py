@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from mitosis.cli import completers
 from mitosis.cli.filters import Filters
+from mitosis.cli.opening import open_journal
 from mitosis.cli.output.formats import Format, write_rows
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import (
@@ -25,7 +25,6 @@ from mitosis.cli.output.table import (
 from mitosis.cli.output.trial_text import Meanings, print_trials
 from mitosis.errors.base import suggestion
 from mitosis.errors.usage import UsageError
-from mitosis.git.repository import find_repository
 from mitosis.records.view import Field as Value
 from mitosis.records.view import Scalar, kind_of
 from mitosis.text import broken, clean, format_number
@@ -74,12 +73,11 @@ def list_trials(
         format: How to print them. All but table, markdown and latex have all digits of all fields.
         digits: How many digits of numbers to show in these three.
     """
-    from mitosis.journal.journal import Journal
     from mitosis.query.search import Search
 
     if number is not None and number < 0:
         raise UsageError(f"-n {number}: pass the number of trials to list, or 0 for all")
-    journal = Journal(find_repository(Path.cwd()))
+    journal = open_journal()
     filters = filters or Filters()
     where = [*([] if condition is None else [condition]), *filters.conditions(journal.repository)]
     limit = (_DEFAULT_COUNT if number is None else number) or None
@@ -228,10 +226,9 @@ def list_fields(pattern: str | None = None, /) -> int:
     Args:
         pattern: Only those that match this, such as 'metrics.*'; packages are listed for 'package.*' alone.
     """
-    from mitosis.journal.journal import Journal
     from mitosis.query.fields import Fields
 
-    fields = Fields(Journal(find_repository(Path.cwd())).index)
+    fields = Fields(open_journal().index)
     names = [name for name in fields.names() if not name.startswith("package.")]
     found = [fields.find(name) for name in names] if pattern is None else fields.match(pattern)
     rows = []
@@ -254,10 +251,9 @@ def sql(query: str | None = None, /, *, format: Format = "table") -> int:
         query: One SELECT statement of SQLite's.
         format: How to print the answer.
     """
-    from mitosis.journal.journal import Journal
     from mitosis.query.statements import answer, describe
 
-    index = Journal(find_repository(Path.cwd())).index
+    index = open_journal().index
     if query is None:
         print_lines(line for text in describe(index) for line in broken(text, screen_width(), 4))
         return 0

@@ -11,13 +11,13 @@ from cyclopts import Parameter
 from mitosis.cli import completers
 from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.listing import print_meanings_in_conflict
+from mitosis.cli.opening import open_journal
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_line, print_lines, print_unmerged, print_warning
 from mitosis.cli.output.trial_text import describe_trial
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import NoteNotWritten, TrialNotFound
 from mitosis.errors.usage import UsageError
-from mitosis.git.repository import find_repository
 from mitosis.records.view import KEY_DIGITS, View
 from mitosis.text import format_moment
 
@@ -37,7 +37,7 @@ def show(key: _Key | None = None, /, *, config: ConfigFile = None) -> int:
     Args:
         key: The beginning of its key, latest, latest~1, best, @TAG or where:CONDITION; by default the newest trial.
     """
-    journal = _open_journal()
+    journal = open_journal()
     record = _read_trial(journal, key, config)
     meanings = journal.present_meanings(record.parameters)
     print_lines(describe_trial(record, meanings))
@@ -59,7 +59,7 @@ def open_page(key: _Key | None = None, /, *, config: ConfigFile = None) -> int:
     from mitosis.cli.output.desktop import show_page
     from mitosis.results import find_notebook, find_page
 
-    record = _read_trial(_open_journal(), key, config)
+    record = _read_trial(open_journal(), key, config)
     page = find_page(record, config)
     notebook = find_notebook(record, config) if record.page is None else None
     if notebook is not None:
@@ -135,7 +135,7 @@ def forget(*keys: _Key, outputs: bool = False, undo: bool = False, config: Confi
     from mitosis.results import remove_outputs
     from mitosis.sync.remotes import list_remotes
 
-    journal = _open_journal()
+    journal = open_journal()
     if undo and not keys and not outputs:
         print_lines(list(_forgotten(journal)) or ["no trials were forgotten in this repository"])
         return 0
@@ -184,7 +184,7 @@ def settle(key: _Key, /, *, keep: str | None = None) -> int:
     """
     from mitosis.query.selection import select_one
 
-    journal = _open_journal()
+    journal = open_journal()
     key = select_one(journal, key)
     if keep is not None:
         record = journal.settle(key, keep, journal.repository.identity())
@@ -212,11 +212,3 @@ def _differing(end: RecordedEnd, ends: Sequence[RecordedEnd]) -> Iterator[tuple[
     for name in dict.fromkeys(name for view in views.values() for name in view):
         if len({view.text(name) if name in view else "" for view in views.values()}) > 1 and name in own:
             yield name, own.text(name)
-
-
-def _open_journal() -> Journal:
-    """The journal of the repository that the working directory is in."""
-    # Completion in the shell imports this module and waits for no journal.
-    from mitosis.journal.journal import Journal
-
-    return Journal(find_repository(Path.cwd()))

@@ -35,6 +35,7 @@ _BUSY_S = 0.05
 _ATTEMPTS = 4
 _MOST_WAL_BYTES = 4 * 2**20
 _ROWS_AT_ONCE = 1_000
+_TELL_EVERY = 2_000
 
 _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 """What a statement may do that others have written."""
@@ -62,6 +63,9 @@ class Index:
         self._connection: sqlite3.Connection | None = None
         self._process = os.getpid()
         self._alone = threading.RLock()
+        self._read = 0
+        self.tell: Callable[[int], None] = lambda count: None
+        """Is told how many records have been read so far where that takes a while, and at the end 0."""
 
     def recorded_text(self, lock: VariantLock) -> str:
         """The short text of a locked value that a trial recorded, which had the object; empty where none has.
@@ -241,6 +245,9 @@ class Index:
             now = (None, None) if snapshot is None else (snapshot.commit, snapshot.tree)
             connection.execute("UPDATE state SET journal = ?, tree = ?", now)
             connection.execute("COMMIT")
+            if self._read >= _TELL_EVERY:
+                self.tell(0)
+            self._read = 0
             wal = self.path.with_name(f"{self.path.name}-wal")
             if connection is self._connection and wal.exists() and wal.stat().st_size > _MOST_WAL_BYTES:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # or it would stay as large as the index
@@ -275,6 +282,9 @@ class Index:
         return any(self._store.can_read(oid) for (oid,) in rows)
 
     def _check_time(self) -> None:
+        self._read += 1
+        if self._read % _TELL_EVERY == 0:
+            self.tell(self._read)
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise TooLate("bringing the index of the journal up to date takes too long")
 

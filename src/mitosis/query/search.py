@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import shlex
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -16,7 +15,6 @@ from mitosis.journal.index_schema import loaded
 from mitosis.journal.journal import Journal
 from mitosis.query.fields import Field, Fields
 from mitosis.query.functions import FUNCTIONS
-from mitosis.query.language import compile_condition
 from mitosis.query.sql import Sql, compose, join
 from mitosis.records.view import COLUMNS, Scalar, View
 
@@ -51,13 +49,21 @@ class Search:
     ) -> None:
         self.journal = journal
         self.fields = Fields(journal.index)
-        conditions = [compile_condition(text, self.fields, self._find_commits) for text in where]
-        self._where = compose(" WHERE {}", join(" AND ", conditions)) if conditions else Sql("")
+        self._where = self._compile(where) if where else Sql("")
         self._order = compose(" ORDER BY {}", join(", ", self._order_by(sort, reverse)))
         self._limit = limit
 
+    def _compile(self, where: Sequence[str]) -> Sql:
+        # Listings without a condition are more frequent, and need not load what reads one.
+        from mitosis.query.language import compile_condition
+
+        conditions = (compile_condition(text, self.fields, self._find_commits) for text in where)
+        return compose(" WHERE {}", join(" AND ", conditions))
+
     def among(self, keys: Sequence[str]) -> Search:
         """The trials with these keys, which have to be some of those that are found here, in the same order."""
+        import json
+
         chosen = copy.copy(self)
         chosen._where = compose(
             " WHERE listing.key IN (SELECT value FROM json_each({}))", Sql("?", (json.dumps(list(keys)),))
