@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mitosis.cli import completers
-from mitosis.cli.filters import Filters
 from mitosis.cli.opening import open_journal
-from mitosis.cli.output.formats import Format, write_rows
+from mitosis.cli.options import Filters, Format
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import (
     print_columns,
@@ -91,6 +90,8 @@ def list_trials(
     search = Search(journal, where, _names(sort), reverse=reverse, limit=limit)
     fields = [field for word in _names(columns) for field in search.fields.match(word)]
     if fields or format != "table":
+        from mitosis.cli.output.formats import write_rows
+
         fields = fields or search.fields.shown()
         headings = _short_names(fields) if is_terminal() or format != "table" else None
         names = [field.name for field in fields]
@@ -171,6 +172,8 @@ def _groups(search: Search, by: Sequence[str], word: str) -> list[Group]:
 
 
 def _print_groups(search: Search, by: Sequence[str], of: str | None, format: Format, digits: int | None) -> None:
+    from mitosis.cli.output.formats import write_rows
+
     word = of or ("-main" if _is_higher_better(search) else "main")
     groups = _groups(search, by, word)
     fields = [search.fields.find(name) for name in by]
@@ -251,6 +254,7 @@ def sql(query: str | None = None, /, *, format: Format = "table") -> int:
         query: One SELECT statement of SQLite's.
         format: How to print the answer.
     """
+    from mitosis.cli.output.formats import write_rows
     from mitosis.query.statements import answer, describe
 
     index = open_journal().index

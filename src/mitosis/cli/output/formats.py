@@ -6,8 +6,8 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
 
+from mitosis.cli.options import Format
 from mitosis.cli.output.as_json import plain_json
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_columns
@@ -15,7 +15,6 @@ from mitosis.errors.usage import UsageError
 from mitosis.records.view import Field, Scalar, kind_of
 from mitosis.text import clean, format_number
 
-Format = Literal["table", "csv", "json", "jsonl", "markdown", "latex", "parquet"]
 Rows = Iterable[Sequence[Scalar]]
 
 _LATEX = {

@@ -1,10 +1,10 @@
-"""Which trials a command is about: options that `list` and `compare` share."""
+"""Options that several commands have: which trials they are about, and how the answer is written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -12,6 +12,8 @@ from mitosis.cli import completers
 from mitosis.errors.usage import UsageError
 from mitosis.git.repository import Repository
 from mitosis.records.trial import STATUSES
+
+Format = Literal["table", "csv", "json", "jsonl", "markdown", "latex", "parquet"]
 
 
 @Parameter(name="*")
