@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,8 +51,11 @@ def _group(values: tuple[Scalar, ...], members: Sequence[tuple[Scalar, Scalar]],
         return Group(values, len(members), None, None, None, None, None)
     best, key = (max if is_higher_better else min)(numbers, key=lambda pair: pair[0])
     only = [number for number, _ in numbers]
-    deviation = statistics.stdev(only) if len(only) > 1 else None
-    return Group(values, len(members), best, key, statistics.fmean(only), deviation, statistics.median(only))
+    mean = statistics.fmean(only)
+    # `statistics.stdev` calculates with fractions, and takes as long as all the rest.
+    squares = math.fsum((number - mean) ** 2 for number in only)
+    deviation = math.sqrt(squares / (len(only) - 1)) if len(only) > 1 else None
+    return Group(values, len(members), best, key, mean, deviation, statistics.median(only))
 
 
 def is_number(value: Scalar) -> TypeGuard[int | float]:
