@@ -122,7 +122,7 @@ def with_text(record: TrialRecord, path: tuple[str, ...], text: str) -> TrialRec
         if len(names) == 1:
             if names[0] in ("metrics", "variables", "extra"):
                 return dataclasses.replace(value, **{names[0]: {text: text}})
-            is_list = names[0] in ("warnings", "command")
+            is_list = names[0] in ("imported", "warnings", "command")
             return dataclasses.replace(value, **{names[0]: (text, text) if is_list else text})
         if isinstance(present, tuple):
             return dataclasses.replace(value, **{names[0]: tuple(changed(item, names[1:]) for item in present)})
