@@ -58,6 +58,7 @@ for _name, _function, _group, _help in (
     ("list", "trials:list_trials", _READING, "List trials, newest first."),
     ("show", "trials:show", _READING, "Show everything that is recorded about a trial."),
     ("open", "trials:open_page", _READING, "Open a trial's page in the browser."),
+    ("compare", "compare:compare", _READING, "Say what differs between two or more trials."),
     ("variants", "variants:app", _READING, "List variants, what they mean, and whether that has changed."),
     ("lock", "lock:lock", _RUNNING, _LOCK),
     ("check", "check:check", _READING, _CHECK),

@@ -134,16 +134,16 @@ def _print(**fields: Any) -> None:
     }
     assert fields.keys() <= known.keys()
     with contextlib.suppress(OSError):  # nobody reads it any more
-        sys.stdout.write(json.dumps(_plain(known | fields), allow_nan=False) + "\n")
+        sys.stdout.write(json.dumps(as_plain(known | fields), allow_nan=False) + "\n")
         sys.stdout.flush()
 
 
-def _plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
     """The value without what JSON has no word for, or readers disagree about."""
     if isinstance(value, dict):
-        return {_plain(name): _plain(item) for name, item in value.items()}
+        return {as_plain(name): as_plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [as_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, str):
