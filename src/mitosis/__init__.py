@@ -1,8 +1,8 @@
 """mitosis: a git-native experiment runner.
 
-From Python, `trials` and `trial` find what is recorded, as `mitosis list` and `show` do; `load_trial_data` and
-`load_trial_params` bring back what a trial left. Experiments are annotated by `mitosis.typing`, and everything else is
-the command line.
+From Python, `trials`, `trial` and `compare` tell what is recorded, as `mitosis list`, `show` and `compare` do;
+`load_trial_data` and `load_trial_params` bring back what a trial left. Experiments are annotated by `mitosis.typing`, and
+everything else is the command line.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mitosis.collection import trial, trials
+    from mitosis.collection import compare, trial, trials
     from mitosis.results import _load_trial_params as _load_trial_params
     from mitosis.results import load_trial_data, load_trial_params
 
 __version__ = "0.7.0"
-__all__ = ["__version__", "load_trial_data", "load_trial_params", "trial", "trials"]
+__all__ = ["__version__", "compare", "load_trial_data", "load_trial_params", "trial", "trials"]
 _HOMES = {
-    **dict.fromkeys(("trial", "trials"), "mitosis.collection"),
+    **dict.fromkeys(("compare", "trial", "trials"), "mitosis.collection"),
     **dict.fromkeys(("load_trial_data", "load_trial_params", "_load_trial_params"), "mitosis.results"),
 }
 

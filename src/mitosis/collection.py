@@ -21,6 +21,7 @@ from mitosis.records.view import Scalar, View
 from mitosis.text import clean, for_page, parse_moment
 
 if TYPE_CHECKING:
+    from mitosis.comparison.result import Comparison
     from mitosis.records.trial import TrialRecord
 
 _MOST_SHOWN = 20
@@ -65,6 +66,27 @@ def trial(key: str, *, repository: str | os.PathLike[str] | None = None) -> Tria
     """
     journal = _journal(repository)
     return Trial(journal, select_one(journal, key))
+
+
+def compare(*trials: str | Trial, repository: str | os.PathLike[str] | None = None) -> Comparison:
+    """What trials have in common, and how the others differ from the first; `mitosis compare` in Python.
+
+    Its text is what the command prints; in a notebook it is a table.
+
+    Args:
+        trials: two or more of them, or words for them as for `trial`.
+        repository: as for `trials`.
+
+    Raises:
+        UsageError: it is one trial, or the same one twice.
+        TrialNotFound, AmbiguousKey, SeveralTrials: a word does not mean one trial.
+        JournalError: the journal cannot be read.
+    """
+    from mitosis.comparison.trials import compare_trials
+
+    journal = _journal(repository)
+    keys = [word.key if isinstance(word, Trial) else select_one(journal, word) for word in trials]
+    return compare_trials(journal, keys)
 
 
 def _journal(repository: str | os.PathLike[str] | None) -> Journal:

@@ -235,6 +235,22 @@ def find_page(record: TrialRecord, config: str | None = None) -> Path | None:
     return next((path for path in _places(record, record.page, config) if path.is_file()), None)
 
 
+def require_page(record: TrialRecord, config: str | None = None) -> Path:
+    """As `find_page`.
+
+    Raises:
+        TrialNotFound: the page is not here.
+    """
+    page = find_page(record, config)
+    if page is None:
+        where = f"{record.trials_folder}/{record.page}" if record.page else "nowhere: it has no page"
+        raise TrialNotFound(
+            record.key,
+            f"the page of trial {record.key} is not here\n    it was written on {record.process.host}, to {where}",
+        )
+    return page
+
+
 def find_notebook(record: TrialRecord, config: str | None = None) -> Path | None:
     """The notebook of a trial: in the trials folder of the repository at hand, or where it was written."""
     paths = (folder / "notebook.ipynb" for folder in _places(record, record.folder, config))

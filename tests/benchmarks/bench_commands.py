@@ -87,8 +87,10 @@ def main(repetitions: int) -> None:
             make_repository(large, FILES)
             head = find_repository(large).head
             assert head is not None
-            build_journal(large, trials, commit=head)
+            first, *_, last = build_journal(large, trials, commit=head)
             bench = Bench(large, repetitions)
+            comparing = (*MITOSIS, "compare", first.key, last.key)
+            bench.ratio(Command(f"mitosis compare, of {trials:,}", comparing), BARE)
             listing = Command(f"mitosis list -n 20 of {trials:,}", (*MITOSIS, "list", "-n", "20"))
             bench.ratio(listing, BARE, most)
             bench.instructions(listing.words)

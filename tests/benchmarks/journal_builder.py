@@ -132,6 +132,7 @@ def _record(number: int, commit: str, trials_a_day: int, experiments: int, gener
             f"{experiment}.degree={degree}",
         ),
         variables={"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"},
+        imported=("lab/__init__.py", f"lab/{experiment}.py"),
         trials_folder="/home/ada/lab/trials",
         folder=folder,
         page=page,

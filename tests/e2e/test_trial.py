@@ -46,6 +46,22 @@ def test_record_holds_what_was_run_and_how_it_went(project: Project) -> None:
     assert "\nmsgpack==" in packages
 
 
+def test_record_says_what_of_the_commit_was_imported(project: Project) -> None:
+    late = LAB.replace('    print("multiplying")', "    import lab.late\n    import free")
+    names = [f"many/m{number:03}.py" for number in range(1_000)]
+    project.commit({"lab/__init__.py": late, "lab/late.py": "", "lab/unused.py": "", **dict.fromkeys(names, "")})
+    project.write({"free.py": ""})
+    project.mitosis(*SLOW)
+    assert project.record().imported == ("lab/__init__.py",)
+    project.commit({})
+    project.mitosis(*SLOW)
+    assert project.records()[0].imported == ("free.py", "lab/__init__.py", "lab/late.py")
+    every = "".join(f"import many.m{number:03}\n" for number in range(1_000))
+    project.commit({"lab/late.py": every})
+    project.mitosis(*SLOW)
+    assert project.records()[0].imported == ("free.py", "lab/__init__.py", "lab/late.py", *names)[:1_000]
+
+
 @pytest.mark.usefixtures("slow_trial")
 def test_outputs_are_listed_with_the_ids_that_git_gives(project: Project) -> None:
     record = project.record()

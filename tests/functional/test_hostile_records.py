@@ -122,7 +122,7 @@ def with_text(record: TrialRecord, path: tuple[str, ...], text: str) -> TrialRec
         if len(names) == 1:
             if names[0] in ("metrics", "variables", "extra"):
                 return dataclasses.replace(value, **{names[0]: {text: text}})
-            is_list = names[0] in ("warnings", "command")
+            is_list = names[0] in ("imported", "warnings", "command")
             return dataclasses.replace(value, **{names[0]: (text, text) if is_list else text})
         if isinstance(present, tuple):
             return dataclasses.replace(value, **{names[0]: tuple(changed(item, names[1:]) for item in present)})
@@ -150,9 +150,12 @@ def full_record(journal: Desk) -> TrialRecord:
 def test_text_of_a_record_cannot_steer_the_terminal(
     journal: Desk, full_record: TrialRecord, commands: Commands, path: tuple[str, ...]
 ) -> None:
-    journal.run_trial()
+    other = journal.run_trial().key
     journal.rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(with_text(full_record, path, TEXT))})
-    text = commands(["list"], ["show", KEY], ["open", KEY])
+    compared = ["compare", other, KEY]
+    text = commands(
+        ["list"], ["show", KEY], ["open", KEY], compared, [*compared, "--format", "markdown"], [*compared, "--code"]
+    )
     assert UNSAFE.search(text) is None
     assert KEY[:6] in text
 
@@ -179,13 +182,13 @@ def test_names_in_paths_cannot_steer_the_terminal(journal: Desk, commands: Comma
 
 
 def test_texts_are_harmless_on_a_terminal(journal: Desk, full_record: TrialRecord) -> None:
-    journal.run_trial()
+    other = journal.run_trial().key
     hostile = full_record
     for path in FIELDS:
         if path[-1] not in ("key", "started"):
             hostile = with_text(hostile, path, TEXT)
     journal.rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(hostile)})
-    for words in (["list"], ["show", KEY], ["open", KEY], ["variants"], ["verify"]):
+    for words in (["list"], ["show", KEY], ["open", KEY], ["compare", other, KEY], ["variants"], ["verify"]):
         seen = on_terminal(journal.folder, *words, environment={"TERM": "linux"})
         assert seen.status in (0, 1, 2)
         text = re.sub(r"\x1b\[[0-9;]*[mK]", "", seen.raw).replace("\r", "")

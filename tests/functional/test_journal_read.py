@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mitosis.errors.journal import AmbiguousKey, BadRecord, JournalError, TrialNotFound
 from mitosis.records.codec import MAX_RECORD_BYTES, encode_trial
-from mitosis.records.trial import TrialRecord
-from support.journal import ENVIRONMENT, JOURNAL, Desk, make_record
+from mitosis.records.trial import ParameterRecord, TrialRecord
+from support.journal import ENVIRONMENT, JOURNAL, Desk, make_record, make_variant
 
 
 @pytest.fixture
@@ -198,3 +200,24 @@ def test_unknown_environment_is_told(journal: Desk, digest: str) -> None:
     journal.start_trial()
     with pytest.raises(JournalError, match="environment"):
         journal.read_environment(digest)
+
+
+def test_one_trial_with_its_values_and_packages_is_read_without_libgit2(journal: Desk) -> None:
+    """Loading it takes longer than all the rest."""
+    slow = make_variant()
+    parameter = ParameterRecord("my_exp", "frequency", "lookup", "slow", digest=slow.digest, summary="1")
+    record = journal.run_trial(variants=[slow], parameters=(parameter,))
+    journal.git("gc", "--quiet")
+    program = (
+        "import sys, pathlib\n"
+        "from mitosis.git.repository import find_repository\n"
+        "from mitosis.journal.journal import Journal\n"
+        "journal = Journal(find_repository(pathlib.Path.cwd()))\n"
+        f"record = journal.read_trial({record.key!r})\n"
+        "[(lock, variant)] = journal.read_locks([record.parameters[0].lock])\n"
+        "print(variant.value, journal.read_environment(record.environment).split(), 'pygit2' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=journal.folder, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == f"{slow.value!r} {ENVIRONMENT.split()} False"

@@ -64,6 +64,7 @@ records = made(
     process=made(ProcessRecord, extra=no_extra_or_some),
     main=main_results,
     failure=st.none() | made(Failure, extra=no_extra_or_some),
+    imported=several(st.text()),
     warnings=several(st.text()),
     command=several(st.text()),
     variables=st.dictionaries(st.text(), st.text(), max_size=2),

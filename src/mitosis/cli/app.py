@@ -61,6 +61,7 @@ for _name, _function, _group, _help in (
     ("log", "log:log", _READING, "Show the history of the code with the trials that ran on each commit."),
     ("show", "trials:show", _READING, "Show everything that is recorded about a trial."),
     ("open", "trials:open_page", _READING, "Open a trial's page in the browser."),
+    ("compare", "compare:compare", _READING, "Say what differs between two or more trials."),
     ("variants", "variants:app", _READING, "List variants, what they mean, and whether that has changed."),
     ("lock", "lock:lock", _RUNNING, _LOCK),
     ("check", "check:check", _READING, _CHECK),

@@ -186,7 +186,7 @@ def read_blobs(oids: Sequence[str], limit_bytes: int, *, cwd: Path) -> Iterator[
     """The bytes of many blobs, in order, while the git program reads ahead.
 
     Args:
-        oids: their full ids.
+        oids: their full ids, or names like `refs/heads/main:path` without a blank.
         limit_bytes: of a larger one nothing is read.
         cwd: a folder of the repository, which is not a partial clone: git would fetch what is missing.
 
@@ -204,7 +204,7 @@ def read_blobs(oids: Sequence[str], limit_bytes: int, *, cwd: Path) -> Iterator[
                 if words == [oid.encode(), b"missing"]:
                     yield None
                     continue
-                is_blob = len(words) == 3 and words[:2] == [oid.encode(), b"blob"]
+                is_blob = len(words) == 3 and words[1] == b"blob" and (words[0] == oid.encode() or ":" in oid)
                 size_bytes = int(words[2]) if is_blob else limit_bytes + 1
                 data = answers.read(size_bytes + 1) if size_bytes <= limit_bytes else b""
                 if len(data) != size_bytes + 1:

@@ -136,6 +136,37 @@ def stream_git(
     return Streamed(process.returncode, written, messages.decode(errors="replace"))
 
 
+def show_git(*command: str, cwd: Path) -> None:
+    """Run the git program for a person: it has the streams of this process, and pages as it is set up.
+
+    Args:
+        command: the words after `git`.
+        cwd: the folder to run in.
+
+    Raises:
+        GitMissing: there is no git program.
+        GitError: it ended with another status than 0, having said why.
+    """
+    sys.stdout.flush()
+    with _starting(command, cwd), _interrupting_only_programs():
+        status = subprocess.run(["git", *command], cwd=cwd, env={**os.environ, **_absolute_locations()}, check=False)
+    if status.returncode > 0:
+        raise GitError(["git", *command], status.returncode, "what it said stands above")
+
+
+@contextlib.contextmanager
+def _interrupting_only_programs() -> Iterator[None]:
+    """Let Ctrl-C be for the program at the terminal, such as a pager, which may live on."""
+    is_main = threading.current_thread() is threading.main_thread()
+    # A handler that does nothing: programs would inherit that a signal is ignored.
+    before = signal.signal(signal.SIGINT, lambda *_: None) if is_main else None
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+
+
 @contextlib.contextmanager
 def _outlived_by_nothing() -> Iterator[None]:
     """While this process waits for a program, a signal that would just end it lets it end the program first.

@@ -9,7 +9,7 @@ from mitosis.errors.journal import BadRecord
 from mitosis.journal import layout
 from mitosis.journal.index import Index
 from mitosis.journal.index_schema import plain_text
-from mitosis.journal.locks import read_lock, unreadable_value
+from mitosis.journal.locks import MAX_VALUE_BYTES, read_lock, unreadable_value
 from mitosis.journal.standing import Remarks, latest_names
 from mitosis.journal.storage.store import Store
 from mitosis.journal.trials import read_problems
@@ -50,12 +50,13 @@ def iter_values(
     """
     from mitosis.canonical.encode import digest_value
 
-    for path, oid in index.ask(f"SELECT path, oid FROM variants {_BY_NAME}"):
-        lock = _lock(path)
-        if names is not None and lock not in names:
-            continue
+    rows = [(_lock(path), oid) for path, oid in index.ask(f"SELECT path, oid FROM variants {_BY_NAME}")]
+    wanted = [row for row in rows if names is None or row[0] in names]
+    # The git program is there sooner than libgit2, which knows better what is wrong.
+    values = store.read_blobs([oid for _, oid in wanted], MAX_VALUE_BYTES) if wanted else ()
+    for (lock, oid), data in zip(wanted, values, strict=True):
         try:
-            variant = read_lock(store, lock, oid)
+            variant = read_lock(store, lock, oid) if data is None else Variant(*lock, data)
             if digest_value(variant.value) != lock.digest:
                 raise unreadable_value(variant)
         except BadRecord as error:

@@ -27,7 +27,7 @@ _SUBMODULE_MODE = 0o160000
 
 def check_imports(
     repository: Repository, commit: str, files: Sequence[ImportedFile], environment_folders: Sequence[str]
-) -> None:
+) -> tuple[str, ...]:
     """Make sure that every imported file of the working tree is as in the commit.
 
     Files of a submodule are compared with the commit that the submodule is pinned to. Symbolic links of the working
@@ -39,6 +39,9 @@ def check_imports(
         files: what was imported, from wherever.
         environment_folders: where installed code is (`sys.prefix`, site-packages). What is below those that lie
             inside the working tree does not count.
+
+    Returns:
+        What of the commit was imported: sorted paths of files, of links on the way to them, and of submodules.
 
     Raises:
         UncommittedImports: a file is untracked, ignored or different.
@@ -71,11 +74,13 @@ def check_imports(
             inside = os.path.relpath(used_path, root)
             items.setdefault(inside, set()).add(used_oid)
             modules.setdefault(inside, file.module)
-    reasons.update(_check(repository, commit, items))
+    wrong, entries = _check(repository, commit, items)
+    reasons.update(wrong)
     if reasons:
         raise UncommittedImports(
             commit, [(modules[path], as_git_shows(path), reason) for path, reason in sorted(reasons.items())]
         )
+    return tuple(sorted(entries))
 
 
 def imported_elsewhere(
@@ -219,8 +224,12 @@ def _folded(name: str) -> str:
 # --- the comparison -------------------------------------------------------------------------------
 
 
-def _check(repository: Repository, commit: str, items: Mapping[str, set[str | None]]) -> dict[str, str]:
-    """Why files and links are not as in the commit; those that are do not occur.
+def _check(
+    repository: Repository, commit: str, items: Mapping[str, set[str | None]]
+) -> tuple[dict[str, str], set[str]]:
+    """Why files and links are not as in the commit; and what the commit has of them, with `/` between names.
+
+    Of a submodule the commit has nothing but the submodule.
 
     Args:
         repository: whose commit it is.
@@ -229,11 +238,13 @@ def _check(repository: Repository, commit: str, items: Mapping[str, set[str | No
             `repository`.
     """
     if not items:
-        return {}
+        return {}, set()
     tree_oid = repository.tree_of(commit)
     if tree_oid is None:
-        return dict.fromkeys(items, f"its repository does not have the commit {commit[:7]} that it is pinned to")
+        pinned_to = f"the commit {commit[:7]} that it is pinned to"
+        return dict.fromkeys(items, f"its repository does not have {pinned_to}"), set()
     tree = _CommitTree(repository, tree_oid)
+    entries: set[str] = set()
     reasons: dict[str, str] = {}
     missing: list[str] = []
     unequal: dict[str, str] = {}
@@ -244,6 +255,7 @@ def _check(repository: Repository, commit: str, items: Mapping[str, set[str | No
             missing.append(path)
             continue
         entry, rest = found
+        entries.add(path.replace(os.sep, "/")[: -len(rest) - 1 if rest else None])
         if rest:
             prefix = path[: -len(rest) - 1]
             submodules.setdefault(prefix, (entry.oid, {}))[1][rest] = oids
@@ -259,7 +271,7 @@ def _check(repository: Repository, commit: str, items: Mapping[str, set[str | No
     for prefix, (pinned, inner_items) in submodules.items():
         for path, reason in _check_submodule(repository, prefix, pinned, inner_items).items():
             reasons[os.path.join(prefix, path)] = reason
-    return reasons
+    return reasons, entries
 
 
 def _why_unequal(path: Path, imported: set[str | None], committed: str) -> str | None:
@@ -337,4 +349,4 @@ def _check_submodule(
         return dict.fromkeys(items, f"its submodule cannot be read: {str(error).splitlines()[0]}")
     if os.path.realpath(submodule.root) != os.path.realpath(folder):
         return dict.fromkeys(items, "untracked: it is in the place of a submodule that is not initialized")
-    return _check(submodule, pinned, items)
+    return _check(submodule, pinned, items)[0]

@@ -16,6 +16,9 @@ Number = int | float
 MainResult = None | bool | int | float | str
 Metric = MainResult | tuple[Number, ...]
 
+MOST_IMPORTED = 1_000
+"""So many imported files are recorded at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
@@ -169,6 +172,9 @@ class TrialRecord:
     """Chosen environment variables that were set."""
     untracked_files: int = 0
     """Files in the working tree that git does not know and no module was imported from."""
+    imported: tuple[str, ...] = ()
+    """What of the commit the experiment had imported when its last step to return did: sorted paths with `/`, of files
+    and of submodules. The first `MOST_IMPORTED`, so a list of that length may not be all."""
     trials_folder: str = ""
     """Where the outputs were written, an absolute path on `process.host`."""
     folder: str | None = None

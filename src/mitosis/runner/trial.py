@@ -22,7 +22,7 @@ from mitosis.kernel.kernel import Kernel
 from mitosis.process import command_line, this_process
 from mitosis.protocol import Setup
 from mitosis.provenance.environment import read_environment
-from mitosis.records.trial import Failure, StepRecord, TrialRecord
+from mitosis.records.trial import MOST_IMPORTED, Failure, StepRecord, TrialRecord
 from mitosis.report.templates import Template
 from mitosis.runner.refusals import Settled
 from mitosis.runner.request import Announcement, Interrupted, Outcome, Progress
@@ -226,6 +226,7 @@ class Trial:
             command=command_line(),
             variables={name: value for name, value in environment.variables.items() if name not in secrets},
             untracked_files=settled.untracked_files,
+            imported=self._loader.imported[:MOST_IMPORTED],
             trials_folder=_recordable(settled.trials_folder),
             folder=_recordable(self._folder.path.name),
             step=0,
@@ -257,6 +258,7 @@ class Trial:
             duration_s=ran.duration_s,
             cpu_s=ran.usage.cpu_s,
             peak_memory_bytes=ran.usage.peak_memory_bytes,
+            imported=self._loader.imported[:MOST_IMPORTED],
             warnings=tuple(self._warnings),
         )
 

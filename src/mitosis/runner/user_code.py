@@ -67,6 +67,7 @@ class Loader:
         parameters: records of the parameters, once they are loaded: those that are given, then the defaults.
         variants: what the tracked lookup parameters mean.
         values: canonical values of parameters by `step.name`, of those that have one.
+        imported: what of the commit was imported when `check_imports` found nothing wrong last.
         parameters_of: what was asked of the parameters of each step, by its name.
     """
 
@@ -87,6 +88,7 @@ class Loader:
         self.parameters: tuple[ParameterRecord, ...] = ()
         self.variants: tuple[Variant, ...] = ()
         self.values: dict[str, bytes] = {}
+        self.imported: tuple[str, ...] = ()
         self.parameters_of: dict[str, ParametersOfStep] = {}
 
     async def load(self) -> None:
@@ -381,7 +383,7 @@ class Loader:
         """
         repository, head = self._settled.repository, self._settled.head
         if not self.is_debug and repository is not None and head is not None:
-            check_imports(repository, head.commit, imports.files, imports.folders)
+            self.imported = check_imports(repository, head.commit, imports.files, imports.folders)
 
 
 def _distribution_of(module: str) -> str | None:

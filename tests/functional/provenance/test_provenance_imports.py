@@ -23,10 +23,10 @@ def imported(path: Path, module: str = "m") -> ImportedFile:
     return ImportedFile(module, str(path), blob_id(path.read_bytes()))
 
 
-def check(root: Path, *files: ImportedFile, environment: Sequence[Path] = ()) -> None:
+def check(root: Path, *files: ImportedFile, environment: Sequence[Path] = ()) -> tuple[str, ...]:
     repository = find_repository(root)
     assert repository.head is not None
-    check_imports(repository, repository.head, files, [str(folder) for folder in environment])
+    return check_imports(repository, repository.head, files, [str(folder) for folder in environment])
 
 
 def reasons(root: Path, *files: ImportedFile, environment: Sequence[Path] = ()) -> dict[str, str]:
@@ -337,6 +337,20 @@ def test_code_of_a_submodule_is_compared_with_the_pinned_commit(with_submodule: 
     assert reasons(with_submodule, imported(tool)) == {"lib/tool.py": "differs from the commit"}
     with_submodule.commit({})
     check(with_submodule, imported(tool))
+
+
+def test_what_of_the_commit_was_imported_is_told(with_submodule: Project, tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text("x")
+    (with_submodule / ".venv").mkdir()
+    (with_submodule / ".venv" / "installed.py").write_text("x")
+    (with_submodule / "alias").symlink_to("pkg")
+    with_submodule.git("add", "alias")
+    with_submodule.commit({})
+    paths = ["lib/tool.py", "alias/model.py", "pkg/__init__.py", ".venv/installed.py", "../other.py"]
+    found = check(
+        with_submodule, *(imported(with_submodule / path) for path in paths), environment=[with_submodule / ".venv"]
+    )
+    assert found == ("alias", "lib", "pkg/__init__.py", "pkg/model.py")
 
 
 def test_untracked_code_of_a_submodule_is_named(with_submodule: Project) -> None:

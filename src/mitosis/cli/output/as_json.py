@@ -134,16 +134,16 @@ def _print(**fields: Any) -> None:
     }
     assert fields.keys() <= known.keys()
     with contextlib.suppress(OSError):  # nobody reads it any more
-        sys.stdout.write(json.dumps(plain_json(known | fields), allow_nan=False) + "\n")
+        sys.stdout.write(json.dumps(as_plain(known | fields), allow_nan=False) + "\n")
         sys.stdout.flush()
 
 
-def plain_json(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
     """The value without what JSON has no word for, or readers disagree about."""
     if isinstance(value, dict):
-        return {plain_json(name): plain_json(item) for name, item in value.items()}
+        return {as_plain(name): as_plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain_json(item) for item in value]
+        return [as_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, str):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from mitosis.cli.options import Format
-from mitosis.cli.output.as_json import plain_json
+from mitosis.cli.output.as_json import as_plain
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_columns
 from mitosis.errors.usage import UsageError
@@ -106,7 +106,7 @@ def _write_json_lines(names: Sequence[str], rows: Rows) -> None:
 
 
 def _object(names: Sequence[str], row: Sequence[Scalar]) -> str:
-    return json.dumps(plain_json(dict(zip(names, row, strict=True))), allow_nan=False)
+    return json.dumps(as_plain(dict(zip(names, row, strict=True))), allow_nan=False)
 
 
 def _write_markdown(headings: Sequence[str], texts: Iterable[Sequence[str]]) -> None:

@@ -25,7 +25,7 @@ _LEAST_WIDTHS = {"value": 16, "main": 16, "by": 8, "last used": 9}
 """Columns are not cut below this width; optional ones are rather left out."""
 _WHOLE = ("", "key", "when", "took", "variant", "state", "locked", "commit")
 """Columns that are never cut."""
-_NARROW = re.compile("[ -~\xa1-\u02ff✓✗…·–❱│→▸]*")
+_NARROW = re.compile("[ -~\xa1-\u02ff✓✗…·–−❱│→▸]*")
 """Texts in which every character takes one column."""
 _BOLD = 1
 _COLOURS = {"✗": 31, "…": 36, "?": 33, "!": 33}

@@ -160,7 +160,7 @@ class ReadOnlyStore:
         """The bytes of many blobs, in order; None for each that `read_blob` has to be asked for.
 
         Args:
-            oids: their ids.
+            oids: their ids, or names like `refs/mitosis/journal:path` without a blank.
             limit_bytes: of a larger one nothing is read.
         """
         if self.repository.may_be_partial():
