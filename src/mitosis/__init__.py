@@ -1,8 +1,8 @@
 """mitosis: a git-native experiment runner.
 
 From Python, `trials`, `trial` and `compare` tell what is recorded, as `mitosis list`, `show` and `compare` do;
-`load_trial_data` and `load_trial_params` bring back what a trial left. Experiments are annotated by `mitosis.typing`, and
-everything else is the command line.
+`load_trial_data` and `load_trial_params` bring back what a trial left. Experiments are annotated by `mitosis.typing`,
+and everything else is the command line.
 """
 
 from __future__ import annotations
