@@ -12,7 +12,8 @@ from typing import Any
 import msgpack
 import pytest
 
-from mitosis.journal.messages import locked_message, renamed_message, retired_message
+from mitosis.journal.annotations import annotation_file
+from mitosis.journal.messages import annotated_message, locked_message, renamed_message, retired_message
 from mitosis.journal.standing import remark_file
 from mitosis.records.trial import Output, ParameterRecord, StepRecord, TrialRecord
 from mitosis.variants import VariantLock, VariantName
@@ -50,7 +51,7 @@ def run(command: str, folder: Path) -> list[str]:
 
 def test_commands_of_the_page_tell_what_it_says(clone: Path, journal: Desk) -> None:
     said = [run(command, clone) for command in READING]
-    history, one, results, uses, lock, naming, locks, retired, environments, notes, pins = said
+    history, one, results, uses, lock, naming, locks, retired, noted, tagged, environments, notes, pins = said
     assert [line.split()[2] for line in history] == ["81aa03000000"] * 2 + ["5f2c91d07a3b"] * 2
     assert sum(line.startswith("commit ") for line in one) == 2
     assert results == ["81aa03000000 3.1706776324915e-05", "5f2c91d07a3b 3.1706776324915e-05"]
@@ -58,7 +59,7 @@ def test_commands_of_the_page_tell_what_it_says(clone: Path, journal: Desk) -> N
     assert sum(line.startswith("commit ") for line in lock) == 1
     assert any("5f2c91d07a3b started" in line for line in lock)
     assert [line.split()[2] for line in naming] == ["5f2c91d07a3b"]
-    assert retired == []
+    assert retired == noted == tagged == []
     assert len(locks) == 1 and locks[0].startswith("variants/my_exp/frequency/slow/")
     assert environments[-1].endswith(".txt")
     assert [line.split()[0] for line in notes if "finished" in line] == ["81aa03", "5f2c91"]
@@ -76,6 +77,32 @@ def test_git_tells_how_the_page_says_that_a_variant_was_renamed_and_retired(clon
     ]
     assert len(naming) == 3
     assert [line.rpartition("/")[0] for line in retired] == ["retired/my_exp/frequency/slow"]
+
+
+def test_git_tells_how_the_page_says_what_was_said_of_trials(clone: Path) -> None:
+    journal = Desk(clone)
+    journal.note("5f2c", "read me first", journal.identity)
+    journal.tag(["5f2c", "81aa"], "paper", journal.identity)
+    noted, tagged = (run(command, clone) for command in READING[8:10])
+    assert noted[4:5] == ["    note 5f2c91d07a3b my_exp: read me first"]
+    assert tagged == ["5f2c91d07a3b,81aa03000000"]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"tag": "paper"}, {"untag": "paper", "of": ["1f" * 20]}, {"note": "read me first"}], ids=str
+)
+def test_annotations_are_written_as_the_page_says(fields: dict[str, object]) -> None:
+    section = TEXT.partition("### Tags and notes")[2].partition("###")[0]
+    told = {
+        names.replace("`", ""): types for names, types in re.findall(r"^\| (`[^|]*) \| (text[^|]*) \|", section, re.M)
+    }
+    [when] = re.findall(r"`(2026-\S+)`", section)
+    path, data = annotation_file("5f2c91d07a3b", fields, "Ada <ada@example.org>", when)
+    assert msgpack.unpackb(data) == {**fields, "author": "Ada <ada@example.org>", "when": when}
+    assert told[", ".join(fields)] == ", ".join(
+        "text" if isinstance(v, str) else "list of text" for v in fields.values()
+    )
+    assert path == f"annotations/5f2c91d07a3b/{hashlib.sha256(data).hexdigest()[:40]}.msgpack"
 
 
 @pytest.mark.parametrize(("kind", "content"), [("renamed", "one"), ("retired", ""), ("sources", {"lab:f": "00" * 20})])
@@ -100,6 +127,15 @@ def test_remarks_are_written_as_the_page_says(kind: str, content: object) -> Non
         ),
         ("rename my_exp.frequency=slow to one", renamed_message(SLOW, SLOW.renamed("one"), "1f")),
         ("retire my_exp.frequency=slow: too slow", retired_message(SLOW, "too slow", is_undone=False)),
+        ("tag 12 trials: paper", annotated_message("tag", "paper", dict.fromkeys(map(str, range(12)), "my_exp"))),
+        (
+            "untag 5f2c91d07a3b my_exp: paper",
+            annotated_message("untag", "paper", {"5f2c91d07a3b": "my_exp"}),
+        ),
+        (
+            "note 5f2c91d07a3b my_exp: read me first",
+            annotated_message("note", "read me first", {"5f2c91d07a3b": "my_exp"}),
+        ),
         ("let my_exp.frequency=slow be used again", retired_message(SLOW, "", is_undone=True)),
     ],
 )

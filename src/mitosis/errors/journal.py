@@ -9,6 +9,7 @@ from pathlib import Path
 from mitosis.errors.base import ExitStatus, MitosisError, bulleted, of_signal, suggestion
 
 _SHOWN = 20
+_SHOWN_LETTERS = 80
 
 
 class JournalError(MitosisError):
@@ -88,6 +89,18 @@ class TrialStillRuns(JournalError):
 
 class NamingError(JournalError):
     """What a variant means cannot be changed as asked: by resolving a conflict, a new name, or retiring it."""
+
+
+class UnfitAnnotation(JournalError):
+    """A text that cannot be a tag or a note. Attributes: text, kind (`tag` or `note`), reason (a clause on it)."""
+
+    def __init__(self, text: str, kind: str, reason: str) -> None:
+        self.text = text
+        self.kind = kind
+        self.reason = reason
+        what = f"`{text[:_SHOWN_LETTERS]}` cannot be a tag" if kind == "tag" else "nothing was noted"
+        hint = "\nA tag is a word or a few, such as `paper`; what is longer can be a note: mitosis note KEY"
+        super().__init__(f"{what}: {reason}{hint if kind == 'tag' else ''}")
 
 
 class FormatTooNew(JournalError):

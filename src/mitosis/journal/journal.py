@@ -9,7 +9,8 @@ from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.errors.repository import UnreadableObject
 from mitosis.errors.values import Conflict, Redefinition
 from mitosis.git.repository import Identity, Repository
-from mitosis.journal import changes, ends, history, layout, releasing, sharing, trials, variants
+from mitosis.journal import annotating, changes, ends, history, layout, releasing, sharing, trials, variants
+from mitosis.journal.annotations import Annotations, read_annotations
 from mitosis.journal.changes import Locked, Resolution
 from mitosis.journal.ends import RecordedEnd
 from mitosis.journal.history import Uses
@@ -111,6 +112,25 @@ class Journal:
     def read_environment(self, digest: str) -> str:
         """The text of an environment."""
         return trials.read_environment(self.store, digest)
+
+    # --- what people say of trials ----------------------------------------------------------------
+
+    def tag(self, keys: Sequence[str], name: str, identity: Identity) -> tuple[str, ...]:
+        """Set a tag on trials; returns the keys of those that did not have it."""
+        return annotating.tag(self.store, self.index, keys, name, identity)
+
+    def untag(self, keys: Sequence[str], name: str, identity: Identity) -> tuple[str, ...]:
+        """Take back a tag of trials; returns the keys of those that had it."""
+        return annotating.untag(self.store, self.index, keys, name, identity)
+
+    def note(self, key: str, text: str, identity: Identity) -> bool:
+        """Add a note to those on a trial; returns whether that is news."""
+        return annotating.note(self.store, self.index, key, text, identity)
+
+    def annotations(self, key: str) -> Annotations:
+        """The tags of a trial and the notes on it, by its full key."""
+        snapshot = self.store.snapshot()
+        return read_annotations(self.store, None if snapshot is None else snapshot.tree, key)
 
     # --- variants ---------------------------------------------------------------------------------
 

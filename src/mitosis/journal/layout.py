@@ -7,6 +7,7 @@ The tree of a journal commit is
     variants/<step>/<parameter>/<variant>/<digest>.msgpack
     renamed|retired|sources|released/<step>/<parameter>/<variant>/<digest>.msgpack
     disputed/<key>/<oid>.msgpack                                 other records of an ended trial, see `journal.merge`
+    annotations/<key>/<digest>.msgpack                           tags of a trial, and notes on it
     environments/<digest>.txt
     format
 
@@ -40,8 +41,9 @@ SOURCES = "sources"
 RELEASED = "released"
 REMARKS = (RENAMED, RETIRED, SOURCES, RELEASED)
 DISPUTED = "disputed"
+ANNOTATIONS = "annotations"
 ENVIRONMENTS = "environments"
-FOLDERS = (TRIALS, VARIANTS, *REMARKS, DISPUTED, ENVIRONMENTS)
+FOLDERS = (TRIALS, VARIANTS, *REMARKS, DISPUTED, ANNOTATIONS, ENVIRONMENTS)
 FORMAT_FILE = "format"
 FORMAT = 1
 """Of the tree; records have a format of their own."""
@@ -68,6 +70,7 @@ _RECORD_PATH = re.compile(
     r"(?P<key>[0-9a-f]{12})\.msgpack"
 )
 _DISPUTED_PATH = re.compile(r"disputed/(?P<key>[0-9a-f]{12})/[0-9a-f]{40}\.msgpack")
+_ANNOTATION_PATH = re.compile(r"annotations/(?P<key>[0-9a-f]{12})/[0-9a-f]{40}\.msgpack")
 _ENVIRONMENT_PATTERN = re.compile(r"[0-9a-f]{6,64}")
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._+-]")
@@ -173,6 +176,17 @@ def disputed_path(key: str, oid: str) -> str:
 def parse_disputed_path(path: str) -> str | None:
     """The key of the trial that a disputed record at this path is of; None if none is."""
     match = _DISPUTED_PATH.fullmatch(path)
+    return None if match is None else match["key"]
+
+
+def annotation_folder(key: str) -> str:
+    """The folder of the tags of a trial, and the notes on it."""
+    return f"{ANNOTATIONS}/{key}"
+
+
+def parse_annotation_path(path: str) -> str | None:
+    """The key of the trial that an annotation at this path is of; None if none is."""
+    match = _ANNOTATION_PATH.fullmatch(path)
     return None if match is None else match["key"]
 
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, JournalRewritten
 from mitosis.journal import layout
 from mitosis.journal.ends import read_end_at
-from mitosis.journal.reasons import describe_path, is_kept, merge_bases, read_choices, read_taken, refuse_endless
+from mitosis.journal.reasons import describe_file, is_kept, merge_bases, read_choices, read_taken, refuse_endless
 from mitosis.journal.standing import remark_file
 from mitosis.journal.storage.objects import RawEntry
 from mitosis.journal.storage.store import Snapshot, Store
@@ -100,7 +100,7 @@ def unite(store: Store, before: Snapshot | None, theirs: Snapshot, source: str, 
         taken, missing = _explain(store, before, theirs, gone)
         # A record that is in the place of another one is told as a dispute.
         lost = {path: gone[path] for path in missing if path not in changed}
-        unexplained = tuple(map(describe_path, lost))
+        unexplained = tuple(describe_file(store, path, oid) for path, oid in lost.items())
         if lost and not keep:
             raise JournalRewritten(source, before.commit, theirs.commit, unexplained)
         if lost:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mitosis.confidential import without_password
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew
+from mitosis.journal.annotations import parse_annotation
 from mitosis.journal.layout import SHORT_KEY_DIGITS
 from mitosis.journal.reasons import TRAILER_LIMIT
 from mitosis.journal.standing import parse_remark
@@ -27,6 +28,7 @@ _SUMMARY_PARAMETERS_LIMIT = 200
 _FAILURE_LIMIT = 80
 _REASON_LIMIT = 200
 _METRICS_LIMIT = 100
+_TRIALS_LIMIT = 1_000
 _TEXT_LIMIT = 10_000
 _PLAIN_LIMIT = 100
 
@@ -198,6 +200,20 @@ def released_message(locks: Sequence[VariantLock], reason: str, *, is_retired: b
     return _message(summary, [*released, *unretired, ("Reason", reason)])
 
 
+def annotated_message(kind: str, text: str, trials: Mapping[str, str]) -> str:
+    """The message of the commit that tags trials, takes back a tag, or adds a note.
+
+    Args:
+        kind: `tag`, `untag` or `note`.
+        text: the tag or the note.
+        trials: the experiment of each, by key.
+    """
+    [key, experiment], *others = trials.items()
+    what = f"{len(trials)} trials" if others else f"{key} {one_line(experiment, _NAME_LIMIT)}"
+    trailers = [("Trial", key) for key in itertools.islice(trials, _TRIALS_LIMIT)]
+    return _message(f"{kind} {what}: {one_line(text, _REASON_LIMIT)}", [*trailers, (kind.capitalize(), text)])
+
+
 def note_line(record: TrialRecord) -> str:
     """The line of a trial in the git note of its commit, without a line break."""
     view = View.of(record)
@@ -296,9 +312,9 @@ def render_blob(path: str, data: bytes) -> str:
 def _render_value(path: str, data: bytes, reason: BadRecord) -> str:
     from mitosis.canonical.full_text import render_value
 
-    remark = parse_remark(data)
-    if remark is not None:
-        return "".join(f"{line}\n" for line in _lines(remark, ""))
+    fields = parse_annotation(data) or parse_remark(data)
+    if fields is not None:
+        return "".join(f"{line}\n" for line in _lines(fields, ""))
     try:
         text = render_value(data)
     except MitosisError as error:

@@ -19,6 +19,7 @@ from mitosis.errors.repository import GitError, UnreadableObject
 from mitosis.git.program import reading_git
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
+from mitosis.journal.annotations import describe_annotation
 from mitosis.journal.storage.objects import TREE_LIMIT_BYTES, Entry, ReadOnlyStore
 from mitosis.journal.storage.walking import Sizes
 from mitosis.text import one_line, recordable
@@ -135,7 +136,9 @@ def _parse(path: str) -> tuple[tuple[str, str, str] | None, str | None, tuple[Va
 
 def is_kept(path: str) -> bool:
     """Whether a path is one at which mitosis keeps what must not go or change without a reason."""
-    return path.startswith(f"{layout.ENVIRONMENTS}/") or any(found is not None for found in _parse(path))
+    if path.startswith(f"{layout.ENVIRONMENTS}/") or layout.parse_annotation_path(path) is not None:
+        return True
+    return any(found is not None for found in _parse(path))
 
 
 def read_taken(repository: Repository, *revisions: str) -> Iterator[Taken]:
@@ -253,8 +256,10 @@ def read_lost(repository: Repository, tip: str, *paths: str) -> dict[str, bool]:
     return dropped
 
 
-def describe_path(path: str) -> str:
+def describe_file(store: ReadOnlyStore, path: str, oid: str) -> str:
     """What is at a path of the journal, in words."""
+    if layout.parse_annotation_path(path) is not None:
+        return describe_annotation(store, path, oid)
     place, disputed, variant = _parse(path)
     if place is not None:
         return f"trial {place[2]} of {one_line(place[0], 100)}"

@@ -8,6 +8,7 @@ from mitosis.errors.journal import BadRecord, ForeignFile, JournalError
 from mitosis.errors.repository import UnfitObject, UnreadableObject
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
+from mitosis.journal.annotations import MAX_ANNOTATION_BYTES, decode_annotation
 from mitosis.journal.index import Index
 from mitosis.journal.index_writer import plain_text, refuse_misplaced
 from mitosis.journal.locks import MAX_VALUE_BYTES
@@ -61,6 +62,8 @@ def read_file(store: ReadOnlyStore, path: str, oid: str) -> TrialRecord | None:
         decode_value(value)
     elif variant is not None and kind in layout.REMARKS:
         decode_remark(kind, name, store.read_blob(oid, path, MAX_REMARK_BYTES), path)
+    elif layout.parse_annotation_path(path) is not None:
+        decode_annotation(name, store.read_blob(oid, path, MAX_ANNOTATION_BYTES), path)
     elif kind == layout.ENVIRONMENTS and layout.DIGEST_PATTERN.fullmatch(name[:-4]) and rest == f"{name[:-4]}.txt":
         # The digest of a text is made in the same way.
         _check_digest(store.read_blob(oid, path, MAX_ENVIRONMENT_BYTES), name[:-4], path)
@@ -180,6 +183,7 @@ def _remedy(path: str) -> str:
         layout.TRIALS: f"forget {'' if place is None else place[2]}",
         layout.DISPUTED: f"settle {layout.parse_disputed_path(path)}",
         layout.VARIANTS: f"variants release {name} --reason TEXT, if no trial has used it",
+        layout.ANNOTATIONS: f"untag TAG {layout.parse_annotation_path(path)}, if it is a tag",
         layout.RETIRED: f"variants retire {name} --undo",
     }
     command = commands.get(path.partition("/")[0])

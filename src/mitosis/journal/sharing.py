@@ -278,7 +278,8 @@ def _remember(store: Store, commit: str) -> None:
 
 
 def select(store: Store, index: Index, keys: Sequence[str], onto: str | None, identity: Identity) -> str:
-    """Make a commit that adds some trials, with the locks and environments that they use, to another journal.
+    """Make a commit that adds some trials, with their annotations and the locks and environments that they use, to
+    another journal.
 
     No ref moves.
 
@@ -315,7 +316,8 @@ def select(store: Store, index: Index, keys: Sequence[str], onto: str | None, id
 
 
 def _needed_files(store: Store, snapshot: Snapshot, record: TrialRecord) -> Iterator[str]:
-    """The paths of what a record refers to."""
+    """The paths of what a record refers to, and of what is said of it."""
+    yield from store.files_in(snapshot.tree, layout.annotation_folder(record.key))
     yield layout.environment_path(record.environment)
     for use in (parameter.lock for parameter in record.parameters):
         if use is None:

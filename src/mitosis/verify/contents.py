@@ -210,7 +210,11 @@ class ContentsReader:
 
 
 def _kind(path: str) -> str:
-    kinds = {layout.TRIALS: "record", layout.DISPUTED: "record", layout.ENVIRONMENTS: "environment"}
+    kinds = {
+        **dict.fromkeys((layout.TRIALS, layout.DISPUTED), "record"),
+        layout.ANNOTATIONS: "annotation",
+        layout.ENVIRONMENTS: "environment",
+    }
     return kinds.get(path.partition("/")[0], "lock")
 
 

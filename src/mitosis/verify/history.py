@@ -11,7 +11,7 @@ from mitosis.errors.journal import JournalError
 from mitosis.errors.repository import GitError, ObjectMissing, ObjectTooLarge, UnreadableObject
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.reasons import Taken, describe_path, read_taken
+from mitosis.journal.reasons import Taken, describe_file, read_taken
 from mitosis.journal.storage.objects import TREE_LIMIT_BYTES, TREE_MODE
 from mitosis.journal.storage.store import Store
 from mitosis.journal.storage.walking import Sizes, path_below
@@ -155,7 +155,8 @@ def check_reasons(store: Store, tip: str, report: Report) -> None:
             if taken.path in explained if taken.after is None else not is_new:
                 continue
         done = "taken away" if taken.after is None else "changed"
-        what = f"{describe_path(taken.path)} was {done} without a reason by {said.author}, {said.date[:10]}"
+        file = describe_file(store, taken.path, taken.before)
+        what = f"{file} was {done} without a reason by {said.author}, {said.date[:10]}"
         report.error("history", taken.path, what, f"git show --stat {said.oid[:12]}")
 
 
