@@ -12,7 +12,7 @@ from mitosis.cli import completers
 from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_line, print_lines, print_problems, print_unmerged, print_warning
-from mitosis.cli.output.trial_text import Meanings, describe_trial, print_trials
+from mitosis.cli.output.trial_text import Meanings, describe_annotations, describe_trial, print_trials
 from mitosis.errors.base import MitosisError, suggestion
 from mitosis.errors.journal import BadRecord, NoteNotWritten, TrialNotFound
 from mitosis.errors.usage import UsageError
@@ -79,7 +79,9 @@ def show(key: _Key | None = None, /, *, config: ConfigFile = None) -> int:
     journal = _open_journal()
     record = _read_trial(journal, key, config)
     meanings = journal.present_meanings(record.parameters)
-    print_lines(describe_trial(record, meanings))
+    annotations = journal.annotations(record.key)
+    print_lines([*describe_trial(record, meanings), *describe_annotations(annotations)])
+    print_problems(annotations.problems)
     if journal.read_ends(record.key):
         print_warning(f"somebody has recorded another end of this trial: mitosis settle {record.key[:KEY_DIGITS]}")
     _print_conflicts(meanings)
