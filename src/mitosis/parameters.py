@@ -16,8 +16,8 @@ from mitosis.variants import MAX_NAME_BYTES, VariantName, is_too_long
 
 COMMANDS = frozenset(
     (
-        *("check", "completion", "demo", "forget", "hook", "init", "list", "lock", "open", "pull", "push", "run"),
-        *("settle", "setup", "show", "sync", "textconv", "variants", "verify"),
+        *("check", "completion", "demo", "forget", "hook", "init", "list", "lock", "note", "open", "pull", "push"),
+        *("run", "settle", "setup", "show", "sync", "tag", "textconv", "untag", "variants", "verify"),
     )
 )
 """What the command line takes for a command where a step could stand."""

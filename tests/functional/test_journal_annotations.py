@@ -238,11 +238,11 @@ def test_what_is_of_no_use_is_named_passed_over_and_removed(ada: Desk, bob: Desk
     ada.tag([KEY], "paper", ada.identity)
     sound = files(ada)
     path, data = annotation_file(KEY, {"tag": "best"}, "E", WHEN)
-    misnamed = f"annotations/{KEY}/{'2' * 40}.msgpack"
+    misnamed = f"annotations/{KEY[:2]}/{KEY}/{'2' * 40}.msgpack"
     huge, unfit = (annotation_file(KEY, {"note": "x" * size}, "E", WHEN) for size in (70_000, 20_000))
     bad = [misnamed, huge[0], unfit[0]]
     ada.rewrite({misnamed: data, **dict([huge, unfit])})
-    foreign = [f"annotations/{KEY}/README", "annotations/README", f"annotations/x/{path.rpartition('/')[2]}"]
+    foreign = [f"annotations/{KEY[:2]}/{KEY}/README", "annotations/README", f"annotations/x/{path.rpartition('/')[2]}"]
     ada.rewrite(dict.fromkeys(foreign, data))
     assert tags(ada) == ["paper"]
     assert [problem.where for problem in ada.annotations(KEY).problems] == sorted(bad)
@@ -267,7 +267,7 @@ def test_what_is_of_no_use_is_named_passed_over_and_removed(ada: Desk, bob: Desk
 def test_what_is_sound_stays(journal: Desk) -> None:
     record_two(journal)
     journal.tag([KEY], "paper", journal.identity)
-    for path in (files(journal)[0], f"annotations/{KEY}", "annotations"):
+    for path in (files(journal)[0], f"annotations/{KEY[:2]}/{KEY}", "annotations"):
         with pytest.raises(JournalError, match=re.escape(f"mitosis untag TAG {KEY}, if it is a tag")):
             journal.remove(path, journal.identity)
 
@@ -275,7 +275,7 @@ def test_what_is_sound_stays(journal: Desk) -> None:
 def test_a_damaged_folder_hides_no_trial(journal: Desk) -> None:
     record_two(journal)
     journal.tag([KEY], "paper", journal.identity)
-    for name in (f"{JOURNAL}:annotations/{KEY}", f"{JOURNAL}:annotations"):
+    for name in (f"{JOURNAL}:annotations/{KEY[:2]}/{KEY}", f"{JOURNAL}:annotations"):
         journal.loose_file(journal.oid_of(name)).unlink()
         found = journal.again().annotations(KEY)
         assert (found.tags, len(found.problems)) == ((), 1)

@@ -33,13 +33,14 @@ from mitosis.canonical.encode import encode_value
 from mitosis.canonical.full_text import render_value
 from mitosis.canonical.nodes import write
 from mitosis.canonical.show import summarize_value
-from mitosis.cli.output.trial_text import describe_trial
+from mitosis.cli.output.trial_text import describe_annotations, describe_trial
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord
 from mitosis.errors.repository import UnreadableObject
 from mitosis.git.objects import GitObject, inflate
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
+from mitosis.journal.annotations import Annotations, Note, Tag, Untag, annotation_file, decode_annotation
 from mitosis.journal.messages import ended_message, note_line, render_blob, started_message
 from mitosis.journal.notes import note_of, parse_note
 from mitosis.journal.storage.store import Store
@@ -274,6 +275,19 @@ def read_note(data: bytes) -> None:
         demand(parse_note(note.to_text()) == note, "a note does not come back")
 
 
+def read_annotation(data: bytes) -> None:
+    demand_lines(render_blob("1" * 40 + ".msgpack", data), "textconv of an annotation")
+    entry = decode_annotation(layout.digest_name(data), data, "here")
+    fields: dict[str, object] = {"note": entry.text} if isinstance(entry, Note) else {"tag": entry.name}
+    if isinstance(entry, Untag):
+        fields = {"untag": entry.name, "of": entry.of}
+    path, again = annotation_file("0" * 12, fields, entry.author, entry.when)
+    demand(decode_annotation(path.rpartition("/")[2], again, path) == entry, "an annotation does not come back")
+    tags, notes = (entry,) if isinstance(entry, Tag) else (), (entry,) if isinstance(entry, Note) else ()
+    for line in describe_annotations(Annotations(tags, notes, ())):
+        demand_lines(line, "a line of mitosis show")
+
+
 def read_name(data: bytes) -> None:
     component = data.decode("utf-8", "surrogateescape")
     name = layout.decode_name(component)
@@ -361,15 +375,22 @@ NOTES = (
     note_of([RECORD.with_changes(key=f"{number:012x}") for number in range(60)]).to_text().encode(),
 )
 
+_SIGNED = ("Ada Lovelace <ada@example.org>", "2026-03-01T12:00:00.123456+00:00")
+ANNOTATIONS = [
+    annotation_file("0" * 12, fields, *_SIGNED)[1]
+    for fields in ({"tag": "paper"}, {"note": "a\nb\x1b"}, {"untag": "paper", "of": ["1f" * 20]})
+]
+
 TARGETS = {
     "record": Target(SEEDS_OF_RECORDS, read_record, restructure_plain),
     "value": Target(VALUES, read_value, restructure_canonical),
     "note": Target(NOTES, read_note),
+    "annotation": Target(ANNOTATIONS, read_annotation, restructure_plain),
     "name": Target(NAMES, read_name),
     "tree": Target(TREES, read_tree),
     "loose": Target([zlib.compress(_LOOSE), zlib.compress(_LOOSE, 0)], read_loose),
 }
-_WEIGHTS = {"record": 35, "value": 35, "note": 5, "name": 5, "tree": 12, "loose": 8}
+_WEIGHTS = {"record": 35, "value": 35, "note": 5, "annotation": 5, "name": 5, "tree": 12, "loose": 8}
 
 
 class Tally(NamedTuple):
@@ -454,7 +475,7 @@ def main() -> int:
         return 1
     for name, tally in tallies.items():
         sys.stdout.write(
-            f"{name:<8} {tally.inputs:>9,} inputs  {tally.accepted:>9,} accepted  slowest {tally.slowest_s:.3f} s\n"
+            f"{name:<10} {tally.inputs:>9,} inputs  {tally.accepted:>9,} accepted  slowest {tally.slowest_s:.3f} s\n"
         )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     sys.stdout.write(f"{given.inputs:,} inputs in {time.perf_counter() - began:.0f} s, peak memory {peak:.0f} MB\n")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pygit2
 
 from fuzz.fuzz_decoders import HOSTILE_TEXTS, mutate, restructure_plain
@@ -60,7 +61,7 @@ BLOBS = (
     ),
 )
 DATES = ("0 +0000", "1 -9999", "99999999999 +0100", "18446744073709551615 +0000", "-5 +0000", "x", "", "1e9 +2400")
-TOPS = tuple(b"trials variants renamed retired sources released disputed environments".split())
+TOPS = tuple(b"trials variants renamed retired sources released disputed annotations environments".split())
 
 
 class Folder(dict[bytes, tuple[bytes, "str | Folder"]]):
@@ -270,11 +271,33 @@ class Maker:
             place = below
         place[digest_value(data).encode() + b".msgpack"] = (FILE, self.put(b"blob", data))
 
+    def say(self, root: Folder) -> None:
+        """One more annotation of a trial, by somebody who may say anything."""
+        texts = ("paper", *HOSTILE_TEXTS)
+        trials = root.setdefault(b"annotations", (FOLDER, Folder()))[1]
+        key = b"%02x" % self.random.randrange(13) * 6
+        of = trials.get(key, (FOLDER, Folder()))[1] if isinstance(trials, Folder) else ""
+        if not isinstance(trials, Folder) or not isinstance(of, Folder):
+            return
+        digests = [name[:40].decode("latin-1") for name in of]
+        fields = {
+            self.random.choice(("tag", "tag", "untag", "note", "x")): self.random.choice(texts),
+            "of": self.random.choice((digests, [], texts, None)),
+            "author": self.random.choice(texts),
+            "when": self.random.choice(
+                ("2026-03-01T12:00:00.123456+00:00", "9999-12-31T23:59:59.999999+00:00", *texts)
+            ),
+        }
+        data = msgpack.packb(fields, unicode_errors="surrogatepass")
+        of[digest_value(data).encode() + b".msgpack"] = (FILE, self.put(b"blob", data))
+        trials[key] = (FOLDER, of)
+
     def change(self, root: Folder) -> None:
         """Do some of it."""
         kinds = (
             *(self.take_away, self.damage, self.restructure, self.exchange, self.rename, self.change_mode, self.copy),
             *(self.add, self.turn, self.bomb, self.spoil, self.retell, self.retell, self.lock, self.lock),
+            *(self.say, self.say),
         )
         for _ in range(self.random.choice((0, 1, 1, 1, 2, 4))):
             kind = self.random.choice(kinds)

@@ -1,4 +1,4 @@
-"""A real journal, from which hostile ones are made: trials, locks, remarks, a merge and disputed ends."""
+"""A real journal, from which hostile ones are made: trials, locks, remarks, annotations, a merge and disputed ends."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _trial(desk: Desk, number: int, *, ends: bool = True, name: str = "slow", va
 
 
 def make_real(folder: Path) -> Real:
-    """Record trials, locks, remarks and disputes in two clones, in `folder`."""
+    """Record trials, locks, remarks, annotations and disputes in two clones, in `folder`."""
     here, there = folder / "here", folder / "there"
     run_git("init", "--quiet", "--template=", str(here), cwd=folder)
     (here / "pyproject.toml").write_text(CONFIG)
@@ -78,8 +78,12 @@ def make_real(folder: Path) -> Real:
     ada.retire(fast, "wrong", ada.identity)
     ada.lock([make_variant("typo", 7)], ada.repository.head or "", ada.identity)
     ada.release(VariantName("my_exp", "frequency", "typo"), "a typing error", ada.identity)
+    ada.tag(["02" * 6, "03" * 6], "paper", ada.identity)
+    ada.note("02" * 6, "wrong sensor\nsee 03", ada.identity)
     bob.merge_from(ada)
     tip = bob.tip() or ""
+    bob.untag(["03" * 6], "paper", bob.identity)
+    ada.tag(["05" * 6], "to read", ada.identity)
     for number, desk in ((8, ada), (9, bob)):
         _trial(desk, number, name="both", value=number)
     for desk, main in ((ada, 1), (bob, 2)):

@@ -13,8 +13,8 @@ from mitosis.cli.configuration import ConfigFile
 from mitosis.cli.listing import print_meanings_in_conflict
 from mitosis.cli.opening import open_journal
 from mitosis.cli.output.streams import is_terminal
-from mitosis.cli.output.table import print_line, print_lines, print_unmerged, print_warning
-from mitosis.cli.output.trial_text import describe_trial
+from mitosis.cli.output.table import print_line, print_lines, print_problems, print_unmerged, print_warning
+from mitosis.cli.output.trial_text import describe_annotations, describe_trial
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import NoteNotWritten, TrialNotFound
 from mitosis.errors.usage import UsageError
@@ -40,7 +40,9 @@ def show(key: _Key | None = None, /, *, config: ConfigFile = None) -> int:
     journal = open_journal()
     record = _read_trial(journal, key, config)
     meanings = journal.present_meanings(record.parameters)
-    print_lines(describe_trial(record, meanings))
+    annotations = journal.annotations(record.key)
+    print_lines([*describe_trial(record, meanings), *describe_annotations(annotations)])
+    print_problems(annotations.problems)
     if journal.read_ends(record.key):
         print_warning(f"somebody has recorded another end of this trial: mitosis settle {record.key[:KEY_DIGITS]}")
     print_meanings_in_conflict(meanings)

@@ -3,7 +3,7 @@
 Each annotation is a file of its own, named by the digest of its content, so that those of several people stand side by
 side when their journals are merged. None is ever changed or removed:
 
-    annotations/<key>/<digest>.msgpack    {"tag": a name, "author": "Name <email>", "when": ISO 8601 in UTC}
+    annotations/<key[:2]>/<key>/<digest>.msgpack    {"tag": a name, "author": "Name <email>", "when": ISO 8601 in UTC}
                                           {"untag": a name, "of": digests of the tags that it takes back, ...}
                                           {"note": a text, ...}
 
@@ -23,7 +23,7 @@ import msgpack
 
 from mitosis.errors.journal import BadRecord
 from mitosis.journal import layout
-from mitosis.journal.storage.objects import ReadOnlyStore
+from mitosis.journal.storage.objects import Entry, ReadOnlyStore
 from mitosis.text import cut, one_line, parse_moment
 
 MAX_ANNOTATION_BYTES = 64 * 2**10
@@ -210,11 +210,14 @@ def iter_entries(
     Raises:
         BadRecord: a folder cannot be read.
     """
-    top = store.folder_oid(tree, layout.ANNOTATIONS)
-    # All at once: to find one among thousands takes as long.
-    folders = {} if top is None else store.read_tree(top, layout.ANNOTATIONS)
+    shards: dict[str, Mapping[str, Entry]] = {}
     for key in keys:
-        entry = folders.get(key)
+        folder = layout.annotation_folder(key)
+        shard, _, name = folder.rpartition("/")
+        if shard not in shards:
+            oid = store.folder_oid(tree, shard)
+            shards[shard] = {} if oid is None else store.read_tree(oid, shard)
+        entry = shards[shard].get(name)
         yield key, {} if entry is None or not entry.is_tree else _read_folder(store, key, entry.oid, problems)
 
 

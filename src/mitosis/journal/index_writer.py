@@ -125,7 +125,9 @@ class IndexWriter:
             changes = [*changes, *self._twins(changes)]
         gone = [(plain_text(path),) for path, old, _ in changes if old is not None]
         here = [(path, new) for path, _, new in changes if new is not None]
-        for table in ("problems", *_TABLES[kind]) if gone else ():
+        # A folder that has taken the place of a file, and is no better, has been told of already.
+        self._connection.executemany("DELETE FROM problems WHERE path = ? AND NOT is_folder", gone)
+        for table in _TABLES[kind] if gone else ():
             self._connection.executemany(f"DELETE FROM {table} WHERE path = ?", gone)
         if kind == layout.TRIALS:
             self._remove_trials(gone)
@@ -193,7 +195,7 @@ class IndexWriter:
                 record = decode_trial(data, path)
                 refuse_misplaced(record, path)
             except Misplaced as error:
-                self._tell(error)
+                self._tell(error, is_folder=False)
             except BadRecord as error:
                 self._tell(error, is_folder=False)
                 self._leave_out(path, oid, place[2])

@@ -7,7 +7,7 @@ The tree of a journal commit is
     variants/<step>/<parameter>/<variant>/<digest>.msgpack
     renamed|retired|sources|released/<step>/<parameter>/<variant>/<digest>.msgpack
     disputed/<key>/<oid>.msgpack                                 other records of an ended trial, see `journal.merge`
-    annotations/<key>/<digest>.msgpack                           tags of a trial, and notes on it
+    annotations/<key[:2]>/<key>/<digest>.msgpack                           tags of a trial, and notes on it
     environments/<digest>.txt
     format
 
@@ -70,7 +70,9 @@ _RECORD_PATH = re.compile(
     r"(?P<key>[0-9a-f]{12})\.msgpack"
 )
 _DISPUTED_PATH = re.compile(r"disputed/(?P<key>[0-9a-f]{12})/[0-9a-f]{40}\.msgpack")
-_ANNOTATION_PATH = re.compile(r"annotations/(?P<key>[0-9a-f]{12})/[0-9a-f]{40}\.msgpack")
+_ANNOTATION_PATH = re.compile(
+    r"annotations/(?P<shard>[0-9a-f]{2})/(?P<key>(?P=shard)[0-9a-f]{10})/[0-9a-f]{40}\.msgpack"
+)
 _ENVIRONMENT_PATTERN = re.compile(r"[0-9a-f]{6,64}")
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._+-]")
@@ -181,7 +183,7 @@ def parse_disputed_path(path: str) -> str | None:
 
 def annotation_folder(key: str) -> str:
     """The folder of the tags of a trial, and the notes on it."""
-    return f"{ANNOTATIONS}/{key}"
+    return f"{ANNOTATIONS}/{key[:2]}/{key}"
 
 
 def parse_annotation_path(path: str) -> str | None:

@@ -19,6 +19,7 @@ from mitosis.text import broken, clean, cut, exact_value, format_duration, forma
 from mitosis.variants import PresentMeaning, VariantLock
 
 if TYPE_CHECKING:
+    from mitosis.journal.annotations import Annotations, Note, Tag
     from mitosis.records.trial import ParameterRecord, TrialRecord
 
 _MEANING_WIDTH = 16
@@ -204,6 +205,21 @@ def describe_trial(record: TrialRecord, meanings: Meanings) -> list[str]:
     add("untracked", f"{record.untracked_files} files in the working tree" if record.untracked_files else "", width)
     add("packages", f"git cat-file -p refs/mitosis/journal:environments/{record.environment}.txt", width)
     lines += _describe_outputs(record)
+    return lines
+
+
+def describe_annotations(annotations: Annotations) -> list[str]:
+    """The tags of a trial, and the notes on it, each with who wrote it and when."""
+
+    def signed(entry: Tag | Note) -> str:
+        return f"{clean(entry.author)}, {format_moment(entry.when, relative=is_terminal())}"
+
+    lines = ["tags"] if annotations.tags else []
+    width = max((len(clean(tag.name)) for tag in annotations.tags), default=0)
+    lines += [f"  {clean(tag.name):<{width}}  {signed(tag)}" for tag in annotations.tags]
+    lines += ["notes"] if annotations.notes else []
+    for note in annotations.notes:
+        lines += [f"  {signed(note)}", *(f"    {clean(line)}" for line in note.text.splitlines())]
     return lines
 
 
