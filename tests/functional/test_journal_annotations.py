@@ -61,7 +61,7 @@ def test_a_tag_of_several_trials_is_one_commit(journal: Desk) -> None:
     )
     [tag] = journal.annotations(KEY).tags
     assert (tag.name, tag.author) == ("paper", str(journal.identity))
-    assert [path.split("/")[1] for path in files(journal)] == [KEY, OTHER]
+    assert [path.split("/")[2] for path in files(journal)] == [KEY, OTHER]
     data = journal.repository.read_blob(journal.oid_of(f"{JOURNAL}:{files(journal)[0]}"))
     assert msgpack.unpackb(data) == {"tag": "paper", "author": tag.author, "when": tag.when}
     journal.git("fsck", "--strict")
@@ -198,7 +198,7 @@ def test_a_single_trial_is_pushed_with_its_annotations(ada: Desk, bob: Desk) -> 
     ada.push(KEY)
     bob.pull()
     assert (tags(bob), notes(bob)) == (["paper"], ["first"])
-    assert {path.split("/")[1] for path in files(bob)} == {KEY}
+    assert {path.split("/")[2] for path in files(bob)} == {KEY}
     ada.untag([KEY], "paper", ada.identity)
     ada.note(KEY, "second", ada.identity)
     assert ada.push(KEY).is_changed

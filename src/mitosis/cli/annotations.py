@@ -53,8 +53,9 @@ def _change(name: str, keys: tuple[str, ...], command: str, unchanged: str) -> i
     from mitosis.query.selection import select_all
 
     journal = open_journal()
-    chosen = Search(journal).among(select_all(journal, keys))
-    experiments = {view.raw("key"): view.text("experiment") for view in chosen.views()}
+    chosen = select_all(journal, keys)
+    found = {view.raw("key"): view.text("experiment") for view in Search(journal).among(chosen).views()}
+    experiments = {key: found.get(key, "") for key in chosen}
     change = journal.tag if command == "tag" else journal.untag
     changed = change(list(experiments), name, journal.repository.identity())
     for key, experiment in experiments.items():
