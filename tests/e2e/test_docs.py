@@ -2,13 +2,14 @@
 
 What counts as an example, and what may differ from what a page shows, is told in `support.documented`. The tutorial
 begins in an empty home folder; README.md and the how-to guides in the folder `sine`, a repository, in which the guides
-find the experiment of README.md committed.
+find the experiment of README.md committed. Beside it is the bundle of the study, `study.bundle`.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from cyclopts import App
 from mitosis.cli.app import app
 from support.documented import Command, File, Ids, Session, Transcript, is_as_shown, read_examples
 from support.journal import run_git
+from support.study import BUNDLE
 from support.warm import make_program
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +55,7 @@ def test_examples_do_what_the_page_shows(page: Path, session: Session, git: Call
         session.folder = session.home / "sine"
         git("init", "--quiet", "--initial-branch=main", str(session.folder), cwd=session.home)
     if page in GUIDES:
+        shutil.copy(BUNDLE, session.home / "study.bundle")
         for example in read_examples(README.read_text(encoding="utf-8")):
             if isinstance(example, File):
                 session.write(example)

@@ -13,8 +13,10 @@ import msgpack
 import pytest
 
 from mitosis.journal.annotations import annotation_file
+from mitosis.journal.index_schema import TABLES, VIEWS
 from mitosis.journal.messages import annotated_message, locked_message, renamed_message, retired_message
 from mitosis.journal.standing import remark_file
+from mitosis.query.statements import describe
 from mitosis.records.trial import Output, ParameterRecord, StepRecord, TrialRecord
 from mitosis.variants import VariantLock, VariantName
 from support.journal import Desk, make_variant
@@ -159,3 +161,19 @@ def test_reader_of_the_page_reads_all_trials(clone: Path, monkeypatch: pytest.Mo
 def test_every_field_is_told(record: type) -> None:
     told = set(re.findall(r"`(\w+)`", "\n".join(line for line in TEXT.splitlines() if line.startswith("|"))))
     assert {field.name for field in dataclasses.fields(record)} - {"extra"} <= told
+
+
+def test_views_and_tables_of_the_index_are_told_of(journal: Desk) -> None:
+    section = TEXT.partition("## The index")[2].partition("\n## ")[0]
+    views, tables = section.partition("The tables behind")[::2]
+    rows = dict(re.findall(r"^\| `(\w+)` \| [^|]* \| (.*) \|$", views, re.MULTILINE))
+    assert tuple(rows) == VIEWS
+    for line in describe(journal.index):
+        name, _, columns = line.removesuffix(")").partition("(")
+        if name != "trials":  # the names of its fields are told where the fields are
+            without_remarks = re.sub(
+                r"\([^)]*\)|, as names.*?compared\]\([^)]*\)|which is a column of `trials`", "", rows[name]
+            )
+            assert re.findall(r"`([a-z_]+)`", without_remarks) == columns.split(", ")
+    told = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", tables, re.MULTILINE)
+    assert sorted(re.findall(r"\w+", " ".join(told))) == sorted({*TABLES, "state"} - set(VIEWS))

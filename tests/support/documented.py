@@ -117,7 +117,7 @@ _KINDS = {
     "clock": r"\d\d:\d\d:\d\d,\d{3}",
     "number": r"\d+\.\d{8,}(?:e[+-]\d+)?",
     "duration": r"\d+ min \d+ s\b|\d+(?:\.\d)? s\b",
-    "ago": r"just now|\d+ min ago",
+    "ago": r"just now|\d+ (?:min|h|d|mo|y) ago",
     "size": r"(?m:^) +[\d,]+(?=  [0-9a-f]{12}  )|\d+ MB",
     "address": r"0x[0-9a-f]+",
     "cpus": r"\d+ CPUs?",

@@ -9,6 +9,8 @@ from typing import Any
 
 import mitosis
 from mitosis.config import KEYS
+from mitosis.query.language import ARGUMENTS
+from mitosis.records.view import COLUMN_KINDS, Kind
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +29,30 @@ def test_every_dependency_has_its_reason() -> None:
 def test_every_key_of_the_configuration_is_described() -> None:
     page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
     assert set(KEYS) <= set(re.findall(r"`([a-z-]+)`", page))
+
+
+QUERY = ROOT / "docs" / "reference" / "query.md"
+TYPES = {Kind.VALUE: "any", Kind.COUNT: "number", Kind.SECONDS: "number", Kind.BYTES: "number", Kind.MOMENT: "time"}
+
+
+def test_every_field_is_in_the_reference_with_its_type() -> None:
+    section = QUERY.read_text(encoding="utf-8").partition("## Fields")[2].partition("## ")[0]
+    told: dict[str, str] = {}
+    for names, types in re.findall(r"^\| (`[^|]*) \| ([a-z, ]+) \|", section, flags=re.MULTILINE):
+        several = re.findall(r"`([^`]+)`", names)
+        listed = types.split(", ")
+        told |= dict(zip(several, listed * (len(several) if len(listed) == 1 else 1), strict=True))
+    expected = {name: TYPES.get(kind, kind.value) for name, kind in COLUMN_KINDS.items()}
+    assert {name: told[name] for name in told if name in expected} == expected
+    assert set(told) - set(expected) == {
+        *("tags", "note", "params.STEP.NAME", "metrics.STEP.NAME", "value.STEP.NAME", "value.STEP.NAME.LEAF"),
+        *("digest.STEP.NAME", "expression.STEP.NAME", "default.STEP.NAME", "untracked.STEP.NAME", "package.NAME"),
+    }
+
+
+def test_every_function_is_in_the_reference() -> None:
+    section = QUERY.read_text(encoding="utf-8").partition("## Conditions")[2]
+    assert set(re.findall(r"`(\w+)\(x[,)]", section)) == set(ARGUMENTS)
 
 
 def test_versions_agree() -> None:

@@ -28,7 +28,8 @@ _ARITHMETIC: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mu
 _MATHEMATICAL = {"abs": "abs", "sqrt": "square_root", "exp": "exponential", "log": "logarithm", "log10": "logarithm_10"}
 _TEXTUAL = {"startswith": "starts_with", "endswith": "ends_with", "like": "matches", "lower": "lower_case"}
 """Functions of the language, and those of `mitosis.query.functions` that they are."""
-_ARGUMENTS = {**dict.fromkeys(_MATHEMATICAL, 1), "startswith": 2, "endswith": 2, "like": 2, "lower": 1}
+ARGUMENTS = {**dict.fromkeys(_MATHEMATICAL, 1), "startswith": 2, "endswith": 2, "like": 2, "lower": 1}
+"""The functions of the language, and how many arguments each takes."""
 _NUMBERS = "typeof({}) IN ('integer', 'real')"
 
 
@@ -296,14 +297,14 @@ class _Compiler:
 
     def _call(self, node: ast.Call) -> _Part:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
-        count = _ARGUMENTS.get(name)
+        count = ARGUMENTS.get(name)
         if count is None:
-            near = nearest(name, _ARGUMENTS)
+            near = nearest(name, ARGUMENTS)
             hint = f"Did you mean `{near[0]}`? " if near else ""
             raise self._source.error(
                 f"there is no function `{self._source.text_of(node.func):.60}`",
                 node.func,
-                hint + f"There are: {', '.join(_ARGUMENTS)}.",
+                hint + f"There are: {', '.join(ARGUMENTS)}.",
             )
         if node.keywords or len(node.args) != count or any(isinstance(item, ast.Starred) for item in node.args):
             raise self._source.error(f"`{name}` takes {count} argument{'s' * (count > 1)}", node)
