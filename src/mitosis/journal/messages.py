@@ -327,7 +327,9 @@ def _items(value: Any) -> list[tuple[str, Any]]:
         names = [field.name for field in dataclasses.fields(value)]
         return [(f"{name}:", getattr(value, name)) for name in names if getattr(value, name) not in _UNSAID]
     if isinstance(value, dict):
-        return [(f"{one_line(str(name), _PLAIN_LIMIT)}:", item) for name, item in sorted(value.items())]
+        # Others may have put bytes beside texts, which have no order.
+        items = sorted(value.items(), key=lambda item: str(item[0]))
+        return [(f"{one_line(str(name), _PLAIN_LIMIT)}:", item) for name, item in items]
     if isinstance(value, list | tuple):
         return [("-", item) for item in value]
     return []
