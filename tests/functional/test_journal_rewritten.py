@@ -150,6 +150,7 @@ def test_nothing_is_taken_away_without_a_reason(ada: Desk, eve: Desk, what: str,
         ada.merge_from(eve)
     assert named.format(key=record.key, digest=slow.digest[:6]) in str(caught.value)
     assert "mitosis pull eve --keep" in str(caught.value)
+    assert "pull '../my lab' --keep" in str(JournalRewritten("../my lab", "1" * 40, "2" * 40, ["x"]))
     assert ada.tip() == tip
     ada.merge(eve.tip() or "", ada.identity, "eve", keep=True)
     assert ada.trial_keys() == {record.key, new.key}

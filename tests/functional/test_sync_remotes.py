@@ -271,6 +271,7 @@ def test_names_of_records_alone_are_not_merged(
     assert capfd.readouterr().err.endswith("not merged yet: mitosis pull origin\n")
     with pytest.raises(NotFetchedWhole, match="mitosis pull origin"):
         pull(partial.repository, find_remote(partial.repository, None), None)
+    assert str(NotFetchedWhole("../my lab")).endswith("mitosis pull '../my lab'")
     assert partial.tip() is None
     partial.pull()
     assert partial.trial_keys() == {trial.key}

@@ -154,11 +154,11 @@ class _Removal:
             self.reason = self.reason or error.reason
         else:
             place = layout.parse_record_path(path)
-            double = "SELECT path FROM trials WHERE key = ? AND path != ? AND record IS NOT NULL"
+            double = "SELECT key, path FROM trials WHERE key = ? AND path != ? AND record IS NOT NULL"
             others = () if place is None else self._index.ask(double, (place[2], plain_text(path)))
             if not others:
                 raise JournalError(f"{path} is sound, so it stays{_remedy(path)}")
-            self.reason = self.reason or f"there is another record of trial {others[0][0]}"
+            self.reason = self.reason or "trial {} has another record: {}".format(*others[0])
             self.records += [] if record is None else [record]
         if is_kept(path):
             self.kept.append(path)

@@ -13,6 +13,7 @@ from mitosis.errors.journal import (
     FormatTooNew,
     JournalError,
     NoteNotWritten,
+    PassedOver,
     TrialNotFound,
     TrialStillRuns,
 )
@@ -251,8 +252,8 @@ def find_trial(index: Index, key: str) -> File:
     if len(keys) > 1:
         raise AmbiguousKey(key, keys)
     if not found:
-        problems = read_problems(index, layout.TRIALS)
-        unread = f"\nParts of the journal cannot be read: {problems[0]}" if problems else ""
+        bad = next((p for p in read_problems(index, layout.TRIALS) if not isinstance(p, PassedOver)), None)
+        unread = "" if bad is None else f"\nParts of the journal cannot be read: {bad}"
         raise TrialNotFound(key, f"no trial is recorded with a key that begins with `{prefix}`{unread}")
     return File(*found[0][1:])
 
@@ -334,11 +335,12 @@ def trials_on(index: Index, commit: str, short_keys: frozenset[str] | None = Non
 def read_problems(index: Index, *kinds: str) -> list[BadRecord]:
     """What of the journal cannot be read or does not belong where it is, in folders such as `trials`."""
     rows = index.ask("SELECT path, reason, oid FROM problems ORDER BY path")
-    if layout.TRIALS in kinds:
-        rows += [(path, f"there is another record of trial {key}", None) for path, key in index.ask(DOUBLED)]
     # What another version, or another clone's object, can mend is noted with its id.
     remedies = ((*row, "" if oid is not None else layout.forget_command(row[0])) for *row, oid in rows)
-    return [BadRecord(*problem) for problem in remedies if problem[0].partition("/")[0] in kinds]
+    problems = [BadRecord(*problem) for problem in remedies if problem[0].partition("/")[0] in kinds]
+    for path, key in index.ask(DOUBLED) if layout.TRIALS in kinds else ():
+        problems.append(PassedOver(path, f"trial {key} has another record", layout.forget_command(path)))
+    return problems
 
 
 def disputed_files(store: Store, before: Snapshot | None, key: str) -> dict[str, str]:
