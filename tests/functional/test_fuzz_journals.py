@@ -31,12 +31,12 @@ def run_fuzzer(journals: str, *words: str) -> None:
 
 
 def test_commands_keep_their_promises_whatever_the_journal_is() -> None:
-    run_fuzzer("9", "--seed", "11")
+    run_fuzzer("9", "--seed", "11", "--jobs", "2")
 
 
 @pytest.mark.slow
 def test_commands_keep_their_promises_for_very_many_journals() -> None:
-    run_fuzzer(SLOW_JOURNALS, "--seed", "1000000")
+    run_fuzzer(SLOW_JOURNALS, "--seed", "1000000", "--jobs", str(os.cpu_count()))
 
 
 @pytest.fixture
