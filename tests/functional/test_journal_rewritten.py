@@ -8,11 +8,12 @@ import pytest
 
 from mitosis.errors.journal import JournalError, JournalRewritten
 from mitosis.journal import layout, merge, sharing
+from mitosis.journal.reasons import first_recorded
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
 from mitosis.verify import verify
-from support.journal import JOURNAL, Clone, Desk, make_variant, record_path
+from support.journal import JOURNAL, Clone, Desk, make_variant, record_path, run_git
 
 SLOW = VariantName("my_exp", "frequency", "slow")
 
@@ -184,6 +185,25 @@ def eve_tip(ada: Desk, eve: Desk) -> str:
     with pytest.raises(JournalRewritten):
         ada.merge_from(eve)
     return eve.tip() or ""
+
+
+def test_the_history_tells_which_of_two_records_of_a_key_was_first(ada: Desk, eve: Desk) -> None:
+    record = ada.run_trial()
+    path = record_path(record)
+    copies = [path.replace("my_exp", name) for name in ("aaa", "zzz")]
+    eve.merge_from(ada)
+    eve.rewrite({copies[0]: "x"})
+    eve.rewrite({path: "x"})  # what it is now does not count
+    base = eve.oid_of(JOURNAL)
+    eve.rewrite({copies[1]: "x"})
+    # By its date, it was first.
+    words = ("-c", "user.name=Eve", "commit-tree", f"{JOURNAL}^{{tree}}", "-p", base, "-m", "by hand")
+    dated = {"GIT_AUTHOR_DATE": "2001-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2001-01-01T00:00:00Z"}
+    eve.git("update-ref", JOURNAL, run_git(*words, cwd=eve.folder, variables=dated).strip())
+    for paths in ([*copies, path], [path, *copies], [copies[1], path]):
+        assert first_recorded(eve.store, JOURNAL, paths) == path
+    assert first_recorded(eve.store, JOURNAL, copies[::-1]) == copies[0]
+    assert first_recorded(eve.store, JOURNAL, ["trials/b", "trials/a"]) == "trials/a"
 
 
 def test_what_is_taken_away_with_a_reason_is_named(ada: Desk, bob: Desk) -> None:

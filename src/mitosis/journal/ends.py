@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from mitosis.errors.journal import JournalError
+from mitosis.errors.repository import GitError
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.index import Index
 from mitosis.journal.messages import settled_message
 from mitosis.journal.notes import TrialChange
-from mitosis.journal.reasons import read_writers
+from mitosis.journal.reasons import Commit, read_writers
 from mitosis.journal.storage.objects import ReadOnlyStore
 from mitosis.journal.storage.store import Store
 from mitosis.journal.trials import disputed_files, find_trial, read_record_at, tell_notes
@@ -45,7 +47,9 @@ def read_ends(store: Store, index: Index, key: str) -> list[RecordedEnd]:
     others = disputed_files(store, before, "" if place is None else place[2])
     if not others or before is None:
         return []
-    writers = read_writers(store.repository, before.commit, file.path, *others)
+    writers: dict[str, Commit] = {}
+    with contextlib.suppress(JournalError, GitError):  # a history that cannot be read keeps nobody from choosing
+        writers = read_writers(store, before.commit, file.path, *others)
     found = []
     for path, oid in {file.path: file.oid, **others}.items():
         record = read_end_at(store, file.path, oid)

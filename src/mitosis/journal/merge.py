@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, JournalRewritten
 from mitosis.journal import layout
 from mitosis.journal.ends import read_end_at
-from mitosis.journal.reasons import describe_path, is_kept, merge_bases, read_choices, read_taken, refuse_endless
+from mitosis.journal.reasons import describe_path, is_kept, merge_bases, read_choices, read_taken
 from mitosis.journal.standing import remark_file
 from mitosis.journal.storage.objects import RawEntry
 from mitosis.journal.storage.store import Snapshot, Store
@@ -132,8 +132,7 @@ def _explain(
 ) -> tuple[tuple[str, ...], list[str]]:
     """What commits say that they take away, a clause each with who did it, and the paths of which none says so."""
     explained: dict[str, str] = {}
-    refuse_endless(store, theirs.commit, f"^{before.commit}")
-    for taken in read_taken(store.repository, theirs.commit, f"^{before.commit}"):
+    for taken in read_taken(store, theirs.commit, f"^{before.commit}"):
         if taken.path in gone and taken.is_explained:
             explained.setdefault(taken.path, f"{taken.commit.author}: {taken.commit.summary}")
     return tuple(dict.fromkeys(explained.values())), [path for path in gone if path not in explained]
@@ -295,12 +294,11 @@ class _Merge:
 
         Both sides' histories count, so that it does not matter in which order several ends met.
         """
-        repository = self._store.repository
-        since = read_choices(repository, path, key, self._tips, self._bases)
+        since = read_choices(self._store, path, key, self._tips, self._bases)
         chosen = {side for side in sides if side.oid in since.chosen}
         if chosen:
             return min(chosen, key=lambda side: side.oid)
-        all_ = read_choices(repository, path, key, self._tips, ())
+        all_ = read_choices(self._store, path, key, self._tips, ())
         place = tuple(map(str.encode, path.split("/")))
         for oid in all_.chosen:
             if self._ended(RawEntry(base.mode, oid), place) is not None:

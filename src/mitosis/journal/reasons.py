@@ -8,6 +8,7 @@ without one of these was not taken away by mitosis.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mitosis.errors.journal import BadRecord, JournalError
-from mitosis.errors.repository import GitError, UnreadableObject
+from mitosis.errors.repository import GitError, ObjectTooLarge, UnreadableObject
 from mitosis.git.program import reading_git
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.storage.objects import TREE_LIMIT_BYTES, Entry, ReadOnlyStore
+from mitosis.journal.storage.objects import TREE_LIMIT_BYTES, ReadOnlyStore
 from mitosis.journal.storage.walking import Sizes
 from mitosis.text import one_line, recordable
 from mitosis.variants import VariantName
@@ -29,14 +30,18 @@ TRAILER_LIMIT = 500
 _MOST_BYTES = 2**28
 """So much of what git says of a history is read."""
 _READ_BYTES = 2**16
+_MOST_TOKEN_BYTES = 2**23
+"""So much is kept of what a commit says: one that removes a folder names each of its files."""
 _TEXT_LIMIT = 200
 _HEAD = "\x01"
 _FIELDS = ("%H", "%P", "%an", "%ae", "%at", "%s", "%(trailers:only,unfold)")
 _FORM = _HEAD + "%x1f".join(_FIELDS) + "%x00"
-# Every option that a user's configuration could set otherwise is given.
+# Every option that a user's configuration could set otherwise is given. Git before 2.33 has no log.diffMerges, and
+# takes `-m` for that.
 _LOG = (
-    "-c", "log.showRoot=true", "log", "--full-history", "--no-renames", "-z", "--no-color", "--no-notes",
-    "--no-show-signature", "--no-mailmap", "--encoding=UTF-8", "--no-ext-diff", "--no-textconv",
+    "-c", "log.showRoot=true", "-c", "log.diffMerges=separate", "-c", "trailer.separators=:", "log",
+    f"-O{os.devnull}", "--full-history", "--no-renames", "-z", "--no-color", "--no-notes", "--no-show-signature",
+    "--no-mailmap", "--encoding=UTF-8", "--no-ext-diff", "--no-textconv", "--no-relative",
 )  # fmt: skip
 _GONE = "0" * 40
 
@@ -138,50 +143,50 @@ def is_kept(path: str) -> bool:
     return path.startswith(f"{layout.ENVIRONMENTS}/") or any(found is not None for found in _parse(path))
 
 
-def read_taken(repository: Repository, *revisions: str) -> Iterator[Taken]:
+def read_taken(store: ReadOnlyStore, *revisions: str) -> Iterator[Taken]:
     """What the commits of a range take away or change of what mitosis keeps, newest first.
 
     Merge commits are compared with each of their parents.
 
     Args:
-        repository: where the journal is.
-        revisions: as for `git log`; they have passed `refuse_endless`, or all their trees been read.
+        store: of the journal.
+        revisions: as for `git log`.
 
     Raises:
         JournalError: there is too much of it to be anybody's records.
-        GitError: git cannot be started.
+        GitError: git cannot read the history.
     """
-    for commit, path, before, after in _read_log(repository, "-m", "--diff-filter=DMT", *revisions):
-        if commit is not None and is_kept(path):
+    for commit, path, before, after in _read_log(store, revisions, "-m", "--diff-filter=DMT"):
+        if is_kept(path):
             yield Taken(path, before, None if after == _GONE else after, commit)
 
 
-def refuse_endless(store: ReadOnlyStore, *revisions: str, path: str = "") -> None:
-    """Refuse commits whose files git could look at for ever.
+def _refuse_endless(store: ReadOnlyStore, revisions: Sequence[str], paths: Sequence[str]) -> None:
+    """Refuse commits whose files git could look at for ever, be it at these paths alone."""
 
-    Args:
-        store: of the journal.
-        revisions: as for `git log`.
-        path: git is to look at this folder or file alone.
-
-    Raises:
-        JournalError: there is such a commit.
-        GitError: git cannot read the history.
-    """
-
-    def read(oid: bytes, where: str) -> list[tuple[bytes, bytes, bytes]]:
+    def read(oid: bytes, where: str) -> list[tuple[bytes, bytes, bytes]] | None:
         try:
             return store.repository.read_entries(oid.hex(), TREE_LIMIT_BYTES)
+        except ObjectTooLarge:
+            return None
         except UnreadableObject:
             return []  # git stops there, too
 
-    sizes = Sizes(read)
-    words = ("--full-history", "--format=%H %T", "--no-show-signature", *revisions, *(["--", path] if path else []))
-    for commit, tree in (line.split() for line in store.repository.git("log", *words).splitlines()):
+    @functools.cache
+    def is_endless(tree: str, path: str) -> bool:
+        if not path:
+            return sizes.is_endless(bytes.fromhex(tree))
+        name, _, below = path.partition("/")
         with contextlib.suppress(BadRecord):
-            entry = store.find(tree, path) if path else Entry(True, tree)
-            if entry is not None and entry.is_tree and sizes.is_endless(bytes.fromhex(entry.oid)):
-                raise JournalError(f"commit {commit} of the journal has more files than anybody can have recorded")
+            entry = store.find(tree, name)
+            return entry is not None and entry.is_tree and is_endless(entry.oid, below)
+        return False  # git looks at nothing in what it cannot read, and at one name in what is too large
+
+    sizes = Sizes(read)
+    words = ("log", "--encoding=UTF-8", "--format=%H %T", "--no-show-signature", *revisions, "--")
+    for commit, tree in (line.split() for line in store.repository.git(*words).splitlines()):
+        if any(is_endless(tree, path) for path in paths or ("",)):
+            raise JournalError(f"commit {commit} of the journal has more files than anybody can have recorded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +199,20 @@ class Choices:
     """Those that somebody chose of several, newest first."""
 
 
-def read_choices(repository: Repository, path: str, key: str, tips: Sequence[str], without: Sequence[str]) -> Choices:
-    """What the history of some commits, without that of others, had at the path of a record."""
+def read_choices(store: ReadOnlyStore, path: str, key: str, tips: Sequence[str], without: Sequence[str]) -> Choices:
+    """What the history of some commits, without that of others, had at the path of a record.
+
+    Raises:
+        JournalError: there is too much in it to be anybody's records.
+        GitError: git cannot read the history.
+    """
     written: list[tuple[str | None, str]] = []
     chosen: list[str] = []
     was_removed = False
-    log = _read_log(repository, "--topo-order", "--reverse", "--no-merges", *tips, "--not", *without, "--", path)
-    for commit, _, before, after in log:
+    revisions = (*tips, "--not", *without)
+    for commit, _, before, after in _read_log(
+        store, revisions, "--topo-order", "--reverse", "--no-merges", paths=[path]
+    ):
         was_removed = was_removed or after == _GONE
         if after != _GONE and not (was_removed and before == _GONE):
             written.append((None if before == _GONE else before, after))
@@ -209,42 +221,84 @@ def read_choices(repository: Repository, path: str, key: str, tips: Sequence[str
     return Choices(tuple(written), tuple(chosen))
 
 
-def read_writers(repository: Repository, tip: str, *paths: str) -> dict[str, Commit]:
-    """The first commit of a history that wrote each blob at some paths, files or folders, by the blob's id."""
-    return {after: commit for commit, _, _, after in _read_log(repository, "--topo-order", "-m", tip, "--", *paths)}
+def read_writers(store: ReadOnlyStore, tip: str, *paths: str) -> dict[str, Commit]:
+    """The first commit of a history that wrote each blob at some paths, files or folders, by the blob's id.
+
+    Raises:
+        JournalError: there is too much in it to be anybody's records.
+        GitError: git cannot read the history.
+    """
+    return {after: commit for commit, _, _, after in _read_log(store, [tip], "--topo-order", "-m", paths=paths)}
 
 
-def read_added(repository: Repository, tip: str, path: str) -> Iterator[tuple[Commit, str]]:
-    """The commits of a history that add files at a path, or below it, with the path of each file."""
-    for commit, added, _, _ in _read_log(repository, "--diff-filter=A", tip, "--", path):
+def read_added(store: ReadOnlyStore, tip: str, path: str) -> Iterator[tuple[Commit, str]]:
+    """The commits of a history that add files at a path, or below it, with the path of each file.
+
+    Raises:
+        JournalError: there is too much in it to be anybody's records.
+        GitError: git cannot read the history.
+    """
+    for commit, added, _, _ in _read_log(store, [tip], "--diff-filter=A", paths=[path]):
         yield commit, added
 
 
-def read_commits(repository: Repository, *words: str) -> Iterator[Commit]:
-    """The commits that `git log` finds by these words."""
-    for token in _tokens(repository, *_LOG, "--no-patch", f"--format={_FORM}", *words):
+def first_recorded(store: ReadOnlyStore, tip: str, paths: Sequence[str]) -> str:
+    """Of several paths at which there are records of one key, that at which the history had one first.
+
+    What one commit adds after another one is later, whatever their dates say. They decide between two that do not know
+    of each other, and the order of the paths between two in one commit.
+
+    Raises:
+        JournalError: there is too much in it to be anybody's records.
+        GitError: git cannot read the history.
+    """
+    options = ("--topo-order", "--reverse", "--no-merges", "--diff-filter=A")
+    added = (path for _, path, _, _ in _read_log(store, [tip], *options, paths=paths))
+    return next((path for path in added if path in paths), min(paths))
+
+
+def read_commits(store: ReadOnlyStore, *words: str, paths: Sequence[str] = ()) -> Iterator[Commit]:
+    """The commits that `git log` finds by these words, of those that change one of the paths if there are some.
+
+    Raises:
+        JournalError: there is too much in them to be anybody's records.
+        GitError: git cannot read the history.
+    """
+    if paths:
+        _refuse_endless(store, words, paths)
+    for token in _tokens(store, "--no-patch", f"--format={_FORM}", *words, "--", *paths):
         if token.startswith(_HEAD):
             yield _commit(token.removeprefix(_HEAD))
 
 
-def read_forgotten(repository: Repository, tip: str, prefix: str) -> dict[str, dict[str, str]]:
-    """The files of trials whose keys begin so that a history forgot, by key: the ids of blobs by path."""
-    places = (f":(glob){layout.TRIALS}/**/{prefix}*", f":(glob){layout.DISPUTED}/{prefix}*/*")
+def read_forgotten(store: ReadOnlyStore, tip: str, prefix: str) -> dict[str, dict[str, str]]:
+    """The files of trials whose keys begin so that a history forgot, by key: the ids of blobs by path.
+
+    Raises:
+        JournalError: there is too much in it to be anybody's records.
+        GitError: git cannot read the history.
+    """
     forgotten: dict[str, tuple[Commit, dict[str, str]]] = {}
-    for commit, path, before, _ in _read_log(repository, "--diff-filter=D", tip, "--", *places):
+    log = _read_log(store, [tip], "--diff-filter=D", paths=[layout.TRIALS, layout.DISPUTED])
+    for commit, path, before, _ in log:
         place, key, _ = _parse(path)
         key = key if place is None else place[2]
-        if key is not None and commit.says(("Forgotten", key)):
+        if key is not None and key.startswith(prefix) and commit.says(("Forgotten", key)):
             newest, files = forgotten.setdefault(key, (commit, {}))
             if newest.oid == commit.oid:
                 files[path] = before
     return {key: files for key, (_, files) in forgotten.items()}
 
 
-def read_lost(repository: Repository, tip: str, *paths: str) -> dict[str, bool]:
-    """Of files or folders at which a history had locks: the paths of these, and whether somebody meant to drop each."""
+def read_lost(store: ReadOnlyStore, tip: str, *paths: str) -> dict[str, bool]:
+    """Of files or folders at which a history had locks: the paths of these, and whether somebody meant to drop each.
+
+    Raises:
+        JournalError: there is too much in it to be anybody's records.
+        GitError: git cannot read the history.
+    """
     dropped: dict[str, bool] = {}
-    for commit, path, _, after in _read_log(repository, tip, "--", *paths):
+    for commit, path, _, after in _read_log(store, [tip], paths=paths):
         variant = _parse(path)[2]
         if variant is not None:
             reasons = (("Dropped", f"{variant[1]} {variant[0]}"), ("Removed", path))
@@ -267,10 +321,14 @@ def describe_path(path: str) -> str:
     return f"the file {one_line(path, 200)}"
 
 
-def _read_log(repository: Repository, *words: str) -> Iterator[tuple[Commit, str, str, str]]:
+def _read_log(
+    store: ReadOnlyStore, revisions: Sequence[str], *options: str, paths: Sequence[str] = ()
+) -> Iterator[tuple[Commit, str, str, str]]:
     """Each file that a commit adds, takes away or changes: the commit, the path, and the ids before and after."""
+    _refuse_endless(store, revisions, paths)
     commit: Commit | None = None
-    tokens = _tokens(repository, *_LOG, "--raw", "--no-abbrev", f"--format={_FORM}", *words)
+    words = ("--raw", "--no-abbrev", f"--format={_FORM}", *options, *revisions, "--", *paths)
+    tokens = _tokens(store, *words)
     for token in tokens:
         if token.startswith(_HEAD):
             commit = _commit(token.removeprefix(_HEAD))
@@ -279,16 +337,36 @@ def _read_log(repository: Repository, *words: str) -> Iterator[tuple[Commit, str
             yield commit, next(tokens, ""), fields[2], fields[3]
 
 
-def _tokens(repository: Repository, *words: str) -> Iterator[str]:
-    """What git writes between zero bytes."""
-    with Path(os.devnull).open("rb") as nothing, reading_git(*words, cwd=repository.root, stdin=nothing) as output:
-        rest, count = b"", 0
+def _tokens(store: ReadOnlyStore, *words: str) -> Iterator[str]:
+    """What `git log` writes between zero bytes, of each no more than anybody writes."""
+    cwd = store.repository.root
+    with (
+        _said_of_log(),
+        Path(os.devnull).open("rb") as nothing,
+        reading_git(*_LOG, *words, cwd=cwd, stdin=nothing, is_read_whole=True) as output,
+    ):
+        parts: list[bytes] = []
+        count = size = 0
         while data := output.read1(_READ_BYTES):  # type: ignore[attr-defined]
             count += len(data)
             if count > _MOST_BYTES:
                 raise JournalError("the history of the journal changes more than anybody can have recorded")
-            *whole, rest = (rest + data).split(b"\0")
-            yield from (token.decode("utf-8", "surrogateescape") for token in whole)
+            *ends, rest = data.split(b"\0")
+            for end in ends:
+                yield b"".join([*parts, end])[:_MOST_TOKEN_BYTES].decode("utf-8", "surrogateescape")
+                parts, size = [], 0
+            if size < _MOST_TOKEN_BYTES:
+                parts.append(rest)
+                size += len(rest)
+
+
+@contextlib.contextmanager
+def _said_of_log() -> Iterator[None]:
+    """Leave out of an error the many words that git was given."""
+    try:
+        yield
+    except GitError as error:
+        raise GitError(["git", "log"], error.status, error.output) from error
 
 
 def _commit(text: str) -> Commit:

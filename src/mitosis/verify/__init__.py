@@ -74,7 +74,7 @@ def verify(
     tell("reading the history")
     if HistoryReader(repository, restore, report, tell).read(snapshot.commit):
         tell("looking for what was taken away")
-        check_lookups(repository, snapshot.commit, contents, report)
+        check_lookups(journal.store, snapshot.commit, contents, report)
         check_reasons(journal.store, snapshot.commit, report)
         if signatures:
             check_signatures(repository, snapshot.commit, report, tell)

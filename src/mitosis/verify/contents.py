@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, ForeignFile, FormatTooNew, JournalError, Misplaced
-from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.ends import read_end_at
 from mitosis.journal.messages import note_line
@@ -219,11 +218,11 @@ def _trials(keys: Sequence[str]) -> str:
     return f"trial {keys[0]}{f' and {len(keys) - 1} more' if len(keys) > 1 else ''}"
 
 
-def check_lookups(repository: Repository, commit: str, contents: Contents, report: Report) -> None:
+def check_lookups(store: ReadOnlyStore, commit: str, contents: Contents, report: Report) -> None:
     """Check that what each variant meant to a trial is, or once was, a recorded meaning of it.
 
     Args:
-        repository: where the journal is.
+        store: of the journal.
         commit: the journal's tip.
         contents: what its tree holds.
         report: takes what is wrong.
@@ -232,7 +231,7 @@ def check_lookups(repository: Repository, commit: str, contents: Contents, repor
     if not unknown:
         return
     try:
-        dropped = read_lost(repository, commit, layout.VARIANTS)
+        dropped = read_lost(store, commit, layout.VARIANTS)
     except MitosisError as error:
         report.error("history", layout.JOURNAL_REF, str(error).partition("\n")[0], "git fsck")
         return

@@ -88,13 +88,13 @@ class HistoryReader:
             self._report.info("history", layout.JOURNAL_REF, what)
         return endless is None
 
-    def _read_folder(self, raw: bytes, path: str) -> list[tuple[bytes, bytes, bytes]]:
+    def _read_folder(self, raw: bytes, path: str) -> list[tuple[bytes, bytes, bytes]] | None:
         self._seen.add(raw)
         try:
             entries = self._repository.read_entries(raw.hex(), TREE_LIMIT_BYTES)
         except UnreadableObject as error:
             self._unreadable(error, path or "the tree of a commit")
-            return []
+            return None if isinstance(error, ObjectTooLarge) else []
         for name, mode, below in entries:
             if below not in self._seen and mode not in (TREE_MODE, _COMMIT_MODE):
                 self._seen.add(below)
@@ -138,7 +138,7 @@ def check_reasons(store: Store, tip: str, report: Report) -> None:
     suspects: list[Taken] = []
     merges: Counter[tuple[str, str]] = Counter()
     try:
-        for taken in read_taken(store.repository, tip):
+        for taken in read_taken(store, tip):
             if taken.is_explained:
                 explained.add(taken.path)
             elif taken.after is None or not _is_end(store, taken):
