@@ -12,7 +12,7 @@ import pytest
 
 from mitosis.errors.journal import JournalError
 from mitosis.errors.repository import GitError
-from mitosis.journal import layout, reasons
+from mitosis.journal import git_log, layout
 from mitosis.journal.index import is_index_right
 from mitosis.journal.layout import parse_variant_path
 from mitosis.journal.reasons import read_taken
@@ -114,7 +114,7 @@ def test_a_tree_that_is_too_large_to_be_read_is_one_without_end(
 ) -> None:
     record = ada.run_trial()
     bob.merge_from(ada)
-    monkeypatch.setattr(reasons, "TREE_LIMIT_BYTES", 5_000)
+    monkeypatch.setattr(git_log, "TREE_LIMIT_BYTES", 5_000)
     monkeypatch.setattr(history, "TREE_LIMIT_BYTES", 5_000)
     blob = bytes.fromhex(bob.git("hash-object", "-w", "--stdin", stdin="x").strip())
     bob.replace_folder("junk", bob.write_tree(b"".join(b"100644 %04d\0" % n + blob for n in range(200))))
@@ -140,7 +140,7 @@ def test_a_history_that_git_cannot_read_is_no_shorter_one(journal: Desk) -> None
 
 
 def test_what_a_commit_says_at_length_is_read_at_once(journal: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reasons, "_MOST_TOKEN_BYTES", 2**22)
+    monkeypatch.setattr(git_log, "_MOST_TOKEN_BYTES", 2**22)
     record = journal.run_trial()
     base = journal.oid_of(JOURNAL)
     journal.rewrite({record_path(record): None})
@@ -167,10 +167,15 @@ def test_only_an_end_of_the_trial_can_be_chosen(journal: Desk) -> None:
         oid = journal.repository.objects.create_blob(data)
         paths.append(layout.disputed_path(record.key, str(oid)))
         journal.rewrite({paths[-1]: data})
-    assert [end.record for end in journal.read_ends(record.key)] == [record, others[1]]
+    ends = journal.read_ends(record.key)
+    assert {end.record.experiment: end.record for end in ends[1:]} == {"other": others[0], "my_exp": others[1]}
+    with pytest.raises(JournalError, match=f"no record of trial {record.key} of my_exp"):
+        journal.settle(record.key, next(end.oid for end in ends if end.record == others[0]), journal.identity)
+    stray = layout.disputed_path(record.key, "a" * 40)
+    journal.rewrite({paths[0]: None, stray: encode_trial(record.with_changes(key="a" * 12))})
     problems = {finding.where: finding.remedy for finding in verify(journal.repository).problems}
     assert problems[record.key] == f"mitosis settle {record.key}"
-    assert "git log" in problems[paths[0]]
+    assert "git log" in problems[stray]
     # Where the record in place cannot be read, the other one can still be chosen.
     journal.rewrite({record_path(record): b"\xc1"})
     journal.settle(record.key, journal.read_ends(record.key)[0].oid, journal.identity)

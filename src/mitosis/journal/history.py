@@ -20,9 +20,10 @@ from mitosis.errors.values import (
 )
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
+from mitosis.journal.git_log import Commit, read_commits
 from mitosis.journal.index import Index
 from mitosis.journal.locks import Locks, is_whole, read_lock
-from mitosis.journal.reasons import Commit, read_added, read_commits, read_lost
+from mitosis.journal.reasons import read_added, read_lost
 from mitosis.journal.standing import read_remarks
 from mitosis.journal.storage.objects import ReadOnlyStore
 from mitosis.journal.storage.store import Snapshot, Store

@@ -1,60 +1,26 @@
 """Histories of the journal: what their commits take away or change of what was there before, and whether they say so.
 
-A journal grows: an ordinary commit adds. One that takes away a trial, or a meaning of a variant, says in its trailers
-what it takes away (`Forgotten`, `Dropped`, `Released`, `Unretired`, `Chosen`, `Settled`, `Removed`). What is gone
-without one of these was not taken away by mitosis.
+A journal grows: an ordinary commit adds. One that takes away a trial, a meaning of a variant or a remark on one says in
+its trailers what it takes away (`Forgotten`, `Dropped`, `Released`, `Unretired`, `Chosen`, `Settled`, `Removed`; of
+remarks also `Locked`). What is gone without one of these was not taken away by mitosis.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 
-from mitosis.errors.journal import BadRecord, JournalError
-from mitosis.errors.repository import GitError, ObjectTooLarge, UnreadableObject
-from mitosis.git.program import reading_git
+from mitosis.errors.repository import GitError
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.storage.objects import TREE_LIMIT_BYTES, ReadOnlyStore
-from mitosis.journal.storage.walking import Sizes
-from mitosis.text import one_line, recordable
+from mitosis.journal.git_log import GONE, Commit, read_log
+from mitosis.journal.storage.objects import ReadOnlyStore
+from mitosis.text import one_line
 from mitosis.variants import VariantName
 
-TRAILER_LIMIT = 500
-"""Characters of a trailer's value in messages of the journal."""
-_MOST_BYTES = 2**28
-"""So much of what git says of a history is read."""
-_READ_BYTES = 2**16
-_MOST_TOKEN_BYTES = 2**23
-"""So much is kept of what a commit says: one that removes a folder names each of its files."""
-_TEXT_LIMIT = 200
-_HEAD = "\x01"
-_FIELDS = ("%H", "%P", "%an", "%ae", "%at", "%s", "%(trailers:only,unfold)")
-_FORM = _HEAD + "%x1f".join(_FIELDS) + "%x00"
-# Every option that a user's configuration could set otherwise is given. Git before 2.33 has no log.diffMerges, and
-# takes `-m` for that.
-_LOG = (
-    "-c", "log.showRoot=true", "-c", "log.diffMerges=separate", "-c", "trailer.separators=:", "log",
-    f"-O{os.devnull}", "--full-history", "--no-renames", "-z", "--no-color", "--no-notes", "--no-show-signature",
-    "--no-mailmap", "--encoding=UTF-8", "--no-ext-diff", "--no-textconv", "--no-relative",
-)  # fmt: skip
-_GONE = "0" * 40
-
-
-def moment_of(seconds: str) -> datetime:
-    """The time that git gives for `%at`; 1970 for one that it cannot make sense of.
-
-    Of some times in some zones it gives no date, but ends, and with it what it tells of the history.
-    """
-    try:
-        return datetime.fromtimestamp(int(seconds), UTC)
-    except (ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(0, UTC)
+_OLDEST_FIRST = ("--topo-order", "--reverse", "--no-merges")
+_FEW_PATHS = 100
+"""git is not asked for more at once."""
 
 
 def merge_bases(repository: Repository, one: str, *others: str) -> list[str]:
@@ -72,26 +38,6 @@ def merge_bases(repository: Repository, one: str, *others: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
-    """A commit of the journal, and what it says of itself."""
-
-    oid: str
-    parents: int
-    """How many it has."""
-    author: str
-    """The name alone."""
-    email: str
-    date: str
-    """ISO 8601, in UTC."""
-    summary: str
-    trailers: frozenset[tuple[str, str]]
-
-    def says(self, *wanted: tuple[str, str]) -> bool:
-        """Whether it has one of these trailers."""
-        return any((name, one_line(value, TRAILER_LIMIT)) in self.trailers for name, value in wanted)
-
-
-@dataclass(frozen=True, slots=True)
 class Taken:
     """A file of the journal that a commit took away, or changed."""
 
@@ -105,7 +51,14 @@ class Taken:
     @property
     def is_explained(self) -> bool:
         """Whether the commit says that it takes this away."""
-        return self.commit.says(*_reasons(self.path, self.before, self.after))
+        if self.commit.says(*_reasons(self.path, self.before, self.after)):
+            return True
+        variant, wanted = _parse(self.path)[2], _ENDINGS.get(self.path.partition("/")[0], ())
+        return variant is not None and self.after is None and self.commit.tells_of(variant[0], wanted)
+
+
+_ENDINGS = {layout.RENAMED: ("Locked", "Released"), layout.SOURCES: ("Released",), layout.RELEASED: ("Locked",)}
+"""What ends a remark: the trailers of commits."""
 
 
 def _reasons(path: str, before: str, after: str | None) -> Iterator[tuple[str, str]]:
@@ -122,15 +75,15 @@ def _reasons(path: str, before: str, after: str | None) -> Iterator[tuple[str, s
         name, digest = variant
         if path.startswith(f"{layout.RETIRED}/"):
             yield "Unretired", str(name)
-        else:
+        elif path.startswith(f"{layout.VARIANTS}/"):
             yield "Dropped", f"{digest} {name}"
-        yield "Released", f"{digest} {name}"
+            yield "Released", f"{digest} {name}"
 
 
 def _parse(path: str) -> tuple[tuple[str, str, str] | None, str | None, tuple[VariantName, str] | None]:
     """What a path is of, if it is one at which mitosis keeps something: a trial, a disputed end, or a variant."""
     kind = path.partition("/")[0]
-    is_of_variants = kind in (layout.VARIANTS, layout.RETIRED)
+    is_of_variants = kind in (layout.VARIANTS, *layout.REMARKS)
     return (
         layout.parse_record_path(path),
         layout.parse_disputed_path(path),
@@ -156,69 +109,45 @@ def read_taken(store: ReadOnlyStore, *revisions: str) -> Iterator[Taken]:
         JournalError: there is too much of it to be anybody's records.
         GitError: git cannot read the history.
     """
-    for commit, path, before, after in _read_log(store, revisions, "-m", "--diff-filter=DMT"):
+    for commit, path, before, after in read_log(store, revisions, "-m", "--diff-filter=DMT"):
         if is_kept(path):
-            yield Taken(path, before, None if after == _GONE else after, commit)
+            yield Taken(path, before, None if after == GONE else after, commit)
 
 
-def _refuse_endless(store: ReadOnlyStore, revisions: Sequence[str], paths: Sequence[str]) -> None:
-    """Refuse commits whose files git could look at for ever, be it at these paths alone."""
-
-    def read(oid: bytes, where: str) -> list[tuple[bytes, bytes, bytes]] | None:
-        try:
-            return store.repository.read_entries(oid.hex(), TREE_LIMIT_BYTES)
-        except ObjectTooLarge:
-            return None
-        except UnreadableObject:
-            return []  # git stops there, too
-
-    @functools.cache
-    def is_endless(tree: str, path: str) -> bool:
-        if not path:
-            return sizes.is_endless(bytes.fromhex(tree))
-        name, _, below = path.partition("/")
-        with contextlib.suppress(BadRecord):
-            entry = store.find(tree, name)
-            return entry is not None and entry.is_tree and is_endless(entry.oid, below)
-        return False  # git looks at nothing in what it cannot read, and at one name in what is too large
-
-    sizes = Sizes(read)
-    words = ("log", "--encoding=UTF-8", "--format=%H %T", "--no-show-signature", *revisions, "--")
-    for commit, tree in (line.split() for line in store.repository.git(*words).splitlines()):
-        if any(is_endless(tree, path) for path in paths or ("",)):
-            raise JournalError(f"commit {commit} of the journal has more files than anybody can have recorded")
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Choices:
     """What the commits of a history, but for merges, have written to the path of a trial's record."""
 
-    written: tuple[tuple[str | None, str], ...]
+    written: list[tuple[str | None, str]]
     """Ids of the blobs before and after, oldest first; None where there was nothing. What was removed counts once."""
-    chosen: tuple[str, ...]
+    chosen: list[str]
     """Those that somebody chose of several, newest first."""
 
 
-def read_choices(store: ReadOnlyStore, path: str, key: str, tips: Sequence[str], without: Sequence[str]) -> Choices:
-    """What the history of some commits, without that of others, had at the path of a record.
+def read_choices(
+    store: ReadOnlyStore, paths: Collection[str], tips: Sequence[str], without: Sequence[str]
+) -> dict[str, Choices]:
+    """What the history of some commits, without that of others, had at the paths of records.
 
     Raises:
         JournalError: there is too much in it to be anybody's records.
         GitError: git cannot read the history.
     """
-    written: list[tuple[str | None, str]] = []
-    chosen: list[str] = []
-    was_removed = False
-    revisions = (*tips, "--not", *without)
-    for commit, _, before, after in _read_log(
-        store, revisions, "--topo-order", "--reverse", "--no-merges", paths=[path]
-    ):
-        was_removed = was_removed or after == _GONE
-        if after != _GONE and not (was_removed and before == _GONE):
-            written.append((None if before == _GONE else before, after))
-        if commit.says(("Chosen", f"{after} {key}")):
-            chosen.insert(0, after)
-    return Choices(tuple(written), tuple(chosen))
+    found: dict[str, Choices] = {}
+    removed: set[str] = set()
+    revisions = (*sorted(tips), "--not", *without)
+    for commit, path, before, after in read_log(store, revisions, *_OLDEST_FIRST, paths=_few(paths)):
+        place = layout.parse_record_path(path)
+        if place is None or path not in paths:
+            continue
+        choices = found.setdefault(path, Choices([], []))
+        if after == GONE:
+            removed.add(path)
+        elif before != GONE or path not in removed:
+            choices.written.append((None if before == GONE else before, after))
+        if commit.says(("Chosen", f"{after} {place[2]}")):
+            choices.chosen.insert(0, after)
+    return found
 
 
 def read_writers(store: ReadOnlyStore, tip: str, *paths: str) -> dict[str, Commit]:
@@ -228,7 +157,7 @@ def read_writers(store: ReadOnlyStore, tip: str, *paths: str) -> dict[str, Commi
         JournalError: there is too much in it to be anybody's records.
         GitError: git cannot read the history.
     """
-    return {after: commit for commit, _, _, after in _read_log(store, [tip], "--topo-order", "-m", paths=paths)}
+    return {after: commit for commit, _, _, after in read_log(store, [tip], "--topo-order", "-m", paths=paths)}
 
 
 def read_added(store: ReadOnlyStore, tip: str, path: str) -> Iterator[tuple[Commit, str]]:
@@ -238,37 +167,38 @@ def read_added(store: ReadOnlyStore, tip: str, path: str) -> Iterator[tuple[Comm
         JournalError: there is too much in it to be anybody's records.
         GitError: git cannot read the history.
     """
-    for commit, added, _, _ in _read_log(store, [tip], "--diff-filter=A", paths=[path]):
+    for commit, added, _, _ in read_log(store, [tip], "--diff-filter=A", paths=[path]):
         yield commit, added
 
 
-def first_recorded(store: ReadOnlyStore, tip: str, paths: Sequence[str]) -> str:
-    """Of several paths at which there are records of one key, that at which the history had one first.
+def first_recorded(store: ReadOnlyStore, tip: str, paths: Collection[str]) -> str:
+    """Of the paths of several records of one key that at which the history had one first; see `recorded_order`."""
+    order = recorded_order(store, tip, paths)
+    return min(paths, key=order.__getitem__)
+
+
+def recorded_order(store: ReadOnlyStore, tip: str, paths: Collection[str]) -> dict[str, tuple[int, str]]:
+    """What sorts the paths of records by when a history had one there first.
 
     What one commit adds after another one is later, whatever their dates say. They decide between two that do not know
-    of each other, and the order of the paths between two in one commit.
+    of each other, and the paths between two in one commit, or of which nothing is known.
 
     Raises:
         JournalError: there is too much in it to be anybody's records.
         GitError: git cannot read the history.
     """
-    options = ("--topo-order", "--reverse", "--no-merges", "--diff-filter=A")
-    added = (path for _, path, _, _ in _read_log(store, [tip], *options, paths=paths))
-    return next((path for path in added if path in paths), min(paths))
+    found: dict[str, int] = {}
+    oids: dict[str, None] = {}
+    for commit, path, _, _ in read_log(store, [tip], *_OLDEST_FIRST, "--diff-filter=A", paths=_few(paths)):
+        oids.setdefault(commit.oid)
+        if path in paths:
+            found.setdefault(path, len(oids))
+    return {path: (found.get(path, len(oids) + 1), path) for path in paths}
 
 
-def read_commits(store: ReadOnlyStore, *words: str, paths: Sequence[str] = ()) -> Iterator[Commit]:
-    """The commits that `git log` finds by these words, of those that change one of the paths if there are some.
-
-    Raises:
-        JournalError: there is too much in them to be anybody's records.
-        GitError: git cannot read the history.
-    """
-    if paths:
-        _refuse_endless(store, words, paths)
-    for token in _tokens(store, "--no-patch", f"--format={_FORM}", *words, "--", *paths):
-        if token.startswith(_HEAD):
-            yield _commit(token.removeprefix(_HEAD))
+def _few(paths: Collection[str]) -> list[str]:
+    """These paths of records; if there are many, the folder of all records."""
+    return sorted(paths) if len(paths) <= _FEW_PATHS else [layout.TRIALS]
 
 
 def read_forgotten(store: ReadOnlyStore, tip: str, prefix: str) -> dict[str, dict[str, str]]:
@@ -279,7 +209,7 @@ def read_forgotten(store: ReadOnlyStore, tip: str, prefix: str) -> dict[str, dic
         GitError: git cannot read the history.
     """
     forgotten: dict[str, tuple[Commit, dict[str, str]]] = {}
-    log = _read_log(store, [tip], "--diff-filter=D", paths=[layout.TRIALS, layout.DISPUTED])
+    log = read_log(store, [tip], "--diff-filter=D", paths=[layout.TRIALS, layout.DISPUTED])
     for commit, path, before, _ in log:
         place, key, _ = _parse(path)
         key = key if place is None else place[2]
@@ -298,11 +228,11 @@ def read_lost(store: ReadOnlyStore, tip: str, *paths: str) -> dict[str, bool]:
         GitError: git cannot read the history.
     """
     dropped: dict[str, bool] = {}
-    for commit, path, _, after in _read_log(store, [tip], paths=paths):
+    for commit, path, _, after in read_log(store, [tip], paths=paths):
         variant = _parse(path)[2]
         if variant is not None:
             reasons = (("Dropped", f"{variant[1]} {variant[0]}"), ("Removed", path))
-            is_dropped = after == _GONE and commit.says(*reasons)
+            is_dropped = after == GONE and commit.says(*reasons)
             dropped[path] = dropped.get(path, False) or is_dropped
     return dropped
 
@@ -313,66 +243,14 @@ def describe_path(path: str) -> str:
     if place is not None:
         return f"trial {place[2]} of {one_line(place[0], 100)}"
     if disputed is not None:
-        return f"another end of trial {disputed}"
+        return f"another record of trial {disputed}"
     if variant is not None:
         name = one_line(str(variant[0]), 200)
-        is_lock = path.startswith(f"{layout.VARIANTS}/")
-        return f"the lock of {name} to {variant[1][:6]}" if is_lock else f"the retirement of {name}"
+        return {
+            layout.VARIANTS: f"the lock of {name} to {variant[1][:6]}",
+            layout.RENAMED: f"the new name of {name}",
+            layout.RETIRED: f"the retirement of {name}",
+            layout.SOURCES: f"what the functions of {name} were",
+            layout.RELEASED: f"the release of {name}",
+        }[path.partition("/")[0]]
     return f"the file {one_line(path, 200)}"
-
-
-def _read_log(
-    store: ReadOnlyStore, revisions: Sequence[str], *options: str, paths: Sequence[str] = ()
-) -> Iterator[tuple[Commit, str, str, str]]:
-    """Each file that a commit adds, takes away or changes: the commit, the path, and the ids before and after."""
-    _refuse_endless(store, revisions, paths)
-    commit: Commit | None = None
-    words = ("--raw", "--no-abbrev", f"--format={_FORM}", *options, *revisions, "--", *paths)
-    tokens = _tokens(store, *words)
-    for token in tokens:
-        if token.startswith(_HEAD):
-            commit = _commit(token.removeprefix(_HEAD))
-        elif token.lstrip("\n").startswith(":") and commit is not None:
-            fields = token.split()
-            yield commit, next(tokens, ""), fields[2], fields[3]
-
-
-def _tokens(store: ReadOnlyStore, *words: str) -> Iterator[str]:
-    """What `git log` writes between zero bytes, of each no more than anybody writes."""
-    cwd = store.repository.root
-    with (
-        _said_of_log(),
-        Path(os.devnull).open("rb") as nothing,
-        reading_git(*_LOG, *words, cwd=cwd, stdin=nothing, is_read_whole=True) as output,
-    ):
-        parts: list[bytes] = []
-        count = size = 0
-        while data := output.read1(_READ_BYTES):  # type: ignore[attr-defined]
-            count += len(data)
-            if count > _MOST_BYTES:
-                raise JournalError("the history of the journal changes more than anybody can have recorded")
-            *ends, rest = data.split(b"\0")
-            for end in ends:
-                yield b"".join([*parts, end])[:_MOST_TOKEN_BYTES].decode("utf-8", "surrogateescape")
-                parts, size = [], 0
-            if size < _MOST_TOKEN_BYTES:
-                parts.append(rest)
-                size += len(rest)
-
-
-@contextlib.contextmanager
-def _said_of_log() -> Iterator[None]:
-    """Leave out of an error the many words that git was given."""
-    try:
-        yield
-    except GitError as error:
-        raise GitError(["git", "log"], error.status, error.output) from error
-
-
-def _commit(text: str) -> Commit:
-    oid, parents, author, email, date, summary, trailers = [*text.split("\x1f", 6), *[""] * 6][:7]
-    pairs = (line.partition(": ") for line in trailers.splitlines())
-    found = frozenset((name, value) for name, _, value in pairs)
-    # Anybody may have written them, at any length.
-    shown = [one_line(recordable(text[:_TEXT_LIMIT]), _TEXT_LIMIT) for text in (author, email, summary)]
-    return Commit(oid, len(parents.split()), shown[0], shown[1], moment_of(date).isoformat(), shown[2], found)

@@ -46,7 +46,9 @@ class Merged:
     taken: tuple[str, ...] = ()
     """What others have taken away or changed of what this journal had, a clause each, with who did it."""
     disputes: tuple[str, ...] = ()
-    """Keys of the trials that have several ends since."""
+    """Keys of the trials that have several records since."""
+    unexplained: tuple[str, ...] = ()
+    """What the other journal has taken away or changed without a reason, in words, and has stayed."""
     notes_problem: str | None = None
     """Why the notes could not be brought up to date; nothing is lost by that."""
 
@@ -103,11 +105,11 @@ def merge(
         attempts += 1
         before = store.snapshot()
         with store.repository.sharing():
-            union = None if attempts > _ATTEMPTS else unite(store, before, theirs, source, keep=keep)
+            union = None if attempts > _ATTEMPTS else unite(store, index, before, theirs, source, keep=keep)
         with store.locked(layout.JOURNAL_REF) as ref:
             present = store.snapshot()
             if union is None:
-                union = unite(store, present, theirs, source, keep=keep)
+                union = unite(store, index, present, theirs, source, keep=keep)
             elif present != before:
                 continue
             before = present
@@ -140,6 +142,7 @@ def merge(
         forgotten=forgotten,
         taken=union.taken,
         disputes=union.disputes,
+        unexplained=union.unexplained,
         notes_problem=notes_problem,
     )
 

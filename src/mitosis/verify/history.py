@@ -152,7 +152,8 @@ def check_reasons(store: Store, tip: str, report: Report) -> None:
         if said.parents > 1:
             # Of a merge, what one side has otherwise than the other is none of its own doing.
             is_new = merges[said.oid, taken.path] == said.parents
-            if taken.path in explained if taken.after is None else not is_new:
+            is_explained = taken.path in explained or _is_disputed(store, taken)
+            if is_explained if taken.after is None else not is_new:
                 continue
         done = "taken away" if taken.after is None else "changed"
         what = f"{describe_path(taken.path)} was {done} without a reason by {said.author}, {said.date[:10]}"
@@ -160,11 +161,18 @@ def check_reasons(store: Store, tip: str, report: Report) -> None:
 
 
 def _is_end(store: Store, taken: Taken) -> bool:
-    """Whether it is the record of a trial that had not ended before."""
-    if layout.parse_record_path(taken.path) is None:
+    """Whether it is the end of a trial that had none before."""
+    start, end = (read_record_at(store, taken.path, oid) for oid in (taken.before, taken.after))
+    return start is None or (end is not None and end.is_end_of(start))
+
+
+def _is_disputed(store: Store, taken: Taken) -> bool:
+    """Whether a record that is gone is kept beside that of the same trial at another path."""
+    place = layout.parse_record_path(taken.path)
+    if place is None or taken.after is not None:
         return False
-    record = read_record_at(store, taken.path, taken.before)
-    return record is None or record.ended is None
+    tree = store.read_commit_tree(taken.commit.oid, "the journal")
+    return store.find(tree, layout.disputed_path(place[2], taken.before)) is not None
 
 
 def restoring(repository: Repository, oid: str, restore: str) -> str:
