@@ -100,6 +100,11 @@ def test_a_copy_of_a_folder_lends_no_other_record_to_it(ada: Desk, eve: Desk, is
     eve.rewrite({copy: forged, path: forged})
     assert ada.merge_from(eve).disputes == (record.key,)
     assert ada.read_trial(record.key) == record
+    # What was no record of its place may not become one either.
+    eve.rewrite({copy: encode_trial(record.with_changes(experiment="aaa"))})
+    assert ada.merge_from(eve).disputes == (record.key,)
+    assert ada.listed() == ([each for each in ada.listed()[0] if each.experiment != "aaa"], [])
+    assert ada.read_trial(record.key) == record
 
 
 def test_an_end_that_was_taken_away_once_is_not_made_up_anew(ada: Desk, eve: Desk) -> None:

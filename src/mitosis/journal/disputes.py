@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mitosis.journal import layout
-from mitosis.journal.ends import read_own
+from mitosis.journal.ends import may_be_own, read_own
 from mitosis.journal.index import Index
 from mitosis.journal.reasons import Choices, describe_path, first_recorded, read_choices
 from mitosis.journal.storage.store import Snapshot, Store
@@ -129,30 +129,35 @@ def find_doubles(
     Returns:
         What has to change in that, and in words which records of this journal neither was the first to have.
     """
-    _, ours, theirs = sides
-    added: dict[str, set[str]] = {}
-    for side in (ours, theirs):
+    written: dict[str, set[str]] = {}
+    for side in sides[1:]:
         before, after = (store.folder_oid(root, layout.TRIALS) for root in (side, tree))
-        for path, old, _ in iter_changes(store, before, after, layout.TRIALS):
+        for path, _, new in iter_changes(store, before, after, layout.TRIALS):
             place = layout.parse_record_path(path)
-            if old is None and place is not None:
-                added.setdefault(place[2], set()).add(path)
+            if new is not None and place is not None:
+                written.setdefault(place[2], set()).add(path)
     changes: dict[str, str | None] = {}
     rivals: list[str] = []
-    for key, known in _paths_of(index, added).items():
-        places = {
-            path: entry.oid for path in sorted(added[key] | known) if (entry := store.find(tree, path)) is not None
-        }
-        had = [[path for path in places if side is not None and store.find(side, path) is not None] for side in sides]
-        stay = had[0] or [path for path in had[1] if path in had[2]]
-        others = [path for path in places if path not in stay]
-        if not stay and had[1] and had[2]:
-            stay, others = had[1], had[2]
-            rivals.append(f"{describe_path(stay[0])}, which it has as {describe_path(others[0])}")
+    for key, known in _paths_of(index, written).items():
+        paths = sorted(written[key] | known)
+        if len(paths) < 2:
+            continue
+        places = _records_at(store, tree, paths)
+        base, ours, theirs = (_records_at(store, side, list(places)) for side in sides)
+        stay = set(base or ours.keys() & theirs.keys())
+        others = set(places) - stay
+        if not stay and ours and theirs:
+            stay, others = set(ours), set(theirs)
+            rivals.append(f"{describe_path(min(ours))}, which it has as {describe_path(min(theirs))}")
         for path in others if stay else ():
-            if read_own(store, path, places[path]) is not None:
-                changes |= {path: None, layout.disputed_path(key, places[path]): places[path]}
+            changes |= {path: None, layout.disputed_path(key, places[path]): places[path]}
     return changes, rivals
+
+
+def _records_at(store: Store, tree: str | None, paths: Sequence[str]) -> dict[str, str]:
+    """The ids of the records at some paths of a tree, by path."""
+    found = [] if tree is None else [(path, store.find(tree, path)) for path in paths]
+    return {path: entry.oid for path, entry in found if entry is not None and may_be_own(store, path, entry.oid)}
 
 
 def was_double(store: Store, index: Index, before: Snapshot, tree: str, path: str, oid: str) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from mitosis.errors.journal import JournalError
-from mitosis.errors.repository import GitError
+from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError
+from mitosis.errors.repository import GitError, UnfitObject, UnreadableObject
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.git_log import Commit
@@ -17,7 +17,7 @@ from mitosis.journal.reasons import describe_path, read_writers
 from mitosis.journal.storage.objects import ReadOnlyStore
 from mitosis.journal.storage.store import Store
 from mitosis.journal.trials import disputed_files, find_trial, read_record_at, tell_notes
-from mitosis.records.codec import MAX_RECORD_BYTES
+from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
 
 
@@ -109,6 +109,16 @@ def read_own(store: ReadOnlyStore, path: str, oid: str) -> TrialRecord | None:
     """A record of the trial with a path; None if it is none, or another trial's."""
     record = read_record_at(store, path, oid)
     return record if record is not None and path in _places(record) else None
+
+
+def may_be_own(store: ReadOnlyStore, path: str, oid: str) -> bool:
+    """Whether a file is a record of the trial with its path, or cannot be read by this version or in this clone."""
+    try:
+        return path in _places(decode_trial(store.read_blob(oid, path, MAX_RECORD_BYTES), path))
+    except FormatTooNew:
+        return True
+    except BadRecord as error:
+        return isinstance(error.__cause__, UnreadableObject) and not isinstance(error.__cause__, UnfitObject)
 
 
 def read_other(store: ReadOnlyStore, key: str, oid: str) -> TrialRecord | None:

@@ -175,12 +175,12 @@ def _merge_trees(store: Store, bases: Sequence[str], ours: str, theirs: str) -> 
     """
     trees = [store.read_commit_tree(commit, "the journal") for commit in (*bases[:_MOST_BASES], ours, theirs)]
     *others, one, other = trees
-    base: str | None = None
-    for tree in others:
-        # Whatever one of them has, both sides have had.
+    base = others[0] if others else None
+    for tree in others[1:]:
         for _ in iter_changes(store, base, tree):
             pass  # it ends where they differ in too much
-        base = tree if base is None else _Merge(store, ()).trees(None, base, tree)
+        # Whatever one of them has, both sides have had.
+        base = _Merge(store, ()).trees(None, str(base), tree)
     merge = _Merge(store, (one, other))
     tree = settled(store, merge.trees(base, one, other), merge.contested, (ours, theirs), bases)
     changed = {path for path, contested in merge.contested.items() if contested.base is not None}
