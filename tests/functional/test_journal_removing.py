@@ -111,6 +111,25 @@ def test_the_second_record_of_a_key_is_passed_over(
     assert journal.listed() == ([], [])
 
 
+@pytest.mark.parametrize("is_elsewhere", [True, False])
+def test_of_two_records_of_a_key_the_first_stays(
+    journal: Desk, monkeypatch: pytest.MonkeyPatch, is_elsewhere: bool
+) -> None:
+    record = journal.run_trial()
+    path = record_path(record)
+    forged = record.with_changes(main=999, **({"experiment": "aaa"} if is_elsewhere else {}))
+    copy = layout.record_paths(layout.trial_folder(forged.experiment, forged.started), record.key)[not is_elsewhere]
+    assert copy < path
+    journal.rewrite({copy: encode_trial(forged)})
+    found = {finding.where: finding for finding in verify(journal.repository).problems if finding.kind == "key"}
+    assert set(found) == {copy}
+    assert found[copy].what == f"{path} has the same key, and was there before it"
+    with pytest.raises(JournalError, match="was there before any other with its key, so it stays"):
+        journal.remove(path, journal.identity)
+    assert run(journal, found[copy].remedy, monkeypatch) == 0
+    assert journal.again().listed() == ([record], [])
+
+
 def test_all_that_is_of_no_use_can_be_removed(journal: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     record = journal.run_trial()
     day = "trials/my_exp/2026-03-01"

@@ -81,7 +81,7 @@ def show(key: _Key | None = None, /, *, config: ConfigFile = None) -> int:
     meanings = journal.present_meanings(record.parameters)
     print_lines(describe_trial(record, meanings))
     if journal.read_ends(record.key):
-        print_warning(f"somebody has recorded another end of this trial: mitosis settle {record.key[:KEY_DIGITS]}")
+        print_warning(f"somebody has recorded this trial otherwise: mitosis settle {record.key[:KEY_DIGITS]}")
     _print_conflicts(meanings)
     print_unmerged(journal)
     return 0
@@ -214,11 +214,11 @@ def forget(*keys: _Key, outputs: bool = False, undo: bool = False, config: Confi
 
 
 def settle(key: _Key, /, *, keep: str | None = None) -> int:
-    """Show the ends that were recorded of a trial, if there are several, or choose the one that listings show.
+    """Show the records of a trial, if there are several, or choose the one that listings show.
 
     Args:
         key: The trial's key, or any unique prefix of it.
-        keep: Beginning of the id of the end that is right. The journal's history keeps the others.
+        keep: Beginning of the id of the record that is right. The journal's history keeps the others.
     """
     journal = _open_journal()
     if keep is not None:
@@ -236,7 +236,7 @@ def settle(key: _Key, /, *, keep: str | None = None) -> int:
     if ends:
         print_line(f"To choose one: mitosis settle {ends[0].record.key[:KEY_DIGITS]} --keep ID")
     else:
-        print_line(f"there is one recorded end of trial {journal.read_trial(key).key}: nothing has to be settled")
+        print_line(f"there is one record of trial {journal.read_trial(key).key}: nothing has to be settled")
     return 0
 
 

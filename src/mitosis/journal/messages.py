@@ -10,8 +10,8 @@ from typing import Any
 from mitosis.confidential import without_password
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew
+from mitosis.journal.git_log import TRAILER_LIMIT
 from mitosis.journal.layout import SHORT_KEY_DIGITS
-from mitosis.journal.reasons import TRAILER_LIMIT
 from mitosis.journal.standing import parse_remark
 from mitosis.records.codec import decode_trial
 from mitosis.records.trial import TrialRecord
@@ -183,19 +183,23 @@ def retired_message(variant: VariantName, reason: str, *, is_undone: bool) -> st
     return _message(summary, [("Retired", str(variant))])
 
 
-def released_message(locks: Sequence[VariantLock], reason: str, *, is_retired: bool) -> str:
+def released_message(
+    locks: Sequence[VariantLock], reason: str, *, is_retired: bool, removed: Iterable[str] = ()
+) -> str:
     """The message of the commit that releases a variant.
 
     Args:
         locks: what it was locked to.
         reason: why.
         is_retired: whether that ends its retirement, too.
+        removed: paths of remarks on others that go with it.
     """
     name = str(locks[0].name)
     summary = f"release {one_line(name, _NAME_LIMIT)}: {one_line(reason, _FAILURE_LIMIT)}"
     released = [("Released", f"{lock.digest} {name}") for lock in locks]
     unretired = [("Unretired", name)] if is_retired else []
-    return _message(summary, [*released, *unretired, ("Reason", reason)])
+    others = [("Removed", path) for path in removed]
+    return _message(summary, [*released, *unretired, *others, ("Reason", reason)])
 
 
 def note_line(record: TrialRecord) -> str:

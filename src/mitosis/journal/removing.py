@@ -9,11 +9,11 @@ from mitosis.errors.repository import UnfitObject, UnreadableObject
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.index import Index
-from mitosis.journal.index_writer import plain_text, refuse_misplaced
+from mitosis.journal.index_writer import refuse_misplaced
 from mitosis.journal.locks import MAX_VALUE_BYTES
 from mitosis.journal.messages import removed_message
 from mitosis.journal.notes import TrialChange, merge_notes
-from mitosis.journal.reasons import is_kept
+from mitosis.journal.reasons import first_recorded, is_kept
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
 from mitosis.journal.storage.objects import ReadOnlyStore
 from mitosis.journal.storage.store import Store
@@ -101,7 +101,7 @@ def remove(store: Store, index: Index, word: str, identity: Identity) -> tuple[s
         path, oid, is_tree = ("", "", True) if before is None else _find(store, before.tree, word)
         if before is None or not path:
             raise JournalError(f"the journal has no file {word}\n`mitosis verify` names what mitosis cannot use.")
-        removal = _Removal(store, index)
+        removal = _Removal(store, index, before.commit)
         if is_tree:
             removal.add_folder(path, oid)
         else:
@@ -131,9 +131,10 @@ def _find(store: Store, tree: str, word: str) -> tuple[str, str, bool]:
 class _Removal:
     """Makes sure that what is to be removed is nothing that can be used."""
 
-    def __init__(self, store: Store, index: Index) -> None:
+    def __init__(self, store: Store, index: Index, tip: str) -> None:
         self._store = store
         self._index = index
+        self._tip = tip
         self.reason = ""
         self.kept: list[str] = []
         """The paths for which others want a reason."""
@@ -154,11 +155,14 @@ class _Removal:
             self.reason = self.reason or error.reason
         else:
             place = layout.parse_record_path(path)
-            double = "SELECT key, path FROM trials WHERE key = ? AND path != ? AND record IS NOT NULL"
-            others = () if place is None else self._index.ask(double, (place[2], plain_text(path)))
-            if not others:
-                raise JournalError(f"{path} is sound, so it stays{_remedy(path)}")
-            self.reason = self.reason or "trial {} has another record: {}".format(*others[0])
+            question = "SELECT path FROM trials WHERE key = ? AND record IS NOT NULL"
+            found = [] if place is None else self._index.ask(question, (place[2],))
+            paths = {path, *(other for (other,) in found)}
+            first = first_recorded(self._store, self._tip, paths) if len(paths) > 1 else path
+            if place is None or first == path:
+                was_first = ", and was there before any other with its key" if len(paths) > 1 else ""
+                raise JournalError(f"{path} is sound{was_first}, so it stays{_remedy(path)}")
+            self.reason = self.reason or f"trial {place[2]} has another record: {first}"
             self.records += [] if record is None else [record]
         if is_kept(path):
             self.kept.append(path)

@@ -26,7 +26,7 @@ from mitosis.journal.index_writer import DOUBLED, IS_FIRST, alike, plain_text
 from mitosis.journal.locks import ChangedFunctions, RenamedVariant, check_locks
 from mitosis.journal.messages import brought_back_message, ended_message, forgotten_message, started_message
 from mitosis.journal.notes import TrialChange, add_to_note, merge_notes
-from mitosis.journal.reasons import read_forgotten, refuse_endless
+from mitosis.journal.reasons import read_forgotten
 from mitosis.journal.storage.locking import END_TIMEOUT_S
 from mitosis.journal.storage.objects import ReadOnlyStore
 from mitosis.journal.storage.store import Snapshot, Store
@@ -191,9 +191,7 @@ def bring_back(store: Store, index: Index, key: str, identity: Identity) -> Tria
     """
     prefix = _key_prefix(key)
     tip = store.tip()
-    if tip is not None:
-        refuse_endless(store, tip, path=layout.TRIALS)
-    gone = {} if tip is None else read_forgotten(store.repository, tip, prefix)
+    gone = {} if tip is None else read_forgotten(store, tip, prefix)
     there = {name for (name,) in index.ask("SELECT key FROM trials")}
     found = sorted(gone.keys() - there)
     if not found:
