@@ -74,7 +74,7 @@ def verify(
     tell("reading the history")
     if HistoryReader(repository, restore, report, tell).read(snapshot.commit):
         tell("looking for what was taken away")
-        check_lookups(repository, snapshot.commit, contents, report)
+        check_lookups(journal.store, snapshot.commit, contents, report)
         check_reasons(journal.store, snapshot.commit, report)
         if signatures:
             check_signatures(repository, snapshot.commit, report, tell)
@@ -98,12 +98,12 @@ def compare(repository: Repository, remote: str, ref_name: str, report: Report) 
             report.info("remote", remote, "it has no records" if tip is None else "there are no records here")
             return
         theirs = journal.store.snapshot_of(tip, ref)
-        union = unite(journal.store, ours, theirs, remote, keep=True)
+        union = unite(journal.store, journal.index, ours, theirs, remote, keep=True)
         for what in union.unexplained:
             clause = f"{what} is gone or changed there, without a reason"
             report.error("remote", remote, clause, f"git log --stat {ours.commit[:12]}..{tip[:12]}")
         for key in union.disputes:
-            report.error("remote", remote, f"it has another end of trial {key}", f"mitosis pull {remote}")
+            report.error("remote", remote, f"it has another record of trial {key}", f"mitosis pull {remote}")
         for line in union.taken:
             report.info("remote", remote, line)
         for count, what, command in (
@@ -219,7 +219,7 @@ def _check_contents(
             outputs.check(record)
 
     tell("reading records")
-    contents = ContentsReader(journal.store, restore, report, visit).read(snapshot.tree)
+    contents = ContentsReader(journal.store, restore, report, visit).read(snapshot)
     if outputs is not None:
         report.counts["outputs"] = outputs.checked
         if outputs.elsewhere:

@@ -78,14 +78,14 @@ class Store(ReadOnlyStore):
         """
         from mitosis.journal.storage.locking import LockedRef
 
-        is_durable = self._is_durable and not is_derived
-        lock = self._new_lock(ref, is_durable)
+        lock = self._new_lock(ref, self._is_durable and not is_derived)
         with self.repository.sharing():
             lock.acquire(timeout_s)
             try:
                 locked = LockedRef(self.read_ref, ref)
                 yield locked
                 if locked.target is not None:
+                    lock.refuse_lost(is_unmoved=locked.peek() == locked.before)
                     self._log(locked)
                     lock.replace(locked.target, [self._loose_file(oid) for oid in self._written])
                     self._restore_pruned()
