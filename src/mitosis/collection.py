@@ -22,9 +22,11 @@ from mitosis.text import clean, for_page, parse_moment
 
 if TYPE_CHECKING:
     from mitosis.comparison.result import Comparison
+    from mitosis.query.fields import Field
     from mitosis.records.trial import TrialRecord
 
 _MOST_SHOWN = 20
+_AT_ONCE = 500
 _SHOWN = ("key", "experiment", "main", "started")
 
 
@@ -117,9 +119,8 @@ class Trials(Sequence["Trial"]):
         return Trial(self._search.journal, self._keys[index])
 
     def __iter__(self) -> Iterator[Trial]:
-        search = self._search if self._chosen is None else self._among()
-        for view in search.views():
-            yield Trial(search.journal, view.raw("key"), view)
+        for view in self._views():
+            yield Trial(self._search.journal, view.raw("key"), view)
 
     def __repr__(self) -> str:
         shown = "".join(f"\n  {trial!r}" for trial in self[:_MOST_SHOWN])
@@ -154,15 +155,30 @@ class Trials(Sequence["Trial"]):
         return dataframes.to_arrow(*self._table(columns))
 
     def _table(self, columns: Sequence[str] | None) -> tuple[list[str], Iterator[tuple[Scalar, ...]]]:
-        search = self._search if self._chosen is None else self._among()
-        fields = (
-            search.fields.shown() if columns is None else [f for word in columns for f in search.fields.match(word)]
-        )
-        return [field.name for field in fields], search.rows(fields)
+        known = self._search.fields
+        fields = known.shown() if columns is None else [field for word in columns for field in known.match(word)]
+        return [field.name for field in fields], self._rows(fields)
 
-    def _among(self) -> Search:
-        """The same trials as a search of its own."""
-        return self._search.among(self._keys)
+    def _views(self) -> Iterator[View]:
+        if self._chosen is None:
+            yield from self._search.views()
+            return
+        for keys in self._chosen_at_once():
+            views = {view.raw("key"): view for view in self._search.among(keys).views()}
+            yield from (views[key] for key in keys if key in views)
+
+    def _rows(self, fields: Sequence[Field]) -> Iterator[tuple[Scalar, ...]]:
+        if self._chosen is None:
+            yield from self._search.rows(fields)
+            return
+        key_first = [self._search.fields.find("key"), *fields]
+        for keys in self._chosen_at_once():
+            rows = {row[0]: row[1:] for row in self._search.among(keys).rows(key_first)}
+            yield from (rows[key] for key in keys if key in rows)
+
+    def _chosen_at_once(self) -> Iterator[Sequence[str]]:
+        """The keys of a slice, some at a time: a slice may turn the order around, and the search does not know it."""
+        return (self._keys[start : start + _AT_ONCE] for start in range(0, len(self._keys), _AT_ONCE))
 
 
 class Trial:

@@ -32,8 +32,8 @@ def test_list_has_a_row_a_trial_newest_first(project: Project) -> None:
 
 @pytest.mark.usefixtures("slow_trial")
 def test_list_in_a_pipe_has_the_same_columns_whatever_the_rows(project: Project) -> None:
-    long = "'a long text that a terminal has no room for, however wide it may be'"
-    project.mitosis("my_exp", "-p", "my_exp.frequency=slow", "-e", f"my_exp.amplitude={long}")
+    long = "a long text that a terminal has no room for, however wide it may be"
+    project.mitosis("my_exp", "-p", "my_exp.frequency=slow", "-e", f"my_exp.amplitude={long!r}")
     rows = [re.split("  +", line) for line in project.mitosis("list").stdout.splitlines()]
     fixed = ["key", "status", "experiment", "main", "when", "took", "note"]
     assert rows[0] == [*fixed, "my_exp.amplitude", "my_exp.frequency"]

@@ -5,18 +5,20 @@ Fixtures to use:
     hub: a bare clone of `repository_folder`.
     clone: makes a clone of the hub, with a journal of its own that is empty: a `Desk`.
     ada, bob: two of those.
+    curves: the journal of a clone of the study, a `Desk`, which is there for all tests of a file: they only read it.
 
 What a `Desk` can do by itself is told in `support.journal`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from support.journal import Desk, Git
+from support.study import clone_study
 
 
 @pytest.fixture
@@ -53,3 +55,10 @@ def ada(clone: Callable[..., Desk]) -> Desk:
 @pytest.fixture
 def bob(clone: Callable[..., Desk]) -> Desk:
     return clone("bob")
+
+
+@pytest.fixture(scope="module")
+def curves(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    journal = Desk(clone_study(tmp_path_factory.mktemp("curves") / "study"))
+    yield journal
+    journal.index.close()

@@ -102,7 +102,7 @@ def test_annotations_are_written_as_the_page_says(fields: dict[str, object]) -> 
     assert told[", ".join(fields)] == ", ".join(
         "text" if isinstance(v, str) else "list of text" for v in fields.values()
     )
-    assert path == f"annotations/5f2c91d07a3b/{hashlib.sha256(data).hexdigest()[:40]}.msgpack"
+    assert path == f"annotations/5f/5f2c91d07a3b/{hashlib.sha256(data).hexdigest()[:40]}.msgpack"
 
 
 @pytest.mark.parametrize(("kind", "content"), [("renamed", "one"), ("retired", ""), ("sources", {"lab:f": "00" * 20})])

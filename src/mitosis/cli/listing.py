@@ -80,14 +80,14 @@ def list_trials(
     filters = filters or Filters()
     where = [*([] if condition is None else [condition]), *filters.conditions(journal.repository)]
     limit = (_DEFAULT_COUNT if number is None else number) or None
-    if group_by or best or of:
-        search = Search(journal, where)
-        if best is None:
-            _print_groups(search, _names(group_by), of, format, digits)
-            return 0
-        keys = [group.best_key for group in _groups(search, _names(group_by), best) if group.best_key is not None]
-        where = [f"key in {keys!r}"] if keys else ["key is None"]
     search = Search(journal, where, _names(sort), reverse=reverse, limit=limit)
+    if group_by or best or of:
+        everything = Search(journal, where)
+        if best is None:
+            _print_groups(everything, _names(group_by), of, format, digits)
+            return 0
+        groups = _groups(everything, _names(group_by), best)
+        search = search.among([group.best_key for group in groups if group.best_key is not None], limit)
     fields = [field for word in _names(columns) for field in search.fields.match(word)]
     if fields or format != "table":
         from mitosis.cli.output.formats import write_rows
@@ -99,7 +99,7 @@ def list_trials(
         if format == "table":
             _print_count(search, limit)
         return 0
-    _print_trials(journal, search, filters.experiment, limit, is_narrowed=bool(where))
+    _print_trials(journal, search, filters.experiment, limit, is_narrowed=bool(where or best))
     return 0
 
 

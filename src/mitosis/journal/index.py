@@ -35,10 +35,15 @@ _BUSY_S = 0.05
 _ATTEMPTS = 4
 _MOST_WAL_BYTES = 4 * 2**20
 _ROWS_AT_ONCE = 1_000
+_STEPS_AT_ONCE = 100_000
+"""Of SQLite's machine, which are done in about a millisecond."""
 _TELL_EVERY = 2_000
 
 _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 """What a statement may do that others have written."""
+
+_LIMITS = ("parser stack overflow", "Expression tree is too large", "too many ")
+"""How SQLite says that a statement is beyond what it was built for, see https://sqlite.org/limits.html"""
 
 Function = Callable[..., Any]
 _NONE: Mapping[str, Function] = {}
@@ -46,6 +51,10 @@ _NONE: Mapping[str, Function] = {}
 
 class TooLate(JournalError):
     """Bringing the index up to date takes longer than somebody is willing to wait."""
+
+
+class TooComplex(JournalError):
+    """A question that is nested more deeply than SQLite can take."""
 
 
 class Index:
@@ -98,6 +107,7 @@ class Index:
         Raises:
             FormatTooNew: a newer mitosis has written the journal.
             JournalError: the journal cannot be read.
+            TooComplex: SQLite cannot take the question.
             TooLate: it took longer than the patience.
         """
         return list(self.iterate(question, values, functions))
@@ -117,6 +127,8 @@ class Index:
                     first = rows.fetchmany(_ROWS_AT_ONCE)
                 break
             except sqlite3.DatabaseError as error:
+                if str(error).startswith(_LIMITS):
+                    raise TooComplex(f"SQLite cannot take the question: {error}") from error
                 if attempt == _ATTEMPTS - 1:
                     raise JournalError(f"the index of the journal cannot be made: {error}") from error
                 self._replace(error, is_last=attempt == _ATTEMPTS - 2)
@@ -139,10 +151,13 @@ class Index:
             connection.set_authorizer(
                 lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
             )
+            # What is asked may take for ever. Python hears of a signal only while something of its own runs.
+            connection.set_progress_handler(lambda: 0, _STEPS_AT_ONCE)
             try:
                 yield connection
             finally:
                 connection.set_authorizer(None)
+                connection.set_progress_handler(None, 0)
 
     def refresh(self) -> None:
         """Bring it up to date after an append, for whoever reads next. Nothing is raised."""

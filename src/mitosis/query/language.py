@@ -20,7 +20,7 @@ from mitosis.query.moments import EXAMPLES, Period, parse_period
 from mitosis.query.sql import Sql, compose, join
 from mitosis.query.syntax import Source
 
-_MOST_ITEMS = 500
+_MOST_ITEMS = 300
 """Of a list that has to be compared one by one."""
 _ORDER: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _EQUALITY: dict[type[ast.cmpop], str] = {ast.Eq: "=", ast.NotEq: "<>"}
@@ -105,7 +105,7 @@ class _Compiler:
         part, whole = self._value(left), self._value(right)
         if part.field is not None and part.field.name == "commit" and isinstance(whole.constant, str):
             return self._in_range(part, whole.constant, right)
-        if whole.field is None or whole.type not in (Type.TAGS, Type.TEXT, Type.ANY):
+        if whole.is_constant or whole.type not in (Type.TAGS, Type.TEXT, Type.ANY):
             raise self._source.error(
                 f"nothing can be in `{self._source.text_of(right)}`",
                 right,
@@ -172,9 +172,8 @@ class _Compiler:
 
     def _ordered(self, part: _Part, node: ast.expr) -> Sql:
         """A value that is less or greater than others: of constants, a number however large."""
-        if isinstance(part.constant, int) and not isinstance(part.constant, bool):
-            return self._number(node)
-        return part.sql
+        is_huge = isinstance(part.constant, int) and not -(2**63) <= part.constant < 2**63
+        return self._number(node) if is_huge else part.sql
 
     def _refuse_mixed(self, left: _Part, right: _Part, node: ast.expr) -> str:
         """Whether numbers or texts are compared, empty where that is not known; never one with the other."""
@@ -232,7 +231,9 @@ class _Compiler:
             if isinstance(inner, int | float) and not isinstance(inner, bool):
                 return self._constant(sign * inner, node)
             return _Part(Type.NUMBER, compose(f"({sign} * {{}})", self._number(node.operand)))
-        if isinstance(node, ast.BoolOp | ast.Compare | ast.UnaryOp):
+        if isinstance(node, ast.BoolOp | ast.Compare) or (
+            isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+        ):
             return _Part(Type.TRUTH, self.truth(node))
         if isinstance(node, ast.List | ast.Tuple | ast.Set):
             raise self._source.error("a list stands behind `in` alone", node)
@@ -251,7 +252,9 @@ class _Compiler:
         try:
             field = self._fields.find(word)
         except UnknownField as error:
-            raise self._source.error(error.reason, node, error.hint) from error
+            is_perhaps_text = not error.near and isinstance(node, ast.Name)
+            hint = f'If it is a text, write: "{word}"' if is_perhaps_text else error.hint
+            raise self._source.error(error.reason, node, hint) from error
         return _Part(field.type, field.sql, field=field)
 
     def _word(self, node: ast.expr) -> str:

@@ -50,11 +50,11 @@ def _parse(words: str, now: datetime) -> Period | None:
         return _between(moment, moment)
     date = _DATE.fullmatch(words)
     if date is not None:
-        year, month, day = (int(part) if part else None for part in date.groups())
-        start = datetime(year or 1, month or 1, day or 1)
-        if day is not None:
+        year, month, day = date.groups()
+        start = datetime(int(year), int(month or 1), int(day or 1))
+        if day:
             return _between(start, start + timedelta(days=1))
-        following = (year or 1) * 12 + (month or 12)
+        following = int(year) * 12 + int(month or 12)
         return _between(start, datetime(following // 12, following % 12 + 1, 1))
     time = _TIME.fullmatch(words.upper())
     if time is None:

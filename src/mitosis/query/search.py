@@ -11,9 +11,10 @@ from typing import Any
 from mitosis.errors.repository import GitError
 from mitosis.errors.usage import UsageError
 from mitosis.git.repository import Repository
+from mitosis.journal.index import TooComplex
 from mitosis.journal.index_schema import loaded
 from mitosis.journal.journal import Journal
-from mitosis.query.fields import Field, Fields
+from mitosis.query.fields import Field, Fields, Type
 from mitosis.query.functions import FUNCTIONS
 from mitosis.query.sql import Sql, compose, join
 from mitosis.records.view import COLUMNS, Scalar, View
@@ -56,11 +57,17 @@ class Search:
     def _compile(self, where: Sequence[str]) -> Sql:
         # Listings without a condition are more frequent, and need not load what reads one.
         from mitosis.query.language import compile_condition
+        from mitosis.query.syntax import FEWER, TOO_LARGE, QueryError
 
         conditions = (compile_condition(text, self.fields, self._find_commits) for text in where)
-        return compose(" WHERE {}", join(" AND ", conditions))
+        compiled = compose(" WHERE {}", join(" AND ", conditions))
+        try:  # how deeply conditions may be nested is known to SQLite alone
+            list(self._ask(compose("EXPLAIN SELECT id FROM listing{}", compiled)))
+        except TooComplex as error:
+            raise QueryError(max(where, key=len), TOO_LARGE, 1, hint=FEWER) from error
+        return compiled
 
-    def among(self, keys: Sequence[str]) -> Search:
+    def among(self, keys: Sequence[str], limit: int | None = None) -> Search:
         """The trials with these keys, which have to be some of those that are found here, in the same order."""
         import json
 
@@ -68,7 +75,7 @@ class Search:
         chosen._where = compose(
             " WHERE listing.key IN (SELECT value FROM json_each({}))", Sql("?", (json.dumps(list(keys)),))
         )
-        chosen._limit = None
+        chosen._limit = limit
         return chosen
 
     def count(self) -> int:
@@ -90,13 +97,14 @@ class Search:
 
     def views(self) -> Iterator[View]:
         """Of each trial, all that the index holds of it."""
-        columns = ", ".join(f'"{name}"' for name in COLUMNS)
+        names = (*COLUMNS, "tags", "note")
+        columns = ", ".join(self.fields.find(name).sql.text for name in names)
         question = f"SELECT id, {columns} FROM listing{{}}{{}}{{}}"
         rows = self._ask(compose(question, self._where, self._order, self._limited()))
         while chunk := list(islice(rows, _VIEWS_AT_ONCE)):
             entries = self._entries([row[0] for row in chunk])
             for number, *values in chunk:
-                said = zip(COLUMNS, values, strict=True)
+                said = zip(names, values, strict=True)
                 present = [(name, loaded(value)) for name, value in said if value is not None]
                 yield View.from_values([*present, *entries.get(number, ())])
 
@@ -123,7 +131,10 @@ class Search:
         for word in sort:
             name = word.removeprefix("-")
             is_descending = (name != word) != reverse
-            yield compose(f"{{}} {'DESC' if is_descending else 'ASC'} NULLS LAST", self.fields.find(name).sql)
+            field = self.fields.find(name)
+            if field.type is Type.ANY:  # not-a-number is neither the highest nor the lowest
+                yield compose("CASE typeof({}) WHEN 'blob' THEN 1 WHEN 'null' THEN 2 ELSE 0 END", field.sql)
+            yield compose(f"{{}} {'DESC' if is_descending else 'ASC'} NULLS LAST", field.sql)
         yield Sql(_NEWEST_FIRST.replace("DESC", "ASC") if reverse else _NEWEST_FIRST)
 
     def _find_commits(self, text: str) -> list[str]:

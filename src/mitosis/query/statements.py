@@ -34,10 +34,21 @@ def answer(index: Index, statement: str) -> Iterator[tuple[Scalar, ...]]:
                 raise StatementRefused(statement, "it asks nothing")
             yield tuple(name for name, *_ in cursor.description)
             for row in cursor:
-                yield tuple(map(loaded, row))
+                yield tuple(map(_readable, row))
         except (sqlite3.Error, sqlite3.Warning) as error:
-            reason = "it would do more than read" if "not authorized" in str(error) else str(error)
+            if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
+                raise KeyboardInterrupt from error  # which sqlite3 has caught
+            is_denied = any(text in str(error) for text in ("not authorized", "authorization denied"))
+            reason = "it would do more than read" if is_denied else str(error)
             raise StatementRefused(statement, reason) from error
+
+
+def _readable(value: Scalar | bytes) -> Scalar:
+    """A value as the index has stored it, or the digits of bytes that are not from there."""
+    try:
+        return loaded(value)
+    except ValueError:
+        return bytes(value).hex() if isinstance(value, bytes) else str(value)
 
 
 def describe(index: Index) -> Iterator[str]:

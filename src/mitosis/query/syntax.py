@@ -16,6 +16,8 @@ from mitosis.text import clean
 _MOST_CHARACTERS = 20_000
 _MOST_PARTS = 500
 _MOST_LEVELS = 50
+TOO_LARGE = "the condition is too large"
+FEWER = "Write it with fewer parts."
 _BLANKS = str.maketrans("\n\r\f\t\v", "     ")
 _ASSIGNMENT = re.compile("(?<![=!<>])=(?!=)")
 _NOT_PYTHON = (("&&", "and"), ("||", "or"), ("<>", "!="), ("===", "=="))
@@ -66,26 +68,42 @@ class Source:
             raise self.error("the condition is too long", 0)
         if not self._text.strip():
             raise self.error("there is no condition", 0, "Write one such as: main < 0.1")
+        if "\0" in self._text:
+            raise self.error("the condition cannot be read", self._text.index("\0"))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is refused later, such as `1 is 1`
             try:
                 return ast.parse(_without_keywords(self._text[self._begin :]), mode="eval").body
             except SyntaxError as error:
-                place = self._begin + max((error.offset or 1) - 1, 0)
-                raise self.error(_explained(error, self._text), min(place, len(self._text))) from None
+                raise self._explained(error) from None
             except (ValueError, RecursionError, MemoryError) as error:
                 raise self.error("the condition cannot be read", self._begin) from error
+
+    def _explained(self, error: SyntaxError) -> QueryError:
+        """What is wrong with a text that is not Python."""
+        for wrong, right in _NOT_PYTHON:
+            if wrong in self._text:
+                return self.error(f"`{wrong}` is not Python: write `{right}`", self._text.index(wrong))
+        assignment = _ASSIGNMENT.search(self._text)
+        if assignment is not None:
+            return self.error("`=` compares nothing: write `==`", assignment.start())
+        if error.offset == 0:  # how Python says that the text has ended
+            return self.error("something is missing at the end", len(self._text.rstrip()))
+        place = min(self._begin + (error.offset or 1) - 1, len(self._text))
+        return self.error(f"this is not an expression of Python: {error.msg}", place)
 
     def _refuse_large(self) -> None:
         parts = 0
         level: list[ast.AST] = [self.tree]
         for _ in range(_MOST_LEVELS):
             level = [child for node in level for child in ast.iter_child_nodes(node)]
-            parts += sum(isinstance(node, ast.expr) and not isinstance(node, ast.Constant) for node in level)
+            parts += sum(
+                isinstance(node, ast.expr | ast.cmpop) and not isinstance(node, ast.Constant) for node in level
+            )
             if not level or parts > _MOST_PARTS:
                 break
         if level:
-            raise self.error("the condition is too large", self._begin, "Write it with fewer parts.")
+            raise self.error(TOO_LARGE, self._begin, FEWER)
 
     def _place(self, node: ast.AST) -> tuple[int, int]:
         """Where a node begins, from 0, and how long it is, in characters: `ast` counts bytes."""
@@ -106,13 +124,3 @@ def _without_keywords(text: str) -> str:
     except (tokenize.TokenError, SyntaxError):
         return text  # which is told of when it is parsed
     return "".join(letters)
-
-
-def _explained(error: SyntaxError, text: str) -> str:
-    """What is wrong with a text that is not Python."""
-    for wrong, right in _NOT_PYTHON:
-        if wrong in text:
-            return f"`{wrong}` is not Python: write `{right}`"
-    if _ASSIGNMENT.search(text):
-        return "`=` compares nothing: write `==`"
-    return f"this is not an expression of Python: {error.msg}"

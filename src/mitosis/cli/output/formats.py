@@ -25,7 +25,10 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': r"\char34{}",
+    # At the beginning of a row they would belong to the end of the one before it.
+    "[": "{[}",
+    "*": "{*}",
 }
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
