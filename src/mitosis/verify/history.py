@@ -163,6 +163,8 @@ def check_reasons(store: Store, tip: str, report: Report) -> None:
 
 def _is_end(store: Store, taken: Taken) -> bool:
     """Whether it is the end of a trial that had none before."""
+    if layout.parse_record_path(taken.path) is None:
+        return False
     start, end = (read_record_at(store, taken.path, oid) for oid in (taken.before, taken.after))
     return start is None or (end is not None and end.is_end_of(start))
 
