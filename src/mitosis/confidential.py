@@ -53,7 +53,7 @@ def why_secret(name: str, text: str, patterns: Sequence[str]) -> str | None:
         patterns: as for `is_secret_name`.
     """
     if is_secret_name(name, patterns):
-        return None if text in _HARMLESS else "has a name that secrets have"
+        return None if text in _HARMLESS or environment_variable(text) else "has a name that secrets have"
     return "has a password in a URL" if re.search(r"""://[^/\s:@]*:(?:[^/\s@]+|[^/'"@]+)@""", text) else None
 
 
