@@ -138,6 +138,11 @@ def test_without_a_key_it_is_the_newest_trial(lab: Lab) -> None:
     assert f"the page of trial {newest.key} is not here" in lab.mitosis("open", status=2).err
 
 
+def test_place_of_a_page_that_is_not_here_stays_on_its_line(lab: Lab) -> None:
+    key = lab.journal.run_trial(page="a\nb.html", trials_folder="/x\ny", process=ProcessRecord("host\nz", 1)).key
+    assert "    it was written on host\\nz, to /x\\ny/a\\nb.html\n" in lab.mitosis("open", key, status=2).err
+
+
 def test_experiments_that_there_are_are_named_where_one_has_no_trials(lab: Lab) -> None:
     lab.journal.run_trial(experiment="data+fit")
     said = lab.mitosis("list", "--experiment", "data+ft", status=2).err.splitlines()
