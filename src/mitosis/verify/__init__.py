@@ -101,7 +101,7 @@ def compare(repository: Repository, remote: str, ref_name: str, report: Report) 
         union = unite(journal.store, ours, theirs, remote, keep=True)
         for what in union.unexplained:
             clause = f"{what} is gone or changed there, without a reason"
-            report.error("remote", remote, clause, f"git log --stat {ours.commit[:12]}..{tip[:12]}")
+            report.error("remote", remote, clause, f"git log -m --stat {ours.commit[:12]}..{tip[:12]}")
         for key in union.disputes:
             report.error("remote", remote, f"it has another end of trial {key}", f"mitosis pull {remote}")
         for line in union.taken:
@@ -113,7 +113,7 @@ def compare(repository: Repository, remote: str, ref_name: str, report: Report) 
             if count:
                 report.info("remote", remote, f"{count} {what}", command)
     except JournalError as error:
-        report.error("remote", remote, _first_line(error), f"git log {ref}")
+        report.error("remote", remote, _first_line(error), f"git show -m --stat {ref}")
 
 
 def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], None] = _silent) -> list[str]:

@@ -156,7 +156,7 @@ def check_reasons(store: Store, tip: str, report: Report) -> None:
                 continue
         done = "taken away" if taken.after is None else "changed"
         what = f"{describe_path(taken.path)} was {done} without a reason by {said.author}, {said.date[:10]}"
-        report.error("history", taken.path, what, f"git show --stat {said.oid[:12]}")
+        report.error("history", taken.path, what, f"git show -m --stat {said.oid[:12]}")
 
 
 def _is_end(store: Store, taken: Taken) -> bool:
