@@ -86,7 +86,9 @@ def test_another_spelling_of_a_name_is_nobodys(journal: Desk, monkeypatch: pytes
     assert misspelt not in remedies(journal)
 
 
-def test_the_second_record_of_a_key_is_passed_over(journal: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_record_of_a_key_is_passed_over(
+    journal: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     record = journal.run_trial()
     second = record.with_changes(experiment="other", parameters=())
     copy = record_path(record).replace("my_exp/2026-03-01", "another/2026-03-01")
@@ -94,8 +96,11 @@ def test_the_second_record_of_a_key_is_passed_over(journal: Desk, monkeypatch: p
     assert journal.listed() == ([record], [copy, record_path(second)])
     assert run(journal, f"mitosis show {record.key[:6]}", monkeypatch) == 0
     found = remedies(journal)
+    capsys.readouterr()
     for path in (copy, record_path(second)):
         assert run(journal, found[path], monkeypatch) == 0
+    said = f"removed {record_path(second)} from the journal: {record_path(record)} has the same key\n"
+    assert capsys.readouterr().out.endswith(said)
     assert journal.again().listed() == ([record], [])
     assert not [where for where in remedies(journal) if "index" in where or "note" in where]
     journal.forget(record.key, journal.identity)

@@ -25,7 +25,7 @@ from mitosis.text import one_line
 
 _MOST_FILES = 10_000
 """So many files that have to be named can be removed with a folder."""
-FOREIGN = "it does not belong to the format of the journal; mitosis skips it"
+FOREIGN = "it does not belong to the format of the journal"
 
 
 def read_file(store: ReadOnlyStore, path: str, oid: str) -> TrialRecord | None:
@@ -158,7 +158,7 @@ class _Removal:
             others = () if place is None else self._index.ask(double, (place[2], plain_text(path)))
             if not others:
                 raise JournalError(f"{path} is sound, so it stays{_remedy(path)}")
-            self.reason = self.reason or f"there is another record of trial {others[0][0]}"
+            self.reason = self.reason or f"{others[0][0]} has the same key"
             self.records += [] if record is None else [record]
         if is_kept(path):
             self.kept.append(path)
