@@ -130,14 +130,13 @@ def merge(
         merge_notes(store, changes, others, identity, lambda *which: trials_on(index, *which))
     except (JournalError, GitError, NoIdentity) as error:
         notes_problem = str(error)
-    known = [change for change in changes if change.before is not None]
-    present = sum(change.after is not None for change in changes)
-    updated = sum(change.after is not None for change in known)
+    readable = [change for change in changes if change.after is not None]
+    received = sum(change.before is None for change in readable)
     return Merged(
         before=None if before is None else before.commit,
         tip=tip,
-        received=present - updated,
-        updated=updated,
+        received=received,
+        updated=len(readable) - received,
         forgotten=sum(new is None for _, _, new in union.trials),
         taken=union.taken,
         disputes=union.disputes,
