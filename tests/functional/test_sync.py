@@ -405,7 +405,8 @@ def test_plain_fetch_brings_records_after_setup(
     bob.git("fetch", "--quiet")
     for words in (["list"], ["variants"]):
         assert run_command(words) == 0
-        assert "! origin has 1 trial that is not merged yet: mitosis pull origin --no-fetch\n" in capfd.readouterr().err
+        notice = "! origin has 1 trial that is not merged yet; to merge it, or to see why not: "
+        assert f"{notice}mitosis pull origin --no-fetch\n" in capfd.readouterr().err
     bob.git("remote", "set-url", "origin", "/nowhere")
     assert run_command(["pull", "--no-fetch"]) == 0
     assert capfd.readouterr().out == "origin: 1 trial received\n"

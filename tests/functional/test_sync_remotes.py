@@ -268,7 +268,7 @@ def test_names_of_records_alone_are_not_merged(
     run_command(["setup"])
     partial.git("fetch", "--quiet")
     run_command(["list"])
-    assert capfd.readouterr().err.endswith("not merged yet: mitosis pull origin\n")
+    assert capfd.readouterr().err.endswith("not merged yet; to merge it, or to see why not: mitosis pull origin\n")
     with pytest.raises(NotFetchedWhole, match="mitosis pull origin"):
         pull(partial.repository, find_remote(partial.repository, None), None)
     assert partial.tip() is None

@@ -66,9 +66,9 @@ def verify(
     repairable.check_symbolic_ref(repository, report)
     _check_conflicts(journal, report)
     for unmerged in journal.unmerged():
-        were, verb = ("was", "is") if unmerged.trials == 1 else ("were", "are")
+        were, verb, them = ("was", "is", "it") if unmerged.trials == 1 else ("were", "are", "them")
         fetched = counted(unmerged.trials, "trial") if unmerged.trials else "records"
-        what = f"{fetched} {were} fetched from it that {verb} not merged yet"
+        what = f"{fetched} {were} fetched from it that {verb} not merged yet; to merge {them}, or to see why not"
         report.info("remote", unmerged.remote, what, f"mitosis pull {unmerged.remote}")
     tell("looking for the commits of trials")
     check_pins(repository, _commits(contents), remote, report)
