@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,16 @@ def test_variants_names_the_command_that_resolves(lab: Lab) -> None:
     shown = lab.mitosis("variants")
     assert shown.err == ""
     assert "my_exp.frequency=bobs-slow" in shown.out
+
+
+def test_command_of_a_name_with_a_line_break_can_be_typed(lab: Lab) -> None:
+    name = "it's\nslow\\\x07é"
+    lab.use(name, 1)
+    lab.give_meaning(name, 3)
+    command = lab.mitosis("variants").err.splitlines()[-1].strip()
+    words = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True).stdout
+    lab.mitosis(*words.decode().split("\0")[1:-1])
+    assert lab.journal.conflicts() == ()
 
 
 def test_trial_keeps_showing_what_it_used(lab: Lab, two_meanings: tuple[str, str]) -> None:
