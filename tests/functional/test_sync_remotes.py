@@ -313,7 +313,7 @@ def test_names_of_records_alone_are_not_merged(
     run_command(["setup"])
     partial.git("fetch", "--quiet")
     run_command(["list"])
-    assert capfd.readouterr().err.endswith("not merged yet: mitosis pull origin\n")
+    assert capfd.readouterr().err.endswith("not merged yet; to merge it, or to see why not: mitosis pull origin\n")
     with pytest.raises(NotFetchedWhole, match="mitosis pull origin"):
         pull(partial.repository, find_remote(partial.repository, None), None)
     assert str(NotFetchedWhole("../my lab")).endswith("mitosis pull '../my lab'")
@@ -345,6 +345,48 @@ def test_remedy_of_a_journal_that_cannot_be_read_is_named_and_nothing_is_fetched
         assert second == "`mitosis verify` shows the command that repairs it."
     assert (root / ".git" / JOURNAL).read_text() == text
     assert bob.git("for-each-ref", "refs/mitosis/remotes") == ""
+
+
+# --- compared with what is here -------------------------------------------------------------------
+
+
+def test_what_one_side_lacks_is_counted(
+    ada: Desk, bob: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(bob.folder)
+    for _ in range(2):
+        ada.run_trial()
+    ada.push()
+    bob.run_trial()
+    run_command(["verify", "--against", "origin"])
+    lines = capfd.readouterr().out.splitlines()
+    assert "· remote: origin: 1 trial is not there yet" in lines
+    assert "· remote: origin: 2 trials of it are not here yet" in lines
+    assert bob.trial_keys() != ada.trial_keys()
+
+
+def test_journal_of_a_remote_that_cannot_be_read_is_called_that_of_the_remote(
+    bob: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(bob.folder)
+    bob.run_trial()
+    broken = bob.git("commit-tree", bob.write_tree(b"x"), "-p", JOURNAL, "-m", "x").strip()
+    bob.git("update-ref", "refs/mitosis/remotes/origin/journal", broken)
+    assert run_command(["pull", "--no-fetch"]) == 2
+    assert "the tree of refs/mitosis/remotes/origin/journal cannot be read" in capfd.readouterr().err
+
+
+def test_command_shows_what_a_remote_has_in_place_of_a_journal(
+    ada: Desk, bob: Desk, hub: Path, git: Git, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(bob.folder)
+    ada.run_trial()
+    ada.push()
+    bob.pull()
+    git("update-ref", JOURNAL, git("hash-object", "-w", "--stdin", cwd=hub, stdin="not a journal").strip(), cwd=hub)
+    assert run_command(["verify", "--against", "origin"]) == 1
+    command = next(line for line in capfd.readouterr().out.splitlines() if "git show" in line)
+    assert bob.git(*command.split()[1:]) == "not a journal"
 
 
 # --- over http ------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import NoteNotWritten, TrialNotFound
 from mitosis.errors.usage import UsageError
 from mitosis.records.view import KEY_DIGITS, View
-from mitosis.text import format_moment
+from mitosis.text import format_moment, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,10 +70,8 @@ def open_page(key: _Key | None = None, /, *, config: ConfigFile = None) -> int:
         return 0
     if page is None:
         where = f"{record.trials_folder}/{record.page}" if record.page else "nowhere: it has no page"
-        raise TrialNotFound(
-            record.key,
-            f"the page of trial {record.key} is not here\n    it was written on {record.process.host}, to {where}",
-        )
+        place = one_line(f"it was written on {record.process.host}, to {where}")
+        raise TrialNotFound(record.key, f"the page of trial {record.key} is not here\n    {place}")
     print_line(str(page))
     show_page(page)
     return 0

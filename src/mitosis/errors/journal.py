@@ -129,7 +129,7 @@ class JournalRewritten(JournalError):
             f"the journal of {source} takes away or changes what this clone has recorded, and does not say why:\n"
             f"{bulleted([*self.what[:_SHOWN], *more])}\n"
             "Nothing of it was merged. To see who did that:\n"
-            f"    git log --stat {ours[:12]}..{theirs[:12]}\n"
+            f"    git log -m --stat {ours[:12]}..{theirs[:12]}\n"
             f"To merge the rest and keep what you have: mitosis pull {shlex.quote(source)} --keep"
         )
 

@@ -181,4 +181,5 @@ def _commit(text: str) -> Commit:
     found = frozenset((name, value) for name, _, value in pairs)
     # Anybody may have written them, at any length.
     shown = [one_line(recordable(text[:_TEXT_LIMIT]), _TEXT_LIMIT) for text in (author, email, summary)]
-    return Commit(oid, len(parents.split()), shown[0], shown[1], moment_of(date).isoformat(), shown[2], found)
+    who = shown[0] or "somebody"
+    return Commit(oid, len(parents.split()), who, shown[1], moment_of(date).isoformat(), shown[2], found)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterator
 
+from mitosis.errors.base import shell_words
 from mitosis.errors.journal import NamingError
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
@@ -95,7 +95,7 @@ def _refuse_used(name: VariantName, users: Collection[str]) -> None:
     shown = ", ".join(used[:_MOST_NAMED]) + (f" and {len(used) - _MOST_NAMED} more" if len(used) > _MOST_NAMED else "")
     raise NamingError(
         f"{name} has been used by {'a trial' if len(used) == 1 else f'{len(used)} trials'}, so it cannot be released: "
-        f"{shown}\nTo stop anybody from using it again: mitosis variants retire {shlex.quote(str(name))}"
+        f"{shown}\nTo stop anybody from using it again: mitosis variants retire {shell_words(str(name))}"
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-
+from mitosis.errors.base import shell_words
 from mitosis.errors.journal import BadRecord, ForeignFile, JournalError
 from mitosis.errors.repository import UnfitObject, UnreadableObject
 from mitosis.git.repository import Identity
@@ -26,7 +25,7 @@ from mitosis.text import one_line
 
 _MOST_FILES = 10_000
 """So many files that have to be named can be removed with a folder."""
-FOREIGN = "it does not belong to the format of the journal; mitosis skips it"
+FOREIGN = "it does not belong to the format of the journal"
 
 
 def read_file(store: ReadOnlyStore, path: str, oid: str) -> TrialRecord | None:
@@ -182,7 +181,7 @@ class _Removal:
 def _remedy(path: str) -> str:
     """How to take away what is sound, if it can be."""
     place, variant = layout.parse_record_path(path), layout.parse_variant_path(path)
-    name = "" if variant is None else shlex.quote(str(variant[0]))
+    name = "" if variant is None else shell_words(str(variant[0]))
     commands = {
         layout.TRIALS: f"forget {'' if place is None else place[2]}",
         layout.DISPUTED: f"settle {layout.parse_disputed_path(path)}",

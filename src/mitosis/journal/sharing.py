@@ -18,7 +18,7 @@ from mitosis.journal.messages import merged_message, shared_message
 from mitosis.journal.notes import OtherNotes, TrialChange, merge_notes
 from mitosis.journal.reasons import merge_bases
 from mitosis.journal.storage.store import Snapshot, Store
-from mitosis.journal.storage.walking import Change, iter_changes
+from mitosis.journal.storage.walking import iter_changes
 from mitosis.journal.trials import find_trial, read_record_at, trials_on
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, encode_trial
 from mitosis.records.trial import TrialRecord
@@ -126,21 +126,21 @@ def merge(
     _remember(store, tip, commit)
     store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
     index.refresh()
+    changes = [_trial_change(store, *change) for change in union.trials]
     notes_problem = None
     try:
         others = None if notes is None else OtherNotes(notes, tell_all=tip == theirs.commit)
-        changes = list(_trial_changes(store, union.trials))
         merge_notes(store, changes, others, identity, lambda *which: trials_on(store, index, *which))
     except (JournalError, GitError, NoIdentity) as error:
         notes_problem = str(error)
-    received = sum(old is None for _, old, _ in union.trials)
-    forgotten = sum(new is None for _, _, new in union.trials)
+    readable = [change for change in changes if change.after is not None]
+    received = sum(change.before is None for change in readable)
     return Merged(
         before=None if before is None else before.commit,
         tip=tip,
         received=received,
-        updated=len(union.trials) - received - forgotten,
-        forgotten=forgotten,
+        updated=len(readable) - received,
+        forgotten=sum(new is None for _, _, new in union.trials),
         taken=union.taken,
         disputes=union.disputes,
         unexplained=union.unexplained,
@@ -173,9 +173,8 @@ def _holds(store: Store, tip: str, commit: str) -> bool:
     return tip == commit or commit in merge_bases(store.repository, tip, commit)
 
 
-def _trial_changes(store: Store, changes: Sequence[Change]) -> Iterator[TrialChange]:
-    for path, old, new in changes:
-        yield TrialChange(read_record_at(store, path, old), read_record_at(store, path, new))
+def _trial_change(store: Store, path: str, old: str | None, new: str | None) -> TrialChange:
+    return TrialChange(read_record_at(store, path, old), read_record_at(store, path, new))
 
 
 # --- what one has that the other lacks -----------------------------------------------------------

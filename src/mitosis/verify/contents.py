@@ -224,7 +224,7 @@ class ContentsReader:
             self._report.error(kind, problem.where, problem.reason, self._restore)
 
     def _foreign(self, path: str) -> None:
-        self._report.info("foreign file", path, FOREIGN, layout.forget_command(path))
+        self._report.info("foreign file", path, f"{FOREIGN}; mitosis skips it", layout.forget_command(path))
 
 
 def _kind(path: str) -> str:

@@ -158,7 +158,7 @@ def check_reasons(store: Store, tip: str, report: Report) -> None:
         done = "taken away" if taken.after is None else "changed"
         file = describe_file(store, taken.path, taken.before)
         what = f"{file} was {done} without a reason by {said.author}, {said.date[:10]}"
-        report.error("history", taken.path, what, f"git show --stat {said.oid[:12]}")
+        report.error("history", taken.path, what, f"git show -m --stat {said.oid[:12]}")
 
 
 def _is_end(store: Store, taken: Taken) -> bool:

@@ -339,11 +339,11 @@ class Store(ReadOnlyStore):
         """
         with _naming_remedy(what):
             tree = self.read_commit_tree(commit, what)
-            entry = self.read_tree(tree, "").get(layout.FORMAT_FILE)
+            entry = self.read_tree(tree, f"the tree of {what}").get(layout.FORMAT_FILE)
             if entry is None or entry.is_tree:
                 raise JournalError(f"{what} points to {commit}, which is not a journal: it does not say its format")
             if entry.oid != _FORMAT_OID:
-                layout.refuse_format(what, self.read_blob(entry.oid, layout.FORMAT_FILE, _FORMAT_LIMIT_BYTES))
+                layout.refuse_format(what, self.read_blob(entry.oid, f"the format of {what}", _FORMAT_LIMIT_BYTES))
         return Snapshot(commit, tree)
 
     def edited_tree(self, before: Snapshot | None, changes: Mapping[str, bytes | None]) -> str:
