@@ -42,7 +42,7 @@ def load_trial_data(
     the modules that define their classes have to be importable; those of the repository at hand are.
 
     Args:
-        key: the trial's key, or any unique prefix of it.
+        key: the trial's key, any unique prefix of it, or a word such as `latest`, `best` or `@TAG`.
         trials_folder: where to look, relative to the working directory. By default where the configuration of the
             repository at hand says, and where the trial's record says.
         hexstr: another name of `key`.
@@ -79,7 +79,7 @@ def load_trial_params(
     """The parameters that a step of a trial was called with, by name.
 
     Args:
-        key: the trial's key, or any unique prefix of it.
+        key: as for `load_trial_data`.
         step: the step's number, from 0.
         trials_folder: as for `load_trial_data`.
         hexstr: another name of `key`.
@@ -175,6 +175,11 @@ def find_trial_folder(key: str, trials_folder: str | os.PathLike[str] | None = N
         TrialNotFound: there is none here.
         AmbiguousKey: there are several.
     """
+    from mitosis.journal.journal import Journal
+    from mitosis.query.selection import is_selection, select_one
+
+    if is_selection(key):
+        key = select_one(Journal(find_repository(Path.cwd())), key)
     prefix = key.strip().lower()
     folder = Path(trials_folder).absolute() if trials_folder is not None else default_trials_folder(Path.cwd())
     matches: dict[str, Path] = {}

@@ -134,7 +134,8 @@ def test_all_that_is_of_no_use_can_be_removed(journal: Desk, monkeypatch: pytest
     record = journal.run_trial()
     day = "trials/my_exp/2026-03-01"
     bad = [
-        "README", "notes/a/b", "notes/evil\nname.txt", "notes/it's\t\udcff", f"{day}/README", f"{day}/5f2c91d07a3b.msgpack", "trials/a b/\x1b[2J\n",
+        "README", "notes/a/b", "notes/evil\nname.txt", "notes/it's\t\udcff", f"{day}/README",
+        f"{day}/5f2c91d07a3b.msgpack", "trials/a b/\x1b[2J\n",
         f"retired/my_exp/frequency/slow/{'2' * 40}.msgpack", f"environments/{'3' * 40}.txt", f"disputed/{'4' * 12}/x",
     ]  # fmt: skip
     journal.rewrite(dict.fromkeys(bad, b"\xc1"))
