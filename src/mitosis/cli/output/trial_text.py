@@ -163,7 +163,9 @@ def _row(view: View, names: Mapping[str, str], meanings: Meanings, *, relative: 
         row["main"] = "–" if state in ("failed", "interrupted") else state
     row["when"] = format_moment(view.raw("started"), relative=relative)
     row["took"] = view.text("took")
-    row["note"] = cut(clean(note), _NOTE_WIDTH) if relative else clean(note)
+    tags = [f"@{tag}" for tag in view.raw("tags").split(", ") if tag]
+    remarks = clean(" · ".join(filter(None, [note, " ".join(tags), view.raw("note")])))
+    row["note"] = cut(remarks, _NOTE_WIDTH) if relative else remarks
     return row
 
 
