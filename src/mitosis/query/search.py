@@ -12,7 +12,7 @@ from mitosis.errors.repository import GitError
 from mitosis.errors.usage import UsageError
 from mitosis.git.repository import Repository
 from mitosis.journal.index import TooComplex
-from mitosis.journal.index_schema import NOTE, TAGS, loaded
+from mitosis.journal.index_schema import loaded
 from mitosis.journal.journal import Journal
 from mitosis.query.fields import Field, Fields, Type
 from mitosis.query.functions import FUNCTIONS
