@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import html
 import json
@@ -266,7 +267,8 @@ class Trial:
         """Its HTML page; None where that is not here."""
         from mitosis.results import find_page
 
-        return find_page(self.record)
+        with self._at_home():
+            return find_page(self.record)
 
     def data(self, step: int | str = -1) -> Any:
         """The dictionary that a step returned, by its number from 0 or its name; by default the last.
@@ -278,7 +280,8 @@ class Trial:
         """
         from mitosis.results import load_trial_data
 
-        results = load_trial_data(self.key)
+        with self._at_home():
+            results = load_trial_data(self.key)
         names = [one.name for one in self.record.steps]
         number = step if isinstance(step, int) else names.index(step) if step in names else len(results)
         if not -len(results) <= number < len(results):
@@ -289,8 +292,16 @@ class Trial:
         """The images that its notebook shows, in order; in a notebook each shows itself."""
         from mitosis.results import find_notebook
 
-        path = find_notebook(self.record)
+        with self._at_home():
+            path = find_notebook(self.record)
         return [] if path is None else list(_figures(path))
+
+    @contextlib.contextmanager
+    def _at_home(self) -> Iterator[None]:
+        """Be in its repository, since outputs are looked for in that of the working directory."""
+        root = self._journal.repository.root
+        with contextlib.nullcontext() if Path.cwd().is_relative_to(root) else contextlib.chdir(root):
+            yield
 
     def __repr__(self) -> str:
         said = [self.fields.text("experiment"), self.fields.main or self.fields.text("status")]

@@ -15,6 +15,10 @@ _SECRET_NAME = re.compile(
     r"(?:^|_)(?:pass(?:word|wd|phrase|code)|pwd|secrets?|credentials?|auth|token|(?:api|access|auth|private|secret)_?key)"
     r"[0-9]*$"
 )
+_CREDENTIALS = re.compile(
+    # A whole text that is a URL, then one in quotes: a password in them may have blanks.
+    r"""^(\w[\w+.-]*://)[^/]*@|(?<=['"])(\w[\w+.-]*://)[^/'"]*@|(?<=://)[^/\s]*@"""
+)
 _HARMLESS = frozenset({"None", "True", "False", '""', "''"})
 
 
@@ -49,10 +53,10 @@ def why_secret(name: str, text: str, patterns: Sequence[str]) -> str | None:
         patterns: as for `is_secret_name`.
     """
     if is_secret_name(name, patterns):
-        return None if text in _HARMLESS else "has a name that secrets have"
-    return "has a password in a URL" if re.search(r"://[^/\s:@]*:[^/\s@]+@", text) else None
+        return None if text in _HARMLESS or environment_variable(text) else "has a name that secrets have"
+    return "has a password in a URL" if re.search(r"""://[^/\s:@]*:(?:[^/\s@]+|[^/'"@]+)@""", text) else None
 
 
 def without_password(text: str) -> str:
     """A text without what its URLs say before the host, which may be a password."""
-    return re.sub(r"(?<=://)[^/\s]*@", "", text)
+    return _CREDENTIALS.sub(r"\1\2", text)

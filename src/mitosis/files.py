@@ -6,6 +6,7 @@ Temporary folders are removed also when the process that made them was killed: b
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import os
@@ -45,6 +46,19 @@ def write_whole(path: Path, content: str | bytes) -> None:
         with contextlib.suppress(OSError):
             partial.unlink()
         raise
+
+
+def read_regular(path: Path, limit_bytes: int) -> bytes:
+    """The beginning of a file that is no link to another one, and no pipe, which would be waited for.
+
+    Raises:
+        OSError: it cannot be read, or is something else.
+    """
+    flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        return file.read(limit_bytes)
 
 
 def blob_id(data: bytes) -> str:

@@ -119,6 +119,11 @@ def quoting_hint(parameter: str, text: str) -> str:
     return f"For a string, quote it for Python and for the shell: -e {parameter}={shlex.quote(literal)}"
 
 
+def instead_of(variant: str, parameter: str) -> str:
+    """How to give a parameter by an expression what was given as a variant: `env:NAME` was meant as one."""
+    return f"-e {parameter}={variant if environment_variable(variant) else '...'}"
+
+
 def _parse_one(
     kind: Literal["lookup", "eval"], word: str, option: str, steps: Sequence[str], module: bool
 ) -> ParameterArgument:

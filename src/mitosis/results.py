@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from mitosis.errors.repository import RepositoryError
 from mitosis.errors.usage import ConfigError
 from mitosis.files import file_blob_id, find_trials_folder
 from mitosis.git.repository import find_repository
+from mitosis.git.tracked import is_tracked
 from mitosis.records.output_names import belongs_to_trial
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def load_trial_data(
     the modules that define their classes have to be importable; those of the repository at hand are.
 
     Args:
-        key: the trial's key, or any unique prefix of it.
+        key: the trial's key, any unique prefix of it, or a word such as `latest`, `best` or `@TAG`.
         trials_folder: where to look, relative to the working directory. By default where the configuration of the
             repository at hand says, and where the trial's record says.
         hexstr: another name of `key`.
@@ -53,6 +55,7 @@ def load_trial_data(
         AmbiguousKey: several trials have keys that begin so.
         ValueError: the results of a step before the last one are missing, are as releases up to 0.4 saved them, or are
             not what the trial has left, as the journal of the repository at hand has it.
+        GitError: that is not recorded, and git refuses to say whether they have come with a clone.
     """
     folder = find_trial_folder(_only_one(key, hexstr), trials_folder)
     numbers = sorted(int(match[1]) for path in folder.iterdir() if (match := _RESULTS_NAME.fullmatch(path.name)))
@@ -76,7 +79,7 @@ def load_trial_params(
     """The parameters that a step of a trial was called with, by name.
 
     Args:
-        key: the trial's key, or any unique prefix of it.
+        key: as for `load_trial_data`.
         step: the step's number, from 0.
         trials_folder: as for `load_trial_data`.
         hexstr: another name of `key`.
@@ -85,6 +88,7 @@ def load_trial_params(
         TrialNotFound: no such trial, or its outputs are not here. Also a FileNotFoundError.
         AmbiguousKey: several trials have keys that begin so.
         ValueError: the trial has no such step, or its parameters were not saved, or are not what it has left.
+        GitError: as for `load_trial_data`.
     """
     name = _only_one(key, hexstr)
     folder = find_trial_folder(name, trials_folder)
@@ -140,10 +144,17 @@ def _recorded_outputs(folder: Path) -> dict[str, str] | None:
 
 
 def _load(path: Path, recorded: dict[str, str] | None) -> Any:
-    """Read a pickle that a trial has left, unless it is another one than is recorded."""
+    """Read a pickle that a trial has left, unless it is another one than is recorded, or has come with a clone."""
     import dill
 
     with path.open("rb") as file:
+        if recorded is None and is_tracked(path.absolute()):
+            quoted = shlex.quote(str(path))
+            raise ValueError(
+                f"{path} has come with the repository, and the journal does not say that a trial left it: reading it "
+                "could run anything\n"
+                f"`git log -- {quoted}` shows who has put it there. If you trust them: git rm --cached {quoted}"
+            )
         if recorded is not None and file_blob_id(file)[0] != recorded.get(path.name):
             raise ValueError(
                 f"{path} is not what the trial left: reading it could run anything\n"
@@ -164,6 +175,11 @@ def find_trial_folder(key: str, trials_folder: str | os.PathLike[str] | None = N
         TrialNotFound: there is none here.
         AmbiguousKey: there are several.
     """
+    from mitosis.journal.journal import Journal
+    from mitosis.query.selection import is_selection, select_one
+
+    if is_selection(key):
+        key = select_one(Journal(find_repository(Path.cwd())), key)
     prefix = key.strip().lower()
     folder = Path(trials_folder).absolute() if trials_folder is not None else default_trials_folder(Path.cwd())
     matches: dict[str, Path] = {}
@@ -279,15 +295,10 @@ def _recorded_place(record: TrialRecord, name: str | None) -> Path | None:
     if not place.is_absolute() or place.parts[1:2] == ("proc",) or ".." in place.parts:
         return None
     try:
-        if hasattr(os, "getuid") and place.stat().st_uid != os.getuid():
-            return None
-        repository = find_repository(place)
-        tracked = repository.git("ls-files", "--", str((place / name).resolve()))
-    except RepositoryError:  # it is in none
-        tracked = ""
-    except (OSError, RuntimeError):  # it is not there, or links lead in a circle
+        is_own = not hasattr(os, "getuid") or place.stat().st_uid == os.getuid()
+        return place / name if is_own and not is_tracked(place / name) else None
+    except (OSError, RuntimeError):  # it is not there, links lead in a circle, or git refuses to look
         return None
-    return None if tracked else place / name
 
 
 def _folder_on_record(key: str, looked_in: Path) -> Path:

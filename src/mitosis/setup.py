@@ -100,13 +100,13 @@ def _read_all(repository: Repository, key: str) -> list[str]:
 def _write_attributes(repository: Repository) -> Written:
     path = repository.common_dir / "info" / "attributes"
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
-        changed = ATTRIBUTES_LINE not in (line.strip() for line in text.splitlines())
+        present = path.read_bytes() if path.exists() else b""
+        changed = ATTRIBUTES_LINE.encode() not in map(bytes.strip, present.splitlines())
         if changed:
             path.parent.mkdir(exist_ok=True)
-            if text and not text.endswith("\n"):
-                text += "\n"
-            path.write_text(f"{text}{ATTRIBUTES_LINE}\n", encoding="utf-8", errors="surrogateescape")
+            with path.open("ab") as file:
+                file.write(b"" if present[-1:] in (b"", b"\n") else b"\n")
+                file.write(f"{ATTRIBUTES_LINE}\n".encode())
     except OSError as error:
         raise FileTrouble(path, "written", error) from error
     return Written(ATTRIBUTES_LINE, path, changed)

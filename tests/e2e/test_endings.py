@@ -368,6 +368,7 @@ def test_end_that_cannot_be_recorded_is_kept_and_recorded_by_the_next_trial(proj
     assert any(output.path.endswith("/.room") for output in project.records()[-1].outputs)
     assert "not recorded yet" not in project.mitosis("list").stderr
     assert not (folder / "unrecorded.msgpack").exists()
+    assert not list(git.glob("mitosis/folders/*"))
 
 
 def test_experiment_that_removes_its_own_folder_keeps_its_outputs(project: Project) -> None:
@@ -423,7 +424,7 @@ if can_mount():
             big.unlink()
             project.mitosis("sync", status=None)
             assert (project.record().status, project.record().main) == ("finished", 7)
-            assert not list(project.glob("trials/*/.room"))
+            assert not list(project.glob("trials/*/.mitosis-room"))
         finally:
             subprocess.run(["umount", "--lazy", str(tmp_path / "disk")], check=True)
 

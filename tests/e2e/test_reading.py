@@ -126,11 +126,13 @@ def test_setup_makes_git_show_records_as_text(project: Project) -> None:
     assert state == ((project / ".git/config").read_bytes(), (project / ".git/info/attributes").read_bytes())
 
 
-def test_setup_keeps_other_attributes(project: Project) -> None:
+@pytest.mark.parametrize("before", [b"*.png binary\n", b"*.png binary\r\n*.x\x0b\xff -text\r\n"])
+def test_setup_keeps_other_attributes(project: Project, before: bytes) -> None:
     path = project / ".git/info/attributes"
-    path.write_text("*.png binary")
-    project.mitosis("setup")
-    assert path.read_text() == "*.png binary\n*.msgpack diff=mitosis\n"
+    for present in (before, before.rstrip()):
+        path.write_bytes(present)
+        project.mitosis("setup")
+        assert path.read_bytes() == present + b"\n" * (present != before) + b"*.msgpack diff=mitosis\n"
 
 
 def test_folders_without_a_record_load_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

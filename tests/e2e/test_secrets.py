@@ -73,6 +73,13 @@ def test_secret_without_its_variable_is_refused_before_anything_runs(project: Pr
     assert "Write it as -e my_exp.amplitude=env:NAME." in done.stderr
 
 
+def test_secret_given_as_a_variant_is_refused_with_the_expression(project: Project) -> None:
+    project.commit_lab(LAB)
+    done = project.mitosis("my_exp", "-p", "my_exp.token=env:TOK", status=2, environment={"TOK": "hf-1"})
+    assert done.stderr.endswith("To pass the value itself, write an expression: -e my_exp.token=env:TOK\n")
+    assert "secrets have" not in done.stderr
+
+
 def test_secret_in_the_open_is_warned_of_before_the_experiment_is_imported(project: Project) -> None:
     project.commit({"lab/__init__.py": LAB + 'raise ValueError("imported")\n'})
     done = project.mitosis("my_exp", "-e", 'my_exp.token="abc"', status=2)

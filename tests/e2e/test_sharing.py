@@ -81,7 +81,9 @@ def test_trial_says_that_fetched_records_are_not_merged(
     mitosis("push", cwd=other)
     project.mitosis("setup")
     project.git("fetch", "--quiet", "origin")
-    notice = "! origin has 1 trial that is not merged yet: mitosis pull origin --no-fetch\n"
+    notice = (
+        "! origin has 1 trial that is not merged yet; to merge it, or to see why not: mitosis pull origin --no-fetch\n"
+    )
     assert project.mitosis(*SLOW, "-q").stderr == notice
     assert notice not in project.mitosis(*SLOW, "--debug").stderr
     key = project.git("log", "-1", "--format=%(trailers:key=Trial,valueonly)", "refs/mitosis").strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,16 @@ def test_variants_names_the_command_that_resolves(lab: Lab) -> None:
     shown = lab.mitosis("variants")
     assert shown.err == ""
     assert "my_exp.frequency=bobs-slow" in shown.out
+
+
+def test_command_of_a_name_with_a_line_break_can_be_typed(lab: Lab) -> None:
+    name = "it's\nslow\\\x07é"
+    lab.use(name, 1)
+    lab.give_meaning(name, 3)
+    command = lab.mitosis("variants").err.splitlines()[-1].strip()
+    words = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True).stdout
+    lab.mitosis(*words.decode().split("\0")[1:-1])
+    assert lab.journal.conflicts() == ()
 
 
 def test_trial_keeps_showing_what_it_used(lab: Lab, two_meanings: tuple[str, str]) -> None:
@@ -136,6 +147,11 @@ def test_without_a_key_it_is_the_newest_trial(lab: Lab) -> None:
     assert said.lines[0].startswith(newest.key)
     assert said.err.startswith(f"the newest trial, {newest.key[:6]}, started ")
     assert f"the page of trial {newest.key} is not here" in lab.mitosis("open", status=2).err
+
+
+def test_place_of_a_page_that_is_not_here_stays_on_its_line(lab: Lab) -> None:
+    key = lab.journal.run_trial(page="a\nb.html", trials_folder="/x\ny", process=ProcessRecord("host\nz", 1)).key
+    assert "    it was written on host\\nz, to /x\\ny/a\\nb.html\n" in lab.mitosis("open", key, status=2).err
 
 
 def test_experiments_that_there_are_are_named_where_one_has_no_trials(lab: Lab) -> None:

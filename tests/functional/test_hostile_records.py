@@ -288,6 +288,40 @@ def test_a_pickle_that_is_not_what_was_recorded_is_not_read(
         load_trial_data(KEY)
 
 
+def test_a_pickle_that_came_with_a_clone_is_not_read(
+    journal: Desk, full_record: TrialRecord, repository_folder: Path, tmp_path: Path
+) -> None:
+    own = {"main": 1}
+    other = tmp_path / "other"
+    run_git("init", "--quiet", "--object-format=sha256", str(other), cwd=tmp_path)
+    for root in (repository_folder, other):
+        for name in (f"2026-03-01_{KEY}", f"2026-03-01_{KEY[::-1]}debug"):
+            (root / "trials" / name).mkdir(parents=True)
+            for file in ("results_0.dill", "parameters_0.dill"):
+                (root / "trials" / name / file).write_bytes(pickle.dumps(own))
+    for key in (KEY, KEY[::-1]):
+        assert load_trial_data(key) == load_trial_data(key, trials_folder=other / "trials") == [own]
+    for root in (repository_folder, other):
+        run_git("add", "--force", "trials", cwd=root)
+        for key, load in ((KEY, load_trial_data), (KEY[::-1], load_trial_params)):
+            with pytest.raises(ValueError, match=f"has come with the repo.*\n.*git rm --cached {root}/trials/2026"):
+                load(key, trials_folder=root / "trials")
+    # Nor where a link leads, which has come with it.
+    (repository_folder / "linked").symlink_to(tmp_path / "linked")
+    (tmp_path / "linked").mkdir()
+    shutil.copytree(other / "trials" / f"2026-03-01_{KEY}", tmp_path / "linked" / f"2026-03-01_{KEY}")
+    assert load_trial_data(KEY, trials_folder="linked") == [own]
+    journal.git("add", "linked")
+    with pytest.raises(ValueError, match="has come with the repository"):
+        load_trial_data(KEY, trials_folder="linked")
+    # What a trial is recorded to have left may be shared.
+    oid, size = file_blob_id(tmp_path / "linked" / f"2026-03-01_{KEY}" / "results_0.dill")
+    record = full_record.with_changes(outputs=(Output(f"2026-03-01_{KEY}/results_0.dill", size, oid),))
+    journal.start_trial()
+    journal.rewrite({f"{DAY}/5f/{KEY}.msgpack": encode_trial(record)})
+    assert load_trial_data(KEY) == load_trial_data(KEY, trials_folder="linked") == [own]
+
+
 def test_reading_unpickles_nothing(journal: Desk, full_record: TrialRecord) -> None:
     journal.run_trial()
     evil = pickle.dumps(Path("x"))

@@ -19,9 +19,10 @@ from mitosis.errors.values import VariantConflict, VariantRedefined
 from mitosis.git.repository import Identity
 from mitosis.journal import locks as locks_module
 from mitosis.journal.journal import Journal
+from mitosis.journal.reasons import read_taken
 from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
-from support.journal import JOURNAL, Desk, Git, make_record, make_variant
+from support.journal import JOURNAL, Desk, Git, make_record, make_variant, record_path
 
 Lock = Callable[..., TrialRecord]
 
@@ -285,10 +286,23 @@ def test_origin_is_the_first_appearance(journal: Desk, lock: Lock) -> None:
     )
 
 
-def test_origin_does_not_depend_on_the_users_configuration(journal: Desk, lock: Lock, home: Path) -> None:
+def test_history_does_not_depend_on_the_users_configuration(journal: Desk, lock: Lock, home: Path) -> None:
     slow = make_variant()
     lock(slow, Identity("Jörg", "j@example.org", 1_772_366_400, 0))
-    expected = journal.variant_origins()
+    kept, forgotten = journal.run_trial(), journal.run_trial()
+    base = journal.oid_of(JOURNAL)
+    journal.forget(forgotten.key, journal.identity)
+    # A merge that takes away what both its parents have.
+    journal.rewrite({record_path(kept): None})
+    parents = ("-p", f"{JOURNAL}~", "-p", base)
+    journal.git("update-ref", JOURNAL, journal.git("commit-tree", journal.tree(), *parents, "-m", "merge").strip())
+
+    def taken() -> list[tuple[str, bool]]:
+        return [(each.path, each.is_explained) for each in read_taken(journal.store, f"{base}..{JOURNAL}")]
+
+    expected, taken_before = journal.variant_origins(), taken()
+    lost = [(record_path(kept), False)]
+    assert sorted(taken_before) == sorted([*lost * 2, (record_path(forgotten), False), (record_path(forgotten), True)])
     (home / "mailmap").write_text("Somebody Else <else@example.org> <j@example.org>\n")
     for name, value in {
         "log.showRoot": "false",
@@ -305,8 +319,16 @@ def test_origin_does_not_depend_on_the_users_configuration(journal: Desk, lock: 
         "format.pretty": "fuller",
         "notes.displayRef": "refs/notes/*",
         "core.quotePath": "true",
+        "trailer.separators": "=",
+        "diff.orderFile": "/nonexistent",
+        "diff.relative": "true",
     }.items():
         journal.git("config", "--global", name, value)
+    for merges in ("separate", "off", "first-parent", "combined"):
+        journal.git("config", "--global", "log.diffMerges", merges)
+        assert taken() == taken_before
+    journal.git("config", "--global", "i18n.logOutputEncoding", "utf-16")
+    assert taken() == taken_before
     assert journal.variant_origins() == expected
     assert [origin.name for origin in expected.values()] == ["Jörg"]
 

@@ -422,6 +422,11 @@ def test_what_was_fetched_and_not_merged_is_noticed(ada: Desk, bob: Desk) -> Non
         spec = f"+{JOURNAL}:refs/mitosis/remotes/{remote}/journal"
         bob.git("fetch", "--quiet", str(ada.folder), spec)
     assert {(found.remote, found.trials) for found in bob.unmerged()} == {("origin", 2), ("team/ada", 2)}
+    before = bob.tip()
+    bob.merge_from(ada)
+    assert bob.unmerged() == ()
+    bob.git("update-ref", JOURNAL, before or "")
+    assert {found.trials for found in bob.unmerged()} == {2}
     bob.merge_from(ada)
     bob.run_trial()
     assert bob.unmerged() == ()

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from mitosis.errors.journal import JournalError
 from mitosis.journal.journal import Journal
 from mitosis.journal.storage import locking, queue
 from mitosis.journal.storage.locking import RefLock
 from mitosis.records.trial import ProcessRecord
+from support.journal import Desk
 from support.waiting import wait_until
 
 REF = "refs/mitosis/journal"
@@ -124,3 +126,29 @@ def test_holder_that_runs_is_waited_for_longer_than_one_that_may_be_gone(
     lock.release()
     timer.join()
     assert tickets(waiting) == []
+
+
+def test_who_has_lost_the_lock_changes_nothing(journal: Desk) -> None:
+    first, other = journal.run_trial(), journal.again()
+    path = locking.lock_path(journal.repository, REF)
+    lost = pytest.raises(JournalError, match="its lock, was deleted while this process held it")
+    with lost, journal.store.locked(REF) as ref:
+        before = journal.store.snapshot()
+        path.unlink()  # as it is told to whoever has waited for too long
+        second = other.run_trial()
+        journal.store.append(ref, before, {"foo": b"1"}, "x", journal.identity)
+    assert journal.again().trial_keys() == {first.key, second.key}
+    assert not path.exists()
+    theirs = "locked by mitosis\nelsewhere\n7\n\n"
+    tip = journal.tip()
+    with lost, journal.store.locked(REF) as ref:
+        path.unlink()
+        path.write_text(theirs)
+        journal.store.append(ref, journal.store.snapshot(), {"foo": b"1"}, "x", journal.identity)
+    assert path.read_text() == theirs
+    assert journal.tip() == tip
+    path.unlink()
+    with lost, journal.store.locked(REF) as ref:
+        before = journal.store.snapshot()
+        (journal.folder / ".git" / REF).write_text(f"{journal.oid_of(f'{REF}~')}\n")  # by what minds no lock
+        journal.store.append(ref, before, {"foo": b"1"}, "x", journal.identity)

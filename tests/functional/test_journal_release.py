@@ -6,7 +6,10 @@ import pytest
 
 from mitosis.errors.journal import NamingError
 from mitosis.errors.values import VariantRedefined
-from mitosis.records.trial import ParameterRecord
+from mitosis.journal import layout, merge
+from mitosis.journal.standing import remark_file
+from mitosis.records.codec import decode_trial
+from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import Variant, VariantName
 from mitosis.verify import verify
 from support.journal import JOURNAL, Desk, make_variant, record_path
@@ -131,6 +134,45 @@ def test_release_holds_for_everybody(ada: Desk, bob: Desk, others: list[Variant]
         "middle",
         *(other.name.variant for other in others),
     }
+
+
+def test_one_reading_of_new_trials_tells_of_all_locks(ada: Desk, bob: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    locks = [make_variant(f"v{n}", n) for n in range(4)]
+    lock(ada, *locks)
+    bob.merge_from(ada)
+    for each in locks:
+        ada.release(each.name, "wrong", ada.identity)
+    new = [bob.run_trial(variants=[locks[0]], parameters=use(locks[0])) for _ in range(4)]
+    read: list[str] = []
+
+    def decode(data: bytes, where: str) -> TrialRecord:
+        read.append(where)
+        return decode_trial(data, where)
+
+    monkeypatch.setattr(merge, "decode_trial", decode)
+    ada.merge_from(bob)
+    assert sorted(read) == sorted(map(record_path, new))
+    assert [found.name for found in ada.iter_variants()] == [locks[0].name]
+
+
+def test_release_of_one_name_says_nothing_of_another(ada: Desk, bob: Desk) -> None:
+    values = {(name, n): make_variant(name, n) for name in ("a", "b") for n in (1, 2, 3)}
+    lock(ada, values["a", 1], values["b", 1])
+    ada.rewrite({layout.variant_path(*values[name, 2].lock): values[name, 2].value for name in "ab"})
+    bob.merge_from(ada)
+    changes: dict[str, bytes | str | None] = {}
+    for name in "ab":
+        changes |= {layout.variant_path(*values[name, n].lock): None for n in (1, 2)}
+        changes[layout.variant_path(*values[name, 3].lock)] = values[name, 3].value
+    changes |= dict(remark_file(layout.RELEASED, *values["a", n].lock) for n in (1, 2))
+    base = ada.oid_of(JOURNAL)
+    ada.rewrite(changes)
+    bob.rewrite({layout.variant_path(*values[name, 2].lock): None for name in "ab"})
+    ada.git("fetch", "--quiet", str(bob.folder), f"{JOURNAL}:refs/heads/bobs")
+    _, tree, _ = merge._merge_trees(ada.store, [base], ada.oid_of(JOURNAL), ada.oid_of("refs/heads/bobs"))
+    # Of `b` each side has taken away what the other one has kept, and nobody has released it.
+    kept = ada.git("ls-tree", "-r", "--name-only", tree, layout.variant_folder(values["b", 1].name) + "/").split()
+    assert kept == sorted(layout.variant_path(*values["b", n].lock) for n in (1, 3))
 
 
 def test_value_that_took_the_place_of_a_released_one_is_in_no_conflict_with_it(ada: Desk, bob: Desk) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from mitosis.__main__ import run_command
 from mitosis.canonical.encode import digest_value, encode_value
-from mitosis.errors.journal import BadRecord, JournalError
+from mitosis.errors.journal import BadRecord, JournalError, TrialNotFound
 from mitosis.errors.values import VariantConflict, VariantRetired
 from mitosis.git.repository import find_repository
 from mitosis.journal import layout
@@ -86,35 +86,64 @@ def test_another_spelling_of_a_name_is_nobodys(journal: Desk, monkeypatch: pytes
     assert misspelt not in remedies(journal)
 
 
-def test_the_second_record_of_a_key_is_passed_over(journal: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_record_of_a_key_is_passed_over(
+    journal: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     record = journal.run_trial()
     second = record.with_changes(experiment="other", parameters=())
     copy = record_path(record).replace("my_exp/2026-03-01", "another/2026-03-01")
     journal.rewrite({record_path(second): encode_trial(second), copy: encode_trial(record)})
     assert journal.listed() == ([record], [copy, record_path(second)])
+    assert run(journal, "mitosis list", monkeypatch) == 0
+    remedy = f"mitosis forget {record_path(second)}"
+    told = f"{record_path(second)} is passed over: trial {record.key} has another record; to remove it: {remedy}\n"
+    assert told in capsys.readouterr().err
     assert run(journal, f"mitosis show {record.key[:6]}", monkeypatch) == 0
     found = remedies(journal)
-    for path in (copy, record_path(second)):
-        assert run(journal, found[path], monkeypatch) == 0
+    assert run(journal, found[copy], monkeypatch) == 0
+    with pytest.raises(TrialNotFound, match=r"begins with `000000000000`$"):
+        journal.again().read_trial("0" * 12)
+    assert run(journal, found[record_path(second)], monkeypatch) == 0
+    assert f": trial {record.key} has another record: {record_path(record)}\n" in capsys.readouterr().out
     assert journal.again().listed() == ([record], [])
     assert not [where for where in remedies(journal) if "index" in where or "note" in where]
     journal.forget(record.key, journal.identity)
     assert journal.listed() == ([], [])
 
 
+@pytest.mark.parametrize("is_elsewhere", [True, False])
+def test_of_two_records_of_a_key_the_first_stays(
+    journal: Desk, monkeypatch: pytest.MonkeyPatch, is_elsewhere: bool
+) -> None:
+    record = journal.run_trial()
+    path = record_path(record)
+    forged = record.with_changes(main=999, **({"experiment": "aaa"} if is_elsewhere else {}))
+    copy = layout.record_paths(layout.trial_folder(forged.experiment, forged.started), record.key)[not is_elsewhere]
+    assert copy < path
+    journal.rewrite({copy: encode_trial(forged)})
+    found = {finding.where: finding for finding in verify(journal.repository).problems if finding.kind == "key"}
+    assert set(found) == {copy}
+    assert found[copy].what == f"{path} has the same key, and was there before it"
+    with pytest.raises(JournalError, match="was there before any other with its key, so it stays"):
+        journal.remove(path, journal.identity)
+    assert run(journal, found[copy].remedy, monkeypatch) == 0
+    assert journal.again().listed() == ([record], [])
+
+
 def test_all_that_is_of_no_use_can_be_removed(journal: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     record = journal.run_trial()
     day = "trials/my_exp/2026-03-01"
     bad = [
-        "README", "notes/a/b", f"{day}/README", f"{day}/5f2c91d07a3b.msgpack", "trials/a b/\x1b[2J\n",
+        "README", "notes/a/b", "notes/evil\nname.txt", "notes/it's\t\udcff", f"{day}/README",
+        f"{day}/5f2c91d07a3b.msgpack", "trials/a b/\x1b[2J\n",
         f"retired/my_exp/frequency/slow/{'2' * 40}.msgpack", f"environments/{'3' * 40}.txt", f"disputed/{'4' * 12}/x",
     ]  # fmt: skip
     journal.rewrite(dict.fromkeys(bad, b"\xc1"))
     journal.rewrite({f"environments/{'5' * 40}.txt": bytes(MAX_ENVIRONMENT_BYTES + 1)})
     for where, command in remedies(journal).items():
         if command.startswith("mitosis forget "):
-            # As it is printed.
-            assert run(journal, command.replace("\n", "\\n").replace("\x1b", "\\x1b"), monkeypatch) == 0, where
+            assert command.isprintable()
+            assert run(journal, command, monkeypatch) == 0, where
     left = journal.git("ls-tree", "-r", "--name-only", JOURNAL).splitlines()
     # What these tests record as an environment has another digest, but the trial names it.
     assert left == [layout.environment_path(record.environment), "format", record_path(record)]

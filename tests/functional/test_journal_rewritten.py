@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mitosis.errors.journal import JournalError, JournalRewritten
-from mitosis.journal import layout, merge, sharing
+from mitosis.git import program
+from mitosis.journal import git_log, layout, merge, sharing
+from mitosis.journal.reasons import first_recorded
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
 from mitosis.verify import verify
-from support.journal import JOURNAL, Clone, Desk, make_variant, record_path
+from support.journal import JOURNAL, Clone, Desk, make_variant, record_path, run_git
 
 SLOW = VariantName("my_exp", "frequency", "slow")
 
@@ -67,19 +70,163 @@ def test_somebody_chooses_one_of_several_ends_for_everybody(ada: Desk, bob: Desk
     ada.forget(record.key, ada.identity)
     ada.bring_back(record.key, ada.identity)
     assert [end.record for end in ada.read_ends(record.key)] == [end.record for end in disputed] == [record, other]
-    with pytest.raises(JournalError, match="names none of the recorded ends"):
+    with pytest.raises(JournalError, match="names none of the records"):
         ada.settle(record.key, "0123", ada.identity)
     assert ada.settle(record.key[:8], ada.read_ends(record.key)[1].oid[:10], ada.identity) == other
     assert ada.read_ends(record.key) == []
     merged = bob.merge_from(ada)
     assert bob.read_trial(record.key) == other
+    assert bob.read_ends(record.key) == []
     assert merged.taken == (f"{ada.identity.name}: settle my_exp {record.key}: finished",)
     # What was chosen stays, as the first end did.
     rewrite_end(eve, record, main=10)
     exchange_all(ada, eve, bob)
     assert {desk.read_trial(record.key).main for desk in (ada, bob, eve)} == {9}
-    with pytest.raises(JournalError, match="one recorded end"):
+    with pytest.raises(JournalError, match="has one record"):
         ada.settle(ada.run_trial().key, "a", ada.identity)
+
+
+@pytest.mark.parametrize("is_ahead", [True, False])
+def test_a_copy_of_a_folder_lends_no_other_record_to_it(ada: Desk, eve: Desk, is_ahead: bool) -> None:
+    record = ada.run_trial()
+    eve.merge_from(ada)
+    path = record_path(record)
+    copy = path.replace("my_exp", "aaa")
+    eve.rewrite({copy: encode_trial(record)})
+    ada.merge_from(eve)
+    if not is_ahead:
+        ada.run_trial(experiment="other")
+    forged = encode_trial(record.with_changes(main=999))
+    eve.rewrite({copy: forged, path: forged})
+    assert ada.merge_from(eve).disputes == (record.key,)
+    assert ada.read_trial(record.key) == record
+    # What was no record of its place may not become one either.
+    eve.rewrite({copy: encode_trial(record.with_changes(experiment="aaa"))})
+    assert ada.merge_from(eve).disputes == (record.key,)
+    assert ada.listed() == ([each for each in ada.listed()[0] if each.experiment != "aaa"], [])
+    assert ada.read_trial(record.key) == record
+
+
+def test_an_end_that_was_taken_away_once_is_not_made_up_anew(ada: Desk, eve: Desk) -> None:
+    started = ada.start_trial()
+    record = started.with_changes(status="finished", main=1, ended="2026-03-01T12:00:09+00:00")
+    ada.end(record, ada.identity)
+    for between in (encode_trial(started), b"\xc1"):
+        eve.merge_from(ada)
+        eve.rewrite({record_path(record): between})
+        rewrite_end(eve, record, main=9, ended="2026-03-01T12:00:05+00:00")
+        assert ada.merge_from(eve).disputes == (record.key,)
+        assert ada.read_trial(record.key) == record
+        ada.settle(record.key, ada.read_ends(record.key)[0].oid, ada.identity)
+
+
+def test_the_start_of_a_trial_does_not_change(ada: Desk, bob: Desk, eve: Desk) -> None:
+    started = ada.start_trial()
+    eve.merge_from(ada)
+    forged = rewrite_end(eve, started, parameters=(), author="Mallory <m@example.org>")
+    found = [finding.where for finding in verify(eve.repository).problems if finding.kind == "history"]
+    assert found == [record_path(started)]
+    bob.merge_from(eve)  # he has known no other
+    assert ada.merge_from(eve).disputes == (started.key,)
+    assert ada.read_trial(started.key) == started
+    assert [(end.record, end.author) for end in ada.read_ends(started.key)] == [(started, "ada"), (forged, "Eve")]
+    # An end that tells another start is none.
+    rewrite_end(eve, forged, status="finished", main=9, ended="2026-03-01T12:00:05+00:00")
+    exchange_all(ada, bob, eve)
+    for desk in (ada, bob, eve):
+        assert desk.read_trial(started.key) == started
+        assert desk.tree() == ada.tree()
+    ended = started.with_changes(status="finished", main=1, ended="2026-03-01T12:00:09+00:00")
+    ada.end(ended, ada.identity)
+    exchange_all(ada, bob, eve)
+    assert {desk.read_trial(started.key).main for desk in (ada, bob, eve)} == {1}
+    assert ada.tree() == bob.tree() == eve.tree()
+
+
+@pytest.mark.parametrize("is_elsewhere", [True, False])
+def test_a_key_is_recorded_once(ada: Desk, bob: Desk, eve: Desk, is_elsewhere: bool) -> None:
+    record = ada.run_trial()
+    eve.merge_from(ada)
+    bob.run_trial()
+    other = record.with_changes(main=999, **({"experiment": "aaa"} if is_elsewhere else {}))
+    direct, in_shard = layout.record_paths(layout.trial_folder(other.experiment, other.started), other.key)
+    eve.rewrite({direct if is_elsewhere else in_shard: encode_trial(other)})
+    merged = ada.merge_from(eve)
+    assert (merged.received, merged.updated, merged.disputes) == (0, 0, (record.key,))
+    assert ada.listed() == ([record], [])
+    known = [(record, "ada", True), (other, "Eve", False)]
+    assert [(end.record, end.author, end.is_in_place) for end in ada.read_ends(record.key)] == known
+    bob.merge_from(eve)  # he has known none, so both are there as Eve has them
+    bob.run_trial()
+    exchange_all(bob, eve, ada)
+    for desk in (ada, bob, eve):
+        assert desk.read_trial(record.key) == record
+        assert desk.tree() == ada.tree()
+        assert not [finding for finding in verify(desk.repository).problems if finding.kind == "history"]
+    oids = [end.oid for end in bob.read_ends(record.key)]
+    if is_elsewhere:
+        with pytest.raises(JournalError, match=f"no record of trial {record.key} of my_exp"):
+            bob.settle(record.key, oids[1], bob.identity)
+        chosen = bob.settle(record.key, oids[0], bob.identity)
+    else:
+        chosen = bob.settle(record.key, oids[1], bob.identity)
+    exchange_all(ada, bob, eve)
+    assert [desk.read_trial(record.key) for desk in (ada, eve)] == [chosen] * 2
+    assert [desk.read_ends(record.key) for desk in (ada, bob, eve)] == [[]] * 3
+
+
+def test_what_is_in_dispute_was_first_elsewhere(ada: Desk, eve: Desk) -> None:
+    record = ada.run_trial()
+    eve.merge_from(ada)
+    path = record_path(record)
+    other = record.with_changes(main=999, experiment="aaa")
+    # As if the real record were the copy.
+    disputed = layout.disputed_path(record.key, eve.oid_of(f"{JOURNAL}:{path}"))
+    eve.rewrite({path: None, disputed: encode_trial(record), record_path(other): encode_trial(other)})
+    with pytest.raises(JournalRewritten, match=f"trial {record.key} of my_exp"):
+        ada.merge_from(eve)
+    ada.merge(eve.tip() or "", ada.identity, "eve", keep=True)
+    assert ada.read_trial(record.key) == record
+
+
+def test_records_of_one_key_that_were_made_apart_are_refused(ada: Desk, eve: Desk) -> None:
+    record = ada.run_trial()
+    other = record.with_changes(main=999, experiment="aaa")
+    eve.run_trial()
+    eve.rewrite({record_path(other): encode_trial(other)})
+    for desk, source, ours, theirs in ((ada, eve, "my_exp", "aaa"), (eve, ada, "aaa", "my_exp")):
+        tip = desk.tip()
+        words = f"trial {record.key} of {ours}, which it has as trial {record.key} of {theirs}"
+        with pytest.raises(JournalRewritten, match=words):
+            desk.merge_from(source)
+        assert desk.tip() == tip
+    merged = ada.merge(eve.tip() or "", ada.identity, "eve", keep=True)
+    assert (merged.received, merged.disputes) == (1, (record.key,))
+    assert ada.read_trial(record.key) == record
+    # Whoever has taken it in first lets go of it.
+    eve.forget(record.key, eve.identity)
+    eve.merge_from(ada)
+    assert eve.read_trial(record.key) == record
+
+
+def test_many_altered_ends_take_no_more_readings_of_the_history(
+    ada: Desk, eve: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [ada.run_trial() for _ in range(5)]
+    eve.merge_from(ada)
+    read = program.reading_git
+    runs: list[int] = []
+
+    def count(*words: Any, **named: Any) -> Any:
+        runs[-1] += 1
+        return read(*words, **named)
+
+    monkeypatch.setattr(git_log, "reading_git", count)
+    for altered in (records[:1], records[1:]):
+        eve.rewrite({record_path(record): encode_trial(record.with_changes(main=9)) for record in altered})
+        runs.append(0)
+        assert len(ada.merge_from(eve).disputes) == len(altered)
+    assert runs[0] == runs[1]
 
 
 def today(desk: Desk) -> str:
@@ -121,20 +268,21 @@ WITHOUT_REASON = [
     ("replaced lock", "the lock of my_exp.frequency=slow to {digest}"),
     ("environment", "the file environments/"),
     ("retirement", "the retirement of my_exp.frequency=slow"),
+    ("sources", "what the functions of my_exp.frequency=slow were"),
     ("in a merge", "trial {key} of my_exp"),
 ]
 
 
 @pytest.mark.parametrize(("what", "named"), WITHOUT_REASON)
 def test_nothing_is_taken_away_without_a_reason(ada: Desk, eve: Desk, what: str, named: str) -> None:
-    slow, other = make_variant("slow", 1), make_variant("slow", 2)
+    slow, other = replace(make_variant("slow", 1), functions={"m:f": "a" * 40}), make_variant("slow", 2)
     record = ada.run_trial(variants=[slow])
     if what == "retirement":
         ada.retire(SLOW, "wrong", ada.identity)
     eve.merge_from(ada)
     new = eve.run_trial()
     lock = layout.variant_path(*slow.lock)
-    kinds = {"environment": layout.ENVIRONMENTS, "retirement": layout.RETIRED}
+    kinds = {"environment": layout.ENVIRONMENTS, "retirement": layout.RETIRED, "sources": layout.SOURCES}
     if what in kinds:
         eve.replace_folder(kinds[what], None)
     elif "lock" in what:
@@ -150,7 +298,11 @@ def test_nothing_is_taken_away_without_a_reason(ada: Desk, eve: Desk, what: str,
         ada.merge_from(eve)
     assert named.format(key=record.key, digest=slow.digest[:6]) in str(caught.value)
     assert "mitosis pull eve --keep" in str(caught.value)
+    assert "pull '../my lab' --keep" in str(JournalRewritten("../my lab", "1" * 40, "2" * 40, ["x"]))
     assert ada.tip() == tip
+    looked = next(line for line in str(caught.value).splitlines() if "git log" in line)
+    path = {"environment": "environments/", "retirement": "retired/"}.get(what, lock if "lock" in what else record.key)
+    assert path in ada.git(*looked.split()[1:], "--stat=2000")
     ada.merge(eve.tip() or "", ada.identity, "eve", keep=True)
     assert ada.trial_keys() == {record.key, new.key}
     eve.merge_from(ada)
@@ -186,6 +338,25 @@ def eve_tip(ada: Desk, eve: Desk) -> str:
     return eve.tip() or ""
 
 
+def test_the_history_tells_which_of_two_records_of_a_key_was_first(ada: Desk, eve: Desk) -> None:
+    record = ada.run_trial()
+    path = record_path(record)
+    copies = [path.replace("my_exp", name) for name in ("aaa", "zzz")]
+    eve.merge_from(ada)
+    eve.rewrite({copies[0]: "x"})
+    eve.rewrite({path: "x"})  # what it is now does not count
+    base = eve.oid_of(JOURNAL)
+    eve.rewrite({copies[1]: "x"})
+    # By its date, it was first.
+    words = ("-c", "user.name=Eve", "commit-tree", f"{JOURNAL}^{{tree}}", "-p", base, "-m", "by hand")
+    dated = {"GIT_AUTHOR_DATE": "2001-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2001-01-01T00:00:00Z"}
+    eve.git("update-ref", JOURNAL, run_git(*words, cwd=eve.folder, variables=dated).strip())
+    for paths in ([*copies, path], [path, *copies], [copies[1], path]):
+        assert first_recorded(eve.store, JOURNAL, paths) == path
+    assert first_recorded(eve.store, JOURNAL, copies[::-1]) == copies[0]
+    assert first_recorded(eve.store, JOURNAL, ["trials/b", "trials/a"]) == "trials/a"
+
+
 def test_what_is_taken_away_with_a_reason_is_named(ada: Desk, bob: Desk) -> None:
     gone, kept = ada.run_trial(), ada.run_trial()
     bob.merge_from(ada)
@@ -195,6 +366,27 @@ def test_what_is_taken_away_with_a_reason_is_named(ada: Desk, bob: Desk) -> None
     merged = ada.merge_from(bob)
     assert merged.taken == (f"{bob.identity.name}: forget my_exp {gone.key}",)
     assert kept.key in ada.trial_keys() and gone.key not in ada.trial_keys()
+
+
+def test_remarks_go_with_a_reason(ada: Desk, bob: Desk) -> None:
+    slow = replace(make_variant("slow", 1), functions={"m:f": "a" * 40})
+    late = replace(slow, name=SLOW.renamed("late"))
+    commit = ada.repository.head or ""
+    for change in (
+        lambda: ada.lock([slow], commit, ada.identity),
+        lambda: ada.rename(SLOW, "late", ada.identity),
+        lambda: ada.release(late.name, "wrong", ada.identity),
+        lambda: ada.lock([late], commit, ada.identity),
+        lambda: ada.rename(SLOW, "late", ada.identity),
+        lambda: ada.rename(late.name, "slow", ada.identity),
+    ):
+        before = ada.tip()
+        change()
+        assert ada.tip() != before
+        bob.merge_from(ada)
+    kept = {path.partition("/")[0] for path in bob.git("ls-tree", "-r", "--name-only", JOURNAL).splitlines()}
+    assert kept == {"format", layout.VARIANTS, layout.SOURCES, layout.RENAMED}
+    assert not [finding for finding in verify(bob.repository).problems if finding.kind == "history"]
 
 
 def test_histories_that_cross_many_times_are_merged_at_once(ada: Desk, bob: Desk) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mitosis.errors.files import NoTemporaryPlace
 from mitosis.errors.journal import JournalError, NotSigned, UnsignedRecords
 from mitosis.errors.usage import ConfigError
 from mitosis.git.repository import Identity
@@ -90,6 +91,11 @@ def test_what_cannot_be_signed_changes_nothing_and_names_the_remedy(
     journal.git("config", "gpg.ssh.program", str(write_script(tmp_path / "waits", "exec sleep 60\n")))
     monkeypatch.setattr(signing, "SIGN_TIMEOUT_S", 0.3)
     with pytest.raises(NotSigned, match="took longer than"):
+        journal.again().start_trial(commit=head)
+    # Python's own error is no reason that can be told.
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "nowhere")])
+    with pytest.raises(NoTemporaryPlace):
         journal.again().start_trial(commit=head)
     assert journal.refs() == {**refs, "refs/heads/main": head}
 

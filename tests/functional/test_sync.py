@@ -17,10 +17,23 @@ from mitosis.errors.journal import FetchFailed, NoRemote, PushFailed, UnknownRem
 from mitosis.errors.repository import NoIdentity
 from mitosis.git.repository import find_repository
 from mitosis.journal.notes import note_of
+from mitosis.records.codec import encode_trial
 from mitosis.sync.exchange import Pulled, Pushed, push
 from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport
-from support.journal import JOURNAL, PINS, Clone, Desk, Git, make_variant, refs_of, run_git, write_hook, write_script
+from support.journal import (
+    JOURNAL,
+    PINS,
+    Clone,
+    Desk,
+    Git,
+    make_variant,
+    record_path,
+    refs_of,
+    run_git,
+    write_hook,
+    write_script,
+)
 from support.waiting import TIMEOUT_S, wait_until
 
 
@@ -347,6 +360,35 @@ def test_records_of_which_a_plain_fetch_brought_commits_alone_are_told_of(ada: D
     assert partial.unmerged() == ()
 
 
+def test_only_trials_that_can_be_listed_are_counted_as_received(
+    ada: Desk, bob: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    trial = ada.run_trial()
+    elsewhere = f"trials/other/2026-03-01/{trial.key}.msgpack"
+    ada.rewrite({elsewhere: encode_trial(trial), "trials/my_exp/2026-03-01/5f2c91d07a3b.msgpack": b"junk"})
+    ada.push()
+    monkeypatch.chdir(bob.folder)
+    assert run_command(["pull"]) == 0
+    assert capfd.readouterr().out == "origin: 1 trial received\n"
+
+
+def test_who_gives_no_name_is_somebody(
+    ada: Desk, bob: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    trial = ada.run_trial()
+    ada.push()
+    bob.pull()
+    ada.rewrite({record_path(trial): None})
+    lines = ada.git("cat-file", "-p", JOURNAL).splitlines()[:2]
+    who = " <> 1772366400 +0000"
+    text = "\n".join([*lines, f"author{who}", f"committer{who}", "", "forget it", "", f"Forgotten: {trial.key}", ""])
+    ada.git("update-ref", JOURNAL, ada.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=text).strip())
+    ada.push()
+    monkeypatch.chdir(bob.folder)
+    assert run_command(["pull"]) == 0
+    assert capfd.readouterr().out == "origin: 1 trial forgotten elsewhere\n    somebody: forget it\n"
+
+
 # --- plain fetches --------------------------------------------------------------------------------
 
 
@@ -363,7 +405,8 @@ def test_plain_fetch_brings_records_after_setup(
     bob.git("fetch", "--quiet")
     for words in (["list"], ["variants"]):
         assert run_command(words) == 0
-        assert "! origin has 1 trial that is not merged yet: mitosis pull origin --no-fetch\n" in capfd.readouterr().err
+        notice = "! origin has 1 trial that is not merged yet; to merge it, or to see why not: "
+        assert f"{notice}mitosis pull origin --no-fetch\n" in capfd.readouterr().err
     bob.git("remote", "set-url", "origin", "/nowhere")
     assert run_command(["pull", "--no-fetch"]) == 0
     assert capfd.readouterr().out == "origin: 1 trial received\n"

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mitosis.__main__ import run_command
 from mitosis.errors.journal import FetchFailed, NotFetchedWhole, PushFailed, UnknownRemote
+from mitosis.records.codec import encode_trial
 from mitosis.sync import exchange
 from mitosis.sync.exchange import Pulled, Pushed, pull
 from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport
 from support.http import serve
-from support.journal import JOURNAL, NOTES, PINS, Clone, Desk, Git, refs_of, write_hook, write_script
+from support.journal import JOURNAL, NOTES, PINS, Clone, Desk, Git, record_path, refs_of, write_hook, write_script
 
 
 @pytest.fixture
@@ -31,6 +33,49 @@ def bare(tmp_path: Path, git: Git) -> Callable[[str], Path]:
 def decline(hub: Path, pattern: str) -> None:
     """Have the hub refuse the refs whose names match a pattern of the shell."""
     write_hook(hub, "update", f'case "$1" in {pattern}) echo "ask Grace about $1" >&2; exit 1;; esac\n')
+
+
+def test_pull_says_what_it_has_kept_and_what_is_in_dispute(
+    ada: Desk, bob: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gone, altered = ada.run_trial(), ada.run_trial()
+    ada.push()
+    bob.pull()
+    copy = record_path(altered).replace("my_exp", "aaa")
+    forged = altered.with_changes(experiment="aaa", main=999)
+    bob.rewrite({record_path(gone): None, copy: encode_trial(forged)})
+    bob.git("push", "--quiet", "origin", JOURNAL)
+    monkeypatch.chdir(ada.folder)
+    assert run_command(["pull"]) != 0
+    assert f"trial {gone.key} of my_exp" in capfd.readouterr().err
+    assert run_command(["pull", "--keep"]) == 0
+    said = capfd.readouterr()
+    assert said.out.startswith("origin: records received\n")
+    for line in (
+        f"kept, though origin has taken it away or changed it without a reason: trial {gone.key} of my_exp",
+        f"trial {altered.key} has several records, one of them by bob: mitosis settle {altered.key}",
+    ):
+        assert line in " ".join(said.err.split())
+    assert run_command(["settle", altered.key]) == 0
+    assert "recorded by bob" in capfd.readouterr().out
+    assert ada.again().listed() == ([altered, gone] if altered.key > gone.key else [gone, altered], [])
+
+
+def test_what_was_fetched_while_pushing_stays_fetched(ada: Desk, bob: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada.run_trial()
+    push = Transport.push
+
+    def push_and_lag(transport: Transport, *words: Any) -> Any:
+        done = push(transport, *words)
+        monkeypatch.undo()
+        bob.run_trial()
+        bob.push()
+        ada.transport(None).fetch(find_remote(ada.repository, None), "origin")
+        return done
+
+    monkeypatch.setattr(Transport, "push", push_and_lag)
+    ada.push()
+    assert [found.trials for found in ada.again().unmerged()] == [1]
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -268,9 +313,10 @@ def test_names_of_records_alone_are_not_merged(
     run_command(["setup"])
     partial.git("fetch", "--quiet")
     run_command(["list"])
-    assert capfd.readouterr().err.endswith("not merged yet: mitosis pull origin\n")
+    assert capfd.readouterr().err.endswith("not merged yet; to merge it, or to see why not: mitosis pull origin\n")
     with pytest.raises(NotFetchedWhole, match="mitosis pull origin"):
         pull(partial.repository, find_remote(partial.repository, None), None)
+    assert str(NotFetchedWhole("../my lab")).endswith("mitosis pull '../my lab'")
     assert partial.tip() is None
     partial.pull()
     assert partial.trial_keys() == {trial.key}
@@ -299,6 +345,48 @@ def test_remedy_of_a_journal_that_cannot_be_read_is_named_and_nothing_is_fetched
         assert second == "`mitosis verify` shows the command that repairs it."
     assert (root / ".git" / JOURNAL).read_text() == text
     assert bob.git("for-each-ref", "refs/mitosis/remotes") == ""
+
+
+# --- compared with what is here -------------------------------------------------------------------
+
+
+def test_what_one_side_lacks_is_counted(
+    ada: Desk, bob: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(bob.folder)
+    for _ in range(2):
+        ada.run_trial()
+    ada.push()
+    bob.run_trial()
+    run_command(["verify", "--against", "origin"])
+    lines = capfd.readouterr().out.splitlines()
+    assert "· remote: origin: 1 trial is not there yet" in lines
+    assert "· remote: origin: 2 trials of it are not here yet" in lines
+    assert bob.trial_keys() != ada.trial_keys()
+
+
+def test_journal_of_a_remote_that_cannot_be_read_is_called_that_of_the_remote(
+    bob: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(bob.folder)
+    bob.run_trial()
+    broken = bob.git("commit-tree", bob.write_tree(b"x"), "-p", JOURNAL, "-m", "x").strip()
+    bob.git("update-ref", "refs/mitosis/remotes/origin/journal", broken)
+    assert run_command(["pull", "--no-fetch"]) == 2
+    assert "the tree of refs/mitosis/remotes/origin/journal cannot be read" in capfd.readouterr().err
+
+
+def test_command_shows_what_a_remote_has_in_place_of_a_journal(
+    ada: Desk, bob: Desk, hub: Path, git: Git, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(bob.folder)
+    ada.run_trial()
+    ada.push()
+    bob.pull()
+    git("update-ref", JOURNAL, git("hash-object", "-w", "--stdin", cwd=hub, stdin="not a journal").strip(), cwd=hub)
+    assert run_command(["verify", "--against", "origin"]) == 1
+    command = next(line for line in capfd.readouterr().out.splitlines() if "git show" in line)
+    assert bob.git(*command.split()[1:]) == "not a journal"
 
 
 # --- over http ------------------------------------------------------------------------------------

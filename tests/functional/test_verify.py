@@ -674,6 +674,7 @@ def test_many_findings_are_counted(
     monkeypatch.chdir(desk.folder)
     desk.run()
     desk.rewrite({"trials/my_exp/2026-03-01/aa/README": "x"})
+    desk.rewrite({f"{number}": "x" for number in range(21)})
     blob = desk.oid_of("refs/mitosis/journal:trials/my_exp/2026-03-01/aa/README")
     tree = desk.git("mktree", stdin="".join(f"100644 blob {blob}\taa{n:010x}.msgpack\n" for n in range(1200))).strip()
     for name in ("aa", "2026-03-01", "my_exp", "trials"):
@@ -681,8 +682,9 @@ def test_many_findings_are_counted(
     desk.replace_folder("trials", desk.oid_of(f"{tree}:trials"))
     assert run_command(["verify"]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) < 60
+    assert len(lines) < 110
     assert "  ... and 1,180 more findings of the kind error: record" in lines
+    assert "  ... and 1 more finding of the kind info: foreign file" in lines
 
 
 def test_outside_of_a_repository_nothing_can_be_checked(
@@ -732,5 +734,11 @@ def test_records_that_are_not_merged_are_told_of(desk: Sound) -> None:
     ahead = desk.git("commit-tree", tree, "-p", JOURNAL, "-m", "resolve").strip()
     desk.git("update-ref", "refs/mitosis/remotes/origin/journal", ahead)
     (finding,) = [finding for finding in desk.verify().findings if finding.kind == "remote"]
-    assert finding.what == "records were fetched from it that are not merged yet"
+    assert finding.what == "records were fetched from it that are not merged yet; to merge them, or to see why not"
     assert finding.remedy == "mitosis pull origin"
+    desk.run(started="2026-03-02T12:00:00+00:00")
+    before = desk.oid_of(f"{JOURNAL}~2")
+    desk.git("update-ref", "refs/mitosis/remotes/origin/journal", JOURNAL)
+    desk.git("update-ref", JOURNAL, before)
+    (finding,) = [finding for finding in desk.verify().findings if finding.kind == "remote"]
+    assert finding.what == "1 trial was fetched from it that is not merged yet; to merge it, or to see why not"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import copy
 import os
 import pickle
-import random
-import zlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -16,9 +14,15 @@ import pygit2
 
 from fuzz.fuzz_decoders import HOSTILE_TEXTS, mutate, restructure_plain
 from mitosis.canonical.encode import digest_value, encode_value
-from mitosis.records.codec import decode_trial, encode_trial
+from mitosis.errors.journal import JournalError
+from mitosis.journal import layout
+from mitosis.journal.unrecorded import FILE as END
+from mitosis.journal.unrecorded import ROOM, keep_end
+from mitosis.process import this_process
+from mitosis.records.codec import encode_trial
+from mitosis.records.trial import ProcessRecord
+from support.hostile_trees import FILE, FOLDER, Folder, Trees
 
-FILE, FOLDER = b"100644", b"40000"
 MODES = (b"100755", b"120000", b"160000", FOLDER, FILE, b"040000", b"100664")
 MARKER = "marker-of-code-that-ran"
 HUGE_BYTES = (2**20 + 1, 17 * 2**20, 65 * 2**20)
@@ -64,90 +68,15 @@ DATES = ("0 +0000", "1 -9999", "99999999999 +0100", "18446744073709551615 +0000"
 TOPS = tuple(b"trials variants renamed retired sources released disputed annotations environments".split())
 
 
-class Folder(dict[bytes, tuple[bytes, "str | Folder"]]):
-    """A tree that is not written yet: mode, and id or folder, by name."""
+class Maker(Trees):
+    """Makes hostile journals; see `Trees`."""
 
-    spoil: Callable[[list[bytes]], list[bytes]] | None = None
-    """What is done to its entries when it is written."""
-
-
-class Maker:
-    """Makes hostile journals.
-
-    Args:
-        random: decides everything.
-        source: a repository with a real journal.
-        objects: the folder of objects to write to.
-        huge: ids of huge blobs.
-    """
-
-    def __init__(self, random: random.Random, source: pygit2.Repository, objects: Path, huge: list[str]) -> None:
-        self.random = random
-        self.source = source
-        self.objects = objects
-        self.huge = huge
-        self.done: list[str] = []
-        """What was done, to be printed."""
-
-    def put(self, kind: bytes, data: bytes) -> str:
-        """Write an object, be it one or not."""
-        whole = b"%s %d\0" % (kind, len(data)) + data
-        oid = hashlib.sha1(whole, usedforsecurity=False).hexdigest()
-        path = self.objects / oid[:2] / oid[2:]
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(zlib.compress(whole, 1))
-        return oid
-
-    def load(self, oid: str) -> Folder:
-        folder = Folder()
-        for item in self.source[oid]:  # type: ignore[attr-defined]
-            is_folder = item.type_str == "tree"
-            below = self.load(str(item.id)) if is_folder else str(item.id)
-            folder[os.fsencode(item.name)] = (FOLDER if is_folder else b"%o" % item.filemode, below)
-        return folder
-
-    def write(self, folder: Folder) -> str:
-        entries = []
-        for name, (mode, below) in sorted(folder.items(), key=lambda item: item[0] + b"/" * (item[1][0] == FOLDER)):
-            oid = below if isinstance(below, str) else self.write(below)
-            entries.append(b"%s %s\0%s" % (mode, name, bytes.fromhex(oid)))
-        return self.put(b"tree", b"".join(folder.spoil(entries) if folder.spoil else entries))
-
-    # --- what is in the tree ----------------------------------------------------------------------
-
-    def folders(self, folder: Folder) -> Iterator[Folder]:
-        yield folder
-        for _, below in folder.values():
-            if isinstance(below, Folder):
-                yield from self.folders(below)
-
-    def pick(self, root: Folder, *, is_file: bool | None = None) -> tuple[Folder, bytes]:
-        """An entry somewhere: the folder that has it, and its name."""
-        found = [
-            (folder, name)
-            for folder in self.folders(root)
-            for name, (_, below) in folder.items()
-            if is_file is None or isinstance(below, str) == is_file
-        ]
-        return self.random.choice(found) if found else (root, b"format")
-
-    def pick_record(self, root: Folder) -> tuple[Folder, bytes, bytes] | None:
-        """A record that is as mitosis wrote it: its folder, its name and its bytes."""
-        folder, name = self.pick(root, is_file=True)
-        for _ in range(40):
-            data = self.read(folder, name)
-            if name.endswith(b".msgpack") and len(name) == len("aaaaaaaaaaaa.msgpack") and data:
-                return folder, name, data
-            folder, name = self.pick(root, is_file=True)
-        return None
-
-    def read(self, folder: Folder, name: bytes) -> bytes:
-        _, below = folder.get(name, (FILE, ""))
-        try:
-            return self.source[below].data if isinstance(below, str) else b""  # type: ignore[attr-defined]
-        except (KeyError, ValueError, AttributeError):
-            return b""
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.root = Folder()
+        """What is in the newest commit."""
+        self.twins: list[tuple[Folder, Folder]] = []
+        """A folder of trials, and its copy, in which all is changed alike."""
 
     # --- what can be done to it -------------------------------------------------------------------
 
@@ -225,14 +154,10 @@ class Maker:
 
     def retell(self, root: Folder) -> None:
         """A record that says something else than before, and is as good as any."""
-        found = self.pick_record(root)
+        found = self.pick_trial(self.random.choice(self.twins)[0] if self.twins else root)
         if found is None:
             return
-        folder, name, data = found
-        try:
-            record = decode_trial(data, "")
-        except Exception:
-            return  # it is a value
+        folder, name, record = found
         text = self.random.choice(HOSTILE_TEXTS)
         moment = self.random.choice(("2026-03-01T12:00:05+00:00", "0001-01-01T00:00:00+23:59", text))
         changes: list[dict[str, Any]] = [
@@ -253,54 +178,86 @@ class Maker:
                 ends[name.partition(b".")[0]] = (FOLDER, Folder({other.encode() + b".msgpack": (FILE, other)}))
         else:
             folder[name] = (FILE, other)
+            for one, two in self.twins:
+                if folder is one:
+                    two[name] = (FILE, other)
+
+    def double(self, root: Folder) -> None:
+        """One more record of a trial, where one can be."""
+        found = self.pick_trial(root)
+        if found is not None:
+            record = found[2].with_changes(main=9, experiment=self.random.choice(("aaa", "zzz", found[2].experiment)))
+            with contextlib.suppress(JournalError):  # it started at no time, or has no key
+                paths = layout.record_paths(layout.trial_folder(record.experiment, record.started), record.key)
+                self.put_at(root, self.random.choice(paths), encode_trial(record))
+
+    def twin(self, root: Folder) -> None:
+        """A copy of all trials of a day, to be changed alike."""
+        trials = root.get(b"trials", (FILE, ""))[1]
+        experiments = trials.values() if isinstance(trials, Folder) else ()
+        days = [day for _, below in experiments if isinstance(below, Folder) for day in below.items()]
+        if days and isinstance(trials, Folder):
+            name, (_, day) = self.random.choice(days)
+            if isinstance(day, Folder):
+                self.twins.append((day, copy.copy(day)))
+                trials[self.random.choice((b"aaa", b"zzz"))] = (FOLDER, Folder({name: (FOLDER, self.twins[-1][1])}))
+
+    def lose(self, root: Folder) -> None:
+        """A trial of this machine whose process is gone. Its end is kept, but not by any trial of this clone."""
+        found = self.pick_trial(root)
+        if found is None:
+            return
+        here, key = this_process(), f"{self.random.getrandbits(48):012x}"
+        lost = found[2].with_changes(
+            key=key,
+            experiment="my_exp",
+            started="2026-03-01T12:00:00+00:00",
+            status="running",
+            ended=None,
+            main=None,
+            process=ProcessRecord(here.host, 3_999_999, here.started),
+            trials_folder=self.random.choice((*[str(self.bait)] * 3, "/a\0b", "", "x" * 5000, "/proc/self/cwd")),
+            folder=self.random.choice((key, key, "x\0", "..")),
+        )
+        self.put_at(root, layout.record_paths(layout.trial_folder("my_exp", lost.started), key)[0], encode_trial(lost))
+        (self.bait / key).mkdir()
+        (self.bait / key / ROOM).touch()
+        if self.random.random() < 0.2:
+            os.mkfifo(self.bait / key / END)
+        else:
+            keep_end(self.bait / key, lost.with_changes(status="finished", main=9, ended="2026-03-01T13:00:00+00:00"))
 
     def lock(self, root: Folder) -> None:
         """One more meaning of a variant, or remark on one."""
         data = encode_value(self.random.choice((1, [1] * 1000, {"a": Ellipsis}, self.random.choice(HOSTILE_TEXTS))))
-        place = root
-        names = (
-            self.random.choice(TOPS[1:6]),
-            b"my_exp",
-            b"frequency",
-            self.random.choice((b"slow", b"fast", b"x%2Fy")),
-        )
-        for name in names:
-            below = place.setdefault(name, (FOLDER, Folder()))[1]
-            if not isinstance(below, Folder):
-                return
-            place = below
-        place[digest_value(data).encode() + b".msgpack"] = (FILE, self.put(b"blob", data))
+        name = self.random.choice(("slow", "fast", "x%2Fy"))
+        kind = self.random.choice(TOPS[1:6]).decode()
+        self.put_at(root, f"{kind}/my_exp/frequency/{name}/{digest_value(data)}.msgpack", data)
 
     def say(self, root: Folder) -> None:
         """One more annotation of a trial, by somebody who may say anything."""
         texts = ("paper", *HOSTILE_TEXTS)
-        trials = root.setdefault(b"annotations", (FOLDER, Folder()))[1]
-        key = b"%02x" % self.random.randrange(13) * 6
-        of = trials.get(key, (FOLDER, Folder()))[1] if isinstance(trials, Folder) else ""
-        if not isinstance(trials, Folder) or not isinstance(of, Folder):
-            return
-        digests = [name[:40].decode("latin-1") for name in of]
         fields = {
             self.random.choice(("tag", "tag", "untag", "note", "x")): self.random.choice(texts),
-            "of": self.random.choice((digests, [], texts, None)),
+            "of": self.random.choice((["1" * 40], [], texts, None)),
             "author": self.random.choice(texts),
             "when": self.random.choice(
                 ("2026-03-01T12:00:00.123456+00:00", "9999-12-31T23:59:59.999999+00:00", *texts)
             ),
         }
         data = msgpack.packb(fields, unicode_errors="surrogatepass")
-        of[digest_value(data).encode() + b".msgpack"] = (FILE, self.put(b"blob", data))
-        trials[key] = (FOLDER, of)
+        key = f"{self.random.randrange(13):02x}" * 6
+        self.put_at(root, f"annotations/{key[:2]}/{key}/{digest_value(data)}.msgpack", data)
 
     def change(self, root: Folder) -> None:
         """Do some of it."""
         kinds = (
             *(self.take_away, self.damage, self.restructure, self.exchange, self.rename, self.change_mode, self.copy),
             *(self.add, self.turn, self.bomb, self.spoil, self.retell, self.retell, self.lock, self.lock),
-            *(self.say, self.say),
+            *(self.double, self.twin, self.twin, self.lose, self.say, self.say),
         )
         for _ in range(self.random.choice((0, 1, 1, 1, 2, 4))):
-            kind = self.random.choice(kinds)
+            kind = self.retell if self.twins and self.random.random() < 0.5 else self.random.choice(kinds)
             self.done.append(kind.__name__)
             kind(root)
 
@@ -345,10 +302,14 @@ class Maker:
             other: a commit to cross histories with.
             names: values of trailers that would explain what is taken away.
         """
-        root = self.load(str(self.source[tip].peel(pygit2.Tree).id))
+        self.root = self.load(str(self.source[tip].peel(pygit2.Tree).id))
+        return self.grow(tip, other, names)
+
+    def grow(self, tip: str, other: str, names: list[str]) -> str:
+        """The tip of a journal that goes on from the one that was made last; see `journal`."""
         for _ in range(self.random.choice((1, 1, 2, 3))):
-            self.change(root)
-            tree, parents = self.write(root), [tip]
+            self.change(self.root)
+            tree, parents = self.write(self.root), [tip]
             if self.random.random() < 0.1:
                 parents.append(other)
             tip = self.commit(tree, parents, names)

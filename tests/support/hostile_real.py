@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -132,24 +130,22 @@ def isolate(home: Path) -> None:
         pygit2.settings.search_path[level] = str(home if level == levels.GLOBAL else home / "nowhere")
 
 
-@contextlib.contextmanager
-def made_real() -> Iterator[Real]:
-    """Something real, in a folder of its own, once all commands have been loaded."""
-    with tempfile.TemporaryDirectory(prefix="journals-") as name:
-        real = make_real(Path(name))
-        with (
-            contextlib.chdir(real.here),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
+def made_real(folder: Path) -> Real:
+    """Something real, in an empty folder, once all commands have been loaded."""
+    real = make_real(folder)
+    with (
+        contextlib.chdir(real.here),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        for words in (
+            ["list"],
+            ["show", "05"],
+            ["variants"],
+            ["check"],
+            ["verify", "--repair"],
+            ["pull", str(real.here)],
         ):
-            for words in (
-                ["list"],
-                ["show", "05"],
-                ["variants"],
-                ["check"],
-                ["verify", "--repair"],
-                ["pull", str(real.here)],
-            ):
-                if run_command(words) not in (0, 1):
-                    raise Found(f"{words} fails for a real journal")
-        yield real
+            if run_command(words) not in (0, 1):
+                raise Found(f"{words} fails for a real journal")
+    return real

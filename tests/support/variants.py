@@ -14,6 +14,7 @@ import pytest
 from mitosis.__main__ import run_command
 from mitosis.canonical.show import summarize_value
 from mitosis.git.repository import Identity
+from mitosis.journal.layout import variant_path
 from mitosis.records.trial import ParameterRecord
 from mitosis.variants import Variant
 from support.e2e import write
@@ -129,7 +130,7 @@ class Lab:
     def give_meaning(self, name: str, value: object, parameter: str = "frequency") -> Variant:
         """Record one more meaning of a variant, as a merge does."""
         other = variant(name, value, parameter)
-        self.in_journal({f"variants/my_exp/{parameter}/{name}/{other.digest}.msgpack": other.value})
+        self.in_journal({variant_path(*other.lock): other.value})
         return other
 
 

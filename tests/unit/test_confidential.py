@@ -39,6 +39,7 @@ def test_patterns_add_names_and_take_them_away_and_the_last_one_decides() -> Non
         ("token", "None", False),
         ("n", '"abc"', False),
         ("url", '"postgres://ada:pw@host/db"', True),
+        ("url", '"postgres://ada:my pw@host/db"', True),
         ("url", '"ssh://git@host/repository"', False),
         ("url", '"http://host:80/a@b"', False),
     ],
@@ -58,3 +59,14 @@ def test_variable_is_named_after_env(text: str, variable: str | None) -> None:
 def test_credentials_are_taken_out_of_every_url_of_a_text() -> None:
     text = "a https://ada:pw@host/x and http://token@proxy:80 from ada@example.org"
     assert without_password(text) == "a https://host/x and http://proxy:80 from ada@example.org"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://ada:it's my pw@host/x.git", "http://host/x.git"),
+        ("my_exp.url='http://ada:my pw@host/x', \"b@c\"", "my_exp.url='http://host/x', \"b@c\""),
+    ],
+)
+def test_password_in_a_url_may_have_blanks(text: str, shown: str) -> None:
+    assert without_password(text) == shown

@@ -195,6 +195,11 @@ def test_record_is_rendered_a_leaf_a_line(ended: TrialRecord) -> None:
     assert set(changed) - set(lines) == {"main: 4"}
 
 
+def test_names_that_others_have_added_are_rendered_whatever_they_are(ended: TrialRecord) -> None:
+    record = ended.with_changes(extra={"new": {b"a": 1, "b": 2, "b'a'": 3}})
+    assert render_blob("x.msgpack", encode_trial(record)).endswith("    b: 2\n    b'a': 1\n    b'a': 3\n")
+
+
 def test_file_name_alone_is_enough_to_render(ended: TrialRecord) -> None:
     value = encode_value({"tol": 0.1})
     assert render_blob("x.msgpack", value).rstrip("\n") == render_value(value).rstrip("\n")

@@ -69,7 +69,7 @@ for _name, _function, _group, _help in (
     ("untag", "annotations:untag", _READING, "Take a tag from trials."),
     ("note", "annotations:note", _READING, "Write a note on a trial, for everybody who shares the repository."),
     ("forget", "trials:forget", _READING, "Remove trials from the listing; git keeps their records."),
-    ("settle", "trials:settle", _READING, "Choose one of several recorded ends of a trial."),
+    ("settle", "trials:settle", _READING, "Choose one of several records of a trial."),
     ("verify", "verify:verify", _READING, "Check that everything recorded is there, can be read, and agrees."),
     ("push", "sync:push", _SHARING, "Send records to a remote."),
     ("pull", "sync:pull", _SHARING, "Fetch the records of a remote, and merge them into the local ones."),

@@ -128,7 +128,7 @@ def _print_trials(
         print_line(f"no trials {'can be read' if problems else 'are recorded'} in this repository")
     print_problems(problems)
     print_meanings_in_conflict(meanings)
-    for end, folder in find_ends(journal.running_trials()):
+    for end, folder in find_ends(journal):
         print_warning(f"trial {end.key} {end.status}, but that is not recorded yet: its end is kept in {folder}")
         print_warning("The next trial in this repository will record it, or `mitosis sync` will.")
     print_unmerged(journal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -202,13 +203,28 @@ def _print_decisions(journal: Journal, before: str | None, pulled: Pulled) -> No
     after = journal.tip()
     if before is None or after is None or before == after:
         return
-    lines = read_decisions(journal.repository, before, after)
+    lines: list[str] = []
+    try:
+        lines += read_decisions(journal.repository, before, after)
+    except MitosisError as error:
+        print_warning(f"what others have decided cannot be told: {str(error).splitlines()[-1].strip()}")
     lines += [line for line in pulled.taken if line not in lines]
     print_lines(f"    {clean(line, _DECISION_WIDTH)}" for line in lines[-_DECISIONS_SHOWN:])
     if len(lines) > _DECISIONS_SHOWN:
         print_line(f"    ... and {len(lines) - _DECISIONS_SHOWN} before these: git log refs/mitosis")
-    for key in dict.fromkeys(pulled.disputes):
-        print_warning(f"trial {key} has several recorded ends: mitosis settle {key}")
+    for what in pulled.unexplained[:_DECISIONS_SHOWN]:
+        print_warning(f"kept, though {pulled.remote} has taken it away or changed it without a reason: {clean(what)}")
+    if len(pulled.unexplained) > _DECISIONS_SHOWN:
+        print_warning(f"kept as well: {len(pulled.unexplained) - _DECISIONS_SHOWN} more, see `mitosis verify`")
+    disputes = dict.fromkeys(pulled.disputes)
+    for key in itertools.islice(disputes, _DECISIONS_SHOWN):
+        authors: dict[str, None] = {}
+        with contextlib.suppress(MitosisError):
+            authors = dict.fromkeys(end.author for end in journal.read_ends(key) if not end.is_in_place)
+        by = f", one of them by {' and '.join(authors)}" if authors else ""
+        print_warning(f"trial {key} has several records{by}: mitosis settle {key}")
+    if len(disputes) > _DECISIONS_SHOWN:
+        print_warning(f"{len(disputes) - _DECISIONS_SHOWN} more trials have several records: mitosis verify")
 
 
 def _received(pulled: Pulled) -> str:

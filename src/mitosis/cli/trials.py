@@ -19,7 +19,7 @@ from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import NoteNotWritten, TrialNotFound
 from mitosis.errors.usage import UsageError
 from mitosis.records.view import KEY_DIGITS, View
-from mitosis.text import format_moment
+from mitosis.text import format_moment, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ def show(key: _Key | None = None, /, *, config: ConfigFile = None) -> int:
     print_lines([*describe_trial(record, meanings), *describe_annotations(annotations)])
     print_problems(annotations.problems)
     if journal.read_ends(record.key):
-        print_warning(f"somebody has recorded another end of this trial: mitosis settle {record.key[:KEY_DIGITS]}")
+        print_warning(f"somebody has recorded this trial otherwise: mitosis settle {record.key[:KEY_DIGITS]}")
     print_meanings_in_conflict(meanings)
     print_unmerged(journal)
     return 0
@@ -70,10 +70,8 @@ def open_page(key: _Key | None = None, /, *, config: ConfigFile = None) -> int:
         return 0
     if page is None:
         where = f"{record.trials_folder}/{record.page}" if record.page else "nowhere: it has no page"
-        raise TrialNotFound(
-            record.key,
-            f"the page of trial {record.key} is not here\n    it was written on {record.process.host}, to {where}",
-        )
+        place = one_line(f"it was written on {record.process.host}, to {where}")
+        raise TrialNotFound(record.key, f"the page of trial {record.key} is not here\n    {place}")
     print_line(str(page))
     show_page(page)
     return 0
@@ -178,11 +176,11 @@ def forget(*keys: _Key, outputs: bool = False, undo: bool = False, config: Confi
 
 
 def settle(key: _Key, /, *, keep: str | None = None) -> int:
-    """Show the ends that were recorded of a trial, if there are several, or choose the one that listings show.
+    """Show the records of a trial, if there are several, or choose the one that listings show.
 
     Args:
         key: The trial, as for `show`.
-        keep: Beginning of the id of the end that is right. The journal's history keeps the others.
+        keep: Beginning of the id of the record that is right. The journal's history keeps the others.
     """
     from mitosis.query.selection import select_one
 
@@ -203,7 +201,7 @@ def settle(key: _Key, /, *, keep: str | None = None) -> int:
     if ends:
         print_line(f"To choose one: mitosis settle {ends[0].record.key[:KEY_DIGITS]} --keep ID")
     else:
-        print_line(f"there is one recorded end of trial {journal.read_trial(key).key}: nothing has to be settled")
+        print_line(f"there is one record of trial {journal.read_trial(key).key}: nothing has to be settled")
     return 0
 
 

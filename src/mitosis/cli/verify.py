@@ -85,7 +85,7 @@ def _print_report(report: Report) -> None:
     for name in shown:
         more = report.seen[name] - _SHOWN_OF_A_KIND
         if more > 0:
-            print_line(f"  ... and {more:,} more findings of the kind {name}")
+            print_line(f"  ... and {counted(more, 'more finding')} of the kind {name}")
     errors = sum(finding.severity == "error" for finding in report.findings)
     warnings = len(report.problems) - errors
     if report.is_sound:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import ClassVar
@@ -62,6 +64,23 @@ def suggestion(name: str, known: Iterable[str], most: int = 3) -> str:
 def quoted(names: Iterable[str], between: str = ", ") -> str:
     """The names in backticks."""
     return between.join(f"`{name}`" for name in names)
+
+
+def shell_words(*words: str) -> str:
+    """The words as they can be typed on a command line, in one line whatever they hold.
+
+    What cannot be printed is written as bash, zsh and ksh read it in `$'…'`.
+    """
+    return " ".join(
+        shlex.quote(word) if word.isprintable() else f"$'{''.join(map(_shell_escaped, word))}'" for word in words
+    )
+
+
+def _shell_escaped(char: str) -> str:
+    if char.isprintable():
+        return f"\\{char}" if char in "'\\" else char
+    data = os.fsencode(char) if "\udc80" <= char <= "\udcff" else char.encode("utf-8", "surrogatepass")
+    return "".join(f"\\{byte:03o}" for byte in data)
 
 
 def few(texts: Sequence[str], between: str, *, limit: int = 5, width: int = 500) -> str:

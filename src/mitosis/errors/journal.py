@@ -129,19 +129,21 @@ class JournalRewritten(JournalError):
             f"the journal of {source} takes away or changes what this clone has recorded, and does not say why:\n"
             f"{bulleted([*self.what[:_SHOWN], *more])}\n"
             "Nothing of it was merged. To see who did that:\n"
-            f"    git log --stat {ours[:12]}..{theirs[:12]}\n"
-            f"To merge the rest and keep what you have: mitosis pull {source} --keep"
+            f"    git log -m --stat {ours[:12]}..{theirs[:12]}\n"
+            f"To merge the rest and keep what you have: mitosis pull {shlex.quote(source)} --keep"
         )
 
 
 class BadRecord(JournalError):
     """A record or value that does not decode. Attributes: where (path or id), reason, remedy (a command or nothing)."""
 
+    _is = "cannot be read"
+
     def __init__(self, where: str, reason: str, remedy: str = "") -> None:
         self.where = where
         self.reason = reason
         self.remedy = remedy
-        super().__init__(f"{where} cannot be read: {reason}" + (f"; to remove it: {remedy}" if remedy else ""))
+        super().__init__(f"{where} {self._is}: {reason}" + (f"; to remove it: {remedy}" if remedy else ""))
 
     def with_cause(self, error: BaseException) -> BadRecord:
         """This error, with the cause of another one, which may hold on to much memory."""
@@ -155,6 +157,12 @@ class ForeignFile(BadRecord):
 
 class Misplaced(BadRecord):
     """A record at the path of another one."""
+
+
+class PassedOver(BadRecord):
+    """A record of a trial that has another one, which is read."""
+
+    _is = "is passed over"
 
 
 class TrialNotFound(MitosisError, FileNotFoundError):
@@ -257,7 +265,7 @@ class NotFetchedWhole(MitosisError):
         super().__init__(
             f"the records of {remote} were fetched only in part: this is a partial clone, so git left out their "
             "contents\n"
-            f"Fetch them: mitosis pull {remote}"
+            f"Fetch them: mitosis pull {shlex.quote(remote)}"
         )
 
 

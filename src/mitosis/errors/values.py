@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mitosis.errors.base import SHOWN_LIMIT, MitosisError, few
+from mitosis.errors.base import SHOWN_LIMIT, MitosisError, few, shell_words
 from mitosis.variants import VariantName
 
 
@@ -137,7 +136,7 @@ class VariantRedefined(MitosisError):
             lines = first.lines()
             lines.append(f"Give the new value a name of its own, or restore the locked one{origin}.")
             if not first.locked.used_by:
-                command = shlex.join(["mitosis", "variants", "release", str(first.name), "--reason"])
+                command = shell_words("mitosis", "variants", "release", str(first.name), "--reason")
                 lines.append(f"If it was locked by mistake, as no trial has used it yet: {command} TEXT")
         else:
             lines = []
@@ -170,7 +169,7 @@ class Conflict:
         if len(readable) == len(self.meanings) <= SHOWN_LIMIT:
             others = [meaning for meaning in self.meanings if meaning is not kept]
             words += [word for meaning in others for word in ("--rename-other", self._name_for(meaning))]
-        return shlex.join(words)
+        return shell_words(*words)
 
     def _name_for(self, meaning: Meaning) -> str:
         """A name for one of the meanings: after who locked it, or what it is."""
@@ -246,7 +245,7 @@ class VariantRetired(MitosisError):
         lines = [line for retirement in self.retirements for line in retirement.lines()]
         lines.append("Use another variant. To let it be used again:")
         lines += [
-            "    " + shlex.join(["mitosis", "variants", "retire", str(retirement.name), "--undo"])
+            "    " + shell_words("mitosis", "variants", "retire", str(retirement.name), "--undo")
             for retirement in self.retirements
         ]
         super().__init__("\n".join(lines))

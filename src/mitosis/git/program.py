@@ -283,27 +283,45 @@ READ_AHEAD_BYTES = 2**18
 
 
 @contextlib.contextmanager
-def reading_git(*command: str, cwd: Path, stdin: IO[bytes]) -> Iterator[IO[bytes]]:
-    """What a git program writes to standard output; it is ended when nobody wants more."""
+def reading_git(*command: str, cwd: Path, stdin: IO[bytes], is_read_whole: bool = False) -> Iterator[IO[bytes]]:
+    """What a git program writes to standard output; it is ended when nobody wants more.
+
+    Args:
+        command: the words after `git`.
+        cwd: the folder to run in.
+        stdin: a file for its standard input.
+        is_read_whole: whether what is read to its end counts only if the program then ends well.
+
+    Raises:
+        GitMissing: there is no git program.
+        GitError: it could not be started, or was to end well and did not.
+    """
+    import tempfile
+
     # Objects are read by their ids, as libgit2 does, whatever `git replace` has put in their places.
     variables = {**os.environ, **_absolute_locations(), **_FIXED_VARIABLES, "GIT_NO_REPLACE_OBJECTS": "1"}
-    with _starting(command, cwd):
-        process = subprocess.Popen(
-            ["git", *command],
-            cwd=cwd,
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=variables,
-            bufsize=READ_AHEAD_BYTES,
-        )
-    assert process.stdout is not None
-    try:
-        with process.stdout:
-            yield process.stdout
-    finally:
-        process.kill()
-        process.wait()
+    # A pipe for messages that nobody empties meanwhile could fill, and stop the program.
+    with tempfile.TemporaryFile(dir=temporary_place()) if is_read_whole else Path(os.devnull).open("w+b") as messages:
+        with _starting(command, cwd):
+            process = subprocess.Popen(
+                ["git", *command],
+                cwd=cwd,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=messages,
+                env=variables,
+                bufsize=READ_AHEAD_BYTES,
+            )
+        assert process.stdout is not None
+        try:
+            with process.stdout:
+                yield process.stdout
+            if is_read_whole and process.wait() != 0:
+                messages.seek(0)
+                raise GitError(["git", *command], process.returncode, messages.read().decode(errors="replace"))
+        finally:
+            process.kill()
+            process.wait()
 
 
 # LANGUAGE would still choose the language of messages, some of which are recognised.

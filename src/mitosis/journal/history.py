@@ -20,9 +20,10 @@ from mitosis.errors.values import (
 )
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
+from mitosis.journal.git_log import Commit, read_commits
 from mitosis.journal.index import Index
 from mitosis.journal.locks import Locks, is_whole, read_lock
-from mitosis.journal.reasons import Commit, read_added, read_commits, read_lost, refuse_endless
+from mitosis.journal.reasons import read_added, read_lost
 from mitosis.journal.standing import read_remarks
 from mitosis.journal.storage.objects import ReadOnlyStore
 from mitosis.journal.storage.store import Snapshot, Store
@@ -56,9 +57,8 @@ def read_origins(
     """
     if commit is None:
         return {}
-    refuse_endless(ReadOnlyStore(repository), commit, path=path)
     origins: dict[VariantLock, LockOrigin] = {}
-    for adding, added in read_added(repository, commit, path):
+    for adding, added in read_added(ReadOnlyStore(repository), commit, path):
         found = layout.parse_variant_path(added) if added.startswith(f"{layout.VARIANTS}/") else None
         if found is not None:
             lock, origin = VariantLock(*found), _origin(adding)
@@ -72,12 +72,13 @@ def read_history(repository: Repository, commit: str | None, variant: VariantNam
     """The commits of a journal that are about a variant, newest first.
 
     Raises:
+        JournalError: there is too much in it to be anybody's records.
         GitError: git cannot read the history.
     """
     if commit is None:
         return []
     folders = [layout.remark_folder(kind, variant) for kind in (layout.VARIANTS, *layout.REMARKS)]
-    return list(read_commits(repository, commit, "--", *folders))
+    return list(read_commits(ReadOnlyStore(repository), commit, paths=folders))
 
 
 def read_forgetting(repository: Repository, commit: str | None, prefix: str) -> dict[str, Commit]:
@@ -93,7 +94,7 @@ def read_forgetting(repository: Repository, commit: str | None, prefix: str) -> 
     """
     forgotten: dict[str, Commit] = {}
     words = ("--fixed-strings", f"--grep=Forgotten: {prefix}")
-    for said in read_commits(repository, *words, commit) if commit is not None else ():
+    for said in read_commits(ReadOnlyStore(repository), *words, commit) if commit is not None else ():
         trailers = dict(said.trailers)
         key = trailers.get("Forgotten", "")
         if key.startswith(prefix):
@@ -103,7 +104,7 @@ def read_forgetting(repository: Repository, commit: str | None, prefix: str) -> 
 
 def read_decisions(repository: Repository, before: str, after: str) -> list[str]:
     """What people have decided between two commits of a journal, oldest first: who, and what their commit says."""
-    commits = read_commits(repository, "--reverse", "--no-merges", f"{before}..{after}")
+    commits = read_commits(ReadOnlyStore(repository), "--reverse", "--no-merges", f"{before}..{after}")
     return [f"{commit.author}: {commit.summary}" for commit in commits if _DECISION.match(commit.summary)]
 
 
@@ -172,7 +173,7 @@ def refuse_released(store: Store, before: Snapshot, record: TrialRecord) -> None
         layout.variant_path(*lock): lock for parameter in record.parameters if (lock := parameter.lock) is not None
     }
     lost = [path for path in locks if store.find(before.tree, path) is None]
-    dropped = read_lost(store.repository, before.commit, *lost) if lost else {}
+    dropped = read_lost(store, before.commit, *lost) if lost else {}
     for path in lost:
         if not dropped.get(path, True):  # `mitosis verify` tells of one that never was
             name, digest = locks[path]

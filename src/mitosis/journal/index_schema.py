@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from typing import cast, overload
 
+from mitosis.records.trial import TrialRecord
 from mitosis.records.view import COLUMNS, Scalar
 
 _NOTE = "(SELECT text FROM annotations WHERE trial = {key} AND kind = 'note' ORDER BY date DESC, digest DESC LIMIT 1)"
@@ -151,3 +153,8 @@ def package_name(name: str) -> str:
     The rule is that of https://packaging.python.org/en/latest/specifications/name-normalization/
     """
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def alike(record: TrialRecord) -> str:
+    """A digest of what two trials have in common that are iterations of each other."""
+    return hashlib.sha256(repr(record.asked).encode("utf-8", "backslashreplace")).hexdigest()[:32]

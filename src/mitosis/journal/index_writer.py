@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +15,7 @@ from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, Misplaced
 from mitosis.errors.repository import UnfitObject
 from mitosis.journal import layout
-from mitosis.journal.index_schema import package_name, plain_text, stored
+from mitosis.journal.index_schema import alike, package_name, plain_text, stored
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
 from mitosis.journal.storage.store import Store
 from mitosis.journal.storage.walking import Change, UnreadableBefore, iter_changes
@@ -214,8 +213,7 @@ class IndexWriter:
     def _list(self, path: str, oid: str, record: TrialRecord) -> None:
         other = self._listed_place(record.key)
         if other is not None:
-            # Of several records of one key, which nobody has but by hand, the first in the tree counts.
-            if other[0].split("/") < path.split("/"):
+            if self._is_earlier(other[0], path):
                 self._leave_out(path, oid, record.key, is_double=True)
                 return
             self._insert_listed()
@@ -235,6 +233,15 @@ class IndexWriter:
         locks = dict.fromkeys(parameter.lock for parameter in record.parameters if parameter.lock is not None)
         with contextlib.suppress(JournalError):  # names or digests that nothing can be locked to
             rows.uses += [(trial, layout.variant_path(*lock), plain_text(record.started)) for lock in locks]
+
+    def _is_earlier(self, one: str, other: str) -> bool:
+        """Of two records of one key, which nobody has but by hand, whether the history had the first one earlier."""
+        from mitosis.journal.reasons import first_recorded
+
+        tip = self._store.tip()
+        with contextlib.suppress(MitosisError):
+            return tip is None or first_recorded(self._store, tip, (one, other)) == one
+        return one.split("/") < other.split("/")
 
     def _listed_place(self, key: str) -> tuple[str, str] | None:
         """Path and id of the record of a trial that is listed."""
@@ -392,8 +399,3 @@ def refuse_misplaced(record: TrialRecord, path: str) -> None:
     if path not in right:
         says = f"says the key {record.key}" if f"/{record.key}." not in path else f"belongs to {right[0]}"
         raise Misplaced(path, f"its record {says}")
-
-
-def alike(record: TrialRecord) -> str:
-    """A digest of what two trials have in common that are iterations of each other."""
-    return hashlib.sha256(repr(record.asked).encode("utf-8", "backslashreplace")).hexdigest()[:32]

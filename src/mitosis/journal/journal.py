@@ -13,10 +13,10 @@ from mitosis.journal import annotating, changes, ends, history, layout, releasin
 from mitosis.journal.annotations import Annotations, read_annotations
 from mitosis.journal.changes import Locked, Resolution
 from mitosis.journal.ends import RecordedEnd
+from mitosis.journal.git_log import Commit
 from mitosis.journal.history import Uses
 from mitosis.journal.index import Index
 from mitosis.journal.locks import check_locks
-from mitosis.journal.reasons import Commit
 from mitosis.journal.sharing import Merged, Unmerged
 from mitosis.journal.standing import Remarks
 from mitosis.journal.storage.store import Store

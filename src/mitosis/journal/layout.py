@@ -24,6 +24,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from mitosis.errors.journal import FormatTooNew, JournalError
+from mitosis.text import one_line
 from mitosis.variants import VariantName
 
 JOURNAL_REF = "refs/mitosis/journal"
@@ -115,8 +116,8 @@ def decode_name(component: str) -> str:
 
 
 def forget_command(path: str) -> str:
-    """The command that takes away a file of the journal which mitosis cannot use."""
-    return f"mitosis forget {shlex.quote(path if '/' in path else f'./{path}')}"
+    """The command that takes away a file of the journal which mitosis cannot use; it takes names as they are shown."""
+    return f"mitosis forget {shlex.quote(one_line(path if '/' in path else f'./{path}'))}"
 
 
 @functools.lru_cache(maxsize=4096)

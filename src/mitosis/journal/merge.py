@@ -2,17 +2,21 @@
 
 The result is the union of both: what one side added, changed or removed since the merge base is so in the result. It
 does not depend on which side is called ours, so everybody who merges the same two tips gets a tree of the same id. Only
-folders that differ are read, each once, so the cost is in proportion to the objects that differ.
+folders that differ are read, so the cost is in proportion to what differs.
 
-A trial that has ended does not change any more. Of two records of it, one stays at its place, and the other is kept
-under `disputed/`, for a person to choose:
+The record of a trial changes once, when it ends, and its end then says what its start has said. Of other records of it,
+one stays at its place, and the others are kept under `disputed/`, for a person to choose:
 
 - one that somebody chose stays;
-- else, of those that were not made by changing another end, the one that ended first.
+- else, of the ends that were not made by changing another end, the first one;
+- else the start.
+
+A key has one place. A record of it at another one than that which both sides had is kept in the same way. Where none
+had it before, each of the sides takes the place from the other's.
 
 Where both sides changed the same file otherwise, one of the two is taken (git keeps the other in the history):
 
-- of two records of a trial the one that tells its end;
+- of the start of a trial and its end the end;
 - anything else that belongs to the journal has a name that says its content, so that cannot happen;
 - of foreign files, the one whose id is greater.
 
@@ -23,13 +27,15 @@ them meanwhile on the other.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, JournalRewritten
 from mitosis.journal import layout
-from mitosis.journal.ends import read_end_at
-from mitosis.journal.reasons import describe_file, is_kept, merge_bases, read_choices, read_taken, refuse_endless
+from mitosis.journal.disputes import Contested, find_doubles, settled, was_double
+from mitosis.journal.ends import read_own
+from mitosis.journal.index import Index
+from mitosis.journal.reasons import describe_file, is_kept, merge_bases, read_taken
 from mitosis.journal.standing import remark_file
 from mitosis.journal.storage.objects import RawEntry
 from mitosis.journal.storage.store import Snapshot, Store
@@ -41,11 +47,12 @@ from mitosis.variants import VariantLock
 _VARIANT_FOLDER_DEPTH = 4
 """variants, step, parameter, variant."""
 _RECORD_DEPTHS = (4, 5)
+_RANK_OF_NEWER = 3
+"""Of a record that a newer mitosis has written."""
 _MOST_BASES = 1_000
 _FORMAT_LIMIT_BYTES = 100
 
 _Entries = dict[bytes, RawEntry]
-_Folders = tuple[str | None, str | None, str | None, tuple[bytes, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +67,17 @@ class Union:
     taken: tuple[str, ...] = ()
     """What others have taken away or changed of what this journal had: who, and what their commit says."""
     disputes: tuple[str, ...] = ()
-    """Keys of the trials that have several ends since."""
+    """Keys of the trials that have several records since."""
     unexplained: tuple[str, ...] = ()
     """What was taken away without a reason, in words, and has stayed."""
 
 
-def unite(store: Store, before: Snapshot | None, theirs: Snapshot, source: str, *, keep: bool) -> Union:
+def unite(store: Store, index: Index, before: Snapshot | None, theirs: Snapshot, source: str, *, keep: bool) -> Union:
     """What a journal will be once another one is merged. No ref moves.
 
     Args:
         store: of the journal.
+        index: of the journal.
         before: its present state.
         theirs: the state of the other one.
         source: what to call the other one.
@@ -78,37 +86,30 @@ def unite(store: Store, before: Snapshot | None, theirs: Snapshot, source: str, 
     Raises:
         JournalRewritten: the other one has taken away what this one has, and does not say why.
         JournalError: the other journal has what no mitosis writes.
+        GitError: git cannot read the histories.
     """
     if before is not None and before.commit == theirs.commit:
         return Union(before.commit, before.tree)
     bases = [] if before is None else merge_bases(store.repository, before.commit, theirs.commit)
     if before is not None and theirs.commit in bases:
         return Union(before.commit, before.tree)
-    old = None if before is None else before.tree
-    _refuse_foreign(store, old, theirs.tree, source)
-    tree, has_touched_ends = theirs.tree, False
-    if before is not None:
-        tree, has_touched_ends = _merge_trees(store, bases, before.commit, theirs.commit)
-    changes = list(iter_changes(store, old, tree))
-    changed = {path for path, _, new in changes if new is not None and layout.parse_record_path(path) is not None}
-    gone = {path: oid for path, oid, _ in changes if oid is not None and is_kept(path)}
-    if not has_touched_ends:
-        gone = {path: oid for path, oid in gone.items() if path not in changed}
+    _refuse_foreign(store, None if before is None else before.tree, theirs.tree, source)
+    tree = theirs.tree
     taken: tuple[str, ...] = ()
     unexplained: tuple[str, ...] = ()
-    if before is not None and gone:
-        taken, missing = _explain(store, before, theirs, gone)
-        # A record that is in the place of another one is told as a dispute.
-        lost = {path: gone[path] for path in missing if path not in changed}
-        unexplained = tuple(describe_file(store, path, oid) for path, oid in lost.items())
-        if lost and not keep:
+    if before is not None:
+        base, tree, disputed = _merge_trees(store, bases, before.commit, theirs.commit)
+        taken, lost = _explain(store, index, before, theirs, tree, disputed)
+        tree = store.edit_tree(tree, lost) if lost else tree
+        moved, rivals = find_doubles(store, index, [base, before.tree, theirs.tree], tree)
+        tree = store.edit_tree(tree, moved) if moved else tree
+        unexplained = (*(describe_file(store, path, oid) for path, oid in lost.items()), *rivals)
+        if unexplained and not keep:
             raise JournalRewritten(source, before.commit, theirs.commit, unexplained)
-        if lost:
-            tree = store.edit_tree(tree, lost)
-            changes = list(iter_changes(store, old, tree))
+    changes = list(iter_changes(store, None if before is None else before.tree, tree))
     trials = tuple(change for change in changes if layout.parse_record_path(change[0]) is not None)
-    disputed = (layout.parse_disputed_path(path) for path, _, new in changes if new is not None)
-    disputes = tuple(dict.fromkeys(key for key in disputed if key is not None))
+    keys = (layout.parse_disputed_path(path) for path, _, new in changes if new is not None)
+    disputes = tuple(dict.fromkeys(key for key in keys if key is not None))
     is_ahead = before is None or (before.commit in bases and tree == theirs.tree)
     return Union(theirs.commit if is_ahead else None, tree, trials, taken, disputes, unexplained)
 
@@ -128,18 +129,34 @@ def _refuse_foreign(store: Store, before: str | None, theirs: str, source: str) 
 
 
 def _explain(
-    store: Store, before: Snapshot, theirs: Snapshot, gone: Mapping[str, str]
-) -> tuple[tuple[str, ...], list[str]]:
-    """What commits say that they take away, a clause each with who did it, and the paths of which none says so."""
+    store: Store, index: Index, before: Snapshot, theirs: Snapshot, tree: str, disputed: Set[str]
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """What a merge would take away or change of what this journal has.
+
+    Returns:
+        What commits say of it, a clause each with who did it; and the ids, by path, of what none says so of.
+    """
+    gone = {
+        path: old
+        for path, old, new in iter_changes(store, before.tree, tree)
+        if old is not None and is_kept(path)
+        # A trial may end.
+        if new is None or path in disputed or layout.parse_record_path(path) is None
+    }
     explained: dict[str, str] = {}
-    refuse_endless(store, theirs.commit, f"^{before.commit}")
-    for taken in read_taken(store.repository, theirs.commit, f"^{before.commit}"):
+    for taken in read_taken(store, theirs.commit, f"^{before.commit}") if gone else ():
         if taken.path in gone and taken.is_explained:
             explained.setdefault(taken.path, f"{taken.commit.author}: {taken.commit.summary}")
-    return tuple(dict.fromkeys(explained.values())), [path for path in gone if path not in explained]
+    # What is in dispute is told as that.
+    lost = {
+        path: oid
+        for path, oid in gone.items()
+        if path not in explained and path not in disputed and not was_double(store, index, before, tree, path, oid)
+    }
+    return tuple(dict.fromkeys(explained.values())), lost
 
 
-def _merge_trees(store: Store, bases: Sequence[str], ours: str, theirs: str) -> tuple[str, bool]:
+def _merge_trees(store: Store, bases: Sequence[str], ours: str, theirs: str) -> tuple[str | None, str, Set[str]]:
     """Merge the trees of two journal commits.
 
     Args:
@@ -149,30 +166,37 @@ def _merge_trees(store: Store, bases: Sequence[str], ours: str, theirs: str) -> 
         theirs: the other one.
 
     Returns:
-        The id of the result, which is written, and whether trials that had ended were looked at.
+        The id of their merge base's tree, if they have one; that of the result, which is written; and the paths of
+        records of which that base did not decide which one stays.
 
     Raises:
         JournalError: a tree or commit cannot be read, or a tree not be written.
         GitError: git cannot read the histories.
     """
     trees = [store.read_commit_tree(commit, "the journal") for commit in (*bases[:_MOST_BASES], ours, theirs)]
-    base: str | None = None
-    for tree in trees[:-2]:
+    *others, one, other = trees
+    base = others[0] if others else None
+    for tree in others[1:]:
+        for _ in iter_changes(store, base, tree):
+            pass  # it ends where they differ in too much
         # Whatever one of them has, both sides have had.
-        base = tree if base is None else _Merge(store, (), ()).trees(None, base, tree)
-    merge = _Merge(store, bases, (ours, theirs))
-    tree = merge.with_disputed(merge.trees(base, *trees[-2:]))
-    return _with_used(store, base, trees[-2:], tree), merge.has_touched_ends
+        base = _Merge(store, ()).trees(None, str(base), tree)
+    merge = _Merge(store, (one, other))
+    tree = settled(store, merge.trees(base, one, other), merge.contested, (ours, theirs), bases)
+    changed = {path for path, contested in merge.contested.items() if contested.base is not None}
+    return base, _with_used(store, base, (one, other), tree), changed
 
 
 def _with_used(store: Store, base: str | None, sides: Sequence[str], tree: str) -> str:
     """The tree of a merge with the meanings that one side has released and a trial of the other has used since."""
     before, after = (store.folder_oid(root, layout.VARIANTS) for root in (base, tree))
-    used: dict[str, str | None] = {}
+    released: dict[VariantLock, tuple[str, str | None]] = {}
     for path, old, new in iter_changes(store, before, after, layout.VARIANTS) if before is not None else ():
         lock = _is_released(store, tree, path) if new is None else None
-        if lock is not None and any(True for side in sides for _ in iter_users(store, base, side, [lock])):
-            used[path] = old
+        if lock is not None:
+            released[lock] = path, old
+    uses = (use for side in sides for use in iter_uses(store, base, side, released)) if released else ()
+    used = dict(released[lock] for lock in {lock for _, lock in uses})
     return store.edit_tree(tree, used) if used else tree
 
 
@@ -189,36 +213,24 @@ class _Merge:
 
     Args:
         store: of the journals.
-        bases: the commits that both sides have.
-        tips: the commits of the two sides.
+        sides: the trees of the tips.
     """
 
-    def __init__(self, store: Store, bases: Sequence[str], tips: Sequence[str]) -> None:
+    def __init__(self, store: Store, sides: Sequence[str]) -> None:
         self._store = store
-        self._bases = bases
-        self._tips = tips
-        self._merged: dict[_Folders, _Entries] = {}
-        self._disputed: dict[str, str | None] = {}
-        self.has_touched_ends = False
-        """Whether a trial that had ended in the base has another record on one of the sides."""
+        self._sides = sides
+        self.contested: dict[str, Contested] = {}
+        """Records of which both sides, or one against the rules, have another one, by path."""
 
     def trees(self, base: str | None, ours: str, theirs: str) -> str:
         if ours == theirs:
             return ours
         return self._store.write_tree(self._entries(base, ours, theirs, ()))
 
-    def with_disputed(self, tree: str) -> str:
-        """The tree with the records that did not stay at their place."""
-        return self._store.edit_tree(tree, self._disputed) if self._disputed else tree
-
     def _entries(self, base: str | None, ours: str | None, theirs: str | None, path: tuple[bytes, ...]) -> _Entries:
-        """The entries of a folder. One that is met again, as in a tree that was made to have no end, is done once."""
-        # What a file is depends on the first name and on how deep it is. A record that is repeated is foreign.
-        key = (base, ours, theirs, (*path[:1], *(b"" for _ in path[1:])))
-        if key not in self._merged:
-            read = self._read
-            self._merged[key] = self._merge_entries(read(base, path), read(ours, path), read(theirs, path), path)
-        return self._merged[key]
+        """The entries of a folder. How often one may be met again was looked at before."""
+        read = self._read
+        return self._merge_entries(read(base, path), read(ours, path), read(theirs, path), path)
 
     def _merge_entries(self, base: _Entries, ours: _Entries, theirs: _Entries, path: tuple[bytes, ...]) -> _Entries:
         merged: _Entries = {}
@@ -253,68 +265,41 @@ class _Merge:
 
     def _are_released(self, meanings: Iterable[bytes], path: tuple[bytes, ...]) -> bool:
         """Whether one of the sides has released all these meanings of a variant."""
-        store = self._store
-        trees = [store.read_commit_tree(tip, "the journal") for tip in self._tips]
         return all(
-            any(_is_released(store, tree, _text((*path, name))) is not None for tree in trees) for name in meanings
+            any(_is_released(self._store, side, _text((*path, name))) is not None for side in self._sides)
+            for name in meanings
         )
 
     def _read(self, tree: str | None, path: tuple[bytes, ...]) -> _Entries:
         return {} if tree is None else self._store.read_raw_entries(tree, _text(path))
 
     def _file(self, base: RawEntry | None, ours: RawEntry, theirs: RawEntry, path: tuple[bytes, ...]) -> RawEntry:
-        """Of two files in the same place, the one that stays."""
+        """Of two files in the same place, the one that stays; of records that are contested, either."""
         if len(path) in _RECORD_DEPTHS and path[0] == layout.TRIALS.encode():
-            first = self._ended(base, path)
-            ends = {side: self._ended(side, path) for side in (ours, theirs)}
-            if first is not None or None not in ends.values():
-                return self._end(base if first is not None else None, ends, path)
+            record, one, other = (self._record(entry, path) for entry in (base, ours, theirs))
+            sides = (ours.oid, theirs.oid)
+            if base is None or record is None:
+                is_known = one is None or other is None or one.is_end_of(other) or other.is_end_of(one)
+                if not is_known:
+                    self.contested[_text(path)] = Contested(None, sides)
+            elif not all(self._may_follow(side, base, record, path) for side in (ours, theirs)):
+                self.contested[_text(path)] = Contested(base.oid, sides)
+            elif base not in (ours, theirs):
+                self.contested[_text(path)] = Contested(None, sides)
         if base in (ours, theirs):
             return ours if base == theirs else theirs
         return max(ours, theirs, key=lambda side: self._rank(side, path))
 
-    def _end(
-        self, base: RawEntry | None, ends: dict[RawEntry, TrialRecord | None], path: tuple[bytes, ...]
-    ) -> RawEntry:
-        """Of two records of a trial that has ended, the one that stays; the others are disputed."""
-        place = layout.parse_record_path(_text(path))
-        stays: RawEntry | None = None
-        if base is not None and place is not None:
-            self.has_touched_ends = True
-            stays = self._authority(base, list(ends), _text(path), place[2])
-        if stays is None:
-            stays = min(ends, key=lambda side: (_ended_at(ends[side]), side.oid))
-        if place is not None:
-            for other in {*ends, *(() if base is None else (base,))} - {stays}:
-                if self._ended(other, path) is not None:
-                    self._disputed[layout.disputed_path(place[2], other.oid)] = other.oid
-        return stays
+    def _may_follow(self, entry: RawEntry, base: RawEntry, start: TrialRecord, path: tuple[bytes, ...]) -> bool:
+        """Whether a trial's record can have become this one."""
+        record = self._record(entry, path)
+        if record is None:
+            return start.ended is None and self._rank(entry, path)[0] == _RANK_OF_NEWER
+        return entry == base or record.is_end_of(start)
 
-    def _authority(self, base: RawEntry, sides: list[RawEntry], path: str, key: str) -> RawEntry:
-        """The record that stays: one that somebody chose, or else the earliest end that was not made of another end.
-
-        Both sides' histories count, so that it does not matter in which order several ends met.
-        """
-        repository = self._store.repository
-        since = read_choices(repository, path, key, self._tips, self._bases)
-        chosen = {side for side in sides if side.oid in since.chosen}
-        if chosen:
-            return min(chosen, key=lambda side: side.oid)
-        all_ = read_choices(repository, path, key, self._tips, ())
-        place = tuple(map(str.encode, path.split("/")))
-        for oid in all_.chosen:
-            if self._ended(RawEntry(base.mode, oid), place) is not None:
-                return RawEntry(base.mode, oid)
-        ends: list[tuple[str, str]] = []
-        for before, after in all_.written:
-            record = self._ended(RawEntry(base.mode, after), place)
-            if record is not None and (before is None or self._ended(RawEntry(base.mode, before), place) is None):
-                ends.append((_ended_at(record), after))
-        return RawEntry(base.mode, min(ends)[1]) if ends else base
-
-    def _ended(self, entry: RawEntry | None, path: tuple[bytes, ...]) -> TrialRecord | None:
-        """The record, if it is one of this trial that has ended."""
-        return None if entry is None or entry.is_tree else read_end_at(self._store, _text(path), entry.oid)
+    def _record(self, entry: RawEntry | None, path: tuple[bytes, ...]) -> TrialRecord | None:
+        """The record, if it is one of this trial."""
+        return None if entry is None or entry.is_tree else read_own(self._store, _text(path), entry.oid)
 
     def _rank(self, entry: RawEntry, path: tuple[bytes, ...]) -> tuple[int, str, bytes]:
         """Of two files in the same place, that of the greater rank is taken."""
@@ -328,7 +313,7 @@ class _Merge:
                 record = decode_trial(self._store.read_blob(entry.oid, where, MAX_RECORD_BYTES), where)
                 rank = 1 if record.ended is None else 2
             except FormatTooNew:
-                rank = 3
+                rank = _RANK_OF_NEWER
             except BadRecord:
                 rank = 0
         return (rank, entry.oid, entry.mode)
@@ -338,16 +323,14 @@ def _folder(entry: RawEntry | None) -> str | None:
     return entry.oid if entry is not None and entry.is_tree else None
 
 
-def _ended_at(record: TrialRecord | None) -> str:
-    return "" if record is None or record.ended is None else record.ended
-
-
 def _text(path: tuple[bytes, ...]) -> str:
     return b"/".join(path).decode("utf-8", "surrogateescape")
 
 
-def iter_users(store: Store, base: str | None, tree: str, locks: Collection[VariantLock]) -> Iterator[str]:
-    """The keys of trials that use one of the locks, and are in a journal's tree otherwise than in the base's.
+def iter_uses(
+    store: Store, base: str | None, tree: str, locks: Collection[VariantLock]
+) -> Iterator[tuple[str, VariantLock]]:
+    """The keys of trials that use one of the locks, with it, and are in a journal's tree otherwise than in the base's.
 
     Raises:
         BadRecord: the trees cannot be read.
@@ -360,8 +343,9 @@ def iter_users(store: Store, base: str | None, tree: str, locks: Collection[Vari
             record = decode_trial(store.read_blob(new, path, MAX_RECORD_BYTES), path)
         except (BadRecord, FormatTooNew):
             continue  # listings name it
-        if any(parameter.lock in locks for parameter in record.parameters):
-            yield record.key
+        for parameter in record.parameters:
+            if parameter.lock is not None and parameter.lock in locks:
+                yield record.key, parameter.lock
 
 
 def _is_of_variants(path: tuple[bytes, ...]) -> bool:

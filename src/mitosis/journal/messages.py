@@ -11,8 +11,8 @@ from mitosis.confidential import without_password
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew
 from mitosis.journal.annotations import parse_annotation
+from mitosis.journal.git_log import TRAILER_LIMIT
 from mitosis.journal.layout import SHORT_KEY_DIGITS
-from mitosis.journal.reasons import TRAILER_LIMIT
 from mitosis.journal.standing import parse_remark
 from mitosis.records.codec import decode_trial
 from mitosis.records.trial import TrialRecord
@@ -185,19 +185,23 @@ def retired_message(variant: VariantName, reason: str, *, is_undone: bool) -> st
     return _message(summary, [("Retired", str(variant))])
 
 
-def released_message(locks: Sequence[VariantLock], reason: str, *, is_retired: bool) -> str:
+def released_message(
+    locks: Sequence[VariantLock], reason: str, *, is_retired: bool, removed: Iterable[str] = ()
+) -> str:
     """The message of the commit that releases a variant.
 
     Args:
         locks: what it was locked to.
         reason: why.
         is_retired: whether that ends its retirement, too.
+        removed: paths of remarks on others that go with it.
     """
     name = str(locks[0].name)
     summary = f"release {one_line(name, _NAME_LIMIT)}: {one_line(reason, _FAILURE_LIMIT)}"
     released = [("Released", f"{lock.digest} {name}") for lock in locks]
     unretired = [("Unretired", name)] if is_retired else []
-    return _message(summary, [*released, *unretired, ("Reason", reason)])
+    others = [("Removed", path) for path in removed]
+    return _message(summary, [*released, *unretired, *others, ("Reason", reason)])
 
 
 def annotated_message(kind: str, text: str, trials: Mapping[str, str]) -> str:
@@ -343,7 +347,9 @@ def _items(value: Any) -> list[tuple[str, Any]]:
         names = [field.name for field in dataclasses.fields(value)]
         return [(f"{name}:", getattr(value, name)) for name in names if getattr(value, name) not in _UNSAID]
     if isinstance(value, dict):
-        return [(f"{one_line(str(name), _PLAIN_LIMIT)}:", item) for name, item in sorted(value.items())]
+        # Others may have put bytes beside texts, which have no order.
+        items = sorted(value.items(), key=lambda item: str(item[0]))
+        return [(f"{one_line(str(name), _PLAIN_LIMIT)}:", item) for name, item in items]
     if isinstance(value, list | tuple):
         return [("-", item) for item in value]
     return []

@@ -349,6 +349,7 @@ def rebuild_notes(
         except JournalError:
             _set_damaged_aside(store)
             (store.repository.common_dir / NOTES_REF).unlink(missing_ok=True)
+            ref.before = ref.peek()
             tip = root = None
             places = {commit: {} for commit in all_commits}
         changes: dict[str, str | None] = {}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterator
 
+from mitosis.errors.base import shell_words
 from mitosis.errors.journal import NamingError
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.changes import require_locked
 from mitosis.journal.index import Index
-from mitosis.journal.merge import iter_users
+from mitosis.journal.merge import iter_uses
 from mitosis.journal.messages import released_message
 from mitosis.journal.reasons import merge_bases
 from mitosis.journal.sharing import remote_tips
@@ -59,7 +59,10 @@ def release(store: Store, index: Index, name: VariantName, reason: str, identity
             path, data = remark_file(layout.RELEASED, name, lock.digest)
             changes[path] = data
         is_retired = any(path.startswith(f"{layout.RETIRED}/") for path in changes)
-        store.append(ref, before, changes, released_message(locks, reason, is_retired=is_retired), identity)
+        found = ((path, layout.parse_variant_path(path)) for path in changes)
+        removed = [path for path, variant in found if variant is not None and variant[0] != name]
+        message = released_message(locks, reason, is_retired=is_retired, removed=removed)
+        store.append(ref, before, changes, message, identity)
     index.refresh()
     return tuple(meanings)
 
@@ -81,7 +84,7 @@ def _users_elsewhere(store: Store, before: Snapshot, locks: Collection[VariantLo
             continue
         base = store.read_commit_tree(bases[0], "the journal") if bases else None
         theirs = store.snapshot_of(commit, layout.remote_journal_ref(remote))
-        for key in iter_users(store, base, theirs.tree, locks):
+        for key, _ in iter_uses(store, base, theirs.tree, locks):
             yield f"{key[: layout.SHORT_KEY_DIGITS]} (from {remote})"
 
 
@@ -92,7 +95,7 @@ def _refuse_used(name: VariantName, users: Collection[str]) -> None:
     shown = ", ".join(used[:_MOST_NAMED]) + (f" and {len(used) - _MOST_NAMED} more" if len(used) > _MOST_NAMED else "")
     raise NamingError(
         f"{name} has been used by {'a trial' if len(used) == 1 else f'{len(used)} trials'}, so it cannot be released: "
-        f"{shown}\nTo stop anybody from using it again: mitosis variants retire {shlex.quote(str(name))}"
+        f"{shown}\nTo stop anybody from using it again: mitosis variants retire {shell_words(str(name))}"
     )
 
 

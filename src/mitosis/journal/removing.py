@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
-
+from mitosis.errors.base import shell_words
 from mitosis.errors.journal import BadRecord, ForeignFile, JournalError
 from mitosis.errors.repository import UnfitObject, UnreadableObject
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.annotations import MAX_ANNOTATION_BYTES, decode_annotation
 from mitosis.journal.index import Index
-from mitosis.journal.index_schema import plain_text
 from mitosis.journal.index_writer import refuse_misplaced
 from mitosis.journal.locks import MAX_VALUE_BYTES
 from mitosis.journal.messages import removed_message
 from mitosis.journal.notes import TrialChange, merge_notes
-from mitosis.journal.reasons import is_kept
+from mitosis.journal.reasons import first_recorded, is_kept
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
 from mitosis.journal.storage.objects import ReadOnlyStore
 from mitosis.journal.storage.store import Store
@@ -27,7 +25,7 @@ from mitosis.text import one_line
 
 _MOST_FILES = 10_000
 """So many files that have to be named can be removed with a folder."""
-FOREIGN = "it does not belong to the format of the journal; mitosis skips it"
+FOREIGN = "it does not belong to the format of the journal"
 
 
 def read_file(store: ReadOnlyStore, path: str, oid: str) -> TrialRecord | None:
@@ -105,7 +103,7 @@ def remove(store: Store, index: Index, word: str, identity: Identity) -> tuple[s
         path, oid, is_tree = ("", "", True) if before is None else _find(store, before.tree, word)
         if before is None or not path:
             raise JournalError(f"the journal has no file {word}\n`mitosis verify` names what mitosis cannot use.")
-        removal = _Removal(store, index)
+        removal = _Removal(store, index, before.commit)
         if is_tree:
             removal.add_folder(path, oid)
         else:
@@ -135,9 +133,10 @@ def _find(store: Store, tree: str, word: str) -> tuple[str, str, bool]:
 class _Removal:
     """Makes sure that what is to be removed is nothing that can be used."""
 
-    def __init__(self, store: Store, index: Index) -> None:
+    def __init__(self, store: Store, index: Index, tip: str) -> None:
         self._store = store
         self._index = index
+        self._tip = tip
         self.reason = ""
         self.kept: list[str] = []
         """The paths for which others want a reason."""
@@ -158,11 +157,14 @@ class _Removal:
             self.reason = self.reason or error.reason
         else:
             place = layout.parse_record_path(path)
-            double = f"SELECT path FROM {ALL_RECORDS} WHERE key = ? AND path != ? AND (is_listed OR is_double)"
-            others = () if place is None else self._index.ask(double, (place[2], plain_text(path)))
-            if not others:
-                raise JournalError(f"{path} is sound, so it stays{_remedy(path)}")
-            self.reason = self.reason or f"there is another record of trial {others[0][0]}"
+            question = f"SELECT path FROM {ALL_RECORDS} WHERE key = ? AND (is_listed OR is_double)"
+            found = [] if place is None else self._index.ask(question, (place[2],))
+            paths = {path, *(other for (other,) in found)}
+            first = first_recorded(self._store, self._tip, paths) if len(paths) > 1 else path
+            if place is None or first == path:
+                was_first = ", and was there before any other with its key" if len(paths) > 1 else ""
+                raise JournalError(f"{path} is sound{was_first}, so it stays{_remedy(path)}")
+            self.reason = self.reason or f"trial {place[2]} has another record: {first}"
             self.records += [] if record is None else [record]
         if is_kept(path):
             self.kept.append(path)
@@ -179,7 +181,7 @@ class _Removal:
 def _remedy(path: str) -> str:
     """How to take away what is sound, if it can be."""
     place, variant = layout.parse_record_path(path), layout.parse_variant_path(path)
-    name = "" if variant is None else shlex.quote(str(variant[0]))
+    name = "" if variant is None else shell_words(str(variant[0]))
     commands = {
         layout.TRIALS: f"forget {'' if place is None else place[2]}",
         layout.DISPUTED: f"settle {layout.parse_disputed_path(path)}",

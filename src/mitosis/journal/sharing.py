@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.errors.repository import GitError, NoIdentity, ObjectMissing
+from mitosis.files import write_whole
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.index import Index
@@ -17,7 +18,7 @@ from mitosis.journal.messages import merged_message, shared_message
 from mitosis.journal.notes import OtherNotes, TrialChange, merge_notes
 from mitosis.journal.reasons import merge_bases
 from mitosis.journal.storage.store import Snapshot, Store
-from mitosis.journal.storage.walking import Change, iter_changes
+from mitosis.journal.storage.walking import iter_changes
 from mitosis.journal.trials import find_trial, read_record_at, trials_on
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial, encode_trial
 from mitosis.records.trial import TrialRecord
@@ -46,7 +47,9 @@ class Merged:
     taken: tuple[str, ...] = ()
     """What others have taken away or changed of what this journal had, a clause each, with who did it."""
     disputes: tuple[str, ...] = ()
-    """Keys of the trials that have several ends since."""
+    """Keys of the trials that have several records since."""
+    unexplained: tuple[str, ...] = ()
+    """What the other journal has taken away or changed without a reason, in words, and has stayed."""
     notes_problem: str | None = None
     """Why the notes could not be brought up to date; nothing is lost by that."""
 
@@ -103,11 +106,11 @@ def merge(
         attempts += 1
         before = store.snapshot()
         with store.repository.sharing():
-            union = None if attempts > _ATTEMPTS else unite(store, before, theirs, source, keep=keep)
+            union = None if attempts > _ATTEMPTS else unite(store, index, before, theirs, source, keep=keep)
         with store.locked(layout.JOURNAL_REF) as ref:
             present = store.snapshot()
             if union is None:
-                union = unite(store, present, theirs, source, keep=keep)
+                union = unite(store, index, present, theirs, source, keep=keep)
             elif present != before:
                 continue
             before = present
@@ -120,26 +123,27 @@ def merge(
             if before is None or tip != before.commit:
                 ref.set_target(tip, f"merge {source}", identity)
         break
-    _remember(store, commit)
+    _remember(store, tip, commit)
     store.create_symbolic_ref(layout.SYMBOLIC_REF, layout.JOURNAL_REF)
     index.refresh()
+    changes = [_trial_change(store, *change) for change in union.trials]
     notes_problem = None
     try:
         others = None if notes is None else OtherNotes(notes, tell_all=tip == theirs.commit)
-        changes = list(_trial_changes(store, union.trials))
         merge_notes(store, changes, others, identity, lambda *which: trials_on(store, index, *which))
     except (JournalError, GitError, NoIdentity) as error:
         notes_problem = str(error)
-    received = sum(old is None for _, old, _ in union.trials)
-    forgotten = sum(new is None for _, _, new in union.trials)
+    readable = [change for change in changes if change.after is not None]
+    received = sum(change.before is None for change in readable)
     return Merged(
         before=None if before is None else before.commit,
         tip=tip,
         received=received,
-        updated=len(union.trials) - received - forgotten,
-        forgotten=forgotten,
+        updated=len(readable) - received,
+        forgotten=sum(new is None for _, _, new in union.trials),
         taken=union.taken,
         disputes=union.disputes,
+        unexplained=union.unexplained,
         notes_problem=notes_problem,
     )
 
@@ -161,7 +165,7 @@ def contains(store: Store, commit: str, notes: str | None) -> bool:
         return False
     if notes is not None and (our_notes is None or not _holds(store, our_notes, notes)):
         return False
-    _remember(store, commit)
+    _remember(store, ours, commit)
     return True
 
 
@@ -169,9 +173,8 @@ def _holds(store: Store, tip: str, commit: str) -> bool:
     return tip == commit or commit in merge_bases(store.repository, tip, commit)
 
 
-def _trial_changes(store: Store, changes: Sequence[Change]) -> Iterator[TrialChange]:
-    for path, old, new in changes:
-        yield TrialChange(read_record_at(store, path, old), read_record_at(store, path, new))
+def _trial_change(store: Store, path: str, old: str | None, new: str | None) -> TrialChange:
+    return TrialChange(read_record_at(store, path, old), read_record_at(store, path, new))
 
 
 # --- what one has that the other lacks -----------------------------------------------------------
@@ -208,7 +211,7 @@ def find_unmerged(store: Store) -> tuple[Unmerged, ...]:
     known = _remembered(store)
     found = []
     for remote, commit in tips.items():
-        if commit == ours or commit in known:
+        if commit == ours or (ours, commit) in known:
             continue
         with contextlib.suppress(JournalError, GitError):
             try:
@@ -219,7 +222,7 @@ def find_unmerged(store: Store) -> tuple[Unmerged, ...]:
                     found.append(Unmerged(remote, 0))
                 continue
             if ours is not None and merge_bases(store.repository, commit, ours) == [commit]:
-                _remember(store, commit)
+                _remember(store, ours, commit)
                 continue
             found.append(Unmerged(remote, _count_unmerged(store, theirs)))
     return tuple(found)
@@ -253,25 +256,25 @@ def _memory(store: Store) -> Path:
     return store.repository.common_dir / "mitosis" / "merged"
 
 
-def _remembered(store: Store) -> set[str]:
-    """Commits of other journals that are known to be in the history of this one.
+def _remembered(store: Store) -> set[tuple[str, ...]]:
+    """Tips of this journal, each with a commit of another one that is known to be in its history.
 
     It spares asking git again at every listing; without the file, git is asked.
     """
     try:
-        return set(_memory(store).read_text("ascii").split())
+        return {tuple(line.split()) for line in _memory(store).read_text("ascii").splitlines()}
     except (OSError, UnicodeDecodeError):
         return set()
 
 
-def _remember(store: Store, commit: str) -> None:
+def _remember(store: Store, ours: str, commit: str) -> None:
     known = _remembered(store)
-    if commit in known:
+    if (ours, commit) in known:
         return
-    kept = [commit, *sorted(known)][:_REMEMBERED_TIPS]
+    kept = [(ours, commit), *sorted(pair for pair in known if pair[:1] == (ours,))][:_REMEMBERED_TIPS]
     with store.repository.sharing(), contextlib.suppress(OSError):  # it is only to save time
         _memory(store).parent.mkdir(exist_ok=True)
-        _memory(store).write_text("".join(f"{line}\n" for line in kept), "ascii")
+        write_whole(_memory(store), "".join(f"{' '.join(pair)}\n" for pair in kept))
 
 
 # --- parts of a journal --------------------------------------------------------------------------

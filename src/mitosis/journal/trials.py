@@ -13,6 +13,7 @@ from mitosis.errors.journal import (
     FormatTooNew,
     JournalError,
     NoteNotWritten,
+    PassedOver,
     TrialNotFound,
     TrialStillRuns,
 )
@@ -21,12 +22,12 @@ from mitosis.journal import layout
 from mitosis.journal.changes import lock_files
 from mitosis.journal.history import refuse_released, refuse_violated
 from mitosis.journal.index import Index
-from mitosis.journal.index_schema import plain_text
-from mitosis.journal.index_writer import alike
+from mitosis.journal.index_schema import alike, plain_text
+from mitosis.journal.index_writer import refuse_misplaced
 from mitosis.journal.locks import ChangedFunctions, RenamedVariant, check_locks
 from mitosis.journal.messages import brought_back_message, ended_message, forgotten_message, started_message
 from mitosis.journal.notes import TrialChange, add_to_note, merge_notes
-from mitosis.journal.reasons import read_forgotten, refuse_endless
+from mitosis.journal.reasons import read_forgotten
 from mitosis.journal.storage.locking import END_TIMEOUT_S
 from mitosis.journal.storage.objects import ReadOnlyStore
 from mitosis.journal.storage.store import Snapshot, Store
@@ -41,6 +42,7 @@ _READ_AT_ONCE = 1_000
 _AFTER_ALL = "\U0010ffff"
 _NEWEST_FIRST = "ORDER BY started DESC, key DESC"
 _LISTED = "listing JOIN records ON records.trial = listing.id"
+_DOUBLES = "SELECT path, key FROM unlisted WHERE is_double"
 ALL_RECORDS = (
     f"(SELECT key, path, oid, 1 AS is_listed, 0 AS is_double FROM {_LISTED} "
     "UNION ALL SELECT key, path, oid, 0, is_double FROM unlisted)"
@@ -199,9 +201,7 @@ def bring_back(store: Store, index: Index, key: str, identity: Identity) -> Tria
     """
     prefix = _key_prefix(key)
     tip = store.tip()
-    if tip is not None:
-        refuse_endless(store, tip, path=layout.TRIALS)
-    gone = {} if tip is None else read_forgotten(store.repository, tip, prefix)
+    gone = {} if tip is None else read_forgotten(store, tip, prefix)
     there = {name for (name,) in index.ask(f"SELECT key FROM {ALL_RECORDS}")}
     found = sorted(gone.keys() - there)
     if not found:
@@ -260,8 +260,8 @@ def find_trial(index: Index, key: str) -> File:
     if len(keys) > 1:
         raise AmbiguousKey(key, keys)
     if not found:
-        problems = read_problems(index, layout.TRIALS)
-        unread = f"\nParts of the journal cannot be read: {problems[0]}" if problems else ""
+        bad = next((p for p in read_problems(index, layout.TRIALS) if not isinstance(p, PassedOver)), None)
+        unread = "" if bad is None else f"\nParts of the journal cannot be read: {bad}"
         raise TrialNotFound(key, f"no trial is recorded with a key that begins with `{prefix}`{unread}")
     return File(*found[0][1:])
 
@@ -347,12 +347,12 @@ def trials_on(store: Store, index: Index, commit: str, short_keys: frozenset[str
 def read_problems(index: Index, *kinds: str) -> list[BadRecord]:
     """What of the journal cannot be read or does not belong where it is, in folders such as `trials`."""
     rows = index.ask("SELECT path, reason, oid FROM problems ORDER BY path")
-    if layout.TRIALS in kinds:
-        doubles = index.ask("SELECT path, key FROM unlisted WHERE is_double")
-        rows += [(path, f"there is another record of trial {key}", None) for path, key in doubles]
     # What another version, or another clone's object, can mend is noted with its id.
     remedies = ((*row, "" if oid is not None else layout.forget_command(row[0])) for *row, oid in rows)
-    return [BadRecord(*problem) for problem in remedies if problem[0].partition("/")[0] in kinds]
+    problems = [BadRecord(*problem) for problem in remedies if problem[0].partition("/")[0] in kinds]
+    for path, key in index.ask(_DOUBLES) if layout.TRIALS in kinds else ():
+        problems.append(PassedOver(path, f"trial {key} has another record", layout.forget_command(path)))
+    return problems
 
 
 def disputed_files(store: Store, before: Snapshot | None, key: str) -> dict[str, str]:
@@ -380,11 +380,13 @@ def read_environment(store: Store, digest: str) -> str:
 
 
 def read_record_at(store: ReadOnlyStore, path: str, oid: str | None) -> TrialRecord | None:
-    """A record; None where there is none or it cannot be read, which is for listings to say."""
+    """A record; None where there is none, or it cannot be read or is that of another path: listings say so."""
     if oid is None:
         return None
     try:
-        return decode_trial(store.read_blob(oid, path, MAX_RECORD_BYTES), path)
+        record = decode_trial(store.read_blob(oid, path, MAX_RECORD_BYTES), path)
+        refuse_misplaced(record, path)
+        return record
     except (BadRecord, FormatTooNew):
         return None
 

@@ -34,6 +34,11 @@ class SeveralTrials(UsageError):
         )
 
 
+def is_selection(word: str) -> bool:
+    """Whether a word is one of those above, and not the beginning of a key."""
+    return word.startswith(("@", "where:", "best:")) or word == "best" or _LATEST.fullmatch(word) is not None
+
+
 def select(journal: Journal, word: str) -> list[str]:
     """The keys of the trials that a word means, at least one.
 

@@ -206,6 +206,23 @@ class TrialRecord:
             return self.failure.summary + (f" ({self.failure.step})" if self.failure.step else "")
         return f"{len(self.warnings)} warnings" if len(self.warnings) > 1 else "".join(self.warnings)
 
+    def is_end_of(self, start: TrialRecord) -> bool:
+        """Whether it says how a trial ended, and all else as the record of its start does.
+
+        Defaults that were not given are only known when their steps have run.
+        """
+        known = {name: getattr(start, name) for name in ("steps", *_WRITTEN_AT_END)}
+        known_parameters = self.parameters[: len(start.parameters)]
+        codes = [[(step.name, step.action, step.lookup) for step in record.steps] for record in (self, start)]
+        is_same = self.with_changes(**known, parameters=known_parameters) == start and codes[0] == codes[1]
+        return is_same and start.ended is None and self.ended is not None
+
     def with_changes(self, **changes: Any) -> TrialRecord:
         """A copy with some fields replaced."""
         return dataclasses.replace(self, **changes)
+
+
+_WRITTEN_AT_END = (
+    "status", "ended", "duration_s", "cpu_s", "peak_memory_bytes", "step", "main", "failure", "warnings", "page",
+    "outputs", "extra",
+)  # fmt: skip

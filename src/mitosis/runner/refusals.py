@@ -20,7 +20,7 @@ from mitosis.errors.repository import DirtyRepository, NoCommit, NoIdentity, Not
 from mitosis.errors.usage import ConfigError, SecretMissing, UsageError
 from mitosis.files import find_trials_folder
 from mitosis.git.repository import Identity, Repository, find_repository
-from mitosis.parameters import ParameterArgument, parse_parameters
+from mitosis.parameters import ParameterArgument, instead_of, parse_parameters
 from mitosis.report.templates import Template, find_template
 from mitosis.runner.request import Request
 from mitosis.text import as_git_shows, recordable
@@ -99,7 +99,7 @@ def settle(request: Request) -> Settled:
         if argument.kind == "lookup" and any(s.lookup is None and s.name == argument.step for s in steps):
             raise UsageError(
                 f"step `{argument.step}` is registered without a lookup dictionary, so it has no variants\n"
-                f"To pass the value itself, write an expression: -e {argument.step}.{argument.name}=..."
+                f"To pass the value itself, write an expression: {instead_of(argument.text, argument.full_name)}"
             )
     if repository is not None and repository.head is None and not request.debug:
         raise NoCommit(repository.root)

@@ -172,7 +172,7 @@ class Trial:
     def _record_start(self, record: TrialRecord) -> tuple[TrialRecord, int]:
         """Record the start; returns the record with its iteration, and how many variants it has locked."""
         from mitosis.journal.journal import Journal
-        from mitosis.journal.unrecorded import record_ends
+        from mitosis.journal.unrecorded import record_ends, remember_folder
 
         assert self._settled.repository is not None and self._settled.identity is not None
         journal = self._journal = Journal(self._settled.repository)
@@ -190,6 +190,7 @@ class Trial:
                     raise
                 self._signals.received = self._signals.noted
                 raise Interrupted(self._signals.noted) from error
+        remember_folder(journal, started.record.key, self._folder.path)
         for changed in started.changed:
             self._warn(str(changed))
         if started.changed:
@@ -322,7 +323,7 @@ class Trial:
             raise NotRecorded(
                 record.key, record.status, str(error), self._folder.path, is_kept=is_kept, signal=signal
             ) from error
-        discard_end(self._folder.path)
+        discard_end(journal, record.key, self._folder.path)
 
     @contextlib.contextmanager
     def _terminal_left(self, journal: Journal) -> Iterator[None]:

@@ -25,7 +25,7 @@ from mitosis.errors.journal import JournalError
 from mitosis.errors.values import UntrackableParameter
 from mitosis.kernel.kernel import Kernel
 from mitosis.kernel.kernel_process import AnswerFailed, KernelDied
-from mitosis.parameters import ParameterArgument, quoting_hint
+from mitosis.parameters import ParameterArgument, instead_of, quoting_hint
 from mitosis.protocol import (
     CheckSteps,
     DescribedStep,
@@ -186,7 +186,7 @@ class Loader:
             problem.known,
             parameter_known=problem.has_parameter,
             error=problem.error,
-            instead=f"-e {self._prefix(step)}{problem.parameter}=..." if problem.is_taken else None,
+            instead=instead_of(problem.variant, self._prefix(step) + problem.parameter) if problem.is_taken else None,
             new_names=new_names,
             there=[name for name in other_names if name in problem.known and problem.has_parameter],
             other_keys=problem.other_keys,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from mitosis.errors.journal import NotFetchedWhole, PushFailed
+from mitosis.errors.repository import GitError
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
@@ -44,7 +46,9 @@ class Pulled:
     taken: tuple[str, ...] = ()
     """What others have taken away or changed of what was here: who, and what their commit says."""
     disputes: tuple[str, ...] = ()
-    """Keys of the trials that have several ends since."""
+    """Keys of the trials that have several records since."""
+    unexplained: tuple[str, ...] = ()
+    """What others have taken away or changed without a reason, in words, and has stayed."""
     warnings: tuple[str, ...] = ()
 
     def with_merged(self, merged: Merged) -> Pulled:
@@ -60,6 +64,7 @@ class Pulled:
             is_changed=self.is_changed or merged.is_changed,
             taken=(*self.taken, *merged.taken),
             disputes=(*self.disputes, *merged.disputes),
+            unexplained=(*self.unexplained, *merged.unexplained),
             warnings=self.warnings if problem is None or warning in self.warnings else (*self.warnings, warning),
         )
 
@@ -162,7 +167,7 @@ def push(
         pins = _pins(journal, keys, cut_off) if with_commits else ()
         attempt = transport.push(remote, refs, pins)
         if attempt.done:
-            return _sent(journal, remote, pushed, tip, offered.get(theirs or "", theirs), keys)
+            return _sent(journal, remote, pushed, tip, keys, theirs=offered.get(theirs or "", theirs), known=theirs)
         # A remote may take a part even of what is to go all or none: git passes by some refs that it refuses.
         offered[tip] = offered.get(theirs or "", theirs)
         last, seen = seen, (theirs, journal.read_commit(layout.remote_notes_ref(remote.ref_name)))
@@ -182,7 +187,8 @@ def push(
         if not attempt.is_race or unmoved >= _TRIES_UNMOVED:
             if attempt.refuses_pins and _has_arrived(journal, remote, transport, place, tip):
                 why = f"commits of experiments were not pushed: {attempt.why()}"
-                return _sent(journal, remote, pushed.with_warning(why), tip, offered.get(theirs or "", theirs), keys)
+                pushed = pushed.with_warning(why)
+                return _sent(journal, remote, pushed, tip, keys, theirs=offered.get(theirs or "", theirs), known=theirs)
             transport.tell_rest()
             raise PushFailed(remote.name, attempt.why(), about_commits=attempt.refuses_pins)
         if time.monotonic() - began > TIME_LIMIT_S:
@@ -229,10 +235,19 @@ def _has_arrived(journal: Journal, remote: Remote, transport: Transport, place: 
 
 
 def _sent(
-    journal: Journal, remote: Remote, pushed: Pushed, tip: str, theirs: str | None, keys: Sequence[str]
+    journal: Journal,
+    remote: Remote,
+    pushed: Pushed,
+    tip: str,
+    keys: Sequence[str],
+    *,
+    theirs: str | None,
+    known: str | None,
 ) -> Pushed:
-    """Take note of what the remote has now."""
-    journal.repository.git("update-ref", layout.remote_journal_ref(remote.ref_name), tip)
+    """Take note of what the remote has now: `tip`, in place of `theirs`, or of what was `known` of that at last."""
+    ref = layout.remote_journal_ref(remote.ref_name)
+    with contextlib.suppress(GitError):  # another process has fetched meanwhile what the remote has now
+        journal.repository.git("update-ref", ref, tip, known or "0" * 40)
     missing = journal.missing_keys(theirs)
     sent = len(missing.intersection(keys)) if keys else len(missing)
     if keys:

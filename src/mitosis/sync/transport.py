@@ -31,7 +31,7 @@ _PUSH_SETTINGS: tuple[str, ...] = ("-c", "advice.pushUpdateRejected=false")
 _PINS = f"{layout.PIN_PREFIX}*:{layout.PIN_PREFIX}*"
 _RACES = re.compile(
     r"fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|incorrect old value|failed to lock"
-    r"|already exists|reference already exists|atomic",
+    r"|already exists|atomic",
     re.IGNORECASE,
 )
 _SHALLOW = "shallow update not allowed"

@@ -66,15 +66,16 @@ def verify(
     repairable.check_symbolic_ref(repository, report)
     _check_conflicts(journal, report)
     for unmerged in journal.unmerged():
-        counted = {0: "records were", 1: "1 trial was"}.get(unmerged.trials, f"{unmerged.trials} trials were")
-        what = f"{counted} fetched from it that are not merged yet"
+        were, verb, them = ("was", "is", "it") if unmerged.trials == 1 else ("were", "are", "them")
+        fetched = counted(unmerged.trials, "trial") if unmerged.trials else "records"
+        what = f"{fetched} {were} fetched from it that {verb} not merged yet; to merge {them}, or to see why not"
         report.info("remote", unmerged.remote, what, f"mitosis pull {unmerged.remote}")
     tell("looking for the commits of trials")
     check_pins(repository, _commits(contents), remote, report)
     tell("reading the history")
     if HistoryReader(repository, restore, report, tell).read(snapshot.commit):
         tell("looking for what was taken away")
-        check_lookups(repository, snapshot.commit, contents, report)
+        check_lookups(journal.store, snapshot.commit, contents, report)
         check_reasons(journal.store, snapshot.commit, report)
         if signatures:
             check_signatures(repository, snapshot.commit, report, tell)
@@ -98,22 +99,23 @@ def compare(repository: Repository, remote: str, ref_name: str, report: Report) 
             report.info("remote", remote, "it has no records" if tip is None else "there are no records here")
             return
         theirs = journal.store.snapshot_of(tip, ref)
-        union = unite(journal.store, ours, theirs, remote, keep=True)
+        union = unite(journal.store, journal.index, ours, theirs, remote, keep=True)
         for what in union.unexplained:
             clause = f"{what} is gone or changed there, without a reason"
-            report.error("remote", remote, clause, f"git log --stat {ours.commit[:12]}..{tip[:12]}")
+            report.error("remote", remote, clause, f"git log -m --stat {ours.commit[:12]}..{tip[:12]}")
         for key in union.disputes:
-            report.error("remote", remote, f"it has another end of trial {key}", f"mitosis pull {remote}")
+            report.error("remote", remote, f"it has another record of trial {key}", f"mitosis pull {remote}")
         for line in union.taken:
             report.info("remote", remote, line)
-        for count, what, command in (
-            (len(journal.missing_keys(tip)), "trials are not there yet", f"mitosis push {remote}"),
-            (sum(old is None for _, old, _ in union.trials), "trials of it are not here yet", f"mitosis pull {remote}"),
+        for count, whose, where, command in (
+            (len(journal.missing_keys(tip)), "", "there", f"mitosis push {remote}"),
+            (sum(old is None for _, old, _ in union.trials), " of it", "here", f"mitosis pull {remote}"),
         ):
             if count:
-                report.info("remote", remote, f"{count} {what}", command)
+                verb = "is" if count == 1 else "are"
+                report.info("remote", remote, f"{counted(count, 'trial')}{whose} {verb} not {where} yet", command)
     except JournalError as error:
-        report.error("remote", remote, _first_line(error), f"git log {ref}")
+        report.error("remote", remote, _first_line(error), f"git show -m --stat {ref}")
 
 
 def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], None] = _silent) -> list[str]:
@@ -219,11 +221,11 @@ def _check_contents(
             outputs.check(record)
 
     tell("reading records")
-    contents = ContentsReader(journal.store, restore, report, visit).read(snapshot.tree)
+    contents = ContentsReader(journal.store, restore, report, visit).read(snapshot)
     if outputs is not None:
         report.counts["outputs"] = outputs.checked
         if outputs.elsewhere:
-            what = f"the outputs of {outputs.elsewhere} trials are on other machines, and were not checked"
+            what = f"the outputs of {counted(outputs.elsewhere, 'trial')} are on other machines, and were not checked"
             report.info("output", str(trials_folder), what)
     return contents
 

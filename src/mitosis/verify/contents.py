@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, ForeignFile, FormatTooNew, JournalError, Misplaced
-from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.ends import read_end_at
+from mitosis.journal.ends import read_other
 from mitosis.journal.messages import note_line
-from mitosis.journal.reasons import read_lost
+from mitosis.journal.reasons import read_lost, recorded_order
 from mitosis.journal.removing import FOREIGN, is_damaged, read_file
 from mitosis.journal.storage.objects import ReadOnlyStore
+from mitosis.journal.storage.store import Snapshot
 from mitosis.journal.storage.walking import iter_changes
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
@@ -76,19 +76,21 @@ class ContentsReader:
         self._is_partial = store.repository.is_partial()
         self._promised = 0
         self._disputed: list[tuple[str, str, str]] = []
+        self._doubles: dict[str, list[Trial]] = {}
+        """Records of one key, by it."""
         self._environments: list[BadRecord] = []
         """Those that are of no use."""
         self._contents = Contents()
 
-    def read(self, tree: str) -> Contents:
-        """All that the tree holds, checked."""
+    def read(self, snapshot: Snapshot) -> Contents:
+        """All that the tree of a state of the journal holds, checked."""
         readers = dict.fromkeys(layout.FOLDERS, self._read) | {
             layout.TRIALS: self._read_record,
             layout.VARIANTS: self._read_lock,
             layout.DISPUTED: self._read_disputed,
             layout.ENVIRONMENTS: self._read_environment,
         }
-        for name, entry in self._store.read_tree(tree, "").items():
+        for name, entry in self._store.read_tree(snapshot.tree, "").items():
             if entry.is_tree and name in readers:
                 # A key is in one place only, so a folder of trials is too.
                 is_once = name == layout.TRIALS
@@ -99,13 +101,14 @@ class ContentsReader:
                     readers[name](path, oid)
             elif name != layout.FORMAT_FILE:
                 self._foreign(name)
+        self._tell_of_doubles(snapshot.commit)
         contents = self._contents
         for path, key, oid in self._disputed:
             trial = contents.trials.get(key)
-            if trial is None or read_end_at(self._store, trial.path, oid) is None:
-                self._report.error("record", path, "it is no other end of a trial in the journal", who_wrote(path))
+            if trial is None or read_other(self._store, key, oid) is None:
+                self._report.error("record", path, "it is no other record of a trial in the journal", who_wrote(path))
             else:
-                what = "somebody has recorded another end of it than the one that is shown"
+                what = "somebody has recorded it otherwise than is shown"
                 self._report.error("trial", key, what, f"mitosis settle {key}")
         for problem in self._environments:
             # Where trials name it, they would say still less without it.
@@ -131,13 +134,28 @@ class ContentsReader:
         record = self._read(path, oid)
         if place is not None and record is None:
             contents.unreadable_keys.add(place[2])
-        elif record is not None and record.key in contents.trials:
-            what = f"{contents.trials[record.key].path} has the same key, and is shown"
-            self._report.error("key", path, what, layout.forget_command(path))
         elif record is not None:
-            contents.trials[record.key] = Trial(path, record.commit, record.ended, note_line(record))
+            trial = Trial(path, record.commit, record.ended, note_line(record))
+            known = contents.trials.setdefault(record.key, trial)
+            if known is not trial:
+                self._doubles.setdefault(record.key, [known]).append(trial)
             self._note_uses(record)
             self._visit(record)
+
+    def _tell_of_doubles(self, commit: str) -> None:
+        """Name each record of a key that the history has had elsewhere before, and take the first for the trial's."""
+        paths = {trial.path for trials in self._doubles.values() for trial in trials}
+        try:
+            order = recorded_order(self._store, commit, paths) if paths else {}
+        except MitosisError as error:
+            self._report.error("history", layout.JOURNAL_REF, str(error).partition("\n")[0], "git fsck")
+            return
+        for key, trials in self._doubles.items():
+            first, *others = sorted(trials, key=lambda trial: order[trial.path])
+            self._contents.trials[key] = first
+            for other in others:
+                what = f"{first.path} has the same key, and was there before it"
+                self._report.error("key", other.path, what, layout.forget_command(other.path))
 
     def _read_disputed(self, path: str, oid: str) -> None:
         if self._read(path, oid) is not None:
@@ -206,7 +224,7 @@ class ContentsReader:
             self._report.error(kind, problem.where, problem.reason, self._restore)
 
     def _foreign(self, path: str) -> None:
-        self._report.info("foreign file", path, FOREIGN, layout.forget_command(path))
+        self._report.info("foreign file", path, f"{FOREIGN}; mitosis skips it", layout.forget_command(path))
 
 
 def _kind(path: str) -> str:
@@ -223,11 +241,11 @@ def _trials(keys: Sequence[str]) -> str:
     return f"trial {keys[0]}{f' and {len(keys) - 1} more' if len(keys) > 1 else ''}"
 
 
-def check_lookups(repository: Repository, commit: str, contents: Contents, report: Report) -> None:
+def check_lookups(store: ReadOnlyStore, commit: str, contents: Contents, report: Report) -> None:
     """Check that what each variant meant to a trial is, or once was, a recorded meaning of it.
 
     Args:
-        repository: where the journal is.
+        store: of the journal.
         commit: the journal's tip.
         contents: what its tree holds.
         report: takes what is wrong.
@@ -236,7 +254,7 @@ def check_lookups(repository: Repository, commit: str, contents: Contents, repor
     if not unknown:
         return
     try:
-        dropped = read_lost(repository, commit, layout.VARIANTS)
+        dropped = read_lost(store, commit, layout.VARIANTS)
     except MitosisError as error:
         report.error("history", layout.JOURNAL_REF, str(error).partition("\n")[0], "git fsck")
         return

@@ -88,13 +88,13 @@ class HistoryReader:
             self._report.info("history", layout.JOURNAL_REF, what)
         return endless is None
 
-    def _read_folder(self, raw: bytes, path: str) -> list[tuple[bytes, bytes, bytes]]:
+    def _read_folder(self, raw: bytes, path: str) -> list[tuple[bytes, bytes, bytes]] | None:
         self._seen.add(raw)
         try:
             entries = self._repository.read_entries(raw.hex(), TREE_LIMIT_BYTES)
         except UnreadableObject as error:
             self._unreadable(error, path or "the tree of a commit")
-            return []
+            return None if isinstance(error, ObjectTooLarge) else []
         for name, mode, below in entries:
             if below not in self._seen and mode not in (TREE_MODE, _COMMIT_MODE):
                 self._seen.add(below)
@@ -138,7 +138,7 @@ def check_reasons(store: Store, tip: str, report: Report) -> None:
     suspects: list[Taken] = []
     merges: Counter[tuple[str, str]] = Counter()
     try:
-        for taken in read_taken(store.repository, tip):
+        for taken in read_taken(store, tip):
             if taken.is_explained:
                 explained.add(taken.path)
             elif taken.after is None or not _is_end(store, taken):
@@ -152,20 +152,30 @@ def check_reasons(store: Store, tip: str, report: Report) -> None:
         if said.parents > 1:
             # Of a merge, what one side has otherwise than the other is none of its own doing.
             is_new = merges[said.oid, taken.path] == said.parents
-            if taken.path in explained if taken.after is None else not is_new:
+            is_explained = taken.path in explained or _is_disputed(store, taken)
+            if is_explained if taken.after is None else not is_new:
                 continue
         done = "taken away" if taken.after is None else "changed"
         file = describe_file(store, taken.path, taken.before)
         what = f"{file} was {done} without a reason by {said.author}, {said.date[:10]}"
-        report.error("history", taken.path, what, f"git show --stat {said.oid[:12]}")
+        report.error("history", taken.path, what, f"git show -m --stat {said.oid[:12]}")
 
 
 def _is_end(store: Store, taken: Taken) -> bool:
-    """Whether it is the record of a trial that had not ended before."""
+    """Whether it is the end of a trial that had none before."""
     if layout.parse_record_path(taken.path) is None:
         return False
-    record = read_record_at(store, taken.path, taken.before)
-    return record is None or record.ended is None
+    start, end = (read_record_at(store, taken.path, oid) for oid in (taken.before, taken.after))
+    return start is None or (end is not None and end.is_end_of(start))
+
+
+def _is_disputed(store: Store, taken: Taken) -> bool:
+    """Whether a record that is gone is kept beside that of the same trial at another path."""
+    place = layout.parse_record_path(taken.path)
+    if place is None or taken.after is not None:
+        return False
+    tree = store.read_commit_tree(taken.commit.oid, "the journal")
+    return store.find(tree, layout.disputed_path(place[2], taken.before)) is not None
 
 
 def restoring(repository: Repository, oid: str, restore: str) -> str:

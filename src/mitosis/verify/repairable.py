@@ -17,8 +17,8 @@ from mitosis.journal.index import is_index_right, remove_index
 from mitosis.journal.journal import Journal
 from mitosis.journal.layout import SHORT_KEY_DIGITS
 from mitosis.journal.notes import LINES_LIMIT, PresentNote, parse_note, read_notes, rebuild_notes
-from mitosis.journal.storage.locking import describe_holder, is_stale
-from mitosis.journal.storage.queue import read_holder
+from mitosis.journal.storage.locking import is_stale
+from mitosis.journal.storage.queue import describe_holder, read_holder
 from mitosis.journal.trials import trials_on
 from mitosis.process import is_alive
 from mitosis.verify.contents import Contents

@@ -67,9 +67,13 @@ def print_unmerged(journal: Journal) -> None:
         return
     for found in unmerged:
         what = counted(found.trials, "trial") if found.trials else "records"
-        verb = "is" if found.trials == 1 else "are"
+        verb, them = ("is", "it") if found.trials == 1 else ("are", "them")
         name = clean(found.remote)
-        print_warning(f"{name} has {what} that {verb} not merged yet: mitosis pull {name}{how}")
+        # Whether that would be refused is not known before the histories are read.
+        print_warning(
+            f"{name} has {what} that {verb} not merged yet; to merge {them}, or to see why not: "
+            f"mitosis pull {name}{how}"
+        )
 
 
 def print_conflicts(conflicts: Sequence[Conflict]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import log2
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_columns, print_line, print_lines, screen_width
-from mitosis.errors.base import few
+from mitosis.errors.base import few, shell_words
 from mitosis.process import is_alive
 from mitosis.records.trial import ProcessRecord
 from mitosis.records.view import KEY_DIGITS, View
@@ -164,7 +163,9 @@ def _row(view: View, names: Mapping[str, str], meanings: Meanings, *, relative: 
         row["main"] = "–" if state in ("failed", "interrupted") else state
     row["when"] = format_moment(view.raw("started"), relative=relative)
     row["took"] = view.text("took")
-    row["note"] = cut(clean(note), _NOTE_WIDTH) if relative else clean(note)
+    tags = [f"@{tag}" for tag in view.raw("tags").split(", ") if tag]
+    remarks = clean(" · ".join(filter(None, [note, " ".join(tags), view.raw("note")])))
+    row["note"] = cut(remarks, _NOTE_WIDTH) if relative else remarks
     return row
 
 
@@ -246,7 +247,7 @@ def _describe_parameters(record: TrialRecord, meanings: Meanings) -> list[str]:
             remark += f"  (`{clean(parameter.text)}` is retired{f': {reasons}' if reasons else ''})"
         lines.append(f"  {clean(parameter.full_name):<{width}}  {clean(value)}{remark}")
     compound = [p.lock.name for p in record.parameters if p.lock is not None and "(" in p.summary]
-    lines += (f"  whole value: mitosis variants show {shlex.quote(clean(str(name)))}" for name in compound)
+    lines += (f"  whole value: mitosis variants show {shell_words(str(name))}" for name in compound)
     return lines
 
 

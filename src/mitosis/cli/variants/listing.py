@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +23,7 @@ from mitosis.cli.output.table import (
     print_warning,
 )
 from mitosis.dictionaries.states import working_state
-from mitosis.errors.base import ExitStatus, few
+from mitosis.errors.base import ExitStatus, few, shell_words
 from mitosis.errors.usage import UnknownName, UsageError
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
@@ -62,7 +61,7 @@ def list_variants(
     if what is not None and "=" in what:
         raise UsageError(
             f"`{what}` names a single variant, and the list is of a step or parameter\n"
-            f"Show that one: mitosis variants show {shlex.quote(what)}"
+            f"Show that one: mitosis variants show {shell_words(what)}"
         )
     step, _, parameter = (what or "").partition(".")
     repository = find_repository(Path.cwd())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from mitosis.cli.output.table import (
     print_warning,
 )
 from mitosis.dictionaries.states import working_state
-from mitosis.errors.base import MitosisError, few
+from mitosis.errors.base import MitosisError, few, shell_words
 from mitosis.errors.usage import UnknownName
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
@@ -143,7 +142,7 @@ def _print_trials(journal: Journal, name: VariantName) -> None:
     elif used:
         _print_uses(used)
     for other, count in sorted(elsewhere.items()):
-        shown = shlex.quote(str(name.renamed(other)))
+        shown = shell_words(str(name.renamed(other)))
         print_line(f"{counted(count, 'trial')} used it as {other}: mitosis variants show {shown}")
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from mitosis.errors.journal import JournalBusy, JournalError
 from mitosis.git.repository import Identity, Repository
-from mitosis.journal.storage.queue import Place, mark, owner_text, read_holder, remove_leftovers
+from mitosis.journal.storage.queue import Place, describe_holder, mark, owner_text, read_holder, remove_leftovers
 from mitosis.process import is_alive
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class LockedRef:
     def __init__(self, read_ref: Callable[[str], str | None], name: str) -> None:
         self._read_ref = read_ref
         self.name = name
+        self.before = self.peek()
+        """Where it pointed when it was locked."""
         self.target: str | None = None
         """Where it is to point when the lock is released; None to leave it."""
         self.entry: str | None = None
@@ -56,6 +58,12 @@ class LockedRef:
     def read(self) -> str | None:
         """The ref's present target."""
         return self._read_ref(self.name)
+
+    def peek(self) -> str | None:
+        """The same; nothing for one that cannot be read."""
+        with contextlib.suppress(JournalError):
+            return self.read()
+        return None
 
     def set_target(self, commit: str, message: str, identity: Identity | None) -> None:
         """Let the ref point to `commit` when the lock is released; the rest is for the reflog, if there is one.
@@ -165,15 +173,34 @@ class RefLock:
             raise JournalError(f"the ref {self._ref} cannot be written: {self._reason(error)}") from error
 
     def release(self) -> None:
-        """Give the lock back.
+        """Give the lock back, if it is not somebody else's by now.
 
         Raises:
             JournalError: the file cannot be removed.
         """
         try:
-            self.path.unlink(missing_ok=True)
+            if self._is_held():
+                self.path.unlink(missing_ok=True)
         except OSError as error:
             raise JournalError(f"the lock of {self._ref} cannot be released: {error}") from error
+
+    def refuse_lost(self, *, is_unmoved: bool) -> None:
+        """Make sure that nobody else has had the lock since it was taken, as after the advice of `JournalBusy`.
+
+        Raises:
+            JournalError: somebody has, or the ref has moved.
+        """
+        if not (is_unmoved and self._is_held()):
+            raise JournalError(
+                f"{self._ref} was not changed: {self.path}, its lock, was deleted while this process held it\n"
+                "What others have recorded meanwhile stays. Try again."
+            )
+
+    def _is_held(self) -> bool:
+        """Whether the lock is still this process's. Some file systems have no inodes, and others use them again."""
+        with contextlib.suppress(OSError):
+            return self.path.read_text("utf-8", "surrogateescape") == owner_text(os.getpid())
+        return False
 
     def _try(self) -> bool:
         """Take the lock if it is free."""
@@ -274,21 +301,6 @@ def remove_stale_lock(repository: Repository, ref: str) -> None:
     # It is in nobody's way but git's. If it cannot be removed, whoever locks the ref next says why.
     with contextlib.suppress(OSError):
         _remove_if_stale(lock_path(repository, ref), repository.common_dir / "mitosis")
-
-
-def describe_holder(path: Path) -> str:
-    """Who holds the lock, and since when, as a clause for people."""
-    holder = read_holder(path)
-    try:
-        age_s: float | None = max(0.0, time.time() - path.stat().st_mtime)
-    except OSError:
-        age_s = None
-    since = "" if age_s is None else f" for {age_s:.0f} s" if age_s < 600 else f" for {age_s / 60:.0f} min"
-    if holder is None:
-        return f"it has been there{since}, and does not say whose it is" if since else "it does not say whose it is"
-    alive = is_alive(holder)
-    states = {True: "which is still running", False: "which no longer runs", None: "which cannot be seen from here"}
-    return f"held{since} by process {holder.pid} on {holder.host}, {states[alive]}"
 
 
 def sync_files(paths: Iterable[Path | str]) -> None:

@@ -122,6 +122,21 @@ def read_holder(path: Path) -> ProcessRecord | None:
     return ProcessRecord(host, int(pid), started or None)
 
 
+def describe_holder(path: Path) -> str:
+    """Who holds the lock, and since when, as a clause for people."""
+    holder = read_holder(path)
+    try:
+        age_s: float | None = max(0.0, time.time() - path.stat().st_mtime)
+    except OSError:
+        age_s = None
+    since = "" if age_s is None else f" for {age_s:.0f} s" if age_s < 600 else f" for {age_s / 60:.0f} min"
+    if holder is None:
+        return f"it has been there{since}, and does not say whose it is" if since else "it does not say whose it is"
+    alive = is_alive(holder)
+    states = {True: "which is still running", False: "which no longer runs", None: "which cannot be seen from here"}
+    return f"held{since} by process {holder.pid} on {holder.host}, {states[alive]}"
+
+
 def mark(owner: str) -> str:
     """What the names of files have in common that a process makes beside its locks, by its `owner_text`."""
     return hashlib.sha256(owner.encode("utf-8", "surrogateescape")).hexdigest()[:12]

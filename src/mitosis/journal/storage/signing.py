@@ -10,6 +10,7 @@ from typing import NamedTuple
 from mitosis.config import CONFIG_NAME, SIGN_SETTINGS, Sign, read_config
 from mitosis.errors.journal import JournalError, NotSigned, UnsignedRecords
 from mitosis.errors.repository import GitError
+from mitosis.files import temporary_place
 from mitosis.git.program import stream_git
 from mitosis.git.repository import Identity, Repository
 from mitosis.text import one_line, recordable
@@ -78,12 +79,13 @@ def sign_commit(
 
     Raises:
         NotSigned: git cannot sign it, or nobody has unlocked the key.
+        NoTemporaryPlace: there is none for the message.
     """
     import tempfile
 
     given = {"NAME": recordable(identity.name), "EMAIL": recordable(identity.email), "DATE": f"@{identity.moment}"}
     words = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", "-S", "-F", "-", tree]
-    with tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile(dir=temporary_place()) as file:
         file.write(message.encode("utf-8", "replace"))
         file.seek(0)
         try:

@@ -78,14 +78,14 @@ class Store(ReadOnlyStore):
         """
         from mitosis.journal.storage.locking import LockedRef
 
-        is_durable = self._is_durable and not is_derived
-        lock = self._new_lock(ref, is_durable)
+        lock = self._new_lock(ref, self._is_durable and not is_derived)
         with self.repository.sharing():
             lock.acquire(timeout_s)
             try:
                 locked = LockedRef(self.read_ref, ref)
                 yield locked
                 if locked.target is not None:
+                    lock.refuse_lost(is_unmoved=locked.peek() == locked.before)
                     self._log(locked)
                     lock.replace(locked.target, [self._loose_file(oid) for oid in self._written])
                     self._restore_pruned()
@@ -339,11 +339,11 @@ class Store(ReadOnlyStore):
         """
         with _naming_remedy(what):
             tree = self.read_commit_tree(commit, what)
-            entry = self.read_tree(tree, "").get(layout.FORMAT_FILE)
+            entry = self.read_tree(tree, f"the tree of {what}").get(layout.FORMAT_FILE)
             if entry is None or entry.is_tree:
                 raise JournalError(f"{what} points to {commit}, which is not a journal: it does not say its format")
             if entry.oid != _FORMAT_OID:
-                layout.refuse_format(what, self.read_blob(entry.oid, layout.FORMAT_FILE, _FORMAT_LIMIT_BYTES))
+                layout.refuse_format(what, self.read_blob(entry.oid, f"the format of {what}", _FORMAT_LIMIT_BYTES))
         return Snapshot(commit, tree)
 
     def edited_tree(self, before: Snapshot | None, changes: Mapping[str, bytes | None]) -> str:

@@ -17,10 +17,11 @@ class Sizes:
     git looks at that many of them, and a few small trees that hold each other can have more than can be counted.
 
     Args:
-        read: gives the entries of a tree, by its id (20 bytes) and its path; none if it cannot be read.
+        read: gives the entries of a tree, by its id (20 bytes) and its path: none if it cannot be read, and None if it
+            is too large for that, which is one without an end.
     """
 
-    def __init__(self, read: Callable[[bytes, str], _RawEntries]) -> None:
+    def __init__(self, read: Callable[[bytes, str], _RawEntries | None]) -> None:
         self._read = read
         self._sizes: dict[bytes, int] = {}
         self._entries = 0
@@ -34,7 +35,9 @@ class Sizes:
                 self._sizes[oid] = below[0] + sum(self._sizes[folder] for folder in below[1])
             elif oid not in self._sizes:
                 entries = self._read(oid, path)
-                self._sizes[oid] = 0
+                self._sizes[oid] = _ENDLESS if entries is None else 0
+                if entries is None:
+                    continue
                 self._entries += len(entries)
                 folders = [(raw, path_below(path, name)) for name, mode, raw in entries if mode == TREE_MODE]
                 waiting.append((oid, path, (len(entries) - len(folders), [raw for raw, _ in folders])))
@@ -51,6 +54,7 @@ _ALWAYS_READ = 100_000
 _REPEATED = 20
 """So many times as many entries are looked at as there are in different folders. Folders may hold each other many times
 over, so a few small ones can make a tree that has no end."""
+_ENDLESS = 2**64
 _MOST_AGAIN = 100
 """So many folders are read again in another place, where no two should be the same."""
 _DEPTH_LIMIT = 20
