@@ -26,7 +26,9 @@ autodoc_typehints = "description"
 nitpicky = True
 # Links to other projects' documentation would need the network to be checked.
 nitpick_ignore_regex = [
-    ("py:.*", r"(collections\.abc|os|pathlib|typing)\..*"),
+    ("py:.*", r"(collections\.abc|datetime|os|pathlib|typing)\..*"),
+    # All that a record holds is described on the page about storage.
+    ("py:.*", r"TrialRecord|(mitosis\.)?records\..*"),
     ("py:.*", r"(dict|list|str|int|float|bool|object|None|type|tuple|FileNotFoundError|RuntimeError|TypedDict)"),
     ("py:.*", r".*\bContentT"),
 ]
