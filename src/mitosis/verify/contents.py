@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, ForeignFile, FormatTooNew, JournalError, Misplaced
+from mitosis.errors.repository import UnreadableObject
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.ends import read_end_at
@@ -20,8 +21,9 @@ from mitosis.journal.storage.walking import iter_changes
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
 from mitosis.verify.findings import Report
+from mitosis.verify.history import restoring
 
-UPGRADE = "upgrade mitosis"
+UPGRADE = "Upgrade mitosis."
 
 
 def who_wrote(path: str) -> str:
@@ -182,7 +184,7 @@ class ContentsReader:
         except ForeignFile:
             self._foreign(path)
         except FormatTooNew as error:
-            self._report.error(_kind(path), path, error.reason, UPGRADE)
+            self._report.error(_kind(path), path, error.reason, "", UPGRADE)
         except Misplaced as error:
             self._tell("path", error, oid)
         except BadRecord as error:
@@ -203,7 +205,9 @@ class ContentsReader:
         elif self._is_partial and oid is not None and not self._store.repository.has_object(oid):
             self._promised += 1
         else:
-            self._report.error(kind, problem.where, problem.reason, self._restore)
+            assert isinstance(problem.__cause__, UnreadableObject)
+            remedy = restoring(self._store.repository, problem.__cause__.oid, self._restore)
+            self._report.error(kind, problem.where, problem.reason, remedy)
 
     def _foreign(self, path: str) -> None:
         self._report.info("foreign file", path, f"{FOREIGN}; mitosis skips it", layout.forget_command(path))
