@@ -297,6 +297,17 @@ def test_value_that_never_was_a_meaning_is_found(desk: Sound) -> None:
     assert "variants/my_exp/frequency/slow" in finding.what
 
 
+@pytest.mark.parametrize("folder", ["variants", "variants/my_exp/frequency", "environments"])
+def test_what_is_in_a_damaged_folder_is_said_to_be_unchecked(desk: Sound, folder: str) -> None:
+    record = desk.run()
+    desk.damage(f"{JOURNAL}:{folder}", "missing")
+    report = desk.verify()
+    assert {(finding.kind, finding.where) for finding in report.problems} >= {("folder", folder)}
+    what = f"whether what it used is recorded could not be checked: {folder} cannot be read"
+    assert [f.what for f in report.findings if f.where == f"trial {record.key}"] == [what]
+    assert not [finding for finding in report.findings if "never" in finding.what or "is not in" in finding.what]
+
+
 def test_tracked_lookup_without_a_digest_is_found(desk: Sound) -> None:
     tracked = ParameterRecord("my_exp", "frequency", "lookup", "slow", digest=None)
     record = desk.run_trial(parameters=(tracked, replace(tracked, tracked=False)), environment=DIGEST)
