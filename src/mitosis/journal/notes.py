@@ -14,15 +14,15 @@ from typing import Protocol
 from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.errors.repository import ObjectMissing, UnreadableObject
 from mitosis.git.repository import Identity
-from mitosis.journal.layout import COMMIT_PATTERN, NOTES_REF, SHARD_PATTERN, SHORT_KEY_DIGITS
+from mitosis.journal.layout import NOTES_REF, SHORT_KEY_DIGITS
 from mitosis.journal.messages import note_line
 from mitosis.journal.reasons import merge_bases
+from mitosis.journal.storage.note_tree import all_notes, find_notes, new_note_path
 from mitosis.journal.storage.objects import EMPTY_TREE
 from mitosis.journal.storage.store import Store
 from mitosis.records.trial import TrialRecord
 
 LINES_LIMIT = 50
-_FANOUT_LIMIT = 19
 _NOTE_LIMIT_BYTES = 2**20
 _REBUILT_MESSAGE = "Notes rebuilt from the journal\n"
 _MERGE_MESSAGE = "Notes after a merge of the journal\n"
@@ -223,37 +223,6 @@ def _end_order(record: TrialRecord) -> tuple[str, str]:
     return record.ended or "", record.key
 
 
-def find_notes(store: Store, root: str, commit: str) -> dict[str, str]:
-    """Every path, with its blob, at which the tree holds a note on the commit.
-
-    git spreads notes over folders named by the leading digits of the commits' ids, more levels the more notes there
-    are, and reads any mixture of levels.
-    """
-    found: dict[str, str] = {}
-    folder, rest = "", commit
-    tree: str | None = root
-    while tree is not None:
-        entries = store.read_tree(tree, f"{NOTES_REF}:{folder}")
-        note = entries.get(rest)
-        if note is not None and not note.is_tree:
-            found[folder + rest] = note.oid
-        below = entries.get(rest[:2])
-        tree = below.oid if below is not None and below.is_tree and len(rest) > 2 else None
-        folder, rest = f"{folder}{rest[:2]}/", rest[2:]
-    return found
-
-
-def new_note_path(store: Store, root: str | None, commit: str) -> str:
-    """Where to put the first note on a commit: as deep as there are folders, and at least one level down."""
-    folder, rest = f"{commit[:2]}/", commit[2:]
-    while root is not None and len(rest) > 2:
-        entry = store.find(root, folder.rstrip("/") + "/" + rest[:2])
-        if entry is None or not entry.is_tree:
-            break
-        folder, rest = f"{folder}{rest[:2]}/", rest[2:]
-    return folder + rest
-
-
 def _read_note(store: Store, paths: dict[str, str]) -> Note | None:
     """The note at the only path; None if there is none, several, or a damaged one."""
     if len(paths) != 1:
@@ -294,26 +263,16 @@ def read_notes(store: Store) -> dict[str, PresentNote]:
     tip = store.read_ref(NOTES_REF)
     if tip is None:
         return {}
-    blobs: dict[str, list[tuple[str, str]]] = {}
-    waiting = [("", "", store.read_commit_tree(tip, NOTES_REF))]
-    while waiting:
-        folder, digits, tree = waiting.pop()
-        for name, entry in store.read_tree(tree, f"{NOTES_REF}:{folder}").items():
-            path = folder + name
-            if entry.is_tree:
-                if SHARD_PATTERN.fullmatch(name) and path.count("/") < _FANOUT_LIMIT:
-                    waiting.append((f"{path}/", digits + name, entry.oid))
-            elif COMMIT_PATTERN.fullmatch(digits + name):
-                blobs.setdefault(digits + name, []).append((path, entry.oid))
-    return {commit: _present_note(store, found) for commit, found in blobs.items()}
+    found = all_notes(store, store.read_commit_tree(tip, NOTES_REF))
+    return {commit: _present_note(store, paths) for commit, paths in found.items()}
 
 
-def _present_note(store: Store, found: list[tuple[str, str]]) -> PresentNote:
-    paths = tuple(path for path, _ in found)
+def _present_note(store: Store, found: dict[str, str]) -> PresentNote:
+    paths = tuple(found)
     if len(found) > 1:
         return PresentNote(paths, None)
     try:
-        data = store.read_blob(found[0][1], f"{NOTES_REF}:{paths[0]}", _NOTE_LIMIT_BYTES)
+        data = store.read_blob(found[paths[0]], f"{NOTES_REF}:{paths[0]}", _NOTE_LIMIT_BYTES)
     except BadRecord as error:
         return PresentNote(paths, None, isinstance(error.__cause__, ObjectMissing))
     return PresentNote(paths, data.decode("utf-8", "replace"))
