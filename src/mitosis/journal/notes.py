@@ -7,14 +7,15 @@ The note of a commit holds the newest 50 of its ended trials, newest first, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.errors.repository import ObjectMissing, UnreadableObject
 from mitosis.git.repository import Identity
-from mitosis.journal.layout import NOTES_REF, SHORT_KEY_DIGITS
+from mitosis.journal.layout import COMMIT_PATTERN, NOTES_REF, SHORT_KEY_DIGITS
 from mitosis.journal.messages import note_line
 from mitosis.journal.reasons import merge_bases
 from mitosis.journal.storage.note_tree import all_notes, find_notes, new_note_path
@@ -128,8 +129,10 @@ class OtherNotes:
     """The notes of the repository that the journal was merged with."""
 
     tip: str
-    tell_all: bool
-    """Whether that repository's journal held all that this one holds now, so that its notes are right here too."""
+    commits: Collection[str]
+    """Those that trials of this journal ran on."""
+    count_ended: Callable[[str], int]
+    """Tells how many trials of this journal that ran on a commit have ended."""
 
 
 def merge_notes(
@@ -141,9 +144,10 @@ def merge_notes(
 ) -> None:
     """Bring the notes up to date with trials that have changed otherwise than by their own end.
 
-    Only the notes of the commits that those trials ran on are rebuilt. The history of the other repository's notes
-    becomes part of these, so that pushing them there is a fast-forward. Whoever is behind takes them as they are, or
-    two clones whose notes differ in nothing but order would go on correcting each other.
+    The notes of the commits that those trials ran on are rebuilt. The history of the other repository's notes becomes
+    part of these, so that pushing them there is a fast-forward. Whoever is behind takes what is new in them, and also
+    rebuilds what does not agree with the journal. The order of lines does not matter, or two clones whose notes differ
+    in nothing else would go on correcting each other.
 
     Args:
         store: the repository's objects.
@@ -165,13 +169,18 @@ def merge_notes(
         tip = ref.read()
         ours = None if tip is None else store.read_commit_tree(tip, NOTES_REF)
         parents, root = _notes_base(store, tip, ours, theirs)
-        if theirs is not None and parents == [theirs.tip] and theirs.tell_all:
-            affected.clear()
+        if theirs is not None and root is not None and root != ours:
+            for commit in _may_differ(store, ours, root, theirs.commits):
+                affected.setdefault(commit, [])
         blobs: dict[str, str | None] = {}
         for commit, changed in affected.items():
-            present = {} if ours is None else find_notes(store, ours, commit)
-            note = _merged_note(_read_note(store, present), commit, changed, read_trials)
-            paths = present if root == ours else {} if root is None else find_notes(store, root, commit)
+            if not COMMIT_PATTERN.fullmatch(commit):
+                continue
+            paths = {} if root is None else find_notes(store, root, commit)
+            note = _read_note(store, paths)
+            if theirs is not None and _is_right(note, commit, theirs.count_ended(commit), read_trials):
+                continue
+            note = _merged_note(note, commit, changed, read_trials) if root == ours else note_of(read_trials(commit))
             path = min(paths, key=len, default=None) or new_note_path(store, root, commit)
             blobs |= dict.fromkeys(paths)
             blobs[path] = store.write_blob(note.to_text().encode()) if note.lines else None
@@ -200,6 +209,27 @@ def _notes_base(
     if tip is None or tip in bases:
         return [theirs.tip], store.read_commit_tree(theirs.tip, "the notes of the other repository")
     return [tip, theirs.tip], ours
+
+
+def _may_differ(store: Store, ours: str | None, theirs: str, commits: Collection[str]) -> Iterator[str]:
+    """The commits whose notes may not be the same in two trees: those of the folders at the top that are not."""
+    one, other = ({} if tree is None else store.read_tree(tree, NOTES_REF) for tree in (ours, theirs))
+    for commit in sorted(commits):
+        if any(one.get(name) != other.get(name) for name in (commit[:2], commit)):
+            yield commit
+
+
+def _is_right(note: Note | None, commit: str, ended: int, read_trials: TrialReader) -> bool:
+    """Whether a note tells of the trials that have ended on the commit, in whatever order.
+
+    None is right where there are none: what is there is somebody's own.
+    """
+    if note is None:
+        return not ended
+    if len(note.lines) + note.more != ended or len(note.lines) != min(ended, LINES_LIMIT):
+        return False
+    trials = read_trials(commit, frozenset(line[:SHORT_KEY_DIGITS] for line in note.lines))
+    return Counter(note.lines) <= Counter(note_line(trial) for trial in trials if trial.ended is not None)
 
 
 def _merged_note(present: Note | None, commit: str, changes: Sequence[TrialChange], read_trials: TrialReader) -> Note:
