@@ -73,6 +73,18 @@ def test_a_value_that_is_too_large_is_removed_for_everybody(
     assert not [f for f in verify(find_repository(ada.folder)).problems if f.kind in ("history", "object", "index")]
 
 
+def test_commands_for_a_meaning_that_cannot_be_read_can_be_typed_one_after_the_other(
+    journal: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.start_trial(variants=[SLOW])
+    journal.rewrite({layout.variant_path(SLOW.name, "1" * 40): b"\xc1"})
+    commands = [command for command in remedies(journal).values() if command.startswith("mitosis ")]
+    assert [command.split()[1] for command in commands] == ["forget", "variants"]
+    for command in commands:
+        assert run(journal, command, monkeypatch) == 0
+    assert run(journal, "mitosis variants resolve my_exp.frequency=slow --keep 1111", monkeypatch) == 2
+
+
 def test_another_spelling_of_a_name_is_nobodys(journal: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     journal.start_trial(variants=[SLOW])
     other = encode_value(2)

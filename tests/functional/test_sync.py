@@ -23,6 +23,7 @@ from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport
 from support.journal import (
     JOURNAL,
+    NOTES,
     PINS,
     Clone,
     Desk,
@@ -387,6 +388,63 @@ def test_who_gives_no_name_is_somebody(
     monkeypatch.chdir(bob.folder)
     assert run_command(["pull"]) == 0
     assert capfd.readouterr().out == "origin: 1 trial forgotten elsewhere\n    somebody: forget it\n"
+
+
+@pytest.mark.parametrize("how", ["forged", "forged with a count", "stale", "unreadable", "gone", "of a missing trial"])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_notes_of_a_remote_are_taken_only_as_far_as_they_agree_with_the_journal(
+    ada: Desk, bob: Desk, hub: Path, git: Git, how: str, is_new: bool
+) -> None:
+    first = ada.run_trial()
+    ada.push()
+    bob.pull()
+    stale, text = refs_of(hub)[NOTES], ada.note()
+    second = ada.run_trial() if is_new else first
+    ada.push()
+    texts = {
+        "forged": ada.note().replace("main = 3.17e-05", "main = 99"),
+        "forged with a count": f"{ada.note()}... and 2 more\n",
+        "unreadable": "by hand",
+        "gone": None,
+        "of a missing trial": text.replace(first.key[:6], "abcdef"),
+    }
+    if how == "stale":
+        git("update-ref", NOTES, stale, cwd=hub)
+    elif texts[how] is None:
+        git("notes", "--ref=mitosis", "remove", first.commit, cwd=hub)
+    else:
+        git("notes", "--ref=mitosis", "add", "-f", "-F", "-", first.commit, cwd=hub, stdin=texts[how])
+    assert bob.pull().received == is_new
+    trials = {trial.key: trial for trial in (first, second)}
+    assert bob.note() == note_of(list(trials.values())).to_text()
+    before = bob.refs()
+    assert bob.pull() == Pulled("origin", True)
+    assert bob.refs() == before
+    assert bob.push().is_changed is False or how == "stale"
+    assert refs_of(hub)[NOTES] == bob.refs()[NOTES]
+
+
+def test_notes_that_only_differ_in_order_or_are_of_no_trial_are_taken_as_they_are(
+    ada: Desk, bob: Desk, hub: Path
+) -> None:
+    times = [{"started": f"2026-03-01T12:00:0{n}+00:00", "ended": f"2026-03-01T12:01:0{n}+00:00"} for n in (2, 1)]
+    for given in times:
+        ada.run_trial(**given)
+    ada.git("notes", "--ref=mitosis", "add", "-m", "my own", "HEAD^{tree}")
+    ada.push()
+    bob.pull()
+    assert bob.refs()[NOTES] == refs_of(hub)[NOTES]
+    assert sorted(bob.note().splitlines()) == sorted(ada.note().splitlines())
+
+
+def test_record_that_names_no_commit_gets_no_note(ada: Desk, bob: Desk) -> None:
+    trial = ada.run_trial()
+    other = trial.with_changes(key="5f2c91d07a3b", commit=trial.commit[:2])
+    ada.rewrite({record_path(other): encode_trial(other)})
+    bob.run_trial()
+    bob.merge_from(ada)
+    bob.git("fsck", "--strict")
+    assert len(bob.note().splitlines()) == 2
 
 
 # --- plain fetches --------------------------------------------------------------------------------

@@ -45,7 +45,11 @@ class Sound(Desk):
 
     def verify(self, **options: Any) -> Report:
         """Verify as a new process would."""
-        return verify(find_repository(self.folder), **options)
+        report = verify(find_repository(self.folder), **options)
+        assert all(
+            finding.remedy.startswith(("git ", "mitosis ", "rm ")) for finding in report.findings if finding.remedy
+        )
+        return report
 
     def found(self, kind: str | None = None, **options: Any) -> list[Finding]:
         """The problems that are found, only those of a kind if one is given."""
@@ -84,8 +88,7 @@ class Sound(Desk):
 
     def run_remedy(self, finding: Finding) -> None:
         """Have a shell run the command that a finding shows."""
-        command = finding.remedy.partition("   (")[0]
-        done = subprocess.run(command, shell=True, cwd=self.folder, check=False, capture_output=True, text=True)
+        done = subprocess.run(finding.remedy, shell=True, cwd=self.folder, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
     def leave_outputs(self, **fields: Any) -> TrialRecord:
@@ -171,7 +174,7 @@ def test_record_that_cannot_be_read_is_found(desk: Sound) -> None:
     problems = {finding.where: finding for finding in desk.found("record")}
     assert "not msgpack" in problems[record_path(bad)].what
     assert record_path(bad) in problems[record_path(bad)].remedy
-    assert problems[record_path(newer)].remedy == "upgrade mitosis"
+    assert (problems[record_path(newer)].remedy, problems[record_path(newer)].hint) == ("", "Upgrade mitosis.")
 
 
 @pytest.mark.parametrize(
@@ -294,6 +297,17 @@ def test_value_that_never_was_a_meaning_is_found(desk: Sound) -> None:
     assert "variants/my_exp/frequency/slow" in finding.what
 
 
+@pytest.mark.parametrize("folder", ["variants", "variants/my_exp/frequency", "environments"])
+def test_what_is_in_a_damaged_folder_is_said_to_be_unchecked(desk: Sound, folder: str) -> None:
+    record = desk.run()
+    desk.damage(f"{JOURNAL}:{folder}", "missing")
+    report = desk.verify()
+    assert {(finding.kind, finding.where) for finding in report.problems} >= {("folder", folder)}
+    what = f"whether what it used is recorded could not be checked: {folder} cannot be read"
+    assert [f.what for f in report.findings if f.where == f"trial {record.key}"] == [what]
+    assert not [finding for finding in report.findings if "never" in finding.what or "is not in" in finding.what]
+
+
 def test_tracked_lookup_without_a_digest_is_found(desk: Sound) -> None:
     tracked = ParameterRecord("my_exp", "frequency", "lookup", "slow", digest=None)
     record = desk.run_trial(parameters=(tracked, replace(tracked, tracked=False)), environment=DIGEST)
@@ -307,7 +321,7 @@ def test_journal_of_a_newer_format_is_not_misread(desk: Sound) -> None:
     desk.run()
     desk.rewrite({"format": "99\n"})
     (finding,) = desk.found()
-    assert finding.remedy == "upgrade mitosis"
+    assert (finding.remedy, finding.hint) == ("", "Upgrade mitosis.")
 
 
 PLACES = {
@@ -344,6 +358,9 @@ def test_command_that_is_shown_brings_a_damaged_object_back(desk: Sound, tmp_pat
     (finding,) = desk.found("object")
     assert finding.where == oid
     desk.run_remedy(finding)
+    assert desk.found() == []
+    desk.damage(f"{JOURNAL}:{record_path(record)}", "truncated")
+    desk.run_remedy(desk.found("record")[0])
     assert desk.found() == []
 
 
@@ -416,12 +433,16 @@ def test_commit_that_is_missing_is_named(desk: Sound) -> None:
     ("what", "how"),
     [("HEAD:experiment.py", "missing"), *itertools.product(["HEAD^{tree}", "HEAD"], ["missing", "truncated"])],
 )
-def test_incomplete_commit_of_a_trial_is_found(desk: Sound, what: str, how: str) -> None:
+def test_incomplete_commit_of_a_trial_is_found(desk: Sound, tmp_path: Path, what: str, how: str) -> None:
     record = desk.run()
+    desk.back_up(tmp_path / "backup.git")
     oid = desk.damage(what, how)
     findings = desk.found()
     assert findings
     assert any(word in f"{f.where} {f.what}" for f in findings for word in (oid, record.commit))
+    if what != "HEAD" and how == "missing":
+        desk.run_remedy(findings[0])
+        assert desk.found() == []
 
 
 def test_pin_of_what_is_no_commit_is_found(desk: Sound) -> None:

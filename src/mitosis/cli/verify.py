@@ -99,6 +99,8 @@ def _print_finding(finding: Finding) -> None:
     print_line(f"{_MARKS[finding.severity]} {finding.kind}: {finding.where}: {finding.what}")
     if finding.remedy:
         print_line(f"    {finding.remedy}")
+    if finding.hint:
+        print_line(f"  {finding.hint}")
 
 
 @contextlib.contextmanager

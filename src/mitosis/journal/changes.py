@@ -258,9 +258,13 @@ def resolve(
         before = store.snapshot()
         meanings = require_locked(store, before, name, "resolved")
         assert before is not None
-        if len(meanings) < 2:
+        keep = keep.strip().lower()
+        if len(meanings) < 2 and (rename_others or not meanings[0].digest.startswith(keep)):
             raise NamingError(f"{name} has one meaning, so there is nothing to resolve")
-        kept = _chosen(meanings, keep.strip().lower(), name)
+        kept = _chosen(meanings, keep, name)
+        if len(meanings) < 2:
+            # Somebody has done that by now, or has removed a meaning that could not be read.
+            return Resolution(name, kept, ())
         others = [meaning for meaning in meanings if meaning.digest != kept.digest]
         if rename_others and len(rename_others) != len(others):
             raise NamingError(

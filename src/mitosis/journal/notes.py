@@ -7,22 +7,23 @@ The note of a commit holds the newest 50 of its ended trials, newest first, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.errors.repository import ObjectMissing, UnreadableObject
 from mitosis.git.repository import Identity
-from mitosis.journal.layout import COMMIT_PATTERN, NOTES_REF, SHARD_PATTERN, SHORT_KEY_DIGITS
+from mitosis.journal.layout import COMMIT_PATTERN, NOTES_REF, SHORT_KEY_DIGITS
 from mitosis.journal.messages import note_line
 from mitosis.journal.reasons import merge_bases
+from mitosis.journal.storage.note_tree import all_notes, find_notes, new_note_path
 from mitosis.journal.storage.objects import EMPTY_TREE
 from mitosis.journal.storage.store import Store
 from mitosis.records.trial import TrialRecord
 
 LINES_LIMIT = 50
-_FANOUT_LIMIT = 19
 _NOTE_LIMIT_BYTES = 2**20
 _REBUILT_MESSAGE = "Notes rebuilt from the journal\n"
 _MERGE_MESSAGE = "Notes after a merge of the journal\n"
@@ -128,8 +129,10 @@ class OtherNotes:
     """The notes of the repository that the journal was merged with."""
 
     tip: str
-    tell_all: bool
-    """Whether that repository's journal held all that this one holds now, so that its notes are right here too."""
+    commits: Collection[str]
+    """Those that trials of this journal ran on."""
+    count_ended: Callable[[str], int]
+    """Tells how many trials of this journal that ran on a commit have ended."""
 
 
 def merge_notes(
@@ -141,9 +144,10 @@ def merge_notes(
 ) -> None:
     """Bring the notes up to date with trials that have changed otherwise than by their own end.
 
-    Only the notes of the commits that those trials ran on are rebuilt. The history of the other repository's notes
-    becomes part of these, so that pushing them there is a fast-forward. Whoever is behind takes them as they are, or
-    two clones whose notes differ in nothing but order would go on correcting each other.
+    The notes of the commits that those trials ran on are rebuilt. The history of the other repository's notes becomes
+    part of these, so that pushing them there is a fast-forward. Whoever is behind takes what is new in them, and also
+    rebuilds what does not agree with the journal. The order of lines does not matter, or two clones whose notes differ
+    in nothing else would go on correcting each other.
 
     Args:
         store: the repository's objects.
@@ -165,13 +169,18 @@ def merge_notes(
         tip = ref.read()
         ours = None if tip is None else store.read_commit_tree(tip, NOTES_REF)
         parents, root = _notes_base(store, tip, ours, theirs)
-        if theirs is not None and parents == [theirs.tip] and theirs.tell_all:
-            affected.clear()
+        if theirs is not None and root is not None and root != ours:
+            for commit in _may_differ(store, ours, root, theirs.commits):
+                affected.setdefault(commit, [])
         blobs: dict[str, str | None] = {}
         for commit, changed in affected.items():
-            present = {} if ours is None else find_notes(store, ours, commit)
-            note = _merged_note(_read_note(store, present), commit, changed, read_trials)
-            paths = present if root == ours else {} if root is None else find_notes(store, root, commit)
+            if not COMMIT_PATTERN.fullmatch(commit):
+                continue
+            paths = {} if root is None else find_notes(store, root, commit)
+            note = _read_note(store, paths)
+            if theirs is not None and _is_right(note, commit, theirs.count_ended(commit), read_trials):
+                continue
+            note = _merged_note(note, commit, changed, read_trials) if root == ours else note_of(read_trials(commit))
             path = min(paths, key=len, default=None) or new_note_path(store, root, commit)
             blobs |= dict.fromkeys(paths)
             blobs[path] = store.write_blob(note.to_text().encode()) if note.lines else None
@@ -202,6 +211,27 @@ def _notes_base(
     return [tip, theirs.tip], ours
 
 
+def _may_differ(store: Store, ours: str | None, theirs: str, commits: Collection[str]) -> Iterator[str]:
+    """The commits whose notes may not be the same in two trees: those of the folders at the top that are not."""
+    one, other = ({} if tree is None else store.read_tree(tree, NOTES_REF) for tree in (ours, theirs))
+    for commit in sorted(commits):
+        if any(one.get(name) != other.get(name) for name in (commit[:2], commit)):
+            yield commit
+
+
+def _is_right(note: Note | None, commit: str, ended: int, read_trials: TrialReader) -> bool:
+    """Whether a note tells of the trials that have ended on the commit, in whatever order.
+
+    None is right where there are none: what is there is somebody's own.
+    """
+    if note is None:
+        return not ended
+    if len(note.lines) + note.more != ended or len(note.lines) != min(ended, LINES_LIMIT):
+        return False
+    trials = read_trials(commit, frozenset(line[:SHORT_KEY_DIGITS] for line in note.lines))
+    return Counter(note.lines) <= Counter(note_line(trial) for trial in trials if trial.ended is not None)
+
+
 def _merged_note(present: Note | None, commit: str, changes: Sequence[TrialChange], read_trials: TrialReader) -> Note:
     """The note of a commit after trials on it have changed: from the present one if nothing but ends is new."""
     ended = [change.after for change in changes if change.after is not None and change.after.ended is not None]
@@ -221,37 +251,6 @@ def _merged_note(present: Note | None, commit: str, changes: Sequence[TrialChang
 
 def _end_order(record: TrialRecord) -> tuple[str, str]:
     return record.ended or "", record.key
-
-
-def find_notes(store: Store, root: str, commit: str) -> dict[str, str]:
-    """Every path, with its blob, at which the tree holds a note on the commit.
-
-    git spreads notes over folders named by the leading digits of the commits' ids, more levels the more notes there
-    are, and reads any mixture of levels.
-    """
-    found: dict[str, str] = {}
-    folder, rest = "", commit
-    tree: str | None = root
-    while tree is not None:
-        entries = store.read_tree(tree, f"{NOTES_REF}:{folder}")
-        note = entries.get(rest)
-        if note is not None and not note.is_tree:
-            found[folder + rest] = note.oid
-        below = entries.get(rest[:2])
-        tree = below.oid if below is not None and below.is_tree and len(rest) > 2 else None
-        folder, rest = f"{folder}{rest[:2]}/", rest[2:]
-    return found
-
-
-def new_note_path(store: Store, root: str | None, commit: str) -> str:
-    """Where to put the first note on a commit: as deep as there are folders, and at least one level down."""
-    folder, rest = f"{commit[:2]}/", commit[2:]
-    while root is not None and len(rest) > 2:
-        entry = store.find(root, folder.rstrip("/") + "/" + rest[:2])
-        if entry is None or not entry.is_tree:
-            break
-        folder, rest = f"{folder}{rest[:2]}/", rest[2:]
-    return folder + rest
 
 
 def _read_note(store: Store, paths: dict[str, str]) -> Note | None:
@@ -294,26 +293,16 @@ def read_notes(store: Store) -> dict[str, PresentNote]:
     tip = store.read_ref(NOTES_REF)
     if tip is None:
         return {}
-    blobs: dict[str, list[tuple[str, str]]] = {}
-    waiting = [("", "", store.read_commit_tree(tip, NOTES_REF))]
-    while waiting:
-        folder, digits, tree = waiting.pop()
-        for name, entry in store.read_tree(tree, f"{NOTES_REF}:{folder}").items():
-            path = folder + name
-            if entry.is_tree:
-                if SHARD_PATTERN.fullmatch(name) and path.count("/") < _FANOUT_LIMIT:
-                    waiting.append((f"{path}/", digits + name, entry.oid))
-            elif COMMIT_PATTERN.fullmatch(digits + name):
-                blobs.setdefault(digits + name, []).append((path, entry.oid))
-    return {commit: _present_note(store, found) for commit, found in blobs.items()}
+    found = all_notes(store, store.read_commit_tree(tip, NOTES_REF))
+    return {commit: _present_note(store, paths) for commit, paths in found.items()}
 
 
-def _present_note(store: Store, found: list[tuple[str, str]]) -> PresentNote:
-    paths = tuple(path for path, _ in found)
+def _present_note(store: Store, found: dict[str, str]) -> PresentNote:
+    paths = tuple(found)
     if len(found) > 1:
         return PresentNote(paths, None)
     try:
-        data = store.read_blob(found[0][1], f"{NOTES_REF}:{paths[0]}", _NOTE_LIMIT_BYTES)
+        data = store.read_blob(found[paths[0]], f"{NOTES_REF}:{paths[0]}", _NOTE_LIMIT_BYTES)
     except BadRecord as error:
         return PresentNote(paths, None, isinstance(error.__cause__, ObjectMissing))
     return PresentNote(paths, data.decode("utf-8", "replace"))

@@ -129,7 +129,10 @@ def merge(
     changes = [_trial_change(store, *change) for change in union.trials]
     notes_problem = None
     try:
-        others = None if notes is None else OtherNotes(notes, tell_all=tip == theirs.commit)
+        others = None
+        if notes is not None:
+            commits = [name for (name,) in index.ask('SELECT DISTINCT "commit" FROM listing')]
+            others = OtherNotes(notes, commits, lambda commit: _count_ended(index, commit))
         merge_notes(store, changes, others, identity, lambda *which: trials_on(store, index, *which))
     except (JournalError, GitError, NoIdentity) as error:
         notes_problem = str(error)
@@ -171,6 +174,13 @@ def contains(store: Store, commit: str, notes: str | None) -> bool:
 
 def _holds(store: Store, tip: str, commit: str) -> bool:
     return tip == commit or commit in merge_bases(store.repository, tip, commit)
+
+
+def _count_ended(index: Index, commit: str) -> int:
+    """How many trials that ran on a commit have ended."""
+    question = 'SELECT count(*) FROM listing WHERE "commit" = ? AND ended IS NOT NULL'
+    [(count,)] = index.ask(question, (commit,))
+    return int(count)
 
 
 def _trial_change(store: Store, path: str, old: str | None, new: str | None) -> TrialChange:

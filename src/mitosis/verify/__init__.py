@@ -179,10 +179,10 @@ def _read_snapshot(journal: Journal, restore: str, report: Report) -> Snapshot |
     try:
         snapshot = journal.store.snapshot()
     except FormatTooNew as error:
-        report.error("journal", name, _first_line(error), UPGRADE)
+        report.error("journal", name, _first_line(error), "", UPGRADE)
         return None
     except JournalError as error:
-        report.error("journal", name, _first_line(error), _tip_remedy(journal, restore, error))
+        report.error("journal", name, _first_line(error), *_tip_remedy(journal, restore, error))
         return None
     if snapshot is None:
         left = journal.repository.git("for-each-ref", "--format=%(refname)", layout.PIN_PREFIX, layout.NOTES_REF)
@@ -244,20 +244,20 @@ def _check_conflicts(journal: Journal, report: Report) -> None:
         report.error("variant", layout.VARIANTS, _first_line(error), who_wrote(layout.VARIANTS))
 
 
-def _tip_remedy(journal: Journal, restore: str, error: JournalError) -> str:
-    """What can be done where the journal's newest state cannot be read. It takes away nothing that is sound."""
+def _tip_remedy(journal: Journal, restore: str, error: JournalError) -> tuple[str, str]:
+    """What can be done where the journal's newest state cannot be read, and a hint. Nothing sound is taken away."""
     name, repository = layout.JOURNAL_REF, journal.repository
-    unpushed = f"what was not pushed: git fsck names its last commit as dangling, git update-ref {name} COMMIT"
+    dangling = f"`git fsck` names it as dangling, and `git update-ref {name} COMMIT` goes back to it."
+    unpushed = f"That brings back what was pushed. For the last commit of what was not, {dangling}"
     try:
         journal.tip()
     except JournalError:
         # git deletes no ref whose file it cannot read.
-        return f"rm -f {shlex.quote(str(repository.common_dir / name))} && {restore}:{name}   ({unpushed})"
+        return f"rm -f {shlex.quote(str(repository.common_dir / name))} && {restore}:{name}", unpushed
     damaged = _damaged_object(repository, error)
     if damaged is None:
-        return f"git update-ref -d {name} && {restore}:{name}   ({unpushed})"
-    how = f"where it was pushed; else the commit before it: {unpushed.partition(': ')[2]}"
-    return f"{restoring(repository, damaged, restore)}   ({how})"
+        return f"git update-ref -d {name} && {restore}:{name}", unpushed
+    return restoring(repository, damaged, restore), f"If it was not pushed, take the commit before it: {dangling}"
 
 
 def _damaged_object(repository: Repository, error: JournalError) -> str | None:

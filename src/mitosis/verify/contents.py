@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, ForeignFile, FormatTooNew, JournalError, Misplaced
+from mitosis.errors.repository import UnreadableObject
 from mitosis.journal import layout
 from mitosis.journal.ends import read_other
 from mitosis.journal.messages import note_line
@@ -20,8 +21,10 @@ from mitosis.journal.storage.walking import iter_changes
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
 from mitosis.verify.findings import Report
+from mitosis.verify.history import restoring
 
-UPGRADE = "upgrade mitosis"
+UPGRADE = "Upgrade mitosis."
+UNCHECKED = "whether what it used is recorded could not be checked"
 
 
 def who_wrote(path: str) -> str:
@@ -53,6 +56,12 @@ class Contents:
     """Digests."""
     environment_uses: dict[str, list[str]] = field(default_factory=dict)
     """Keys of the trials that ran in an environment, by its digest."""
+    unread: set[str] = field(default_factory=set)
+    """Folders that cannot be read, or only in part."""
+
+    def unread_above(self, path: str) -> str | None:
+        """A folder that a path is in and that could not be read; None if there is none."""
+        return next((folder for folder in self.unread if path.startswith(f"{folder}/")), None)
 
 
 class ContentsReader:
@@ -116,7 +125,9 @@ class ContentsReader:
             remedy = (who_wrote if is_used else layout.forget_command)(problem.where)
             self._report.error("environment", problem.where, problem.reason, remedy)
         for digest, keys in contents.environment_uses.items():
-            if digest not in contents.environments:
+            if contents.unread_above(f"{layout.ENVIRONMENTS}/{digest}.txt"):
+                self._report.info("environment", _trials(keys), f"{UNCHECKED}: {layout.ENVIRONMENTS} cannot be read")
+            elif digest not in contents.environments:
                 what = f"its environment {digest!r:.60} is not in the journal"
                 self._report.error("environment", _trials(keys), what, who_wrote(contents.trials[keys[0]].path))
         if self._promised:
@@ -200,7 +211,7 @@ class ContentsReader:
         except ForeignFile:
             self._foreign(path)
         except FormatTooNew as error:
-            self._report.error(_kind(path), path, error.reason, UPGRADE)
+            self._report.error(_kind(path), path, error.reason, "", UPGRADE)
         except Misplaced as error:
             self._tell("path", error, oid)
         except BadRecord as error:
@@ -211,6 +222,8 @@ class ContentsReader:
         return None
 
     def _tell_of_folder(self, problem: BadRecord, oid: str | None = None) -> None:
+        # Where there is more than is read, nobody knows in which of the folders.
+        self._contents.unread.add(problem.where if oid is not None else problem.where.partition("/")[0])
         self._tell("path" if oid is None else "folder", problem, oid)
 
     def _tell(self, kind: str, problem: BadRecord, oid: str | None) -> None:
@@ -221,7 +234,9 @@ class ContentsReader:
         elif self._is_partial and oid is not None and not self._store.repository.has_object(oid):
             self._promised += 1
         else:
-            self._report.error(kind, problem.where, problem.reason, self._restore)
+            assert isinstance(problem.__cause__, UnreadableObject)
+            remedy = restoring(self._store.repository, problem.__cause__.oid, self._restore)
+            self._report.error(kind, problem.where, problem.reason, remedy)
 
     def _foreign(self, path: str) -> None:
         self._report.info("foreign file", path, f"{FOREIGN}; mitosis skips it", layout.forget_command(path))
@@ -259,8 +274,11 @@ def check_lookups(store: ReadOnlyStore, commit: str, contents: Contents, report:
         report.error("history", layout.JOURNAL_REF, str(error).partition("\n")[0], "git fsck")
         return
     for path, keys in unknown.items():
+        folder = contents.unread_above(path)
         # Whoever resolved a conflict, or removed what cannot be read, has taken a meaning away.
-        if not dropped.get(path, False):
+        if folder is not None:
+            report.info("lock", _trials(keys), f"{UNCHECKED}: {folder} cannot be read")
+        elif not dropped.get(path, False):
             done = "is not a meaning any more" if path in dropped else "was never recorded as a meaning"
             what = f"the value that it used {done} of {path.rpartition('/')[0]}"
             report.error("lock", _trials(keys), what, f"mitosis show {keys[0]}")

@@ -26,7 +26,9 @@ class Finding:
     what: str
     """What is wrong with it, a clause."""
     remedy: str
-    """The command that repairs it, or shows more; empty where nothing has to be done."""
+    """The command that repairs it, or shows more, as it can be typed; empty where there is none."""
+    hint: str = ""
+    """A sentence on what else there is to do or to know; it is shown on a line of its own."""
 
     @property
     def severity_and_kind(self) -> str:
@@ -43,11 +45,11 @@ class Report:
         self.counts: dict[str, int] = {}
         """How many of what was checked, such as `trials`."""
 
-    def error(self, kind: str, where: str, what: str, remedy: str) -> None:
-        self._add(Finding("error", kind, where, what, remedy))
+    def error(self, kind: str, where: str, what: str, remedy: str, hint: str = "") -> None:
+        self._add(Finding("error", kind, where, what, remedy, hint))
 
-    def warning(self, kind: str, where: str, what: str, remedy: str) -> None:
-        self._add(Finding("warning", kind, where, what, remedy))
+    def warning(self, kind: str, where: str, what: str, remedy: str, hint: str = "") -> None:
+        self._add(Finding("warning", kind, where, what, remedy, hint))
 
     def info(self, kind: str, where: str, what: str, remedy: str = "") -> None:
         self._add(Finding("info", kind, where, what, remedy))

@@ -24,6 +24,7 @@ MAX_OBJECT_BYTES = 64 * 2**20
 _HEADER = re.compile(rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)")
 _COMMIT_MODE = b"160000"
 _TELL_EVERY = 5000
+_ALL_PINS = f"{layout.PIN_PREFIX}*:{layout.PIN_PREFIX}*"
 _MISSING = re.compile(r"^\?([0-9a-f]{40})$", re.MULTILINE)
 
 
@@ -215,11 +216,15 @@ def check_pins(repository: Repository, commits: Iterable[str], remote: str, repo
         if kind != "commit":
             who = "a commit that trials ran on" if commit in used else "a pinned commit"
             what = f"{who} is {'missing' if kind is None else f'a {kind}'}"
-            remedy = "mitosis pull, once somebody who has it has pushed (mitosis push)"
+            remedy, hint = (
+                f"mitosis pull {shlex.quote(remote)}",
+                "First, somebody who has it has to push it: `mitosis push`.",
+            )
             if kind is not None:  # whoever has it has the same
+                hint = ""
                 recorded = f"git log --grep '^Commit: {commit}' {layout.JOURNAL_REF}"
                 remedy = f"git update-ref -d {layout.PIN_PREFIX}{commit}" if commit in pins else recorded
-            report.error("commit", commit, what, remedy)
+            report.error("commit", commit, what, remedy, hint)
         elif commit not in pins:
             report.warning("pin", commit, "a commit that trials ran on is not pinned", "mitosis verify --repair")
     if is_shallow and unpinned:
@@ -234,7 +239,7 @@ def check_pins(repository: Repository, commits: Iterable[str], remote: str, repo
         pin = layout.PIN_PREFIX + first
         report.info("commit", first, what, f"git fetch --depth 1 {shlex.quote(remote)} {pin}:{pin}")
     report.counts["pins"] = len(pins)
-    _check_complete(repository, sorted(commit for commit in wanted if kinds.get(commit) == "commit"), report)
+    _check_complete(repository, sorted(commit for commit in wanted if kinds.get(commit) == "commit"), remote, report)
 
 
 def _kinds(repository: Repository, oids: list[str]) -> dict[str, str]:
@@ -246,7 +251,7 @@ def _kinds(repository: Repository, oids: list[str]) -> dict[str, str]:
     return {found[0]: found[1] for found in words if len(found) == 3}
 
 
-def _check_complete(repository: Repository, commits: list[str], report: Report) -> None:
+def _check_complete(repository: Repository, commits: list[str], remote: str, report: Report) -> None:
     """Check that the trees and files of commits are there, without reading the files."""
     if not commits:
         return
@@ -258,7 +263,7 @@ def _check_complete(repository: Repository, commits: list[str], report: Report) 
     except GitError as error:
         reason = error.output.splitlines()[-1] if error.output else str(error.status)
         what = f"a commit that trials ran on is damaged: {reason}"
-        report.error("commit", layout.PIN_PREFIX, what, "git fsck, and mitosis pull")
+        report.error("commit", layout.PIN_PREFIX, what, "git fsck")
         return
     missing = dict.fromkeys(_MISSING.findall(output))
     if missing and repository.is_partial():
@@ -267,4 +272,4 @@ def _check_complete(repository: Repository, commits: list[str], report: Report) 
         return
     for oid in missing:
         what = "it is missing, and needed by a commit that trials ran on"
-        report.error("object", oid, what, "git fetch --refetch, or mitosis pull")
+        report.error("object", oid, what, f"git fetch --refetch {shlex.quote(remote)} {shlex.quote(_ALL_PINS)}")

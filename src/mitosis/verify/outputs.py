@@ -11,7 +11,7 @@ from mitosis.records.output_names import belongs_to_trial
 from mitosis.records.trial import Output, TrialRecord
 from mitosis.verify.findings import Report
 
-_BACKUP = "restore it from a backup or a copy"
+_BACKUP = "Restore it from a backup or a copy."
 
 
 class OutputsChecker:
@@ -49,7 +49,7 @@ class OutputsChecker:
             return
         for output, problem in self._compare(record, (found or places)[0]):
             where = f"{(found or places)[0]}/{output.path}"
-            self._report.warning("output", where, f"{problem} (trial {record.key})", _BACKUP)
+            self._report.warning("output", where, f"{problem} (trial {record.key})", "", _BACKUP)
 
     def _compare(self, record: TrialRecord, place: Path) -> Iterator[tuple[Output, str]]:
         for output in record.outputs:

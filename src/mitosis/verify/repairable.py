@@ -128,8 +128,8 @@ def check_locks_left(repository: Repository, report: Report) -> None:
             elif age_s < _UNOWNED_LOCK_AGE_S or (owner is not None and is_alive(owner)):
                 report.info("lock file", str(path), holder)
             else:
-                remedy = f"rm {shlex.quote(str(path))}   (if no mitosis or git process is running in this repository)"
-                report.warning("lock file", str(path), holder, remedy)
+                hint = "Only if no mitosis or git process is running in this repository."
+                report.warning("lock file", str(path), holder, f"rm {shlex.quote(str(path))}", hint)
 
 
 def _lock_files(repository: Repository) -> Iterator[Path]:

@@ -19,6 +19,7 @@ from mitosis.journal.journal import Journal
 from mitosis.parameters import parse_variant
 from mitosis.variants import Variant, VariantName
 
+_NOT_IN_CONFLICT = "{} has one meaning, so there is nothing to resolve"
 _TELL_OTHERS = "Let others know: mitosis push"
 
 
@@ -45,12 +46,15 @@ def resolve(
         conflicts = [conflict for conflict in journal.conflicts(len(journal.locks())) if conflict.name == name]
         print_conflicts(conflicts)
         if not conflicts:
-            print_line(f"{name} has one meaning, so there is nothing to resolve")
+            print_line(_NOT_IN_CONFLICT.format(name))
         return 0
     for new in rename_other:
         _check_new(name, new)
     found = _survey(journal, name)
     resolution = journal.resolve(name, keep, repository.identity(), rename_others=rename_other)
+    if not resolution.others:
+        print_line(_NOT_IN_CONFLICT.format(name))
+        return 0
     print_line(f"{name} now means {_text(found, resolution.kept)}")
     for other, new_name in resolution.others:
         if new_name is None:
