@@ -16,8 +16,9 @@ from mitosis.variants import MAX_NAME_BYTES, VariantName, is_too_long
 
 COMMANDS = frozenset(
     (
-        *("check", "completion", "demo", "forget", "hook", "init", "list", "lock", "note", "open", "pull", "push"),
-        *("run", "settle", "setup", "show", "sync", "tag", "textconv", "untag", "variants", "verify"),
+        *("check", "compare", "completion", "demo", "fields", "forget", "hook", "init", "list", "lock", "log"),
+        *("note", "open", "pull", "push", "run", "settle", "setup", "show", "sql", "sync", "tag", "textconv"),
+        *("untag", "variants", "verify"),
     )
 )
 """What the command line takes for a command where a step could stand."""

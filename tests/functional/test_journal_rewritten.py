@@ -301,7 +301,8 @@ def test_nothing_is_taken_away_without_a_reason(ada: Desk, eve: Desk, what: str,
     assert "pull '../my lab' --keep" in str(JournalRewritten("../my lab", "1" * 40, "2" * 40, ["x"]))
     assert ada.tip() == tip
     looked = next(line for line in str(caught.value).splitlines() if "git log" in line)
-    path = {"environment": "environments/", "retirement": "retired/"}.get(what, lock if "lock" in what else record.key)
+    folders = {"environment": "environments/", "retirement": "retired/", "sources": "sources/"}
+    path = folders.get(what, lock if "lock" in what else record.key)
     assert path in ada.git(*looked.split()[1:], "--stat=2000")
     ada.merge(eve.tip() or "", ada.identity, "eve", keep=True)
     assert ada.trial_keys() == {record.key, new.key}

@@ -398,12 +398,12 @@ def test_notes_of_a_remote_are_taken_only_as_far_as_they_agree_with_the_journal(
     first = ada.run_trial()
     ada.push()
     bob.pull()
-    stale, text = refs_of(hub)[NOTES], ada.note()
+    stale, text = refs_of(hub)[NOTES], ada.git_note()
     second = ada.run_trial() if is_new else first
     ada.push()
     texts = {
-        "forged": ada.note().replace("main = 3.17e-05", "main = 99"),
-        "forged with a count": f"{ada.note()}... and 2 more\n",
+        "forged": ada.git_note().replace("main = 3.17e-05", "main = 99"),
+        "forged with a count": f"{ada.git_note()}... and 2 more\n",
         "unreadable": "by hand",
         "gone": None,
         "of a missing trial": text.replace(first.key[:6], "abcdef"),
@@ -416,7 +416,7 @@ def test_notes_of_a_remote_are_taken_only_as_far_as_they_agree_with_the_journal(
         git("notes", "--ref=mitosis", "add", "-f", "-F", "-", first.commit, cwd=hub, stdin=texts[how])
     assert bob.pull().received == is_new
     trials = {trial.key: trial for trial in (first, second)}
-    assert bob.note() == note_of(list(trials.values())).to_text()
+    assert bob.git_note() == note_of(list(trials.values())).to_text()
     before = bob.refs()
     assert bob.pull() == Pulled("origin", True)
     assert bob.refs() == before
@@ -434,7 +434,7 @@ def test_notes_that_only_differ_in_order_or_are_of_no_trial_are_taken_as_they_ar
     ada.push()
     bob.pull()
     assert bob.refs()[NOTES] == refs_of(hub)[NOTES]
-    assert sorted(bob.note().splitlines()) == sorted(ada.note().splitlines())
+    assert sorted(bob.git_note().splitlines()) == sorted(ada.git_note().splitlines())
 
 
 def test_record_that_names_no_commit_gets_no_note(ada: Desk, bob: Desk) -> None:
@@ -444,7 +444,7 @@ def test_record_that_names_no_commit_gets_no_note(ada: Desk, bob: Desk) -> None:
     bob.run_trial()
     bob.merge_from(ada)
     bob.git("fsck", "--strict")
-    assert len(bob.note().splitlines()) == 2
+    assert len(bob.git_note().splitlines()) == 2
 
 
 # --- plain fetches --------------------------------------------------------------------------------

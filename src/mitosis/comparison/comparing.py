@@ -19,7 +19,7 @@ from mitosis.text import as_git_shows, clean, counted, exact_value, format_value
 
 _TAKEN = ("took", "cpu", "memory")
 _OF_ITS_OWN = (
-    *("key", "ended", "iteration", "steps", "step", "note", "pid", "process", "command", "folder", "page"),
+    *("key", "ended", "iteration", "steps", "step", "trouble", "pid", "process", "command", "folder", "page"),
     *("main.name", "main.better", "subject", "failure.kind", "failure.step"),
 )
 """Fields that tell a trial from any other, or say what other rows do."""

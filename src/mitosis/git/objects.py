@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from mitosis.errors.files import NoTemporaryPlace
 from mitosis.errors.repository import ObjectTooLarge, UnfitObject, UnreadableObject
 from mitosis.files import temporary_place
 from mitosis.git.program import LONGEST_ANSWER_BYTES, reading_git
@@ -195,9 +196,14 @@ def read_blobs(oids: Sequence[str], limit_bytes: int, *, cwd: Path) -> Iterator[
     """
     import tempfile
 
-    with tempfile.TemporaryFile(dir=temporary_place()) as wanted:
-        wanted.write("".join(f"{oid}\n" for oid in oids).encode())
-        wanted.seek(0)
+    with contextlib.ExitStack() as stack:
+        try:
+            wanted = stack.enter_context(tempfile.TemporaryFile(dir=temporary_place()))
+            wanted.write("".join(f"{oid}\n" for oid in oids).encode())
+            wanted.seek(0)
+        except (OSError, NoTemporaryPlace):  # a full disk keeps nobody from reading
+            yield from itertools.repeat(None, len(oids))
+            return
         with reading_git("cat-file", "--batch", "--buffer", cwd=cwd, stdin=wanted) as answers:
             for done, oid in enumerate(oids):
                 words = answers.readline(LONGEST_ANSWER_BYTES).split()

@@ -13,6 +13,7 @@ from mitosis.files import write_whole
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.index import Index
+from mitosis.journal.index_writer import refuse_misplaced
 from mitosis.journal.merge import unite
 from mitosis.journal.messages import merged_message, shared_message
 from mitosis.journal.notes import OtherNotes, TrialChange, merge_notes
@@ -184,7 +185,17 @@ def _count_ended(index: Index, commit: str) -> int:
 
 
 def _trial_change(store: Store, path: str, old: str | None, new: str | None) -> TrialChange:
-    return TrialChange(read_record_at(store, path, old), read_record_at(store, path, new))
+    return TrialChange(*(_read_listed(store, path, oid) for oid in (old, new)))
+
+
+def _read_listed(store: Store, path: str, oid: str | None) -> TrialRecord | None:
+    """A record that can be listed: one that can be read, and is in its place."""
+    record = read_record_at(store, path, oid)
+    with contextlib.suppress(BadRecord):
+        if record is not None:
+            refuse_misplaced(record, path)
+        return record
+    return None
 
 
 # --- what one has that the other lacks -----------------------------------------------------------

@@ -23,7 +23,6 @@ from mitosis.journal.changes import lock_files
 from mitosis.journal.history import refuse_released, refuse_violated
 from mitosis.journal.index import Index
 from mitosis.journal.index_schema import alike, plain_text
-from mitosis.journal.index_writer import refuse_misplaced
 from mitosis.journal.locks import ChangedFunctions, RenamedVariant, check_locks
 from mitosis.journal.messages import brought_back_message, ended_message, forgotten_message, started_message
 from mitosis.journal.notes import TrialChange, add_to_note, merge_notes
@@ -380,13 +379,11 @@ def read_environment(store: Store, digest: str) -> str:
 
 
 def read_record_at(store: ReadOnlyStore, path: str, oid: str | None) -> TrialRecord | None:
-    """A record; None where there is none, or it cannot be read or is that of another path: listings say so."""
+    """A record; None where there is none or it cannot be read, which is for listings to say."""
     if oid is None:
         return None
     try:
-        record = decode_trial(store.read_blob(oid, path, MAX_RECORD_BYTES), path)
-        refuse_misplaced(record, path)
-        return record
+        return decode_trial(store.read_blob(oid, path, MAX_RECORD_BYTES), path)
     except (BadRecord, FormatTooNew):
         return None
 
