@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from mitosis.errors.journal import TrialNotFound
+from mitosis.errors.repository import RepositoryError
 from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.query.search import Search
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from mitosis.records.trial import TrialRecord
 
 _MOST_SHOWN = 20
-_AT_ONCE = 500
+_AT_ONCE = 5_000
 _SHOWN = ("key", "experiment", "main", "started")
 
 
@@ -87,7 +88,8 @@ def compare(*trials: str | Trial, repository: str | os.PathLike[str] | None = No
     """
     from mitosis.comparison.trials import compare_trials
 
-    journal = _journal(repository)
+    of_trial = next((trial.journal for trial in trials if isinstance(trial, Trial)), None)
+    journal = of_trial if of_trial is not None and repository is None else _journal(repository)
     keys = [word.key if isinstance(word, Trial) else select_one(journal, word) for word in trials]
     return compare_trials(journal, keys)
 
@@ -101,11 +103,12 @@ class Trials(Sequence["Trial"]):
 
     def __init__(self, search: Search, keys: Sequence[str] | None = None) -> None:
         self._search = search
-        self._chosen = keys
+        if keys is not None:
+            self._keys = keys
 
     @functools.cached_property
     def _keys(self) -> Sequence[str]:
-        return list(self._search.keys()) if self._chosen is None else self._chosen
+        return list(self._search.keys())
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -120,8 +123,10 @@ class Trials(Sequence["Trial"]):
         return Trial(self._search.journal, self._keys[index])
 
     def __iter__(self) -> Iterator[Trial]:
-        for view in self._views():
-            yield Trial(self._search.journal, view.raw("key"), view)
+        for keys in self._some_at_once():
+            views = {view.raw("key"): view for view in self._search.among(keys).views()}
+            # One that was forgotten meanwhile says so when it is asked.
+            yield from (Trial(self._search.journal, key, views.get(key)) for key in keys)
 
     def __repr__(self) -> str:
         shown = "".join(f"\n  {trial!r}" for trial in self[:_MOST_SHOWN])
@@ -160,25 +165,14 @@ class Trials(Sequence["Trial"]):
         fields = known.shown() if columns is None else [field for word in columns for field in known.match(word)]
         return [field.name for field in fields], self._rows(fields)
 
-    def _views(self) -> Iterator[View]:
-        if self._chosen is None:
-            yield from self._search.views()
-            return
-        for keys in self._chosen_at_once():
-            views = {view.raw("key"): view for view in self._search.among(keys).views()}
-            yield from (views[key] for key in keys if key in views)
-
     def _rows(self, fields: Sequence[Field]) -> Iterator[tuple[Scalar, ...]]:
-        if self._chosen is None:
-            yield from self._search.rows(fields)
-            return
         key_first = [self._search.fields.find("key"), *fields]
-        for keys in self._chosen_at_once():
+        for keys in self._some_at_once():
             rows = {row[0]: row[1:] for row in self._search.among(keys).rows(key_first)}
             yield from (rows[key] for key in keys if key in rows)
 
-    def _chosen_at_once(self) -> Iterator[Sequence[str]]:
-        """The keys of a slice, some at a time: a slice may turn the order around, and the search does not know it."""
+    def _some_at_once(self) -> Iterator[Sequence[str]]:
+        """The keys, some at a time: a slice may turn the order around, and the search does not know it."""
         return (self._keys[start : start + _AT_ONCE] for start in range(0, len(self._keys), _AT_ONCE))
 
 
@@ -191,23 +185,35 @@ class Trial:
     """
 
     def __init__(self, journal: Journal, key: str, view: View | None = None) -> None:
-        self._journal = journal
+        self.journal = journal
         self.key = key
         if view is not None:
             self.fields = view
 
     @functools.cached_property
     def fields(self) -> View:
-        return next(Search(self._journal, [f"key == {self.key!r}"]).views())
+        found = next(Search(self.journal, [f"key == {self.key!r}"]).views(), None)
+        if found is None:
+            raise TrialNotFound(self.key, f"trial {self.key} is not recorded any more")
+        return found
 
     @functools.cached_property
     def record(self) -> TrialRecord:
         """All that is recorded of it."""
-        return self._journal.read_trial(self.key)
+        return self.journal.read_trial(self.key)
 
     def __getitem__(self, name: str) -> Scalar:
-        """The value of a field by its full name; None where the trial does not have it."""
-        return self.fields.value(name)
+        """The value of a field, by any name that it has in a condition; None where the trial does not have it."""
+        if name in self.fields:
+            return self.fields.value(name)
+        search = Search(self.journal, [f"key == {self.key!r}"])
+        return next((value for (value,) in search.rows([search.fields.find(name)])), None)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Trial) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
     @property
     def experiment(self) -> str:
@@ -299,8 +305,11 @@ class Trial:
     @contextlib.contextmanager
     def _at_home(self) -> Iterator[None]:
         """Be in its repository, since outputs are looked for in that of the working directory."""
-        root = self._journal.repository.root
-        with contextlib.nullcontext() if Path.cwd().is_relative_to(root) else contextlib.chdir(root):
+        home = self.journal.repository
+        is_there = False
+        with contextlib.suppress(RepositoryError):
+            is_there = find_repository(Path.cwd()).common_dir == home.common_dir
+        with contextlib.nullcontext() if is_there else contextlib.chdir(home.root):
             yield
 
     def __repr__(self) -> str:

@@ -129,7 +129,9 @@ def test_trial_tells_its_fields(curves: Desk) -> None:
     assert isinstance(trial.params, Mapping) and len(trial.params) == 7
     assert trial.note == "The one in the paper: see table 2."
     assert trial["value.data.noise"] == "{'outliers': 0.05, 'scale': 0.2}"
-    assert trial["nothing"] is None
+    assert trial["value.data.noise.scale"] == 0.2
+    with pytest.raises(UnknownField, match="there is no field `nothing`"):
+        trial["nothing"]
     with pytest.raises(KeyError, match=r"data\.noise"):
         trial.params["niose"]
     assert trial.page is None  # the bundle has no outputs

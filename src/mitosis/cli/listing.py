@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from mitosis.query.search import Search
 
 _DEFAULT_COUNT = 20
+_MOST_TRIALS = 10**9
+_MOST_DIGITS = 17
 _Words = tuple[str, ...]
 _Digits = Annotated[int | None, Parameter(show_default=False)]
 _Fields = Parameter(completer=completers.fields, allow_leading_hyphen=True)
@@ -74,8 +76,10 @@ def list_trials(
     """
     from mitosis.query.search import Search
 
-    if number is not None and number < 0:
+    if number is not None and not 0 <= number <= _MOST_TRIALS:
         raise UsageError(f"-n {number}: pass the number of trials to list, or 0 for all")
+    if digits is not None and not 1 <= digits <= _MOST_DIGITS:
+        raise UsageError(f"--digits {digits}: pass a number from 1 to {_MOST_DIGITS}")
     journal = open_journal()
     filters = filters or Filters()
     where = [*([] if condition is None else [condition]), *filters.conditions(journal.repository)]

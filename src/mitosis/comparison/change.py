@@ -60,7 +60,10 @@ def _ratio(first: Metric, other: Metric) -> str:
     change = delta(first, other)
     if not change or not first or not _is_finite(first) or not _is_finite(other):
         return ""
-    times, percent = other / first, 100 * change / abs(first)
+    try:
+        times, percent = other / first, 100 * change / abs(first)
+    except OverflowError:  # integers have no limit
+        return ""
     if math.isfinite(times) and (times >= _LARGE or 0 < times <= 1 / _LARGE):
         return f"×{times:.3g}"
     if abs(percent) < 0.005 or not math.isfinite(percent):

@@ -34,7 +34,6 @@ _BUSY_S = 0.05
 """How long to wait for another process that writes the index."""
 _ATTEMPTS = 4
 _MOST_WAL_BYTES = 4 * 2**20
-_ROWS_AT_ONCE = 1_000
 _STEPS_AT_ONCE = 100_000
 """Of SQLite's machine, which are done in about a millisecond."""
 _TELL_EVERY = 2_000
@@ -45,16 +44,17 @@ _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION,
 _LIMITS = ("parser stack overflow", "Expression tree is too large", "too many ")
 """How SQLite says that a statement is beyond what it was built for, see https://sqlite.org/limits.html"""
 
-Function = Callable[..., Any]
-_NONE: Mapping[str, Function] = {}
-
 
 class TooLate(JournalError):
     """Bringing the index up to date takes longer than somebody is willing to wait."""
 
 
 class TooComplex(JournalError):
-    """A question that is nested more deeply than SQLite can take."""
+    """A question that SQLite was not built for."""
+
+
+class DamagedIndex(JournalError):
+    """The index cannot be read any further."""
 
 
 class Index:
@@ -96,68 +96,70 @@ class Index:
         # A number is one for the index as well, and its bytes say all of it.
         return next((value for (value,) in rows if isinstance(value, str)), "")
 
-    def ask(self, question: str, values: Sequence[Any] = (), functions: Mapping[str, Function] = _NONE) -> list[Any]:
+    def ask(self, question: str, values: Sequence[Any] = ()) -> list[Any]:
         """The rows that answer a question in SQL about the journal as it is now.
-
-        Args:
-            question: one statement.
-            values: of its parameters.
-            functions: that it calls, by name.
 
         Raises:
             FormatTooNew: a newer mitosis has written the journal.
             JournalError: the journal cannot be read.
-            TooComplex: SQLite cannot take the question.
             TooLate: it took longer than the patience.
         """
-        return list(self.iterate(question, values, functions))
-
-    def iterate(
-        self, question: str, values: Sequence[Any] = (), functions: Mapping[str, Function] = _NONE
-    ) -> Iterator[Any]:
-        """As `ask`, one row at a time, all of them of the journal as it was when the first was asked for."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                with self._alone:
+        with self._alone:
+            for attempt in range(_ATTEMPTS):
+                try:
                     connection = self._current()
                     self._catch_up(connection)
-                    for name, function in functions.items():
-                        connection.create_function(name, -1, function, deterministic=True)
-                    rows = connection.execute(question, values)
-                    first = rows.fetchmany(_ROWS_AT_ONCE)
-                break
-            except sqlite3.DatabaseError as error:
-                if str(error).startswith(_LIMITS):
-                    raise TooComplex(f"SQLite cannot take the question: {error}") from error
-                if attempt == _ATTEMPTS - 1:
-                    raise JournalError(f"the index of the journal cannot be made: {error}") from error
-                self._replace(error, is_last=attempt == _ATTEMPTS - 2)
-        yield from first
-        while len(first) == _ROWS_AT_ONCE:
-            with self._alone:
-                try:
-                    first = rows.fetchmany(_ROWS_AT_ONCE)
+                    return connection.execute(question, values).fetchall()
                 except sqlite3.DatabaseError as error:
-                    raise JournalError(f"the index of the journal is damaged: {error}") from error
-            yield from first
+                    if attempt == _ATTEMPTS - 1:
+                        raise JournalError(f"the index of the journal cannot be made: {error}") from error
+                    self._replace(error, is_last=attempt == _ATTEMPTS - 2)
+        raise AssertionError("the attempts are counted")
 
     @contextlib.contextmanager
-    def read_only(self) -> Iterator[sqlite3.Connection]:
-        """A connection to the index as it is now, by which nothing can be changed, nor any other file be opened."""
+    def reading(self, functions: Mapping[str, Callable[..., Any]] | None = None) -> Iterator[sqlite3.Connection]:
+        """A connection of its own, to which the index stays what it is now, and which cannot change it.
+
+        Args:
+            functions: that statements may call, by name.
+
+        Raises:
+            TooComplex: a statement is too large for SQLite.
+            DamagedIndex: the index turned out to be damaged; it will be made anew.
+            JournalError: the journal cannot be read.
+        """
+        self.ask("SELECT 1")
         with self._alone:
-            self.ask("SELECT 1")
             connection = self._current()
-            self._catch_up(connection)
+            file = connection.execute("PRAGMA database_list").fetchone()[2]
+            reader = _connect(f"{Path(file).as_uri()}?mode=ro" if file else ":memory:", uri=True)
+            if not file:
+                self._catch_up(connection)
+                connection.backup(reader)
+        try:
+            for name, function in (functions or {}).items():
+                reader.create_function(name, -1, function, deterministic=True)
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM state").fetchall()  # from here on, what others write is not seen
+            yield reader
+        except sqlite3.DatabaseError as error:
+            if str(error).startswith(_LIMITS):
+                raise TooComplex(f"this is more than SQLite can do at once: {error}\nAsk for less.") from error
+            self._replace(error, is_last=False)
+            raise DamagedIndex(f"the index of the journal was damaged: {error}\nIt is made anew; try again.") from error
+        finally:
+            reader.close()
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[sqlite3.Connection]:
+        """As `reading`, for statements of others: by them no other file can be opened, and they can be interrupted."""
+        with self.reading() as connection:
             connection.set_authorizer(
                 lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
             )
             # What is asked may take for ever. Python hears of a signal only while something of its own runs.
             connection.set_progress_handler(lambda: 0, _STEPS_AT_ONCE)
-            try:
-                yield connection
-            finally:
-                connection.set_authorizer(None)
-                connection.set_progress_handler(None, 0)
+            yield connection
 
     def refresh(self) -> None:
         """Bring it up to date after an append, for whoever reads next. Nothing is raised."""
@@ -224,7 +226,7 @@ class Index:
         self.close()
         if is_last:
             self._connection = _connect(":memory:")
-        elif getattr(error, "sqlite_errorname", _DAMAGED[0]).startswith(_DAMAGED):  # errors of the module have none
+        elif getattr(error, "sqlite_errorname", _DAMAGED[0]).startswith(_DAMAGED):  # texts that are none have no name
             self.remove()
         else:
             self._connection = self._open_to_read()
@@ -260,9 +262,6 @@ class Index:
             now = (None, None) if snapshot is None else (snapshot.commit, snapshot.tree)
             connection.execute("UPDATE state SET journal = ?, tree = ?", now)
             connection.execute("COMMIT")
-            if self._read >= _TELL_EVERY:
-                self.tell(0)
-            self._read = 0
             wal = self.path.with_name(f"{self.path.name}-wal")
             if connection is self._connection and wal.exists() and wal.stat().st_size > _MOST_WAL_BYTES:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # or it would stay as large as the index
@@ -270,6 +269,10 @@ class Index:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        finally:
+            if self._read >= _TELL_EVERY:
+                self.tell(0)
+            self._read = 0
 
     def _change(self, connection: sqlite3.Connection, before: str | None, snapshot: Snapshot | None) -> None:
         from mitosis.journal.index_schema import TABLES

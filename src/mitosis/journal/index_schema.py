@@ -108,6 +108,7 @@ TABLES = (
 CONTENT = (
     f"SELECT {_COLUMNS}, path, oid, alike FROM listing JOIN records ON trial = id",
     f"SELECT key, n.name, kind, n.step, label, value {_OF_TRIALS}",
+    "SELECT name, kind, step, label FROM names",
     "SELECT key, lock, uses.started FROM uses JOIN listing ON id = trial",
     *(f"SELECT * FROM {name}" for name in TABLES if name not in ("listing", "records", "names", "entries", "uses")),
 )

@@ -131,6 +131,8 @@ class IndexWriter:
         if kind == layout.TRIALS:
             self._remove_trials(gone)
             self._write_trials(here)
+            if gone:
+                self._forget_names()
             return
         if kind == layout.VARIANTS and gone:
             self._connection.execute("DELETE FROM leaves WHERE digest NOT IN (SELECT digest FROM variants)")
@@ -172,6 +174,12 @@ class IndexWriter:
             "DELETE FROM records WHERE path = ?",
         ):
             self._connection.executemany(statement, paths)
+
+    def _forget_names(self) -> None:
+        """Have no field that no trial has any more."""
+        is_used = "EXISTS (SELECT 1 FROM entries WHERE entries.name = names.id)"
+        self._connection.execute(f"DELETE FROM names WHERE NOT {is_used}")
+        self._names.clear()
 
     def _write_trials(self, files: Sequence[tuple[str, str]]) -> None:
         oids = [oid for _, oid in files]

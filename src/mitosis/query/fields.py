@@ -138,7 +138,7 @@ class Fields:
             return self._package(word, rest)
         if word in self._entries:
             return self._entry(word)
-        if word in self._leaves:
+        if kind == "value" and word in self._leaves:
             return self._leaf(word)
         found = [name for name, (_, of, _, label) in self._entries.items() if of == kind and label == rest]
         if kind == "value":

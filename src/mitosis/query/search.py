@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import shlex
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from mitosis.errors.repository import GitError
 from mitosis.errors.usage import UsageError
 from mitosis.git.repository import Repository
-from mitosis.journal.index import TooComplex
+from mitosis.journal.index import DamagedIndex, TooComplex
 from mitosis.journal.index_schema import loaded
 from mitosis.journal.journal import Journal
 from mitosis.query.fields import Field, Fields, Type
@@ -19,7 +20,9 @@ from mitosis.query.functions import FUNCTIONS
 from mitosis.query.sql import Sql, compose, join
 from mitosis.records.view import COLUMNS, Scalar, View
 
+_T = TypeVar("_T")
 _VIEWS_AT_ONCE = 500
+_MOST = 2**62
 _NEWEST_FIRST = "listing.started DESC, listing.key DESC"
 
 
@@ -36,6 +39,7 @@ class Search:
     Raises:
         QueryError: a condition cannot be read.
         UnknownField: there is no such field to sort by.
+        UsageError: the limit is negative.
         JournalError: the journal cannot be read.
     """
 
@@ -52,6 +56,8 @@ class Search:
         self.fields = Fields(journal.index)
         self._where = self._compile(where) if where else Sql("")
         self._order = compose(" ORDER BY {}", join(", ", self._order_by(sort, reverse)))
+        if limit is not None and not 0 <= limit <= _MOST:
+            raise UsageError(f"there cannot be {limit} trials\nGive a number from 0 on.")
         self._limit = limit
 
     def _compile(self, where: Sequence[str]) -> Sql:
@@ -62,7 +68,8 @@ class Search:
         conditions = (compile_condition(text, self.fields, self._find_commits) for text in where)
         compiled = compose(" WHERE {}", join(" AND ", conditions))
         try:  # how deeply conditions may be nested is known to SQLite alone
-            list(self._ask(compose("EXPLAIN SELECT id FROM listing{}", compiled)))
+            with self.journal.index.reading(FUNCTIONS) as connection:
+                connection.execute(f"EXPLAIN SELECT id FROM listing{compiled.text}", compiled.values).fetchall()
         except TooComplex as error:
             raise QueryError(max(where, key=len), TOO_LARGE, 1, hint=FEWER) from error
         return compiled
@@ -80,8 +87,9 @@ class Search:
 
     def count(self) -> int:
         """How many trials meet the conditions, whatever the limit."""
-        [(count,)] = self._ask(compose("SELECT count(*) FROM listing{}", self._where))
-        return int(count)
+        sql = compose("SELECT count(*) FROM listing{}", self._where)
+        with self.journal.index.reading(FUNCTIONS) as connection:
+            return int(connection.execute(sql.text, sql.values).fetchone()[0])
 
     def keys(self) -> Iterator[str]:
         """Their keys."""
@@ -90,39 +98,38 @@ class Search:
     def rows(self, fields: Sequence[Field]) -> Iterator[tuple[Scalar, ...]]:
         """Of each trial, the values of these fields."""
         columns = join(", ", (field.sql for field in fields))
-        for row in self._ask(
-            compose("SELECT {} FROM listing{}{}{}", columns, self._where, self._order, self._limited())
-        ):
+        for row in self._found(columns, lambda connection, rows: rows):
             yield tuple(map(loaded, row)) if any(isinstance(value, bytes) for value in row) else row
 
     def views(self) -> Iterator[View]:
         """Of each trial, all that the index holds of it."""
         names = (*COLUMNS, "tags", "note")
-        columns = ", ".join(self.fields.find(name).sql.text for name in names)
-        question = f"SELECT id, {columns} FROM listing{{}}{{}}{{}}"
-        rows = self._ask(compose(question, self._where, self._order, self._limited()))
-        while chunk := list(islice(rows, _VIEWS_AT_ONCE)):
-            entries = self._entries([row[0] for row in chunk])
-            for number, *values in chunk:
-                said = zip(names, values, strict=True)
-                present = [(name, loaded(value)) for name, value in said if value is not None]
-                yield View.from_values([*present, *entries.get(number, ())])
+        columns = ", ".join(["id", *(self.fields.find(name).sql.text for name in names)])
 
-    def _entries(self, numbers: Sequence[int]) -> dict[int, list[tuple[str, Scalar]]]:
-        """The fields of parameters and metrics that some trials have, by the number of the trial."""
-        found: dict[int, list[tuple[str, Scalar]]] = {}
-        # The numbers are the index's own. Each field is a stretch of the table, in which there are few of these.
-        among = ", ".join(map(str, numbers))
-        question = (
-            "SELECT trial, names.name, value FROM names CROSS JOIN entries "
-            f"ON entries.name = names.id AND trial IN ({among}) ORDER BY names.id"
-        )
-        for trial, name, value in self.journal.index.iterate(question):
-            found.setdefault(trial, []).append((name, loaded(value)))
-        return found
+        def read(connection: sqlite3.Connection, rows: Iterator[Any]) -> Iterator[View]:
+            while chunk := list(islice(rows, _VIEWS_AT_ONCE)):
+                entries = _read_entries(connection, [row[0] for row in chunk])
+                for number, *values in chunk:
+                    said = zip(names, values, strict=True)
+                    present = [(name, loaded(value)) for name, value in said if value is not None]
+                    yield View.from_values([*present, *entries.get(number, ())])
 
-    def _ask(self, sql: Sql) -> Iterator[Any]:
-        return self.journal.index.iterate(sql.text, sql.values, FUNCTIONS)
+        return self._found(Sql(columns), read)
+
+    def _found(self, columns: Sql, read: Callable[[sqlite3.Connection, Iterator[Any]], Iterator[_T]]) -> Iterator[_T]:
+        """What is read of the trials that are found, all of it from one state of the journal."""
+        sql = compose("SELECT {} FROM listing{}{}{}", columns, self._where, self._order, self._limited())
+        is_any = False
+        for is_last in (False, True):
+            try:
+                with self.journal.index.reading(FUNCTIONS) as connection:
+                    for item in read(connection, connection.execute(sql.text, sql.values)):
+                        is_any = True
+                        yield item
+                return
+            except DamagedIndex:
+                if is_any or is_last:
+                    raise
 
     def _limited(self) -> Sql:
         return Sql("") if self._limit is None else Sql(" LIMIT ?", (self._limit,))
@@ -139,6 +146,20 @@ class Search:
 
     def _find_commits(self, text: str) -> list[str]:
         return find_commits(self.journal.repository, text)
+
+
+def _read_entries(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, list[tuple[str, Scalar]]]:
+    """The fields of parameters and metrics that some trials have, by the number of the trial."""
+    found: dict[int, list[tuple[str, Scalar]]] = {}
+    # The numbers are the index's own. Each field is a stretch of the table, in which there are few of these.
+    among = ", ".join(map(str, numbers))
+    question = (
+        "SELECT trial, names.name, value FROM names CROSS JOIN entries "
+        f"ON entries.name = names.id AND trial IN ({among}) ORDER BY names.id"
+    )
+    for trial, name, value in connection.execute(question):
+        found.setdefault(trial, []).append((name, loaded(value)))
+    return found
 
 
 def find_commits(repository: Repository, text: str) -> list[str]:

@@ -27,7 +27,7 @@ def answer(index: Index, statement: str) -> Iterator[tuple[Scalar, ...]]:
         StatementRefused: SQLite does not take it, or it is no question.
         JournalError: the journal cannot be read.
     """
-    with index.read_only() as connection:
+    with index.asking() as connection:
         try:
             cursor = connection.execute(statement)
             if cursor.description is None:
@@ -38,7 +38,7 @@ def answer(index: Index, statement: str) -> Iterator[tuple[Scalar, ...]]:
         except (sqlite3.Error, sqlite3.Warning) as error:
             if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
                 raise KeyboardInterrupt from error  # which sqlite3 has caught
-            is_denied = any(text in str(error) for text in ("not authorized", "authorization denied"))
+            is_denied = any(text in str(error) for text in ("not authorized", "authorization denied", "cannot VACUUM"))
             reason = "it would do more than read" if is_denied else str(error)
             raise StatementRefused(statement, reason) from error
 

@@ -73,7 +73,7 @@ class Source:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is refused later, such as `1 is 1`
             try:
-                return ast.parse(_without_keywords(self._text[self._begin :]), mode="eval").body
+                return ast.parse(self._without_keywords(), mode="eval").body
             except SyntaxError as error:
                 raise self._explained(error) from None
             except (ValueError, RecursionError, MemoryError) as error:
@@ -91,6 +91,22 @@ class Source:
             return self.error("something is missing at the end", len(self._text.rstrip()))
         place = min(self._begin + (error.offset or 1) - 1, len(self._text))
         return self.error(f"this is not an expression of Python: {error.msg}", place)
+
+    def _without_keywords(self) -> str:
+        """The text with other letters for Python's words behind a dot, where they are names: `params.fit.lambda`."""
+        text = self._text[self._begin :]
+        letters = list(text)
+        before = ""
+        try:
+            for token in tokenize.generate_tokens(io.StringIO(text).readline):
+                if token.type == tokenize.COMMENT:  # whatever follows would be left out
+                    raise self.error("there is no comment in a condition", self._begin + token.start[1])
+                if before == "." and keyword.iskeyword(token.string):
+                    letters[token.start[1] : token.end[1]] = "k" * len(token.string)
+                before = token.string
+        except (tokenize.TokenError, SyntaxError):
+            return text  # which is told of when it is parsed
+        return "".join(letters)
 
     def _refuse_large(self) -> None:
         parts = 0
@@ -110,17 +126,3 @@ class Source:
         data = self._text[self._begin :].encode()
         start, end = getattr(node, "col_offset", 0), getattr(node, "end_col_offset", None)
         return self._begin + len(data[:start].decode()), len(data[start:end].decode())
-
-
-def _without_keywords(text: str) -> str:
-    """The text with other letters in place of Python's words behind a dot, where they are names: `params.lambda`."""
-    letters = list(text)
-    before = ""
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if before == "." and keyword.iskeyword(token.string):
-                letters[token.start[1] : token.end[1]] = "k" * len(token.string)
-            before = token.string
-    except (tokenize.TokenError, SyntaxError):
-        return text  # which is told of when it is parsed
-    return "".join(letters)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from mitosis.cli.options import Format
@@ -62,10 +63,20 @@ def write_rows(
             )
         write_parquet(names, rows, sys.stdout.buffer)
     elif form in _EXACT:
-        _EXACT[form](names, rows())
+        _EXACT[form](names if form == "csv" else _distinct(names), rows())
     else:
         texts = ([_text(name, value, digits) for name, value in zip(names, row, strict=True)] for row in rows())
         _FOR_PEOPLE[form](headings or names, texts)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, numbered where several are the same."""
+    counts: Counter[str] = Counter()
+    numbered = []
+    for name in names:
+        counts[name] += 1
+        numbered.append(f"{name}_{counts[name]}" if counts[name] > 1 else name)
+    return numbered
 
 
 def _text(name: str, value: Scalar, digits: int | None) -> str:
@@ -78,10 +89,10 @@ def _text(name: str, value: Scalar, digits: int | None) -> str:
 
 
 def _write_table(headings: Sequence[str], texts: Iterable[Sequence[str]]) -> None:
-    rows = [dict(zip(headings, row, strict=True)) | {"": ""} for row in texts]
-    if not is_terminal():
-        rows = [{name: text or "–" for name, text in row.items()} for row in rows]
-    print_columns(headings, rows)
+    columns = [str(number) for number in range(len(headings))]  # several may have one name
+    missing = "" if is_terminal() else "–"
+    rows = [{"": "", **{name: text or missing for name, text in zip(columns, row, strict=True)}} for row in texts]
+    print_columns(columns, rows, headings=dict(zip(columns, headings, strict=True)))
 
 
 def _write_csv(names: Sequence[str], rows: Rows) -> None:
