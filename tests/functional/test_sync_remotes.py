@@ -13,6 +13,7 @@ from mitosis.sync import exchange
 from mitosis.sync.exchange import Pulled, Pushed, pull
 from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport
+from mitosis.verify import verify
 from support.http import serve
 from support.journal import JOURNAL, NOTES, PINS, Clone, Desk, Git, refs_of, write_hook, write_script
 
@@ -140,6 +141,50 @@ def test_pin_that_does_not_hold_what_it_is_called_by_changes_none_here(
     assert bob.pull().received == 1
     assert ada.refs()[f"{PINS}/{trial.commit}"] == trial.commit
     assert bob.pins() == {}
+
+
+@pytest.mark.parametrize("is_atomic", [True, False])
+@pytest.mark.parametrize("with_key", [True, False])
+def test_pin_of_a_remote_that_points_elsewhere_is_named_and_the_command_sets_it_right(
+    ada: Desk,
+    clone: Clone,
+    hub: Path,
+    git: Git,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    is_atomic: bool,
+    with_key: bool,
+) -> None:
+    git("config", "receive.advertiseAtomic", str(is_atomic).lower(), cwd=hub)
+    ada.git("commit", "--quiet", "--allow-empty", "-m", "on no branch of the hub")
+    trial = ada.again().run_trial()
+    ada.push()
+    other = git("commit-tree", "HEAD^{tree}", "-m", "unrelated", cwd=hub).strip()
+    pin = f"{PINS}/{trial.commit}"
+    git("update-ref", pin, other, cwd=hub)
+    later = ada.again().run_trial(commit=trial.commit)
+    monkeypatch.chdir(ada.folder)
+    for sent in ("1 trial sent", "nothing new"):
+        assert run_command(["push", "origin", *([later.key] if with_key else [])]) == 1
+        out, err = capfd.readouterr()
+        assert out == f"origin: {sent}\n"
+        assert f"! origin's {pin} points to something else; the experiment's commit was not pushed\n" in err
+        assert "notes" not in err
+    command = f"git push --force origin {pin}:{pin}"
+    assert err.splitlines()[-1] == f"    {command}"
+    assert run_command(["verify", "--against", "origin"]) == 1
+    said = capfd.readouterr().out.splitlines()
+    assert said[said.index(f"✗ remote: origin: its {pin} points to {other}") + 1] == f"    {command}"
+
+    bob = clone("bob")
+    bob.pull()
+    (finding,) = [finding for finding in verify(bob.repository).problems if finding.kind == "commit"]
+    assert f"`{command}`" in finding.hint
+    ada.git(*command.split()[1:])
+    monkeypatch.chdir(bob.folder)
+    assert run_command(finding.remedy.split()[1:]) == 0
+    assert not [finding for finding in verify(bob.repository).problems if finding.kind in ("commit", "pin")]
+    assert ada.push().misleading_pins == ()
 
 
 def test_objects_are_checked_where_git_is_told_to(ada: Desk, bob: Desk, hub: Path, git: Git) -> None:

@@ -349,6 +349,13 @@ def adopt_pins(store: Store, remote: str) -> int:
     return len(missing)
 
 
+def misleading_pins(store: Store, remote: str) -> dict[str, str]:
+    """What the pins of a remote, as they were last fetched, point to that do not hold what they are called by."""
+    start = layout.remote_pins_prefix(remote)
+    pins = {name.removeprefix(start): oid for name, oid in _list_refs(store, start).items()}
+    return {commit: oid for commit, oid in pins.items() if layout.COMMIT_PATTERN.fullmatch(commit) and commit != oid}
+
+
 def read_pins(store: Store) -> dict[str, str]:
     """The pin of each experiment commit that has one."""
     return {commit: name for name, commit in _list_refs(store, layout.PIN_PREFIX).items()}

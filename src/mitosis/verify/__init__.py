@@ -18,6 +18,7 @@ from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 from mitosis.journal.merge import unite
+from mitosis.journal.sharing import misleading_pins
 from mitosis.journal.storage.store import Snapshot
 from mitosis.process import is_alive
 from mitosis.records.trial import TrialRecord
@@ -71,7 +72,7 @@ def verify(
         what = f"{fetched} {were} fetched from it that {verb} not merged yet; to merge {them}, or to see why not"
         report.info("remote", unmerged.remote, what, f"mitosis pull {unmerged.remote}")
     tell("looking for the commits of trials")
-    check_pins(repository, _commits(contents), remote, report)
+    check_pins(journal.store, _commits(contents), remote, report)
     tell("reading the history")
     if HistoryReader(repository, restore, report, tell).read(snapshot.commit):
         tell("looking for what was taken away")
@@ -93,6 +94,10 @@ def compare(repository: Repository, remote: str, ref_name: str, report: Report) 
     """
     journal = Journal(repository)
     ref = layout.remote_journal_ref(ref_name)
+    for commit, target in misleading_pins(journal.store, ref_name).items():
+        hint = "" if repository.has_object(commit) else "Somebody who has that commit has to do it."
+        what = f"its {layout.pin_ref(commit)} points to {target}"
+        report.error("remote", remote, what, layout.push_pin_command(remote, commit), hint)
     try:
         tip, ours = journal.read_tip(ref), journal.store.snapshot()
         if tip is None or ours is None:
