@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mitosis.__main__ import run_command
-from mitosis.errors.journal import FetchFailed, NotFetchedWhole, PushFailed, UnknownRemote
+from mitosis.errors.journal import FetchFailed, JournalGone, NotFetchedWhole, PushFailed, UnknownRemote
 from mitosis.sync import exchange
 from mitosis.sync.exchange import Pulled, Pushed, pull
 from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport
 from mitosis.verify import verify
 from support.http import serve
-from support.journal import JOURNAL, NOTES, PINS, Clone, Desk, Git, refs_of, write_hook, write_script
+from support.journal import JOURNAL, NOTES, PINS, Clone, Desk, Git, make_variant, refs_of, write_hook, write_script
 
 
 @pytest.fixture
@@ -386,6 +388,36 @@ def test_command_shows_what_a_remote_has_in_place_of_a_journal(
     assert run_command(["verify", "--against", "origin"]) == 1
     command = next(line for line in capfd.readouterr().out.splitlines() if "git show" in line)
     assert bob.git(*command.split()[1:]) == "not a journal"
+
+
+@pytest.mark.parametrize("how", ["copy", "remote"])
+def test_no_other_journal_begins_where_one_is_gone(
+    ada: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], how: str
+) -> None:
+    slow = make_variant("slow", 1)
+    trial = ada.run_trial(variants=[slow])
+    ada.push()
+    if how == "copy":
+        ada.git("remote", "remove", "origin")
+    else:
+        ada.git("update-ref", "-d", "refs/mitosis/remotes/origin/journal")
+    ada.git("update-ref", "-d", JOURNAL)
+    before = ada.refs()
+    with pytest.raises(JournalGone) as caught:
+        ada.again().start_trial(variants=[make_variant("slow", 2)])
+    with pytest.raises(JournalGone):
+        ada.again().lock([slow], trial.commit, ada.identity)
+    assert ada.refs() == before
+    monkeypatch.chdir(ada.folder)
+    run_command(["verify"])
+    [command] = caught.value.restoring
+    assert command in capfd.readouterr().out
+    assert (command == f"git update-ref {JOURNAL} refs/mitosis/remotes/origin/journal") == (how == "copy")
+    subprocess.run([sys.executable, "-m", *command.split()] if how == "remote" else command.split(), check=True)
+    assert ada.again().trial_keys() == {trial.key}
+    ada.git("update-ref", "-d", JOURNAL)
+    subprocess.run(caught.value.anew, shell=True, check=True)
+    assert ada.again().run_trial(variants=[make_variant("slow", 2)]).key != trial.key
 
 
 # --- over http ------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 from mitosis.journal.merge import unite
-from mitosis.journal.sharing import misleading_pins
+from mitosis.journal.sharing import commands_for_gone, misleading_pins
 from mitosis.journal.storage.store import Snapshot
 from mitosis.process import is_alive
 from mitosis.records.trial import TrialRecord
@@ -194,7 +194,7 @@ def _read_snapshot(journal: Journal, restore: str, report: Report) -> Snapshot |
         if left:
             # As `git filter-repo` leaves a repository, which rewrites what it knows, and forgets the rest.
             what = f"it is gone, though there are still {counted(len(left.split()), 'ref')} that belong to it"
-            report.error("journal", name, what, f"mitosis pull {_likely_remote(journal.repository)}")
+            report.error("journal", name, what, commands_for_gone(journal.store)[0])
         else:
             report.info("journal", name, "no trial is recorded in this repository")
     return snapshot
