@@ -6,14 +6,17 @@ nothing that is a source of truth.
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from mitosis.errors.base import MitosisError
+from mitosis.errors.files import NoTemporaryPlace
 from mitosis.errors.journal import FormatTooNew, JournalError
 from mitosis.errors.repository import GitError, ObjectTooLarge, UnreadableObject
+from mitosis.files import remove_abandoned, temporary_place
 from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
@@ -126,6 +129,8 @@ def compare(repository: Repository, remote: str, ref_name: str, report: Report) 
 def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], None] = _silent) -> list[str]:
     """Rebuild what is derived from the journal and does not agree with it: pins, notes, index, the short name.
 
+    What killed processes have left behind is removed.
+
     Args:
         repository: whose journal.
         identity: who writes the notes.
@@ -138,6 +143,8 @@ def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], 
         JournalError: the journal cannot be read, or something not be written.
     """
     journal = Journal(repository)
+    with contextlib.suppress(NoTemporaryPlace):
+        remove_abandoned(temporary_place())  # which is no part of the repository, and not told
     done = repairable.repair_locks_left(journal)
     snapshot = journal.store.snapshot()
     if snapshot is None:
@@ -228,6 +235,7 @@ def _check_contents(
     tell("reading records")
     contents = ContentsReader(journal.store, restore, report, visit).read(snapshot.tree)
     if outputs is not None:
+        outputs.name_left({*contents.trials, *contents.unreadable_keys})
         report.counts["outputs"] = outputs.checked
         if outputs.elsewhere:
             what = f"the outputs of {counted(outputs.elsewhere, 'trial')} are on other machines, and were not checked"
