@@ -26,9 +26,9 @@ _NETWORK = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "lustre", "gpfs", "beegfs
 """How the kinds of file systems begin that several machines share."""
 _PREFIX = "mitosis-"
 _OWNER = "owner"
-"""A file whose lock says that the folder is in use."""
+"""A file whose lock says that the folder is in use, and whose content, that the lock was taken."""
 _ABANDONED_S = 60
-"""How old a folder must be whose lock nobody holds: its owner may just be about to take it."""
+"""How old a folder must be whose lock was never taken: its owner may just be about to take it."""
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -164,10 +164,7 @@ class TemporaryFolder:
         import tempfile
 
         parent = temporary_place() if parent is None else parent
-        if os.name == "posix":
-            with contextlib.suppress(OSError):  # it may be allowed to write there, but not to list what is there
-                for left in parent.glob(f"{_PREFIX}*"):
-                    _remove_if_abandoned(left)
+        remove_abandoned(parent)
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         with contextlib.ExitStack() as undoing:
             undoing.callback(_remove, self.path)
@@ -176,6 +173,8 @@ class TemporaryFolder:
                 import fcntl
 
                 fcntl.flock(self._owner, fcntl.LOCK_EX)
+            self._owner.write(b"locked\n")
+            self._owner.flush()
             undoing.pop_all()
 
     def __enter__(self) -> Self:
@@ -191,6 +190,14 @@ class TemporaryFolder:
         _remove(self.path)
 
 
+def remove_abandoned(parent: Path) -> None:
+    """Remove the folders that `TemporaryFolder` made in `parent` for processes which are gone."""
+    if os.name == "posix":
+        with contextlib.suppress(OSError):  # it may be allowed to write there, but not to list what is there
+            for left in parent.glob(f"{_PREFIX}*"):
+                _remove_if_abandoned(left)
+
+
 def _remove_if_abandoned(folder: Path) -> None:
     import fcntl
 
@@ -199,7 +206,7 @@ def _remove_if_abandoned(folder: Path) -> None:
             return
         with (folder / _OWNER).open("r+b") as owner:
             fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if time.time() - folder.stat().st_mtime > _ABANDONED_S:
+            if owner.read(1) or time.time() - folder.stat().st_mtime > _ABANDONED_S:
                 _remove(folder)
 
 

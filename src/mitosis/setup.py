@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -32,13 +32,16 @@ class Written:
     where: Path
     changed: bool
     """False when it was so already."""
+    is_removed: bool = False
+    """Whether it was taken away."""
 
 
 def set_up(repository: Repository, remotes: Sequence[str]) -> tuple[Written, ...]:
     """Have `git log -p refs/mitosis` show records and locks as text, and `git fetch` bring those of remotes.
 
-    Writes to the clone's configuration and its info/attributes, and nothing where it is there already. The short name
-    `refs/mitosis` is made to work if there is a journal.
+    Writes to the clone's configuration and its info/attributes, and nothing where it is there already. What it wrote
+    for a remote under an earlier name is taken away. The short name `refs/mitosis` is made to work if there is a
+    journal.
 
     Args:
         repository: the clone.
@@ -46,6 +49,10 @@ def set_up(repository: Repository, remotes: Sequence[str]) -> tuple[Written, ...
     """
     Journal(repository).name_shortly()
     written = [*_write_textconv(repository), _write_attributes(repository)]
+    for key, refspec in _outdated_refspecs(repository):
+        if key in {f"remote.{remote}.fetch" for remote in remotes}:
+            repository.git("config", "--local", "--fixed-value", "--unset-all", key, refspec)
+            written.append(Written(f"{key} = {refspec}", repository.common_dir / "config", True, is_removed=True))
     for remote in remotes:
         refspecs = layout.fetch_refspecs(remote, with_pins=not repository.is_shallow())
         written += [_write_refspec(repository, remote, refspec) for refspec in refspecs]
@@ -58,6 +65,24 @@ def _write_refspec(repository: Repository, remote: str, refspec: str) -> Written
     if changed:
         repository.git("config", "--local", "--add", key, refspec)
     return Written(f"{key} = {refspec}", repository.common_dir / "config", changed)
+
+
+def refspecs_problems(repository: Repository) -> Iterator[tuple[str, str]]:
+    """The settings of remotes that `set_up` would take away, each with what is wrong."""
+    for key, refspec in _outdated_refspecs(repository):
+        yield key, f"with {refspec}, git fetch takes records for those of another remote: this one was renamed"
+
+
+def _outdated_refspecs(repository: Repository) -> Iterator[tuple[str, str]]:
+    """What `set_up` wrote for remotes when they had other names: `git remote rename` leaves it as it is."""
+    text = repository.ask("config", "--local", "--null", "--get-regexp", r"^remote\..*\.fetch$")
+    ends = [refspec.split("\0") for refspec in layout.fetch_refspecs("\0", with_pins=True)]
+    for item in text.split("\0")[:-1]:
+        key, _, refspec = item.partition("\n")
+        remote = key.removeprefix("remote.").removesuffix(".fetch")
+        is_own = any(refspec.startswith(start) and refspec.endswith(end) for start, end in ends)
+        if is_own and refspec not in layout.fetch_refspecs(remote, with_pins=True):
+            yield key, refspec
 
 
 def _command_end() -> str:

@@ -143,6 +143,16 @@ def test_newer_journal_is_refused(project: Project) -> None:
     assert list((project / "trials").glob("20*")) == []
 
 
+def test_no_other_journal_begins_where_one_is_gone(project: Project) -> None:
+    project.mitosis(*SLOW)
+    project.git("update-ref", "-d", "refs/mitosis/journal")
+    left = sorted(path.name for path in (project / "trials").iterdir())
+    done = project.mitosis(*SLOW, status=REFUSED)
+    assert "the journal of this repository is gone, though there still is refs/notes/mitosis" in done.stderr
+    assert sorted(path.name for path in (project / "trials").iterdir()) == left
+    assert project.git("for-each-ref", "refs/mitosis/journal") == ""
+
+
 def test_configuration_that_is_not_committed(refused: Refused, project: Project, tmp_path: Path) -> None:
     text = (project / "pyproject.toml").read_text()
     write(project, {"other.toml": text})

@@ -79,6 +79,21 @@ def test_what_was_there_stays_and_nothing_is_written_twice(hub: Path, tmp_path: 
     ]
 
 
+def test_what_was_set_up_for_a_remote_follows_its_name(ada: Desk, git: Git, capfd: pytest.CaptureFixture[str]) -> None:
+    ada.run_trial()
+    set_up(ada.folder)
+    wanted = [line.replace("origin", "my.lab") for line in fetched(git, ada.folder, "origin")]
+    ada.git("config", "--add", "remote.origin.fetch", "+refs/mitosis/journal:refs/mine")
+    ada.git("remote", "rename", "origin", "my.lab")
+    call(ada.folder, "verify")
+    assert capfd.readouterr().out.count("! setting: remote.my.lab.fetch: with +refs/") == 3
+    set_up(ada.folder)
+    assert capfd.readouterr().out.count("removed: remote.my.lab.fetch = +refs/") == 3
+    assert sorted(fetched(git, ada.folder, "my.lab")) == sorted([*wanted, "+refs/mitosis/journal:refs/mine"])
+    call(ada.folder, "verify")
+    assert "setting" not in capfd.readouterr().out
+
+
 def test_plain_fetch_that_prunes_takes_nothing_of_this_clone_away(ada: Desk, hub: Path, git: Git) -> None:
     trial = ada.run_trial()
     ada.git("push", "--quiet", "origin", JOURNAL, f"{PINS}/{trial.commit}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,14 +11,27 @@ from typing import Any
 import pytest
 
 from mitosis.__main__ import run_command
-from mitosis.errors.journal import FetchFailed, NotFetchedWhole, PushFailed, UnknownRemote
+from mitosis.errors.journal import FetchFailed, JournalGone, NotFetchedWhole, PushFailed, UnknownRemote
 from mitosis.records.codec import encode_trial
 from mitosis.sync import exchange
 from mitosis.sync.exchange import Pulled, Pushed, pull
 from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport
+from mitosis.verify import verify
 from support.http import serve
-from support.journal import JOURNAL, NOTES, PINS, Clone, Desk, Git, record_path, refs_of, write_hook, write_script
+from support.journal import (
+    JOURNAL,
+    NOTES,
+    PINS,
+    Clone,
+    Desk,
+    Git,
+    make_variant,
+    record_path,
+    refs_of,
+    write_hook,
+    write_script,
+)
 
 
 @pytest.fixture
@@ -185,6 +200,50 @@ def test_pin_that_does_not_hold_what_it_is_called_by_changes_none_here(
     assert bob.pull().received == 1
     assert ada.refs()[f"{PINS}/{trial.commit}"] == trial.commit
     assert bob.pins() == {}
+
+
+@pytest.mark.parametrize("is_atomic", [True, False])
+@pytest.mark.parametrize("with_key", [True, False])
+def test_pin_of_a_remote_that_points_elsewhere_is_named_and_the_command_sets_it_right(
+    ada: Desk,
+    clone: Clone,
+    hub: Path,
+    git: Git,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    is_atomic: bool,
+    with_key: bool,
+) -> None:
+    git("config", "receive.advertiseAtomic", str(is_atomic).lower(), cwd=hub)
+    ada.git("commit", "--quiet", "--allow-empty", "-m", "on no branch of the hub")
+    trial = ada.again().run_trial()
+    ada.push()
+    other = git("commit-tree", "HEAD^{tree}", "-m", "unrelated", cwd=hub).strip()
+    pin = f"{PINS}/{trial.commit}"
+    git("update-ref", pin, other, cwd=hub)
+    later = ada.again().run_trial(commit=trial.commit)
+    monkeypatch.chdir(ada.folder)
+    for sent in ("1 trial sent", "nothing new"):
+        assert run_command(["push", "origin", *([later.key] if with_key else [])]) == 1
+        out, err = capfd.readouterr()
+        assert out == f"origin: {sent}\n"
+        assert f"! origin's {pin} points to something else; the experiment's commit was not pushed\n" in err
+        assert "notes" not in err
+    command = f"git push --force origin {pin}:{pin}"
+    assert err.splitlines()[-1] == f"    {command}"
+    assert run_command(["verify", "--against", "origin"]) == 1
+    said = capfd.readouterr().out.splitlines()
+    assert said[said.index(f"✗ remote: origin: its {pin} points to {other}") + 1] == f"    {command}"
+
+    bob = clone("bob")
+    bob.pull()
+    (finding,) = [finding for finding in verify(bob.repository).problems if finding.kind == "commit"]
+    assert f"`{command}`" in finding.hint
+    ada.git(*command.split()[1:])
+    monkeypatch.chdir(bob.folder)
+    assert run_command(finding.remedy.split()[1:]) == 0
+    assert not [finding for finding in verify(bob.repository).problems if finding.kind in ("commit", "pin")]
+    assert ada.push().misleading_pins == ()
 
 
 def test_objects_are_checked_where_git_is_told_to(ada: Desk, bob: Desk, hub: Path, git: Git) -> None:
@@ -387,6 +446,36 @@ def test_command_shows_what_a_remote_has_in_place_of_a_journal(
     assert run_command(["verify", "--against", "origin"]) == 1
     command = next(line for line in capfd.readouterr().out.splitlines() if "git show" in line)
     assert bob.git(*command.split()[1:]) == "not a journal"
+
+
+@pytest.mark.parametrize("how", ["copy", "remote"])
+def test_no_other_journal_begins_where_one_is_gone(
+    ada: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], how: str
+) -> None:
+    slow = make_variant("slow", 1)
+    trial = ada.run_trial(variants=[slow])
+    ada.push()
+    if how == "copy":
+        ada.git("remote", "remove", "origin")
+    else:
+        ada.git("update-ref", "-d", "refs/mitosis/remotes/origin/journal")
+    ada.git("update-ref", "-d", JOURNAL)
+    before = ada.refs()
+    with pytest.raises(JournalGone) as caught:
+        ada.again().start_trial(variants=[make_variant("slow", 2)])
+    with pytest.raises(JournalGone):
+        ada.again().lock([slow], trial.commit, ada.identity)
+    assert ada.refs() == before
+    monkeypatch.chdir(ada.folder)
+    run_command(["verify"])
+    [command] = caught.value.restoring
+    assert command in capfd.readouterr().out
+    assert (command == f"git update-ref {JOURNAL} refs/mitosis/remotes/origin/journal") == (how == "copy")
+    subprocess.run([sys.executable, "-m", *command.split()] if how == "remote" else command.split(), check=True)
+    assert ada.again().trial_keys() == {trial.key}
+    ada.git("update-ref", "-d", JOURNAL)
+    subprocess.run(caught.value.anew, shell=True, check=True)
+    assert ada.again().run_trial(variants=[make_variant("slow", 2)]).key != trial.key
 
 
 # --- over http ------------------------------------------------------------------------------------

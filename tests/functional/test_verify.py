@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -624,6 +625,36 @@ def test_outputs_are_compared_with_their_record(desk: Sound) -> None:
     missing = [finding.what.startswith("it is missing") for finding in desk.found("output", trials_folder=trials)]
     assert missing == [True] * 2
     assert desk.found() == []
+
+
+def test_folder_of_a_trial_without_a_record_is_named_and_stays(desk: Sound) -> None:
+    desk.leave_outputs()
+    trials = desk.folder / "trials"
+    left = trials / "2026-03-02_0123456789ab"
+    for folder in (left, trials / "2026-03-02_0123456789abdebug", trials / "mine"):
+        folder.mkdir()
+    report = desk.verify(trials_folder=trials)
+    assert report.is_sound
+    assert [(finding.where, finding.what.partition(":")[0]) for finding in report.findings] == [
+        (str(left), "the journal has no trial of that key")
+    ]
+    desk.mend()
+    assert left.exists()
+    shutil.rmtree(trials)
+    assert desk.verify(trials_folder=trials).counts["trials"] == 1
+
+
+def test_temporary_folders_of_killed_processes_are_removed(
+    desk: Sound, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = (
+        "import os, signal; from mitosis.files import TemporaryFolder as F; F(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    assert len(list(tmp_path.glob("mitosis-*"))) == 1
+    desk.mend()
+    assert not list(tmp_path.glob("mitosis-*"))
 
 
 def test_outputs_on_other_machines_are_counted(desk: Sound, tmp_path: Path) -> None:

@@ -50,15 +50,18 @@ def test_folders_of_killed_processes_are_removed(tmp_path: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PLACE": str(tmp_path)}, check=False)
     assert killed.returncode == -signal.SIGKILL
     (abandoned,) = tmp_path.iterdir()
-    os.utime(abandoned, (0, 0))
-    foreign = tmp_path / "mitosis-demo"
-    foreign.mkdir()
-    os.utime(foreign, (0, 0))
+    foreign, new, old = (tmp_path / f"mitosis-{name}" for name in ("demo", "new", "old"))
+    for folder in (foreign, new, old):
+        folder.mkdir()
+    for folder in (new, old):  # killed before they had the lock, or about to take it
+        (folder / "owner").touch()
+    for folder in (foreign, old):
+        os.utime(folder, (0, 0))
     with TemporaryFolder(tmp_path) as first:
         os.utime(first.path, (0, 0))
         with TemporaryFolder(tmp_path) as second:
-            assert not abandoned.exists()
-            assert foreign.exists()
+            assert not abandoned.exists() and not old.exists()
+            assert foreign.exists() and new.exists()
             assert first.path.exists() and second.path.exists()
 
 

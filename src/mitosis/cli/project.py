@@ -63,7 +63,8 @@ def setup(remote: Annotated[str | None, Parameter(completer=completers.remotes)]
     if remote is not None and remote not in remotes:
         raise UnknownRemote(remote, remotes)
     for written in set_up(repository, remotes if remote is None else [remote]):
-        print_line(f"{'wrote' if written.changed else 'already there'}: {written.what}")
+        done = "removed" if written.is_removed else "wrote" if written.changed else "already there"
+        print_line(f"{done}: {written.what}")
         print_line(f"    in {written.where}")
     if not remotes:
         print_line("This repository has no remote. Run this again when it has one, so that git fetch brings records.")

@@ -17,11 +17,12 @@ from mitosis.cli.output.streams import is_terminal
 from mitosis.cli.output.table import print_conflicts, print_line, print_lines, print_warning
 from mitosis.confidential import without_password
 from mitosis.config import find_config
-from mitosis.errors.base import MitosisError
+from mitosis.errors.base import ExitStatus, MitosisError
 from mitosis.errors.journal import FetchFailed, NoRemote, PushFailed, TrialNotFound, UnknownRemote
 from mitosis.git.repository import Repository, find_repository
 from mitosis.journal.history import read_decisions
 from mitosis.journal.journal import Journal
+from mitosis.journal.layout import pin_ref, push_pin_command
 from mitosis.journal.unrecorded import record_ends
 from mitosis.sync import exchange
 from mitosis.sync.exchange import Pulled, Pushed
@@ -33,6 +34,7 @@ _Remote = Annotated[str | None, Parameter(completer=completers.remotes)]
 _Commits = Annotated[bool, Parameter(name="--commits", negative="--no-commits")]
 _DECISIONS_SHOWN = 10
 _DECISION_WIDTH = 300
+_PINS_SHOWN = 10
 _AFTER_TRIAL_LIMIT_S = 30.0
 
 
@@ -54,7 +56,7 @@ def push(
     _print_pushed(pushed, with_received=False)
     _print_decisions(journal, before, pushed.pulled)
     print_conflicts(journal.conflicts())
-    return 0
+    return ExitStatus.FAILED if pushed.misleading_pins else ExitStatus.DONE
 
 
 def pull(
@@ -100,7 +102,7 @@ def sync(remote: _Remote = None, /, *, commits: _Commits = True, config: ConfigF
     _print_pushed(pushed, with_received=True)
     _print_decisions(journal, before, pushed.pulled)
     print_conflicts(journal.conflicts())
-    return 0
+    return ExitStatus.FAILED if pushed.misleading_pins else ExitStatus.DONE
 
 
 def push_after_trial(repository: Repository, configured: str | None, out: IO[str] | None) -> None:
@@ -132,7 +134,7 @@ def push_after_trial(repository: Repository, configured: str | None, out: IO[str
             reason = str(error).split("\n", 1)[0]
         print_warning(f"not pushed to {place}: {reason}; `mitosis push` sends it later")
         return
-    print_warning(*pushed.pulled.warnings, *pushed.warnings)
+    _print_warnings(pushed)
     if out is not None:
         print_line(f"pushed to {place}", out)
     print_conflicts(Journal(repository).conflicts())
@@ -189,13 +191,23 @@ def _split(
 
 
 def _print_pushed(pushed: Pushed, *, with_received: bool) -> None:
-    print_warning(*pushed.pulled.warnings, *pushed.warnings)
+    _print_warnings(pushed)
     received = _received(pushed.pulled) if with_received or pushed.pulled.received else ""
     sent = f"{pushed.sent if received else counted(pushed.sent, 'trial')} sent" if pushed.sent else ""
     if pushed.is_changed and not pushed.sent:
         sent = "records sent"
     text = ", ".join(part for part in (received, sent) if part)
     print_line(f"{pushed.pulled.remote}: {text or 'nothing new'}")
+
+
+def _print_warnings(pushed: Pushed) -> None:
+    remote = pushed.pulled.remote
+    print_warning(*pushed.pulled.warnings, *pushed.warnings)
+    for commit in pushed.misleading_pins[:_PINS_SHOWN]:
+        print_warning(f"{remote}'s {pin_ref(commit)} points to something else; the experiment's commit was not pushed")
+        print_line(f"    {push_pin_command(remote, commit)}", sys.stderr)
+    if len(pushed.misleading_pins) > _PINS_SHOWN:
+        print_warning(f"... and {len(pushed.misleading_pins) - _PINS_SHOWN} more: mitosis verify --against {remote}")
 
 
 def _print_decisions(journal: Journal, before: str | None, pulled: Pulled) -> None:

@@ -22,7 +22,7 @@ from mitosis.git.repository import find_repository
 from mitosis.journal.journal import Journal
 from mitosis.journal.unrecorded import record_ends
 from mitosis.results import default_trials_folder
-from mitosis.setup import TEXTCONV, textconv_problem
+from mitosis.setup import TEXTCONV, refspecs_problems, textconv_problem
 from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport
 from mitosis.text import clean, counted
@@ -66,6 +66,8 @@ def verify(
     problem = textconv_problem(repository)
     if problem:
         report.warning("setting", TEXTCONV, problem, "mitosis setup")
+    for key, what in refspecs_problems(repository):
+        report.warning("setting", key, what, "mitosis setup")
     print_lines(f"repaired: {line}" for line in done)
     if repair and not done:
         print_line("there was nothing to repair")

@@ -34,6 +34,27 @@ class JournalBusy(JournalError):
         )
 
 
+class JournalGone(JournalError):
+    """There is no journal, and what belongs to one is there.
+
+    Attributes: left (names of refs), restoring (commands that bring the journal back), anew (one that lets another
+    begin).
+    """
+
+    def __init__(self, left: Sequence[str], restoring: Sequence[str], anew: str) -> None:
+        self.left = list(left)
+        self.restoring = list(restoring)
+        self.anew = anew
+        super().__init__(
+            f"the journal of this repository is gone, though there still is {' and '.join(left)}\n"
+            "A new one would know of no trial, and of no locked variant. To bring it back as it was fetched last:\n"
+            f"{bulleted(restoring)}\n"
+            "What was recorded since then can be found: `git fsck` names its last commit as dangling, and "
+            "`git update-ref refs/mitosis/journal COMMIT` goes back to it. To begin a new journal all the same:\n"
+            f"    {anew}"
+        )
+
+
 class NotSigned(JournalError):
     """git could not sign a commit of the journal. Attributes: reason (what it said)."""
 

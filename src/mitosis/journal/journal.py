@@ -56,6 +56,7 @@ class Journal:
 
     def start(self, record: TrialRecord, variants: Sequence[Variant], environment: str, identity: Identity) -> Started:
         """Record that a trial starts, and lock its variants, in one commit."""
+        sharing.refuse_gone(self.store)
         return trials.start(self.store, self.index, record, variants, environment, identity)
 
     def end(self, record: TrialRecord, identity: Identity) -> None:
@@ -154,6 +155,7 @@ class Journal:
         self, variants: Sequence[Variant], commit: str, identity: Identity, *, accept_functions: bool = False
     ) -> Locked:
         """Lock variants without a trial, all or none of them."""
+        sharing.refuse_gone(self.store)
         locked = changes.lock(self.store, self.index, variants, commit, identity, accept_functions=accept_functions)
         self.index.refresh()
         self._tidy_up()

@@ -23,6 +23,7 @@ import shlex
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from mitosis.errors.base import shell_words
 from mitosis.errors.journal import FormatTooNew, JournalError
 from mitosis.text import one_line
 from mitosis.variants import VariantName
@@ -250,6 +251,11 @@ def pin_ref(commit: str) -> str:
     if not COMMIT_PATTERN.fullmatch(commit):
         raise JournalError(f"{commit!r} is not a commit: a full id has 40 hexadecimal digits")
     return PIN_PREFIX + commit
+
+
+def push_pin_command(remote: str, commit: str) -> str:
+    """The command that sets a remote's pin right, for whoever has the commit."""
+    return shell_words("git", "push", "--force", remote, f"{pin_ref(commit)}:{pin_ref(commit)}")
 
 
 def remote_journal_ref(remote: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitosis.errors.journal import BadRecord, JournalError
+from mitosis.errors.base import shell_words
+from mitosis.errors.journal import BadRecord, JournalError, JournalGone
 from mitosis.errors.repository import GitError, NoIdentity, ObjectMissing
 from mitosis.files import write_whole
 from mitosis.git.repository import Identity
@@ -267,6 +269,34 @@ def remote_tips(store: Store) -> dict[str, str]:
     return {name.removeprefix(start).removesuffix(end): commit for name, commit in refs.items()}
 
 
+def refuse_gone(store: Store) -> None:
+    """Refuse to begin a journal where there was one. Where there is one, a look at its ref is all that this takes.
+
+    Raises:
+        JournalGone: there are notes, or the short name, and nothing that they belong to. A pin is nothing to go by: a
+            first trial that was killed while it was recorded may have left one.
+    """
+    if store.tip() is not None:
+        return
+    commands = {
+        layout.NOTES_REF: f"git update-ref -d {layout.NOTES_REF}",
+        layout.SYMBOLIC_REF: f"git symbolic-ref --delete {layout.SYMBOLIC_REF}",
+    }
+    files = {name: os.path.lexists(store.repository.common_dir / name) for name in commands}
+    left = [name for name, is_file in files.items() if is_file or store.read_ref(name) is not None]
+    if left:
+        raise JournalGone(left, commands_for_gone(store), " && ".join(commands[name] for name in left))
+
+
+def commands_for_gone(store: Store) -> list[str]:
+    """The commands of which each brings back a journal that is gone: from what was fetched last, or else a remote."""
+    copies = map(layout.remote_journal_ref, remote_tips(store))
+    remotes = store.repository.git("remote").splitlines()
+    return [shell_words("git", "update-ref", layout.JOURNAL_REF, copy) for copy in copies] or [
+        shell_words("mitosis", "pull", remote) for remote in remotes or ["CLONE"]
+    ]
+
+
 def _list_refs(store: Store, *patterns: str) -> dict[str, str]:
     """What refs point to, by their names."""
     lines = store.repository.git("for-each-ref", "--format=%(objectname) %(refname)", *patterns).splitlines()
@@ -363,6 +393,13 @@ def adopt_pins(store: Store, remote: str) -> int:
         text = "".join(f"update {layout.pin_ref(commit)} {commit}\n" for commit in missing)
         store.repository.git("update-ref", "--stdin", stdin=text.encode())
     return len(missing)
+
+
+def misleading_pins(store: Store, remote: str) -> dict[str, str]:
+    """What the pins of a remote, as they were last fetched, point to that do not hold what they are called by."""
+    start = layout.remote_pins_prefix(remote)
+    pins = {name.removeprefix(start): oid for name, oid in _list_refs(store, start).items()}
+    return {commit: oid for commit, oid in pins.items() if layout.COMMIT_PATTERN.fullmatch(commit) and commit != oid}
 
 
 def read_pins(store: Store) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mitosis.errors.journal import NotFetchedWhole, PushFailed
@@ -78,6 +78,8 @@ class Pushed:
     """Trials that the remote did not have."""
     is_changed: bool = False
     """Whether the remote had not everything already."""
+    misleading_pins: tuple[str, ...] = ()
+    """Commits that were not pushed, since the remote's pins of them point to something else."""
     warnings: tuple[str, ...] = ()
 
     def with_warning(self, warning: str) -> Pushed:
@@ -164,14 +166,18 @@ def push(
         notes = journal.read_commit(layout.NOTES_REF) if with_notes else None
         if notes is not None:
             refs[layout.NOTES_REF] = notes
-        pins = _pins(journal, keys, cut_off) if with_commits else ()
-        attempt = transport.push(remote, refs, pins)
+        pins = _pins(journal, keys) if with_commits else ()
+        attempt = transport.push(remote, refs, pins, cut_off)
         if attempt.done:
             return _sent(journal, remote, pushed, tip, keys, theirs=offered.get(theirs or "", theirs), known=theirs)
         # A remote may take a part even of what is to go all or none: git passes by some refs that it refuses.
         offered[tip] = offered.get(theirs or "", theirs)
         last, seen = seen, (theirs, journal.read_commit(layout.remote_notes_ref(remote.ref_name)))
         unmoved = unmoved + 1 if seen == last else 0
+        if attempt.misleading_pins:
+            cut_off.update(attempt.misleading_pins)
+            pushed = replace(pushed, misleading_pins=(*pushed.misleading_pins, *attempt.misleading_pins))
+            continue
         if attempt.shallow_pins:
             # A shallow clone, as machines that test have it, could never send its records otherwise.
             cut_off.update(attempt.shallow_pins)
@@ -255,10 +261,10 @@ def _sent(
     return replace(pushed, sent=max(sent, pushed.sent), is_changed=pushed.is_changed or tip != theirs)
 
 
-def _pins(journal: Journal, keys: Sequence[str], cut_off: Set[str]) -> Sequence[str] | None:
-    """The pins to send: those of the trials that are sent, without those that are `cut_off`; None for all."""
-    if not keys and not cut_off:
+def _pins(journal: Journal, keys: Sequence[str]) -> Sequence[str] | None:
+    """The pins to send: those of the trials that are sent; None for all."""
+    if not keys:
         return None
     pinned = journal.pins()
-    wanted = dict.fromkeys(journal.read_trial(key).commit for key in keys) if keys else pinned
-    return [commit for commit in wanted if commit in pinned and commit not in cut_off]
+    wanted = dict.fromkeys(journal.read_trial(key).commit for key in keys)
+    return [commit for commit in wanted if commit in pinned]

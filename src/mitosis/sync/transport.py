@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 from mitosis.confidential import without_password
@@ -35,6 +35,8 @@ _RACES = re.compile(
     re.IGNORECASE,
 )
 _SHALLOW = "shallow update not allowed"
+_POINTS_ELSEWHERE = re.compile(r"non-fast-forward|fetch first|needs force|already exists")
+"""What git says of a ref before it sends anything. A pin is named by what it points to, so that is no race."""
 _NO_ATOMIC = "does not support --atomic"
 _LOCAL_RACE = re.compile(r"cannot lock ref '[^']*': (is at \w+ but expected|reference already exists)")
 _PORCELAIN = ("To ", "Done", " \t", "+\t", "-\t", "*\t", "!\t", "=\t")
@@ -154,6 +156,13 @@ class Attempt:
         is_cut_off = self.refuses_pins and all(_SHALLOW in self.rejected[name] for name in self._refused())
         return [name.removeprefix(layout.PIN_PREFIX) for name in self._refused()] if is_cut_off else []
 
+    @property
+    def misleading_pins(self) -> list[str]:
+        """The commits of which a pin is there already that points to something else."""
+        pins = [name for name in self._refused() if name.startswith(layout.PIN_PREFIX)]
+        found = [name for name in pins if self.rejected[name].startswith("[rejected]")]
+        return [name.removeprefix(layout.PIN_PREFIX) for name in found if _POINTS_ELSEWHERE.search(self.rejected[name])]
+
     def why(self, ref: str | None = None) -> str:
         """What git said of the ref, or of the first one that was refused for itself."""
         name = ref if ref in self.rejected else next(iter(self._refused()), None)
@@ -220,18 +229,22 @@ class Transport:
         if pins:
             self._fetch(remote, place, *pins)
 
-    def push(self, remote: Remote, refs: dict[str, str], pins: Sequence[str] | None) -> Attempt:
+    def push(self, remote: Remote, refs: dict[str, str], pins: Sequence[str] | None, cut_off: Set[str]) -> Attempt:
         """Push, all or nothing where the remote can do that.
 
         Args:
             remote: where to.
             refs: the commit that each ref is to point to.
             pins: the commits whose pins go with them; None for all.
+            cut_off: those whose pins stay here all the same.
 
         Returns:
             How it ended, also where the remote refused. `tell_rest` hands on what git said last about it.
         """
-        pin_specs = [_PINS] if pins is None else [f"{layout.pin_ref(pin)}:{layout.pin_ref(pin)}" for pin in pins]
+        if pins is None:
+            pin_specs = [_PINS, *(f"^{layout.pin_ref(pin)}" for pin in cut_off)]
+        else:
+            pin_specs = [f"{layout.pin_ref(pin)}:{layout.pin_ref(pin)}" for pin in pins if pin not in cut_off]
         ref_specs = [f"{commit}:{name}" for name, commit in refs.items()]
         if pins is None and not self._repository.git("for-each-ref", "--count=1", layout.PIN_PREFIX):
             pin_specs = []

@@ -6,18 +6,22 @@ nothing that is a source of truth.
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from mitosis.errors.base import MitosisError
+from mitosis.errors.files import NoTemporaryPlace
 from mitosis.errors.journal import FormatTooNew, JournalError
 from mitosis.errors.repository import GitError, ObjectTooLarge, UnreadableObject
+from mitosis.files import remove_abandoned, temporary_place
 from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 from mitosis.journal.merge import unite
+from mitosis.journal.sharing import commands_for_gone, misleading_pins
 from mitosis.journal.storage.store import Snapshot
 from mitosis.process import is_alive
 from mitosis.records.trial import TrialRecord
@@ -71,7 +75,7 @@ def verify(
         what = f"{fetched} {were} fetched from it that {verb} not merged yet; to merge {them}, or to see why not"
         report.info("remote", unmerged.remote, what, f"mitosis pull {unmerged.remote}")
     tell("looking for the commits of trials")
-    check_pins(repository, _commits(contents), remote, report)
+    check_pins(journal.store, _commits(contents), remote, report)
     tell("reading the history")
     if HistoryReader(repository, restore, report, tell).read(snapshot.commit):
         tell("looking for what was taken away")
@@ -93,6 +97,10 @@ def compare(repository: Repository, remote: str, ref_name: str, report: Report) 
     """
     journal = Journal(repository)
     ref = layout.remote_journal_ref(ref_name)
+    for commit, target in misleading_pins(journal.store, ref_name).items():
+        hint = "" if repository.has_object(commit) else "Somebody who has that commit has to do it."
+        what = f"its {layout.pin_ref(commit)} points to {target}"
+        report.error("remote", remote, what, layout.push_pin_command(remote, commit), hint)
     try:
         tip, ours = journal.read_tip(ref), journal.store.snapshot()
         if tip is None or ours is None:
@@ -121,6 +129,8 @@ def compare(repository: Repository, remote: str, ref_name: str, report: Report) 
 def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], None] = _silent) -> list[str]:
     """Rebuild what is derived from the journal and does not agree with it: pins, notes, index, the short name.
 
+    What killed processes have left behind is removed.
+
     Args:
         repository: whose journal.
         identity: who writes the notes.
@@ -133,6 +143,8 @@ def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], 
         JournalError: the journal cannot be read, or something not be written.
     """
     journal = Journal(repository)
+    with contextlib.suppress(NoTemporaryPlace):
+        remove_abandoned(temporary_place())  # which is no part of the repository, and not told
     done = repairable.repair_locks_left(journal)
     snapshot = journal.store.snapshot()
     if snapshot is None:
@@ -189,7 +201,7 @@ def _read_snapshot(journal: Journal, restore: str, report: Report) -> Snapshot |
         if left:
             # As `git filter-repo` leaves a repository, which rewrites what it knows, and forgets the rest.
             what = f"it is gone, though there are still {counted(len(left.split()), 'ref')} that belong to it"
-            report.error("journal", name, what, f"mitosis pull {_likely_remote(journal.repository)}")
+            report.error("journal", name, what, commands_for_gone(journal.store)[0])
         else:
             report.info("journal", name, "no trial is recorded in this repository")
     return snapshot
@@ -223,6 +235,7 @@ def _check_contents(
     tell("reading records")
     contents = ContentsReader(journal.store, restore, report, visit).read(snapshot)
     if outputs is not None:
+        outputs.name_left({*contents.trials, *contents.unreadable_keys})
         report.counts["outputs"] = outputs.checked
         if outputs.elsewhere:
             what = f"the outputs of {counted(outputs.elsewhere, 'trial')} are on other machines, and were not checked"

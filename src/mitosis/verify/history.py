@@ -12,6 +12,7 @@ from mitosis.errors.repository import GitError, ObjectMissing, ObjectTooLarge, U
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.reasons import Taken, describe_file, read_taken
+from mitosis.journal.sharing import misleading_pins
 from mitosis.journal.storage.objects import TREE_LIMIT_BYTES, TREE_MODE
 from mitosis.journal.storage.store import Store
 from mitosis.journal.storage.walking import Sizes, path_below
@@ -188,17 +189,18 @@ def restoring(repository: Repository, oid: str, restore: str) -> str:
 # --- pins -----------------------------------------------------------------------------------------
 
 
-def check_pins(repository: Repository, commits: Iterable[str], remote: str, report: Report) -> None:
+def check_pins(store: Store, commits: Iterable[str], remote: str, report: Report) -> None:
     """Check that the commit of each trial is pinned, and there with all its files.
 
     A shallow clone fetches no pins, so it need not have the commits of others' trials.
 
     Args:
-        repository: where the journal is.
+        store: of the journal.
         commits: full ids of the trials' commits.
         remote: which remote to name in commands.
         report: takes what is wrong.
     """
+    repository, misleading = store.repository, misleading_pins(store, remote)
     lines = repository.git("for-each-ref", "--format=%(objectname) %(refname)", layout.PIN_PREFIX).splitlines()
     pins = {name.removeprefix(layout.PIN_PREFIX): oid for oid, _, name in (line.partition(" ") for line in lines)}
     used = set(commits)
@@ -216,14 +218,15 @@ def check_pins(repository: Repository, commits: Iterable[str], remote: str, repo
         if kind != "commit":
             who = "a commit that trials ran on" if commit in used else "a pinned commit"
             what = f"{who} is {'missing' if kind is None else f'a {kind}'}"
-            remedy, hint = (
-                f"mitosis pull {shlex.quote(remote)}",
-                "First, somebody who has it has to push it: `mitosis push`.",
-            )
+            remedy, hint = f"mitosis pull {shlex.quote(remote)}", "First, who has it has to push it: `mitosis push`."
             if kind is not None:  # whoever has it has the same
-                hint = ""
                 recorded = f"git log --grep '^Commit: {commit}' {layout.JOURNAL_REF}"
-                remedy = f"git update-ref -d {layout.PIN_PREFIX}{commit}" if commit in pins else recorded
+                remedy, hint = f"git update-ref -d {layout.PIN_PREFIX}{commit}" if commit in pins else recorded, ""
+            elif commit in misleading:
+                command = layout.push_pin_command(remote, commit)
+                hint = (
+                    f"{remote} has a pin of it that points to something else; who has the commit mends it: `{command}`."
+                )
             report.error("commit", commit, what, remedy, hint)
         elif commit not in pins:
             report.warning("pin", commit, "a commit that trials ran on is not pinned", "mitosis verify --repair")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from mitosis.files import file_blob_id
-from mitosis.records.output_names import belongs_to_trial
+from mitosis.records.output_names import belongs_to_trial, key_in_folder_name
 from mitosis.records.trial import Output, TrialRecord
 from mitosis.verify.findings import Report
 
@@ -50,6 +50,15 @@ class OutputsChecker:
         for output, problem in self._compare(record, (found or places)[0]):
             where = f"{(found or places)[0]}/{output.path}"
             self._report.warning("output", where, f"{problem} (trial {record.key})", "", _BACKUP)
+
+    def name_left(self, keys: Collection[str]) -> None:
+        """Name the folders of trials that the journal has no record of; `keys` are those that it has."""
+        folders = sorted(self._trials_folder.iterdir()) if self._trials_folder.is_dir() else []
+        for folder in folders:
+            key = key_in_folder_name(folder.name)
+            if key is not None and key not in keys:
+                what = "the journal has no trial of that key: it was forgotten, or killed before it was recorded"
+                self._report.info("output", str(folder), what)
 
     def _compare(self, record: TrialRecord, place: Path) -> Iterator[tuple[Output, str]]:
         for output in record.outputs:
