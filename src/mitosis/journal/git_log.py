@@ -57,8 +57,7 @@ class Commit:
     """A commit of the journal, and what it says of itself."""
 
     oid: str
-    parents: int
-    """How many it has."""
+    parents: tuple[str, ...]
     author: str
     """The name alone."""
     email: str
@@ -181,4 +180,4 @@ def _commit(text: str) -> Commit:
     found = frozenset((name, value) for name, _, value in pairs)
     # Anybody may have written them, at any length.
     shown = [one_line(recordable(text[:_TEXT_LIMIT]), _TEXT_LIMIT) for text in (author, email, summary)]
-    return Commit(oid, len(parents.split()), shown[0], shown[1], moment_of(date).isoformat(), shown[2], found)
+    return Commit(oid, tuple(parents.split()), shown[0], shown[1], moment_of(date).isoformat(), shown[2], found)

@@ -1,7 +1,7 @@
 """Check all that mitosis keeps in a repository, and repair what can be rebuilt.
 
-`verify` reads everything and changes nothing. `repair` rebuilds what is derived from the journal; it takes away
-nothing that is a source of truth.
+`verify` reads everything and changes nothing. `repair` puts back what of the journal its history has whole, and
+rebuilds what is derived from it; it takes away nothing that is a source of truth.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def verify(
     if HistoryReader(repository, restore, report, tell).read(snapshot.commit):
         tell("looking for what was taken away")
         check_lookups(journal.store, snapshot.commit, contents, report)
-        check_reasons(journal.store, snapshot.commit, report)
+        check_reasons(journal.store, snapshot, report)
         if signatures:
             check_signatures(repository, snapshot.commit, report, tell)
     return report
@@ -119,6 +119,8 @@ def compare(repository: Repository, remote: str, ref_name: str, report: Report) 
 def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], None] = _silent) -> list[str]:
     """Rebuild what is derived from the journal and does not agree with it: pins, notes, index, the short name.
 
+    Before that, what somebody has spoiled or taken away without a reason is put back, as the history has it.
+
     Args:
         repository: whose journal.
         identity: who writes the notes.
@@ -132,9 +134,12 @@ def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], 
     """
     journal = Journal(repository)
     done = repairable.repair_locks_left(journal)
-    snapshot = journal.store.snapshot()
-    if snapshot is None:
+    if journal.store.snapshot() is None:
         return done
+    tell("looking for what was taken away")
+    done += repairable.repair_lost(journal, identity)
+    snapshot = journal.store.snapshot()
+    assert snapshot is not None
     contents = _check_contents(journal, snapshot, "", None, Report(), tell)
     tell("repairing")
     done += repairable.repair_index(journal)

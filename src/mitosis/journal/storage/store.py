@@ -355,14 +355,18 @@ class Store(ReadOnlyStore):
 
     def append(
         self, ref: LockedRef, before: Snapshot | None, changes: Mapping[str, bytes | None], message: str, who: Identity
-    ) -> None:
+    ) -> Snapshot:
         """Add a commit that changes these files (None: removes them) to the journal, whose lock is held.
 
-        This is the only way to add to it, but for a merge.
+        This is the only way to add to it, but for a merge. Returns its state since then.
         """
-        tree = self.edited_tree(before, changes)
+        return self.append_tree(ref, before, self.edited_tree(before, changes), message, who)
+
+    def append_tree(self, ref: LockedRef, before: Snapshot | None, tree: str, message: str, who: Identity) -> Snapshot:
+        """Add a commit with this tree; see `append`."""
         commit = self.write_commit(tree, [] if before is None else [before.commit], message, who)
         ref.set_target(commit, message.split("\n", 1)[0], who)
+        return Snapshot(commit, tree)
 
 
 def _written(write: Callable[[], object], what: str) -> object:
