@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
@@ -294,6 +295,51 @@ def test_a_record_that_cannot_have_been_written_is_kept_out(ada: Desk, bob: Desk
         desk.merge_from(ada)
         assert desk.read_trial(record.key) == record
         assert desk.read_ends(record.key) == []
+
+
+@pytest.mark.parametrize("kind", ["garbage", "newer", "misplaced"])
+def test_a_journal_without_a_past_spoils_no_record(ada: Desk, eve: Desk, kind: str) -> None:
+    record = ada.run_trial()
+    eve.merge_from(ada)
+    spoiled = {"garbage": b"\xc1", "newer": b"\x81\xa6format\x63"}
+    eve.rewrite({record_path(record): spoiled.get(kind, encode_trial(record.with_changes(experiment="other")))})
+    eve.git("update-ref", JOURNAL, eve.git("commit-tree", f"{JOURNAL}^{{tree}}", "-m", "by hand").strip())
+    with contextlib.suppress(JournalRewritten):
+        ada.merge_from(eve)
+    ada.merge(eve.tip() or "", ada.identity, "eve", keep=True)
+    assert ada.listed() == ([record], [])
+
+
+@pytest.mark.parametrize("where", ["trials", "day", "record", "environments", "variants", "slow", "lock", "disputed"])
+def test_what_is_in_the_place_of_a_file_or_folder_goes(ada: Desk, bob: Desk, eve: Desk, where: str) -> None:
+    slow = make_variant("slow", 1)
+    record = ada.run_trial(variants=[slow])
+    eve.merge_from(ada)
+    bob.merge_from(ada)
+    whole = ada.tree()
+    path = record_path(record)
+    lock = layout.variant_path(*slow.lock)
+    folders = {"day": path.rpartition("/")[0], "slow": lock.rpartition("/")[0]}
+    if where in ("record", "lock"):
+        file = {"record": path, "lock": lock}[where]
+        eve.rewrite({file: None, f"{file}/sub/x": b"x"})
+    else:
+        folder = folders.get(where, where)
+        inside = eve.git("ls-tree", "-r", "--name-only", JOURNAL, f"{folder}/").splitlines()
+        eve.rewrite({**dict.fromkeys(inside), folder: b"x"})
+    if where == "disputed":
+        rewrite_end(eve, record, main=9)
+        assert ada.merge_from(eve).disputes == (record.key,)
+    else:
+        with pytest.raises(JournalRewritten):
+            ada.merge_from(eve)
+        ada.merge(eve.tip() or "", ada.identity, "eve", keep=True)
+        assert ada.tree() == whole
+    for desk in (bob, eve):
+        desk.merge_from(ada)
+        assert desk.tree() == ada.tree()
+        assert desk.read_trial(record.key) == record
+    ada.git("fsck", "--strict")
 
 
 def test_only_what_was_in_dispute_can_be_chosen(ada: Desk, bob: Desk, eve: Desk) -> None:

@@ -70,7 +70,7 @@ def settled(
             record = None if oid is None else read(oid)
             if record is not None and place is not None and not (end is not None and end.is_end_of(record)):
                 changes[layout.disputed_path(place[2], str(oid))] = oid
-    return store.edit_tree(tree, changes) if changes else tree
+    return store.edit_tree(tree, changes, make_way=True) if changes else tree
 
 
 def _ended_at(record: TrialRecord | None) -> str:

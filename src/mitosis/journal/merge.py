@@ -38,11 +38,12 @@ from mitosis.journal.disputes import Contested, find_doubles, settled, was_doubl
 from mitosis.journal.ends import read_own
 from mitosis.journal.index import Index
 from mitosis.journal.reasons import describe_file, is_kept, merge_bases, read_taken
-from mitosis.journal.removing import is_sound
+from mitosis.journal.removing import is_sound, read_file
 from mitosis.journal.standing import remark_file
 from mitosis.journal.storage.objects import RawEntry
 from mitosis.journal.storage.store import Snapshot, Store
 from mitosis.journal.storage.walking import Change, iter_changes
+from mitosis.journal.trials import read_record_at
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantLock
@@ -103,9 +104,9 @@ def unite(store: Store, index: Index, before: Snapshot | None, theirs: Snapshot,
     if before is not None:
         base, tree, disputed = _merge_trees(store, bases, before.commit, theirs.commit)
         taken, lost = _explain(store, index, before, theirs, tree, disputed)
-        tree = store.edit_tree(tree, lost) if lost else tree
+        tree = store.edit_tree(tree, lost, make_way=True) if lost else tree
         moved, rivals = find_doubles(store, index, [base, before.tree, theirs.tree], tree)
-        tree = store.edit_tree(tree, moved) if moved else tree
+        tree = store.edit_tree(tree, moved, make_way=True) if moved else tree
         unexplained = (*(describe_file(store, path, oid) for path, oid in lost.items()), *rivals)
         if unexplained and not keep:
             raise JournalRewritten(source, before.commit, theirs.commit, unexplained)
@@ -143,8 +144,7 @@ def _explain(
         path: old
         for path, old, new in iter_changes(store, before.tree, tree)
         if old is not None and is_kept(path)
-        # A trial may end.
-        if new is None or path in disputed or layout.parse_record_path(path) is None
+        if new is None or path in disputed or not _may_change(store, tree, path, old)
     }
     told: dict[str, str] = {}
     lost = gone.keys() - disputed  # what is in dispute is told as that
@@ -161,6 +161,14 @@ def _explain(
     return tuple(dict.fromkeys(told.values())), {
         path: gone[path] for path in sorted(lost) if not was_double(store, index, before, tree, path)
     }
+
+
+def _may_change(store: Store, tree: str, path: str, oid: str) -> bool:
+    """Whether the record of a trial may be another one: it had no end that can be read, or is kept beside it."""
+    place, record = layout.parse_record_path(path), read_record_at(store, path, oid)
+    if place is None or record is None:
+        return place is not None
+    return record.ended is None or store.find(tree, layout.disputed_path(place[2], oid)) is not None
 
 
 def _spoiled(store: Store, before: str, theirs: str, tree: str, disputed: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -215,7 +223,7 @@ def _with_used(store: Store, base: str | None, sides: Sequence[str], tree: str) 
             released[lock] = path, old
     uses = (use for side in sides for use in iter_uses(store, base, side, released)) if released else ()
     used = dict(released[lock] for lock in {lock for _, lock in uses})
-    return store.edit_tree(tree, used) if used else tree
+    return store.edit_tree(tree, used, make_way=True) if used else tree
 
 
 def _is_released(store: Store, tree: str, path: str) -> VariantLock | None:
@@ -329,8 +337,8 @@ class _Merge:
             rank = int(text) if text.isdigit() else 0
         elif len(path) in _RECORD_DEPTHS and path[0] == layout.TRIALS.encode():
             try:
-                record = decode_trial(self._store.read_blob(entry.oid, where, MAX_RECORD_BYTES), where)
-                rank = 1 if record.ended is None else 2
+                record = read_file(self._store, where, entry.oid)
+                rank = 1 if record is None or record.ended is None else 2
             except FormatTooNew:
                 rank = _RANK_OF_NEWER
             except BadRecord:

@@ -186,7 +186,9 @@ def repair_lost(journal: Journal, identity: Identity) -> list[str]:
         with contextlib.suppress(GitError, JournalError):  # the check says what is wrong with the history
             lost = {} if snapshot is None else find_lost(store, snapshot, find_unexplained(store, snapshot))
         if lost and snapshot is not None:
-            store.append_tree(ref, snapshot, store.edit_tree(snapshot.tree, lost), put_back_message(lost), identity)
+            store.append_tree(
+                ref, snapshot, store.edit_tree(snapshot.tree, lost, make_way=True), put_back_message(lost), identity
+            )
             return [f"put back {describe_file(store, path, oid)}" for path, oid in lost.items()]
     return []
 
