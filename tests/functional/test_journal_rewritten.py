@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
+import msgpack
 import pytest
 
 from mitosis.errors.journal import JournalError, JournalRewritten
 from mitosis.git import program
 from mitosis.journal import git_log, layout, merge, sharing
-from mitosis.journal.reasons import first_recorded
+from mitosis.journal.reasons import describe_path, first_recorded
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantName
-from mitosis.verify import verify
+from mitosis.verify import repair, verify
 from support.journal import JOURNAL, Clone, Desk, make_variant, record_path, run_git
 
 SLOW = VariantName("my_exp", "frequency", "slow")
@@ -229,6 +231,131 @@ def test_many_altered_ends_take_no_more_readings_of_the_history(
     assert runs[0] == runs[1]
 
 
+def test_what_has_the_digest_of_its_name_wins(ada: Desk, bob: Desk, eve: Desk) -> None:
+    slow = replace(make_variant("slow", 1), functions={"m:f": "a" * 40})
+    record = ada.run_trial(variants=[slow])
+    ada.tag([record.key], "paper", ada.identity)
+    eve.merge_from(ada)
+    whole = ada.tree()
+    paths = [path for path in eve.git("ls-tree", "-r", "--name-only", JOURNAL).splitlines() if is_digest(path)]
+    assert {path.partition("/")[0] for path in paths} == {"annotations", "environments", "sources", "variants"}
+    eve.rewrite(dict.fromkeys(paths, b"\x01\x02"))
+    bob.merge_from(eve)  # he has known no other
+    assert not ada.merge_from(eve).unexplained
+    assert ada.tree() == whole
+    for desk in (bob, eve):
+        other = desk.run_trial(experiment="other")
+        desk.merge_from(ada)
+        desk.forget(other.key, desk.identity)
+        assert desk.tree() == whole
+    # Somebody has removed what was of no use there, and here it is not.
+    eve.rewrite({paths[-1]: b"\x01"})
+    eve.remove(paths[-1], eve.identity)
+    with pytest.raises(JournalRewritten, match=r"the lock of my_exp\.frequency=slow"):
+        ada.merge_from(eve)
+
+
+def is_digest(path: str) -> bool:
+    return "/" in path and not path.startswith("trials/")
+
+
+@pytest.mark.parametrize("kind", ["trial", "lock", "annotation"])
+def test_only_what_cannot_be_used_is_removed_for_that(ada: Desk, eve: Desk, kind: str) -> None:
+    slow = make_variant("slow", 1)
+    record = ada.run_trial(variants=[slow])
+    ada.tag([record.key], "paper", ada.identity)
+    eve.merge_from(ada)
+    folders = {"lock": layout.VARIANTS, "annotation": layout.ANNOTATIONS, "trial": layout.TRIALS}
+    (path,) = eve.git("ls-tree", "-r", "--name-only", JOURNAL, f"{folders[kind]}/").splitlines()
+    eve.rewrite({path: None})
+    say(eve, f"remove it\n\nRemoved: {path}\n")
+    with pytest.raises(JournalRewritten):
+        ada.merge_from(eve)
+    assert [finding.where for finding in verify(eve.repository).problems if finding.kind == "history"] == [path]
+
+
+def say(desk: Desk, message: str) -> None:
+    """Let the journal's newest commit say something else."""
+    words = ("commit-tree", f"{JOURNAL}^{{tree}}", "-p", f"{JOURNAL}^", "-m", message)
+    desk.git("update-ref", JOURNAL, desk.git(*words).strip())
+
+
+@pytest.mark.parametrize("kind", ["garbage", "newer", "running"])
+def test_a_record_that_cannot_have_been_written_is_kept_out(ada: Desk, bob: Desk, eve: Desk, kind: str) -> None:
+    record = ada.run_trial()
+    for desk in (eve, bob):
+        desk.merge_from(ada)
+    fields = msgpack.unpackb(encode_trial(record))
+    changes = {"newer": {"format": 2}, "running": {"status": "running", "ended": None}}.get(kind)
+    eve.rewrite({record_path(record): b"\xc1" if changes is None else msgpack.packb(fields | changes)})
+    with pytest.raises(JournalRewritten, match=f"trial {record.key} of my_exp"):
+        ada.merge_from(eve)
+    ada.merge(eve.tip() or "", ada.identity, "eve", keep=True)
+    for desk in (ada, bob, eve):
+        desk.merge_from(ada)
+        assert desk.read_trial(record.key) == record
+        assert desk.read_ends(record.key) == []
+
+
+@pytest.mark.parametrize("kind", ["garbage", "newer", "misplaced"])
+def test_a_journal_without_a_past_spoils_no_record(ada: Desk, eve: Desk, kind: str) -> None:
+    record = ada.run_trial()
+    eve.merge_from(ada)
+    spoiled = {"garbage": b"\xc1", "newer": b"\x81\xa6format\x63"}
+    eve.rewrite({record_path(record): spoiled.get(kind, encode_trial(record.with_changes(experiment="other")))})
+    eve.git("update-ref", JOURNAL, eve.git("commit-tree", f"{JOURNAL}^{{tree}}", "-m", "by hand").strip())
+    with contextlib.suppress(JournalRewritten):
+        ada.merge_from(eve)
+    ada.merge(eve.tip() or "", ada.identity, "eve", keep=True)
+    assert ada.listed() == ([record], [])
+
+
+@pytest.mark.parametrize("where", ["trials", "day", "record", "environments", "variants", "slow", "lock", "disputed"])
+def test_what_is_in_the_place_of_a_file_or_folder_goes(ada: Desk, bob: Desk, eve: Desk, where: str) -> None:
+    slow = make_variant("slow", 1)
+    record = ada.run_trial(variants=[slow])
+    eve.merge_from(ada)
+    bob.merge_from(ada)
+    whole = ada.tree()
+    path = record_path(record)
+    lock = layout.variant_path(*slow.lock)
+    folders = {"day": path.rpartition("/")[0], "slow": lock.rpartition("/")[0]}
+    if where in ("record", "lock"):
+        file = {"record": path, "lock": lock}[where]
+        eve.rewrite({file: None, f"{file}/sub/x": b"x"})
+    else:
+        folder = folders.get(where, where)
+        inside = eve.git("ls-tree", "-r", "--name-only", JOURNAL, f"{folder}/").splitlines()
+        eve.rewrite({**dict.fromkeys(inside), folder: b"x"})
+    if where == "disputed":
+        rewrite_end(eve, record, main=9)
+        assert ada.merge_from(eve).disputes == (record.key,)
+    else:
+        with pytest.raises(JournalRewritten):
+            ada.merge_from(eve)
+        ada.merge(eve.tip() or "", ada.identity, "eve", keep=True)
+        assert ada.tree() == whole
+    for desk in (bob, eve):
+        desk.merge_from(ada)
+        assert desk.tree() == ada.tree()
+        assert desk.read_trial(record.key) == record
+    ada.git("fsck", "--strict")
+
+
+def test_only_what_was_in_dispute_can_be_chosen(ada: Desk, bob: Desk, eve: Desk) -> None:
+    record = ada.run_trial()
+    eve.merge_from(ada)
+    path = record_path(record)
+    other = rewrite_end(eve, record, main=99)
+    say(eve, f"settle\n\nChosen: {eve.oid_of(f'{JOURNAL}:{path}')} {record.key}\nSettled: {record.key}\n")
+    assert [finding.where for finding in verify(eve.repository).problems if finding.kind == "history"] == [path]
+    bob.merge_from(eve)
+    assert ada.merge_from(eve).disputes == (record.key,)
+    exchange_all(ada, bob, eve)
+    for desk in (ada, bob, eve):
+        assert [end.record for end in desk.read_ends(record.key)] == [record, other]
+
+
 def today(desk: Desk) -> str:
     return desk.git("log", "-1", "--format=%as", JOURNAL).strip()
 
@@ -313,12 +440,12 @@ def test_nothing_is_taken_away_without_a_reason(ada: Desk, eve: Desk, what: str,
 
 
 def test_the_history_is_searched_for_what_was_taken_away(ada: Desk, bob: Desk, eve: Desk) -> None:
-    gone, changed, kept = (ada.run_trial(variants=[make_variant("slow", 1)]) for _ in range(3))
+    gone, changed, kept = (ada.run_trial(variants=[make_variant("slow", 1)], parameters=()) for _ in range(3))
     for desk in (bob, eve):
         desk.merge_from(ada)
     bob.forget(gone.key, bob.identity)
-    bob.run_trial()
-    ada.run_trial()
+    bob.run_trial(parameters=())
+    ada.run_trial(parameters=())
     ada.merge_from(bob)
     assert not [finding for finding in verify(ada.repository).problems if finding.kind == "history"]
     rewrite_end(eve, changed, main=9)
@@ -327,10 +454,46 @@ def test_the_history_is_searched_for_what_was_taken_away(ada: Desk, bob: Desk, e
     assert set(found) == {record_path(changed), record_path(kept), layout.variant_path(*make_variant("slow", 1).lock)}
     finding = found[record_path(kept)]
     assert finding.what == f"trial {kept.key} of my_exp was taken away without a reason by Eve, {today(eve)}"
-    assert eve.git(*finding.remedy.split()[1:])
+    assert finding.remedy == "mitosis verify --repair"
+    assert eve.git(*found[record_path(changed)].remedy.split()[1:])
     ada.merge(eve_tip(ada, eve), ada.identity, "eve", keep=True)
-    problems = {(finding.kind, finding.where): finding for finding in verify(ada.repository).problems}
-    assert ("trial", changed.key) in problems and ("history", record_path(kept)) in problems
+    # What is as it was again is no problem.
+    assert [(finding.kind, finding.where) for finding in verify(ada.repository).problems] == [("trial", changed.key)]
+    remarks = {finding.where for finding in verify(ada.repository).findings if finding.kind == "history"}
+    assert remarks == set(found)
+    oid = ada.read_ends(changed.key)[1].oid
+    ada.settle(changed.key, oid, ada.identity)
+    assert verify(ada.repository).is_sound
+    eve.merge_from(ada)
+    assert not [finding for finding in verify(eve.repository).problems if finding.kind != "pin"]
+
+
+@pytest.mark.parametrize("kind", ["garbage", "removed", "running", "lock", "forgotten lock"])
+def test_what_the_history_has_whole_is_put_back(ada: Desk, bob: Desk, eve: Desk, kind: str) -> None:
+    slow = make_variant("slow", 1)
+    record = ada.run_trial(variants=[slow], parameters=())
+    bob.merge_from(ada)
+    path = layout.variant_path(*slow.lock) if "lock" in kind else record_path(record)
+    running = record.with_changes(status="running", ended=None)
+    spoiled = {"removed": None, "running": encode_trial(running)}.get(kind, b"\xc1")
+    eve.merge_from(ada)
+    whole = eve.tree()
+    eve.rewrite({path: spoiled})
+    if kind == "forgotten lock":
+        assert "mitosis verify --repair" in eve.remove(path, eve.identity)[1]
+    ada.git("fetch", "--quiet", "--force", str(eve.folder), f"{JOURNAL}:{JOURNAL}")
+    found = {finding.where: finding.remedy for finding in verify(ada.repository).findings}
+    assert found[path] == "mitosis verify --repair"
+    assert not [remedy for remedy in found.values() if "forget" in remedy]
+    assert f"put back {describe_path(path)}" in repair(ada.repository, ada.identity)
+    assert ada.tree() == whole
+    assert verify(ada.repository).is_sound
+    assert repair(ada.repository, ada.identity) == []
+    assert not bob.merge_from(ada).unexplained
+    eve.merge_from(ada)
+    for desk in (ada, bob, eve):
+        assert desk.tree() == whole
+        assert desk.read_trial(record.key) == record
 
 
 def eve_tip(ada: Desk, eve: Desk) -> str:

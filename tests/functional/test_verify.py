@@ -30,7 +30,7 @@ from mitosis.records.trial import Output, ParameterRecord, ProcessRecord, TrialR
 from mitosis.variants import VariantName
 from mitosis.verify import repair, verify
 from mitosis.verify.findings import Finding, Report
-from support.journal import ENVIRONMENT, JOURNAL, NOTES, Desk, make_variant, record_path, run_git
+from support.journal import ENVIRONMENT, JOURNAL, NOTES, Desk, make_record, make_variant, record_path, run_git
 
 DIGEST = hashlib.sha256(ENVIRONMENT.encode()).hexdigest()[:40]
 SLOW = make_variant("slow", 1)
@@ -170,7 +170,7 @@ def test_trial_that_runs_or_is_lost_is_no_problem(desk: Sound) -> None:
 
 
 def test_record_that_cannot_be_read_is_found(desk: Sound) -> None:
-    bad, newer = desk.run(), desk.run()
+    bad, newer = make_record(), desk.run()
     desk.rewrite({record_path(bad): b"\xc1", record_path(newer): b"\x81\xa6format\x63"})
     problems = {finding.where: finding for finding in desk.found("record")}
     assert "not msgpack" in problems[record_path(bad)].what

@@ -245,6 +245,6 @@ def make_record(**fields: Any) -> TrialRecord:
         "started": "2026-03-01T12:00:00.123456+00:00",
         "author": "Ada Lovelace <ada@example.org>",
         "process": ProcessRecord("engine", 1843),
-        "environment": "d" * 40,
+        "environment": digest_value(ENVIRONMENT.encode()),
     }
     return TrialRecord(**{**defaults, **fields})

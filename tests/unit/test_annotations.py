@@ -83,7 +83,7 @@ WRONG: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("fields", WRONG)
 def test_what_nobody_can_have_made_is_refused(fields: dict[str, Any]) -> None:
-    with pytest.raises(BadRecord, match=r"here cannot be read: .*to remove it: mitosis forget"):
+    with pytest.raises(BadRecord, match=r"here cannot be read: .*what can be done: mitosis verify"):
         decode(msgpack.packb({"author": ADA, "when": WHEN, **fields}))
 
 

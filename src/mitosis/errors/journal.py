@@ -164,7 +164,8 @@ class BadRecord(JournalError):
         self.where = where
         self.reason = reason
         self.remedy = remedy
-        super().__init__(f"{where} {self._is}: {reason}" + (f"; to remove it: {remedy}" if remedy else ""))
+        what = "to remove it: " if remedy.startswith("mitosis forget") else "what can be done: "
+        super().__init__(f"{where} {self._is}: {reason}" + (f"; {what}{remedy}" if remedy else ""))
 
     def with_cause(self, error: BaseException) -> BadRecord:
         """This error, with the cause of another one, which may hold on to much memory."""

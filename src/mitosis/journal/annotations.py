@@ -138,7 +138,7 @@ def decode_annotation(name: str, data: bytes, where: str) -> Annotation:
     if layout.digest_name(data) != name:
         reason = "its content does not have the digest that its name says"
     if fields is None or reason:
-        raise BadRecord(where, reason, layout.forget_command(where))
+        raise BadRecord(where, reason, layout.VERIFY)
     who = (fields["author"], fields["when"])
     if "note" in fields:
         return Note(fields["note"], *who)

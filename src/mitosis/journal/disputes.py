@@ -70,7 +70,7 @@ def settled(
             record = None if oid is None else read(oid)
             if record is not None and place is not None and not (end is not None and end.is_end_of(record)):
                 changes[layout.disputed_path(place[2], str(oid))] = oid
-    return store.edit_tree(tree, changes) if changes else tree
+    return store.edit_tree(tree, changes, make_way=True) if changes else tree
 
 
 def _ended_at(record: TrialRecord | None) -> str:
@@ -161,13 +161,14 @@ def _records_at(store: Store, tree: str | None, paths: Sequence[str]) -> dict[st
     return {path: entry.oid for path, entry in found if entry is not None and may_be_own(store, path, entry.oid)}
 
 
-def was_double(store: Store, index: Index, before: Snapshot, tree: str, path: str, oid: str) -> bool:
-    """Whether a record that is gone is in dispute, as this journal has had another one with its key before it."""
+def was_double(store: Store, index: Index, before: Snapshot, tree: str, path: str) -> bool:
+    """Whether a record that is gone was of no use, as this journal has had another one with its key before it."""
     place = layout.parse_record_path(path)
-    if place is None or store.find(tree, layout.disputed_path(place[2], oid)) is None:
+    paths = set() if place is None else _paths_of(index, [place[2]])[place[2]] | {path}
+    if len(paths) < 2:
         return False
-    first = first_recorded(store, before.commit, sorted(_paths_of(index, [place[2]])[place[2]]))
-    return first != path and store.find(tree, first) is not None
+    first = first_recorded(store, before.commit, paths)
+    return first != path and bool(_records_at(store, tree, [first]))
 
 
 def _paths_of(index: Index, keys: Iterable[str]) -> dict[str, set[str]]:

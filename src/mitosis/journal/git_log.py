@@ -57,8 +57,7 @@ class Commit:
     """A commit of the journal, and what it says of itself."""
 
     oid: str
-    parents: int
-    """How many it has."""
+    parents: tuple[str, ...]
     author: str
     """The name alone."""
     email: str
@@ -182,4 +181,4 @@ def _commit(text: str) -> Commit:
     # Anybody may have written them, at any length.
     shown = [one_line(recordable(text[:_TEXT_LIMIT]), _TEXT_LIMIT) for text in (author, email, summary)]
     who = shown[0] or "somebody"
-    return Commit(oid, len(parents.split()), who, shown[1], moment_of(date).isoformat(), shown[2], found)
+    return Commit(oid, tuple(parents.split()), who, shown[1], moment_of(date).isoformat(), shown[2], found)

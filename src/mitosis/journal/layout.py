@@ -116,6 +116,10 @@ def decode_name(component: str) -> str:
         return component
 
 
+VERIFY = "mitosis verify"
+"""It says whether what cannot be used was sound once, so that it can be put back."""
+
+
 def forget_command(path: str) -> str:
     """The command that takes away a file of the journal which mitosis cannot use; it takes names as they are shown."""
     return f"mitosis forget {shlex.quote(one_line(path if '/' in path else f'./{path}'))}"

@@ -211,7 +211,7 @@ def unreadable_value(locked: Variant) -> BadRecord:
     path = layout.variant_path(*locked.lock)
     large = f"it has more than the {MAX_VALUE_BYTES} bytes that are read"
     reason = "it is no value, or not the one that its name says" if locked.value else large
-    return BadRecord(path, reason, layout.forget_command(path))
+    return BadRecord(path, reason, layout.VERIFY)
 
 
 def digest_of_file(name: str) -> str | None:

@@ -17,7 +17,8 @@ had it before, each of the sides takes the place from the other's.
 Where both sides changed the same file otherwise, one of the two is taken (git keeps the other in the history):
 
 - of the start of a trial and its end the end;
-- anything else that belongs to the journal has a name that says its content, so that cannot happen;
+- of anything else that belongs to the journal the one whose content is what its name says, even if one side alone has
+  changed it;
 - of foreign files, the one whose id is greater.
 
 The meanings of a variant are never all removed by a merge: if each side took away the meaning that the other one kept,
@@ -27,6 +28,7 @@ them meanwhile on the other.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
@@ -36,10 +38,12 @@ from mitosis.journal.disputes import Contested, find_doubles, settled, was_doubl
 from mitosis.journal.ends import read_own
 from mitosis.journal.index import Index
 from mitosis.journal.reasons import describe_file, is_kept, merge_bases, read_taken
+from mitosis.journal.removing import is_sound, read_file
 from mitosis.journal.standing import remark_file
 from mitosis.journal.storage.objects import RawEntry
 from mitosis.journal.storage.store import Snapshot, Store
 from mitosis.journal.storage.walking import Change, iter_changes
+from mitosis.journal.trials import read_record_at
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantLock
@@ -100,9 +104,9 @@ def unite(store: Store, index: Index, before: Snapshot | None, theirs: Snapshot,
     if before is not None:
         base, tree, disputed = _merge_trees(store, bases, before.commit, theirs.commit)
         taken, lost = _explain(store, index, before, theirs, tree, disputed)
-        tree = store.edit_tree(tree, lost) if lost else tree
+        tree = store.edit_tree(tree, lost, make_way=True) if lost else tree
         moved, rivals = find_doubles(store, index, [base, before.tree, theirs.tree], tree)
-        tree = store.edit_tree(tree, moved) if moved else tree
+        tree = store.edit_tree(tree, moved, make_way=True) if moved else tree
         unexplained = (*(describe_file(store, path, oid) for path, oid in lost.items()), *rivals)
         if unexplained and not keep:
             raise JournalRewritten(source, before.commit, theirs.commit, unexplained)
@@ -140,20 +144,42 @@ def _explain(
         path: old
         for path, old, new in iter_changes(store, before.tree, tree)
         if old is not None and is_kept(path)
-        # A trial may end.
-        if new is None or path in disputed or layout.parse_record_path(path) is None
+        if new is None or path in disputed or not _may_change(store, tree, path, old)
     }
-    explained: dict[str, str] = {}
+    told: dict[str, str] = {}
+    lost = gone.keys() - disputed  # what is in dispute is told as that
     for taken in read_taken(store, theirs.commit, f"^{before.commit}") if gone else ():
-        if taken.path in gone and taken.is_explained:
-            explained.setdefault(taken.path, f"{taken.commit.author}: {taken.commit.summary}")
-    # What is in dispute is told as that.
-    lost = {
-        path: oid
-        for path, oid in gone.items()
-        if path not in explained and path not in disputed and not was_double(store, index, before, tree, path, oid)
+        if taken.path in gone and (taken.is_explained or taken.is_removed):
+            told.setdefault(taken.path, f"{taken.commit.author}: {taken.commit.summary}")
+            # Theirs may have been of no use, and this one not.
+            if taken.is_explained or is_sound(store, taken.path, gone[taken.path]) is None:
+                lost.discard(taken.path)
+    lost = {path for path in lost if is_sound(store, path, gone[path]) is not False}
+    # Nobody can choose what is no record of an end.
+    gone |= (spoiled := dict(_spoiled(store, before.tree, theirs.tree, tree, disputed)))
+    lost |= spoiled.keys()
+    return tuple(dict.fromkeys(told.values())), {
+        path: gone[path] for path in sorted(lost) if not was_double(store, index, before, tree, path)
     }
-    return tuple(dict.fromkeys(explained.values())), lost
+
+
+def _may_change(store: Store, tree: str, path: str, oid: str) -> bool:
+    """Whether the record of a trial may be another one: it had no end that can be read, or is kept beside it."""
+    place, record = layout.parse_record_path(path), read_record_at(store, path, oid)
+    if place is None or record is None:
+        return place is not None
+    return record.ended is None or store.find(tree, layout.disputed_path(place[2], oid)) is not None
+
+
+def _spoiled(store: Store, before: str, theirs: str, tree: str, disputed: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The records that stay, and that the other side has made into something which is no other record of the trial."""
+    for path in disputed:
+        ours, other, stays = (store.find(root, path) for root in (before, theirs, tree))
+        if ours is None or other is None or not ours == stays != other:
+            continue
+        place = layout.parse_record_path(path)
+        if place is not None and store.find(tree, layout.disputed_path(place[2], other.oid)) is None:
+            yield path, ours.oid
 
 
 def _merge_trees(store: Store, bases: Sequence[str], ours: str, theirs: str) -> tuple[str | None, str, Set[str]]:
@@ -197,7 +223,7 @@ def _with_used(store: Store, base: str | None, sides: Sequence[str], tree: str) 
             released[lock] = path, old
     uses = (use for side in sides for use in iter_uses(store, base, side, released)) if released else ()
     used = dict(released[lock] for lock in {lock for _, lock in uses})
-    return store.edit_tree(tree, used) if used else tree
+    return store.edit_tree(tree, used, make_way=True) if used else tree
 
 
 def _is_released(store: Store, tree: str, path: str) -> VariantLock | None:
@@ -238,7 +264,7 @@ class _Merge:
             entry = self._entry(base.get(name), ours.get(name), theirs.get(name), (*path, name))
             if entry is not None:
                 merged[name] = entry
-        if len(path) == _VARIANT_FOLDER_DEPTH and _is_of_variants(path):
+        if base not in (ours, theirs) and len(path) == _VARIANT_FOLDER_DEPTH and _is_of_variants(path):
             # Each side may have taken away what the other one kept. Then nobody has chosen what would be left.
             for side in (ours, theirs):
                 if side and not side.keys() & merged.keys() and not self._are_released(side, path):
@@ -252,9 +278,8 @@ class _Merge:
             return ours
         if ours is not None and theirs is not None and not ours.is_tree and not theirs.is_tree:
             return self._file(base, ours, theirs, path)
-        is_of_trials = path[0] == layout.TRIALS.encode() and None not in map(_folder, (base, ours, theirs))
-        # A side alone may add, or take away, whatever it likes, but the records of trials that have ended stay.
-        if base in (ours, theirs) and not is_of_trials:
+        # A side alone may add, or take away, whatever it likes, but not every file may change.
+        if base in (ours, theirs) and None in map(_folder, (base, ours, theirs)):
             return ours if base == theirs else theirs
         sides = [side for side in (ours, theirs) if side is not None]
         folders = [side for side in sides if side.is_tree]
@@ -286,9 +311,11 @@ class _Merge:
                 self.contested[_text(path)] = Contested(base.oid, sides)
             elif base not in (ours, theirs):
                 self.contested[_text(path)] = Contested(None, sides)
-        if base in (ours, theirs):
+        rank = functools.partial(self._rank, path=path)
+        is_mended = _is_named_by_content(path) and rank(ours)[0] != rank(theirs)[0]
+        if base in (ours, theirs) and not is_mended:
             return ours if base == theirs else theirs
-        return max(ours, theirs, key=lambda side: self._rank(side, path))
+        return max(ours, theirs, key=rank)
 
     def _may_follow(self, entry: RawEntry, base: RawEntry, start: TrialRecord, path: tuple[bytes, ...]) -> bool:
         """Whether a trial's record can have become this one."""
@@ -304,14 +331,14 @@ class _Merge:
     def _rank(self, entry: RawEntry, path: tuple[bytes, ...]) -> tuple[int, str, bytes]:
         """Of two files in the same place, that of the greater rank is taken."""
         where = _text(path)
-        rank = 0
+        rank = int(_is_named_by_content(path) and is_sound(self._store, where, entry.oid) is not False)
         if path == (layout.FORMAT_FILE.encode(),):
             text = self._store.read_blob(entry.oid, where, _FORMAT_LIMIT_BYTES).strip()
             rank = int(text) if text.isdigit() else 0
         elif len(path) in _RECORD_DEPTHS and path[0] == layout.TRIALS.encode():
             try:
-                record = decode_trial(self._store.read_blob(entry.oid, where, MAX_RECORD_BYTES), where)
-                rank = 1 if record.ended is None else 2
+                record = read_file(self._store, where, entry.oid)
+                rank = 1 if record is None or record.ended is None else 2
             except FormatTooNew:
                 rank = _RANK_OF_NEWER
             except BadRecord:
@@ -346,6 +373,10 @@ def iter_uses(
         for parameter in record.parameters:
             if parameter.lock is not None and parameter.lock in locks:
                 yield record.key, parameter.lock
+
+
+def _is_named_by_content(path: tuple[bytes, ...]) -> bool:
+    return path[0] not in (layout.TRIALS.encode(), layout.DISPUTED.encode()) and is_kept(_text(path))
 
 
 def _is_of_variants(path: tuple[bytes, ...]) -> bool:

@@ -50,18 +50,12 @@ def started_message(record: TrialRecord, locked: Collection[VariantLock]) -> str
     return _message(f"{summary}: {parameters}" if parameters else summary, trailers)
 
 
-def ended_message(record: TrialRecord, *, oid: str | None = None) -> str:
-    """The message of the commit that ends a trial.
-
-    Args:
-        record: the trial.
-        oid: id of the record's blob, if it takes the place of another end: the one who ran the trial knows best.
-    """
+def ended_message(record: TrialRecord) -> str:
+    """The message of the commit that ends a trial."""
     view = View.of(record)
     status, detail, took = _outcome(view)
     outcome = " ".join(part for part in (f"{status}: {detail}" if detail else status, took) if part)
-    chosen = [] if oid is None else [("Chosen", f"{oid} {record.key}")]
-    return _message(f"{_heading(record)} {outcome}", [*_common_trailers(view), *_end_trailers(view), *chosen])
+    return _message(f"{_heading(record)} {outcome}", [*_common_trailers(view), *_end_trailers(view)])
 
 
 def merged_message(source: str, received: int) -> str:
@@ -92,6 +86,16 @@ def removed_message(path: str, reason: str, kept: Sequence[str]) -> str:
     """
     summary = f"remove {one_line(path, _NAME_LIMIT)}: {one_line(reason, _REASON_LIMIT)}"
     return _message(summary, [("Removed", name) for name in dict.fromkeys([path, *kept])])
+
+
+def put_back_message(paths: Iterable[str]) -> str:
+    """The message of the commit that puts back files as they were before somebody spoiled them."""
+    first, *others = paths
+    what = f"{len(others) + 1} files" if others else one_line(first, _NAME_LIMIT)
+    return _message(
+        f"put back {what}: nobody has said why it went",
+        [("Restored", path) for path in [first, *others]],
+    )
 
 
 def brought_back_message(record: TrialRecord) -> str:

@@ -1,8 +1,9 @@
 """Histories of the journal: what their commits take away or change of what was there before, and whether they say so.
 
-A journal grows: an ordinary commit adds. One that takes away a trial, a meaning of a variant or a remark on one says in
-its trailers what it takes away (`Forgotten`, `Dropped`, `Released`, `Unretired`, `Chosen`, `Settled`, `Removed`; of
-remarks also `Locked`). What is gone without one of these was not taken away by mitosis.
+A journal grows: an ordinary commit adds. One that takes away a trial, a meaning of a variant or a remark on one says so
+in its trailers (`Forgotten`, `Dropped`, `Released`, `Unretired`, `Settled`; of remarks also `Locked`), and so does one
+that puts a record which was in dispute in a trial's place (`Chosen`). What is gone without one of these was not taken
+away by mitosis, unless it was of no use: see `journal.removing`.
 """
 
 from __future__ import annotations
@@ -54,8 +55,15 @@ class Taken:
         """Whether the commit says that it takes this away."""
         if self.commit.says(*_reasons(self.path, self.before, self.after)):
             return True
+        if self.is_removed and self.path.startswith(f"{layout.RENAMED}/"):
+            return any(name == "Released" for name, _ in self.commit.trailers)
         variant, wanted = _parse(self.path)[2], _ENDINGS.get(self.path.partition("/")[0], ())
         return variant is not None and self.after is None and self.commit.tells_of(variant[0], wanted)
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether the commit says that mitosis could not use this."""
+        return self.after is None and self.commit.says(("Removed", self.path))
 
 
 _ENDINGS = {layout.RENAMED: ("Locked", "Released"), layout.SOURCES: ("Released",), layout.RELEASED: ("Locked",)}
@@ -64,8 +72,6 @@ _ENDINGS = {layout.RENAMED: ("Locked", "Released"), layout.SOURCES: ("Released",
 
 def _reasons(path: str, before: str, after: str | None) -> Iterator[tuple[str, str]]:
     """The trailers by which a commit may say that it takes a file away, or changes it."""
-    if after is None:
-        yield "Removed", path
     place, disputed, variant = _parse(path)
     if place is not None:
         yield ("Forgotten", place[2]) if after is None else ("Chosen", f"{after} {place[2]}")
@@ -148,9 +154,17 @@ def read_choices(
             removed.add(path)
         elif before != GONE or path not in removed:
             choices.written.append((None if before == GONE else before, after))
-        if commit.says(("Chosen", f"{after} {place[2]}")):
+        if commit.says(("Chosen", f"{after} {place[2]}")) and was_disputed(store, commit, path, after):
             choices.chosen.insert(0, after)
     return found
+
+
+def was_disputed(store: ReadOnlyStore, commit: Commit, path: str, oid: str) -> bool:
+    """Whether a record was beside that at a trial's path before a commit, so that it could be chosen."""
+    place = layout.parse_record_path(path)
+    disputed = "" if place is None else layout.disputed_path(place[2], oid)
+    trees = (store.read_commit_tree(parent, "the journal") for parent in commit.parents)
+    return any(store.find(tree, disputed) is not None for tree in trees)
 
 
 def read_writers(store: ReadOnlyStore, tip: str, *paths: str) -> dict[str, Commit]:
@@ -197,6 +211,16 @@ def recorded_order(store: ReadOnlyStore, tip: str, paths: Collection[str]) -> di
         if path in paths:
             found.setdefault(path, len(oids))
     return {path: (found.get(path, len(oids) + 1), path) for path in paths}
+
+
+def first_places(store: ReadOnlyStore, tip: str, keys: Collection[str]) -> dict[str, str]:
+    """Where a history had the first record of each of these keys, by key."""
+    found: dict[str, str] = {}
+    for _, path, _, _ in read_log(store, [tip], *_OLDEST_FIRST, "--diff-filter=A", paths=[layout.TRIALS]):
+        place = layout.parse_record_path(path)
+        if place is not None and place[2] in keys:
+            found.setdefault(place[2], path)
+    return found
 
 
 def _few(paths: Collection[str]) -> list[str]:

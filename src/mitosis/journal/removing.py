@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+from collections.abc import Collection
+
 from mitosis.errors.base import shell_words
-from mitosis.errors.journal import BadRecord, ForeignFile, JournalError
-from mitosis.errors.repository import UnfitObject, UnreadableObject
+from mitosis.errors.journal import BadRecord, ForeignFile, FormatTooNew, JournalError
+from mitosis.errors.repository import GitError, UnfitObject, UnreadableObject
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
 from mitosis.journal.annotations import MAX_ANNOTATION_BYTES, decode_annotation
+from mitosis.journal.git_log import GONE, read_log
 from mitosis.journal.index import Index
 from mitosis.journal.index_writer import refuse_misplaced
 from mitosis.journal.locks import MAX_VALUE_BYTES
 from mitosis.journal.messages import removed_message
 from mitosis.journal.notes import TrialChange, merge_notes
-from mitosis.journal.reasons import first_recorded, is_kept
+from mitosis.journal.reasons import Taken, first_recorded, is_kept, was_disputed
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
 from mitosis.journal.storage.objects import ReadOnlyStore
 from mitosis.journal.storage.store import Store
@@ -25,6 +30,8 @@ from mitosis.text import one_line
 
 _MOST_FILES = 10_000
 """So many files that have to be named can be removed with a folder."""
+_MOST_VERSIONS = 100
+_HINT = "The history has it whole. To put it back so: mitosis verify --repair"
 FOREIGN = "it does not belong to the format of the journal"
 
 
@@ -83,6 +90,25 @@ def is_damaged(error: BadRecord) -> bool:
     return isinstance(error.__cause__, UnreadableObject) and not isinstance(error.__cause__, UnfitObject)
 
 
+def is_sound(store: ReadOnlyStore, path: str, oid: str) -> bool | None:
+    """Whether a file of the journal is what its path says; None where only another clone or version can tell."""
+    try:
+        read_file(store, path, oid)
+    except FormatTooNew:
+        return None
+    except BadRecord as error:
+        return None if is_damaged(error) else False
+    return True
+
+
+def has_reason(store: ReadOnlyStore, taken: Taken) -> bool:
+    """Whether a commit may take a file away, or change it: it says why, or the file was of no use."""
+    if taken.is_explained:
+        return taken.after is None or was_disputed(store, taken.commit, taken.path, taken.after)
+    sound = is_sound(store, taken.path, taken.before)
+    return sound is False or (sound is None and taken.is_removed)
+
+
 def remove(store: Store, index: Index, word: str, identity: Identity) -> tuple[str, str]:
     """Take out of the journal a file or folder that mitosis cannot use. The history keeps it.
 
@@ -93,7 +119,7 @@ def remove(store: Store, index: Index, word: str, identity: Identity) -> tuple[s
         identity: author and committer of the journal's commit.
 
     Returns:
-        The path, and why it could not be used.
+        The path, and why it could not be used, with what brings it back if it once could.
 
     Raises:
         JournalError: there is no such file, it is sound or only damaged here, or the journal cannot be written.
@@ -113,7 +139,18 @@ def remove(store: Store, index: Index, word: str, identity: Identity) -> tuple[s
     index.refresh()
     changes = [TrialChange(record, None) for record in removal.records]
     merge_notes(store, changes, None, identity, lambda *which: trials_on(store, index, *which))
-    return path, removal.reason
+    files = {path: None, **dict.fromkeys(removal.kept)}
+    hint = f"\n{_HINT}" if not removal.records and _was_whole(store, before.commit, path, files) else ""
+    return path, f"{removal.reason}{hint}"
+
+
+def _was_whole(store: Store, tip: str, path: str, files: Collection[str]) -> bool:
+    """Whether one of some files, which are at a path or below it, was of use in an earlier commit."""
+    with contextlib.suppress(JournalError, GitError):
+        log = read_log(store, [tip], "-m", paths=[path])
+        earlier = ((file, oid) for _, file, oid, _ in log if file in files and oid != GONE)
+        return any(is_sound(store, *each) for each in itertools.islice(earlier, _MOST_VERSIONS))
+    return False
 
 
 def _find(store: Store, tree: str, word: str) -> tuple[str, str, bool]:

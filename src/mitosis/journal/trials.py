@@ -24,7 +24,13 @@ from mitosis.journal.history import refuse_released, refuse_violated
 from mitosis.journal.index import Index
 from mitosis.journal.index_schema import alike, plain_text
 from mitosis.journal.locks import ChangedFunctions, RenamedVariant, check_locks
-from mitosis.journal.messages import brought_back_message, ended_message, forgotten_message, started_message
+from mitosis.journal.messages import (
+    brought_back_message,
+    ended_message,
+    forgotten_message,
+    settled_message,
+    started_message,
+)
 from mitosis.journal.notes import TrialChange, add_to_note, merge_notes
 from mitosis.journal.reasons import read_forgotten
 from mitosis.journal.storage.locking import END_TIMEOUT_S
@@ -143,8 +149,12 @@ def end(store: Store, index: Index, record: TrialRecord, identity: Identity) -> 
             raise TrialNotFound(record.key, f"no start of trial {record.key} is recorded, so its end cannot be")
         had_ended = _had_ended(store, file)
         data = encode_trial(record)
-        message = ended_message(record, oid=store.write_blob(data) if had_ended else None)
-        store.append(ref, before, {file.path: data}, message, identity)
+        # The one who ran the trial knows best: where there is another end, theirs comes beside it, and is chosen.
+        oid = store.write_blob(data)
+        path = layout.disputed_path(record.key, oid) if had_ended else file.path
+        before = store.append(ref, before, {path: data}, ended_message(record), identity)
+        if had_ended:
+            store.append(ref, before, {path: None, file.path: data}, settled_message(record, oid), identity)
     index.refresh()
     try:
         add_to_note(
@@ -347,7 +357,7 @@ def read_problems(index: Index, *kinds: str) -> list[BadRecord]:
     """What of the journal cannot be read or does not belong where it is, in folders such as `trials`."""
     rows = index.ask("SELECT path, reason, oid FROM problems ORDER BY path")
     # What another version, or another clone's object, can mend is noted with its id.
-    remedies = ((*row, "" if oid is not None else layout.forget_command(row[0])) for *row, oid in rows)
+    remedies = ((*row, "" if oid is not None else layout.VERIFY) for *row, oid in rows)
     problems = [BadRecord(*problem) for problem in remedies if problem[0].partition("/")[0] in kinds]
     for path, key in index.ask(_DOUBLES) if layout.TRIALS in kinds else ():
         problems.append(PassedOver(path, f"trial {key} has another record", layout.forget_command(path)))

@@ -1,7 +1,7 @@
 """Check all that mitosis keeps in a repository, and repair what can be rebuilt.
 
-`verify` reads everything and changes nothing. `repair` rebuilds what is derived from the journal; it takes away
-nothing that is a source of truth.
+`verify` reads everything and changes nothing. `repair` puts back what of the journal its history has whole, and
+rebuilds what is derived from it; it takes away nothing that is a source of truth.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def verify(
     if HistoryReader(repository, restore, report, tell).read(snapshot.commit):
         tell("looking for what was taken away")
         check_lookups(journal.store, snapshot.commit, contents, report)
-        check_reasons(journal.store, snapshot.commit, report)
+        check_reasons(journal.store, snapshot, report)
         if signatures:
             check_signatures(repository, snapshot.commit, report, tell)
     return report
@@ -129,7 +129,8 @@ def compare(repository: Repository, remote: str, ref_name: str, report: Report) 
 def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], None] = _silent) -> list[str]:
     """Rebuild what is derived from the journal and does not agree with it: pins, notes, index, the short name.
 
-    What killed processes have left behind is removed.
+    Before that, what somebody has spoiled or taken away without a reason is put back, as the history has it. What
+    killed processes have left behind is removed.
 
     Args:
         repository: whose journal.
@@ -146,9 +147,12 @@ def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], 
     with contextlib.suppress(NoTemporaryPlace):
         remove_abandoned(temporary_place())  # which is no part of the repository, and not told
     done = repairable.repair_locks_left(journal)
-    snapshot = journal.store.snapshot()
-    if snapshot is None:
+    if journal.store.snapshot() is None:
         return done
+    tell("looking for what was taken away")
+    done += repairable.repair_lost(journal, identity)
+    snapshot = journal.store.snapshot()
+    assert snapshot is not None
     contents = _check_contents(journal, snapshot, "", None, Report(), tell)
     tell("repairing")
     done += repairable.repair_index(journal)

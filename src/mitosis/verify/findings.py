@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Severity = Literal["error", "warning", "info"]
 
+REPAIR = "mitosis verify --repair"
 FINDINGS_LIMIT = 1000
 """This many findings of one kind are kept; the others are counted, so that a hostile journal costs no memory."""
 
@@ -58,6 +60,12 @@ class Report:
         self.seen[finding.severity_and_kind] += 1
         if self.seen[finding.severity_and_kind] <= FINDINGS_LIMIT:
             self._kept.append(finding)
+
+    def advise(self, places: Set[str], remedy: str) -> None:
+        """Name another remedy for what was found there."""
+        for number, finding in enumerate(self._kept):
+            if finding.where in places:
+                self._kept[number] = replace(finding, remedy=remedy)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

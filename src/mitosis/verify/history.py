@@ -11,13 +11,14 @@ from mitosis.errors.journal import JournalError
 from mitosis.errors.repository import GitError, ObjectMissing, ObjectTooLarge, UnreadableObject
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
-from mitosis.journal.reasons import Taken, describe_file, read_taken
+from mitosis.journal.reasons import Taken, describe_file, first_places, read_taken
+from mitosis.journal.removing import has_reason, is_sound
 from mitosis.journal.sharing import misleading_pins
 from mitosis.journal.storage.objects import TREE_LIMIT_BYTES, TREE_MODE
-from mitosis.journal.storage.store import Store
+from mitosis.journal.storage.store import Snapshot, Store
 from mitosis.journal.storage.walking import Sizes, path_below
 from mitosis.journal.trials import read_record_at
-from mitosis.verify.findings import Report
+from mitosis.verify.findings import REPAIR, Report
 
 MAX_OBJECT_BYTES = 64 * 2**20
 """A larger object is not read: nothing that mitosis writes comes near it."""
@@ -128,47 +129,102 @@ class HistoryReader:
         self._report.error("object", oid, f"{reason} ({where})", restoring(self._repository, oid, self._restore))
 
 
-def check_reasons(store: Store, tip: str, report: Report) -> None:
+def check_reasons(store: Store, snapshot: Snapshot, report: Report) -> None:
     """Check that each commit of the journal adds to it, or says what it takes away or changes.
 
     Args:
         store: of the journal.
-        tip: its newest commit.
+        snapshot: its present state.
         report: takes what is wrong.
     """
-    explained: set[str] = set()
-    suspects: list[Taken] = []
-    merges: Counter[tuple[str, str]] = Counter()
     try:
-        for taken in read_taken(store, tip):
-            if taken.is_explained:
-                explained.add(taken.path)
-            elif taken.after is None or not _is_end(store, taken):
-                suspects.append(taken)
-                merges[taken.commit.oid, taken.path] += 1
+        found = find_unexplained(store, snapshot)
+        lost = find_lost(store, snapshot, found)
     except (GitError, JournalError) as error:
         report.error("history", layout.JOURNAL_REF, str(error).partition("\n")[0], "git fsck")
         return
-    for taken in suspects:
+    for taken, since in found:
         said = taken.commit
-        if said.parents > 1:
+        done = "taken away" if taken.after is None else "changed"
+        file = describe_file(store, taken.path, taken.before)
+        what = f"{file} was {done} without a reason by {said.author}, {said.date[:10]}{since and f', {since}'}"
+        tell = report.info if since else report.error
+        tell("history", taken.path, what, f"git show -m --stat {said.oid[:12]}")
+    places = (layout.parse_record_path(path) for path in lost)
+    report.advise({*lost, *(f"trial {place[2]}" for place in places if place is not None)}, REPAIR)
+
+
+def find_unexplained(store: Store, snapshot: Snapshot) -> list[tuple[Taken, str]]:
+    """What the journal's history has taken away or changed without a reason, newest first.
+
+    With each is a clause on what has become of it since: it is empty where nobody has put it right.
+
+    Raises:
+        JournalError: there is too much in it to be anybody's records, or something cannot be read.
+        GitError: git cannot read the history.
+    """
+    explained: set[str] = set()
+    suspects: list[tuple[Taken, bool]] = []
+    merges: Counter[tuple[str, str]] = Counter()
+    for taken in read_taken(store, snapshot.commit):
+        key = _key(taken.path)
+        if has_reason(store, taken):
+            if taken.is_explained:
+                # Whoever settles a trial decides on all of its records.
+                explained |= {taken.path, key} if taken.path.startswith(f"{layout.DISPUTED}/") else {taken.path}
+        elif taken.after is None or not _is_end(store, taken, taken.after):
+            suspects.append((taken, not explained.isdisjoint((taken.path, key))))
+            merges[taken.commit.oid, taken.path] += 1
+    gone = {_key(taken.path) for taken, _ in suspects if taken.after is None} - {""}
+    firsts = first_places(store, snapshot.commit, gone) if gone else {}
+    found = []
+    for taken, is_decided in suspects:
+        said = taken.commit
+        if taken.after is None and firsts.get(_key(taken.path), taken.path) != taken.path:
+            continue  # there was another record of the trial before
+        if len(said.parents) > 1:
             # Of a merge, what one side has otherwise than the other is none of its own doing.
-            is_new = merges[said.oid, taken.path] == said.parents
+            is_new = merges[said.oid, taken.path] == len(said.parents)
             is_explained = taken.path in explained or _is_disputed(store, taken)
             if is_explained if taken.after is None else not is_new:
                 continue
-        done = "taken away" if taken.after is None else "changed"
-        file = describe_file(store, taken.path, taken.before)
-        what = f"{file} was {done} without a reason by {said.author}, {said.date[:10]}"
-        report.error("history", taken.path, what, f"git show -m --stat {said.oid[:12]}")
+        entry = store.find(snapshot.tree, taken.path)
+        is_back = entry is not None and (entry.oid == taken.before or _is_end(store, taken, entry.oid))
+        found.append(
+            (taken, "and is as it was again" if is_back else "which was decided on since" if is_decided else "")
+        )
+    return found
 
 
-def _is_end(store: Store, taken: Taken) -> bool:
-    """Whether it is the end of a trial that had none before."""
+def _key(path: str) -> str:
+    """The key of the trial that a record at a path is of; nothing for anything else."""
+    place = layout.parse_record_path(path)
+    return layout.parse_disputed_path(path) or "" if place is None else place[2]
+
+
+def find_lost(store: Store, snapshot: Snapshot, unexplained: Iterable[tuple[Taken, str]]) -> dict[str, str]:
+    """The ids, by path, of what was taken away or spoiled without a reason and is to be as it was before that."""
+    lost: dict[str, str] = {}
+    for taken, since in unexplained:
+        entry = store.find(snapshot.tree, taken.path)
+        oid = None if entry is None or entry.is_tree else entry.oid
+        if since or not is_sound(store, taken.path, taken.before):
+            continue
+        before, present = (read_record_at(store, taken.path, each) for each in (taken.before, oid))
+        is_running_again = before is not None and present is not None and before.is_end_of(present)
+        if oid is None or is_running_again or is_sound(store, taken.path, oid) is False:
+            lost[taken.path] = taken.before
+    return lost
+
+
+def _is_end(store: Store, taken: Taken, after: str) -> bool:
+    """Whether a record tells the end of a trial that had none before."""
     if layout.parse_record_path(taken.path) is None:
         return False
-    start, end = (read_record_at(store, taken.path, oid) for oid in (taken.before, taken.after))
-    return start is None or (end is not None and end.is_end_of(start))
+    start, end = (read_record_at(store, taken.path, oid) for oid in (taken.before, after))
+    if start is None or end is None:
+        return start is None or (start.ended is None and is_sound(store, taken.path, after) is None)
+    return end.is_end_of(start)
 
 
 def _is_disputed(store: Store, taken: Taken) -> bool:
@@ -229,7 +285,7 @@ def check_pins(store: Store, commits: Iterable[str], remote: str, report: Report
                 )
             report.error("commit", commit, what, remedy, hint)
         elif commit not in pins:
-            report.warning("pin", commit, "a commit that trials ran on is not pinned", "mitosis verify --repair")
+            report.warning("pin", commit, "a commit that trials ran on is not pinned", REPAIR)
     if is_shallow and unpinned:
         # One that is not there first, since the command fetches it.
         first = min(unpinned, key=lambda commit: (repository.has_object(commit), commit))

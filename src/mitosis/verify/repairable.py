@@ -16,15 +16,17 @@ from mitosis.journal import layout
 from mitosis.journal.index import is_index_right, remove_index
 from mitosis.journal.journal import Journal
 from mitosis.journal.layout import SHORT_KEY_DIGITS
+from mitosis.journal.messages import put_back_message
 from mitosis.journal.notes import LINES_LIMIT, PresentNote, parse_note, read_notes, rebuild_notes
+from mitosis.journal.reasons import describe_file
 from mitosis.journal.storage.locking import is_stale
 from mitosis.journal.storage.queue import describe_holder, read_holder
 from mitosis.journal.trials import trials_on
 from mitosis.process import is_alive
 from mitosis.verify.contents import Contents
-from mitosis.verify.findings import Report
+from mitosis.verify.findings import REPAIR, Report
+from mitosis.verify.history import find_lost, find_unexplained
 
-REPAIR = "mitosis verify --repair"
 _UNOWNED_LOCK_AGE_S = 60.0
 
 
@@ -173,6 +175,22 @@ def repair_index(journal: Journal) -> list[str]:
     remove_index(journal.store)
     journal.index.refresh()
     return ["rebuilt the index of the journal"]
+
+
+def repair_lost(journal: Journal, identity: Identity) -> list[str]:
+    """Put back what of the journal was spoiled or taken away without a reason, as its history has it; tells what."""
+    store = journal.store
+    with store.locked(layout.JOURNAL_REF) as ref:
+        snapshot = store.snapshot()
+        lost: dict[str, str] = {}
+        with contextlib.suppress(GitError, JournalError):  # the check says what is wrong with the history
+            lost = {} if snapshot is None else find_lost(store, snapshot, find_unexplained(store, snapshot))
+        if lost and snapshot is not None:
+            store.append_tree(
+                ref, snapshot, store.edit_tree(snapshot.tree, lost, make_way=True), put_back_message(lost), identity
+            )
+            return [f"put back {describe_file(store, path, oid)}" for path, oid in lost.items()]
+    return []
 
 
 def repair_pins(journal: Journal, commits: Collection[str]) -> list[str]:

@@ -148,7 +148,9 @@ class Store(ReadOnlyStore):
 
         return self._write(pygit2.enums.ObjectType.BLOB, data)
 
-    def edit_tree(self, base: str | None, changes: Mapping[str, str | None], where: str = "") -> str:
+    def edit_tree(
+        self, base: str | None, changes: Mapping[str, str | None], where: str = "", *, make_way: bool = False
+    ) -> str:
         """Write the tree that differs from `base` by these blobs.
 
         Only the trees along the changed paths are read and written.
@@ -157,6 +159,7 @@ class Store(ReadOnlyStore):
             base: the tree to start from; None for an empty one.
             changes: the blob at each path; None takes the path away.
             where: path of `base`, with a `/` at its end, to name in errors.
+            make_way: whether a file where a folder should be, or the reverse, goes, instead of being an error.
 
         Raises:
             JournalError: a path leads through a file, or the tree cannot be written.
@@ -172,22 +175,24 @@ class Store(ReadOnlyStore):
         present = [] if base is None else self._read_entries(base, where.rstrip("/"))
         entries = {name: (mode, raw) for name, mode, raw in present}
         # What is replaced stays where it is in the order, which takes a while to make for a folder of all days.
-        is_sorted = all(raw_name(name) in entries for name in (*files, *folders))
+        kinds = {name: mode == TREE_MODE for name, mode, _ in present}
+        wanted = dict.fromkeys(map(raw_name, files), False) | dict.fromkeys(map(raw_name, folders), True)
+        is_sorted = all(kinds.get(name) == is_tree for name, is_tree in wanted.items())
         for file, oid in files.items():
-            mode, _ = entries.get(raw_name(file), (BLOB_MODE, b""))
-            if mode == TREE_MODE and oid is not None:
+            if kinds.get(raw_name(file)) and oid is not None and not make_way:
                 raise JournalError(f"{where}{file} in the journal is a folder, but should be a file")
             if oid is None:
                 entries.pop(raw_name(file), None)
             else:
                 entries[raw_name(file)] = (BLOB_MODE, bytes.fromhex(oid))
         for folder, inner in folders.items():
-            mode, raw = entries.get(raw_name(folder), (TREE_MODE, b""))
-            if mode != TREE_MODE:
+            is_folder = kinds.get(raw_name(folder), True)
+            if not is_folder and not make_way:
                 raise JournalError(f"{where}{folder} in the journal is a file, but should be a folder")
+            raw = entries.get(raw_name(folder), (b"", b""))[1] if is_folder else b""
             if not raw and not any(inner.values()):
                 continue  # what is not there need not go
-            tree = self.edit_tree(raw.hex() or None, inner, f"{where}{folder}/")
+            tree = self.edit_tree(raw.hex() or None, inner, f"{where}{folder}/", make_way=make_way)
             if tree == EMPTY_TREE:
                 entries.pop(raw_name(folder), None)
             else:
@@ -355,14 +360,18 @@ class Store(ReadOnlyStore):
 
     def append(
         self, ref: LockedRef, before: Snapshot | None, changes: Mapping[str, bytes | None], message: str, who: Identity
-    ) -> None:
+    ) -> Snapshot:
         """Add a commit that changes these files (None: removes them) to the journal, whose lock is held.
 
-        This is the only way to add to it, but for a merge.
+        This is the only way to add to it, but for a merge. Returns its state since then.
         """
-        tree = self.edited_tree(before, changes)
+        return self.append_tree(ref, before, self.edited_tree(before, changes), message, who)
+
+    def append_tree(self, ref: LockedRef, before: Snapshot | None, tree: str, message: str, who: Identity) -> Snapshot:
+        """Add a commit with this tree; see `append`."""
         commit = self.write_commit(tree, [] if before is None else [before.commit], message, who)
         ref.set_target(commit, message.split("\n", 1)[0], who)
+        return Snapshot(commit, tree)
 
 
 def _written(write: Callable[[], object], what: str) -> object:
