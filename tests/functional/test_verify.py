@@ -788,7 +788,7 @@ def test_records_that_are_not_merged_are_told_of(desk: Sound) -> None:
     (finding,) = [finding for finding in desk.verify().findings if finding.kind == "remote"]
     assert finding.what == "records were fetched from it that are not merged yet; to merge them, or to see why not"
     assert finding.remedy == "mitosis pull origin"
-    ahead, before = desk.run(started="2026-03-02T12:00:00+00:00"), desk.oid_of(f"{JOURNAL}~2")
+    _, before = desk.run(started="2026-03-02T12:00:00+00:00"), desk.oid_of(f"{JOURNAL}~2")
     desk.git("update-ref", "refs/mitosis/remotes/origin/journal", JOURNAL)
     desk.git("update-ref", JOURNAL, before)
     (finding,) = [finding for finding in desk.verify().findings if finding.kind == "remote"]
