@@ -16,7 +16,7 @@ from mitosis.records.codec import decode_trial
 from mitosis.records.trial import ParameterRecord
 from mitosis.variants import VariantName
 from support.hostile import HUGE_BYTES, MARKER
-from support.journal import JOURNAL, Desk, make_variant, run_git
+from support.journal import JOURNAL, NOTES, Desk, make_variant, run_git
 
 CONFIG = '[tool.mitosis.steps]\nmy_exp = ["lab:run", "lab:lookup_dict"]\n'
 LAB = 'lookup_dict = {"frequency": {"fast": 10, "slow": 1}}\n\n\ndef run(frequency):\n    return {"main": frequency}\n'
@@ -94,7 +94,8 @@ def make_real(folder: Path) -> Real:
     bob.merge_from(ada)
     _trial(bob, 11)
     ahead = bob.tip() or ""
-    run_git("update-ref", "-d", JOURNAL, cwd=there)
+    for ref in (JOURNAL, NOTES, "refs/refs/mitosis"):
+        run_git("update-ref", "--no-deref", "-d", ref, cwd=there)
     _trial(bob.again(), 12, name="own", value=12)
     own = bob.again().tip() or ""
     for number, commit in enumerate((tip, diverged, ahead, own)):

@@ -290,11 +290,14 @@ def refuse_gone(store: Store) -> None:
 
 def commands_for_gone(store: Store) -> list[str]:
     """The commands of which each brings back a journal that is gone: from what was fetched last, or else a remote."""
-    copies = map(layout.remote_journal_ref, remote_tips(store))
+    commands = []
+    for remote, commit in remote_tips(store).items():
+        copy = layout.remote_journal_ref(remote)
+        with contextlib.suppress(JournalError):
+            store.snapshot_of(commit, copy)
+            commands.append(shell_words("git", "update-ref", layout.JOURNAL_REF, copy))
     remotes = store.repository.git("remote").splitlines()
-    return [shell_words("git", "update-ref", layout.JOURNAL_REF, copy) for copy in copies] or [
-        shell_words("mitosis", "pull", remote) for remote in remotes or ["CLONE"]
-    ]
+    return commands or [shell_words("mitosis", "pull", remote) for remote in remotes or ["CLONE"]]
 
 
 def _list_refs(store: Store, *patterns: str) -> dict[str, str]:

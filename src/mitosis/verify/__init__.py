@@ -273,6 +273,10 @@ def _tip_remedy(journal: Journal, restore: str, error: JournalError) -> tuple[st
         return f"rm -f {shlex.quote(str(repository.common_dir / name))} && {restore}:{name}", unpushed
     damaged = _damaged_object(repository, error)
     if damaged is None:
+        target = journal.tip()
+        if target is not None and repository.has_object(target):
+            return f"{restore.removesuffix(name)}+{name}:{name}", unpushed
+        # git fetches nothing while a ref leads nowhere.
         return f"git update-ref -d {name} && {restore}:{name}", unpushed
     return restoring(repository, damaged, restore), f"If it was not pushed, take the commit before it: {dangling}"
 
