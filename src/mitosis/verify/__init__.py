@@ -12,12 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mitosis.errors.base import MitosisError
-from mitosis.errors.journal import FormatTooNew, JournalError
+from mitosis.errors.journal import FormatTooNew, JournalError, UnusableJournal
 from mitosis.errors.repository import GitError, ObjectTooLarge, UnreadableObject
 from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 from mitosis.journal.merge import unite
+from mitosis.journal.removing import telling_unusable
 from mitosis.journal.storage.store import Snapshot
 from mitosis.process import is_alive
 from mitosis.records.trial import TrialRecord
@@ -93,7 +94,9 @@ def compare(repository: Repository, remote: str, ref_name: str, report: Report) 
     journal = Journal(repository)
     ref = layout.remote_journal_ref(ref_name)
     try:
-        tip, ours = journal.read_tip(ref), journal.store.snapshot()
+        with telling_unusable(remote):
+            tip = journal.read_tip(ref)
+        ours = journal.store.snapshot()
         if tip is None or ours is None:
             report.info("remote", remote, "it has no records" if tip is None else "there are no records here")
             return
@@ -113,7 +116,8 @@ def compare(repository: Repository, remote: str, ref_name: str, report: Report) 
             if count:
                 report.info("remote", remote, f"{count} {what}", command)
     except JournalError as error:
-        report.error("remote", remote, _first_line(error), f"git log {ref}")
+        remedy = error.remedy if isinstance(error, UnusableJournal) else f"git log {ref}"
+        report.error("remote", remote, _first_line(error), remedy)
 
 
 def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], None] = _silent) -> list[str]:
