@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from mitosis.__main__ import run_command
-from mitosis.errors.journal import FetchFailed, NoRemote, PushFailed, UnknownRemote
+from mitosis.errors.journal import FetchFailed, NoRemote, PushFailed, UnknownRemote, UnusableJournal
 from mitosis.errors.repository import NoIdentity
 from mitosis.git.repository import find_repository
 from mitosis.journal.notes import note_of
@@ -21,6 +21,8 @@ from mitosis.records.codec import encode_trial
 from mitosis.sync.exchange import Pulled, Pushed, push
 from mitosis.sync.remotes import find_remote
 from mitosis.sync.transport import Transport
+from mitosis.verify import compare
+from mitosis.verify.findings import Report
 from support.journal import (
     JOURNAL,
     NOTES,
@@ -247,6 +249,42 @@ def test_remote_that_cannot_push_atomically_gets_the_pins_first(ada: Desk, hub: 
 
 
 # --- which remote ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["blob", "tag", "other commit", "format", "double", "deep", "name"])
+def test_journal_of_a_remote_that_is_none_is_replaced_as_the_message_says(
+    ada: Desk, bob: Desk, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada.run_trial()
+    ada.push()
+    bob.pull()
+    target = {"blob": f"{JOURNAL}:format", "tag": "tagged", "other commit": "HEAD"}.get(kind, JOURNAL)
+    bob.git("tag", "-a", "-m", "x", "tagged", JOURNAL)
+    blob = bob.oid_of(f"{JOURNAL}:format")
+    if kind == "format":
+        bob.rewrite({"format": None, "format/x": "1"})
+    elif kind == "deep":
+        bob.rewrite({f"trials/{'a/' * 30}x": "x"})
+    elif kind in ("double", "name"):
+        entry = b"100644 x\0" + bytes.fromhex(blob)
+        folder = bob.write_tree(
+            entry * 2 if kind == "double" else b"40000 .git\0" + bytes.fromhex(bob.write_tree(entry))
+        )
+        bob.replace_folder("sub", folder)
+    bob.git("push", "--quiet", "--force", "origin", f"{target}:{JOURNAL}")
+    record = ada.run_trial()
+    command = "git push --force origin refs/mitosis/journal"
+    for exchange in (ada.pull, ada.push):
+        with pytest.raises(UnusableJournal, match=f"the journal of origin cannot be merged: .*\n.*\n    {command}"):
+            exchange()
+    report = Report()
+    compare(ada.repository, "origin", "origin", report)
+    assert [finding.remedy for finding in report.problems] == [command]
+    ada.git(*command.split()[1:])
+    ada.push()
+    bob.git("update-ref", "-d", JOURNAL)
+    bob.pull()
+    assert bob.again().trial_keys() == ada.trial_keys() >= {record.key}
 
 
 def test_default_remote_is_that_of_git_push(ada: Desk) -> None:

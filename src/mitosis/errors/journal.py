@@ -155,6 +155,19 @@ class JournalRewritten(JournalError):
         )
 
 
+class UnusableJournal(JournalError):
+    """Another journal cannot be merged at all. Attributes: source, remedy (a command for whoever may push)."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source = source
+        self.remedy = f"git push --force {shlex.quote(source)} refs/mitosis/journal"
+        super().__init__(
+            f"the journal of {source} cannot be merged: {reason}\n"
+            "Ask who has pushed that. To put yours in its place, without what nobody but that remote has:\n"
+            f"    {self.remedy}"
+        )
+
+
 class BadRecord(JournalError):
     """A record or value that does not decode. Attributes: where (path or id), reason, remedy (a command or nothing)."""
 

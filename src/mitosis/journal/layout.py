@@ -317,16 +317,14 @@ def refuse_format(what: str, text: bytes) -> None:
         raise FormatTooNew("the journal" if what == JOURNAL_REF else what, int(digits), FORMAT)
 
 
-def refuse_unsafe_name(path: str, source: str) -> None:
+def refuse_unsafe_name(path: str) -> None:
     """Refuse to take in a name that git itself would refuse in a working tree.
 
     Raises:
         JournalError: it is one.
     """
     if any(name in ("", ".", "..") or _is_git_folder(name) for name in path.split("/")):
-        raise JournalError(
-            f"the journal of {source} has a file {path!r}, a name that mitosis never writes; none of it was merged"
-        )
+        raise JournalError(f"it has a file {path!r}, a name that mitosis never writes")
 
 
 _IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")

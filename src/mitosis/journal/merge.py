@@ -32,13 +32,13 @@ import functools
 from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
-from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, JournalRewritten
+from mitosis.errors.journal import BadRecord, FormatTooNew, JournalRewritten
 from mitosis.journal import layout
 from mitosis.journal.disputes import Contested, find_doubles, settled, was_double
 from mitosis.journal.ends import read_own
 from mitosis.journal.index import Index
 from mitosis.journal.reasons import describe_file, is_kept, merge_bases, read_taken
-from mitosis.journal.removing import is_sound, read_file
+from mitosis.journal.removing import is_sound, read_file, telling_unusable
 from mitosis.journal.standing import remark_file
 from mitosis.journal.storage.objects import RawEntry
 from mitosis.journal.storage.store import Snapshot, Store
@@ -89,7 +89,7 @@ def unite(store: Store, index: Index, before: Snapshot | None, theirs: Snapshot,
 
     Raises:
         JournalRewritten: the other one has taken away what this one has, and does not say why.
-        JournalError: the other journal has what no mitosis writes.
+        UnusableJournal: the other journal has what no mitosis writes.
         GitError: git cannot read the histories.
     """
     if before is not None and before.commit == theirs.commit:
@@ -103,7 +103,8 @@ def unite(store: Store, index: Index, before: Snapshot | None, theirs: Snapshot,
     unexplained: tuple[str, ...] = ()
     if before is not None:
         base, tree, disputed = _merge_trees(store, bases, before.commit, theirs.commit)
-        taken, lost = _explain(store, index, before, theirs, tree, disputed)
+        with telling_unusable(source):
+            taken, lost = _explain(store, index, before, theirs, tree, disputed)
         tree = store.edit_tree(tree, lost, make_way=True) if lost else tree
         moved, rivals = find_doubles(store, index, [base, before.tree, theirs.tree], tree)
         tree = store.edit_tree(tree, moved, make_way=True) if moved else tree
@@ -122,14 +123,12 @@ def _refuse_foreign(store: Store, before: str | None, theirs: str, source: str) 
     """Refuse a journal that would bring what no mitosis writes.
 
     Raises:
-        JournalError: it does.
+        UnusableJournal: it does.
     """
-    try:
+    with telling_unusable(source):
         for path, _, new in iter_changes(store, before, theirs):
             if new is not None:
-                layout.refuse_unsafe_name(path, source)
-    except BadRecord as error:
-        raise JournalError(f"the journal of {source} was not merged: {error}") from error
+                layout.refuse_unsafe_name(path)
 
 
 def _explain(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from mitosis.errors.base import shell_words
-from mitosis.errors.journal import BadRecord, ForeignFile, FormatTooNew, JournalError
+from mitosis.errors.journal import BadRecord, ForeignFile, FormatTooNew, JournalError, UnusableJournal
 from mitosis.errors.repository import GitError, UnfitObject, UnreadableObject
 from mitosis.git.repository import Identity
 from mitosis.journal import layout
@@ -22,7 +22,7 @@ from mitosis.journal.reasons import Taken, first_recorded, is_kept, was_disputed
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
 from mitosis.journal.storage.objects import ReadOnlyStore
 from mitosis.journal.storage.store import Store
-from mitosis.journal.storage.walking import iter_changes
+from mitosis.journal.storage.walking import UnreadableBefore, iter_changes
 from mitosis.journal.trials import ALL_RECORDS, MAX_ENVIRONMENT_BYTES, trials_on
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
@@ -85,9 +85,22 @@ def _check_digest(data: bytes, digest: str, path: str) -> None:
         raise BadRecord(path, "its content does not have the digest that its name says")
 
 
-def is_damaged(error: BadRecord) -> bool:
+def is_damaged(error: JournalError) -> bool:
     """Whether an object of the repository is missing or damaged, so that another clone may have it whole."""
     return isinstance(error.__cause__, UnreadableObject) and not isinstance(error.__cause__, UnfitObject)
+
+
+@contextlib.contextmanager
+def telling_unusable(source: str) -> Iterator[None]:
+    """Say what can be done where another journal is of no use, which is not that this clone is damaged or too old."""
+    try:
+        yield
+    except (FormatTooNew, UnreadableBefore):
+        raise
+    except JournalError as error:
+        if is_damaged(error):
+            raise
+        raise UnusableJournal(source, str(error).partition("\n")[0]) from error
 
 
 def is_sound(store: ReadOnlyStore, path: str, oid: str) -> bool | None:

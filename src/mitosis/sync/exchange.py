@@ -13,6 +13,7 @@ from mitosis.errors.repository import GitError
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
+from mitosis.journal.removing import telling_unusable
 from mitosis.journal.sharing import Merged
 from mitosis.journal.storage.signing import refuse_unsigned
 from mitosis.sync.remotes import Remote, push_place
@@ -211,7 +212,8 @@ def _merge(
     journal: Journal, remote: Remote, pulled: Pulled, *, keep: bool = False, verify_signatures: bool = True
 ) -> Pulled:
     """Merge what was fetched."""
-    tip = journal.read_tip(layout.remote_journal_ref(remote.ref_name))
+    with telling_unusable(remote.name):
+        tip = journal.read_tip(layout.remote_journal_ref(remote.ref_name))
     if tip is None:
         return pulled
     notes = journal.read_commit(layout.remote_notes_ref(remote.ref_name))

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from mitosis.errors.base import MitosisError
 from mitosis.errors.files import NoTemporaryPlace
-from mitosis.errors.journal import FormatTooNew, JournalError
+from mitosis.errors.journal import FormatTooNew, JournalError, UnusableJournal
 from mitosis.errors.repository import GitError, ObjectTooLarge, UnreadableObject
 from mitosis.files import remove_abandoned, temporary_place
 from mitosis.git.repository import Identity, Repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 from mitosis.journal.merge import unite
+from mitosis.journal.removing import telling_unusable
 from mitosis.journal.sharing import commands_for_gone, misleading_pins
 from mitosis.journal.storage.store import Snapshot
 from mitosis.process import is_alive
@@ -102,7 +103,9 @@ def compare(repository: Repository, remote: str, ref_name: str, report: Report) 
         what = f"its {layout.pin_ref(commit)} points to {target}"
         report.error("remote", remote, what, layout.push_pin_command(remote, commit), hint)
     try:
-        tip, ours = journal.read_tip(ref), journal.store.snapshot()
+        with telling_unusable(remote):
+            tip = journal.read_tip(ref)
+        ours = journal.store.snapshot()
         if tip is None or ours is None:
             report.info("remote", remote, "it has no records" if tip is None else "there are no records here")
             return
@@ -123,7 +126,8 @@ def compare(repository: Repository, remote: str, ref_name: str, report: Report) 
                 verb = "is" if count == 1 else "are"
                 report.info("remote", remote, f"{counted(count, 'trial')}{whose} {verb} not {where} yet", command)
     except JournalError as error:
-        report.error("remote", remote, _first_line(error), f"git show -m --stat {ref}")
+        remedy = error.remedy if isinstance(error, UnusableJournal) else f"git show -m --stat {ref}"
+        report.error("remote", remote, _first_line(error), remedy)
 
 
 def repair(repository: Repository, identity: Identity, *, tell: Callable[[str], None] = _silent) -> list[str]:
