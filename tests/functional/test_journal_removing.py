@@ -15,8 +15,8 @@ from mitosis.errors.journal import BadRecord, JournalError, TrialNotFound
 from mitosis.errors.values import VariantConflict, VariantRetired
 from mitosis.git.repository import find_repository
 from mitosis.journal import layout
+from mitosis.journal.reading import MAX_ENVIRONMENT_BYTES
 from mitosis.journal.standing import remark_file
-from mitosis.journal.trials import MAX_ENVIRONMENT_BYTES
 from mitosis.records.codec import encode_trial
 from mitosis.variants import VariantName
 from mitosis.verify import verify

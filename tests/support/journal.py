@@ -15,8 +15,8 @@ from mitosis.errors.journal import BadRecord
 from mitosis.git.repository import Identity, find_repository
 from mitosis.journal import layout
 from mitosis.journal.journal import Journal
+from mitosis.journal.reading import read_problems
 from mitosis.journal.sharing import Merged
-from mitosis.journal.trials import read_problems
 from mitosis.journal.variants import iter_values
 from mitosis.records.trial import ParameterRecord, ProcessRecord, StepRecord, TrialRecord
 from mitosis.sync import exchange

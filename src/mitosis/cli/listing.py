@@ -116,7 +116,7 @@ def _print_trials(
     journal: Journal, search: Search, experiment: str | None, limit: int | None, *, is_narrowed: bool
 ) -> None:
     from mitosis.journal import layout
-    from mitosis.journal.trials import read_problems
+    from mitosis.journal.reading import read_problems
     from mitosis.journal.unrecorded import find_ends
 
     views = list(search.views())

@@ -20,8 +20,8 @@ from mitosis.journal.annotations import (
 )
 from mitosis.journal.index import Index
 from mitosis.journal.messages import annotated_message
+from mitosis.journal.reading import find_trial
 from mitosis.journal.storage.store import Store
-from mitosis.journal.trials import find_trial
 
 
 def tag(store: Store, index: Index, keys: Sequence[str], name: str, identity: Identity) -> tuple[str, ...]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from mitosis.journal import layout
 from mitosis.journal.ends import may_be_own, read_own
 from mitosis.journal.index import Index
+from mitosis.journal.reading import ALL_RECORDS
 from mitosis.journal.reasons import Choices, describe_path, first_recorded, read_choices
 from mitosis.journal.storage.store import Snapshot, Store
 from mitosis.journal.storage.walking import iter_changes
-from mitosis.journal.trials import ALL_RECORDS
 from mitosis.records.trial import TrialRecord
 
 _NO_CHOICES = Choices([], [])

@@ -13,10 +13,11 @@ from mitosis.journal.git_log import Commit
 from mitosis.journal.index import Index
 from mitosis.journal.messages import settled_message
 from mitosis.journal.notes import TrialChange
+from mitosis.journal.reading import disputed_files, find_trial, read_record_at
 from mitosis.journal.reasons import describe_path, read_writers
 from mitosis.journal.storage.objects import ReadOnlyStore
 from mitosis.journal.storage.store import Store
-from mitosis.journal.trials import disputed_files, find_trial, read_record_at, tell_notes
+from mitosis.journal.trials import tell_notes
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import re
 from typing import cast, overload
 
+from mitosis.errors.journal import JournalError, Misplaced
+from mitosis.journal import layout
 from mitosis.records.trial import TrialRecord
 from mitosis.records.view import COLUMNS, Scalar
 
@@ -159,3 +162,29 @@ def package_name(name: str) -> str:
 def alike(record: TrialRecord) -> str:
     """A digest of what two trials have in common that are iterations of each other."""
     return hashlib.sha256(repr(record.asked).encode("utf-8", "backslashreplace")).hexdigest()[:32]
+
+
+def unquoted(name: str, value: Scalar) -> Scalar:
+    """The value of a field; of a parameter that is a text, the text without the quotes that records show it with."""
+    if name.startswith("params.") and isinstance(value, str) and value[:1] in ("'", '"'):
+        import ast
+
+        with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            found = ast.literal_eval(value)
+            return found if isinstance(found, str) else value
+    return value
+
+
+def refuse_misplaced(record: TrialRecord, path: str) -> None:
+    """Refuse a record at the path of another one.
+
+    Raises:
+        Misplaced: it is.
+    """
+    try:
+        right = layout.record_paths(layout.trial_folder(record.experiment, record.started), record.key)
+    except JournalError as error:
+        raise Misplaced(path, str(error)) from error
+    if path not in right:
+        says = f"says the key {record.key}" if f"/{record.key}." not in path else f"belongs to {right[0]}"
+        raise Misplaced(path, f"its record {says}")

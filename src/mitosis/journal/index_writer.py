@@ -15,13 +15,13 @@ from mitosis.errors.base import MitosisError
 from mitosis.errors.journal import BadRecord, FormatTooNew, JournalError, Misplaced
 from mitosis.errors.repository import UnfitObject
 from mitosis.journal import layout
-from mitosis.journal.index_schema import alike, package_name, plain_text, stored
+from mitosis.journal.index_schema import alike, package_name, plain_text, refuse_misplaced, stored, unquoted
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
 from mitosis.journal.storage.store import Store
 from mitosis.journal.storage.walking import Change, UnreadableBefore, iter_changes
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
-from mitosis.records.view import COLUMNS, MOMENTS, Scalar, number_or_text, split_field, values_of
+from mitosis.records.view import COLUMNS, MOMENTS, number_or_text, split_field, values_of
 from mitosis.text import parse_moment
 from mitosis.variants import VariantName
 
@@ -237,7 +237,7 @@ class IndexWriter:
         rows.places[record.key] = (plain_text(path), oid)
         rows.listing.append((trial, *[stored(values.pop(name, None)) for name in COLUMNS]))
         rows.records.append((trial, plain_text(path), oid, alike(record)))
-        rows.entries += [(self._name(name), trial, stored(_said(name, value))) for name, value in values.items()]
+        rows.entries += [(self._name(name), trial, stored(unquoted(name, value))) for name, value in values.items()]
         locks = dict.fromkeys(parameter.lock for parameter in record.parameters if parameter.lock is not None)
         with contextlib.suppress(JournalError):  # names or digests that nothing can be locked to
             rows.uses += [(trial, layout.variant_path(*lock), plain_text(record.started)) for lock in locks]
@@ -381,29 +381,3 @@ class IndexWriter:
             oid = None  # it will be no better later
         row = (plain_text(problem.where), plain_text(problem.reason), oid, is_folder)
         self._connection.execute("INSERT INTO problems VALUES (?, ?, ?, ?)", row)
-
-
-def _said(name: str, value: Scalar) -> Scalar:
-    """The value of a field; of a parameter that is a text, the text without the quotes that records show it with."""
-    if name.startswith("params.") and isinstance(value, str) and value[:1] in ("'", '"'):
-        import ast
-
-        with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
-            found = ast.literal_eval(value)
-            return found if isinstance(found, str) else value
-    return value
-
-
-def refuse_misplaced(record: TrialRecord, path: str) -> None:
-    """Refuse a record at the path of another one.
-
-    Raises:
-        Misplaced: it is.
-    """
-    try:
-        right = layout.record_paths(layout.trial_folder(record.experiment, record.started), record.key)
-    except JournalError as error:
-        raise Misplaced(path, str(error)) from error
-    if path not in right:
-        says = f"says the key {record.key}" if f"/{record.key}." not in path else f"belongs to {right[0]}"
-        raise Misplaced(path, f"its record {says}")

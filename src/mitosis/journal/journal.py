@@ -9,7 +9,19 @@ from mitosis.errors.journal import BadRecord, JournalError
 from mitosis.errors.repository import UnreadableObject
 from mitosis.errors.values import Conflict, Redefinition
 from mitosis.git.repository import Identity, Repository
-from mitosis.journal import annotating, changes, ends, history, layout, releasing, sharing, trials, variants
+from mitosis.journal import (
+    annotating,
+    changes,
+    ends,
+    history,
+    layout,
+    reading,
+    releasing,
+    sharing,
+    trials,
+    unmerged,
+    variants,
+)
 from mitosis.journal.annotations import Annotations, read_annotations
 from mitosis.journal.changes import Locked, Resolution
 from mitosis.journal.ends import RecordedEnd
@@ -17,10 +29,11 @@ from mitosis.journal.git_log import Commit
 from mitosis.journal.history import Uses
 from mitosis.journal.index import Index
 from mitosis.journal.locks import check_locks
-from mitosis.journal.sharing import Merged, Unmerged
+from mitosis.journal.sharing import Merged
 from mitosis.journal.standing import Remarks
 from mitosis.journal.storage.store import Store
 from mitosis.journal.trials import Started
+from mitosis.journal.unmerged import Unmerged
 from mitosis.records.trial import ParameterRecord, TrialRecord
 from mitosis.variants import LockOrigin, PresentMeaning, Variant, VariantLock, VariantName
 
@@ -56,7 +69,7 @@ class Journal:
 
     def start(self, record: TrialRecord, variants: Sequence[Variant], environment: str, identity: Identity) -> Started:
         """Record that a trial starts, and lock its variants, in one commit."""
-        sharing.refuse_gone(self.store)
+        unmerged.refuse_gone(self.store)
         return trials.start(self.store, self.index, record, variants, environment, identity)
 
     def end(self, record: TrialRecord, identity: Identity) -> None:
@@ -80,7 +93,7 @@ class Journal:
 
     def forgotten(self, prefix: str = "") -> dict[str, Commit]:
         """The trials that were forgotten whose keys begin so, each with the commit that did it, newest first."""
-        listed = {key for (key,) in self.index.ask(f"SELECT key FROM {trials.ALL_RECORDS}")}
+        listed = {key for (key,) in self.index.ask(f"SELECT key FROM {reading.ALL_RECORDS}")}
         found = history.read_forgetting(self.repository, self._checked_tip(), prefix)
         return {key: entry for key, entry in found.items() if key not in listed}
 
@@ -94,29 +107,29 @@ class Journal:
 
     def find_key(self, prefix: str) -> str:
         """The key of the trial whose key begins with `prefix`."""
-        return trials.find_trial(self.index, prefix).path.rpartition("/")[2].removesuffix(layout.RECORD_SUFFIX)
+        return reading.find_trial(self.index, prefix).path.rpartition("/")[2].removesuffix(layout.RECORD_SUFFIX)
 
     def read_trial(self, key: str) -> TrialRecord:
         """The trial whose key begins with `key`."""
-        return trials.read_trial(self.store, self.index, key)
+        return reading.read_trial(self.store, self.index, key)
 
     def iter_trials(
         self, *, limit: int | None = None, experiment: str | None = None, problems: list[BadRecord] | None = None
     ) -> Iterator[TrialRecord]:
         """Trials by the time that they started, newest first. What cannot be read is appended to `problems`."""
-        yield from trials.iter_trials(self.store, self.index, limit, experiment, problems)
+        yield from reading.iter_trials(self.store, self.index, limit, experiment, problems)
 
     def count_experiments(self) -> dict[str, int]:
         """How many trials each experiment has, by name."""
-        return trials.count_experiments(self.index)
+        return reading.count_experiments(self.index)
 
     def running_trials(self) -> list[TrialRecord]:
         """The trials that have no end in the journal."""
-        return trials.running_trials(self.store, self.index)
+        return reading.running_trials(self.store, self.index)
 
     def read_environment(self, digest: str) -> str:
         """The text of an environment."""
-        return trials.read_environment(self.store, digest)
+        return reading.read_environment(self.store, digest)
 
     # --- what people say of trials ----------------------------------------------------------------
 
@@ -155,7 +168,7 @@ class Journal:
         self, variants: Sequence[Variant], commit: str, identity: Identity, *, accept_functions: bool = False
     ) -> Locked:
         """Lock variants without a trial, all or none of them."""
-        sharing.refuse_gone(self.store)
+        unmerged.refuse_gone(self.store)
         locked = changes.lock(self.store, self.index, variants, commit, identity, accept_functions=accept_functions)
         self.index.refresh()
         self._tidy_up()
@@ -288,11 +301,11 @@ class Journal:
 
     def missing_keys(self, other: str | None) -> set[str]:
         """The keys of the trials that this journal has and the one at the commit `other` (None: an empty one) lacks."""
-        return sharing.missing_keys(self.store, other)
+        return unmerged.missing_keys(self.store, other)
 
     def unmerged(self) -> tuple[Unmerged, ...]:
         """The remotes whose journal, as it was last fetched, holds what this one does not."""
-        return sharing.find_unmerged(self.store)
+        return unmerged.find_unmerged(self.store)
 
     def select(self, keys: Sequence[str], onto: str | None, identity: Identity) -> str:
         """Make a commit that adds some trials, with what they need, to another journal. No ref moves."""

@@ -37,13 +37,13 @@ from mitosis.journal import layout
 from mitosis.journal.disputes import Contested, find_doubles, settled, was_double
 from mitosis.journal.ends import read_own
 from mitosis.journal.index import Index
+from mitosis.journal.reading import read_record_at
 from mitosis.journal.reasons import describe_file, is_kept, merge_bases, read_taken
 from mitosis.journal.removing import is_sound, read_file, telling_unusable
 from mitosis.journal.standing import remark_file
 from mitosis.journal.storage.objects import RawEntry
 from mitosis.journal.storage.store import Snapshot, Store
 from mitosis.journal.storage.walking import Change, iter_changes
-from mitosis.journal.trials import read_record_at
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.variants import VariantLock

@@ -13,9 +13,9 @@ from mitosis.journal.index import Index
 from mitosis.journal.merge import iter_uses
 from mitosis.journal.messages import released_message
 from mitosis.journal.reasons import merge_bases
-from mitosis.journal.sharing import remote_tips
 from mitosis.journal.standing import remark_file
 from mitosis.journal.storage.store import Snapshot, Store
+from mitosis.journal.unmerged import remote_tips
 from mitosis.variants import Variant, VariantLock, VariantName
 
 MAX_REASON_LENGTH = 500

@@ -14,16 +14,16 @@ from mitosis.journal import layout
 from mitosis.journal.annotations import MAX_ANNOTATION_BYTES, decode_annotation
 from mitosis.journal.git_log import GONE, read_log
 from mitosis.journal.index import Index
-from mitosis.journal.index_writer import refuse_misplaced
+from mitosis.journal.index_schema import refuse_misplaced
 from mitosis.journal.locks import MAX_VALUE_BYTES
 from mitosis.journal.messages import removed_message
 from mitosis.journal.notes import TrialChange, merge_notes
+from mitosis.journal.reading import ALL_RECORDS, MAX_ENVIRONMENT_BYTES, trials_on
 from mitosis.journal.reasons import Taken, first_recorded, is_kept, was_disputed
 from mitosis.journal.standing import MAX_REMARK_BYTES, decode_remark
 from mitosis.journal.storage.objects import ReadOnlyStore
 from mitosis.journal.storage.store import Store
 from mitosis.journal.storage.walking import UnreadableBefore, iter_changes
-from mitosis.journal.trials import ALL_RECORDS, MAX_ENVIRONMENT_BYTES, trials_on
 from mitosis.records.codec import MAX_RECORD_BYTES, decode_trial
 from mitosis.records.trial import TrialRecord
 from mitosis.text import one_line

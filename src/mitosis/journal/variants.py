@@ -10,9 +10,9 @@ from mitosis.journal import layout
 from mitosis.journal.index import Index
 from mitosis.journal.index_schema import plain_text
 from mitosis.journal.locks import MAX_VALUE_BYTES, read_lock, unreadable_value
+from mitosis.journal.reading import read_problems
 from mitosis.journal.standing import Remarks, latest_names
 from mitosis.journal.storage.store import Store
-from mitosis.journal.trials import read_problems
 from mitosis.records.trial import ParameterRecord
 from mitosis.variants import PresentMeaning, Variant, VariantLock, VariantName
 

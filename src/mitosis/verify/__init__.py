@@ -22,8 +22,9 @@ from mitosis.journal import layout
 from mitosis.journal.journal import Journal
 from mitosis.journal.merge import unite
 from mitosis.journal.removing import telling_unusable
-from mitosis.journal.sharing import commands_for_gone, misleading_pins
+from mitosis.journal.sharing import misleading_pins
 from mitosis.journal.storage.store import Snapshot
+from mitosis.journal.unmerged import commands_for_gone
 from mitosis.process import is_alive
 from mitosis.records.trial import TrialRecord
 from mitosis.text import counted

@@ -11,13 +11,13 @@ from mitosis.errors.journal import JournalError
 from mitosis.errors.repository import GitError, ObjectMissing, ObjectTooLarge, UnreadableObject
 from mitosis.git.repository import Repository
 from mitosis.journal import layout
+from mitosis.journal.reading import read_record_at
 from mitosis.journal.reasons import Taken, describe_file, first_places, read_taken
 from mitosis.journal.removing import has_reason, is_sound
 from mitosis.journal.sharing import misleading_pins
 from mitosis.journal.storage.objects import TREE_LIMIT_BYTES, TREE_MODE
 from mitosis.journal.storage.store import Snapshot, Store
 from mitosis.journal.storage.walking import Sizes, path_below
-from mitosis.journal.trials import read_record_at
 from mitosis.verify.findings import REPAIR, Report
 
 MAX_OBJECT_BYTES = 64 * 2**20

@@ -18,10 +18,10 @@ from mitosis.journal.journal import Journal
 from mitosis.journal.layout import SHORT_KEY_DIGITS
 from mitosis.journal.messages import put_back_message
 from mitosis.journal.notes import LINES_LIMIT, PresentNote, parse_note, read_notes, rebuild_notes
+from mitosis.journal.reading import trials_on
 from mitosis.journal.reasons import describe_file
 from mitosis.journal.storage.locking import is_stale
 from mitosis.journal.storage.queue import describe_holder, read_holder
-from mitosis.journal.trials import trials_on
 from mitosis.process import is_alive
 from mitosis.verify.contents import Contents
 from mitosis.verify.findings import REPAIR, Report
