@@ -395,6 +395,8 @@ WITHOUT_REASON = [
     ("replaced lock", "the lock of my_exp.frequency=slow to {digest}"),
     ("environment", "the file environments/"),
     ("retirement", "the retirement of my_exp.frequency=slow"),
+    ("renaming", "the new name of my_exp.frequency=slow"),
+    ("release", "the release of my_exp.frequency=fast"),
     ("sources", "what the functions of my_exp.frequency=slow were"),
     ("in a merge", "trial {key} of my_exp"),
 ]
@@ -406,10 +408,16 @@ def test_nothing_is_taken_away_without_a_reason(ada: Desk, eve: Desk, what: str,
     record = ada.run_trial(variants=[slow])
     if what == "retirement":
         ada.retire(SLOW, "wrong", ada.identity)
+    if what == "renaming":
+        ada.rename(SLOW, "one", ada.identity)
+    if what == "release":
+        ada.lock([make_variant("fast", 3)], ada.repository.head or "", ada.identity)
+        ada.release(SLOW.renamed("fast"), "wrong", ada.identity)
     eve.merge_from(ada)
     new = eve.run_trial()
     lock = layout.variant_path(*slow.lock)
     kinds = {"environment": layout.ENVIRONMENTS, "retirement": layout.RETIRED, "sources": layout.SOURCES}
+    kinds |= {"renaming": layout.RENAMED, "release": layout.RELEASED}
     if what in kinds:
         eve.replace_folder(kinds[what], None)
     elif "lock" in what:

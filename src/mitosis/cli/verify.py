@@ -48,7 +48,7 @@ def verify(
     Args:
         outputs: Also compare the files that trials left in the trials folder with their records.
         signatures: Also check the signature of each commit of the journal, with git.
-        repair: First rebuild what is derived from the records: notes, pins, the index.
+        repair: First put back what the history has whole, and rebuild what is derived: notes, pins, the index.
         against: Also fetch the records of this remote, and compare them without merging.
     """
     repository = find_repository(Path.cwd())

@@ -31,7 +31,7 @@ from mitosis.text import one_line
 _MOST_FILES = 10_000
 """So many files that have to be named can be removed with a folder."""
 _MOST_VERSIONS = 100
-_HINT = "The history has it whole. To put it back so: mitosis verify --repair"
+_HINT = "; the history has it whole, and `mitosis verify --repair` puts it back"
 FOREIGN = "it does not belong to the format of the journal"
 
 
@@ -153,7 +153,7 @@ def remove(store: Store, index: Index, word: str, identity: Identity) -> tuple[s
     changes = [TrialChange(record, None) for record in removal.records]
     merge_notes(store, changes, None, identity, lambda *which: trials_on(store, index, *which))
     files = {path: None, **dict.fromkeys(removal.kept)}
-    hint = f"\n{_HINT}" if not removal.records and _was_whole(store, before.commit, path, files) else ""
+    hint = _HINT if not removal.records and _was_whole(store, before.commit, path, files) else ""
     return path, f"{removal.reason}{hint}"
 
 
