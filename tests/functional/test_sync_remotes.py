@@ -435,19 +435,6 @@ def test_journal_of_a_remote_that_cannot_be_read_is_called_that_of_the_remote(
     assert "the tree of refs/mitosis/remotes/origin/journal cannot be read" in capfd.readouterr().err
 
 
-def test_command_shows_what_a_remote_has_in_place_of_a_journal(
-    ada: Desk, bob: Desk, hub: Path, git: Git, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(bob.folder)
-    ada.run_trial()
-    ada.push()
-    bob.pull()
-    git("update-ref", JOURNAL, git("hash-object", "-w", "--stdin", cwd=hub, stdin="not a journal").strip(), cwd=hub)
-    assert run_command(["verify", "--against", "origin"]) == 1
-    command = next(line for line in capfd.readouterr().out.splitlines() if "git show" in line)
-    assert bob.git(*command.split()[1:]) == "not a journal"
-
-
 @pytest.mark.parametrize("how", ["copy", "remote"])
 def test_no_other_journal_begins_where_one_is_gone(
     ada: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], how: str

@@ -109,7 +109,7 @@ def test_decoding_gives_back_what_was_encoded(record: TrialRecord) -> None:
 
 
 def test_record_is_a_mapping_that_a_stranger_can_read() -> None:
-    assert fields_of(make_record(key="5f2c91d07a3b")) == {
+    assert fields_of(make_record(key="5f2c91d07a3b", environment="d" * 40)) == {
         "format": FORMAT,
         "key": "5f2c91d07a3b",
         "experiment": "my_exp",

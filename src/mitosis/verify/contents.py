@@ -266,6 +266,11 @@ def check_lookups(store: ReadOnlyStore, commit: str, contents: Contents, report:
         report: takes what is wrong.
     """
     unknown = {path: keys for path, keys in contents.uses.items() if path not in contents.locks}
+    for path, keys in list(unknown.items()):
+        folder = contents.unread_above(path)
+        if folder is not None:
+            report.info("lock", _trials(keys), f"{UNCHECKED}: {folder} cannot be read")
+            del unknown[path]
     if not unknown:
         return
     try:
@@ -274,11 +279,8 @@ def check_lookups(store: ReadOnlyStore, commit: str, contents: Contents, report:
         report.error("history", layout.JOURNAL_REF, str(error).partition("\n")[0], "git fsck")
         return
     for path, keys in unknown.items():
-        folder = contents.unread_above(path)
         # Whoever resolved a conflict, or removed what cannot be read, has taken a meaning away.
-        if folder is not None:
-            report.info("lock", _trials(keys), f"{UNCHECKED}: {folder} cannot be read")
-        elif not dropped.get(path, False):
+        if not dropped.get(path, False):
             done = "is not a meaning any more" if path in dropped else "was never recorded as a meaning"
             what = f"the value that it used {done} of {path.rpartition('/')[0]}"
             report.error("lock", _trials(keys), what, f"mitosis show {keys[0]}")
