@@ -208,6 +208,7 @@ class Maker(Trees):
         if found is None:
             return
         here, key = this_process(), f"{self.random.getrandbits(48):012x}"
+        started = (here.started or "").rpartition("start=")[0] + "start=1"  # the same each time
         lost = found[2].with_changes(
             key=key,
             experiment="my_exp",
@@ -215,7 +216,7 @@ class Maker(Trees):
             status="running",
             ended=None,
             main=None,
-            process=ProcessRecord(here.host, 3_999_999, here.started),
+            process=ProcessRecord(here.host, 3_999_999, started),
             trials_folder=self.random.choice((*[str(self.bait)] * 3, "/a\0b", "", "x" * 5000, "/proc/self/cwd")),
             folder=self.random.choice((key, key, "x\0", "..")),
         )

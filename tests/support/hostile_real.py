@@ -118,10 +118,12 @@ def make_real(folder: Path) -> Real:
 
 
 def isolate(home: Path) -> None:
-    """Keep the configuration of the machine and the user out of git and libgit2."""
+    """Keep the configuration of the machine and the user, and the time, out of git and libgit2."""
     for name in [name for name in os.environ if name.startswith(("GIT_", "XDG_", "EMAIL"))]:
         del os.environ[name]
     os.environ.update(HOME=str(home), GIT_CONFIG_NOSYSTEM="1", GIT_TERMINAL_PROMPT="0")
+    # What is real then has the same ids each time, which decide some merges.
+    os.environ.update(dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "2026-03-10T12:00:00+00:00"))
     (home / ".gitconfig").write_text(
         "[user]\n name = Ada Lovelace\n email = ada@example.org\n[init]\n defaultBranch = main\n[gc]\n auto = 0\n"
         "[maintenance]\n auto = false\n[mitosis]\n fsync = false\n[safe]\n directory = *\n"
