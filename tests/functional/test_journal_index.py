@@ -27,7 +27,7 @@ from mitosis.journal.lookup import Lookup
 from mitosis.journal.storage.store import Store
 from mitosis.records.codec import encode_trial
 from mitosis.records.trial import ParameterRecord, TrialRecord
-from support.journal import JOURNAL, Desk, Git, make_variant, record_path, run_git
+from support.journal import JOURNAL, Desk, Git, make_record, make_variant, record_path, run_git
 
 
 @pytest.fixture
@@ -339,3 +339,16 @@ def test_index_equals_the_journal_after_anything(tmp_path: Path, monkeypatch: py
     examples = max(8, settings().max_examples // 3)  # each is a repository
     chosen = settings(max_examples=examples, stateful_step_count=12, deadline=None)
     run_state_machine_as_test(IndexMachine, settings=chosen)
+
+
+def test_index_that_is_made_anew_half_way_has_all_fields(journal: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal.run_trial()
+    journal.listed()
+    other = make_record(key="0" * 12)
+    journal.rewrite({record_path(other): encode_trial(other)})
+    answers = iter((False, True))
+    monkeypatch.setattr(IndexWriter, "is_partial", property(lambda writer: next(answers, False)))
+    reader = journal.again()
+    reader.index.refresh()
+    assert list(answers) == []
+    assert is_index_right(reader.store)

@@ -290,7 +290,7 @@ class Index:
         if is_whole:
             for table in TABLES:
                 connection.execute(f"DELETE FROM {table}")
-            writer.apply(None, after)
+            IndexWriter(connection, self._store, self._check_time).apply(None, after)  # knows no numbers of before
         else:
             writer.retry()
 
