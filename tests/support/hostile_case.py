@@ -141,7 +141,7 @@ class Case:
         if status not in (0, 1, 2) and words[0] != "check":
             raise Found(f"status {status}: {text[-3000:]}")
         unsafe = UNSAFE.search(text)
-        if unsafe and words[0] != "__complete":
+        if unsafe and words[0] != "__complete" and "csv" not in words:  # which is exact, for programs
             raise Found(f"{unsafe} in {text[max(0, unsafe.start() - 200) : unsafe.end() + 200]!r}")
         # Only what reads a whole tree knows that a folder is there twice.
         if "! index: " in text and not {"copy", "twin", "rename", "exchange", "bomb"} & set(self.maker.done):
