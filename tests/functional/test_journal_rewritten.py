@@ -437,6 +437,7 @@ def test_nothing_is_taken_away_without_a_reason(ada: Desk, eve: Desk, what: str,
     assert ada.tip() == tip
     looked = next(line for line in str(caught.value).splitlines() if "git log" in line)
     folders = {"environment": "environments/", "retirement": "retired/", "sources": "sources/"}
+    folders |= {"renaming": "renamed/", "release": "released/"}
     path = folders.get(what, lock if "lock" in what else record.key)
     assert path in ada.git(*looked.split()[1:], "--stat=2000")
     ada.merge(eve.tip() or "", ada.identity, "eve", keep=True)
