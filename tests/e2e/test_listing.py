@@ -149,7 +149,6 @@ def test_sort_reverse_and_number(study: Project, everything: Rows) -> None:
     back = [row["main"] for row in read(study, "--sort", "main", "--reverse", "-n", "0", "--columns", "main")]
     assert back == [row["main"] for row in read(study, "--sort", "-main", "-n", "0", "--columns", "main")]
     assert back == finished[::-1] + [None] * 5
-    assert len(read(study)) == 20
     assert keys(study)[:3] == [row["key"] for row in read(study, "-n", "3")]
     assert keys(study, "--reverse") == keys(study)[::-1]
     pairs = [
@@ -213,6 +212,13 @@ def test_groups_take_main_in_the_direction_that_is_registered(study: Project, ev
 
 
 # --- formats --------------------------------------------------------------------------------------
+
+
+def test_programs_get_all_trials_unless_told_otherwise(study: Project) -> None:
+    assert len(read(study, "--columns", "key")) == TRIALS
+    assert len(study.mitosis("list", "--format", "csv", "--columns", "key").stdout.splitlines()) == TRIALS + 1
+    assert len(read(study, "--columns", "key", "-n", "3")) == 3
+    assert len(study.mitosis("list", "--columns", "key").stdout.splitlines()) == 20 + 1
 
 
 def test_csv_is_read_back_in_full(study: Project, everything: Rows) -> None:

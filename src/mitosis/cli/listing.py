@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from mitosis.query.search import Search
 
 _DEFAULT_COUNT = 20
+_COMPLETE = ("csv", "json", "jsonl", "parquet")
+"""What is read by programs, which would not notice that something is left out."""
 _MOST_TRIALS = 10**9
 _MOST_DIGITS = 17
 _Words = tuple[str, ...]
@@ -66,7 +68,7 @@ def list_trials(
         filters: Which trials.
         sort: Fields to sort by, such as main,-started; after a - the highest comes first.
         reverse: Turn the order around.
-        number: How many to list at most, 20 by default; 0 for all.
+        number: How many to list at most; by default 20, and all for csv, json, jsonl and parquet; 0 for all.
         columns: Fields to show, such as key,main,'metrics.*'.
         group_by: Count the trials that have the same values of these fields, and say how good they are.
         of: The number that is said of each group, main by default; after a - the highest is the best.
@@ -83,7 +85,8 @@ def list_trials(
     journal = open_journal()
     filters = filters or Filters()
     where = [*([] if condition is None else [condition]), *filters.conditions(journal.repository)]
-    limit = (_DEFAULT_COUNT if number is None else number) or None
+    count = 0 if format in _COMPLETE else _DEFAULT_COUNT
+    limit = (count if number is None else number) or None
     search = Search(journal, where, _names(sort), reverse=reverse, limit=limit)
     if group_by or best or of:
         everything = Search(journal, where)
